@@ -1,0 +1,1 @@
+//! What users see of the workspace as a whole; a module per topic.

@@ -1,0 +1,1 @@
+//! Starts the compile-fail and compile-pass cases.

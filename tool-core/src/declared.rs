@@ -1,0 +1,193 @@
+//! Tools made by `#[tool]`: what generated code declares, and the bridge from a call to the function. Used by generated
+//! code.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::arguments::Arguments;
+use crate::context::CallContext;
+use crate::error::ToolError;
+use crate::output::ToolOutput;
+use crate::param::Describe;
+use crate::schema;
+use crate::tool::{Timeout, Tool, ToolDefinition, ToolFuture};
+use crate::toolset::ToolSet;
+
+/// A type that `tools![…]` accepts, and the names it adds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tool",
+    label = "not a tool",
+    note = "put `#[tool]` on the function; a tool known only at run time is added with `ToolSet::with_tool`"
+)]
+pub trait Named {
+    /// The names of its tools.
+    const NAMES: &'static [&'static str];
+}
+
+/// A type that adds its tools to a set whose state is `S`.
+pub trait Tools<S>: Named {
+    /// Adds them.
+    fn add_to(set: &mut ToolSet<S>);
+}
+
+/// The names seen so far by one `tools![…]`; checked while it compiles.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a> {
+    before: Option<&'a Seen<'a>>,
+    names: &'static [&'static str],
+}
+
+impl<'a> Seen<'a> {
+    /// Nothing yet.
+    pub const NOTHING: Self = Self { before: None, names: &[] };
+
+    /// One more entry.
+    #[track_caller]
+    #[expect(clippy::panic, reason = "runs only in constants, where a panic is a compile error at the repeated entry")]
+    pub const fn and(&'a self, names: &'static [&'static str]) -> Self {
+        let mut seen = self;
+        loop {
+            let mut ours = 0;
+            while ours < names.len() {
+                let mut theirs = 0;
+                while theirs < seen.names.len() {
+                    if same(names[ours], seen.names[theirs]) {
+                        panic!("two tools of one name in one `tools![..]`; rename one with `#[tool(name = \"..\")]`");
+                    }
+                    theirs += 1;
+                }
+                ours += 1;
+            }
+            match seen.before {
+                Some(before) => seen = before,
+                None => return Self { before: Some(self), names },
+            }
+        }
+    }
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
+
+/// What the attribute says of one tool.
+#[derive(Clone, Copy)]
+pub struct Declaration {
+    name: &'static str,
+    description: &'static str,
+    params: &'static [&'static (dyn Describe + Sync)],
+    timeout: Timeout,
+    read_only: bool,
+}
+
+impl Declaration {
+    /// A tool with every option left out.
+    pub const fn new(name: &'static str, description: &'static str, params: &'static [&'static (dyn Describe + Sync)]) -> Self {
+        Self { name, description, params, timeout: Timeout::Inherit, read_only: false }
+    }
+
+    /// `timeout = …`
+    pub const fn timeout(self, timeout: Timeout) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// `read_only`
+    pub const fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+}
+
+impl fmt::Debug for Declaration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Declaration").field(&self.name).finish()
+    }
+}
+
+type Run<S> = for<'a> fn(Call<'a, S>) -> ToolFuture<'a>;
+
+/// Adds one tool: what it declares, and the function that runs a call of it.
+pub fn declare<S: Send + Sync + 'static>(set: &mut ToolSet<S>, declaration: Declaration, run: Run<S>) {
+    let Declaration { name, description, params, timeout, read_only } = declaration;
+    let definition =
+        ToolDefinition::declared(name, description, schema::of_parameters(params)).with_timeout(timeout).with_read_only(read_only);
+    set.declare(Declared { definition: Arc::new(definition), params, run });
+}
+
+/// A tool that waits for its state.
+pub(crate) struct Declared<S> {
+    definition: Arc<ToolDefinition>,
+    params: &'static [&'static (dyn Describe + Sync)],
+    run: Run<S>,
+}
+
+impl<S> Clone for Declared<S> {
+    fn clone(&self) -> Self {
+        Self { definition: Arc::clone(&self.definition), ..*self }
+    }
+}
+
+impl<S: Send + Sync + 'static> Declared<S> {
+    pub(crate) fn bind(&self, state: Arc<S>) -> Arc<dyn Tool> {
+        Arc::new(Bound { declared: self.clone(), state })
+    }
+}
+
+impl<S> Declared<S> {
+    pub(crate) fn definition(&self) -> &ToolDefinition {
+        &self.definition
+    }
+}
+
+/// A tool and its state.
+struct Bound<S> {
+    declared: Declared<S>,
+    state: Arc<S>,
+}
+
+impl<S: Send + Sync + 'static> Tool for Bound<S> {
+    fn definition(&self) -> &ToolDefinition {
+        &self.declared.definition
+    }
+
+    fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
+        (self.declared.run)(Call { context, arguments, params: self.declared.params, state: &self.state })
+    }
+}
+
+/// One call on its way to the function.
+#[derive(Debug)]
+pub struct Call<'a, S> {
+    context: &'a CallContext,
+    arguments: &'a str,
+    params: &'static [&'static (dyn Describe + Sync)],
+    state: &'a Arc<S>,
+}
+
+impl<'a, S: Send + Sync + 'static> Call<'a, S> {
+    /// The arguments, cut into one slot per declared parameter.
+    pub fn arguments(&self) -> Arguments<'a> {
+        Arguments::read(self.arguments, self.params)
+    }
+
+    /// What `#[state]` parameters borrow from.
+    pub fn state(&self) -> &'a S {
+        self.state
+    }
+
+    /// Runs a synchronous function on the blocking pool.
+    ///
+    /// # Errors
+    /// Those of the function.
+    pub async fn blocking<F>(&self, function: F) -> Result<ToolOutput, ToolError>
+    where
+        F: FnOnce(&S) -> Result<ToolOutput, ToolError> + Send + 'static,
+    {
+        let state = Arc::clone(self.state);
+        self.context.blocking(move || function(&state)).await
+    }
+}

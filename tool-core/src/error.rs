@@ -1,0 +1,267 @@
+//! What can go wrong with one call, told twice: to the program as a typed error, to the model as text it can act on.
+
+use std::error::Error;
+use std::fmt;
+
+/// Any error a tool can fail with.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// Why a call has no output. The text of each code is stable and fit for `error.type` on a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// No tool of that name is in the set.
+    UnknownTool,
+    /// The argument text is not JSON.
+    InvalidJson,
+    /// The arguments are JSON, but not what the tool declares.
+    InvalidArguments,
+    /// No tool code ran.
+    NotStarted,
+    /// Stopped at its deadline; nothing of it runs on. It may have acted in part, unless it is read-only.
+    Timeout,
+    /// Past its deadline in a thread that cannot be stopped; it may still be acting.
+    TimeoutIndeterminate,
+    /// Stopped because the runtime shut down. It may have acted in part, unless it is read-only.
+    Cancelled,
+    /// The tool returned an error.
+    ToolError,
+    /// The tool panicked.
+    Panic,
+    /// The tool's output cannot be written as JSON.
+    UnserializableOutput,
+}
+
+impl ErrorCode {
+    /// The code as text, for example `invalid_arguments`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTool => "unknown_tool",
+            Self::InvalidJson => "invalid_json",
+            Self::InvalidArguments => "invalid_arguments",
+            Self::NotStarted => "not_started",
+            Self::Timeout => "timeout",
+            Self::TimeoutIndeterminate => "timeout_indeterminate",
+            Self::Cancelled => "cancelled",
+            Self::ToolError => "tool_error",
+            Self::Panic => "panic",
+            Self::UnserializableOutput => "unserializable_output",
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why one call failed.
+///
+/// The program reads [`code`](Self::code) and the [`source`](Error::source) chain, which ends in the value the tool
+/// returned. The model reads [`model_text`](Self::model_text), which says how to correct the call and never contains a
+/// panic's text or a backtrace.
+///
+/// A tool may return any displayable error. It returns this one to say more: [`ToolError::fatal`] stops the run.
+///
+/// ```
+/// use std::error::Error;
+/// use tool_core::{ErrorCode, ToolError};
+///
+/// let error = ToolError::fatal(std::io::Error::other("disk is gone"));
+/// assert_eq!(error.code(), ErrorCode::ToolError);
+/// assert!(error.is_fatal());
+/// assert_eq!(error.model_text(), "disk is gone");
+/// assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
+/// ```
+#[derive(Debug)]
+pub struct ToolError {
+    code: ErrorCode,
+    /// Empty until the dispatcher says which tool it was.
+    tool: String,
+    model_text: String,
+    source: Option<BoxError>,
+    fatal: bool,
+}
+
+impl ToolError {
+    /// The tool failed: the model reads the error's `Display` as one line.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Self::with_source(ErrorCode::ToolError, error.into())
+    }
+
+    /// The tool failed in a way that makes going on pointless: calls not yet started are answered `not_started`, and an
+    /// agent stops after this batch. Siblings that already run finish.
+    pub fn fatal(error: impl Into<BoxError>) -> Self {
+        Self { fatal: true, ..Self::new(error) }
+    }
+
+    /// The arguments are wrong in a way only the tool can see. The model reads the error's `Display` as one line.
+    pub fn invalid_arguments(error: impl Into<BoxError>) -> Self {
+        Self::with_source(ErrorCode::InvalidArguments, error.into())
+    }
+
+    /// What the model should read is what the source says.
+    pub(crate) fn with_source(code: ErrorCode, source: BoxError) -> Self {
+        let model_text = one_line(&source.to_string());
+        Self { model_text, source: Some(source), ..Self::with_text(code, String::new()) }
+    }
+
+    /// What the model should read has no cause beyond itself.
+    pub(crate) fn with_text(code: ErrorCode, model_text: impl Into<String>) -> Self {
+        Self { code, tool: String::new(), model_text: model_text.into(), source: None, fatal: false }
+    }
+
+    /// The tool panicked: the text is for the operator, never for the model.
+    pub(crate) fn panic(text: String) -> Self {
+        let source = Some(PanicError(text).into());
+        Self { source, ..Self::with_text(ErrorCode::Panic, "the tool failed unexpectedly; this is not due to the arguments") }
+    }
+
+    /// What `error` says of itself if it is already one of these, else [`ToolError::new`].
+    pub(crate) fn from_returned(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(other) => Self::new(other),
+        }
+    }
+
+    pub(crate) fn of_tool(self, name: &str) -> Self {
+        Self { tool: name.to_owned(), ..self }
+    }
+
+    /// The kind of failure.
+    pub fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// Whether the tool asked for the run to stop.
+    pub fn is_fatal(&self) -> bool {
+        self.fatal
+    }
+
+    /// What the model is told: one line that says what was wrong and, where the call is at fault, how to correct it.
+    pub fn model_text(&self) -> &str {
+        &self.model_text
+    }
+}
+
+impl fmt::Display for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.tool.as_str() {
+            "" => f.write_str("tool ")?,
+            name => write!(f, "tool `{name}` ")?,
+        }
+        f.write_str(match self.code {
+            ErrorCode::UnknownTool => "does not exist",
+            ErrorCode::InvalidJson => "was called with arguments that are not JSON",
+            ErrorCode::InvalidArguments => "was called with invalid arguments",
+            ErrorCode::NotStarted => "was not started",
+            ErrorCode::Timeout => "was stopped at its deadline",
+            ErrorCode::TimeoutIndeterminate => "is past its deadline and may still be running",
+            ErrorCode::Cancelled => "was cancelled",
+            ErrorCode::ToolError => "failed",
+            ErrorCode::Panic => "panicked",
+            ErrorCode::UnserializableOutput => "returned a value that cannot be written as JSON",
+        })?;
+        match &self.source {
+            Some(_) => Ok(()), // the chain goes on there
+            None => write!(f, ": {}", self.model_text),
+        }
+    }
+}
+
+impl Error for ToolError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The text a tool panicked with; the source of an error with [`ErrorCode::Panic`].
+#[derive(Debug)]
+struct PanicError(String);
+
+impl fmt::Display for PanicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for PanicError {}
+
+/// An error known by its `Display` alone.
+#[derive(Debug)]
+pub(crate) struct DisplayError(pub(crate) String);
+
+impl fmt::Display for DisplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for DisplayError {}
+
+/// Runs of white space, line breaks among them, become one space.
+fn one_line(text: &str) -> String {
+    if text.contains(['\n', '\r', '\t']) { text.split_whitespace().collect::<Vec<_>>().join(" ") } else { text.trim().to_owned() }
+}
+
+/// Cuts text that a model wrote before it is repeated to the model or the operator.
+pub(crate) fn clip(text: &str) -> String {
+    const LONGEST: usize = 100;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// The candidate most like `name`, if any is near enough to have been meant.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LEAST: f64 = 0.8;
+    let name = name.get(..200).unwrap_or(name); // the comparison is quadratic
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness >= LEAST)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_to_the_model_on_one_line() {
+        let error = ToolError::new("first\n   second\tthird");
+        assert_eq!(error.model_text(), "first second third");
+    }
+
+    #[test]
+    fn a_returned_tool_error_keeps_its_own_word() {
+        let error = ToolError::from_returned(Box::new(ToolError::fatal("stop")));
+        assert!(error.is_fatal());
+        assert_eq!(error.of_tool("pay").to_string(), "tool `pay` failed");
+    }
+
+    #[test]
+    fn a_panic_is_for_the_operator() {
+        let error = ToolError::panic("password is hunter2".into()).of_tool("login");
+        assert!(!error.model_text().contains("hunter2"));
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("password is hunter2"));
+    }
+
+    #[test]
+    fn the_nearest_name_is_found_or_none() {
+        let tools = ["get_patient_allergies", "get_patient_medications"];
+        assert_eq!(nearest("get_patient_medication", tools), Some("get_patient_medications"));
+        assert_eq!(nearest("GetPatientAllergies", tools), Some("get_patient_allergies"));
+        assert_eq!(nearest("send_mail", tools), None);
+    }
+
+    #[test]
+    fn clipping_respects_characters() {
+        assert_eq!(clip("short"), "short");
+        assert_eq!(clip(&"é".repeat(200)), format!("{}…", "é".repeat(100)));
+    }
+}

@@ -1,0 +1,70 @@
+#![doc = include_str!("../README.md")]
+
+// The macro's doctests and our own tests name this crate as its users do.
+extern crate self as tool_core;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod arguments;
+mod call;
+mod context;
+mod declared;
+mod dispatch;
+mod dynamic;
+mod error;
+mod output;
+mod param;
+mod schema;
+mod state;
+mod tool;
+mod toolset;
+mod waterfall;
+
+pub use arguments::{ArgumentError, ArgumentsError};
+pub use call::{ToolCall, ToolResult};
+pub use context::CallContext;
+pub use dispatch::Dispatcher;
+pub use dynamic::DynamicTool;
+pub use error::{ErrorCode, ToolError};
+pub use output::ToolOutput;
+pub use state::Provide;
+pub use tool::{InvalidDefinition, Timeout, Tool, ToolDefinition, ToolFuture};
+pub use toolset::{DuplicateTool, ToolSet};
+pub use waterfall::Waterfall;
+
+pub use tool_macros::tool;
+
+// For the types of parameters and results in a crate that depends on this one alone:
+// `#[derive(serde::Serialize)] #[serde(crate = "tool_core::serde")]`.
+#[doc(no_inline)]
+pub use {schemars, serde, serde_json};
+
+/// Lists tools: `tools![add, billing::refund]` is a [`ToolSet`] in that order.
+///
+/// An entry is the name of a function with `#[tool]`, or a path to it; `#[cfg(…)]` before one is honoured. The set is
+/// generic over its state until [`ToolSet::with_state`] supplies it.
+///
+/// Two tools of one name do not compile:
+///
+/// ```compile_fail,E0080
+/// use tool_core::{tool, tools};
+///
+/// /// Add two numbers.
+/// #[tool]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a + b
+/// }
+///
+/// /// Add two other numbers.
+/// #[tool(name = "add")]
+/// fn add_floats(a: f64, b: f64) -> f64 {
+///     a + b
+/// }
+///
+/// let tools = tools![add, add_floats].with_state(());
+/// ```
+#[macro_export]
+macro_rules! tools {
+    ($($entries:tt)*) => { $crate::__private::tools!($crate; $($entries)*) };
+}

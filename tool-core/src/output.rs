@@ -1,0 +1,205 @@
+//! From what a function returns to what the model reads.
+
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+
+use serde::Serialize;
+
+use crate::error::{BoxError, DisplayError, ErrorCode, ToolError};
+
+/// What a tool answers: the text the model reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolOutput(String);
+
+impl ToolOutput {
+    /// Text for the model as it is.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// A value as the model will read it: what serialises as a string as that text, everything else as compact JSON.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnserializableOutput`], if the value cannot be written as JSON, a map with structured keys for example.
+    pub fn from_serialize(value: &impl Serialize) -> Result<Self, ToolError> {
+        let unserializable = |error: serde_json::Error| ToolError::with_source(ErrorCode::UnserializableOutput, error.into());
+        let json = serde_json::to_string(value).map_err(unserializable)?;
+        if !json.starts_with('"') {
+            return Ok(Self(json));
+        }
+        serde_json::from_str(&json).map(Self).map_err(unserializable)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text, owned.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl Display for ToolOutput {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A type a tool may return. Implemented for every [`Serialize`] type; it exists for its compile-time message.
+#[diagnostic::on_unimplemented(
+    message = "a tool cannot return `{Self}`: it has no `serde::Serialize`",
+    label = "the model could not read this",
+    note = "derive `serde::Serialize` for it, or return a `String`"
+)]
+pub trait Output: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Output for T {}
+
+/// An error a tool may return. Implemented for every [`Display`] type; it exists for its compile-time message.
+#[diagnostic::on_unimplemented(
+    message = "a tool cannot fail with `{Self}`: it has no `std::fmt::Display`",
+    label = "the model could not read this error",
+    note = "implement `std::error::Error` for it, or map it to a `String`"
+)]
+pub trait Failure: Display {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Display> Failure for E {}
+
+/// Tells a `Result` from every other return value by its shape, before any bound is asked for.
+///
+/// Choosing by bound would send errors as successes: `serde` serialises `Result<T, String>`.
+#[derive(Debug)]
+pub struct Probe<T>(PhantomData<fn() -> T>);
+
+/// Learns the type of a return value.
+pub fn probe<T>(_: &T) -> Probe<T> {
+    Probe(PhantomData)
+}
+
+impl<T, E> Probe<Result<T, E>> {
+    /// Chosen before [`PlainOutput::kind`], because an inherent method wins over a trait's.
+    pub fn kind(&self) -> Fallible<T, E> {
+        Fallible(PhantomData)
+    }
+}
+
+/// The fall-back of [`Probe::kind`] for whatever is not a `Result`.
+pub trait PlainOutput<T> {
+    /// Output that cannot fail.
+    fn kind(&self) -> Plain<T>;
+}
+
+impl<T> PlainOutput<T> for Probe<T> {
+    fn kind(&self) -> Plain<T> {
+        Plain(PhantomData)
+    }
+}
+
+/// Output that cannot fail.
+#[derive(Debug)]
+pub struct Plain<T>(PhantomData<fn() -> T>);
+
+impl<T> Plain<T> {
+    /// The tool's answer.
+    #[expect(clippy::needless_pass_by_value, reason = "the value is the tool's; dropping it belongs to the call")]
+    pub fn finish(self, value: T) -> Result<ToolOutput, ToolError>
+    where
+        T: Output,
+    {
+        ToolOutput::from_serialize(&value)
+    }
+}
+
+/// Output of a function that returns a `Result`.
+#[derive(Debug)]
+pub struct Fallible<T, E>(PhantomData<fn() -> (T, E)>);
+
+impl<T, E: Into<BoxError>> Fallible<T, E> {
+    /// Chosen before [`DisplayFailure::finish`] wherever the error keeps its source.
+    pub fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    where
+        T: Output,
+    {
+        match returned {
+            Ok(value) => ToolOutput::from_serialize(&value),
+            Err(error) => Err(ToolError::from_returned(error.into())),
+        }
+    }
+}
+
+/// The fall-back of [`Fallible::finish`] for errors that are only displayable.
+pub trait DisplayFailure<T, E> {
+    /// The tool's answer.
+    fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    where
+        T: Output,
+        E: Failure;
+}
+
+impl<T, E> DisplayFailure<T, E> for Fallible<T, E> {
+    fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    where
+        T: Output,
+        E: Failure,
+    {
+        match returned {
+            Ok(value) => ToolOutput::from_serialize(&value),
+            Err(error) => Err(ToolError::new(DisplayError(error.to_string()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::io;
+
+    /// What generated code does with a return value.
+    macro_rules! finish {
+        ($value:expr) => {{
+            let value = $value;
+            probe(&value).kind().finish(value)
+        }};
+    }
+
+    #[test]
+    fn strings_are_text_and_the_rest_is_json() {
+        assert_eq!(finish!("a \"quoted\" word").unwrap().as_str(), "a \"quoted\" word");
+        assert_eq!(finish!('x').unwrap().as_str(), "x");
+        assert_eq!(finish!(()).unwrap().as_str(), "null");
+        assert_eq!(finish!(vec![Some(1), None]).unwrap().as_str(), "[1,null]");
+        assert_eq!(finish!(Some("text")).unwrap().as_str(), "text");
+    }
+
+    #[test]
+    fn an_error_is_never_sent_as_a_success() {
+        let serializable: Result<u8, String> = Err("no".into());
+        assert_eq!(finish!(serializable).unwrap_err().model_text(), "no");
+        let borrowed: Result<(), &'static str> = Err("neither");
+        assert_eq!(finish!(borrowed).unwrap_err().model_text(), "neither");
+        let io: io::Result<()> = Err(io::Error::other("disk"));
+        assert!(std::error::Error::source(&finish!(io).unwrap_err()).is_some_and(|source| source.is::<io::Error>()));
+    }
+
+    #[test]
+    fn an_error_that_is_only_displayable_will_do() {
+        struct Plain;
+        impl Display for Plain {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("plain")
+            }
+        }
+        assert_eq!(finish!(Err::<(), _>(Plain)).unwrap_err().model_text(), "plain");
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_an_error() {
+        let map = BTreeMap::from([((1, 2), "pair")]);
+        assert_eq!(finish!(map).unwrap_err().code(), ErrorCode::UnserializableOutput);
+    }
+}

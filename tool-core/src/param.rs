@@ -1,0 +1,242 @@
+//! One declared parameter of a tool: its property in the schema, and how it is decoded. Used by generated code.
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+use std::path::{Path, PathBuf};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::arguments::ArgumentError;
+use crate::schema;
+
+/// A type a tool may take. Implemented for every type that deserialises and has a schema; it exists for its message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a tool parameter: it needs `serde::Deserialize` and `schemars::JsonSchema`",
+    label = "the model cannot write this",
+    note = "derive both for it, or mark the parameter `#[state]` if the program provides it"
+)]
+pub trait Parameter: DeserializeOwned + JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + JsonSchema> Parameter for T {}
+
+/// What is decoded for a parameter that is taken by reference.
+#[diagnostic::on_unimplemented(
+    message = "`&{Self}` cannot be a tool parameter: `{Self}` needs `serde::Deserialize` and `schemars::JsonSchema`",
+    label = "the model cannot write this",
+    note = "derive both for it, or mark the parameter `#[state]` if the program provides it"
+)]
+pub trait Lend {
+    /// The decoded value that the reference points to.
+    type Owned: Parameter;
+
+    /// The reference the function takes.
+    fn lend(owned: &Self::Owned) -> &Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Parameter> Lend for T {
+    type Owned = T;
+
+    fn lend(owned: &T) -> &T {
+        owned
+    }
+}
+
+impl Lend for str {
+    type Owned = String;
+
+    fn lend(owned: &String) -> &str {
+        owned
+    }
+}
+
+impl<T: Parameter> Lend for [T] {
+    type Owned = Vec<T>;
+
+    fn lend(owned: &Vec<T>) -> &[T] {
+        owned
+    }
+}
+
+impl Lend for Path {
+    type Owned = PathBuf;
+
+    fn lend(owned: &PathBuf) -> &Path {
+        owned
+    }
+}
+
+/// A parameter that decodes to a `T`.
+pub struct Param<T> {
+    name: &'static str,
+    description: &'static str,
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    decode: fn(&RawValue) -> Result<T, ArgumentError>,
+    missing: Missing<T>,
+    check: Option<fn(&T) -> Result<(), String>>,
+    narrow: Option<fn(&mut Schema)>,
+}
+
+enum Missing<T> {
+    IsAnError,
+    Becomes(fn() -> T),
+    /// As above, and `null` means the same. The second function gives what the definition shows.
+    HasDefault(fn() -> T, Option<fn() -> Value>),
+}
+
+impl<T> Param<T> {
+    /// A required parameter.
+    pub const fn new(name: &'static str, description: &'static str) -> Self
+    where
+        T: Parameter,
+    {
+        let (schema, decode) = (schema::of_type::<T>, decode::<T>);
+        Self { name, description, schema, decode, missing: Missing::IsAnError, check: None, narrow: None }
+    }
+
+    /// May be left out.
+    pub const fn or(mut self, missing: fn() -> T) -> Self {
+        self.missing = Missing::Becomes(missing);
+        self
+    }
+
+    /// May be left out or `null`.
+    pub const fn or_default(mut self, default: fn() -> T, shown: Option<fn() -> Value>) -> Self {
+        self.missing = Missing::HasDefault(default, shown);
+        self
+    }
+
+    /// Admits part of its type only: `check` refuses what the schema, after `narrow`, refuses.
+    pub const fn within(mut self, check: fn(&T) -> Result<(), String>, narrow: fn(&mut Schema)) -> Self {
+        self.check = Some(check);
+        self.narrow = Some(narrow);
+        self
+    }
+
+    /// The value of the property, or what is wrong with it.
+    pub(crate) fn read(&self, raw: Option<&RawValue>) -> Result<T, ArgumentError> {
+        let raw = match (&self.missing, raw) {
+            (Missing::Becomes(value) | Missing::HasDefault(value, _), None) => return Ok(value()),
+            (Missing::HasDefault(value, _), Some(raw)) if raw.get() == "null" => return Ok(value()),
+            (Missing::IsAnError, None) => return Err(ArgumentError::new(self.name, self.missing_message())),
+            (_, Some(raw)) => raw,
+        };
+        let value = (self.decode)(raw).map_err(|error| error.inside(self.name))?;
+        match self.check {
+            Some(check) => check(&value).map(|()| value).map_err(|message| ArgumentError::new(self.name, message)),
+            None => Ok(value),
+        }
+    }
+
+    fn missing_message(&self) -> String {
+        let schema = (self.schema)(&mut SchemaGenerator::default());
+        match schema.get("type").and_then(Value::as_str) {
+            Some(kind) => format!("missing; this {kind} is required"),
+            None => "missing; this argument is required".to_owned(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Param<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Param").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn decode<T: Parameter>(raw: &RawValue) -> Result<T, ArgumentError> {
+    let mut json = serde_json::Deserializer::from_str(raw.get());
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.into_inner().to_string();
+        // The position is counted from the start of this one value: the path says more.
+        let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
+        ArgumentError::new(if path == "." { "" } else { &path }, message)
+    })
+}
+
+/// What the schema needs to know of a parameter, whatever its type.
+pub trait Describe: fmt::Debug {
+    /// The property's name.
+    fn name(&self) -> &'static str;
+
+    /// Whether the model must supply it.
+    fn is_required(&self) -> bool;
+
+    /// The property's schema; named types go into the generator's definitions.
+    fn property(&self, generator: &mut SchemaGenerator) -> Schema;
+}
+
+impl<T> Describe for Param<T> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn is_required(&self) -> bool {
+        matches!(self.missing, Missing::IsAnError)
+    }
+
+    fn property(&self, generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = schema::describe((self.schema)(generator), self.description);
+        if let Some(narrow) = self.narrow {
+            narrow(&mut schema);
+        }
+        if let Missing::HasDefault(_, Some(shown)) = self.missing {
+            schema.insert("default".to_owned(), shown());
+        }
+        schema
+    }
+}
+
+/// What a default looks like in the definition.
+pub fn shown_default(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// A type that `range` applies to.
+#[diagnostic::on_unimplemented(
+    message = "`range` limits numbers, and `{Self}` is not a number",
+    label = "not a number",
+    note = "integers and floats can have a range"
+)]
+pub trait Number: PartialOrd + Copy + Into<serde_json::Value> {}
+
+macro_rules! numbers {
+    ($($number:ty)*) => { $(impl Number for $number {})* };
+}
+numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
+
+/// Refuses a value outside its range, and says what the range is. An absent value is in every range.
+pub fn check_range<T: Number>(value: Option<&T>, range: impl RangeBounds<T>) -> Result<(), String> {
+    let Some(value) = value.filter(|value| !range.contains(value)) else { return Ok(()) };
+    let value: Value = (*value).into();
+    let limits = [limit(range.start_bound(), "at least", "more than"), limit(range.end_bound(), "at most", "less than")];
+    Err(format!("must be {}, but is {value}", limits.into_iter().flatten().collect::<Vec<_>>().join(" and ")))
+}
+
+fn limit<T: Number>(bound: Bound<&T>, inclusive: &str, exclusive: &str) -> Option<String> {
+    match bound {
+        Bound::Included(limit) => Some(format!("{inclusive} {}", (*limit).into())),
+        Bound::Excluded(limit) => Some(format!("{exclusive} {}", (*limit).into())),
+        Bound::Unbounded => None,
+    }
+}
+
+/// Writes a range into a property's schema.
+pub fn narrow_range<T: Number>(schema: &mut Schema, range: impl RangeBounds<T>) {
+    for (bound, inclusive, exclusive) in
+        [(range.start_bound(), "minimum", "exclusiveMinimum"), (range.end_bound(), "maximum", "exclusiveMaximum")]
+    {
+        let (key, limit) = match bound {
+            Bound::Included(limit) => (inclusive, *limit),
+            Bound::Excluded(limit) => (exclusive, *limit),
+            Bound::Unbounded => continue,
+        };
+        schema.remove(inclusive);
+        schema.insert(key.to_owned(), limit.into());
+    }
+}

@@ -1,0 +1,66 @@
+//! How state reaches a tool, checked by the compiler.
+
+use std::sync::Arc;
+
+/// Lends a `T` to the tools that ask for one with `#[state]`.
+///
+/// Every type provides itself, and an `Arc<T>` provides `T`. A program's own state type says what else it holds:
+///
+/// ```
+/// use tool_core::{tool, tools, Provide};
+///
+/// struct Db;
+/// struct App { db: Db }
+///
+/// impl Provide<Db> for App {
+///     fn provide(&self) -> &Db {
+///         &self.db
+///     }
+/// }
+///
+/// /// Count the patients.
+/// #[tool]
+/// async fn count_patients(#[state] db: &Db) -> u64 {
+///     let _ = db;
+///     3
+/// }
+///
+/// let tools = tools![count_patients].with_state(App { db: Db });
+/// assert_eq!(tools.len(), 1);
+/// ```
+///
+/// State that does not provide what a tool asks for does not compile:
+///
+/// ```compile_fail,E0277
+/// # use tool_core::{tool, tools};
+/// # struct Db;
+/// /// Count the patients.
+/// #[tool]
+/// async fn count_patients(#[state] db: &Db) -> u64 {
+///     let _ = db;
+///     3
+/// }
+///
+/// let tools = tools![count_patients].with_state("no database here");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "the state `{Self}` does not provide `{T}`, which a `#[state]` parameter asks for",
+    label = "this tool needs `{T}` from the state",
+    note = "pass a `{T}` to `with_state`, or implement `tool_core::Provide<{T}>` for `{Self}`"
+)]
+pub trait Provide<T: ?Sized> {
+    /// The value lent to a `#[state]` parameter.
+    fn provide(&self) -> &T;
+}
+
+impl<T> Provide<T> for T {
+    fn provide(&self) -> &T {
+        self
+    }
+}
+
+impl<T: ?Sized> Provide<T> for Arc<T> {
+    fn provide(&self) -> &T {
+        self
+    }
+}

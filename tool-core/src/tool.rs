@@ -1,0 +1,168 @@
+//! What a tool is: a definition for the model, and a call from argument text to output.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::context::CallContext;
+use crate::error::ToolError;
+use crate::output::ToolOutput;
+
+/// The future of one call.
+pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send + 'a>>;
+
+/// Something a model can call. [`tool`](crate::tool) makes one of a function; [`DynamicTool`](crate::DynamicTool) is one
+/// that is known only at run time.
+///
+/// The definition does not change while the tool lives. `call` may run many times at once. It is polled in a task of its
+/// own: it may panic or never end without harm to its siblings, and is dropped at an await point when its deadline
+/// passes or nobody waits for it any more.
+///
+/// ```
+/// use tool_core::{CallContext, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput};
+/// use tool_core::serde_json::json;
+///
+/// /// Runs on another machine; this side only forwards.
+/// struct Remote(ToolDefinition);
+///
+/// impl Tool for Remote {
+///     fn definition(&self) -> &ToolDefinition {
+///         &self.0
+///     }
+///
+///     fn call<'a>(&'a self, _: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
+///         Box::pin(async move { Ok(ToolOutput::text(format!("sent {} bytes", arguments.len()))) })
+///     }
+/// }
+///
+/// let schema = json!({"type": "object", "properties": {}, "additionalProperties": true});
+/// let remote = Remote(ToolDefinition::new("forward", "Send anything on.", schema)?);
+/// assert_eq!(remote.definition().name(), "forward");
+/// # Ok::<(), tool_core::InvalidDefinition>(())
+/// ```
+pub trait Tool: Send + Sync {
+    /// What the model is told of the tool.
+    fn definition(&self) -> &ToolDefinition;
+
+    /// Runs the tool once. `arguments` is the text as the model wrote it, not yet checked.
+    fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a>;
+}
+
+impl fmt::Debug for dyn Tool + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tool").field(&self.definition().name()).finish()
+    }
+}
+
+/// How long a call may run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timeout {
+    /// As long as the dispatcher says.
+    #[default]
+    Inherit,
+    /// At most this long.
+    After(Duration),
+    /// As long as it likes.
+    Never,
+}
+
+/// What a model is told of a tool, and what the dispatcher is told of its behaviour.
+///
+/// Shape: `parameters` is a JSON Schema (draft 2020-12) of type `object`. Equal declarations have equal definitions, byte
+/// for byte, in every run and on every machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolDefinition {
+    name: String,
+    description: String,
+    parameters: Value,
+    timeout: Timeout,
+    read_only: bool,
+}
+
+impl ToolDefinition {
+    /// The definition of a tool that is known only at run time.
+    ///
+    /// # Errors
+    /// The name does not match `^[a-zA-Z0-9_-]{1,64}$`, or `parameters` is not the schema of a plain object.
+    pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Result<Self, InvalidDefinition> {
+        let name = name.into();
+        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
+            return Err(InvalidDefinition::Name(name));
+        }
+        let unsupported = ["oneOf", "anyOf", "allOf", "enum", "not"].into_iter().find(|key| parameters.get(key).is_some());
+        match unsupported {
+            None if parameters["type"] == json!("object") => Ok(Self::declared(name, description, parameters)),
+            None => Err(InvalidDefinition::NotAnObject { name }),
+            Some(keyword) => Err(InvalidDefinition::RootKeyword { name, keyword }),
+        }
+    }
+
+    /// As [`new`](Self::new), for what the macro has already checked.
+    pub(crate) fn declared(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
+        let (name, description) = (name.into(), description.into());
+        Self { name, description, parameters, timeout: Timeout::Inherit, read_only: false }
+    }
+
+    /// Sets how long a call may run.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Timeout) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Declares that calls change nothing.
+    #[must_use]
+    pub fn with_read_only(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
+    }
+
+    /// The name the model calls it by: `^[a-zA-Z0-9_-]{1,64}$`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it does, for the model to choose it by.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// JSON Schema of the arguments object, its properties in declaration order.
+    pub fn parameters(&self) -> &Value {
+        &self.parameters
+    }
+
+    /// How long a call may run.
+    pub fn timeout(&self) -> Timeout {
+        self.timeout
+    }
+
+    /// Whether calls change nothing.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+}
+
+/// A definition that no service would accept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidDefinition {
+    /// The name cannot be written on the wire.
+    #[error("tool name `{0}` is not 1 to 64 letters, digits, `_` or `-`; choose another")]
+    Name(String),
+    /// The schema is not that of an object.
+    #[error("the parameters of tool `{name}` are not an object schema; write `{{\"type\": \"object\", \"properties\": …}}`")]
+    NotAnObject {
+        /// The tool.
+        name: String,
+    },
+    /// Services refuse this keyword at the root.
+    #[error("the parameters of tool `{name}` have `{keyword}` at the root; move it into a property")]
+    RootKeyword {
+        /// The tool.
+        name: String,
+        /// The keyword.
+        keyword: &'static str,
+    },
+}

@@ -1,0 +1,188 @@
+//! The tools a model may call: in declaration order, each name once.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::declared::Declared;
+use crate::tool::{Tool, ToolDefinition};
+
+/// The tools a model may call, in declaration order, each name once. Cheap to clone.
+///
+/// `tools![…]` makes one for any state `S` that provides what its tools ask for; [`with_state`](Self::with_state) supplies
+/// the state. A `ToolSet` (that is, `ToolSet<()>`) has all it needs: it can be inspected and dispatched.
+///
+/// ```
+/// use tool_core::{tool, tools};
+///
+/// /// Add two numbers.
+/// #[tool]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a.wrapping_add(b)
+/// }
+///
+/// /// Greet somebody.
+/// #[tool]
+/// async fn greet(#[state] greeting: &String, name: &str) -> String {
+///     format!("{greeting}, {name}!")
+/// }
+///
+/// let tools = tools![add, greet].with_state("Hello".to_owned());
+/// assert_eq!(tools.definitions().map(|tool| tool.name()).collect::<Vec<_>>(), ["add", "greet"]);
+/// ```
+pub struct ToolSet<S = ()> {
+    entries: Arc<Entries<S>>,
+}
+
+struct Entries<S> {
+    tools: Vec<Entry<S>>,
+    positions: HashMap<String, usize>,
+}
+
+enum Entry<S> {
+    Ready(Arc<dyn Tool>),
+    NeedsState(Declared<S>),
+}
+
+impl<S> Entry<S> {
+    fn definition(&self) -> &ToolDefinition {
+        match self {
+            Self::Ready(tool) => tool.definition(),
+            Self::NeedsState(declared) => declared.definition(),
+        }
+    }
+}
+
+// By hand: `S` itself need not be `Clone`.
+impl<S> Clone for Entry<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Ready(tool) => Self::Ready(Arc::clone(tool)),
+            Self::NeedsState(declared) => Self::NeedsState(declared.clone()),
+        }
+    }
+}
+
+impl<S> Clone for Entries<S> {
+    fn clone(&self) -> Self {
+        Self { tools: self.tools.clone(), positions: self.positions.clone() }
+    }
+}
+
+impl<S> Clone for ToolSet<S> {
+    fn clone(&self) -> Self {
+        Self { entries: Arc::clone(&self.entries) }
+    }
+}
+
+impl<S> Default for ToolSet<S> {
+    fn default() -> Self {
+        Self { entries: Arc::new(Entries { tools: Vec::new(), positions: HashMap::new() }) }
+    }
+}
+
+impl<S> fmt::Debug for ToolSet<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries.tools.iter().map(|entry| entry.definition().name())).finish()
+    }
+}
+
+impl<S: Send + Sync + 'static> ToolSet<S> {
+    /// Supplies the state that `#[state]` parameters borrow from.
+    #[must_use]
+    pub fn with_state(self, state: S) -> ToolSet {
+        self.with_shared_state(Arc::new(state))
+    }
+
+    /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
+    #[must_use]
+    pub fn with_shared_state(self, state: Arc<S>) -> ToolSet {
+        let bind = |entry: &Entry<S>| {
+            Entry::Ready(match entry {
+                Entry::Ready(tool) => Arc::clone(tool),
+                Entry::NeedsState(declared) => declared.bind(Arc::clone(&state)),
+            })
+        };
+        let tools = self.entries.tools.iter().map(bind).collect();
+        ToolSet { entries: Arc::new(Entries { tools, positions: self.entries.positions.clone() }) }
+    }
+
+    /// Adds a tool of another kind behind those that are there: a [`DynamicTool`](crate::DynamicTool), or any [`Tool`].
+    ///
+    /// # Errors
+    /// A tool of that name is in the set already.
+    pub fn with_tool(self, tool: impl Tool + 'static) -> Result<Self, DuplicateTool> {
+        self.with_entry(Entry::Ready(Arc::new(tool)))
+    }
+
+    /// Adds the tools of another set behind those that are there.
+    ///
+    /// # Errors
+    /// Both sets have a tool of one name.
+    pub fn merge(self, other: &Self) -> Result<Self, DuplicateTool> {
+        other.entries.tools.iter().try_fold(self, |set, entry| set.with_entry(entry.clone()))
+    }
+
+    /// Adds a tool made by the macro. `tools![…]` has refused two of one name when it was compiled.
+    pub(crate) fn declare(&mut self, declared: Declared<S>) {
+        if let Ok(set) = std::mem::take(self).with_entry(Entry::NeedsState(declared)) {
+            *self = set;
+        }
+    }
+
+    fn with_entry(mut self, entry: Entry<S>) -> Result<Self, DuplicateTool> {
+        let entries = Arc::make_mut(&mut self.entries);
+        let name = entry.definition().name().to_owned();
+        if entries.positions.contains_key(&name) {
+            return Err(DuplicateTool { name });
+        }
+        entries.positions.insert(name, entries.tools.len());
+        entries.tools.push(entry);
+        Ok(self)
+    }
+}
+
+// What can be asked of a set stands on `ToolSet<()>` alone, so that `tools![add].len()` needs no type annotation.
+impl ToolSet {
+    /// How many tools there are.
+    pub fn len(&self) -> usize {
+        self.entries.tools.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.tools.is_empty()
+    }
+
+    /// The definitions, in declaration order.
+    pub fn definitions(&self) -> impl ExactSizeIterator<Item = &ToolDefinition> {
+        self.entries.tools.iter().map(Entry::definition)
+    }
+
+    /// The definition of the tool called `name`.
+    pub fn definition(&self, name: &str) -> Option<&ToolDefinition> {
+        self.entries.positions.get(name).map(|position| self.entries.tools[*position].definition())
+    }
+
+    /// The tool called `name`.
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        self.entries.positions.get(name).map(|position| match &self.entries.tools[*position] {
+            Entry::Ready(tool) => Arc::clone(tool),
+            Entry::NeedsState(declared) => declared.bind(Arc::new(())),
+        })
+    }
+}
+
+/// Two tools of one name; the model could not tell them apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("two tools are named `{name}`; rename one, with `#[tool(name = \"…\")]` for example")]
+pub struct DuplicateTool {
+    name: String,
+}
+
+impl DuplicateTool {
+    /// The name both have.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}

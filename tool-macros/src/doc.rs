@@ -1,0 +1,115 @@
+//! Doc comments to description text.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{Attribute, Expr, ExprLit, Lit, Meta};
+
+/// Description text: usually a literal, known to the macro; with `#[doc = include_str!("…")]` known only to the compiler.
+#[derive(Default)]
+pub(crate) struct Doc(Vec<Part>);
+
+enum Part {
+    Line(String),
+    Code(Expr),
+}
+
+impl Doc {
+    /// The doc attributes among `attrs`. Others may stand between them.
+    pub(crate) fn from_attrs(attrs: &[Attribute]) -> Self {
+        let lines = attrs.iter().filter(|attr| is_doc(attr)).filter_map(|attr| match &attr.meta {
+            Meta::NameValue(doc) => Some(doc.value.clone()),
+            _ => None, // `#[doc(hidden)]` and its like describe nothing
+        });
+        Self(lines.map(Part::from_expr).collect())
+    }
+
+    /// The value of a `description` option.
+    pub(crate) fn from_expr(value: Expr) -> Self {
+        Self(vec![Part::from_expr(value)])
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.literal().is_some_and(|text| text.is_empty())
+    }
+
+    /// The text, if the macro can know it: paragraphs kept, outer blank lines trimmed, trailing space dropped.
+    fn literal(&self) -> Option<String> {
+        let lines: Option<Vec<&str>> = self.0.iter().map(Part::line).collect();
+        let text = lines?.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n");
+        Some(text.trim_matches('\n').trim_end().to_owned())
+    }
+}
+
+impl Part {
+    fn from_expr(value: Expr) -> Self {
+        match value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Self::Line(without_margin(&text.value())),
+            code => Self::Code(code),
+        }
+    }
+
+    fn line(&self) -> Option<&str> {
+        match self {
+            Self::Line(line) => Some(line),
+            Self::Code(_) => None,
+        }
+    }
+}
+
+impl ToTokens for Doc {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        if let Some(text) = self.literal() {
+            return text.to_tokens(tokens);
+        }
+        let parts = self.0.iter().map(|part| match part {
+            Part::Line(line) => quote!(#line),
+            Part::Code(code) => quote!(#code),
+        });
+        tokens.extend(quote!(::core::concat!(#(#parts, "\n"),*)));
+    }
+}
+
+pub(crate) fn is_doc(attr: &Attribute) -> bool {
+    attr.path().is_ident("doc")
+}
+
+/// Every line of a doc comment begins with the space after `///`; deeper indentation is the author's.
+fn without_margin(text: &str) -> String {
+    text.split('\n').map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use syn::parse_quote;
+
+    fn text(attrs: &[Attribute]) -> Option<String> {
+        Doc::from_attrs(attrs).literal()
+    }
+
+    #[test]
+    fn paragraphs_and_indentation_are_kept() {
+        let attrs: [Attribute; 5] = [
+            parse_quote!(#[doc = ""]),
+            parse_quote!(#[doc = " First."]),
+            parse_quote!(#[doc = ""]),
+            parse_quote!(#[doc = "   indented  "]),
+            parse_quote!(#[doc = " "]),
+        ];
+        assert_eq!(text(&attrs).as_deref(), Some("First.\n\n  indented"));
+    }
+
+    #[test]
+    fn other_attributes_are_passed_over() {
+        let attrs: [Attribute; 3] = [parse_quote!(#[doc = " Text."]), parse_quote!(#[inline]), parse_quote!(#[doc(hidden)])];
+        assert_eq!(text(&attrs).as_deref(), Some("Text."));
+        assert!(Doc::from_attrs(&attrs[1..]).is_empty());
+    }
+
+    #[test]
+    fn included_text_is_left_to_the_compiler() {
+        let attrs: [Attribute; 1] = [parse_quote!(#[doc = include_str!("guide.md")])];
+        assert_eq!(text(&attrs), None);
+        assert!(!Doc::from_attrs(&attrs).is_empty());
+    }
+}

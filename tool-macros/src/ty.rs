@@ -1,0 +1,70 @@
+//! Every question asked of a type by its spelling. The macro sees no more than that: an alias of `Option<T>` is a required
+//! parameter, and an alias of `&str` a borrowed one that cannot be.
+
+use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound, TypePath, TypeReference};
+
+/// The type behind the invisible group that `macro_rules!` puts round `$t:ty`, and behind parentheses.
+pub(crate) fn peel(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => peel(&group.elem),
+        Type::Paren(paren) => peel(&paren.elem),
+        other => other,
+    }
+}
+
+/// The `T` of `Option<T>`, under any of the paths it is usually written by.
+pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
+    let Type::Path(TypePath { qself: None, path, .. }) = peel(ty) else { return None };
+    let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if !matches!(names[..], ["Option"] | ["option", "Option"] | ["std" | "core", "option", "Option"]) {
+        return None;
+    }
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    match arguments.args.first() {
+        Some(GenericArgument::Type(inner)) if arguments.args.len() == 1 => Some(inner),
+        _ => None,
+    }
+}
+
+/// `&T` or `&mut T`.
+pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
+    match peel(ty) {
+        Type::Reference(reference) => Some(reference),
+        _ => None,
+    }
+}
+
+/// Whether a function declared without `async` returns a future all the same: `-> impl Future<…>`.
+pub(crate) fn is_impl_future(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else { return false };
+    let Type::ImplTrait(bounds) = peel(ty) else { return false };
+    bounds.bounds.iter().any(|bound| match bound {
+        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|segment| segment.ident == "Future"),
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quote::ToTokens;
+    use syn::parse_quote;
+
+    #[test]
+    fn option_is_known_by_its_paths() {
+        for ty in [parse_quote!(Option<u8>), parse_quote!(std::option::Option<u8>), parse_quote!(::core::option::Option<u8>)] {
+            assert_eq!(option_of(&ty).map(|inner| inner.to_token_stream().to_string()).as_deref(), Some("u8"));
+        }
+        for ty in [parse_quote!(Vec<u8>), parse_quote!(my::Option<u8>), parse_quote!(Option), parse_quote!(<A as B>::Option<u8>)] {
+            assert!(option_of(&ty).is_none());
+        }
+    }
+
+    #[test]
+    fn a_future_is_known_by_its_bound() {
+        assert!(is_impl_future(&parse_quote!(-> impl std::future::Future<Output = u8> + Send)));
+        assert!(!is_impl_future(&parse_quote!(-> impl Iterator<Item = u8>)));
+        assert!(!is_impl_future(&parse_quote!(-> u8)));
+    }
+}
