@@ -105,7 +105,6 @@ pub struct Plain<T>(PhantomData<fn() -> T>);
 
 impl<T> Plain<T> {
     /// The tool's answer.
-    #[expect(clippy::needless_pass_by_value, reason = "the value is the tool's; dropping it belongs to the call")]
     pub fn finish(self, value: T) -> Result<ToolOutput, ToolError>
     where
         T: Output,

@@ -78,9 +78,12 @@ pub struct Param<T> {
     schema: fn(&mut SchemaGenerator) -> Schema,
     decode: fn(&RawValue) -> Result<T, ArgumentError>,
     missing: Missing<T>,
-    check: Option<fn(&T) -> Result<(), String>>,
+    check: Option<Check<T>>,
     narrow: Option<fn(&mut Schema)>,
 }
+
+/// Says what is wrong with a value that its type admits.
+type Check<T> = fn(&T) -> Result<(), String>;
 
 enum Missing<T> {
     IsAnError,
@@ -112,7 +115,7 @@ impl<T> Param<T> {
     }
 
     /// Admits part of its type only: `check` refuses what the schema, after `narrow`, refuses.
-    pub const fn within(mut self, check: fn(&T) -> Result<(), String>, narrow: fn(&mut Schema)) -> Self {
+    pub const fn within(mut self, check: Check<T>, narrow: fn(&mut Schema)) -> Self {
         self.check = Some(check);
         self.narrow = Some(narrow);
         self

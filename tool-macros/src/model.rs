@@ -48,7 +48,7 @@ pub(crate) enum ParamKind {
     /// Borrowed from the program's state, or a clone of it.
     State,
     /// Written by the model.
-    Argument(Argument),
+    Argument(Box<Argument>),
 }
 
 pub(crate) struct Argument {
@@ -66,7 +66,7 @@ impl ToolFn {
     /// The arguments among the parameters, in order.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = (&Param, &Argument)> {
         self.params.iter().filter_map(|param| match &param.kind {
-            ParamKind::Argument(argument) => Some((param, argument)),
+            ParamKind::Argument(argument) => Some((param, &**argument)),
             ParamKind::State => None,
         })
     }
@@ -135,7 +135,8 @@ impl Param {
             }
         };
         let description = options.description.map_or_else(|| Doc::from_attrs(&input.attrs), Doc::from_expr);
-        Some(Self { ty, kind: ParamKind::Argument(Argument { name, description, default: options.default, range: options.range }) })
+        let argument = Argument { name, description, default: options.default, range: options.range };
+        Some(Self { ty, kind: ParamKind::Argument(Box::new(argument)) })
     }
 }
 

@@ -1,1 +1,16 @@
+#![doc = include_str!("../README.md")]
 
+mod agent;
+pub mod chat;
+#[cfg(feature = "http")]
+mod client;
+mod error;
+mod model;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use agent::{Agent, AgentEvent, Reply};
+#[cfg(feature = "http")]
+pub use client::OpenAi;
+pub use error::{AgentError, ModelError};
+pub use model::{ChatModel, ModelFuture};

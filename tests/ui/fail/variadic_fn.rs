@@ -1,0 +1,9 @@
+use tool_core::tool;
+
+/// Add some numbers.
+#[tool]
+fn add(first: i64, ...) -> i64 {
+    first
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! The chat completions format: definitions, calls and results, and the bodies they travel in.
+
+mod convert;
+mod wire;
+
+pub use convert::{InvalidTools, tool_messages, tools};
+pub use wire::{
+    AssistantMessage, Choice, Completion, FunctionCall, FunctionDefinition, Message, Request, TextMessage, Tool, ToolCall, ToolMessage,
+    Usage,
+};

@@ -1,0 +1,104 @@
+//! What can go wrong between us and the model.
+
+use std::error::Error;
+
+use tool_core::ToolError;
+
+/// Why a model gave no completion.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The client cannot be set up: a missing key, or a base URL that is none.
+    #[error("{0}")]
+    Configuration(String),
+    /// The service refused the API key (status 401 or 403).
+    #[error("the service refused the API key: {message}; check `OPENAI_API_KEY`, and that it belongs to `OPENAI_BASE_URL`")]
+    Unauthorized {
+        /// The service's own words.
+        message: String,
+    },
+    /// The service does not know the model, or the key may not use it (status 404).
+    #[error("the service has no model `{model}` for this key: {message}")]
+    UnknownModel {
+        /// The model that was asked for.
+        model: String,
+        /// The service's own words.
+        message: String,
+    },
+    /// Any other answer that is not a success. 429 and 5xx have been retried before they end here.
+    #[error("the service answered {status}: {message}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// The service's code for the error, `context_length_exceeded` for example.
+        code: Option<String>,
+        /// The service's own words.
+        message: String,
+    },
+    /// No answer: the service could not be reached, or took too long.
+    #[error("no answer from the service at {url}")]
+    Transport {
+        /// Where the request went.
+        url: String,
+        /// What failed.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A successful answer that is no chat completion.
+    #[error("the answer is no chat completion ({reason}): {body}")]
+    NotACompletion {
+        /// What is missing.
+        reason: String,
+        /// The beginning of the body.
+        body: String,
+    },
+    /// A failure of a [`ChatModel`](crate::ChatModel) of another make.
+    #[error("the model failed")]
+    Other(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Why a run ended without a reply. The history is valid after each: the next run can go on from it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The model gave no completion. Nothing of this turn is in the history.
+    #[error("turn {turn} failed")]
+    Model {
+        /// The turn, from 1.
+        turn: u32,
+        /// Why.
+        #[source]
+        source: ModelError,
+    },
+    /// The tools cannot be offered to the service.
+    #[error("the tools cannot be offered")]
+    Tools(#[from] crate::chat::InvalidTools),
+    /// The model refused to answer. Its refusal is in the history.
+    #[error("the model refused: {refusal}")]
+    Refused {
+        /// The model's own words.
+        refusal: String,
+    },
+    /// The model said nothing and called nothing. Nothing of this turn is in the history.
+    #[error("the model gave no answer (finish reason: {})", finish_reason.as_deref().unwrap_or("none"))]
+    NoAnswer {
+        /// Why it stopped, in the service's word; `length` or `content_filter` for example.
+        finish_reason: Option<String>,
+    },
+    /// The model was still calling tools in its last turn. The calls and their results are in the history;
+    /// [`resume`](crate::Agent::resume) goes on.
+    #[error("the model has not answered within {turns} turns; raise `max_turns`, or resume")]
+    TurnLimit {
+        /// The limit.
+        turns: u32,
+    },
+    /// A tool asked for the run to stop. The calls and their results are in the history.
+    #[error("tool `{tool}` stopped the run")]
+    Fatal {
+        /// The tool.
+        tool: String,
+        /// Its error.
+        #[source]
+        source: ToolError,
+    },
+}

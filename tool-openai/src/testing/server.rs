@@ -1,0 +1,164 @@
+//! The server: real HTTP on a free port of the loopback interface.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tool_core::serde_json::{self, Value};
+
+use super::check::{self, ApiError};
+use super::script::{Answer, Script, Turn, completion};
+use crate::chat::Request;
+
+/// A chat-completions server on loopback that answers by script. It stops when dropped.
+///
+/// A request that the service would refuse is refused with the service's own words, and takes no turn of the script: a
+/// missing or misplaced tool message, an unknown key, a name that no tool may have.
+///
+/// ```
+/// use tool_core::serde_json::json;
+/// use tool_core::{Dispatcher, tool, tools};
+/// use tool_openai::Agent;
+/// use tool_openai::testing::{ScriptedServer, Turn};
+///
+/// /// Add two numbers.
+/// #[tool]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a.wrapping_add(b)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let server = ScriptedServer::start([Turn::calls([("add", json!({"a": 2, "b": 3}))]), Turn::text("It is 5.")]).await?;
+/// let mut agent = Agent::new(server.client()?, "scripted").tools(Dispatcher::new(tools![add]));
+///
+/// assert_eq!(agent.run("What is 2 + 3?").await?.text, "It is 5.");
+/// assert_eq!(server.requests()[1]["messages"][2]["content"], "5");
+/// # Ok(())
+/// # }
+/// ```
+pub struct ScriptedServer {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    serving: JoinHandle<()>,
+}
+
+struct Shared {
+    script: Mutex<Script>,
+    requests: Mutex<Vec<Value>>,
+}
+
+impl ScriptedServer {
+    /// Answers with these turns, one a request; after the last, every request is refused.
+    ///
+    /// # Errors
+    /// No port can be had.
+    pub async fn start(turns: impl IntoIterator<Item = Turn>) -> io::Result<Self> {
+        let mut turns: std::vec::IntoIter<Turn> = turns.into_iter().collect::<Vec<_>>().into_iter();
+        Self::start_with(move |_| turns.next().unwrap_or_else(|| Turn::error(400, "script_over", "The script has no turn left."))).await
+    }
+
+    /// Decides each answer from the request, like a model would.
+    ///
+    /// # Errors
+    /// No port can be had.
+    pub async fn start_with(script: impl FnMut(&Request) -> Turn + Send + 'static) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared { script: Mutex::new(Box::new(script)), requests: Mutex::default() });
+        let app = Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::clone(&shared));
+        let serving = tokio::spawn(async move {
+            // Ends only with the task: an accept that fails is tried again by axum.
+            let _ = axum::serve(listener, app).await;
+        });
+        Ok(Self { address, shared, serving })
+    }
+
+    /// Where it is: what `OPENAI_BASE_URL` would be set to.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// A client of this server.
+    ///
+    /// # Errors
+    /// As for [`OpenAi::new`](crate::OpenAi::new).
+    #[cfg(feature = "http")]
+    pub fn client(&self) -> Result<crate::OpenAi, crate::ModelError> {
+        crate::OpenAi::new("scripted")?.with_base_url(&self.base_url())
+    }
+
+    /// The bodies of all requests so far, refused ones among them.
+    pub fn requests(&self) -> Vec<Value> {
+        lock(&self.shared.requests).clone()
+    }
+}
+
+impl Drop for ScriptedServer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl fmt::Debug for ScriptedServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScriptedServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// A script that panicked is still the script.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
+    match answer(&shared, &headers, &body) {
+        Ok(response) => response,
+        Err(error) => json(error.status, &error.body()),
+    }
+}
+
+fn answer(shared: &Shared, headers: &HeaderMap, body: &str) -> Result<Response, ApiError> {
+    let key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    if key.is_none_or(|key| key.trim().is_empty()) {
+        return Err(ApiError::no_key());
+    }
+    let value: Value = serde_json::from_str(body).map_err(|_| ApiError::not_json())?;
+    let number = {
+        let mut requests = lock(&shared.requests);
+        requests.push(value.clone());
+        requests.len()
+    };
+    check::request(&value)?;
+    let request: Request = serde_json::from_value(value).map_err(|error| ApiError::invalid(error.to_string(), None))?;
+    let Turn(answer) = (lock(&shared.script))(&request);
+    Ok(match completion(number, &request.model, body.len(), &answer) {
+        Some(completion) => json(200, &completion),
+        None => refusal(answer),
+    })
+}
+
+fn refusal(answer: Answer) -> Response {
+    match answer {
+        Answer::Status { status, body, retry_after: Some(seconds) } => {
+            ([(RETRY_AFTER, seconds.to_string())], json(status, &body)).into_response()
+        }
+        Answer::Status { status, body, retry_after: None } => json(status, &body),
+        Answer::Body(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+        Answer::Text(_) | Answer::Calls(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn json(status: u16, body: &Value) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
