@@ -115,7 +115,7 @@ impl ToolError {
     /// The tool panicked: the text is for the operator, never for the model.
     pub(crate) fn panic(text: String) -> Self {
         let source = Some(PanicError(text).into());
-        Self { source, ..Self::with_text(ErrorCode::Panic, "the tool failed unexpectedly; this is not due to the arguments") }
+        Self { source, ..Self::with_text(ErrorCode::Panic, "the tool failed unexpectedly and was stopped") }
     }
 
     /// What `error` says of itself if it is already one of these, else [`ToolError::new`].

@@ -181,8 +181,11 @@ fn run(private: &TokenStream, krate: &Path, tool: &ToolFn) -> TokenStream {
         syn::ReturnType::Type(_, ty) => ty.span(),
         syn::ReturnType::Default => function.span(),
     };
-    let finish = quote_spanned! {output_span=>
-        { use #private::{DisplayFailure as _, PlainOutput as _}; #private::probe(&#output).kind().finish(#output) }
+    let finish = quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output));
+    let finish = quote! {
+        #[allow(unused_imports)] // which of the two applies depends on the return type
+        use #private::{DisplayFailure as _, PlainOutput as _};
+        #finish
     };
     let uses_state = tool.state_types().next().is_some();
     let body = if tool.is_async() {

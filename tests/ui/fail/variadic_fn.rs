@@ -2,7 +2,7 @@ use tool_core::tool;
 
 /// Add some numbers.
 #[tool]
-fn add(first: i64, ...) -> i64 {
+fn add(first: i64, more: ...) -> i64 {
     first
 }
 

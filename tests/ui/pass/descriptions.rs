@@ -1,0 +1,49 @@
+#![deny(warnings)]
+
+use tool_core::{tool, tools};
+
+/**
+ Count the beds.
+
+ Of one ward.
+*/
+#[tool]
+fn of_block() -> u32 {
+    12
+}
+
+#[doc = "Count the beds of a "]
+#[doc = concat!("ward ", "or floor.")]
+#[tool]
+fn of_attribute(
+    #[doc = concat!("The ", "ward.")] ward: u32,
+    /** The floor. */
+    floor: u32,
+) -> u32 {
+    ward + floor
+}
+
+#[tool(description = concat!("Count ", "the doors."))]
+fn of_macro(#[arg(description = concat!("The ", "floor."))] floor: u32) -> u32 {
+    floor
+}
+
+/// Not for the model.
+#[tool(description = "Count the wards.")]
+fn of_option(
+    /// Nor this.
+    #[arg(description = "The floor.")]
+    floor: u32,
+) -> u32 {
+    floor
+}
+
+fn main() {
+    let tools = tools![of_block, of_attribute, of_macro, of_option];
+    let described: Vec<_> = tools.definitions().map(|tool| tool.description().trim()).collect();
+    assert_eq!(described[0], "Count the beds.\n\nOf one ward.");
+    assert_eq!(described[2..], ["Count the doors.", "Count the wards."]);
+    let floor = |name| tools.definition(name).map(|tool| tool.parameters()["properties"]["floor"]["description"].clone());
+    assert_eq!(floor("of_attribute"), Some("The floor.".into()));
+    assert_eq!(floor("of_option"), Some("The floor.".into()));
+}

@@ -1,0 +1,69 @@
+#![allow(dead_code, non_upper_case_globals, non_snake_case, non_camel_case_types)]
+
+struct Result;
+struct Option;
+struct String;
+struct Box;
+struct Vec;
+struct Arc;
+struct ToolSet;
+struct Sync;
+struct Send;
+struct u32;
+struct str;
+struct Default;
+struct ToOwned;
+trait Clone {
+    fn clone(&self) {}
+}
+trait Serialize {}
+
+impl<T> Clone for T {}
+
+fn Ok() {}
+fn Err() {}
+fn Some() {}
+fn drop() {}
+const None: () = ();
+
+mod core {}
+mod std {}
+mod alloc {}
+mod serde {}
+mod serde_json {}
+mod schemars {}
+mod tokio {}
+
+macro_rules! concat {
+    () => {};
+}
+macro_rules! vec {
+    () => {};
+}
+
+/// Take everything by its full name.
+#[tool_core::tool(timeout = "5s", read_only)]
+async fn everything(
+    text: ::std::string::String,
+    lent: &::core::primitive::str,
+    optional: ::std::option::Option<&::core::primitive::str>,
+    #[arg(default = 5, range(1..=9))] number: ::core::primitive::u32,
+    #[arg(default = "north")] place: &::core::primitive::str,
+    #[state] owned: ::core::primitive::u8,
+) -> ::std::result::Result<::std::string::String, ::std::io::Error> {
+    let _ = (lent, optional, number, place, owned);
+    ::std::result::Result::Ok(text)
+}
+
+/// Take a number.
+#[tool_core::tool]
+fn number(#[arg(default = -1)] call: i64, arguments: i64, state: i64, set: ::std::option::Option<i64>) -> i64 {
+    call + arguments + state + set.unwrap_or(0)
+}
+
+fn main() {
+    let seen = ();
+    let set = tool_core::tools![everything, number].with_state(1_u8);
+    assert_eq!(set.len(), 2);
+    seen
+}
