@@ -42,7 +42,8 @@ async fn main() -> anyhow::Result<()> {
     let question = options.question.unwrap_or_else(|| format!("Generate a complete clinical summary for patient {}.", options.patient));
 
     // Without a key, a script answers over the same HTTP.
-    let has_service = env::var_os("OPENAI_API_KEY").is_some() || env::var_os("OPENAI_BASE_URL").is_some();
+    let has_service =
+        ["OPENAI_API_KEY", "OPENAI_BASE_URL"].into_iter().any(|name| env::var(name).is_ok_and(|value| !value.trim().is_empty()));
     let script = if has_service { None } else { Some(ScriptedServer::start_with(scripted::respond).await?) };
     let model = match &script {
         Some(server) => server.client()?,

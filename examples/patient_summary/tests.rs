@@ -1,1 +1,131 @@
-//! Tests.
+//! The example as its users meet it: the real tools, database, HTTP and agent, with a script for the model.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tool_core::{Dispatcher, ToolCall, ToolResult};
+use tool_openai::chat;
+
+use super::*;
+
+/// A dispatcher over a fresh SQLite file, which lives as long as the folder.
+async fn hospital() -> (Dispatcher, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}?mode=rwc", folder.path().join("patients.db").display());
+    (Dispatcher::new(patient_tools(database::open(&url).await)), folder)
+}
+
+async fn call(dispatcher: &Dispatcher, tool: &str, arguments: Value) -> ToolResult {
+    dispatcher.dispatch(vec![ToolCall::new("call_1", tool, arguments.to_string())]).await.remove(0)
+}
+
+fn json_of(result: &ToolResult) -> Value {
+    serde_json::from_str(&result.content()).unwrap()
+}
+
+#[tokio::test]
+async fn every_tool_answers_for_a_patient() {
+    let (dispatcher, _folder) = hospital().await;
+    let patient = || json!({"patient_id": "P-00123"});
+    let demographics = json_of(&call(&dispatcher, "get_patient_demographics", patient()).await);
+    assert_eq!(demographics["name"], "Jana Dvořák");
+    let medications = json_of(&call(&dispatcher, "get_patient_medications", patient()).await);
+    assert_eq!(medications["count"], 2, "the stopped prescription is left out: {medications}");
+    let allergies = json_of(&call(&dispatcher, "get_patient_allergies", patient()).await);
+    assert_eq!(allergies["allergies"][1], json!({"allergen": "Iodinated contrast", "reaction": "hives", "severity": "severe"}));
+    let labs = json_of(&call(&dispatcher, "get_recent_lab_results", patient()).await);
+    assert_eq!(labs["lab_results"][0]["collected"], "2025-10-20");
+}
+
+#[tokio::test]
+async fn lab_results_are_limited_to_five_unless_asked() {
+    let (dispatcher, _folder) = hospital().await;
+    for (limit, expected) in [(Value::Null, 5), (json!(3), 3), (json!(100), 40)] {
+        let labs = json_of(&call(&dispatcher, "get_recent_lab_results", json!({"patient_id": "P-00125", "limit": limit})).await);
+        assert_eq!(labs["lab_results"].as_array().unwrap().len(), expected);
+        assert_eq!(labs["lab_results"][0]["collected"], "2025-12-24", "the newest comes first");
+    }
+    let refused = call(&dispatcher, "get_recent_lab_results", json!({"patient_id": "P-00125", "limit": 0})).await;
+    assert_eq!(refused.content(), r#"{"error":"`limit`: must be at least 1, but is 0","tool":"get_recent_lab_results"}"#);
+}
+
+#[tokio::test]
+async fn awkward_patients_are_told_as_they_are() {
+    let (dispatcher, _folder) = hospital().await;
+    let none = json_of(&call(&dispatcher, "get_patient_allergies", json!({"patient_id": "P-00124"})).await);
+    assert_eq!(none, json!({"patient_id": "P-00124", "allergies": []}));
+    let quoted = json_of(&call(&dispatcher, "get_patient_demographics", json!({"patient_id": "P-00126"})).await);
+    assert_eq!(quoted["name"], "Siobhán \"Shiv\" O'Neill");
+    let injected = call(&dispatcher, "get_patient_demographics", json!({"patient_id": "' OR '1'='1"})).await;
+    assert_eq!(
+        json_of(&injected)["error"],
+        "there is no patient `' OR '1'='1`; ids look like P-00123",
+        "arguments are values to the database, never SQL"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_patient_has_no_empty_lists() {
+    let (dispatcher, _folder) = hospital().await;
+    for definition in dispatcher.tools().definitions() {
+        let result = call(&dispatcher, definition.name(), json!({"patient_id": "P-99999"})).await;
+        assert_eq!(json_of(&result)["error"], "there is no patient `P-99999`; ids look like P-00123");
+    }
+}
+
+#[tokio::test]
+async fn an_unreachable_database_is_told_to_the_model() {
+    let dispatcher = Dispatcher::new(patient_tools(database::open("postgres://app@127.0.0.1:1/none").await));
+    let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
+    let mut agent = Agent::new(server.client().unwrap(), "scripted").tools(dispatcher);
+    let reply = agent.run("Summarise patient P-00123.").await.unwrap();
+    assert_eq!(reply.text.matches("the patient database cannot be reached").count(), 4, "{reply}");
+}
+
+#[tokio::test]
+async fn the_run_asks_for_four_tools_in_one_message() {
+    let (dispatcher, _folder) = hospital().await;
+    let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
+    let mut agent = Agent::new(server.client().unwrap(), "scripted").tools(dispatcher).encourage_parallel();
+    let reply = agent.run("Generate a complete clinical summary for patient P-00123.").await.unwrap();
+
+    assert_eq!(reply.turns, 2);
+    for part in ["Jana Dvořák (P-00123), born 1968-11-02", "Ramipril", "Amoxicillin", "HbA1c"] {
+        assert!(reply.text.contains(part), "{reply}");
+    }
+    let requests = server.requests();
+    let roles: Vec<_> = requests[1]["messages"].as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["system", "user", "assistant", "tool", "tool", "tool", "tool"]);
+    for request in &requests {
+        check_against_the_specification(request);
+    }
+}
+
+#[tokio::test]
+async fn the_definitions_keep_every_description_within_219_tokens() {
+    let (dispatcher, _folder) = hospital().await;
+    let tools = serde_json::to_value(chat::tools(dispatcher.tools()).unwrap()).unwrap();
+    for tool in tools.as_array().unwrap() {
+        assert_ne!(tool["function"]["description"], Value::Null, "{tool}");
+        for property in tool["function"]["parameters"]["properties"].as_object().unwrap().values() {
+            assert_ne!(property["description"], Value::Null, "{tool}");
+        }
+    }
+    let tokens = tiktoken_rs::o200k_base().unwrap().encode_ordinary(&tools.to_string()).len();
+    assert!(tokens <= 219, "{tokens} tokens: {tools}");
+}
+
+/// Puts a request body before a checker made from OpenAI's published specification. The checker is no part of this
+/// repository: `OPENAI_SPEC_CHECK` says where it is.
+fn check_against_the_specification(body: &Value) {
+    let Some(checker) = std::env::var_os("OPENAI_SPEC_CHECK").map(PathBuf::from) else {
+        eprintln!("skipped: OPENAI_SPEC_CHECK is not set, so the request was not checked against the specification");
+        return;
+    };
+    let mut check = Command::new("python3").arg(checker).args(["--werror", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    check.stdin.take().unwrap().write_all(body.to_string().as_bytes()).unwrap();
+    assert!(check.wait().unwrap().success(), "refused by the specification: {body}");
+}

@@ -44,7 +44,7 @@ pub(crate) struct Demographics {
 #[tool(read_only, timeout = "10s")]
 pub(crate) async fn get_patient_demographics(
     #[state] db: &PatientDb,
-    /// Patient ID (format: P-NNNNN)
+    /// Patient ID, like P-00123
     patient_id: &str,
 ) -> Result<Demographics, DbError> {
     sqlx::query_as("SELECT patient_id, name, date_of_birth, phone, email FROM patients WHERE patient_id = $1")
@@ -100,7 +100,7 @@ struct Allergy {
     severity: String,
 }
 
-/// Drug allergies, sensitivities.
+/// Drug allergies and sensitivities.
 #[tool(read_only, timeout = "10s")]
 pub(crate) async fn get_patient_allergies(
     #[state] db: &PatientDb,

@@ -11,7 +11,7 @@ use crate::call::ToolResult;
 /// get_patient_demographics  ████████████████████████████████████████  200 ms
 /// get_patient_medications   ████████████████████████████████████      180 ms
 /// get_patient_allergies     ██████████████████████████████            150 ms
-/// 201 ms together, 530 ms one after the other: 2.6 times as fast
+/// 201 ms together, 530 ms added up: 2.6 times as fast
 /// ```
 #[derive(Clone, Debug)]
 pub struct Waterfall {
@@ -51,7 +51,7 @@ impl Waterfall {
         self.elapsed
     }
 
-    /// How long its calls would have taken one after the other: the sum of their times.
+    /// The times of its calls added up: what they would have taken one after the other, had each taken as long alone.
     pub fn sequential(&self) -> Duration {
         self.rows.iter().map(|row| row.end.saturating_sub(row.start)).sum()
     }
@@ -79,8 +79,8 @@ impl fmt::Display for Waterfall {
             let note = if row.note.is_empty() { String::new() } else { format!("  {}", row.note) };
             writeln!(f, "{name:widest$}  {drawn:WIDTH$}  {}{note}", Millis(row.end.saturating_sub(row.start)))?;
         }
-        let (together, apart) = (Millis(self.elapsed), Millis(self.sequential()));
-        write!(f, "{together} together, {apart} one after the other: {:.1} times as fast", self.speed_up())
+        let (together, added_up) = (Millis(self.elapsed), Millis(self.sequential()));
+        write!(f, "{together} together, {added_up} added up: {:.1} times as fast", self.speed_up())
     }
 }
 

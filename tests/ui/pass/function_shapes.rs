@@ -27,14 +27,8 @@ fn nothing() {}
 #[tool()]
 async fn nothing_later() {}
 
-/// Stop the program.
-#[tool]
-fn stop() -> Result<std::convert::Infallible, String> {
-    Err("no".to_owned())
-}
-
 fn main() {
-    assert_eq!(tools![add, add_later, add_in_future, nothing, nothing_later, stop,].len(), 6);
+    assert_eq!(tools![add, add_later, add_in_future, nothing, nothing_later,].len(), 5);
     assert_eq!(add(1, 2), 3);
     let (_, _, ()) = (add_later(1, 2), add_in_future(1, 2), nothing());
 }

@@ -6,10 +6,7 @@ macro_rules! getter {
     ($(#[$attr:meta])* $vis:vis fn $name:ident($argument:ident: $ty:ty = $default:expr) -> $result:ty $body:block) => {
         $(#[$attr])*
         #[tool]
-        $vis async fn $name($argument: $ty, #[arg(default = $default)] count: u32) -> $result {
-            let _ = count;
-            $body
-        }
+        $vis async fn $name($argument: $ty, #[arg(default = $default)] _count: u32) -> $result $body
     };
 }
 

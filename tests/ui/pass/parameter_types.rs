@@ -42,7 +42,6 @@ fn lent_to_thread(text: &str, maybe_text: Option<&str>, wards: &[Ward], maybe_wa
 async fn owned(
     text: Cow<'_, str>,
     boxed: Box<str>,
-    shared: std::sync::Arc<str>,
     map: BTreeMap<String, Vec<u8>>,
     set: HashSet<String>,
     nested: Option<Option<u8>>,
@@ -55,7 +54,7 @@ async fn owned(
     floating: f32,
     value: serde_json::Value,
 ) -> String {
-    let _ = (boxed, shared, map, set, nested, spelled_out, array, path, unit, character, large, floating, value);
+    let _ = (boxed, map, set, nested, spelled_out, array, path, unit, character, large, floating, value);
     text.into_owned()
 }
 

@@ -16,6 +16,7 @@ async fn sort(mut names: Vec<String>, #[arg(default = 1)] mut times: u32, #[stat
         times -= 1;
         count += times;
     }
+    names.truncate(count as usize);
     names
 }
 

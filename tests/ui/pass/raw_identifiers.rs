@@ -7,7 +7,7 @@ async fn r#type(r#struct: String, r#in: Option<u32>) -> String {
 }
 
 /// Move a thing.
-#[tool(r#crate = ::tool_core)]
+#[tool]
 fn r#move(#[arg(default = 1)] r#for: u32) -> u32 {
     r#for
 }
