@@ -81,13 +81,13 @@ pub fn probe<T>(_: &T) -> Probe<T> {
 }
 
 impl<T, E> Probe<Result<T, E>> {
-    /// Chosen before [`PlainOutput::kind`], because an inherent method wins over a trait's.
+    /// Chosen before `PlainOutput::kind`, because an inherent method wins over a trait's.
     pub fn kind(&self) -> Fallible<T, E> {
         Fallible(PhantomData)
     }
 }
 
-/// The fall-back of [`Probe::kind`] for whatever is not a `Result`.
+/// The fall-back of `Probe::kind` for whatever is not a `Result`.
 pub trait PlainOutput<T> {
     /// Output that cannot fail.
     fn kind(&self) -> Plain<T>;
@@ -118,7 +118,7 @@ impl<T> Plain<T> {
 pub struct Fallible<T, E>(PhantomData<fn() -> (T, E)>);
 
 impl<T, E: Into<BoxError>> Fallible<T, E> {
-    /// Chosen before [`DisplayFailure::finish`] wherever the error keeps its source.
+    /// Chosen before `DisplayFailure::finish` wherever the error keeps its source.
     pub fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
     where
         T: Output,
@@ -130,7 +130,7 @@ impl<T, E: Into<BoxError>> Fallible<T, E> {
     }
 }
 
-/// The fall-back of [`Fallible::finish`] for errors that are only displayable.
+/// The fall-back of `Fallible::finish` for errors that are only displayable.
 pub trait DisplayFailure<T, E> {
     /// The tool's answer.
     fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>

@@ -14,3 +14,8 @@ pub use agent::{Agent, AgentEvent, Reply};
 pub use client::OpenAi;
 pub use error::{AgentError, ModelError};
 pub use model::{ChatModel, ModelFuture};
+
+/// The front page of the repository, so that its code is compiled too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;

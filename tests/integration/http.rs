@@ -1,0 +1,112 @@
+//! The HTTP client, and what the scripted server refuses.
+
+use std::time::Duration;
+
+use serde_json::{Value, from_value, json};
+use tool_openai::chat::{Message, Request};
+use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::{ChatModel, ModelError, OpenAi};
+
+fn request(messages: Value) -> Request {
+    Request { model: "gpt-none".to_owned(), messages: from_value(messages).unwrap(), ..Request::default() }
+}
+
+fn hello() -> Request {
+    Request { model: "gpt-none".to_owned(), messages: vec![Message::user("Hi.")], ..Request::default() }
+}
+
+async fn answer(turns: impl IntoIterator<Item = Turn>) -> (Result<String, ModelError>, usize) {
+    let server = ScriptedServer::start(turns).await.unwrap();
+    let completion = server.client().unwrap().complete(&hello()).await;
+    (completion.map(|completion| completion.choices[0].message.text()), server.requests().len())
+}
+
+#[tokio::test]
+async fn a_refused_key_is_named_as_such() {
+    let (refused, requests) = answer([Turn::error(401, "invalid_api_key", "Incorrect API key provided: sk-x.")]).await;
+    let error = refused.unwrap_err();
+    assert!(matches!(error, ModelError::Unauthorized { .. }));
+    assert_eq!(
+        error.to_string(),
+        "the service refused the API key: Incorrect API key provided: sk-x.; check `OPENAI_API_KEY`, and that it belongs to `OPENAI_BASE_URL`"
+    );
+    assert_eq!(requests, 1, "a refused key is not tried again");
+}
+
+#[tokio::test]
+async fn an_unknown_model_is_named() {
+    let (refused, _) = answer([Turn::error(404, "model_not_found", "The model `gpt-none` does not exist.")]).await;
+    assert!(matches!(refused, Err(ModelError::UnknownModel { model, .. }) if model == "gpt-none"));
+}
+
+#[tokio::test]
+async fn what_is_no_completion_is_shown() {
+    for body in ["<html>Welcome</html>", r#"{"object": "list", "data": []}"#, ""] {
+        let (refused, _) = answer([Turn::body(body)]).await;
+        assert!(matches!(refused, Err(ModelError::NotACompletion { .. })), "{body}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_out_and_tried_again() {
+    let (text, requests) = answer([Turn::rate_limit(0), Turn::rate_limit(0), Turn::text("Hello.")]).await;
+    assert_eq!((text.unwrap().as_str(), requests), ("Hello.", 3));
+}
+
+#[tokio::test]
+async fn a_server_error_is_tried_again() {
+    let (text, requests) = answer([Turn::error(503, "unavailable", "Overloaded."), Turn::text("Hello.")]).await;
+    assert_eq!((text.unwrap().as_str(), requests), ("Hello.", 2));
+}
+
+#[tokio::test]
+async fn tries_come_to_an_end() {
+    let (refused, requests) = answer(vec![Turn::rate_limit(0); 9]).await;
+    assert!(matches!(refused, Err(ModelError::Status { status: 429, .. })));
+    assert_eq!(requests, 3);
+}
+
+#[tokio::test]
+async fn a_spent_quota_is_not_tried_again() {
+    let (refused, requests) = answer([Turn::error(429, "insufficient_quota", "You exceeded your current quota.")]).await;
+    assert!(matches!(refused, Err(ModelError::Status { code: Some(code), .. }) if code == "insufficient_quota"));
+    assert_eq!(requests, 1);
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_named() {
+    let client = OpenAi::new("key").unwrap().with_base_url("http://127.0.0.1:1/v1").unwrap().with_retries(0);
+    let error = client.complete(&hello()).await.unwrap_err();
+    assert_eq!(error.to_string(), "no answer from the service at http://127.0.0.1:1/v1/chat/completions");
+}
+
+#[tokio::test]
+async fn a_service_that_never_answers_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/v1", silent.local_addr().unwrap());
+    let client = OpenAi::new("key").unwrap().with_base_url(&url).unwrap().with_timeout(Duration::from_millis(50));
+    assert!(matches!(client.complete(&hello()).await, Err(ModelError::Transport { .. })));
+}
+
+#[tokio::test]
+async fn the_scripted_server_refuses_a_history_with_a_missing_or_misplaced_tool_message() {
+    let server = ScriptedServer::start([Turn::text("Never said.")]).await.unwrap();
+    let client = server.client().unwrap();
+    let user = json!({"role": "user", "content": "Hi."});
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "add", "arguments": "{}"}});
+    let asks = json!({"role": "assistant", "content": null, "tool_calls": [call("call_a"), call("call_b")]});
+    let tool = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "1"});
+    let missing = "An assistant message with 'tool_calls' must be followed by tool messages responding to each 'tool_call_id'. \
+                   The following tool_call_ids did not have response messages: call_b";
+    let misplaced = "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.";
+    for (history, words) in [
+        (json!([user, asks, tool("call_a")]), missing),
+        (json!([user, asks, tool("call_a"), user, tool("call_b")]), missing),
+        (json!([user, tool("call_a"), asks, tool("call_b")]), misplaced),
+    ] {
+        let error = client.complete(&request(history.clone())).await.unwrap_err();
+        assert!(matches!(&error, ModelError::Status { status: 400, message, .. } if message == words), "{history}: {error}");
+    }
+    let completion = client.complete(&request(json!([user, asks, tool("call_b"), tool("call_a")]))).await.unwrap();
+    assert_eq!(completion.choices[0].message.text(), "Never said.", "refused requests took no turn of the script");
+}
