@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tool_core::{Dispatcher, ToolCall, ToolResult};
 use tool_openai::chat;
 
@@ -100,7 +102,10 @@ async fn the_run_asks_for_four_tools_in_one_message() {
     let roles: Vec<_> = requests[1]["messages"].as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
     assert_eq!(roles, ["system", "user", "assistant", "tool", "tool", "tool", "tool"]);
     for request in &requests {
-        check_against_the_specification(request);
+        check_against_the_specification("request", request);
+    }
+    for request in &requests {
+        check_against_the_specification("response", &raw_answer(&server, request).await);
     }
 }
 
@@ -118,14 +123,26 @@ async fn the_definitions_keep_every_description_within_219_tokens() {
     assert!(tokens <= 219, "{tokens} tokens: {tools}");
 }
 
-/// Puts a request body before a checker made from OpenAI's published specification. The checker is no part of this
+/// The body of an answer, before any type of ours has read it.
+async fn raw_answer(server: &ScriptedServer, request: &Value) -> Value {
+    let address = server.base_url().replace("http://", "").replace("/v1", "");
+    let body = request.to_string();
+    let head = format!("POST /v1/chat/completions HTTP/1.0\r\nAuthorization: Bearer key\r\nContent-Length: {}\r\n\r\n", body.len());
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all((head + &body).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+}
+
+/// Puts a body before a checker made from OpenAI's published specification. The checker is no part of this
 /// repository: `OPENAI_SPEC_CHECK` says where it is.
-fn check_against_the_specification(body: &Value) {
+fn check_against_the_specification(kind: &str, body: &Value) {
     let Some(checker) = std::env::var_os("OPENAI_SPEC_CHECK").map(PathBuf::from) else {
-        eprintln!("skipped: OPENAI_SPEC_CHECK is not set, so the request was not checked against the specification");
+        eprintln!("skipped: OPENAI_SPEC_CHECK is not set, so the {kind} was not checked against the specification");
         return;
     };
-    let mut check = Command::new("python3").arg(checker).args(["--werror", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut check = Command::new("python3").arg(checker).args(["--werror", "--kind", kind, "-"]).stdin(Stdio::piped()).spawn().unwrap();
     check.stdin.take().unwrap().write_all(body.to_string().as_bytes()).unwrap();
     assert!(check.wait().unwrap().success(), "refused by the specification: {body}");
 }

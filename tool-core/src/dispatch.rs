@@ -110,7 +110,7 @@ impl Dispatcher {
 
     /// As [`dispatch`](Self::dispatch), for programs without a runtime: runs the calls on one made for them.
     pub fn dispatch_blocking(&self, calls: Vec<ToolCall>) -> Vec<ToolResult> {
-        let Ok(runtime) = Builder::new_multi_thread().enable_time().build() else {
+        let Ok(runtime) = Builder::new_multi_thread().enable_all().build() else {
             let unstarted = |(position, call)| {
                 let record = CallRecord::new(call, position, Instant::now());
                 ToolResult::new(Arc::new(record), Err(not_started("the program cannot start a thread for it")))

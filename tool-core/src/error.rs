@@ -112,6 +112,12 @@ impl ToolError {
         Self { code, tool: String::new(), model_text: model_text.into(), source: None, fatal: false }
     }
 
+    /// The tool's output cannot be written as JSON.
+    pub(crate) fn unserializable(error: serde_json::Error) -> Self {
+        let text = format!("the tool's result cannot be written as JSON: {error}");
+        Self { source: Some(error.into()), ..Self::with_text(ErrorCode::UnserializableOutput, text) }
+    }
+
     /// The tool panicked: the text is for the operator, never for the model.
     pub(crate) fn panic(text: String) -> Self {
         let source = Some(PanicError(text).into());
@@ -149,25 +155,17 @@ impl ToolError {
 impl fmt::Display for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.tool.as_str() {
-            "" => f.write_str("tool ")?,
-            name => write!(f, "tool `{name}` ")?,
+            "" => f.write_str("tool")?,
+            name => write!(f, "tool `{name}`")?,
         }
-        f.write_str(match self.code {
-            ErrorCode::UnknownTool => "does not exist",
-            ErrorCode::InvalidJson => "was called with arguments that are not JSON",
-            ErrorCode::InvalidArguments => "was called with invalid arguments",
-            ErrorCode::NotStarted => "was not started",
-            ErrorCode::Timeout => "was stopped at its deadline",
-            ErrorCode::TimeoutIndeterminate => "is past its deadline and may still be running",
-            ErrorCode::Cancelled => "was cancelled",
-            ErrorCode::ToolError => "failed",
-            ErrorCode::Panic => "panicked",
-            ErrorCode::UnserializableOutput => "returned a value that cannot be written as JSON",
-        })?;
-        match &self.source {
-            Some(_) => Ok(()), // the chain goes on there
-            None => write!(f, ": {}", self.model_text),
-        }
+        let happened = match (self.code, &self.source) {
+            (ErrorCode::InvalidArguments, Some(_)) => "was called with invalid arguments",
+            (ErrorCode::Panic, Some(_)) => "panicked",
+            (ErrorCode::UnserializableOutput, Some(_)) => "returned a value that cannot be written as JSON",
+            (_, Some(_)) => "failed",
+            (_, None) => return write!(f, ": {}", self.model_text),
+        };
+        write!(f, " {happened}")
     }
 }
 

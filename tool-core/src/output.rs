@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use crate::error::{BoxError, DisplayError, ErrorCode, ToolError};
+use crate::error::{BoxError, DisplayError, ToolError};
 
 /// What a tool answers: the text the model reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +20,13 @@ impl ToolOutput {
     /// A value as the model will read it: what serialises as a string as that text, everything else as compact JSON.
     ///
     /// # Errors
-    /// [`ErrorCode::UnserializableOutput`], if the value cannot be written as JSON, a map with structured keys for example.
+    /// [`ErrorCode::UnserializableOutput`](crate::ErrorCode::UnserializableOutput), if the value cannot be written as JSON, a map with structured keys for example.
     pub fn from_serialize(value: &impl Serialize) -> Result<Self, ToolError> {
-        let unserializable = |error: serde_json::Error| ToolError::with_source(ErrorCode::UnserializableOutput, error.into());
-        let json = serde_json::to_string(value).map_err(unserializable)?;
+        let json = serde_json::to_string(value).map_err(ToolError::unserializable)?;
         if !json.starts_with('"') {
             return Ok(Self(json));
         }
-        serde_json::from_str(&json).map(Self).map_err(unserializable)
+        serde_json::from_str(&json).map(Self).map_err(ToolError::unserializable)
     }
 
     /// The text.
@@ -155,6 +154,7 @@ impl<T, E> DisplayFailure<T, E> for Fallible<T, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
     use std::collections::BTreeMap;
     use std::io;
 

@@ -111,26 +111,27 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     ///
     /// # Errors
     /// A tool of that name is in the set already.
-    pub fn with_tool(self, tool: impl Tool + 'static) -> Result<Self, DuplicateTool> {
-        self.with_entry(Entry::Ready(Arc::new(tool)))
+    pub fn with_tool(mut self, tool: impl Tool + 'static) -> Result<Self, DuplicateTool> {
+        self.push(Entry::Ready(Arc::new(tool)))?;
+        Ok(self)
     }
 
     /// Adds the tools of another set behind those that are there.
     ///
     /// # Errors
     /// Both sets have a tool of one name.
-    pub fn merge(self, other: &Self) -> Result<Self, DuplicateTool> {
-        other.entries.tools.iter().try_fold(self, |set, entry| set.with_entry(entry.clone()))
+    pub fn merge(mut self, other: &Self) -> Result<Self, DuplicateTool> {
+        other.entries.tools.iter().try_for_each(|entry| self.push(entry.clone()))?;
+        Ok(self)
     }
 
-    /// Adds a tool made by the macro. `tools![…]` has refused two of one name when it was compiled.
+    /// Adds a tool made by the macro. `tools![…]` refused two of one name when it was compiled.
     pub(crate) fn declare(&mut self, declared: Declared<S>) {
-        if let Ok(set) = std::mem::take(self).with_entry(Entry::NeedsState(declared)) {
-            *self = set;
-        }
+        let added = self.push(Entry::NeedsState(declared));
+        debug_assert!(added.is_ok(), "{added:?}");
     }
 
-    fn with_entry(mut self, entry: Entry<S>) -> Result<Self, DuplicateTool> {
+    fn push(&mut self, entry: Entry<S>) -> Result<(), DuplicateTool> {
         let entries = Arc::make_mut(&mut self.entries);
         let name = entry.definition().name().to_owned();
         if entries.positions.contains_key(&name) {
@@ -138,7 +139,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
         }
         entries.positions.insert(name, entries.tools.len());
         entries.tools.push(entry);
-        Ok(self)
+        Ok(())
     }
 }
 
