@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     static PATIENT: Param<String> = Param::new("patient_id", "");
-    static LIMIT: Param<u32> = Param::new("limit", "").or_default(|| 5, None);
+    static LIMIT: Param<u32> = Param::new("limit", "").or_default(|| 5);
     static PARAMS: &[&(dyn Describe + Sync)] = &[&PATIENT, &LIMIT];
 
     fn decode(text: &str) -> Result<(String, u32), ToolError> {

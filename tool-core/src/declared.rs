@@ -25,6 +25,11 @@ pub trait Named {
 }
 
 /// A type that adds its tools to a set whose state is `S`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a tool",
+    label = "not a tool",
+    note = "put `#[tool]` on the function; a tool known only at run time is added with `ToolSet::with_tool`"
+)]
 pub trait Tools<S>: Named {
     /// Adds them.
     fn add_to(set: &mut ToolSet<S>);

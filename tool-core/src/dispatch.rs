@@ -94,15 +94,19 @@ impl Dispatcher {
     pub fn dispatch(&self, calls: Vec<ToolCall>) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
         let dispatcher = self.clone();
         async move {
+            let batch = Arc::new(Batch::default());
             // All are started before the first is waited for.
-            let started: Vec<_> = dispatcher.start(calls).collect();
+            let mut started: Vec<_> = dispatcher.start(calls, &batch).collect();
             let mut results = Vec::with_capacity(started.len());
-            for (record, answer) in started {
+            // Dropped before the tasks, all of which are lent to the loop and stay in `started`: the permit of one that is
+            // stopped must not start the next.
+            let _stop = StopOnDrop(batch);
+            for (record, answer) in &mut started {
                 let outcome = match answer {
-                    Answer::Known(outcome) => outcome,
-                    Answer::Running(task) => task.await.unwrap_or_else(|error| Err(lost(error))),
+                    Answer::Known(outcome) => outcome.take(),
+                    Answer::Running(task) => Some(task.await.unwrap_or_else(|error| Err(lost(error)))),
                 };
-                results.push(ToolResult::new(record, outcome));
+                results.extend(outcome.map(|outcome| ToolResult::new(Arc::clone(record), outcome)));
             }
             results
         }
@@ -126,16 +130,19 @@ impl Dispatcher {
         results
     }
 
-    fn start(&self, calls: Vec<ToolCall>) -> impl Iterator<Item = (Arc<CallRecord>, Answer)> {
+    fn start(&self, calls: Vec<ToolCall>, batch: &Arc<Batch>) -> impl Iterator<Item = (Arc<CallRecord>, Answer)> {
         let queued = Instant::now();
-        let batch = Arc::new(Batch::default());
         calls.into_iter().enumerate().map(move |(position, call)| {
             let record = Arc::new(CallRecord::new(call, position, queued));
+            let known = |error| {
+                record.finish();
+                Answer::Known(Some(Err(error)))
+            };
             let answer = match (self.tools.get(&record.call.name), Handle::try_current()) {
-                (None, _) => Answer::Known(Err(self.unknown_tool(&record.call.name))),
-                (Some(_), Err(_)) => Answer::Known(Err(not_started("the program has no tokio runtime to run it on"))),
+                (None, _) => known(self.unknown_tool(&record.call.name)),
+                (Some(_), Err(_)) => known(not_started("the program has no tokio runtime to run it on")),
                 (Some(tool), Ok(runtime)) => {
-                    let run = run(tool, Arc::clone(&record), Arc::clone(&batch), Arc::clone(&self.limit), self.timeout);
+                    let run = run(tool, Arc::clone(&record), Arc::clone(batch), Arc::clone(&self.limit), self.timeout);
                     Answer::Running(AbortOnDropHandle::new(runtime.spawn(run)))
                 }
             };
@@ -161,15 +168,24 @@ impl Dispatcher {
 
 /// What is known of a call once its batch has started.
 enum Answer {
-    Known(Result<ToolOutput, ToolError>),
+    /// Until it is taken.
+    Known(Option<Result<ToolOutput, ToolError>>),
     Running(AbortOnDropHandle<Result<ToolOutput, ToolError>>),
 }
 
 /// What the calls of one batch share.
 #[derive(Debug, Default)]
 struct Batch {
-    /// A tool asked for the run to stop: what has not started will not.
+    /// What has not started will not: a tool asked for the run to stop, or nobody waits any more.
     stopped: AtomicBool,
+}
+
+struct StopOnDrop(Arc<Batch>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stopped.store(true, Ordering::SeqCst);
+    }
 }
 
 /// One call from its place in the queue to its answer. Panics end the task; [`lost`] tells of them.
@@ -180,6 +196,7 @@ async fn run(
     limit: Arc<Semaphore>,
     timeout: Option<Duration>,
 ) -> Result<ToolOutput, ToolError> {
+    let _finish = FinishOnDrop(Arc::clone(&record)); // also when the tool panics
     let Ok(permit) = limit.acquire_owned().await else {
         return Err(not_started("the program is shutting down"));
     };
@@ -187,7 +204,6 @@ async fn run(
         return Err(not_started("another call of this message failed in a way that stops the run"));
     }
     record.start();
-    let _finish = FinishOnDrop(Arc::clone(&record)); // also when the tool panics
     let context = CallContext { record, lease: Arc::new(Lease::new(permit)) };
     let timeout = match tool.definition().timeout() {
         Timeout::Inherit => timeout,

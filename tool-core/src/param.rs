@@ -89,7 +89,7 @@ enum Missing<T> {
     IsAnError,
     Becomes(fn() -> T),
     /// As above, and `null` means the same. The second function gives what the definition shows.
-    HasDefault(fn() -> T, Option<fn() -> Value>),
+    HasDefault(fn() -> T, Option<fn(&T) -> Value>),
 }
 
 impl<T> Param<T> {
@@ -109,8 +109,17 @@ impl<T> Param<T> {
     }
 
     /// May be left out or `null`.
-    pub const fn or_default(mut self, default: fn() -> T, shown: Option<fn() -> Value>) -> Self {
-        self.missing = Missing::HasDefault(default, shown);
+    pub const fn or_default(mut self, default: fn() -> T) -> Self {
+        self.missing = Missing::HasDefault(default, None);
+        self
+    }
+
+    /// As [`or_default`](Self::or_default), for a default that never changes: the definition shows it.
+    pub const fn or_constant(mut self, default: fn() -> T) -> Self
+    where
+        T: Shown,
+    {
+        self.missing = Missing::HasDefault(default, Some(shown));
         self
     }
 
@@ -188,25 +197,56 @@ impl<T> Describe for Param<T> {
         if let Some(narrow) = self.narrow {
             narrow(&mut schema);
         }
-        if let Missing::HasDefault(_, Some(shown)) = self.missing {
-            schema.insert("default".to_owned(), shown());
+        if let Missing::HasDefault(default, Some(shown)) = self.missing {
+            schema.insert("default".to_owned(), shown(&default()));
         }
         schema
     }
 }
 
+/// A type whose constant defaults can be shown. Implemented for every [`Serialize`] type; it exists for its message.
+#[diagnostic::on_unimplemented(
+    message = "a constant default is shown to the model, and `{Self}` has no `serde::Serialize`",
+    label = "the model could not read this default",
+    note = "derive `serde::Serialize` for it, or put the default in braces, `default = {{ … }}`, to keep it from the model"
+)]
+pub trait Shown: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize> Shown for T {}
+
 /// What a default looks like in the definition.
-pub fn shown_default(value: &impl Serialize) -> Value {
+fn shown<T: Serialize>(value: &T) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-/// A type that `range` applies to.
+/// A range that can limit a `T`. Implemented for ranges of numbers.
 #[diagnostic::on_unimplemented(
-    message = "`range` limits numbers, and `{Self}` is not a number",
-    label = "not a number",
-    note = "integers and floats can have a range"
+    message = "`{Self}` cannot limit a parameter of type `{T}`",
+    label = "does not limit `{T}`",
+    note = "`range` limits integers and floats, by numbers of their own type"
 )]
-pub trait Number: PartialOrd + Copy + Into<serde_json::Value> {}
+pub trait Limits<T> {
+    /// Both ends.
+    fn ends(&self) -> [Bound<Value>; 2];
+
+    /// The value, if it lies outside.
+    fn excluded(&self, value: &T) -> Option<Value>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Number, R: RangeBounds<T>> Limits<T> for R {
+    fn ends(&self) -> [Bound<Value>; 2] {
+        [self.start_bound(), self.end_bound()].map(|bound| bound.map(|limit| (*limit).into()))
+    }
+
+    fn excluded(&self, value: &T) -> Option<Value> {
+        (!self.contains(value)).then(|| (*value).into())
+    }
+}
+
+/// A type that `range` applies to.
+pub trait Number: PartialOrd + Copy + Into<Value> {}
 
 macro_rules! numbers {
     ($($number:ty)*) => { $(impl Number for $number {})* };
@@ -214,32 +254,31 @@ macro_rules! numbers {
 numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
 
 /// Refuses a value outside its range, and says what the range is. An absent value is in every range.
-pub fn check_range<T: Number>(value: Option<&T>, range: impl RangeBounds<T>) -> Result<(), String> {
-    let Some(value) = value.filter(|value| !range.contains(value)) else { return Ok(()) };
-    let value: Value = (*value).into();
-    let limits = [limit(range.start_bound(), "at least", "more than"), limit(range.end_bound(), "at most", "less than")];
+pub fn check_range<T>(value: Option<&T>, range: impl Limits<T>) -> Result<(), String> {
+    let Some(value) = value.and_then(|value| range.excluded(value)) else { return Ok(()) };
+    let [start, end] = range.ends();
+    let limits = [limit(&start, "at least", "more than"), limit(&end, "at most", "less than")];
     Err(format!("must be {}, but is {value}", limits.into_iter().flatten().collect::<Vec<_>>().join(" and ")))
 }
 
-fn limit<T: Number>(bound: Bound<&T>, inclusive: &str, exclusive: &str) -> Option<String> {
+fn limit(bound: &Bound<Value>, inclusive: &str, exclusive: &str) -> Option<String> {
     match bound {
-        Bound::Included(limit) => Some(format!("{inclusive} {}", (*limit).into())),
-        Bound::Excluded(limit) => Some(format!("{exclusive} {}", (*limit).into())),
+        Bound::Included(limit) => Some(format!("{inclusive} {limit}")),
+        Bound::Excluded(limit) => Some(format!("{exclusive} {limit}")),
         Bound::Unbounded => None,
     }
 }
 
 /// Writes a range into a property's schema.
-pub fn narrow_range<T: Number>(schema: &mut Schema, range: impl RangeBounds<T>) {
-    for (bound, inclusive, exclusive) in
-        [(range.start_bound(), "minimum", "exclusiveMinimum"), (range.end_bound(), "maximum", "exclusiveMaximum")]
-    {
+pub fn narrow_range<T>(schema: &mut Schema, range: impl Limits<T>) {
+    let [start, end] = range.ends();
+    for (bound, inclusive, exclusive) in [(start, "minimum", "exclusiveMinimum"), (end, "maximum", "exclusiveMaximum")] {
         let (key, limit) = match bound {
-            Bound::Included(limit) => (inclusive, *limit),
-            Bound::Excluded(limit) => (exclusive, *limit),
+            Bound::Included(limit) => (inclusive, limit),
+            Bound::Excluded(limit) => (exclusive, limit),
             Bound::Unbounded => continue,
         };
         schema.remove(inclusive);
-        schema.insert(key.to_owned(), limit.into());
+        schema.insert(key.to_owned(), limit);
     }
 }

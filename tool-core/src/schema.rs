@@ -28,7 +28,7 @@ pub(crate) fn of_parameters(params: &[&(dyn Describe + Sync)]) -> Value {
         root["$defs"] = definitions.into();
     }
     let mut root = Schema::try_from(root).unwrap_or_default();
-    merge_references(&mut root);
+    join_parts(&mut root);
     tidy(&mut root);
     root.to_value()
 }
@@ -52,31 +52,60 @@ pub(crate) fn describe(schema: Schema, description: &str) -> Schema {
     described.into()
 }
 
-/// An object that both lists properties and refers to more of them becomes one object: neither half could be closed.
+/// What is one object to serde, but described in parts, becomes one object: no part alone could be closed.
 ///
-/// schemars writes newtype variants of internally tagged enums this way.
+/// schemars writes newtype variants of internally tagged enums, and flattened enums, in parts:
 /// Input:  `{"properties": {"kind": …}, "$ref": "#/$defs/Visit"}`
 /// Output: `{"properties": {"kind": …, "date": …}}`
-fn merge_references(root: &mut Schema) {
+/// Input:  `{"properties": {"due": …}, "oneOf": [{"properties": {"cash": …}}, {"properties": {"card": …}}]}`
+/// Output: `{"oneOf": [{"properties": {"due": …, "cash": …}}, {"properties": {"due": …, "card": …}}]}`
+fn join_parts(root: &mut Schema) {
     let definitions = root.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
-    if !definitions.is_empty() {
-        merge_into(root, &definitions);
-    }
+    join(root, &definitions, &mut Vec::new());
 }
 
-fn merge_into(schema: &mut Schema, definitions: &Map<String, Value>) {
-    transform_subschemas(&mut |sub: &mut Schema| merge_into(sub, definitions), schema);
-    let Some(object) = schema.as_object_mut() else { return };
-    if !object.contains_key("properties") {
+/// `within` are the definitions this one stands in: one that contains itself stays in parts.
+fn join(schema: &mut Schema, definitions: &Map<String, Value>, within: &mut Vec<String>) {
+    let depth = within.len();
+    if let Some(object) = schema.as_object_mut().filter(|object| object.contains_key("properties")) {
+        while let Some((name, target)) = referred(object, definitions).filter(|(name, _)| !within.contains(name)) {
+            object.remove("$ref");
+            add_part(object, target);
+            within.push(name);
+        }
+        for key in ["oneOf", "anyOf"] {
+            distribute(object, key);
+        }
+    }
+    transform_subschemas(&mut |sub: &mut Schema| join(sub, definitions, within), schema);
+    within.truncate(depth);
+}
+
+fn referred<'d>(object: &Map<String, Value>, definitions: &'d Map<String, Value>) -> Option<(String, &'d Map<String, Value>)> {
+    let name = object.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
+    let target = definitions.get(name)?.as_object()?;
+    let has_parts = ["properties", "oneOf", "anyOf"].iter().any(|key| target.contains_key(*key));
+    has_parts.then(|| (name.to_owned(), target))
+}
+
+/// Moves the properties of an object into each of its branches.
+fn distribute(object: &mut Map<String, Value>, key: &str) {
+    let Some(Value::Array(branches)) = object.get(key) else { return };
+    if !branches.iter().all(|branch| is_type_of(branch, "object") || branch.get("$ref").is_some()) {
         return;
     }
-    let target = object.get("$ref").and_then(Value::as_str).and_then(|path| definitions.get(path.strip_prefix("#/$defs/")?));
-    let Some(Value::Object(target)) = target else { return };
-    if !target.contains_key("properties") {
-        return;
+    let mut branches = branches.clone();
+    let keys = ["type", "properties", "required"];
+    let shared: Map<String, Value> = keys.iter().filter_map(|key| Some(((*key).to_owned(), object.remove(*key)?))).collect();
+    for branch in branches.iter_mut().filter_map(Value::as_object_mut) {
+        let part = std::mem::replace(branch, shared.clone());
+        add_part(branch, &part);
     }
-    object.remove("$ref");
-    for (key, more) in target {
+    object.insert(key.to_owned(), branches.into());
+}
+
+fn add_part(object: &mut Map<String, Value>, part: &Map<String, Value>) {
+    for (key, more) in part {
         match (object.get_mut(key), more) {
             (None, _) => drop(object.insert(key.clone(), more.clone())),
             (Some(Value::Object(have)), Value::Object(more)) => have.extend(more.clone()),
@@ -102,6 +131,10 @@ fn tidy(schema: &mut Schema) {
         give_items(object);
     }
     close(object);
+}
+
+fn is_type_of(schema: &Value, name: &str) -> bool {
+    schema.as_object().is_some_and(|object| is_type(object, &[name]))
 }
 
 fn is_type(object: &Map<String, Value>, names: &[&str]) -> bool {

@@ -77,7 +77,8 @@ fn each_option(tokens: TokenStream, keys: &[&str], errors: &mut Errors, mut read
     let mut seen: Vec<String> = Vec::new();
     let parse = |input: ParseStream| -> syn::Result<()> {
         while !input.is_empty() {
-            let result = input.call(Ident::parse_any).and_then(|key| {
+            let key = input.call(Ident::parse_any).map_err(|_| input.error(format!("an option begins with its name; {}", options(keys))));
+            let result = key.and_then(|key| {
                 let name = key.unraw().to_string();
                 if !keys.contains(&name.as_str()) {
                     return Err(syn::Error::new(key.span(), unknown_option(&name, keys)));
@@ -106,24 +107,26 @@ fn unknown_option(name: &str, keys: &[&str]) -> String {
     let likeness = |key: &&&str| strsim::jaro_winkler(name, key);
     match keys.iter().filter(|key| likeness(key) > 0.75).max_by(|a, b| likeness(a).total_cmp(&likeness(b))) {
         Some(key) => format!("unknown option `{name}`; did you mean `{key}`?"),
-        None => {
-            let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-            format!("unknown option `{name}`; the options are {keys}")
-        }
+        None => format!("unknown option `{name}`; {}", options(keys)),
     }
+}
+
+fn options(keys: &[&str]) -> String {
+    let keys = keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    format!("the options are {keys}")
 }
 
 fn value<T>(key: &Ident, input: ParseStream, example: &str, parse: impl FnOnce(ParseStream) -> syn::Result<T>) -> syn::Result<T> {
     if !input.peek(Token![=]) {
         return Err(syn::Error::new(key.span(), format!("`{}` needs a value; write `{example}`", key.unraw())));
     }
-    input.parse::<Token![=]>()?;
-    let start = input.span();
+    let equals: Token![=] = input.parse()?;
+    let start = if input.is_empty() { equals.span } else { input.span() };
     parse(input).map_err(|_| syn::Error::new(start, format!("this is no value for `{}`; write `{example}`", key.unraw())))
 }
 
 fn flag(key: &Ident, input: ParseStream) -> syn::Result<bool> {
-    if input.is_empty() || input.peek(Token![,]) {
+    if !input.peek(Token![=]) && !input.peek(syn::token::Paren) {
         return Ok(true);
     }
     Err(input.error(format!("`{key}` takes no value; write `{key}` alone, or leave it out", key = key.unraw())))
@@ -132,12 +135,21 @@ fn flag(key: &Ident, input: ParseStream) -> syn::Result<bool> {
 fn description(key: &Ident, input: ParseStream) -> syn::Result<Expr> {
     let example = "description = \"Get a patient's name.\"";
     let text: Expr = value(key, input, example, |value| value.parse())?;
+    let text = ungrouped(text);
     let is_text = match &text {
         Expr::Lit(literal) => matches!(literal.lit, syn::Lit::Str(_)),
         Expr::Macro(_) => true, // `include_str!`, `concat!`
         _ => false,
     };
     if is_text { Ok(text) } else { Err(syn::Error::new_spanned(text, format!("a description is text; write `{example}`"))) }
+}
+
+/// The expression behind the invisible group that `macro_rules!` puts round `$text:expr`.
+fn ungrouped(expr: Expr) -> Expr {
+    match expr {
+        Expr::Group(group) => ungrouped(*group.expr),
+        other => other,
+    }
 }
 
 fn range(key: &Ident, input: ParseStream) -> syn::Result<ExprRange> {

@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, Ident, Path, Type};
+use syn::{Expr, Ident, Type};
 
 use crate::attr::TimeoutOption;
 use crate::model::{Argument, Param, ParamKind, ToolFn};
@@ -12,14 +12,17 @@ use crate::ty;
 /// The function as it was, the type of its name, and the registration of it.
 pub(crate) fn tool(tool: &ToolFn) -> TokenStream {
     let ToolFn { item, krate, name, description, .. } = tool;
-    let private = quote!(#krate::__private);
+    let private = private(Span::call_site());
     let (name, type_name) = (&name.text, &item.sig.ident);
     let type_item = named_type(tool_vis(tool), type_name);
-    let params = tool.arguments().enumerate().map(|(position, (param, argument))| param_static(&private, position, param, argument));
-    let param_names = (0..tool.arguments().count()).map(param_name);
-    let options = options(&private, tool);
-    let provides = tool.state_types().map(|ty| quote_spanned!(ty.span()=> #krate::Provide<#ty> +));
-    let run = run(&private, krate, tool);
+    let params = tool.arguments().enumerate().map(|(position, (param, argument))| param_static(position, param, argument));
+    let param_names = param_names(tool).map(|name| quote_spanned!(name.span()=> &#name));
+    let options = options(tool);
+    let provides = tool.state_types().map(|ty| {
+        let private = self::private(ty.span());
+        quote_spanned!(ty.span()=> #private::Provide<#ty> +)
+    });
+    let run = run(tool);
     let [params_name, set] = ["__TOOL_PARAMS", "__tool_set"].map(|name| Ident::new(name, Span::mixed_site()));
     quote! {
         #item
@@ -28,8 +31,10 @@ pub(crate) fn tool(tool: &ToolFn) -> TokenStream {
 
         #[allow(deprecated)] // our call of a deprecated tool is no use of it
         const _: () = {
+            use #krate::__private as #private;
+
             #(#params)*
-            static #params_name: &[&(dyn #private::Describe + ::core::marker::Sync)] = &[#(&#param_names),*];
+            static #params_name: &[&(dyn #private::Describe + ::core::marker::Sync)] = &[#(#param_names),*];
 
             #[automatically_derived]
             impl #private::Named for #type_name {
@@ -41,12 +46,17 @@ pub(crate) fn tool(tool: &ToolFn) -> TokenStream {
             where
                 __ToolState: #(#provides)* ::core::marker::Send + ::core::marker::Sync + 'static,
             {
-                fn add_to(#set: &mut #krate::ToolSet<__ToolState>) {
+                fn add_to(#set: &mut #private::ToolSet<__ToolState>) {
                     #private::declare(#set, #private::Declaration::new(#name, #description, #params_name) #options, #run);
                 }
             }
         };
     }
+}
+
+/// The root of every path in generated code, written at `span` so that rustc underlines what stands there.
+fn private(span: Span) -> Ident {
+    Ident::new("__tool_private", span)
 }
 
 fn tool_vis(tool: &ToolFn) -> &syn::Visibility {
@@ -62,7 +72,8 @@ pub(crate) fn named_type(vis: &syn::Visibility, name: &Ident) -> TokenStream {
     }
 }
 
-fn options(private: &TokenStream, tool: &ToolFn) -> TokenStream {
+fn options(tool: &ToolFn) -> TokenStream {
+    let private = private(Span::call_site());
     let timeout = tool.timeout.map(|timeout| match timeout {
         TimeoutOption::Never => quote!(.timeout(#private::Timeout::Never)),
         TimeoutOption::After(limit) => {
@@ -74,17 +85,28 @@ fn options(private: &TokenStream, tool: &ToolFn) -> TokenStream {
     quote!(#timeout #read_only)
 }
 
-fn param_name(position: usize) -> Ident {
-    format_ident!("__TOOL_PARAM_{position}", span = Span::mixed_site())
+/// The static of one parameter; every mention of it is a place where rustc may find a bound missing.
+fn param_name(position: usize, ty: &Type) -> Ident {
+    format_ident!("__TOOL_PARAM_{position}", span = Span::mixed_site().located_at(target_span(ty)))
 }
 
-fn param_static(private: &TokenStream, position: usize, param: &Param, argument: &Argument) -> TokenStream {
+/// Where the type is written, behind its `&`.
+fn target_span(ty: &Type) -> Span {
+    ty::reference(ty).map_or_else(|| ty.span(), |reference| reference.elem.span())
+}
+
+fn param_names(tool: &ToolFn) -> impl Iterator<Item = Ident> {
+    tool.arguments().enumerate().map(|(position, (param, _))| param_name(position, &param.ty))
+}
+
+fn param_static(position: usize, param: &Param, argument: &Argument) -> TokenStream {
     let Argument { name, description, default, range } = argument;
-    let (ident, ty, name) = (param_name(position), decoded_type(private, &param.ty), &name.text);
-    let span = param.ty.span();
+    let (ident, ty, name) = (param_name(position, &param.ty), decoded_type(&param.ty), &name.text);
+    let span = target_span(&param.ty);
+    let private = private(span);
     let optional = ty::option_of(&param.ty);
     let missing = match default {
-        Some(default) => or_default(private, &param.ty, default),
+        Some(default) => or_default(&param.ty, default),
         None if optional.is_some() => quote!(.or(|| ::core::option::Option::None)),
         None => quote!(),
     };
@@ -96,47 +118,37 @@ fn param_static(private: &TokenStream, position: usize, param: &Param, argument:
             Some(_) => quote!(::core::option::Option::as_ref(#value)),
             None => quote!(::core::option::Option::Some(#value)),
         };
+        let private = self::private(number.span());
         quote_spanned! {number.span()=>
             .within(|#value| #private::check_range::<#number>(#present, #range), |#value| #private::narrow_range::<#number>(#value, #range))
         }
     });
-    let new = quote_spanned!(span=> #private::Param::new);
-    quote! {
-        static #ident: #private::Param<#ty> = #new(#name, #description) #missing #range;
+    // Any part of this that stands elsewhere would draw the underline of a missing bound there.
+    let new = quote_spanned!(span=> #private::Param::new(#name, #description));
+    quote_spanned! {span=>
+        static #ident: #private::Param<#ty> = #new #missing #range;
     }
 }
 
 /// What is decoded for a parameter of this type: the type itself, or what its references point to.
-fn decoded_type(private: &TokenStream, ty: &Type) -> TokenStream {
-    let span = ty.span();
-    let inner = ty::option_of(ty);
-    match (inner.and_then(ty::reference), ty::reference(ty)) {
-        (Some(reference), _) => {
-            let target = &reference.elem;
-            quote_spanned!(span=> ::core::option::Option<<#target as #private::Lend>::Owned>)
-        }
-        (None, Some(reference)) => {
-            let target = &reference.elem;
-            quote_spanned!(span=> <#target as #private::Lend>::Owned)
-        }
-        (None, None) => quote!(#ty),
-    }
+fn decoded_type(ty: &Type) -> TokenStream {
+    let optional = ty::option_of(ty).and_then(ty::reference);
+    let Some(reference) = optional.or_else(|| ty::reference(ty)) else { return quote!(#ty) };
+    let (target, span) = (&reference.elem, reference.elem.span());
+    let private = private(span);
+    let owned = quote_spanned!(span=> <#target as #private::Lend>::Owned);
+    if optional.is_some() { quote_spanned!(span=> ::core::option::Option<#owned>) } else { owned }
 }
 
 /// The default has the parameter's own type, so that literals need no suffix and `"text"` will do for `&str`.
-fn or_default(private: &TokenStream, ty: &Type, default: &Expr) -> TokenStream {
+fn or_default(ty: &Type, default: &Expr) -> TokenStream {
     let span = default.span();
     let value = match ty::reference(ty) {
         Some(_) => quote_spanned!(span=> { let value: #ty = #default; ::std::borrow::ToOwned::to_owned(value) }),
         None => quote_spanned!(span=> #default),
     };
-    let shown = match is_constant(default) {
-        true => {
-            quote_spanned!(span=> ::core::option::Option::Some(|| { let value: #ty = #default; #private::shown_default(&value) }))
-        }
-        false => quote!(::core::option::Option::None),
-    };
-    quote!(.or_default(|| #value, #shown))
+    let set = Ident::new(if is_constant(default) { "or_constant" } else { "or_default" }, span);
+    quote_spanned!(span=> .#set(|| #value))
 }
 
 /// Whether an expression is a literal or the name of a constant: one the model may be shown, for it never changes.
@@ -151,29 +163,34 @@ fn is_constant(expr: &Expr) -> bool {
 }
 
 /// The closure that runs one call: decode, call, finish.
-fn run(private: &TokenStream, krate: &Path, tool: &ToolFn) -> TokenStream {
+fn run(tool: &ToolFn) -> TokenStream {
     let site = Span::mixed_site();
-    let [call, arguments, state, output] = ["call", "arguments", "state", "output"].map(|name| Ident::new(&format!("__tool_{name}"), site));
+    let [call, arguments, state] = ["call", "arguments", "state"].map(|name| Ident::new(&format!("__tool_{name}"), site));
     let function = &tool.item.sig.ident;
     let values: Vec<Ident> = (0..tool.arguments().count()).map(|position| format_ident!("__tool_value_{position}", span = site)).collect();
-    let statics: Vec<Ident> = (0..values.len()).map(param_name).collect();
-    let positions = 0..values.len();
-    let mutability = (!values.is_empty()).then(|| quote!(mut));
-    let decode = quote! {
-        let (#(#values,)*) = {
-            let #mutability #arguments = #call.arguments();
-            let (#(::core::option::Option::Some(#values),)* true,) =
-                (#(#arguments.take(#positions, &#statics),)* #arguments.is_ok(),)
-            else {
-                return ::core::result::Result::Err(#arguments.into_error());
+    let taken = param_names(tool).enumerate().map(|(position, name)| quote_spanned!(name.span()=> #arguments.take(#position, &#name)));
+    let refuse = quote!(return ::core::result::Result::Err(#arguments.into_error()););
+    let decode = match values.is_empty() {
+        true => quote! {
+            let #arguments = #call.arguments();
+            if !#arguments.is_ok() { #refuse }
+        },
+        false => quote! {
+            let (#(#values,)*) = {
+                let mut #arguments = #call.arguments();
+                let (#(::core::option::Option::Some(#values),)* true) =
+                    (#(#taken,)* #arguments.is_ok())
+                else {
+                    #refuse
+                };
+                (#(#values,)*)
             };
-            (#(#values,)*)
-        };
+        },
     };
     let mut decoded = values.iter();
     let inputs = tool.params.iter().map(|param| match &param.kind {
-        ParamKind::State => state_input(krate, &state, &param.ty),
-        ParamKind::Argument(_) => decoded.next().map(|value| argument_input(private, value, &param.ty)).unwrap_or_default(),
+        ParamKind::State => state_input(&state, &param.ty),
+        ParamKind::Argument(_) => decoded.next().map(|value| argument_input(value, &param.ty)).unwrap_or_default(),
     });
     let invoke = quote!(#function(#(#inputs),*));
     // A return type that does not serialise is underlined where it is written.
@@ -181,11 +198,12 @@ fn run(private: &TokenStream, krate: &Path, tool: &ToolFn) -> TokenStream {
         syn::ReturnType::Type(_, ty) => ty.span(),
         syn::ReturnType::Default => function.span(),
     };
-    let finish = quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output));
-    let finish = quote! {
+    let private = private(output_span);
+    let output = Ident::new("__tool_output", output_span);
+    let finish = quote_spanned! {output_span=>
         #[allow(unused_imports)] // which of the two applies depends on the return type
         use #private::{DisplayFailure as _, PlainOutput as _};
-        #finish
+        #private::probe(&#output).kind().finish(#output)
     };
     let uses_state = tool.state_types().next().is_some();
     let body = if tool.is_async() {
@@ -195,24 +213,26 @@ fn run(private: &TokenStream, krate: &Path, tool: &ToolFn) -> TokenStream {
         let state = if uses_state { quote!(#state: &__ToolState) } else { quote!(_) };
         quote!(#decode #call.blocking(move |#state| { let #output = #invoke; #finish }).await)
     };
-    // A future that cannot be sent is underlined at `async`.
-    let async_span = tool.item.sig.asyncness.map_or_else(|| function.span(), |asyncness| asyncness.span);
-    let boxed = quote_spanned!(async_span=> ::std::boxed::Box::pin);
-    quote!(|#call| #boxed(async move { #body }))
+    // A future that cannot be sent is underlined at `async`, or at `impl Future`.
+    let async_span = tool.item.sig.asyncness.map_or(output_span, |asyncness| asyncness.span);
+    let boxed = quote_spanned!(async_span=> ::std::boxed::Box::pin(async move { #body }));
+    quote!(|#call| #boxed)
 }
 
-fn state_input(krate: &Path, state: &Ident, ty: &Type) -> TokenStream {
+fn state_input(state: &Ident, ty: &Type) -> TokenStream {
     let span = ty.span();
+    let private = private(span);
     match ty::reference(ty) {
         Some(reference) => {
             let target = &reference.elem;
-            quote_spanned!(span=> #krate::Provide::<#target>::provide(#state))
+            quote_spanned!(span=> #private::Provide::<#target>::provide(#state))
         }
-        None => quote_spanned!(span=> ::core::clone::Clone::clone(#krate::Provide::<#ty>::provide(#state))),
+        None => quote_spanned!(span=> ::core::clone::Clone::clone(#private::Provide::<#ty>::provide(#state))),
     }
 }
 
-fn argument_input(private: &TokenStream, value: &Ident, ty: &Type) -> TokenStream {
+fn argument_input(value: &Ident, ty: &Type) -> TokenStream {
+    let private = private(ty.span());
     let optional = ty::option_of(ty).and_then(ty::reference);
     match (optional, ty::reference(ty)) {
         (Some(reference), _) => {

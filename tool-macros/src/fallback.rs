@@ -10,6 +10,9 @@ use crate::{expand, model};
 pub(crate) fn tool(item: ItemFn) -> TokenStream {
     let type_item = expand::named_type(&item.vis, &item.sig.ident);
     let (name, item) = (item.sig.ident.clone(), model::without_helpers(item));
+    if item.sig.receiver().is_some() {
+        return quote!(#item); // a method: no type may stand beside it
+    }
     quote! {
         #item
         #type_item

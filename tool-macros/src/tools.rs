@@ -22,7 +22,8 @@ pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     let private = quote!(#krate::__private);
     let [set, seen] = ["set", "seen"].map(|name| Ident::new(name, Span::mixed_site()));
     let named = entries.iter().map(|Entry { attrs, ty }| {
-        let more = quote_spanned!(ty.span()=> #seen.and(<#ty as #private::Named>::NAMES));
+        let before = Ident::new("seen", seen.span().located_at(ty.span()));
+        let more = quote_spanned!(ty.span()=> #before.and(<#ty as #private::Named>::NAMES));
         quote!(#(#attrs)* let #seen = #more;)
     });
     let added = entries.iter().map(|Entry { attrs, ty }| {

@@ -1,0 +1,147 @@
+//! Arguments that a tool did not declare never reach it, and the model is told how to correct them.
+
+use serde::Deserialize;
+use serde_json::json;
+use tool_core::{ArgumentsError, Dispatcher, tool, tools};
+
+use crate::support::{calls, code, codes, contents};
+
+#[derive(Deserialize, schemars::JsonSchema)]
+struct Visit {
+    date: String,
+    rooms: Vec<u8>,
+}
+
+/// Book a visit.
+#[tool]
+async fn book_visit(
+    #[state] clinic: &String,
+    patient_id: &str,
+    visits: Option<&[Visit]>,
+    #[arg(default = 5, range(1..=50))] limit: u32,
+    #[arg(name = "type")] kind: Option<String>,
+) -> String {
+    let visits: Vec<_> = visits.unwrap_or_default().iter().map(|visit| format!("{}{:?}", visit.date, visit.rooms)).collect();
+    format!("{clinic} {patient_id} {} {limit} {kind:?}", visits.join("+"))
+}
+
+fn dispatcher() -> Dispatcher {
+    Dispatcher::new(tools![book_visit].with_state("north".to_owned()))
+}
+
+async fn told(arguments: &str) -> (&'static str, String) {
+    let results = dispatcher().dispatch(calls([("book_visit", arguments)])).await;
+    let text = results[0].outcome().err().map(|error| error.model_text().to_owned());
+    (code(&results[0]), text.unwrap_or_else(|| results[0].content().into_owned()))
+}
+
+#[tokio::test]
+async fn what_may_be_left_out_may_be_null() {
+    let expected = ("ok", "north P-1  5 None".to_owned());
+    assert_eq!(told(r#"{"patient_id": "P-1"}"#).await, expected);
+    assert_eq!(told(r#"{"patient_id": "P-1", "visits": null, "limit": null, "type": null}"#).await, expected);
+    let all = r#" {"type": "a", "limit": 50, "visits": [{"rooms": [1], "date": "d"}], "patient_id": "P\u002d1"} "#;
+    assert_eq!(told(all).await, ("ok", "north P-1 d[1] 50 Some(\"a\")".to_owned()));
+}
+
+#[tokio::test]
+async fn text_that_is_not_one_json_object_is_refused() {
+    for (arguments, code) in [
+        ("", "invalid_json"),
+        ("  \n", "invalid_json"),
+        ("{", "invalid_json"),
+        (r#"{"patient_id": "P-1""#, "invalid_json"),
+        (r#"{"patient_id": "P-1"} trailing"#, "invalid_json"),
+        (r#"{'patient_id': 'P-1'}"#, "invalid_json"),
+        (r#"{"patient_id": NaN}"#, "invalid_json"),
+        ("null", "invalid_arguments"),
+        ("[]", "invalid_arguments"),
+        (r#"["P-1"]"#, "invalid_arguments"),
+        (r#""{\"patient_id\": \"P-1\"}""#, "invalid_arguments"),
+    ] {
+        assert_eq!(told(arguments).await.0, code, "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn each_mistake_is_told_with_its_path_and_mend() {
+    for (arguments, text) in [
+        ("{}", "`patient_id`: missing; this string is required"),
+        (r#"{"patient_id": null}"#, "`patient_id`: invalid type: null, expected a string"),
+        (r#"{"patient_id": 7}"#, "`patient_id`: invalid type: integer `7`, expected a string"),
+        (r#"{"patient_id": "P-1", "patientId": "P-1"}"#, "`patientId`: unknown argument (did you mean `patient_id`?)"),
+        (
+            r#"{"patient_id": "P-1", "colour": "red"}"#,
+            "`colour`: unknown argument (the tool takes `patient_id`, `visits`, `limit`, `type`)",
+        ),
+        (r#"{"patient_id": "P-1", "patient_id": "P-2"}"#, "`patient_id`: given twice; give it once"),
+        (r#"{"patient_id": "P-1", "limit": 0}"#, "`limit`: must be at least 1 and at most 50, but is 0"),
+        (r#"{"patient_id": "P-1", "limit": -1}"#, "`limit`: invalid value: integer `-1`, expected u32"),
+        (
+            r#"{"patient_id": "P-1", "visits": [{"date": "d", "rooms": [1, 256]}]}"#,
+            "`visits[0].rooms[1]`: invalid value: integer `256`, expected u8",
+        ),
+        (r#"{"patient_id": "P-1", "visits": [{"date": "d"}]}"#, "`visits[0]`: missing field `rooms`"),
+        (r#"{"patient_id": "P-1", "visits": {}}"#, "`visits`: invalid type: map, expected a sequence"),
+    ] {
+        assert_eq!(told(arguments).await, ("invalid_arguments", text.to_owned()), "{arguments}");
+    }
+}
+
+#[tokio::test]
+async fn all_mistakes_are_told_at_once_and_are_values_to_the_program() {
+    let results = dispatcher().dispatch(calls([("book_visit", r#"{"limit": "ten", "wing": 1}"#)])).await;
+    let error = results[0].outcome().unwrap_err();
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<ArgumentsError>()).unwrap();
+    let paths: Vec<_> = source.errors().iter().map(|error| error.path()).collect();
+    assert_eq!(paths, ["wing", "patient_id", "limit"]);
+    assert_eq!(source.errors()[2].message(), "invalid type: string \"ten\", expected u32");
+    let content: serde_json::Value = serde_json::from_str(&results[0].content()).unwrap();
+    assert_eq!(content["tool"], "book_visit");
+    assert_eq!(content["error"], source.to_string());
+}
+
+#[tokio::test]
+async fn state_cannot_be_forged() {
+    let (code, text) = told(r#"{"patient_id": "P-1", "clinic": "south"}"#).await;
+    assert_eq!(code, "invalid_arguments");
+    assert!(text.starts_with("`clinic`: unknown argument"), "{text}");
+}
+
+#[tokio::test]
+async fn a_tool_without_parameters_takes_an_empty_object_only() {
+    /// Count the beds.
+    #[tool]
+    async fn count_beds() -> u32 {
+        12
+    }
+
+    let results = Dispatcher::new(tools![count_beds]).dispatch(calls([("count_beds", "{}"), ("count_beds", r#"{"a": 1}"#)])).await;
+    assert_eq!(codes(&results), ["ok", "invalid_arguments"]);
+    assert_eq!(results[1].outcome().unwrap_err().model_text(), "`a`: unknown argument (the tool takes none)");
+}
+
+#[tokio::test]
+async fn an_unknown_tool_is_answered_with_the_nearest_name_or_the_list() {
+    let batch = calls([("book_visits", "{}"), ("BookVisit", "not even JSON"), ("send_mail", "{}"), ("", "{}")]);
+    let results = dispatcher().dispatch(batch).await;
+    assert_eq!(
+        contents(&results),
+        [
+            r#"{"error":"there is no tool `book_visits`; did you mean `book_visit`?","tool":"book_visits"}"#,
+            r#"{"error":"there is no tool `BookVisit`; did you mean `book_visit`?","tool":"BookVisit"}"#,
+            r#"{"error":"there is no tool `send_mail`; the tools are `book_visit`","tool":"send_mail"}"#,
+            r#"{"error":"there is no tool ``; the tools are `book_visit`","tool":""}"#,
+        ]
+    );
+    assert_eq!(codes(&results), ["unknown_tool"; 4]);
+    let results = Dispatcher::new(tools![]).dispatch(calls([("book_visit", "{}")])).await;
+    assert_eq!(results[0].outcome().unwrap_err().model_text(), "there is no tool `book_visit`; there are no tools");
+}
+
+#[tokio::test]
+async fn long_text_of_the_models_is_not_repeated_in_full() {
+    let name = "x".repeat(10_000);
+    let results = dispatcher().dispatch(calls([(&name, "{}"), ("book_visit", &json!({&name: 1}).to_string())])).await;
+    assert!(results.iter().all(|result| result.content().len() < 500));
+}

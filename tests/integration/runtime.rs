@@ -1,0 +1,104 @@
+//! Where a batch can run: inside a runtime, without one, and on one made for it.
+
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use serde_json::json;
+use tool_core::{Dispatcher, DynamicTool, ToolError, tool, tools};
+
+use crate::support::{calls, codes, contents};
+
+/// Add two numbers, later.
+#[tool]
+async fn add(a: i64, b: i64) -> i64 {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    a + b
+}
+
+/// Add two numbers on a thread.
+#[tool]
+fn add_on_thread(a: i64, b: i64) -> i64 {
+    a + b
+}
+
+const NUMBERS: &str = r#"{"a": 1, "b": 2}"#;
+
+#[test]
+fn without_a_runtime_every_call_is_answered_not_started() {
+    let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
+    let mut batch = Box::pin(dispatcher.dispatch(calls([("add", NUMBERS), ("add_on_thread", NUMBERS), ("subtract", NUMBERS)])));
+    let Poll::Ready(results) = batch.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("there is nothing to wait for");
+    };
+    assert_eq!(codes(&results), ["not_started", "not_started", "unknown_tool"]);
+    assert!(results.iter().all(|result| result.started().is_none() && result.elapsed().is_zero()));
+}
+
+#[test]
+fn a_program_without_a_runtime_dispatches_blocking() {
+    let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
+    let results = dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]));
+    assert_eq!(contents(&results), ["3", "3"]);
+    assert!(dispatcher.dispatch_blocking(Vec::new()).is_empty());
+}
+
+#[tokio::test]
+async fn dispatching_blocking_inside_a_runtime_will_do() {
+    let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
+    assert_eq!(contents(&dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]))), ["3", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_runs_on_a_runtime_of_many_threads() {
+    let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
+    assert_eq!(contents(&dispatcher.dispatch(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)])).await), ["3", "3"]);
+    assert_eq!(contents(&dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]))), ["3", "3"]);
+}
+
+fn weather() -> DynamicTool {
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    DynamicTool::new("get_weather", "Get the weather in a city.", schema, |arguments| async move {
+        match arguments.get("city").and_then(|city| city.as_str()) {
+            Some("Atlantis") => panic!("sunk"),
+            Some(city) => Ok(json!({"city": city, "sunny": true})),
+            None => Err(ToolError::invalid_arguments("`city`: missing; this string is required")),
+        }
+    })
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_tool_known_only_at_run_time_is_a_tool_like_any_other() {
+    let dispatcher = Dispatcher::new(tools![add].with_tool(weather()).unwrap());
+    let results = dispatcher
+        .dispatch(calls([
+            ("get_weather", r#"{"city": "Oslo"}"#),
+            ("get_weather", "{}"),
+            ("get_weather", "[]"),
+            ("get_weather", "{"),
+            ("get_weather", r#"{"city": "Atlantis"}"#),
+            ("add", NUMBERS),
+        ]))
+        .await;
+    assert_eq!(codes(&results), ["ok", "invalid_arguments", "invalid_arguments", "invalid_json", "panic", "ok"]);
+    assert_eq!(results[0].content(), r#"{"city":"Oslo","sunny":true}"#);
+    assert_eq!(results[1].outcome().unwrap_err().model_text(), "`city`: missing; this string is required");
+}
+
+#[test]
+fn a_definition_that_no_service_would_accept_is_refused() {
+    let with = |name: &str, schema| {
+        let made = DynamicTool::new(name, "Text.", schema, |_| async { Ok::<_, ToolError>(()) });
+        made.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let object = json!({"type": "object", "properties": {}});
+    assert_eq!(with("fine-name_1", object.clone()), Ok(()));
+    for name in ["", "with space", "größe", &"x".repeat(65)] {
+        assert!(with(name, object.clone()).is_err_and(|error| error.contains(name)), "{name}");
+    }
+    for schema in [json!({}), json!(true), json!({"type": "array"}), json!({"type": ["object", "null"]})] {
+        assert!(with("tool", schema.clone()).is_err_and(|error| error.contains("not an object schema")), "{schema}");
+    }
+    let either = json!({"type": "object", "anyOf": [{}]});
+    assert_eq!(with("tool", either), Err("the parameters of tool `tool` have `anyOf` at the root; move it into a property".to_owned()));
+}
