@@ -156,7 +156,7 @@ fn properties_stand_in_declaration_order_at_every_level() {
     assert_eq!(keys(&root["properties"]), declared);
     assert_eq!(keys(&root["$defs"]["Period"]["properties"]), ["until", "from", "open"]);
     assert_eq!(keys(&root["$defs"]["Node"]["properties"]), ["value", "children", "parent"]);
-    assert_eq!(keys(&root["$defs"]["Amount"]["properties"]), ["zloty", "cents"]);
+    assert_eq!(keys(&root["$defs"]["Payment"]["anyOf"][0]["properties"]), ["kind", "zloty", "cents"]);
 }
 
 #[test]
@@ -258,4 +258,26 @@ fn a_newtype_variant_of_a_tagged_enum_is_one_closed_object() {
     assert_eq!(branches[0]["required"], json!(["kind", "zloty", "cents"]));
     assert_eq!(branches[0]["description"], "In coins.");
     assert_eq!(keys(&branches[1]["properties"]), ["kind", "number"]);
+}
+
+#[test]
+fn definitions_joined_into_all_their_uses_are_left_out() {
+    /// Pay.
+    #[tool]
+    fn pay(payment: Payment) -> bool {
+        matches!(payment, Payment::Free)
+    }
+    let tools = tools![pay];
+    assert_eq!(keys(&parameters(&tools)["$defs"]), ["Payment"]);
+}
+
+#[test]
+fn floats_are_shown_as_they_are_written() {
+    /// Dig.
+    #[tool]
+    fn dig(#[arg(default = 0.1, range(0.1..=0.7))] depth: f32) -> f32 {
+        depth
+    }
+    let tools = tools![dig];
+    assert_eq!(parameters(&tools)["properties"]["depth"], json!({"type": "number", "minimum": 0.1, "maximum": 0.7, "default": 0.1}));
 }

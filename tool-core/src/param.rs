@@ -216,8 +216,10 @@ pub trait Shown: Serialize {}
 impl<T: Serialize> Shown for T {}
 
 /// What a default looks like in the definition.
+///
+/// By way of its text: an `f32` of 0.1 is shown as 0.1, not as the `f64` next to it.
 fn shown<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or_default()
+    serde_json::to_string(value).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 /// A range that can limit a `T`. Implemented for ranges of numbers.
@@ -237,16 +239,16 @@ pub trait Limits<T> {
 #[diagnostic::do_not_recommend]
 impl<T: Number, R: RangeBounds<T>> Limits<T> for R {
     fn ends(&self) -> [Bound<Value>; 2] {
-        [self.start_bound(), self.end_bound()].map(|bound| bound.map(|limit| (*limit).into()))
+        [self.start_bound(), self.end_bound()].map(|bound| bound.map(shown))
     }
 
     fn excluded(&self, value: &T) -> Option<Value> {
-        (!self.contains(value)).then(|| (*value).into())
+        (!self.contains(value)).then(|| shown(value))
     }
 }
 
 /// A type that `range` applies to.
-pub trait Number: PartialOrd + Copy + Into<Value> {}
+pub trait Number: PartialOrd + Serialize {}
 
 macro_rules! numbers {
     ($($number:ty)*) => { $(impl Number for $number {})* };

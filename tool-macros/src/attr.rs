@@ -16,7 +16,14 @@ pub(crate) struct ToolOptions {
     pub(crate) description: Option<Expr>,
     pub(crate) timeout: Option<TimeoutOption>,
     pub(crate) read_only: bool,
-    pub(crate) krate: Option<Path>,
+    krate: Option<Path>,
+}
+
+impl ToolOptions {
+    /// Where `tool_core` is found.
+    pub(crate) fn krate(&self) -> Path {
+        self.krate.clone().unwrap_or_else(|| syn::parse_quote!(::tool_core))
+    }
 }
 
 /// The value of `timeout = "…"`.

@@ -167,7 +167,11 @@ fn run(tool: &ToolFn) -> TokenStream {
     let site = Span::mixed_site();
     let [call, arguments, state] = ["call", "arguments", "state"].map(|name| Ident::new(&format!("__tool_{name}"), site));
     let function = &tool.item.sig.ident;
-    let values: Vec<Ident> = (0..tool.arguments().count()).map(|position| format_ident!("__tool_value_{position}", span = site)).collect();
+    // Named where its type is written: rustc may find a bound missing wherever a value of the type stands.
+    let value = |(position, (param, _)): (usize, (&Param, _))| {
+        format_ident!("__tool_value_{position}", span = site.located_at(target_span(&param.ty)))
+    };
+    let values: Vec<Ident> = tool.arguments().enumerate().map(value).collect();
     let taken = param_names(tool).enumerate().map(|(position, name)| quote_spanned!(name.span()=> #arguments.take(#position, &#name)));
     let refuse = quote!(return ::core::result::Result::Err(#arguments.into_error()););
     let decode = match values.is_empty() {

@@ -4,10 +4,13 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ItemFn;
 
-use crate::{expand, model};
+use crate::errors::Errors;
+use crate::{attr, expand, model};
 
 /// The cleaned function, and a type of its name that `tools![…]` accepts and that adds nothing.
-pub(crate) fn tool(item: ItemFn) -> TokenStream {
+pub(crate) fn tool(options: TokenStream, item: ItemFn) -> TokenStream {
+    let krate = attr::tool_options(options, &mut Errors::default()).krate();
+
     let type_item = expand::named_type(&item.vis, &item.sig.ident);
     let (name, item) = (item.sig.ident.clone(), model::without_helpers(item));
     if item.sig.receiver().is_some() {
@@ -16,11 +19,11 @@ pub(crate) fn tool(item: ItemFn) -> TokenStream {
     quote! {
         #item
         #type_item
-        impl ::tool_core::__private::Named for #name {
+        impl #krate::__private::Named for #name {
             const NAMES: &'static [&'static ::core::primitive::str] = &[];
         }
-        impl<__ToolState> ::tool_core::__private::Tools<__ToolState> for #name {
-            fn add_to(_: &mut ::tool_core::ToolSet<__ToolState>) {}
+        impl<__ToolState> #krate::__private::Tools<__ToolState> for #name {
+            fn add_to(_: &mut #krate::ToolSet<__ToolState>) {}
         }
     }
 }

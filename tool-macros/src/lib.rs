@@ -112,7 +112,10 @@ use syn::ItemFn;
 pub fn tool(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let original = TokenStream::from(item);
     let tokens = match syn::parse2::<ItemFn>(original.clone()) {
-        Ok(item) => try_tool(options.into(), &item).unwrap_or_else(|error| beside(&error, fallback::tool(item))),
+        Ok(item) => {
+            let options = TokenStream::from(options);
+            try_tool(options.clone(), &item).unwrap_or_else(|error| beside(&error, fallback::tool(options, item)))
+        }
         Err(error) => beside(&syn::Error::new(error.span(), "`#[tool]` goes on a function with a body"), original),
     };
     tokens.into()

@@ -94,7 +94,7 @@ impl ToolFn {
         let params = params.collect();
         let tool = Self {
             item: without_helpers(item.clone()),
-            krate: options.krate.unwrap_or_else(|| syn::parse_quote!(::tool_core)),
+            krate: options.krate(),
             name: options.name.as_ref().map_or_else(|| Name::from_ident(&item.sig.ident), Name::from_literal),
             description: options.description.map_or_else(|| Doc::from_attrs(&item.attrs), Doc::from_expr),
             timeout: options.timeout,

@@ -45,9 +45,6 @@ fn check_signature(tool: &ToolFn, errors: &mut Errors) {
     if let Some(abi) = &signature.abi {
         refuse(abi.span(), "a tool has Rust's own calling convention; remove `extern`, or call it from a tool");
     }
-    if let Some(variadic) = &signature.variadic {
-        refuse(variadic.span(), "a tool cannot be variadic; take a `Vec<T>`");
-    }
 }
 
 fn check_name(tool: &ToolFn, errors: &mut Errors) {
