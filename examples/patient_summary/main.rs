@@ -42,8 +42,7 @@ async fn main() -> anyhow::Result<()> {
     let question = options.question.unwrap_or_else(|| format!("Generate a complete clinical summary for patient {}.", options.patient));
 
     // Without a key, a script answers over the same HTTP.
-    let has_service =
-        ["OPENAI_API_KEY", "OPENAI_BASE_URL"].into_iter().any(|name| env::var(name).is_ok_and(|value| !value.trim().is_empty()));
+    let has_service = set("OPENAI_API_KEY").or(set("OPENAI_BASE_URL")).is_some();
     let script = if has_service { None } else { Some(ScriptedServer::start_with(scripted::respond).await?) };
     let model = match &script {
         Some(server) => server.client()?,
@@ -56,9 +55,9 @@ async fn main() -> anyhow::Result<()> {
 
     // The file, if any, lives as long as its folder.
     let folder = tempfile::tempdir()?;
-    let (kind, url) = match env::var("DATABASE_URL") {
-        Ok(url) => ("the one at DATABASE_URL", url),
-        Err(_) => ("sample patients in an SQLite file", format!("sqlite://{}?mode=rwc", folder.path().join("patients.db").display())),
+    let (kind, url) = match set("DATABASE_URL") {
+        Some(url) => ("the one at DATABASE_URL", url),
+        None => ("sample patients in an SQLite file", format!("sqlite://{}?mode=rwc", folder.path().join("patients.db").display())),
     };
     println!("Database: {kind}\nQuestion: {question}\n");
 
@@ -72,6 +71,11 @@ async fn main() -> anyhow::Result<()> {
         .await?;
     println!("Summary:\n\n{reply}");
     Ok(())
+}
+
+/// The value of an environment variable; an empty one is none.
+fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 
 fn patient_tools(db: PatientDb) -> ToolSet {

@@ -90,6 +90,8 @@ async fn every_kind_of_failure_is_answered_and_the_run_goes_on() {
             "3",
         ]
     );
+    let broken = &conversation(&server)[1]["tool_calls"][2]["function"];
+    assert_eq!(broken["arguments"], "{}", "many services refuse a history with arguments that are no JSON");
 }
 
 #[tokio::test]
@@ -177,6 +179,22 @@ async fn a_refusal_is_an_error_and_no_call_of_it_runs() {
     assert!(matches!(agent.run("Go.").await, Err(AgentError::Refused { refusal }) if refusal == "I'd rather not."));
     agent.run("Then this.").await.unwrap();
     assert_eq!(conversation(&server)[1], json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "I'd rather not."}]}));
+}
+
+#[tokio::test]
+async fn an_empty_refusal_is_none() {
+    let polite = json!({"choices": [{"message": {"role": "assistant", "content": "Hello.", "refusal": ""}}]}).to_string();
+    let server = server([Turn::body(polite), Turn::text("Bye.")]).await;
+    let mut agent = agent(&server);
+    assert_eq!(agent.run("Hi.").await.unwrap().text, "Hello.");
+    agent.run("Bye.").await.unwrap();
+    assert_eq!(conversation(&server)[1], json!({"role": "assistant", "content": "Hello."}));
+}
+
+#[tokio::test]
+async fn a_long_conversation_is_taken() {
+    let server = server([Turn::text("Long.")]).await;
+    assert_eq!(agent(&server).run("word ".repeat(1_000_000)).await.unwrap().text, "Long.");
 }
 
 #[tokio::test]

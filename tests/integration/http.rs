@@ -67,6 +67,13 @@ async fn tries_come_to_an_end() {
 }
 
 #[tokio::test]
+async fn a_rate_limit_of_more_than_a_minute_is_not_waited_out() {
+    let (refused, requests) = answer([Turn::rate_limit(3600), Turn::text("Never said.")]).await;
+    assert!(matches!(refused, Err(ModelError::Status { status: 429, .. })));
+    assert_eq!(requests, 1);
+}
+
+#[tokio::test]
 async fn a_spent_quota_is_not_tried_again() {
     let (refused, requests) = answer([Turn::error(429, "insufficient_quota", "You exceeded your current quota.")]).await;
     assert!(matches!(refused, Err(ModelError::Status { code: Some(code), .. }) if code == "insufficient_quota"));

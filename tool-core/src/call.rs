@@ -58,7 +58,7 @@ impl CallRecord {
 /// The one answer to one call.
 ///
 /// [`content`](Self::content) is what the model reads, [`outcome`](Self::outcome) what the program reads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ToolResult {
     record: Arc<CallRecord>,
     outcome: Result<ToolOutput, ToolError>,

@@ -143,7 +143,7 @@ impl<S: Send + Sync + 'static> Declared<S> {
 }
 
 impl<S> Declared<S> {
-    pub(crate) fn definition(&self) -> &ToolDefinition {
+    pub(crate) fn definition(&self) -> &Arc<ToolDefinition> {
         &self.definition
     }
 }

@@ -17,8 +17,8 @@ use crate::call::{CallRecord, ToolCall, ToolResult};
 use crate::context::{CallContext, Lease};
 use crate::error::{ErrorCode, ToolError, clip, nearest};
 use crate::output::ToolOutput;
-use crate::tool::{Timeout, Tool};
-use crate::toolset::ToolSet;
+use crate::tool::Timeout;
+use crate::toolset::{Registered, ToolSet};
 
 /// Runs the calls of a message at once, within a limit, and answers each in call order.
 ///
@@ -96,57 +96,54 @@ impl Dispatcher {
         async move {
             let batch = Arc::new(Batch::default());
             // All are started before the first is waited for.
-            let mut started: Vec<_> = dispatcher.start(calls, &batch).collect();
-            let mut results = Vec::with_capacity(started.len());
-            // Dropped before the tasks, all of which are lent to the loop and stay in `started`: the permit of one that is
-            // stopped must not start the next.
+            let mut answers: Vec<Answer> = dispatcher.start(calls, &batch).collect();
+            // Dropped before the tasks, which are only lent to the loop: the permit of one that is stopped must not start
+            // the next.
             let _stop = StopOnDrop(batch);
-            for (record, answer) in &mut started {
-                let outcome = match answer {
-                    Answer::Known(outcome) => outcome.take(),
-                    Answer::Running(task) => Some(task.await.unwrap_or_else(|error| Err(lost(error)))),
-                };
-                results.extend(outcome.map(|outcome| ToolResult::new(Arc::clone(record), outcome)));
+            for answer in &mut answers {
+                if let Answer::Running(record, task) = answer {
+                    let outcome = task.await.unwrap_or_else(|error| Err(lost(error)));
+                    *answer = Answer::Known(ToolResult::new(Arc::clone(record), outcome));
+                }
             }
-            results
+            answers.into_iter().map(Answer::into_result).collect()
         }
     }
 
     /// As [`dispatch`](Self::dispatch), for programs without a runtime: runs the calls on one made for them.
     pub fn dispatch_blocking(&self, calls: Vec<ToolCall>) -> Vec<ToolResult> {
-        let Ok(runtime) = Builder::new_multi_thread().enable_all().build() else {
-            let unstarted = |(position, call)| {
-                let record = CallRecord::new(call, position, Instant::now());
-                ToolResult::new(Arc::new(record), Err(not_started("the program cannot start a thread for it")))
-            };
-            return calls.into_iter().enumerate().map(unstarted).collect();
+        let batch = || -> std::io::Result<Vec<ToolResult>> {
+            let runtime = Builder::new_multi_thread().enable_all().build()?;
+            // On a thread of its own: the caller may be inside another runtime, which must not be blocked from within.
+            let results = std::thread::scope(|scope| {
+                let batch = std::thread::Builder::new().spawn_scoped(scope, || runtime.block_on(self.dispatch(calls.clone())))?;
+                Ok(batch.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            });
+            runtime.shutdown_background();
+            results
         };
-        // On a thread of its own: the caller may be inside another runtime, which must not be blocked from within.
-        let results = std::thread::scope(|scope| {
-            let batch = scope.spawn(|| runtime.block_on(self.dispatch(calls)));
-            batch.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        runtime.shutdown_background();
-        results
+        batch().unwrap_or_else(|error| {
+            let unstarted = |(position, call): (usize, &ToolCall)| {
+                let record = CallRecord::new(call.clone(), position, Instant::now());
+                ToolResult::new(Arc::new(record), Err(not_started(&format!("the program cannot start a thread ({error})"))))
+            };
+            calls.iter().enumerate().map(unstarted).collect()
+        })
     }
 
-    fn start(&self, calls: Vec<ToolCall>, batch: &Arc<Batch>) -> impl Iterator<Item = (Arc<CallRecord>, Answer)> {
+    fn start(&self, calls: Vec<ToolCall>, batch: &Arc<Batch>) -> impl Iterator<Item = Answer> {
         let queued = Instant::now();
         calls.into_iter().enumerate().map(move |(position, call)| {
             let record = Arc::new(CallRecord::new(call, position, queued));
-            let known = |error| {
-                record.finish();
-                Answer::Known(Some(Err(error)))
-            };
-            let answer = match (self.tools.get(&record.call.name), Handle::try_current()) {
-                (None, _) => known(self.unknown_tool(&record.call.name)),
-                (Some(_), Err(_)) => known(not_started("the program has no tokio runtime to run it on")),
+            let refusal = match (self.tools.get(&record.call.name), Handle::try_current()) {
                 (Some(tool), Ok(runtime)) => {
                     let run = run(tool, Arc::clone(&record), Arc::clone(batch), Arc::clone(&self.limit), self.timeout);
-                    Answer::Running(AbortOnDropHandle::new(runtime.spawn(run)))
+                    return Answer::Running(record, AbortOnDropHandle::new(runtime.spawn(run)));
                 }
+                (None, _) => self.unknown_tool(&record.call.name),
+                (Some(_), Err(_)) => not_started("the program has no tokio runtime to run it on"),
             };
-            (record, answer)
+            Answer::Known(ToolResult::new(record, Err(refusal)))
         })
     }
 
@@ -168,9 +165,17 @@ impl Dispatcher {
 
 /// What is known of a call once its batch has started.
 enum Answer {
-    /// Until it is taken.
-    Known(Option<Result<ToolOutput, ToolError>>),
-    Running(AbortOnDropHandle<Result<ToolOutput, ToolError>>),
+    Known(ToolResult),
+    Running(Arc<CallRecord>, AbortOnDropHandle<Result<ToolOutput, ToolError>>),
+}
+
+impl Answer {
+    fn into_result(self) -> ToolResult {
+        match self {
+            Self::Known(result) => result,
+            Self::Running(record, _) => ToolResult::new(record, Err(not_started("nobody waited for it"))),
+        }
+    }
 }
 
 /// What the calls of one batch share.
@@ -190,7 +195,7 @@ impl Drop for StopOnDrop {
 
 /// One call from its place in the queue to its answer. Panics end the task; [`lost`] tells of them.
 async fn run(
-    tool: Arc<dyn Tool>,
+    tool: Registered,
     record: Arc<CallRecord>,
     batch: Arc<Batch>,
     limit: Arc<Semaphore>,
@@ -205,7 +210,8 @@ async fn run(
     }
     record.start();
     let context = CallContext { record, lease: Arc::new(Lease::new(permit)) };
-    let timeout = match tool.definition().timeout() {
+    let Registered { definition, tool } = tool;
+    let timeout = match definition.timeout() {
         Timeout::Inherit => timeout,
         Timeout::After(timeout) => Some(timeout),
         Timeout::Never => None,
@@ -216,7 +222,7 @@ async fn run(
         // The call is polled before the clock: an answer that is ready at the deadline is kept.
         Some(timeout) => match tokio::time::timeout(timeout, call).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(expired(context.lease, timeout, tool.definition().is_read_only())),
+            Err(_) => Err(expired(context.lease, timeout, definition.is_read_only())),
         },
     };
     if outcome.as_ref().is_err_and(ToolError::is_fatal) {

@@ -72,7 +72,7 @@ impl DynamicTool {
             let outcome = async move {
                 match running.await {
                     Ok(value) => ToolOutput::from_serialize(&value),
-                    Err(error) => Err(ToolError::from_returned(error.into())),
+                    Err(error) => Err(ToolError::returned(error.into())),
                 }
             };
             Box::pin(outcome) as Pin<Box<dyn Future<Output = _> + Send>>

@@ -2,9 +2,31 @@
 
 use std::error::Error;
 use std::fmt;
+use std::iter::successors;
+use std::sync::Arc;
 
 /// Any error a tool can fail with.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What holds the error a tool returned, whole: some types lend their error, and would lose its type if turned into a box.
+pub(crate) trait Cause: Send + Sync {
+    fn error(&self) -> &(dyn Error + 'static);
+}
+
+impl Cause for BoxError {
+    fn error(&self) -> &(dyn Error + 'static) {
+        self.as_ref()
+    }
+}
+
+/// An error that lends another: `anyhow::Error` and its like.
+pub(crate) struct Lent<E>(pub(crate) E);
+
+impl<E: AsRef<dyn Error + Send + Sync> + Send + Sync> Cause for Lent<E> {
+    fn error(&self) -> &(dyn Error + 'static) {
+        self.0.as_ref()
+    }
+}
 
 /// Why a call has no output. The text of each code is stable and fit for `error.type` on a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,20 +96,20 @@ impl fmt::Display for ErrorCode {
 /// assert_eq!(error.model_text(), "disk is gone");
 /// assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
 /// ```
-#[derive(Debug)]
+#[derive(Clone)]
 pub struct ToolError {
     code: ErrorCode,
     /// Empty until the dispatcher says which tool it was.
     tool: String,
     model_text: String,
-    source: Option<BoxError>,
+    source: Option<Arc<dyn Cause>>,
     fatal: bool,
 }
 
 impl ToolError {
     /// The tool failed: the model reads the error's `Display` as one line.
     pub fn new(error: impl Into<BoxError>) -> Self {
-        Self::with_source(ErrorCode::ToolError, error.into())
+        Self::with_cause(ErrorCode::ToolError, error.into())
     }
 
     /// The tool failed in a way that makes going on pointless: calls not yet started are answered `not_started`, and an
@@ -98,13 +120,25 @@ impl ToolError {
 
     /// The arguments are wrong in a way only the tool can see. The model reads the error's `Display` as one line.
     pub fn invalid_arguments(error: impl Into<BoxError>) -> Self {
-        Self::with_source(ErrorCode::InvalidArguments, error.into())
+        Self::with_cause(ErrorCode::InvalidArguments, error.into())
     }
 
-    /// What the model should read is what the source says.
-    pub(crate) fn with_source(code: ErrorCode, source: BoxError) -> Self {
-        let model_text = one_line(&source.to_string());
-        Self { model_text, source: Some(source), ..Self::with_text(code, String::new()) }
+    /// What the model should read is what the cause says.
+    fn with_cause(code: ErrorCode, cause: impl Cause + 'static) -> Self {
+        let model_text = one_line(&cause.error().to_string());
+        Self { source: Some(Arc::new(cause)), ..Self::with_text(code, model_text) }
+    }
+
+    /// What a tool returned. If it is one of these, it speaks for itself; if it wraps one, it takes its code and stops the
+    /// run where that one does.
+    pub(crate) fn returned(cause: impl Cause + 'static) -> Self {
+        if let Some(own) = cause.error().downcast_ref::<Self>() {
+            return own.clone();
+        }
+        let wrapped = successors(cause.error().source(), |error: &&(dyn Error + 'static)| (*error).source())
+            .find_map(|error| error.downcast_ref::<Self>());
+        let (code, fatal) = wrapped.map_or((ErrorCode::ToolError, false), |error| (error.code, error.fatal));
+        Self { fatal, ..Self::with_cause(code, cause) }
     }
 
     /// What the model should read has no cause beyond itself.
@@ -115,21 +149,13 @@ impl ToolError {
     /// The tool's output cannot be written as JSON.
     pub(crate) fn unserializable(error: serde_json::Error) -> Self {
         let text = format!("the tool's result cannot be written as JSON: {error}");
-        Self { source: Some(error.into()), ..Self::with_text(ErrorCode::UnserializableOutput, text) }
+        Self { model_text: text, ..Self::with_cause(ErrorCode::UnserializableOutput, BoxError::from(error)) }
     }
 
     /// The tool panicked: the text is for the operator, never for the model.
     pub(crate) fn panic(text: String) -> Self {
-        let source = Some(PanicError(text).into());
-        Self { source, ..Self::with_text(ErrorCode::Panic, "the tool failed unexpectedly and was stopped") }
-    }
-
-    /// What `error` says of itself if it is already one of these, else [`ToolError::new`].
-    pub(crate) fn from_returned(error: BoxError) -> Self {
-        match error.downcast::<Self>() {
-            Ok(own) => *own,
-            Err(other) => Self::new(other),
-        }
+        let model_text = "the tool failed unexpectedly and was stopped".to_owned();
+        Self { model_text, ..Self::with_cause(ErrorCode::Panic, BoxError::from(PanicError(text))) }
     }
 
     pub(crate) fn of_tool(self, name: &str) -> Self {
@@ -171,7 +197,19 @@ impl fmt::Display for ToolError {
 
 impl Error for ToolError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        self.source.as_deref().map(Cause::error)
+    }
+}
+
+impl fmt::Debug for ToolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolError")
+            .field("code", &self.code)
+            .field("tool", &self.tool)
+            .field("model_text", &self.model_text)
+            .field("source", &self.source())
+            .field("fatal", &self.fatal)
+            .finish()
     }
 }
 
@@ -186,18 +224,6 @@ impl fmt::Display for PanicError {
 }
 
 impl Error for PanicError {}
-
-/// An error known by its `Display` alone.
-#[derive(Debug)]
-pub(crate) struct DisplayError(pub(crate) String);
-
-impl fmt::Display for DisplayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for DisplayError {}
 
 /// Runs of white space, line breaks among them, become one space.
 fn one_line(text: &str) -> String {
@@ -216,7 +242,7 @@ pub(crate) fn clip(text: &str) -> String {
 /// The candidate most like `name`, if any is near enough to have been meant.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LEAST: f64 = 0.8;
-    let name = name.get(..200).unwrap_or(name); // the comparison is quadratic
+    let name = clip(name); // the comparison is quadratic
     candidates
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
@@ -237,9 +263,20 @@ mod tests {
 
     #[test]
     fn a_returned_tool_error_keeps_its_own_word() {
-        let error = ToolError::from_returned(Box::new(ToolError::fatal("stop")));
+        let error = ToolError::returned(BoxError::from(ToolError::fatal("stop")));
         assert!(error.is_fatal());
         assert_eq!(error.of_tool("pay").to_string(), "tool `pay` failed");
+    }
+
+    #[test]
+    fn a_wrapped_tool_error_still_stops_the_run() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the payment failed")]
+        struct Payment(#[source] ToolError);
+
+        let error = ToolError::returned(BoxError::from(Payment(ToolError::fatal("the ledger is corrupt"))));
+        assert!(error.is_fatal());
+        assert_eq!(error.model_text(), "the payment failed");
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub use tool::{InvalidDefinition, Timeout, Tool, ToolDefinition, ToolFuture};
 pub use toolset::{DuplicateTool, ToolSet};
 pub use waterfall::Waterfall;
 
+/// When something happened: the runtime's clock, which a test may pause.
+#[doc(no_inline)]
+pub use tokio::time::Instant;
+
 pub use tool_macros::tool;
 
 // For the types of parameters and results in a crate that depends on this one alone:

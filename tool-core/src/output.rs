@@ -1,11 +1,12 @@
 //! From what a function returns to what the model reads.
 
+use std::error::Error;
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use crate::error::{BoxError, DisplayError, ToolError};
+use crate::error::{BoxError, Lent, ToolError};
 
 /// What a tool answers: the text the model reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,20 +117,34 @@ impl<T> Plain<T> {
 #[derive(Debug)]
 pub struct Fallible<T, E>(PhantomData<fn() -> (T, E)>);
 
-impl<T, E: Into<BoxError>> Fallible<T, E> {
-    /// Chosen before `DisplayFailure::finish` wherever the error keeps its source.
+impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E> {
+    /// Chosen before the traits below, for errors that lend another: `anyhow::Error` and its like.
     pub fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
     where
         T: Output,
     {
-        match returned {
-            Ok(value) => ToolOutput::from_serialize(&value),
-            Err(error) => Err(ToolError::from_returned(error.into())),
-        }
+        finish(returned, |error| ToolError::returned(Lent(error)))
     }
 }
 
-/// The fall-back of `Fallible::finish` for errors that are only displayable.
+/// The first fall-back of `Fallible::finish`: errors that keep their type in a box.
+pub trait BoxFailure<T, E> {
+    /// The tool's answer.
+    fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    where
+        T: Output;
+}
+
+impl<T, E: Into<BoxError>> BoxFailure<T, E> for Fallible<T, E> {
+    fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    where
+        T: Output,
+    {
+        finish(returned, |error| ToolError::returned(error.into()))
+    }
+}
+
+/// The last fall-back, found by reference: errors that are only displayable.
 pub trait DisplayFailure<T, E> {
     /// The tool's answer.
     fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
@@ -138,17 +153,18 @@ pub trait DisplayFailure<T, E> {
         E: Failure;
 }
 
-impl<T, E> DisplayFailure<T, E> for Fallible<T, E> {
+impl<T, E> DisplayFailure<T, E> for &Fallible<T, E> {
     fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
     where
         T: Output,
         E: Failure,
     {
-        match returned {
-            Ok(value) => ToolOutput::from_serialize(&value),
-            Err(error) => Err(ToolError::new(DisplayError(error.to_string()))),
-        }
+        finish(returned, |error| ToolError::new(error.to_string()))
     }
+}
+
+fn finish<T: Serialize, E>(returned: Result<T, E>, failed: impl FnOnce(E) -> ToolError) -> Result<ToolOutput, ToolError> {
+    ToolOutput::from_serialize(&returned.map_err(failed)?)
 }
 
 #[cfg(test)]

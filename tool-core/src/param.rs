@@ -11,6 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::arguments::ArgumentError;
+use crate::error::clip;
 use crate::schema;
 
 /// A type a tool may take. Implemented for every type that deserialises and has a schema; it exists for its message.
@@ -160,15 +161,41 @@ impl<T> fmt::Debug for Param<T> {
     }
 }
 
+/// Decodes one value. Properties that a nested struct does not have are refused, as its schema refuses them, wherever serde
+/// lets them be seen (not inside what it buffers: internally tagged and untagged enums, flattened structs).
 fn decode<T: Parameter>(raw: &RawValue) -> Result<T, ArgumentError> {
     let mut json = serde_json::Deserializer::from_str(raw.get());
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let message = error.into_inner().to_string();
-        // The position is counted from the start of this one value: the path says more.
-        let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
-        ArgumentError::new(if path == "." { "" } else { &path }, message)
-    })
+    let (mut track, mut unknown) = (serde_path_to_error::Track::new(), None);
+    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
+    let mut note = |path: serde_ignored::Path<'_>| {
+        unknown.get_or_insert_with(|| path_of(&path));
+    };
+    let decoded = T::deserialize(serde_ignored::Deserializer::new(tracked, &mut note));
+    match (decoded, unknown) {
+        (Ok(value), None) => Ok(value),
+        (Ok(_), Some(path)) => Err(ArgumentError::new(&path, "unknown argument")),
+        (Err(error), _) => {
+            let path = track.path().to_string();
+            let message = error.to_string();
+            // The position is counted from the start of this one value: the path says more.
+            let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
+            Err(ArgumentError::new(if path == "." { "" } else { &path }, message))
+        }
+    }
+}
+
+/// A path as `serde_path_to_error` writes it.
+fn path_of(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path::{Map, NewtypeStruct, NewtypeVariant, Root, Seq, Some};
+    match path {
+        Root => String::new(),
+        Seq { parent, index } => format!("{}[{index}]", path_of(parent)),
+        Map { parent, key } => match path_of(parent) {
+            parent if parent.is_empty() => clip(key),
+            parent => format!("{parent}.{}", clip(key)),
+        },
+        Some { parent } | NewtypeStruct { parent } | NewtypeVariant { parent } => path_of(parent),
+    }
 }
 
 /// What the schema needs to know of a parameter, whatever its type.
@@ -259,6 +286,7 @@ numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
 pub fn check_range<T>(value: Option<&T>, range: impl Limits<T>) -> Result<(), String> {
     let Some(value) = value.and_then(|value| range.excluded(value)) else { return Ok(()) };
     let [start, end] = range.ends();
+    let value = if value.is_null() { "none that its type can hold".to_owned() } else { value.to_string() };
     let limits = [limit(&start, "at least", "more than"), limit(&end, "at most", "less than")];
     Err(format!("must be {}, but is {value}", limits.into_iter().flatten().collect::<Vec<_>>().join(" and ")))
 }

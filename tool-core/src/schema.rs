@@ -94,7 +94,9 @@ fn referred<'d>(object: &Map<String, Value>, definitions: &'d Map<String, Value>
 /// Moves the properties of an object into each of its branches.
 fn distribute(object: &mut Map<String, Value>, key: &str) {
     let Some(Value::Array(branches)) = object.get(key) else { return };
-    if !branches.iter().all(|branch| is_type_of(branch, "object") || branch.get("$ref").is_some()) {
+    let one_of_several = ["oneOf", "anyOf", "allOf", "$ref"].iter().any(|other| *other != key && object.contains_key(*other));
+    let open = ["additionalProperties", "unevaluatedProperties"].iter().any(|key| object.get(*key).is_some_and(|more| more != false));
+    if one_of_several || open || !branches.iter().all(|branch| is_type_of(branch, "object") || branch.get("$ref").is_some()) {
         return;
     }
     let mut branches = branches.clone();
@@ -148,12 +150,23 @@ fn references(schema: &Value) -> Vec<String> {
 
 /// Every rule that looks at one schema at a time, applied to all of them.
 fn tidy(schema: &mut Schema) {
+    if let Some(object) = schema.as_object_mut() {
+        mark_parts(object);
+    }
     transform_subschemas(&mut tidy, schema);
     let Some(object) = schema.as_object_mut() else { return };
     object.remove("$schema");
     object.remove("title");
+    object.remove("unevaluatedProperties");
     if let Some(branches) = object.remove("oneOf") {
-        object.insert("anyOf".to_owned(), branches);
+        match object.contains_key("anyOf") {
+            false => drop(object.insert("anyOf".to_owned(), branches)),
+            true => {
+                if let Some(all) = object.entry("allOf").or_insert_with(|| json!([])).as_array_mut() {
+                    all.push(json!({ "anyOf": branches }));
+                }
+            }
+        }
     }
     if is_type(object, &["integer", "number"]) {
         bound_number(object);
@@ -207,11 +220,31 @@ fn give_items(object: &mut Map<String, Value>) {
     object.insert("items".to_owned(), items);
 }
 
+/// Stands for a moment on a schema that describes one part of an object: it must not refuse the other parts' properties.
+const PART: &str = "x-part";
+
+/// Marks what describes an object in parts, where they could not be joined: two flattened enums, for example.
+fn mark_parts(object: &mut Map<String, Value>) {
+    let unions = ["oneOf", "anyOf", "allOf"];
+    let several = ["properties", "$ref", PART].into_iter().chain(unions).filter(|key| object.contains_key(*key)).count() > 1;
+    if !several && !object.contains_key("allOf") {
+        return;
+    }
+    for key in unions {
+        let branches = object.get_mut(key).and_then(Value::as_array_mut);
+        for part in branches.into_iter().flatten().filter_map(Value::as_object_mut) {
+            part.insert(PART.to_owned(), true.into());
+        }
+    }
+}
+
 /// Closes an object that lists its properties. One that is only part of a larger description stays open.
 fn close(object: &mut Map<String, Value>) {
-    let partial = ["$ref", "allOf", "anyOf", "additionalProperties", "patternProperties"].iter().any(|key| object.contains_key(*key));
-    if !partial && is_type(object, &["object"]) {
-        object.entry("properties").or_insert_with(|| json!({}));
+    let part = object.remove(PART).is_some();
+    let open = ["$ref", "allOf", "anyOf", "additionalProperties", "patternProperties"].iter().any(|key| object.contains_key(*key));
+    if part {
+        object.remove("additionalProperties");
+    } else if !open && object.contains_key("properties") {
         object.insert("additionalProperties".to_owned(), false.into());
     }
 }

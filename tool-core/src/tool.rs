@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -50,6 +51,26 @@ pub trait Tool: Send + Sync {
     fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a>;
 }
 
+impl<T: Tool + ?Sized> Tool for Arc<T> {
+    fn definition(&self) -> &ToolDefinition {
+        (**self).definition()
+    }
+
+    fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
+        (**self).call(context, arguments)
+    }
+}
+
+impl<T: Tool + ?Sized> Tool for Box<T> {
+    fn definition(&self) -> &ToolDefinition {
+        (**self).definition()
+    }
+
+    fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
+        (**self).call(context, arguments)
+    }
+}
+
 impl fmt::Debug for dyn Tool + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Tool").field(&self.definition().name()).finish()
@@ -79,6 +100,7 @@ pub struct ToolDefinition {
     parameters: Value,
     timeout: Timeout,
     read_only: bool,
+    closed: bool,
 }
 
 impl ToolDefinition {
@@ -94,7 +116,7 @@ impl ToolDefinition {
         }
         let unsupported = ["oneOf", "anyOf", "allOf", "enum", "not"].into_iter().find(|key| parameters.get(key).is_some());
         match unsupported {
-            None if parameters["type"] == json!("object") => Ok(Self::declared(name, description, parameters)),
+            None if parameters["type"] == json!("object") => Ok(Self { closed: false, ..Self::declared(name, description, parameters) }),
             None => Err(InvalidDefinition::NotAnObject { name }),
             Some(keyword) => Err(InvalidDefinition::RootKeyword { name, keyword }),
         }
@@ -103,7 +125,7 @@ impl ToolDefinition {
     /// As [`new`](Self::new), for what the macro has already checked.
     pub(crate) fn declared(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
         let (name, description) = (name.into(), description.into());
-        Self { name, description, parameters, timeout: Timeout::Inherit, read_only: false }
+        Self { name, description, parameters, timeout: Timeout::Inherit, read_only: false, closed: true }
     }
 
     /// Sets how long a call may run.
@@ -141,6 +163,12 @@ impl ToolDefinition {
     /// Whether calls change nothing.
     pub fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Whether the tool itself refuses arguments that its schema does not list, as every `#[tool]` does; a service need not
+    /// be told then.
+    pub fn refuses_unknown_arguments(&self) -> bool {
+        self.closed
     }
 }
 

@@ -39,16 +39,28 @@ struct Entries<S> {
     positions: HashMap<String, usize>,
 }
 
-enum Entry<S> {
+struct Entry<S> {
+    /// Read once, when the tool was added.
+    definition: Arc<ToolDefinition>,
+    runs: Runs<S>,
+}
+
+enum Runs<S> {
     Ready(Arc<dyn Tool>),
     NeedsState(Declared<S>),
 }
 
-impl<S> Entry<S> {
-    fn definition(&self) -> &ToolDefinition {
-        match self {
-            Self::Ready(tool) => tool.definition(),
-            Self::NeedsState(declared) => declared.definition(),
+/// A tool that can be called, and what it said of itself when it was added.
+pub(crate) struct Registered {
+    pub(crate) definition: Arc<ToolDefinition>,
+    pub(crate) tool: Arc<dyn Tool>,
+}
+
+impl<S: Send + Sync + 'static> Entry<S> {
+    fn bind(&self, state: &Arc<S>) -> Arc<dyn Tool> {
+        match &self.runs {
+            Runs::Ready(tool) => Arc::clone(tool),
+            Runs::NeedsState(declared) => declared.bind(Arc::clone(state)),
         }
     }
 }
@@ -56,10 +68,11 @@ impl<S> Entry<S> {
 // By hand: `S` itself need not be `Clone`.
 impl<S> Clone for Entry<S> {
     fn clone(&self) -> Self {
-        match self {
-            Self::Ready(tool) => Self::Ready(Arc::clone(tool)),
-            Self::NeedsState(declared) => Self::NeedsState(declared.clone()),
-        }
+        let runs = match &self.runs {
+            Runs::Ready(tool) => Runs::Ready(Arc::clone(tool)),
+            Runs::NeedsState(declared) => Runs::NeedsState(declared.clone()),
+        };
+        Self { definition: Arc::clone(&self.definition), runs }
     }
 }
 
@@ -83,7 +96,7 @@ impl<S> Default for ToolSet<S> {
 
 impl<S> fmt::Debug for ToolSet<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.entries.tools.iter().map(|entry| entry.definition().name())).finish()
+        f.debug_list().entries(self.entries.tools.iter().map(|entry| entry.definition.name())).finish()
     }
 }
 
@@ -97,12 +110,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
     #[must_use]
     pub fn with_shared_state(self, state: Arc<S>) -> ToolSet {
-        let bind = |entry: &Entry<S>| {
-            Entry::Ready(match entry {
-                Entry::Ready(tool) => Arc::clone(tool),
-                Entry::NeedsState(declared) => declared.bind(Arc::clone(&state)),
-            })
-        };
+        let bind = |entry: &Entry<S>| Entry { definition: Arc::clone(&entry.definition), runs: Runs::Ready(entry.bind(&state)) };
         let tools = self.entries.tools.iter().map(bind).collect();
         ToolSet { entries: Arc::new(Entries { tools, positions: self.entries.positions.clone() }) }
     }
@@ -112,7 +120,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// # Errors
     /// A tool of that name is in the set already.
     pub fn with_tool(mut self, tool: impl Tool + 'static) -> Result<Self, DuplicateTool> {
-        self.push(Entry::Ready(Arc::new(tool)))?;
+        self.push(Entry { definition: Arc::new(tool.definition().clone()), runs: Runs::Ready(Arc::new(tool)) })?;
         Ok(self)
     }
 
@@ -127,13 +135,13 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
 
     /// Adds a tool made by the macro. `tools![…]` refused two of one name when it was compiled.
     pub(crate) fn declare(&mut self, declared: Declared<S>) {
-        let added = self.push(Entry::NeedsState(declared));
+        let added = self.push(Entry { definition: Arc::clone(declared.definition()), runs: Runs::NeedsState(declared) });
         debug_assert!(added.is_ok(), "{added:?}");
     }
 
     fn push(&mut self, entry: Entry<S>) -> Result<(), DuplicateTool> {
         let entries = Arc::make_mut(&mut self.entries);
-        let name = entry.definition().name().to_owned();
+        let name = entry.definition.name().to_owned();
         if entries.positions.contains_key(&name) {
             return Err(DuplicateTool { name });
         }
@@ -157,20 +165,17 @@ impl ToolSet {
 
     /// The definitions, in declaration order.
     pub fn definitions(&self) -> impl ExactSizeIterator<Item = &ToolDefinition> {
-        self.entries.tools.iter().map(Entry::definition)
+        self.entries.tools.iter().map(|entry| &*entry.definition)
     }
 
     /// The definition of the tool called `name`.
     pub fn definition(&self, name: &str) -> Option<&ToolDefinition> {
-        self.entries.positions.get(name).map(|position| self.entries.tools[*position].definition())
+        self.entries.positions.get(name).map(|position| &*self.entries.tools[*position].definition)
     }
 
-    /// The tool called `name`.
-    pub(crate) fn get(&self, name: &str) -> Option<Arc<dyn Tool>> {
-        self.entries.positions.get(name).map(|position| match &self.entries.tools[*position] {
-            Entry::Ready(tool) => Arc::clone(tool),
-            Entry::NeedsState(declared) => declared.bind(Arc::new(())),
-        })
+    pub(crate) fn get(&self, name: &str) -> Option<Registered> {
+        let entry = &self.entries.tools[*self.entries.positions.get(name)?];
+        Some(Registered { definition: Arc::clone(&entry.definition), tool: entry.bind(&Arc::new(())) })
     }
 }
 

@@ -66,7 +66,8 @@ impl fmt::Display for Waterfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const WIDTH: usize = 40;
         const LONGEST_NAME: usize = 40;
-        let names: Vec<String> = self.rows.iter().map(|row| row.name.chars().take(LONGEST_NAME).collect()).collect();
+        let names: Vec<String> =
+            self.rows.iter().map(|row| row.name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect()).collect();
         let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         let column = |at: Duration| match self.elapsed.as_nanos() {
             0 => 0,

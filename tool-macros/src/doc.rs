@@ -73,9 +73,17 @@ pub(crate) fn is_doc(attr: &Attribute) -> bool {
     attr.path().is_ident("doc")
 }
 
-/// Every line of a doc comment begins with the space after `///`; deeper indentation is the author's.
+/// Every line of a doc comment begins with the space after `///`; deeper indentation is the author's. The lines of a block
+/// comment may each begin with a star.
 fn without_margin(text: &str) -> String {
-    text.split('\n').map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    let lines: Vec<&str> = text.split('\n').collect();
+    let rest = || lines.iter().skip(1).map(|line| line.trim_start()).filter(|line| !line.is_empty());
+    let starred = rest().next().is_some() && rest().all(|line| line.starts_with('*'));
+    let line = |line: &&str| {
+        let line = if starred { line.trim_start().trim_start_matches('*') } else { line };
+        line.strip_prefix(' ').unwrap_or(line).to_owned()
+    };
+    lines.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -97,6 +105,12 @@ mod tests {
             parse_quote!(#[doc = " "]),
         ];
         assert_eq!(text(&attrs).as_deref(), Some("First.\n\n  indented"));
+    }
+
+    #[test]
+    fn the_stars_of_a_block_comment_are_no_text() {
+        let attrs: [Attribute; 1] = [parse_quote!(#[doc = "\n     * First.\n     *\n     * Second.\n     "])];
+        assert_eq!(text(&attrs).as_deref(), Some("First.\n\nSecond."));
     }
 
     #[test]

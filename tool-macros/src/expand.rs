@@ -144,7 +144,10 @@ fn decoded_type(ty: &Type) -> TokenStream {
 fn or_default(ty: &Type, default: &Expr) -> TokenStream {
     let span = default.span();
     let value = match ty::reference(ty) {
-        Some(_) => quote_spanned!(span=> { let value: #ty = #default; ::std::borrow::ToOwned::to_owned(value) }),
+        Some(_) => {
+            let value = Ident::new("__tool_default", Span::mixed_site().located_at(span));
+            quote_spanned!(span=> { let #value: #ty = #default; ::std::borrow::ToOwned::to_owned(#value) })
+        }
         None => quote_spanned!(span=> #default),
     };
     let set = Ident::new(if is_constant(default) { "or_constant" } else { "or_default" }, span);
@@ -205,8 +208,8 @@ fn run(tool: &ToolFn) -> TokenStream {
     let private = private(output_span);
     let output = Ident::new("__tool_output", output_span);
     let finish = quote_spanned! {output_span=>
-        #[allow(unused_imports)] // which of the two applies depends on the return type
-        use #private::{DisplayFailure as _, PlainOutput as _};
+        #[allow(unused_imports)] // which of them applies depends on the return type
+        use #private::{BoxFailure as _, DisplayFailure as _, PlainOutput as _};
         #private::probe(&#output).kind().finish(#output)
     };
     let uses_state = tool.state_types().next().is_some();

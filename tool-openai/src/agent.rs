@@ -52,6 +52,8 @@ pub struct Agent {
 
 type OnEvent = Box<dyn FnMut(AgentEvent<'_>) + Send>;
 
+const OWN_KEYS: [&str; 4] = ["model", "messages", "tools", "stream"];
+
 /// Turns a run may take, unless set.
 const MAX_TURNS: u32 = 10;
 
@@ -135,10 +137,14 @@ impl Agent {
         Self { max_turns: turns.max(1), ..self }
     }
 
-    /// Adds a key to every request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on.
+    /// Adds a key to every request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. The keys that the
+    /// agent writes itself (`model`, `messages`, `tools`, `stream`) are not taken.
     #[must_use]
     pub fn parameter(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.extra.insert(key.into(), value.into());
+        let key = key.into();
+        if !OWN_KEYS.contains(&key.as_str()) {
+            self.extra.insert(key, value.into());
+        }
         self
     }
 
@@ -155,14 +161,14 @@ impl Agent {
         Self { messages, ..self }
     }
 
-    /// The conversation so far, without the instructions. Every call in it is answered.
+    /// The conversation so far, without the instructions. Every call the agent put there is answered.
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
 
     /// Tokens used by all runs, where the service counts them.
-    pub fn usage(&self) -> Usage {
-        self.usage
+    pub fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// Says `prompt` to the model and returns its reply, after running whatever tools it calls on the way.
@@ -182,8 +188,8 @@ impl Agent {
         let mut usage = Usage::default();
         for turn in 1..=self.max_turns {
             let choice = self.ask(turn, &mut usage).await?;
-            if let Some(refusal) = choice.message.refusal.clone().filter(|refusal| !refusal.is_empty()) {
-                self.messages.push(AssistantMessage { tool_calls: Vec::new(), ..choice.message }.into_history());
+            if let Some(refusal) = choice.message.refusal.clone() {
+                self.messages.push(AssistantMessage { tool_calls: Vec::new(), ..choice.message }.into_message());
                 return Err(AgentError::Refused { refusal });
             }
             let calls = choice.tool_calls();
@@ -200,8 +206,8 @@ impl Agent {
         let request = self.request()?;
         let completion = self.model.complete(&request).await.map_err(|source| AgentError::Model { turn, source })?;
         let used = completion.usage.unwrap_or_default();
-        *usage += used;
-        self.usage += used;
+        *usage += &used;
+        self.usage += &used;
         let Some(mut choice) = completion.choices.into_iter().next() else {
             let source = ModelError::NotACompletion { reason: "`choices` is empty".to_owned(), body: String::new() };
             return Err(AgentError::Model { turn, source });
@@ -211,7 +217,7 @@ impl Agent {
     }
 
     fn request(&self) -> Result<Request, AgentError> {
-        let guidance = self.encourage_parallel.then_some(PARALLEL_GUIDANCE);
+        let guidance = (self.encourage_parallel && !self.dispatcher.tools().is_empty()).then_some(PARALLEL_GUIDANCE);
         let instructions: Vec<&str> = self.system.as_deref().into_iter().chain(guidance).collect();
         let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
         Ok(Request {
@@ -227,7 +233,7 @@ impl Agent {
         self.emit(AgentEvent::Calls(&calls));
         let results = self.dispatcher.dispatch(calls).await;
         // Nothing is awaited in between: the message and all its results enter the history together.
-        self.messages.push(message.into_history());
+        self.messages.push(message.into_message());
         self.messages.extend(chat::tool_messages(&results));
         self.emit(AgentEvent::Results(&results));
         let fatal = |result: ToolResult| {
@@ -243,7 +249,7 @@ impl Agent {
         if text.is_empty() {
             return Err(AgentError::NoAnswer { finish_reason: choice.finish_reason });
         }
-        self.messages.push(choice.message.into_history());
+        self.messages.push(choice.message.into_message());
         Ok(Reply { text, finish_reason: choice.finish_reason, turns, usage })
     }
 

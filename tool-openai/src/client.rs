@@ -26,7 +26,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// A service that speaks chat completions over HTTP: OpenAI, or whatever is at the base URL.
 ///
 /// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice unless set, after 0.5 s and
-/// up, or as the service's `Retry-After` says. A spent quota is not.
+/// up, or as the service's `Retry-After` says in seconds. They are not when it asks for more than a minute, or the quota is spent.
 #[derive(Clone)]
 pub struct OpenAi {
     http: Client,
@@ -70,12 +70,8 @@ impl OpenAi {
             value.set_sensitive(true);
             Ok(value)
         };
-        let http = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .build()
-            .map_err(|error| ModelError::Configuration(format!("the HTTP client cannot be set up: {}", chain(&error))))?;
         Ok(Self {
-            http,
+            http: http(false)?,
             endpoint: endpoint(OPENAI_BASE_URL)?,
             authorization: api_key.map(header).transpose()?,
             timeout: TIMEOUT,
@@ -88,7 +84,8 @@ impl OpenAi {
     /// # Errors
     /// [`ModelError::Configuration`] if it is no URL.
     pub fn with_base_url(self, base_url: &str) -> Result<Self, ModelError> {
-        Ok(Self { endpoint: endpoint(base_url)?, ..self })
+        let endpoint = endpoint(base_url)?;
+        Ok(Self { http: http(is_loopback(&endpoint))?, endpoint, ..self })
     }
 
     /// Sets how long one attempt may take; ten minutes unless set.
@@ -106,9 +103,9 @@ impl OpenAi {
     async fn attempt(&self, request: &Request) -> Result<Completion, Failure> {
         let transport = |error: reqwest::Error| Failure {
             // A request that timed out may have been answered, and paid for: it is not sent again.
-            retry: error.is_connect(),
+            retry: error.is_request() && !error.is_timeout(),
             retry_after: None,
-            error: ModelError::Transport { url: self.endpoint.to_string(), source: error.without_url().into() },
+            error: ModelError::Transport { url: shown(&self.endpoint), source: error.without_url().into() },
         };
         let mut post = self.http.post(self.endpoint.clone()).timeout(self.timeout).json(request);
         if let Some(authorization) = &self.authorization {
@@ -122,7 +119,8 @@ impl OpenAi {
         }
         let refusal = Refusal::read(&body);
         let spent = refusal.code.as_deref() == Some("insufficient_quota");
-        let retry = !spent && (matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error());
+        let too_long = retry_after.is_some_and(|wait| wait > LONGEST_RETRY_AFTER);
+        let retry = !spent && !too_long && (matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error());
         Err(Failure { retry, retry_after, error: refusal.into_error(status, &request.model) })
     }
 }
@@ -148,8 +146,14 @@ impl ChatModel for OpenAi {
 
 impl fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAi").field("endpoint", &self.endpoint.as_str()).finish_non_exhaustive()
+        f.debug_struct("OpenAi").field("endpoint", &shown(&self.endpoint)).finish_non_exhaustive()
     }
+}
+
+fn http(is_loopback: bool) -> Result<Client, ModelError> {
+    let client = Client::builder().connect_timeout(CONNECT_TIMEOUT);
+    let client = if is_loopback { client.no_proxy() } else { client };
+    client.build().map_err(|error| ModelError::Configuration(format!("the HTTP client cannot be set up: {}", chain(&error))))
 }
 
 fn endpoint(base_url: &str) -> Result<Url, ModelError> {
@@ -163,9 +167,19 @@ fn endpoint(base_url: &str) -> Result<Url, ModelError> {
     }
 }
 
+/// A URL may carry a password.
+fn shown(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+/// No proxy stands between a machine and itself, whatever `HTTP_PROXY` says.
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."))
+}
+
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+    Some(Duration::from_secs(seconds))
 }
 
 /// One attempt that gave no completion.
@@ -208,7 +222,7 @@ impl Refusal {
     fn into_error(self, status: StatusCode, model: &str) -> ModelError {
         let Self { message, code } = self;
         match status.as_u16() {
-            401 | 403 => ModelError::Unauthorized { message },
+            401 => ModelError::Unauthorized { message },
             // Without this code it is the path that does not exist.
             404 if code.as_deref() == Some("model_not_found") || message.contains(model) => {
                 ModelError::UnknownModel { model: model.to_owned(), message }
@@ -273,6 +287,13 @@ mod tests {
         assert!(matches!(read("<html>"), Err(ModelError::NotACompletion { .. })));
         assert!(matches!(read(r#"{"hello":1}"#), Err(ModelError::NotACompletion { reason, .. }) if reason.contains("choices")));
         assert!(matches!(read(r#"{"error":{"message":"overloaded"}}"#), Err(ModelError::Status { status: 200, .. })));
+    }
+
+    #[test]
+    fn a_password_in_the_url_is_not_shown() {
+        let client = OpenAi::new("key").unwrap().with_base_url("http://user:hunter2@127.0.0.1:1/v1").unwrap();
+        assert_eq!(shown(&client.endpoint), "http://127.0.0.1:1/v1/chat/completions");
+        assert!(!format!("{client:?}").contains("hunter2"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub enum ModelError {
     /// The client cannot be set up: a missing key, or a base URL that is none.
     #[error("{0}")]
     Configuration(String),
-    /// The service refused the API key (status 401 or 403).
+    /// The service refused the API key (status 401).
     #[error("the service refused the API key: {message}; check `OPENAI_API_KEY`, and that it belongs to `OPENAI_BASE_URL`")]
     Unauthorized {
         /// The service's own words.

@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 
-use tool_core::schemars::Schema;
-use tool_core::schemars::transform::transform_subschemas;
 use tool_core::serde_json::{Map, Value};
-use tool_core::{ToolResult, ToolSet};
+use tool_core::{ToolDefinition, ToolResult, ToolSet};
 
 use super::wire::{AssistantMessage, Choice, FunctionDefinition, Message, Tool, ToolMessage};
 
@@ -14,11 +12,11 @@ const MOST_TOOLS: usize = 128;
 
 /// The `tools` array of a request: the definitions in declaration order, in as few bytes as say the same.
 ///
-/// Shape: `additionalProperties: false` is left out, since a service that does not enforce the schema makes nothing of it,
-/// and the tool itself refuses unknown arguments. The same set gives the same bytes in every run.
+/// Shape: `additionalProperties: false` is left out at the root of tools that refuse unknown arguments themselves, since a
+/// service that does not enforce the schema makes nothing of it. The same set gives the same bytes in every run.
 ///
 /// # Errors
-/// There are more tools than services accept.
+/// There are more tools than services accept, or one has an array without `items`.
 ///
 /// ```
 /// use tool_core::{tool, tools};
@@ -48,18 +46,27 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
     if tools.len() > MOST_TOOLS {
         return Err(InvalidTools::TooMany { count: tools.len() });
     }
-    let tool = |definition: &tool_core::ToolDefinition| Tool {
-        r#type: "function".to_owned(),
-        function: FunctionDefinition {
-            name: definition.name().to_owned(),
-            description: definition.description().to_owned(),
-            parameters: open(definition.parameters()),
-        },
-    };
-    Ok(tools.definitions().map(tool).collect())
+    tools.definitions().map(tool).collect()
 }
 
-/// Tools that no service would accept together.
+fn tool(definition: &ToolDefinition) -> Result<Tool, InvalidTools> {
+    let mut parameters = definition.parameters().clone();
+    if let Some(path) = array_without_items(&parameters, &mut Vec::new()) {
+        return Err(InvalidTools::ArrayWithoutItems { tool: definition.name().to_owned(), path: path.join(".") });
+    }
+    if let Some(root) = parameters.as_object_mut().filter(|_| definition.refuses_unknown_arguments()) {
+        root.remove("additionalProperties");
+    }
+    let function = FunctionDefinition {
+        name: definition.name().to_owned(),
+        description: definition.description().to_owned(),
+        parameters: Some(parameters),
+        extra: Map::new(),
+    };
+    Ok(Tool { r#type: "function".to_owned(), function, extra: Map::new() })
+}
+
+/// Tools that no service would accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidTools {
@@ -69,19 +76,43 @@ pub enum InvalidTools {
         /// How many there are.
         count: usize,
     },
+    /// Services refuse an array that does not say what is in it, and the whole request with it.
+    #[error("the parameters of tool `{tool}` have an array without `items` at `{path}`; write `\"items\": {{}}` for any")]
+    ArrayWithoutItems {
+        /// The tool.
+        tool: String,
+        /// Where in its schema.
+        path: String,
+    },
 }
 
-/// The schema without `additionalProperties: false`.
-fn open(parameters: &Value) -> Value {
-    fn open_one(schema: &mut Schema) {
-        transform_subschemas(&mut open_one, schema);
-        if schema.get("additionalProperties") == Some(&Value::Bool(false)) {
-            schema.remove("additionalProperties");
-        }
+/// The path of the first array schema that has no `items`.
+pub(crate) fn array_without_items(schema: &Value, path: &mut Vec<String>) -> Option<Vec<String>> {
+    let object = schema.as_object()?;
+    let is_array = match object.get("type") {
+        Some(Value::String(name)) => name == "array",
+        Some(Value::Array(names)) => names.iter().any(|name| name == "array"),
+        _ => false,
+    };
+    if is_array && !object.contains_key("items") {
+        return Some(path.clone());
     }
-    let Ok(mut schema) = Schema::try_from(parameters.clone()) else { return parameters.clone() };
-    open_one(&mut schema);
-    schema.to_value()
+    let named = ["properties", "$defs"].into_iter().flat_map(|key| {
+        let entries = object.get(key).and_then(Value::as_object).into_iter().flatten();
+        entries.map(move |(name, schema)| (vec![key.to_owned(), name.clone()], schema))
+    });
+    let listed = ["anyOf", "allOf", "oneOf", "prefixItems"].into_iter().flat_map(|key| {
+        let entries = object.get(key).and_then(Value::as_array).into_iter().flatten().enumerate();
+        entries.map(move |(position, schema)| (vec![key.to_owned(), position.to_string()], schema))
+    });
+    let single = ["items", "additionalProperties"].into_iter().filter_map(|key| Some((vec![key.to_owned()], object.get(key)?)));
+    named.chain(listed).chain(single).find_map(|(steps, schema)| {
+        let depth = path.len();
+        path.extend(steps);
+        let found = array_without_items(schema, path);
+        path.truncate(depth);
+        found
+    })
 }
 
 impl AssistantMessage {
@@ -101,7 +132,7 @@ impl AssistantMessage {
 
     /// Gives every call an id of its own: one is invented where the server gave none, or gave it to an earlier call of this
     /// message. The same `turn` gives the same ids; no two turns of a conversation should share one.
-    pub(crate) fn complete_ids(&mut self, turn: usize) {
+    pub fn complete_ids(&mut self, turn: usize) {
         let mut taken = HashSet::new();
         for (position, call) in self.tool_calls.iter_mut().enumerate() {
             if call.id.is_empty() || taken.contains(&call.id) {
@@ -111,13 +142,15 @@ impl AssistantMessage {
         }
     }
 
-    /// The message as it goes into the history: what services send but do not take back is left out, empty arguments are
-    /// written as the object they mean, and names as one that services accept.
-    pub(crate) fn into_history(mut self) -> Message {
+    /// The message as it goes into the history of the next request. What services write but do not take back is left out;
+    /// names are written as they accept them, and arguments that are no JSON object as `{}`: the tool message says what was
+    /// wrong with them. A refusal becomes a part of the content.
+    pub fn into_message(mut self) -> Message {
         self.extra.retain(|key, value| !value.is_null() && key != "annotations");
-        self.extra.remove("role"); // the tag of `Message`
         for call in &mut self.tool_calls {
-            call.function.arguments = arguments(&call.function.arguments, false).to_owned();
+            if !is_object(&call.function.arguments) {
+                call.function.arguments = "{}".to_owned();
+            }
             call.function.name = legal_name(&call.function.name);
             call.extra.remove("index");
         }
@@ -125,8 +158,15 @@ impl AssistantMessage {
             let part = Map::from_iter([("type".to_owned(), "refusal".into()), ("refusal".to_owned(), refusal.into())]);
             self.content = vec![Value::Object(part)].into();
         }
+        if !self.tool_calls.is_empty() && self.content == "" {
+            self.content = Value::Null; // which every service takes beside calls
+        }
         Message::Assistant(self)
     }
+}
+
+fn is_object(text: &str) -> bool {
+    tool_core::serde_json::from_str::<Map<String, Value>>(text).is_ok()
 }
 
 impl Choice {
@@ -200,14 +240,14 @@ mod tests {
     #[test]
     fn history_leaves_out_what_services_do_not_take_back() {
         let received: AssistantMessage = from_value(json!({
-            "role": "assistant", "content": null, "annotations": [], "audio": null, "reasoning_content": "hm",
-            "tool_calls": [{"id": "1", "index": 0, "function": {"name": "functions.now"}}],
+            "role": "assistant", "content": "", "refusal": "", "annotations": [], "audio": null, "reasoning_content": "hm",
+            "tool_calls": [{"id": "1", "index": 0, "function": {"name": "functions.now", "arguments": "{\"cut"}}],
         }))
         .unwrap();
         let expected = json!({
             "role": "assistant", "content": null, "reasoning_content": "hm",
             "tool_calls": [{"id": "1", "type": "function", "function": {"name": "functions_now", "arguments": "{}"}}],
         });
-        assert_eq!(tool_core::serde_json::to_value(received.into_history()).unwrap(), expected);
+        assert_eq!(tool_core::serde_json::to_value(received.into_message()).unwrap(), expected);
     }
 }

@@ -27,19 +27,28 @@ pub struct Tool {
     /// `function`.
     pub r#type: String,
     /// The definition.
+    #[serde(default)]
     pub function: FunctionDefinition,
+    /// Any other key: `custom`, for example.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 /// A tool as the service is told of it: `tools[].function`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FunctionDefinition {
     /// 1 to 64 letters, digits, `_` or `-`.
+    #[serde(default)]
     pub name: String,
     /// What it does.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// JSON Schema of the arguments object.
-    pub parameters: Value,
+    /// JSON Schema of the arguments object; absent for a function without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<Value>,
+    /// Any other key: `strict`, for example.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
 /// One message of the conversation.
@@ -100,13 +109,13 @@ pub struct AssistantMessage {
     #[serde(default)]
     pub content: Value,
     /// Why the model will not answer. With one there is nothing to run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "empty_as_none", skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
     /// The calls, in the order they are to be answered; left out when there are none.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
     /// Any other key (`reasoning_content`, for example), to be sent back untouched.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "without_role")]
     pub extra: Map<String, Value>,
 }
 
@@ -195,7 +204,7 @@ pub struct Choice {
 }
 
 /// Tokens used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens read.
     #[serde(default, deserialize_with = "null_as_default")]
@@ -206,10 +215,13 @@ pub struct Usage {
     /// Both.
     #[serde(default, deserialize_with = "null_as_default")]
     pub total_tokens: u64,
+    /// Any other key: `prompt_tokens_details`, for example. Sums have none.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
 }
 
-impl std::ops::AddAssign for Usage {
-    fn add_assign(&mut self, more: Self) {
+impl std::ops::AddAssign<&Self> for Usage {
+    fn add_assign(&mut self, more: &Self) {
         self.prompt_tokens = self.prompt_tokens.saturating_add(more.prompt_tokens);
         self.completion_tokens = self.completion_tokens.saturating_add(more.completion_tokens);
         self.total_tokens = self.total_tokens.saturating_add(more.total_tokens);
@@ -230,6 +242,17 @@ fn function() -> String {
 
 fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn empty_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
+}
+
+/// The role is the tag of [`Message`], and stands in answers where there is nothing to tell apart.
+fn without_role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+    let mut extra = Map::deserialize(deserializer)?;
+    extra.remove("role");
+    Ok(extra)
 }
 
 fn null_as_function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use tool_core::serde_json::{Map, Value, json};
 
+use crate::chat::array_without_items;
+
 /// The keys of a request body, in the published specification.
 const KEYS: [&str; 37] = [
     "audio",
@@ -122,10 +124,25 @@ fn tools(body: &Map<String, Value>) -> Checked {
         );
         return refuse_with("array_above_max_length", "tools", message);
     }
-    tools.iter().enumerate().try_for_each(|(position, tool)| function(&format!("tools[{position}].function"), &tool["function"]))
+    tools.iter().enumerate().try_for_each(|(position, tool)| {
+        let path = format!("tools[{position}]");
+        known_keys(&path, tool, &["type", "function", "custom"])?;
+        match tool["type"].as_str() {
+            Some("function") => function(&format!("{path}.function"), &tool["function"]),
+            Some("custom") => name(&format!("{path}.custom.name"), tool["custom"].get("name")),
+            Some(other) => {
+                let message = format!("Invalid value: '{other}'. Supported values are: 'function' and 'custom'.");
+                refuse_with("invalid_value", format!("{path}.type"), message)
+            }
+            None => {
+                refuse_with("missing_required_parameter", format!("{path}.type"), format!("Missing required parameter: '{path}.type'."))
+            }
+        }
+    })
 }
 
 fn function(path: &str, function: &Value) -> Checked {
+    known_keys(path, function, &["name", "description", "parameters", "strict"])?;
     name(&format!("{path}.name"), function.get("name"))?;
     let Some(parameters) = function.get("parameters") else { return Ok(()) };
     let tool = function["name"].as_str().unwrap_or_default();
@@ -136,44 +153,12 @@ fn function(path: &str, function: &Value) -> Checked {
         return invalid("schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level.");
     }
     match array_without_items(parameters, &mut Vec::new()) {
-        Some(context) => invalid(&format!("In context=({context}), array schema missing items.")),
+        Some(path) => {
+            let context: Vec<String> = path.iter().map(|step| format!("'{step}'")).collect();
+            invalid(&format!("In context=({}), array schema missing items.", context.join(", ")))
+        }
         None => Ok(()),
     }
-}
-
-/// The path of an array schema that has no `items`, as the service writes it.
-fn array_without_items(schema: &Value, path: &mut Vec<String>) -> Option<String> {
-    let object = schema.as_object()?;
-    let is_array = match object.get("type") {
-        Some(Value::String(name)) => name == "array",
-        Some(Value::Array(names)) => names.iter().any(|name| name == "array"),
-        _ => false,
-    };
-    if is_array && !object.contains_key("items") {
-        return Some(path.iter().map(|step| format!("'{step}'")).collect::<Vec<_>>().join(", "));
-    }
-    let mut descend = |steps: &[&str], schema: &Value| {
-        let depth = path.len();
-        path.extend(steps.iter().map(|step| (*step).to_owned()));
-        let found = array_without_items(schema, path);
-        path.truncate(depth);
-        found
-    };
-    for key in ["properties", "$defs"] {
-        for (name, property) in object.get(key).and_then(Value::as_object).into_iter().flatten() {
-            if let Some(found) = descend(&[key, name], property) {
-                return Some(found);
-            }
-        }
-    }
-    for key in ["anyOf", "allOf", "prefixItems"] {
-        for (position, branch) in object.get(key).and_then(Value::as_array).into_iter().flatten().enumerate() {
-            if let Some(found) = descend(&[key, &position.to_string()], branch) {
-                return Some(found);
-            }
-        }
-    }
-    ["items", "additionalProperties"].into_iter().find_map(|key| descend(&[key], object.get(key)?))
 }
 
 /// The rules of a conversation: above all, every call is answered by a tool message before anybody else speaks.
@@ -204,11 +189,27 @@ fn conversation(messages: &[Value]) -> Checked {
             calls = None;
         }
         content(position, role, message)?;
+        known_keys(&format!("messages[{position}]"), message, keys_of(role))?;
         if role == "assistant" {
             calls = tool_calls(position, message)?;
         }
     }
     all_answered(calls.as_ref(), &format!("messages.[{}]", messages.len()))
+}
+
+/// The keys of a message, in the published specification.
+fn keys_of(role: &str) -> &'static [&'static str] {
+    match role {
+        "assistant" => &["role", "content", "name", "refusal", "audio", "tool_calls", "function_call"],
+        "tool" => &["role", "content", "tool_call_id"],
+        _ => &["role", "content", "name"],
+    }
+}
+
+/// The service takes no key that the specification does not list.
+fn known_keys(path: &str, object: &Value, known: &[&str]) -> Checked {
+    let unknown = object.as_object().into_iter().flatten().map(|(key, _)| key).find(|key| !known.contains(&key.as_str()));
+    unknown.map_or(Ok(()), |key| refuse_with("unknown_parameter", format!("{path}.{key}"), format!("Unknown parameter: '{path}.{key}'.")))
 }
 
 fn all_answered(calls: Option<&BTreeMap<&str, bool>>, path: &str) -> Checked {
@@ -276,6 +277,8 @@ fn tool_calls(position: usize, message: &Value) -> Result<Option<BTreeMap<&str, 
             );
             refuse_with("string_above_max_length", format!("{path}.id"), message)?;
         }
+        known_keys(&path, call, &["id", "type", "function", "custom"])?;
+        known_keys(&format!("{path}.function"), &call["function"], &["name", "arguments"])?;
         name(&format!("{path}.function.name"), call["function"].get("name"))?;
         match call["function"].get("arguments") {
             Some(Value::String(_)) => {}
@@ -400,6 +403,7 @@ mod tests {
             ),
             (json!({"tool_calls": [call(&"x".repeat(41))]}), "maximum length 40"),
             (json!({"tool_calls": [call("a"), call("a")]}), "Duplicate value"),
+            (json!({"content": "hi", "annotations": []}), "Unknown parameter: 'messages[1].annotations'"),
         ] {
             let mut message = json!({"role": "assistant"});
             message.as_object_mut().unwrap().extend(broken.as_object().unwrap().clone());
@@ -414,6 +418,8 @@ mod tests {
         for (tools, expected) in [
             (json!([]), "empty array"),
             (json!([{"type": "function", "function": {"name": "a b"}}]), "does not match pattern"),
+            (json!([{"type": "function", "function": {"name": "a", "parameter": {}}}]), "Unknown parameter: 'tools[0].function.parameter'"),
+            (json!([{"type": "funktion"}]), "Supported values are: 'function' and 'custom'"),
             (schema(json!({"type": "string"})), "schema must have type 'object'"),
             (schema(json!({"type": "object", "anyOf": []})), "schema must have type 'object'"),
             (

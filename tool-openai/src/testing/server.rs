@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -22,7 +22,7 @@ use crate::chat::Request;
 /// A chat-completions server on loopback that answers by script. It stops when dropped.
 ///
 /// A request that the service would refuse is refused with the service's own words, and takes no turn of the script: a
-/// missing or misplaced tool message, an unknown key, a name that no tool may have.
+/// missing or misplaced tool message, an unknown key, a name that no tool may have, a message with a key that only answers have.
 ///
 /// ```
 /// use tool_core::serde_json::json;
@@ -75,7 +75,8 @@ impl ScriptedServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { script: Mutex::new(Box::new(script)), requests: Mutex::default() });
-        let app = Router::new().route("/v1/chat/completions", post(complete)).with_state(Arc::clone(&shared));
+        let app =
+            Router::new().route("/v1/chat/completions", post(complete)).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
             // Ends only with the task: an accept that fails is tried again by axum.
             let _ = axum::serve(listener, app).await;
@@ -97,7 +98,7 @@ impl ScriptedServer {
         crate::OpenAi::new("scripted")?.with_base_url(&self.base_url())
     }
 
-    /// The bodies of all requests so far, refused ones among them.
+    /// The bodies of all requests so far that had a key and were JSON, refused ones among them.
     pub fn requests(&self) -> Vec<Value> {
         lock(&self.shared.requests).clone()
     }
