@@ -92,6 +92,29 @@ enum Payment {
 }
 
 #[derive(Deserialize, JsonSchema)]
+struct Visitor {
+    name: String,
+    note: Option<String>,
+}
+
+/// Two flattened enums cannot be joined into one object: their parts stay open, or none could be met.
+#[derive(Deserialize, JsonSchema)]
+struct Split {
+    due: String,
+    #[serde(flatten)]
+    payment: Payment,
+    #[serde(flatten)]
+    route: Route,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(tag = "by")]
+enum Route {
+    Post { address: String },
+    Hand,
+}
+
+#[derive(Deserialize, JsonSchema)]
 struct Bill {
     due: String,
     #[serde(flatten)]
@@ -157,6 +180,12 @@ agreements! {
     payment: Payment,
         accepts [{"kind": "Cash", "euros": 5}, {"kind": "Card", "number": "1"}, {"kind": "Free"}],
         refuses [{"kind": "Cash"}, {"kind": "Card", "euros": 5}, {"euros": 5}, {"kind": "Gold"}, {"kind": "Cash", "euros": 5, "x": 1}];
+    nested_without_denial: Vec<Visitor>,
+        accepts [[], [{"name": "north"}], [{"name": "north", "note": null}]],
+        refuses [[{"name": "north", "nnote": "typo"}], [{"note": "n"}]];
+    two_flattened_enums: Split,
+        accepts [{"due": "d", "kind": "Free", "by": "Hand"}, {"due": "d", "kind": "Card", "number": "1", "by": "Post", "address": "a"}],
+        refuses [{"due": "d", "kind": "Free"}, {"due": "d", "by": "Hand"}, {"kind": "Free", "by": "Hand"}];
     flattened_enum: Bill,
         accepts [{"due": "d", "kind": "Free"}, {"due": "d", "kind": "Cash", "euros": 5}],
         refuses [{"due": "d"}, {"kind": "Free"}, {"due": "d", "kind": "Cash"}];

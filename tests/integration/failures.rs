@@ -50,6 +50,38 @@ async fn an_error_is_one_line_to_the_model_and_a_value_to_the_program() {
 }
 
 #[tokio::test]
+async fn a_question_mark_into_anyhow_loses_nothing() {
+    /// Fail with an error of our own.
+    #[tool]
+    async fn typed() -> anyhow::Result<()> {
+        Err(OutOfStock { item: "gauze".to_owned() })?
+    }
+
+    /// Stop the run.
+    #[tool]
+    async fn fatal() -> anyhow::Result<()> {
+        Err(ToolError::fatal("the pharmacy is closed"))?
+    }
+
+    /// Stop the run, and say when.
+    #[tool]
+    async fn wrapped() -> anyhow::Result<()> {
+        Err(anyhow::Error::new(ToolError::fatal("the pharmacy is closed")).context("the order failed"))
+    }
+
+    let set = tools![typed, fatal, wrapped];
+    // One batch each: a fatal error stops what has not started.
+    let mut results = Vec::new();
+    for name in ["typed", "fatal", "wrapped"] {
+        results.extend(Dispatcher::new(set.clone()).dispatch(calls([(name, "{}")])).await);
+    }
+    let [typed, fatal, wrapped] = [0, 1, 2].map(|at| results[at].outcome().unwrap_err());
+    assert!(typed.source().is_some_and(|source| source.is::<OutOfStock>()));
+    assert_eq!((fatal.model_text(), fatal.is_fatal()), ("the pharmacy is closed", true));
+    assert_eq!((wrapped.model_text(), wrapped.is_fatal()), ("the order failed", true));
+}
+
+#[tokio::test]
 async fn an_error_keeps_its_chain_through_anyhow_and_boxes() {
     /// Fail through `anyhow`.
     #[tool]

@@ -1,9 +1,12 @@
 //! A set keeps declaration order and each name once.
 
-use serde_json::json;
-use tool_core::{Dispatcher, DynamicTool, ToolError, ToolSet, tool, tools};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::{calls, contents};
+use serde_json::json;
+use tool_core::{CallContext, Dispatcher, DynamicTool, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput, ToolSet, tool, tools};
+
+use crate::support::{calls, codes, contents};
 
 /// Say one.
 #[tool]
@@ -104,4 +107,27 @@ fn definitions_are_the_same_bytes_every_time() {
     let definition = tools.definition("every-thing").unwrap();
     assert!(definition.is_read_only());
     assert_eq!(definition.timeout(), tool_core::Timeout::After(std::time::Duration::from_secs(5)));
+}
+
+/// Tells what it is once, and never again.
+struct Forgetful(AtomicBool, ToolDefinition);
+
+impl Tool for Forgetful {
+    fn definition(&self) -> &ToolDefinition {
+        assert!(!self.0.swap(true, Ordering::SeqCst), "asked twice");
+        &self.1
+    }
+
+    fn call<'a>(&'a self, _: &'a CallContext, _: &'a str) -> ToolFuture<'a> {
+        Box::pin(async { Ok(ToolOutput::text("done")) })
+    }
+}
+
+#[tokio::test]
+async fn a_definition_is_read_once() {
+    let definition = ToolDefinition::new("forgetful", "Forget.", json!({"type": "object", "properties": {}})).unwrap();
+    let tool: Arc<dyn Tool> = Arc::new(Forgetful(AtomicBool::new(false), definition));
+    let dispatcher = Dispatcher::new(ToolSet::default().with_tool(tool).unwrap());
+    let results = dispatcher.dispatch(calls([("forgetful", "{}"), ("forgetfull", "{}"), ("forgetful", "{}")])).await;
+    assert_eq!(codes(&results), ["ok", "unknown_tool", "ok"]);
 }

@@ -227,6 +227,30 @@ mod tests {
     }
 
     #[test]
+    fn what_a_service_would_refuse_is_named_before_it_is_sent() {
+        let dynamic = |name: String, items: Value| {
+            let parameters = json!({"type": "object", "properties": {"rows": items}, "additionalProperties": false});
+            tool_core::DynamicTool::new(name, "", parameters, |_| async { Ok::<_, String>(()) }).unwrap()
+        };
+        let bare = ToolSet::<()>::default().with_tool(dynamic("bare".into(), json!({"type": "array"}))).unwrap();
+        let path = "properties.rows".to_owned();
+        assert_eq!(tools(&bare).unwrap_err(), InvalidTools::ArrayWithoutItems { tool: "bare".into(), path });
+
+        let many = (0..129).fold(ToolSet::<()>::default(), |set, n| {
+            set.with_tool(dynamic(format!("t{n}"), json!({"type": "array", "items": {}}))).unwrap()
+        });
+        assert_eq!(tools(&many).unwrap_err(), InvalidTools::TooMany { count: 129 });
+    }
+
+    #[test]
+    fn a_tool_that_does_not_check_its_arguments_keeps_its_schema() {
+        let parameters = json!({"type": "object", "properties": {}, "additionalProperties": false});
+        let tool = tool_core::DynamicTool::new("t", "", parameters.clone(), |_| async { Ok::<_, String>(()) }).unwrap();
+        let offered = tools(&ToolSet::<()>::default().with_tool(tool).unwrap()).unwrap();
+        assert_eq!(offered[0].function.parameters, Some(parameters));
+    }
+
+    #[test]
     fn every_call_gets_an_id_of_its_own() {
         let mut message = message(json!([
             {"id": "a", "function": {"name": "x"}}, {"id": "a", "function": {"name": "x"}}, {"function": {"name": "x"}},
