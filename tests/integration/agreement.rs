@@ -152,7 +152,7 @@ struct Node {
 agreements! {
     small_number: u8, accepts [0, 255], refuses [(-1), 256, 1.5, "1", null, [], {}];
     number: i32, accepts [(i32::MIN), (i32::MAX), 0], refuses [2147483648_i64, (-2147483649_i64), 0.5, true];
-    unsigned_number: u32, accepts [0, (u32::MAX)], refuses [(-1), 4294967296_i64, "0"];
+    unsigned_number: u32, accepts [0, (u32::MAX), 5.0, 1e2, (-0.0)], refuses [(-1), 4294967296_i64, "0", 5.5, (-5.0), 4294967296.0];
     long_number: i64, accepts [0, (i64::MIN), (i64::MAX)], refuses [0.5, "0", null];
     non_zero: NonZeroU8, accepts [1, 255], refuses [0, 256, null];
     float: f64, accepts [0, 1.5, (-1e300), 7], refuses ["1.5", null, true];
@@ -183,6 +183,9 @@ agreements! {
     nested_without_denial: Vec<Visitor>,
         accepts [[], [{"name": "north"}], [{"name": "north", "note": null}]],
         refuses [[{"name": "north", "nnote": "typo"}], [{"note": "n"}]];
+    integral_float_in_a_tagged_enum: Vec<Payment>,
+        accepts [[{"kind": "Cash", "euros": 5.0}]],
+        refuses [[{"kind": "Cash", "euros": 5.5}]];
     two_flattened_enums: Split,
         accepts [{"due": "d", "kind": "Free", "by": "Hand"}, {"due": "d", "kind": "Card", "number": "1", "by": "Post", "address": "a"}],
         refuses [{"due": "d", "kind": "Free"}, {"due": "d", "by": "Hand"}, {"kind": "Free", "by": "Hand"}];

@@ -13,6 +13,7 @@ mod declared;
 mod dispatch;
 mod dynamic;
 mod error;
+mod integers;
 mod output;
 mod param;
 mod schema;

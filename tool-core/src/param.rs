@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::arguments::ArgumentError;
 use crate::error::clip;
+use crate::integers;
 use crate::schema;
 
 /// A type a tool may take. Implemented for every type that deserialises and has a schema; it exists for its message.
@@ -163,8 +164,17 @@ impl<T> fmt::Debug for Param<T> {
 
 /// Decodes one value. Properties that a nested struct does not have are refused, as its schema refuses them, wherever serde
 /// lets them be seen (not inside what it buffers: internally tagged and untagged enums, flattened structs).
+///
+/// Integers may be written as floats: what does not decode is tried once more with `5.0` written as `5`.
 fn decode<T: Parameter>(raw: &RawValue) -> Result<T, ArgumentError> {
-    let mut json = serde_json::Deserializer::from_str(raw.get());
+    decode_text(raw.get()).or_else(|error| match integers::write_out(raw.get()) {
+        Some(text) => decode_text(&text).map_err(|_| error),
+        None => Err(error),
+    })
+}
+
+fn decode_text<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
+    let mut json = serde_json::Deserializer::from_str(text);
     let (mut track, mut unknown) = (serde_path_to_error::Track::new(), None);
     let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
     let mut note = |path: serde_ignored::Path<'_>| {
