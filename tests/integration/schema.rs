@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tool_core::{ToolSet, tool, tools};
+use tool_core::{Dispatcher, ToolCall, ToolSet, tool, tools};
 
 /// When it was.
 #[derive(Deserialize, JsonSchema)]
@@ -280,4 +280,18 @@ fn floats_are_shown_as_they_are_written() {
     }
     let tools = tools![dig];
     assert_eq!(parameters(&tools)["properties"]["depth"], json!({"type": "number", "minimum": 0.1, "maximum": 0.7, "default": 0.1}));
+}
+
+#[test]
+fn text_is_a_default_for_a_string() {
+    /// Turn.
+    #[tool]
+    fn turn(#[arg(default = "east")] towards: String, #[arg(default = "slowly")] how: &str) -> String {
+        format!("{towards}, {how}")
+    }
+    let tools = tools![turn];
+    let properties = &parameters(&tools)["properties"];
+    assert_eq!((&properties["towards"]["default"], &properties["how"]["default"]), (&json!("east"), &json!("slowly")));
+    let results = Dispatcher::new(tools).dispatch_blocking(vec![ToolCall::new("", "turn", "{}")]);
+    assert_eq!(results[0].content(), "east, slowly");
 }

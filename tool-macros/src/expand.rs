@@ -140,7 +140,8 @@ fn decoded_type(ty: &Type) -> TokenStream {
     if optional.is_some() { quote_spanned!(span=> ::core::option::Option<#owned>) } else { owned }
 }
 
-/// The default has the parameter's own type, so that literals need no suffix and `"text"` will do for `&str`.
+/// The default has the parameter's own type, so that literals need no suffix and `"text"` will do for `&str`; it will also do
+/// for `String`.
 fn or_default(ty: &Type, default: &Expr) -> TokenStream {
     let span = default.span();
     let value = match ty::reference(ty) {
@@ -148,10 +149,19 @@ fn or_default(ty: &Type, default: &Expr) -> TokenStream {
             let value = Ident::new("__tool_default", Span::mixed_site().located_at(span));
             quote_spanned!(span=> { let #value: #ty = #default; ::std::borrow::ToOwned::to_owned(#value) })
         }
+        None if ty::is_string(ty) && is_text(default) => quote_spanned!(span=> ::std::string::String::from(#default)),
         None => quote_spanned!(span=> #default),
     };
     let set = Ident::new(if is_constant(default) { "or_constant" } else { "or_default" }, span);
     quote_spanned!(span=> .#set(|| #value))
+}
+
+fn is_text(expr: &Expr) -> bool {
+    match expr {
+        Expr::Lit(literal) => matches!(literal.lit, syn::Lit::Str(_)),
+        Expr::Group(group) => is_text(&group.expr),
+        _ => false,
+    }
 }
 
 /// Whether an expression is a literal or the name of a constant: one the model may be shown, for it never changes.

@@ -1,7 +1,7 @@
 //! Every question asked of a type by its spelling. The macro sees no more than that: an alias of `Option<T>` is a required
 //! parameter, and an alias of `&str` a borrowed one that cannot be.
 
-use syn::{GenericArgument, PathArguments, ReturnType, Type, TypeParamBound, TypePath, TypeReference};
+use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeParamBound, TypePath, TypeReference};
 
 /// The type behind the invisible group that `macro_rules!` puts round `$t:ty`, and behind parentheses.
 pub(crate) fn peel(ty: &Type) -> &Type {
@@ -14,17 +14,30 @@ pub(crate) fn peel(ty: &Type) -> &Type {
 
 /// The `T` of `Option<T>`, under any of the paths it is usually written by.
 pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
-    let Type::Path(TypePath { qself: None, path, .. }) = peel(ty) else { return None };
-    let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    if !matches!(names[..], ["Option"] | ["option", "Option"] | ["std" | "core", "option", "Option"]) {
-        return None;
-    }
+    let path = path_ending(ty, &["option", "Option"])?;
     let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
     match arguments.args.first() {
         Some(GenericArgument::Type(inner)) if arguments.args.len() == 1 => Some(inner),
         _ => None,
     }
+}
+
+/// `String`, under any of the paths it is usually written by.
+pub(crate) fn is_string(ty: &Type) -> bool {
+    path_ending(ty, &["string", "String"]).is_some()
+}
+
+/// The path of a type of the standard library, given its module and name, if it is written as one.
+fn path_ending<'t>(ty: &'t Type, name: &[&str; 2]) -> Option<&'t Path> {
+    let Type::Path(TypePath { qself: None, path, .. }) = peel(ty) else { return None };
+    let written: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let known = match written.as_slice() {
+        [last] => last == name[1],
+        [module, last] => module == name[0] && last == name[1],
+        [krate, module, last] => ["std", "core", "alloc"].contains(&krate.as_str()) && module == name[0] && last == name[1],
+        _ => false,
+    };
+    known.then_some(path)
 }
 
 /// `&T` or `&mut T`.
@@ -59,6 +72,15 @@ mod tests {
         for ty in [parse_quote!(Vec<u8>), parse_quote!(my::Option<u8>), parse_quote!(Option), parse_quote!(<A as B>::Option<u8>)] {
             assert!(option_of(&ty).is_none());
         }
+    }
+
+    #[test]
+    fn string_is_known_by_its_paths() {
+        for ty in [parse_quote!(String), parse_quote!(std::string::String), parse_quote!(::alloc::string::String)] {
+            assert!(is_string(&ty));
+        }
+        assert!(!is_string(&parse_quote!(str)));
+        assert!(!is_string(&parse_quote!(my::String)));
     }
 
     #[test]

@@ -37,6 +37,7 @@ async fn left_out(
     #[arg(default = "north")] text: &str,
     #[arg(default = limits::GREETING)] constant_text: &str,
     #[arg(default = "south".to_owned())] string: String,
+    #[arg(default = "east")] text_of_string: String,
     #[arg(default = vec![1, 2, 3])] list: Vec<u8>,
     #[arg(default = &[1, 2])] slice: &[u8],
     #[arg(default = &7)] lent: &u64,
@@ -45,7 +46,7 @@ async fn left_out(
     #[arg(default = if LIMIT > 10 { 1 } else { 2 })] branch: u8,
 ) {
     let _ = (literal, negative, float, flag, character, constant, of_type, of_our_type, variant, product);
-    let _ = (text, constant_text, string, list, slice, lent, defaulted, call, branch);
+    let _ = (text, constant_text, string, text_of_string, list, slice, lent, defaulted, call, branch);
 }
 
 fn main() {
