@@ -185,24 +185,21 @@ fn run(tool: &ToolFn) -> TokenStream {
         format_ident!("__tool_value_{position}", span = site.located_at(target_span(&param.ty)))
     };
     let values: Vec<Ident> = tool.arguments().enumerate().map(value).collect();
-    let taken = param_names(tool).enumerate().map(|(position, name)| quote_spanned!(name.span()=> #arguments.take(#position, &#name)));
     let refuse = quote!(return ::core::result::Result::Err(#arguments.into_error()););
-    let decode = match values.is_empty() {
-        true => quote! {
-            let #arguments = #call.arguments();
-            if !#arguments.is_ok() { #refuse }
-        },
-        false => quote! {
-            let (#(#values,)*) = {
-                let mut #arguments = #call.arguments();
-                let (#(::core::option::Option::Some(#values),)* true) =
-                    (#(#taken,)* #arguments.is_ok())
-                else {
-                    #refuse
-                };
-                (#(#values,)*)
-            };
-        },
+    let taken = values
+        .iter()
+        .zip(param_names(tool))
+        .enumerate()
+        .map(|(position, (value, name))| quote_spanned!(value.span()=> let #value = #arguments.take(#position, &#name);));
+    let unwrapped =
+        values.iter().map(|value| quote_spanned!(value.span()=> let ::core::option::Option::Some(#value) = #value else { #refuse };));
+    let mutability = (!values.is_empty()).then(|| quote!(mut));
+    let decode = quote! {
+        let #mutability #arguments = #call.arguments();
+        #(#taken)*
+        if !#arguments.is_ok() { #refuse }
+        #(#unwrapped)*
+        ::core::mem::drop(#arguments);
     };
     let mut decoded = values.iter();
     let inputs = tool.params.iter().map(|param| match &param.kind {
@@ -254,11 +251,11 @@ fn argument_input(value: &Ident, ty: &Type) -> TokenStream {
     match (optional, ty::reference(ty)) {
         (Some(reference), _) => {
             let target = &reference.elem;
-            quote!(::core::option::Option::map(::core::option::Option::as_ref(&#value), <#target as #private::Lend>::lend))
+            quote_spanned!(target.span()=> ::core::option::Option::map(::core::option::Option::as_ref(&#value), <#target as #private::Lend>::lend))
         }
         (None, Some(reference)) => {
             let target = &reference.elem;
-            quote!(<#target as #private::Lend>::lend(&#value))
+            quote_spanned!(target.span()=> <#target as #private::Lend>::lend(&#value))
         }
         (None, None) => quote!(#value),
     }
