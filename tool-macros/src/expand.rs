@@ -14,7 +14,7 @@ pub(crate) fn tool(tool: &ToolFn) -> TokenStream {
     let ToolFn { item, krate, name, description, .. } = tool;
     let private = private(Span::call_site());
     let (name, type_name) = (&name.text, &item.sig.ident);
-    let type_item = named_type(tool_vis(tool), type_name);
+    let type_item = named_type(&item.vis, type_name);
     let params = tool.arguments().enumerate().map(|(position, (param, argument))| param_static(position, param, argument));
     let param_names = param_names(tool).map(|name| quote_spanned!(name.span()=> &#name));
     let options = options(tool);
@@ -57,10 +57,6 @@ pub(crate) fn tool(tool: &ToolFn) -> TokenStream {
 /// The root of every path in generated code, written at `span` so that rustc underlines what stands there.
 fn private(span: Span) -> Ident {
     Ident::new("__tool_private", span)
-}
-
-fn tool_vis(tool: &ToolFn) -> &syn::Visibility {
-    &tool.item.vis
 }
 
 /// A braced struct takes the name in the type namespace only: the function keeps it in the other.
