@@ -145,3 +145,14 @@ async fn long_text_of_the_models_is_not_repeated_in_full() {
     let results = dispatcher().dispatch(calls([(&name, "{}"), ("book_visit", &json!({&name: 1}).to_string())])).await;
     assert!(results.iter().all(|result| result.content().len() < 500));
 }
+
+#[tokio::test]
+async fn an_integral_float_is_never_what_is_wrong() {
+    /// Book beds.
+    #[tool]
+    async fn book(beds: Vec<u8>) -> usize {
+        beds.len()
+    }
+    let results = Dispatcher::new(tools![book]).dispatch(calls([("book", r#"{"beds": [5.0, "six"]}"#)])).await;
+    assert_eq!(results[0].content(), r#"{"error":"`beds[1]`: invalid type: string \"six\", expected u8","tool":"book"}"#);
+}

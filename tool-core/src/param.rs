@@ -165,10 +165,11 @@ impl<T> fmt::Debug for Param<T> {
 /// Decodes one value. Properties that a nested struct does not have are refused, as its schema refuses them, wherever serde
 /// lets them be seen (not inside what it buffers: internally tagged and untagged enums, flattened structs).
 ///
-/// Integers may be written as floats: what does not decode is tried once more with `5.0` written as `5`.
+/// Integers may be written as floats: what does not decode is tried once more with `5.0` written as `5`. What is wrong then is
+/// wrong for another reason.
 fn decode<T: Parameter>(raw: &RawValue) -> Result<T, ArgumentError> {
     decode_text(raw.get()).or_else(|error| match integers::write_out(raw.get()) {
-        Some(text) => decode_text(&text).map_err(|_| error),
+        Some(text) => decode_text(&text),
         None => Err(error),
     })
 }
