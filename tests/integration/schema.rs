@@ -214,14 +214,14 @@ fn every_array_says_what_is_in_it() {
 }
 
 #[test]
-fn integers_of_32_bits_have_bounds() {
+fn integers_have_the_bounds_of_their_type() {
     let tools = tools![everything];
     let properties = &parameters(&tools)["properties"];
     assert_eq!(properties["signed"], json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}));
     assert_eq!(properties["unsigned"], json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}));
     assert_eq!(properties["ranged"], json!({"type": "integer", "minimum": -5, "exclusiveMaximum": 50}));
-    assert_eq!(properties["long"], json!({"type": "integer"}));
-    assert_eq!(properties["size"], json!({"type": "integer", "minimum": 0}));
+    assert_eq!(properties["long"], json!({"type": "integer", "minimum": i64::MIN + 1024, "maximum": i64::MAX}));
+    assert_eq!(properties["size"], json!({"type": "integer", "minimum": 0, "maximum": u64::MAX}));
     assert_eq!((&properties["float"], &properties["single"]), (&json!({"type": "number"}), &json!({"type": "number"})));
 }
 

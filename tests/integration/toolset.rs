@@ -105,8 +105,8 @@ fn definitions_are_the_same_bytes_every_time() {
     assert_eq!(text(), expected);
     let tools = tools![everything].with_state(1_u8);
     let definition = tools.definition("every-thing").unwrap();
-    assert!(definition.is_read_only());
-    assert_eq!(definition.timeout(), tool_core::Timeout::After(std::time::Duration::from_secs(5)));
+    assert!(definition.behavior().read_only);
+    assert_eq!(definition.behavior().timeout, tool_core::Timeout::After(std::time::Duration::from_secs(5)));
 }
 
 /// Tells what it is once, and never again.

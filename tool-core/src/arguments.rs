@@ -1,5 +1,7 @@
 //! The arguments of one call: a JSON object read once into a slot per parameter, every mistake in it reported together.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 
@@ -27,7 +29,7 @@ impl ArgumentError {
     pub(crate) fn inside(self, parent: &str) -> Self {
         let path = match self.path.as_str() {
             "" => parent.to_owned(),
-            path if path.starts_with('[') => format!("{parent}{path}"),
+            path if parent.is_empty() || path.starts_with('[') => format!("{parent}{path}"),
             path => format!("{parent}.{path}"),
         };
         Self { path, ..self }
@@ -46,7 +48,10 @@ impl ArgumentError {
 
 impl fmt::Display for ArgumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}", self.path, self.message)
+        match self.path.as_str() {
+            "" => f.write_str(&self.message), // of the object as a whole
+            path => write!(f, "`{path}`: {}", self.message),
+        }
     }
 }
 
@@ -83,6 +88,7 @@ impl Error for ArgumentsError {}
 #[derive(Debug)]
 pub struct Arguments<'a> {
     slots: Vec<Option<&'a RawValue>>,
+    taken: usize,
     errors: Vec<ArgumentError>,
     /// The text is no object: there is nothing to take.
     unreadable: Option<ToolError>,
@@ -92,27 +98,22 @@ impl<'a> Arguments<'a> {
     /// Cuts `text` into one slot for each of `params`. What is wrong with the text as a whole, and properties that are
     /// unknown or repeated, are noted as errors.
     pub(crate) fn read(text: &'a str, params: &[&(dyn Describe + Sync)]) -> Self {
-        let mut arguments = Self { slots: vec![None; params.len()], errors: Vec::new(), unreadable: None };
+        let mut arguments = Self { slots: vec![None; params.len()], taken: 0, errors: Vec::new(), unreadable: None };
         let mut json = serde_json::Deserializer::from_str(text);
         let read = json.deserialize_map(IntoSlots { arguments: &mut arguments, params }).and_then(|()| json.end());
         arguments.unreadable = read.err().map(|error| not_an_object(text, &error));
         arguments
     }
 
-    /// The arguments of a tool that checks them itself.
-    ///
-    /// # Errors
-    /// The text is not JSON, or not one JSON object.
-    pub(crate) fn object(text: &str) -> Result<Map<String, Value>, ToolError> {
-        serde_json::from_str(text).map_err(|error| not_an_object(text, &error))
-    }
-
-    /// The decoded value of the parameter at `position`, or `None` after noting what is wrong with it.
-    pub fn take<T>(&mut self, position: usize, param: &Param<T>) -> Option<T> {
+    /// The decoded value of the next parameter, or `None` after noting what is wrong with it. Parameters are taken in the
+    /// order in which they were declared.
+    pub fn take<T>(&mut self, param: &Param<T>) -> Option<T> {
         if self.unreadable.is_some() {
             return None;
         }
-        param.read(self.slots.get(position).copied().flatten()).map_err(|error| self.errors.push(error)).ok()
+        let slot = self.slots.get(self.taken).copied().flatten();
+        self.taken += 1;
+        param.read(slot).map_err(|error| self.errors.push(error)).ok()
     }
 
     /// Whether nothing wrong has been noted.
@@ -124,6 +125,25 @@ impl<'a> Arguments<'a> {
     pub fn into_error(self) -> ToolError {
         self.unreadable.unwrap_or_else(|| ToolError::invalid_arguments(ArgumentsError(self.errors)))
     }
+}
+
+/// The arguments of a tool that checks them itself.
+///
+/// # Errors
+/// The text is not JSON, or not one JSON object.
+pub(crate) fn object(text: &str) -> Result<Map<String, Value>, ToolError> {
+    serde_json::from_str(text).map_err(|error| not_an_object(text, &error))
+}
+
+/// The arguments of a tool that takes them as one value.
+///
+/// # Errors
+/// As [`object`], or the object is not what the type makes of one.
+pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
+    // Also what a struct would accept in its place, an array for example, is no object.
+    serde_json::from_str::<HashMap<Cow<'_, str>, IgnoredAny>>(text).map_err(|error| not_an_object(text, &error))?;
+    let read = serde_json::from_str(text).map(|raw| param.read(Some(raw))).map_err(|error| not_an_object(text, &error))?;
+    read.map_err(|error| ToolError::invalid_arguments(ArgumentsError(vec![error])))
 }
 
 fn not_an_object(text: &str, error: &serde_json::Error) -> ToolError {
@@ -192,7 +212,7 @@ impl Visitor<'_> for KeyOf<'_> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-        let known = self.0.iter().position(|param| param.name() == name);
+        let known = self.0.iter().position(|param| param.answers_to(name));
         Ok(known.map_or_else(|| Key::Unknown(clip(name)), Key::Known))
     }
 }
@@ -217,7 +237,7 @@ mod tests {
 
     fn decode(text: &str) -> Result<(String, u32), ToolError> {
         let mut arguments = Arguments::read(text, PARAMS);
-        match (arguments.take(0, &PATIENT), arguments.take(1, &LIMIT), arguments.is_ok()) {
+        match (arguments.take(&PATIENT), arguments.take(&LIMIT), arguments.is_ok()) {
             (Some(patient), Some(limit), true) => Ok((patient, limit)),
             _ => Err(arguments.into_error()),
         }

@@ -55,14 +55,14 @@ impl CallContext {
     /// call's permit until it ends, whoever still waits.
     pub(crate) async fn blocking<F>(&self, work: F) -> Result<ToolOutput, ToolError>
     where
-        F: FnOnce() -> Result<ToolOutput, ToolError> + Send + 'static,
+        F: FnOnce(&CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
         self.lease.thread_asked.store(true, Ordering::SeqCst);
-        let lease = Arc::downgrade(&self.lease);
+        let (record, lease) = (Arc::clone(&self.record), Arc::downgrade(&self.lease));
         let thread = tokio::task::spawn_blocking(move || {
             let lease = lease.upgrade()?; // nobody waits any more
             lease.thread_started.store(true, Ordering::SeqCst);
-            Some(work())
+            Some(work(&CallContext { record, lease }))
         });
         let cancelled = || ToolError::with_text(ErrorCode::Cancelled, "the program is shutting down");
         match thread.await {

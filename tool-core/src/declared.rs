@@ -1,16 +1,16 @@
 //! Tools made by `#[tool]`: what generated code declares, and the bridge from a call to the function. Used by generated
 //! code.
 
-use std::fmt;
 use std::sync::Arc;
 
-use crate::arguments::Arguments;
+use crate::arguments::{self, Arguments};
+use crate::behavior::Behavior;
 use crate::context::CallContext;
 use crate::error::ToolError;
 use crate::output::ToolOutput;
-use crate::param::Describe;
+use crate::param::{Describe, Param};
 use crate::schema;
-use crate::tool::{Timeout, Tool, ToolDefinition, ToolFuture};
+use crate::tool::{Tool, ToolDefinition, ToolFuture};
 use crate::toolset::ToolSet;
 
 /// A type that `tools![…]` accepts, and the names it adds.
@@ -80,46 +80,53 @@ const fn same(a: &str, b: &str) -> bool {
     at == a.len() && at == b.len()
 }
 
+/// What a tool takes from the model.
+#[derive(Clone, Copy, Debug)]
+pub enum Params {
+    /// An object with a property for each.
+    Properties(&'static [&'static (dyn Describe + Sync)]),
+    /// An object that one parameter describes; it is the only one.
+    Whole(&'static [&'static (dyn Describe + Sync)]),
+}
+
 /// What the attribute says of one tool.
-#[derive(Clone, Copy)]
+#[derive(Debug)]
 pub struct Declaration {
     name: &'static str,
     description: &'static str,
-    params: &'static [&'static (dyn Describe + Sync)],
-    timeout: Timeout,
-    read_only: bool,
+    params: Params,
+    behavior: Behavior,
 }
 
 impl Declaration {
     /// A tool with every option left out.
-    pub const fn new(name: &'static str, description: &'static str, params: &'static [&'static (dyn Describe + Sync)]) -> Self {
-        Self { name, description, params, timeout: Timeout::Inherit, read_only: false }
+    pub fn new(name: &'static str, description: &'static str, params: Params) -> Self {
+        Self { name, description, params, behavior: Behavior::default() }
     }
 
-    /// `timeout = …`
-    pub const fn timeout(self, timeout: Timeout) -> Self {
-        Self { timeout, ..self }
-    }
-
-    /// `read_only`
-    pub const fn read_only(self) -> Self {
-        Self { read_only: true, ..self }
+    /// The options.
+    pub fn behaves(mut self, behave: fn(&mut Behavior)) -> Self {
+        behave(&mut self.behavior);
+        self
     }
 }
 
-impl fmt::Debug for Declaration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Declaration").field(&self.name).finish()
-    }
+/// What `serialize_by` lists.
+pub fn names(names: &[&str]) -> Vec<String> {
+    names.iter().copied().map(str::to_owned).collect()
 }
 
 type Run<S> = for<'a> fn(Call<'a, S>) -> ToolFuture<'a>;
 
 /// Adds one tool: what it declares, and the function that runs a call of it.
 pub fn declare<S: Send + Sync + 'static>(set: &mut ToolSet<S>, declaration: Declaration, run: Run<S>) {
-    let Declaration { name, description, params, timeout, read_only } = declaration;
-    let definition =
-        ToolDefinition::declared(name, description, schema::of_parameters(params)).with_timeout(timeout).with_read_only(read_only);
+    let Declaration { name, description, params, behavior } = declaration;
+    let schema = match params {
+        Params::Properties(params) => schema::of_parameters(params),
+        Params::Whole(params) => schema::of_object(params),
+    };
+    let definition = ToolDefinition::declared(name, description, schema).with_checked_behavior(behavior);
+    let (Params::Properties(params) | Params::Whole(params)) = params;
     set.declare(Declared { definition: Arc::new(definition), params, run });
 }
 
@@ -179,9 +186,22 @@ impl<'a, S: Send + Sync + 'static> Call<'a, S> {
         Arguments::read(self.arguments, self.params)
     }
 
+    /// The arguments object, as one value.
+    ///
+    /// # Errors
+    /// It is no object, or not one of that type.
+    pub fn whole<T>(&self, param: &Param<T>) -> Result<T, ToolError> {
+        arguments::whole(self.arguments, param)
+    }
+
     /// What `#[state]` parameters borrow from.
     pub fn state(&self) -> &'a S {
         self.state
+    }
+
+    /// What a `#[context]` parameter is.
+    pub fn context(&self) -> &'a CallContext {
+        self.context
     }
 
     /// Runs a synchronous function on the blocking pool.
@@ -190,9 +210,9 @@ impl<'a, S: Send + Sync + 'static> Call<'a, S> {
     /// Those of the function.
     pub async fn blocking<F>(&self, function: F) -> Result<ToolOutput, ToolError>
     where
-        F: FnOnce(&S) -> Result<ToolOutput, ToolError> + Send + 'static,
+        F: FnOnce(&S, &CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
         let state = Arc::clone(self.state);
-        self.context.blocking(move || function(&state)).await
+        self.context.blocking(move |context| function(&state, context)).await
     }
 }

@@ -13,11 +13,11 @@ use tokio::task::JoinError;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::behavior::Timeout;
 use crate::call::{CallRecord, ToolCall, ToolResult};
 use crate::context::{CallContext, Lease};
 use crate::error::{ErrorCode, ToolError, clip, nearest};
 use crate::output::ToolOutput;
-use crate::tool::Timeout;
 use crate::toolset::{Registered, ToolSet};
 
 /// Runs the calls of a message at once, within a limit, and answers each in call order.
@@ -211,7 +211,7 @@ async fn run(
     record.start();
     let context = CallContext { record, lease: Arc::new(Lease::new(permit)) };
     let Registered { definition, tool } = tool;
-    let timeout = match definition.timeout() {
+    let timeout = match definition.behavior().timeout {
         Timeout::Inherit => timeout,
         Timeout::After(timeout) => Some(timeout),
         Timeout::Never => None,
@@ -222,7 +222,7 @@ async fn run(
         // The call is polled before the clock: an answer that is ready at the deadline is kept.
         Some(timeout) => match tokio::time::timeout(timeout, call).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(expired(context.lease, timeout, definition.is_read_only())),
+            Err(_) => Err(expired(context.lease, timeout, definition.behavior().read_only)),
         },
     };
     if outcome.as_ref().is_err_and(ToolError::is_fatal) {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::arguments::Arguments;
+use crate::arguments;
+use crate::behavior::Behavior;
 use crate::context::CallContext;
 use crate::error::ToolError;
 use crate::output::ToolOutput;
-use crate::tool::{InvalidDefinition, Timeout, Tool, ToolDefinition, ToolFuture};
+use crate::tool::{InvalidDefinition, Tool, ToolDefinition, ToolFuture};
 
 type Handler = dyn Fn(Map<String, Value>) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>> + Send + Sync;
 
@@ -80,16 +81,21 @@ impl DynamicTool {
         Ok(Self { definition: ToolDefinition::new(name, description, parameters)?, handler: Arc::new(handler) })
     }
 
-    /// Sets how long a call may run.
-    #[must_use]
-    pub fn with_timeout(self, timeout: Timeout) -> Self {
-        Self { definition: self.definition.with_timeout(timeout), ..self }
-    }
-
-    /// Declares that calls change nothing.
-    #[must_use]
-    pub fn with_read_only(self, read_only: bool) -> Self {
-        Self { definition: self.definition.with_read_only(read_only), ..self }
+    /// Says how calls behave.
+    ///
+    /// # Errors
+    /// What is said contradicts itself.
+    ///
+    /// ```
+    /// # use tool_core::serde_json::json;
+    /// # use tool_core::{DynamicTool, InvalidDefinition};
+    /// let schema = json!({"type": "object", "properties": {}});
+    /// let now = DynamicTool::new("now", "Get the time.", schema, |_| async { Ok::<_, String>("noon") })?
+    ///     .with_behavior(|behavior| behavior.read_only = true)?;
+    /// # Ok::<(), InvalidDefinition>(())
+    /// ```
+    pub fn with_behavior(self, behave: impl FnOnce(&mut Behavior)) -> Result<Self, InvalidDefinition> {
+        Ok(Self { definition: self.definition.with_behavior(behave)?, ..self })
     }
 }
 
@@ -99,7 +105,7 @@ impl Tool for DynamicTool {
     }
 
     fn call<'a>(&'a self, _: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
-        Box::pin(async move { (self.handler)(Arguments::object(arguments)?).await })
+        Box::pin(async move { (self.handler)(arguments::object(arguments)?).await })
     }
 }
 

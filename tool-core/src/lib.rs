@@ -7,6 +7,7 @@ extern crate self as tool_core;
 #[path = "private.rs"]
 pub mod __private;
 mod arguments;
+mod behavior;
 mod call;
 mod context;
 mod declared;
@@ -14,23 +15,30 @@ mod dispatch;
 mod dynamic;
 mod error;
 mod integers;
+mod limits;
+#[cfg(feature = "linked")]
+mod linked;
 mod output;
 mod param;
 mod schema;
 mod state;
+mod strict;
 mod tool;
 mod toolset;
 mod waterfall;
 
 pub use arguments::{ArgumentError, ArgumentsError};
+pub use behavior::{Behavior, Retry, Timeout};
 pub use call::{ToolCall, ToolResult};
 pub use context::CallContext;
 pub use dispatch::Dispatcher;
 pub use dynamic::DynamicTool;
 pub use error::{ErrorCode, ToolError};
+#[cfg(feature = "linked")]
+pub use linked::{LinkedError, States};
 pub use output::ToolOutput;
 pub use state::Provide;
-pub use tool::{InvalidDefinition, Timeout, Tool, ToolDefinition, ToolFuture};
+pub use tool::{InvalidDefinition, Tool, ToolDefinition, ToolFuture};
 pub use toolset::{DuplicateTool, ToolSet};
 pub use waterfall::Waterfall;
 
@@ -38,7 +46,7 @@ pub use waterfall::Waterfall;
 #[doc(no_inline)]
 pub use tokio::time::Instant;
 
-pub use tool_macros::tool;
+pub use tool_macros::{Provide, tool, toolbox};
 
 // For the types of parameters and results in a crate that depends on this one alone:
 // `#[derive(serde::Serialize)] #[serde(crate = "tool_core::serde")]`.
@@ -72,4 +80,22 @@ pub use {schemars, serde, serde_json};
 #[macro_export]
 macro_rules! tools {
     ($($entries:tt)*) => { $crate::__private::tools!($crate; $($entries)*) };
+}
+
+#[cfg(feature = "linked")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! link {
+    ($name:expr, $bind:expr) => {
+        $crate::__private::inventory::submit! { $crate::__private::LinkedTool::new($name, ::core::module_path!(), $bind) }
+    };
+}
+
+#[cfg(not(feature = "linked"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! link {
+    ($($tokens:tt)*) => {
+        ::core::compile_error!("`linked` tools need the feature `linked` of `tool-core`");
+    };
 }

@@ -1,7 +1,6 @@
 //! One declared parameter of a tool: its property in the schema, and how it is decoded. Used by generated code.
 
 use std::fmt;
-use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -11,9 +10,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::arguments::ArgumentError;
-use crate::error::clip;
 use crate::integers;
 use crate::schema;
+use crate::strict::Strict;
 
 /// A type a tool may take. Implemented for every type that deserialises and has a schema; it exists for its message.
 #[diagnostic::on_unimplemented(
@@ -80,6 +79,7 @@ pub struct Param<T> {
     schema: fn(&mut SchemaGenerator) -> Schema,
     decode: fn(&RawValue) -> Result<T, ArgumentError>,
     missing: Missing<T>,
+    aliases: &'static [&'static str],
     check: Option<Check<T>>,
     narrow: Option<fn(&mut Schema)>,
 }
@@ -101,7 +101,7 @@ impl<T> Param<T> {
         T: Parameter,
     {
         let (schema, decode) = (schema::of_type::<T>, decode::<T>);
-        Self { name, description, schema, decode, missing: Missing::IsAnError, check: None, narrow: None }
+        Self { name, description, schema, decode, missing: Missing::IsAnError, aliases: &[], check: None, narrow: None }
     }
 
     /// May be left out.
@@ -122,6 +122,12 @@ impl<T> Param<T> {
         T: Shown,
     {
         self.missing = Missing::HasDefault(default, Some(shown));
+        self
+    }
+
+    /// Has other names too, which the model is not told.
+    pub const fn or_called(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
         self
     }
 
@@ -162,8 +168,7 @@ impl<T> fmt::Debug for Param<T> {
     }
 }
 
-/// Decodes one value. Properties that a nested struct does not have are refused, as its schema refuses them, wherever serde
-/// lets them be seen (not inside what it buffers: internally tagged and untagged enums, flattened structs).
+/// Decodes one value, and refuses what its schema refuses wherever [`Strict`] can see it.
 ///
 /// Integers may be written as floats: what does not decode is tried once more with `5.0` written as `5`. What is wrong then is
 /// wrong for another reason.
@@ -176,43 +181,25 @@ fn decode<T: Parameter>(raw: &RawValue) -> Result<T, ArgumentError> {
 
 fn decode_text<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let (mut track, mut unknown) = (serde_path_to_error::Track::new(), None);
-    let tracked = serde_path_to_error::Deserializer::new(&mut json, &mut track);
-    let mut note = |path: serde_ignored::Path<'_>| {
-        unknown.get_or_insert_with(|| path_of(&path));
-    };
-    let decoded = T::deserialize(serde_ignored::Deserializer::new(tracked, &mut note));
-    match (decoded, unknown) {
-        (Ok(value), None) => Ok(value),
-        (Ok(_), Some(path)) => Err(ArgumentError::new(&path, "unknown argument")),
-        (Err(error), _) => {
-            let path = track.path().to_string();
-            let message = error.to_string();
-            // The position is counted from the start of this one value: the path says more.
-            let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
-            Err(ArgumentError::new(if path == "." { "" } else { &path }, message))
-        }
-    }
-}
-
-/// A path as `serde_path_to_error` writes it.
-fn path_of(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path::{Map, NewtypeStruct, NewtypeVariant, Root, Seq, Some};
-    match path {
-        Root => String::new(),
-        Seq { parent, index } => format!("{}[{index}]", path_of(parent)),
-        Map { parent, key } => match path_of(parent) {
-            parent if parent.is_empty() => clip(key),
-            parent => format!("{parent}.{}", clip(key)),
-        },
-        Some { parent } | NewtypeStruct { parent } | NewtypeVariant { parent } => path_of(parent),
-    }
+    let mut track = serde_path_to_error::Track::new();
+    let decoded = T::deserialize(serde_path_to_error::Deserializer::new(Strict::new(&mut json), &mut track));
+    // The value ends here, but 128-bit integers stop reading at a decimal point.
+    decoded.and_then(|value| json.end().map(|()| value)).map_err(|error| {
+        let path = track.path().to_string();
+        let message = error.to_string();
+        // The position is counted from the start of this one value: the path says more.
+        let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
+        ArgumentError::new(if path == "." { "" } else { &path }, message)
+    })
 }
 
 /// What the schema needs to know of a parameter, whatever its type.
 pub trait Describe: fmt::Debug {
     /// The property's name.
     fn name(&self) -> &'static str;
+
+    /// Whether it is the one meant by `name`.
+    fn answers_to(&self, name: &str) -> bool;
 
     /// Whether the model must supply it.
     fn is_required(&self) -> bool;
@@ -224,6 +211,10 @@ pub trait Describe: fmt::Debug {
 impl<T> Describe for Param<T> {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn answers_to(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
     }
 
     fn is_required(&self) -> bool {
@@ -256,70 +247,6 @@ impl<T: Serialize> Shown for T {}
 /// What a default looks like in the definition.
 ///
 /// By way of its text: an `f32` of 0.1 is shown as 0.1, not as the `f64` next to it.
-fn shown<T: Serialize>(value: &T) -> Value {
+pub(crate) fn shown<T: Serialize>(value: &T) -> Value {
     serde_json::to_string(value).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
-}
-
-/// A range that can limit a `T`. Implemented for ranges of numbers.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot limit a parameter of type `{T}`",
-    label = "does not limit `{T}`",
-    note = "`range` limits integers and floats, by numbers of their own type"
-)]
-pub trait Limits<T> {
-    /// Both ends.
-    fn ends(&self) -> [Bound<Value>; 2];
-
-    /// The value, if it lies outside.
-    fn excluded(&self, value: &T) -> Option<Value>;
-}
-
-#[diagnostic::do_not_recommend]
-impl<T: Number, R: RangeBounds<T>> Limits<T> for R {
-    fn ends(&self) -> [Bound<Value>; 2] {
-        [self.start_bound(), self.end_bound()].map(|bound| bound.map(shown))
-    }
-
-    fn excluded(&self, value: &T) -> Option<Value> {
-        (!self.contains(value)).then(|| shown(value))
-    }
-}
-
-/// A type that `range` applies to.
-pub trait Number: PartialOrd + Serialize {}
-
-macro_rules! numbers {
-    ($($number:ty)*) => { $(impl Number for $number {})* };
-}
-numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
-
-/// Refuses a value outside its range, and says what the range is. An absent value is in every range.
-pub fn check_range<T>(value: Option<&T>, range: impl Limits<T>) -> Result<(), String> {
-    let Some(value) = value.and_then(|value| range.excluded(value)) else { return Ok(()) };
-    let [start, end] = range.ends();
-    let value = if value.is_null() { "none that its type can hold".to_owned() } else { value.to_string() };
-    let limits = [limit(&start, "at least", "more than"), limit(&end, "at most", "less than")];
-    Err(format!("must be {}, but is {value}", limits.into_iter().flatten().collect::<Vec<_>>().join(" and ")))
-}
-
-fn limit(bound: &Bound<Value>, inclusive: &str, exclusive: &str) -> Option<String> {
-    match bound {
-        Bound::Included(limit) => Some(format!("{inclusive} {limit}")),
-        Bound::Excluded(limit) => Some(format!("{exclusive} {limit}")),
-        Bound::Unbounded => None,
-    }
-}
-
-/// Writes a range into a property's schema.
-pub fn narrow_range<T>(schema: &mut Schema, range: impl Limits<T>) {
-    let [start, end] = range.ends();
-    for (bound, inclusive, exclusive) in [(start, "minimum", "exclusiveMinimum"), (end, "maximum", "exclusiveMaximum")] {
-        let (key, limit) = match bound {
-            Bound::Included(limit) => (inclusive, limit),
-            Bound::Excluded(limit) => (exclusive, limit),
-            Bound::Unbounded => continue,
-        };
-        schema.remove(inclusive);
-        schema.insert(key.to_owned(), limit);
-    }
 }

@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 /// Lends a `T` to the tools that ask for one with `#[state]`.
 ///
-/// Every type provides itself, and an `Arc<T>` provides `T`. A program's own state type says what else it holds:
+/// Every type provides itself, and an `Arc<T>` provides `T`. A program's own state type says what else it holds, with
+/// [`#[derive(Provide)]`](derive@crate::Provide) or by hand:
 ///
 /// ```
 /// use tool_core::{tool, tools, Provide};
 ///
 /// struct Db;
-/// struct App { db: Db }
+/// struct App { pools: Vec<Db> }
 ///
 /// impl Provide<Db> for App {
 ///     fn provide(&self) -> &Db {
-///         &self.db
+///         &self.pools[0]
 ///     }
 /// }
 ///
@@ -25,7 +26,7 @@ use std::sync::Arc;
 ///     3
 /// }
 ///
-/// let tools = tools![count_patients].with_state(App { db: Db });
+/// let tools = tools![count_patients].with_state(App { pools: vec![Db] });
 /// assert_eq!(tools.len(), 1);
 /// ```
 ///
@@ -46,7 +47,7 @@ use std::sync::Arc;
 #[diagnostic::on_unimplemented(
     message = "the state `{Self}` does not provide `{T}`, which a `#[state]` parameter asks for",
     label = "this tool needs `{T}` from the state",
-    note = "pass a `{T}` to `with_state`, or implement `tool_core::Provide<{T}>` for `{Self}`"
+    note = "pass a `{T}` to `with_state`, or put one into `{Self}` and `#[derive(tool_core::Provide)]` on it"
 )]
 pub trait Provide<T: ?Sized> {
     /// The value lent to a `#[state]` parameter.

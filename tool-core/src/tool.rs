@@ -3,10 +3,10 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::behavior::Behavior;
 use crate::context::CallContext;
 use crate::error::ToolError;
 use crate::output::ToolOutput;
@@ -77,18 +77,6 @@ impl fmt::Debug for dyn Tool + '_ {
     }
 }
 
-/// How long a call may run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Timeout {
-    /// As long as the dispatcher says.
-    #[default]
-    Inherit,
-    /// At most this long.
-    After(Duration),
-    /// As long as it likes.
-    Never,
-}
-
 /// What a model is told of a tool, and what the dispatcher is told of its behaviour.
 ///
 /// Shape: `parameters` is a JSON Schema (draft 2020-12) of type `object`. Equal declarations have equal definitions, byte
@@ -98,9 +86,8 @@ pub struct ToolDefinition {
     name: String,
     description: String,
     parameters: Value,
-    timeout: Timeout,
-    read_only: bool,
-    closed: bool,
+    behavior: Behavior,
+    checks_arguments: bool,
 }
 
 impl ToolDefinition {
@@ -110,13 +97,14 @@ impl ToolDefinition {
     /// The name does not match `^[a-zA-Z0-9_-]{1,64}$`, or `parameters` is not the schema of a plain object.
     pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Result<Self, InvalidDefinition> {
         let name = name.into();
-        let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        if name.is_empty() || name.len() > 64 || !name.chars().all(legal) {
+        if !is_legal(&name) {
             return Err(InvalidDefinition::Name(name));
         }
         let unsupported = ["oneOf", "anyOf", "allOf", "enum", "not"].into_iter().find(|key| parameters.get(key).is_some());
         match unsupported {
-            None if parameters["type"] == json!("object") => Ok(Self { closed: false, ..Self::declared(name, description, parameters) }),
+            None if parameters["type"] == json!("object") => {
+                Ok(Self { checks_arguments: false, ..Self::declared(name, description, parameters) })
+            }
             None => Err(InvalidDefinition::NotAnObject { name }),
             Some(keyword) => Err(InvalidDefinition::RootKeyword { name, keyword }),
         }
@@ -125,19 +113,29 @@ impl ToolDefinition {
     /// As [`new`](Self::new), for what the macro has already checked.
     pub(crate) fn declared(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
         let (name, description) = (name.into(), description.into());
-        Self { name, description, parameters, timeout: Timeout::Inherit, read_only: false, closed: true }
+        Self { name, description, parameters, behavior: Behavior::default(), checks_arguments: true }
     }
 
-    /// Sets how long a call may run.
-    #[must_use]
-    pub fn with_timeout(self, timeout: Timeout) -> Self {
-        Self { timeout, ..self }
+    /// Says how calls behave, to what was said before.
+    ///
+    /// # Errors
+    /// What is said contradicts itself.
+    pub fn with_behavior(mut self, behave: impl FnOnce(&mut Behavior)) -> Result<Self, InvalidDefinition> {
+        behave(&mut self.behavior);
+        match self.behavior.contradiction(|property| self.parameters["properties"].get(property).is_some()) {
+            None => Ok(self),
+            Some(contradiction) => Err(InvalidDefinition::Behavior { name: self.name, contradiction }),
+        }
     }
 
-    /// Declares that calls change nothing.
-    #[must_use]
-    pub fn with_read_only(self, read_only: bool) -> Self {
-        Self { read_only, ..self }
+    /// As [`with_behavior`](Self::with_behavior), for what the macro has already checked.
+    pub(crate) fn with_checked_behavior(self, behavior: Behavior) -> Self {
+        Self { behavior, ..self }
+    }
+
+    /// The same tool under another name.
+    pub(crate) fn renamed(&self, name: String) -> Result<Self, InvalidDefinition> {
+        if is_legal(&name) { Ok(Self { name, ..self.clone() }) } else { Err(InvalidDefinition::Name(name)) }
     }
 
     /// The name the model calls it by: `^[a-zA-Z0-9_-]{1,64}$`.
@@ -155,24 +153,24 @@ impl ToolDefinition {
         &self.parameters
     }
 
-    /// How long a call may run.
-    pub fn timeout(&self) -> Timeout {
-        self.timeout
+    /// How calls behave, as declared.
+    pub fn behavior(&self) -> &Behavior {
+        &self.behavior
     }
 
-    /// Whether calls change nothing.
-    pub fn is_read_only(&self) -> bool {
-        self.read_only
-    }
-
-    /// Whether the tool itself refuses arguments that its schema does not list, as every `#[tool]` does; a service need not
-    /// be told then.
-    pub fn refuses_unknown_arguments(&self) -> bool {
-        self.closed
+    /// Whether the tool itself refuses arguments that its schema refuses, as every `#[tool]` does; a service need not be told
+    /// of what hardly any model gets wrong.
+    pub fn checks_arguments(&self) -> bool {
+        self.checks_arguments
     }
 }
 
-/// A definition that no service would accept.
+fn is_legal(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    !name.is_empty() && name.len() <= 64 && name.chars().all(legal)
+}
+
+/// A definition that no service would accept, or that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidDefinition {
@@ -192,5 +190,13 @@ pub enum InvalidDefinition {
         name: String,
         /// The keyword.
         keyword: &'static str,
+    },
+    /// What is said of its calls contradicts itself.
+    #[error("the behavior of tool `{name}` contradicts itself: {contradiction}")]
+    Behavior {
+        /// The tool.
+        name: String,
+        /// What is said against what.
+        contradiction: String,
     },
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::declared::Declared;
-use crate::tool::{Tool, ToolDefinition};
+use crate::tool::{InvalidDefinition, Tool, ToolDefinition};
 
 /// The tools a model may call, in declaration order, each name once. Cheap to clone.
 ///
@@ -131,6 +131,41 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     pub fn merge(mut self, other: &Self) -> Result<Self, DuplicateTool> {
         other.entries.tools.iter().try_for_each(|entry| self.push(entry.clone()))?;
         Ok(self)
+    }
+
+    /// The same tools under other names, each with `prefix` in front: two sets of one type's methods, for example.
+    ///
+    /// # Errors
+    /// A name is then longer than 64 characters, or `prefix` is not of letters, digits, `_` and `-`.
+    ///
+    /// ```
+    /// use tool_core::{toolbox, tools};
+    ///
+    /// struct Hospital(&'static str);
+    ///
+    /// #[toolbox]
+    /// impl Hospital {
+    ///     /// Say where it is.
+    ///     #[tool]
+    ///     async fn place(&self) -> &str {
+    ///         self.0
+    ///     }
+    /// }
+    ///
+    /// let north = tools![Hospital].with_state(Hospital("Oslo")).prefix("north_")?;
+    /// let south = tools![Hospital].with_state(Hospital("Rome")).prefix("south_")?;
+    /// let both = north.merge(&south)?;
+    /// assert_eq!(both.definitions().map(|tool| tool.name()).collect::<Vec<_>>(), ["north_place", "south_place"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn prefix(&self, prefix: &str) -> Result<Self, InvalidDefinition> {
+        let mut prefixed = Self::default();
+        for entry in &self.entries.tools {
+            let definition = Arc::new(entry.definition.renamed(format!("{prefix}{}", entry.definition.name()))?);
+            let added = prefixed.push(Entry { definition, ..entry.clone() });
+            debug_assert!(added.is_ok(), "{added:?}"); // as many names as before
+        }
+        Ok(prefixed)
     }
 
     /// Adds a tool made by the macro. `tools![…]` refused two of one name when it was compiled.

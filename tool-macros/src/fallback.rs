@@ -1,28 +1,43 @@
-//! What is emitted beside errors: the function, so that callers and the editor do not see a second, false one.
+//! What is emitted beside errors: the function or the block, so that callers and the editor do not see a second, false one.
 
 use proc_macro2::TokenStream;
-use quote::quote;
-use syn::ItemFn;
+use quote::{ToTokens, quote};
+use syn::{Generics, ItemFn, ItemImpl, Path};
 
 use crate::errors::Errors;
 use crate::{attr, expand, model};
 
 /// The cleaned function, and a type of its name that `tools![…]` accepts and that adds nothing.
-pub(crate) fn tool(options: TokenStream, item: ItemFn) -> TokenStream {
-    let krate = attr::tool_options(options, &mut Errors::default()).krate();
-
-    let type_item = expand::named_type(&item.vis, &item.sig.ident);
-    let (name, item) = (item.sig.ident.clone(), model::without_helpers(item));
+pub(crate) fn tool(options: TokenStream, mut item: ItemFn) -> TokenStream {
+    let options = attr::tool_options(options, &mut Errors::default());
+    let ty = options.type_name.as_ref().unwrap_or(&item.sig.ident).clone();
+    model::without_helpers(&mut item.sig);
     if item.sig.receiver().is_some() {
         return quote!(#item); // a method: no type may stand beside it
     }
+    let type_item = expand::named_type(&item.vis, &ty);
+    let empty = adds_nothing(&ty, &Generics::default(), &options.krate());
+    quote!(#item #type_item #empty)
+}
+
+/// The cleaned block, whose type `tools![…]` accepts.
+pub(crate) fn toolbox(options: TokenStream, item: ItemImpl) -> TokenStream {
+    let item = crate::toolbox::without_attributes(item);
+    let empty =
+        item.trait_.is_none().then(|| adds_nothing(&item.self_ty, &item.generics, &attr::crate_option(options, &mut Errors::default())));
+    quote!(#item #empty)
+}
+
+fn adds_nothing(ty: &impl ToTokens, generics: &Generics, krate: &Path) -> TokenStream {
+    let (of_type, _, where_clause) = generics.split_for_impl();
+    let mut of_state = generics.clone();
+    of_state.params.push(syn::parse_quote!(__ToolState));
+    let (of_state, ..) = of_state.split_for_impl();
     quote! {
-        #item
-        #type_item
-        impl #krate::__private::Named for #name {
+        impl #of_type #krate::__private::Named for #ty #where_clause {
             const NAMES: &'static [&'static ::core::primitive::str] = &[];
         }
-        impl<__ToolState> #krate::__private::Tools<__ToolState> for #name {
+        impl #of_state #krate::__private::Tools<__ToolState> for #ty #where_clause {
             fn add_to(_: &mut #krate::ToolSet<__ToolState>) {}
         }
     }

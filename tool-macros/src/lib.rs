@@ -6,12 +6,14 @@ mod errors;
 mod expand;
 mod fallback;
 mod model;
+mod provide;
+mod toolbox;
 mod tools;
 mod ty;
 mod validate;
 
 use proc_macro2::TokenStream;
-use syn::ItemFn;
+use syn::{DeriveInput, ItemFn, ItemImpl};
 
 /// Makes a function a tool that a language model can call. The function stays what it was.
 ///
@@ -42,7 +44,11 @@ use syn::ItemFn;
 /// );
 /// ```
 ///
-/// An `async fn` (or one that returns `impl Future`) runs as a task; a plain `fn` runs on a thread of the blocking pool.
+/// An `async fn` (or one that returns `impl Future`) runs as a task; a plain `fn` runs on a thread of the blocking pool, or
+/// with `inline` where it stands, if it is done in no time. Methods become tools with [`toolbox`](macro@toolbox).
+///
+/// Beside the function stands a hidden type of its name, which is what `tools![…]` lists and `use` brings along. Where that
+/// name is taken by a module or another type, give it one: `#[tool(type = SearchTool)]`, listed as `tools![SearchTool]`.
 ///
 /// # Parameters
 ///
@@ -53,8 +59,12 @@ use syn::ItemFn;
 /// | `Option<T>`, `Option<&T>` | may be left out |
 /// | `#[arg(default = 5)] limit: u32` | may be left out or `null`; the model is shown literal and constant defaults |
 /// | `#[arg(range(1..=50))]` | numbers in that range |
+/// | `#[arg(length(1..=80))]` | text of that many characters, a list or a map of that many entries |
 /// | `#[arg(name = "type")]`, `#[arg(description = "…")]` | another property name; another description |
+/// | `#[serde(…)]`, `#[schemars(…)]` | as those derives say of a field: `alias`, `with`, `deserialize_with`, … |
+/// | `#[args] query: LabQuery` | the whole object is one value of that struct |
 /// | `#[state] db: &Db`, or an owned `Clone` type | nothing: it comes from the program |
+/// | `#[context] cx: &CallContext` | nothing: it is the call itself, its id for example |
 ///
 /// ```
 /// use tool_core::{Dispatcher, ToolCall, tool, tools};
@@ -65,7 +75,7 @@ use syn::ItemFn;
 /// #[tool]
 /// async fn greet(
 ///     #[state] greeter: &Greeter,
-///     name: &str,
+///     #[arg(length(1..=20))] name: &str,
 ///     /// How many times.
 ///     #[arg(default = 1, range(1..=3))]
 ///     times: usize,
@@ -82,6 +92,35 @@ use syn::ItemFn;
 /// assert_eq!(results[1].content(), r#"{"error":"`times`: must be at least 1 and at most 3, but is 9","tool":"greet"}"#);
 /// ```
 ///
+/// What the model writes never reaches a `#[state]` or `#[context]` parameter: a property of its name is refused as unknown.
+/// State is checked while the program is compiled: what it holds beside itself is said with [`Provide`](derive@Provide).
+///
+/// One struct may take the whole object:
+///
+/// ```
+/// use tool_core::{CallContext, Dispatcher, ToolCall, schemars, serde, tool, tools};
+///
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// #[serde(crate = "tool_core::serde")]
+/// #[schemars(crate = "tool_core::schemars")]
+/// struct LabQuery {
+///     /// Patient ID (format: P-NNNNN)
+///     patient_id: String,
+///     #[serde(default)]
+///     abnormal_only: bool,
+/// }
+///
+/// /// Count lab results.
+/// #[tool]
+/// async fn count_lab_results(#[context] cx: &CallContext, #[args] query: LabQuery) -> String {
+///     format!("{}: {} has none (abnormal only: {})", cx.id(), query.patient_id, query.abnormal_only)
+/// }
+///
+/// let dispatcher = Dispatcher::new(tools![count_lab_results]);
+/// let call = ToolCall::new("call_1", "count_lab_results", r#"{"patient_id": "P-00123"}"#);
+/// assert_eq!(dispatcher.dispatch_blocking(vec![call])[0].content(), "call_1: P-00123 has none (abnormal only: false)");
+/// ```
+///
 /// # Results
 ///
 /// A tool returns any `serde::Serialize` type, `()`, or a `Result` of one under any alias, whose error has a `Display`.
@@ -95,8 +134,21 @@ use syn::ItemFn;
 /// | `name = "…"` | the name the model calls it by, instead of the function's |
 /// | `description = "…"` | instead of the doc comment |
 /// | `timeout = "5s"` | how long a call may run: a number and `ms`, `s`, `m` or `h`, or `"none"` |
+/// | `inline` | a plain `fn` runs where it stands: for one that is done in no time |
 /// | `read_only` | calls change nothing |
+/// | `idempotent` | a repeated call changes no more than the first did |
+/// | `destructive` | a call may destroy what cannot be brought back |
+/// | `concurrency = 4` | how many calls of it may run at once |
+/// | `exclusive` | a call runs with no other call of its message beside it |
+/// | `serialize_by(patient_id)` | calls with equal values of these parameters run one after the other |
+/// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a failed call is tried again; for `read_only` or `idempotent` tools |
+/// | `strict` | its schema has to be one that a service can enforce |
+/// | `linked` | listed by the linker, for `ToolSet::linked` (feature `linked`) |
+/// | `type = SearchTool` | the name of its type, instead of the function's |
 /// | `crate = my_crate::tool_core` | where `tool_core` is found, if not at `::tool_core` |
+///
+/// How calls behave is part of the definition, as `Behavior`. Of it the dispatcher acts on `timeout` and `read_only`; the rest
+/// is there for the program to read.
 ///
 /// # Mistakes
 ///
@@ -122,9 +174,107 @@ pub fn tool(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> 
 }
 
 fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
-    let tool = model::ToolFn::from_syn(options, item)?; // syntax -> model, spans kept
+    let tool = model::ToolFn::from_syn(options, &item.sig, &item.attrs, None)?; // syntax -> model, spans kept
     validate::check(&tool)?; // rules that need the whole model
-    Ok(expand::tool(&tool)) // model -> tokens; cannot fail
+    let mut item = item.clone();
+    model::without_helpers(&mut item.sig);
+    Ok(expand::tool(&item, &tool)) // model -> tokens; cannot fail
+}
+
+/// Makes methods tools: those of the `impl` block that have [`#[tool]`](macro@tool), with all its options but those of an item.
+///
+/// They are listed by their type, and the object they are called on is state:
+///
+/// ```
+/// use tool_core::{Dispatcher, ToolCall, toolbox, tools};
+///
+/// struct Hospital {
+///     patients: Vec<&'static str>,
+/// }
+///
+/// #[toolbox]
+/// impl Hospital {
+///     /// Find a patient by the beginning of the name.
+///     #[tool(read_only)]
+///     async fn find_patient(&self, name: &str) -> Option<&str> {
+///         self.patients.iter().copied().find(|patient| patient.starts_with(name))
+///     }
+///
+///     /// Count the patients.
+///     #[tool(read_only)]
+///     fn count_patients(&self) -> usize {
+///         self.patients.len()
+///     }
+///
+///     /// No `#[tool]`: no model calls it.
+///     pub fn admit(&mut self, patient: &'static str) {
+///         self.patients.push(patient);
+///     }
+/// }
+///
+/// let mut hospital = Hospital { patients: vec!["Jana Dvořák"] };
+/// hospital.admit("Karl Anders");
+/// let dispatcher = Dispatcher::new(tools![Hospital].with_state(hospital));
+/// let results = dispatcher.dispatch_blocking(vec![
+///     ToolCall::new("call_1", "find_patient", r#"{"name": "Jan"}"#),
+///     ToolCall::new("call_2", "count_patients", "{}"),
+/// ]);
+/// assert_eq!(results[0].content(), "Jana Dvořák");
+/// assert_eq!(results[1].content(), "2");
+/// ```
+///
+/// A type has one such block; it may be generic (`tools![Hospital<Pg>]`). Tools of several types stand in one list with
+/// functions, given a state that provides each ([`Provide`](derive@Provide)); `ToolSet::prefix` keeps two objects of one type
+/// apart. The only option is `crate = path`, as for [`tool`](macro@tool).
+#[proc_macro_attribute]
+pub fn toolbox(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let original = TokenStream::from(item);
+    let tokens = match syn::parse2::<ItemImpl>(original.clone()) {
+        Ok(item) => {
+            let options = TokenStream::from(options);
+            toolbox::try_toolbox(options.clone(), &item).unwrap_or_else(|error| beside(&error, fallback::toolbox(options, item)))
+        }
+        Err(error) => beside(&syn::Error::new(error.span(), "`#[toolbox]` goes on an `impl` block"), original),
+    };
+    tokens.into()
+}
+
+/// Lends each field of a struct to the tools that ask for its type.
+///
+/// A field `Arc<T>` lends both itself and the `T`. `#[provide(skip)]` leaves a field out; two that lend one type do not compile,
+/// since a tool could not tell which it gets. `#[provide(crate = path)]` on the struct says where `tool_core` is found.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tool_core::{Provide, tool, tools};
+///
+/// struct Db;
+/// struct Cache;
+///
+/// #[derive(Provide)]
+/// struct App {
+///     db: Db,
+///     cache: Arc<Cache>,
+///     #[provide(skip)]
+///     started: std::time::Instant,
+/// }
+///
+/// /// Count the patients.
+/// #[tool]
+/// async fn count_patients(#[state] db: &Db, #[state] cache: &Cache) -> u64 {
+///     let _ = (db, cache);
+///     3
+/// }
+///
+/// let app = App { db: Db, cache: Arc::new(Cache), started: std::time::Instant::now() };
+/// assert!(app.started.elapsed().as_secs() < 60);
+/// let tools = tools![count_patients].with_state(app);
+/// assert_eq!(tools.len(), 1);
+/// ```
+#[proc_macro_derive(Provide, attributes(provide))]
+pub fn provide(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let expand = |item: DeriveInput| provide::try_provide(&item);
+    syn::parse(item).and_then(expand).unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
 fn beside(error: &syn::Error, tokens: TokenStream) -> TokenStream {

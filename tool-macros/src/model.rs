@@ -1,31 +1,31 @@
 //! What the user declared, with the syntax each fact came from. Holds no tokens to emit.
 
-use proc_macro2::TokenStream;
-use quote::ToTokens;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr, ExprRange, FnArg, Ident, ItemFn, Pat, PatType, Path, Type};
+use syn::spanned::Spanned;
+use syn::{Attribute, Expr, ExprRange, FnArg, LitStr, Pat, PatType, Receiver, ReceiverKind, Signature, Type};
 
-use crate::attr::{self, TimeoutOption};
-use crate::doc::{self, Doc};
+use crate::attr::{self, SerdeDefault, ToolOptions};
+use crate::doc::Doc;
 use crate::errors::Errors;
 use crate::ty;
 
-/// One function with `#[tool]`.
+/// One function or method with `#[tool]`.
 pub(crate) struct ToolFn {
-    /// The function as it is emitted: without helper attributes.
-    pub(crate) item: ItemFn,
-    pub(crate) krate: Path,
+    pub(crate) sig: Signature,
+    /// The type whose method it is.
+    pub(crate) owner: Option<Type>,
     pub(crate) name: Name,
     pub(crate) description: Doc,
-    pub(crate) timeout: Option<TimeoutOption>,
-    pub(crate) read_only: bool,
+    pub(crate) options: ToolOptions,
     pub(crate) params: Vec<Param>,
 }
 
 /// A name on the wire, and where it was written.
 pub(crate) struct Name {
     pub(crate) text: String,
-    pub(crate) span: proc_macro2::Span,
+    pub(crate) span: Span,
 }
 
 impl Name {
@@ -33,41 +33,66 @@ impl Name {
         Self { text: ident.unraw().to_string(), span: ident.span() }
     }
 
-    fn from_literal(literal: &syn::LitStr) -> Self {
+    fn from_literal(literal: &LitStr) -> Self {
         Self { text: literal.value(), span: literal.span() }
     }
 }
 
 /// One parameter of the function.
 pub(crate) struct Param {
+    /// The `#[cfg(…)]`s it is there under.
+    pub(crate) cfgs: Vec<Attribute>,
+    /// Its name in the function, if it has one.
+    pub(crate) ident: Option<Ident>,
     pub(crate) ty: Type,
     pub(crate) kind: ParamKind,
 }
 
 pub(crate) enum ParamKind {
-    /// Borrowed from the program's state, or a clone of it.
+    /// Borrowed from the program's state, or a clone of it; `self` is one.
     State,
-    /// Written by the model.
+    /// What the call knows of itself.
+    Context,
+    /// Written by the model: one property.
     Argument(Box<Argument>),
+    /// Written by the model: the whole object.
+    Whole,
 }
 
 pub(crate) struct Argument {
     pub(crate) name: Name,
     pub(crate) description: Doc,
-    pub(crate) default: Option<Expr>,
-    pub(crate) range: Option<ExprRange>,
+    pub(crate) default: Option<Default>,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) aliases: Vec<LitStr>,
+    /// For the derives of serde and schemars.
+    pub(crate) derive_attrs: Vec<Attribute>,
+}
+
+/// What a parameter is when it is left out.
+pub(crate) enum Default {
+    Expr(Expr),
+    /// That of its type.
+    OfType(Span),
+}
+
+/// What part of its type a parameter admits.
+pub(crate) enum Limits {
+    Range(ExprRange),
+    Length(ExprRange),
 }
 
 impl ToolFn {
+    /// Whether a call is a future, declared as such or as `impl Future`.
     pub(crate) fn is_async(&self) -> bool {
-        self.item.sig.asyncness.is_some() || ty::is_impl_future(&self.item.sig.output)
+        self.sig.asyncness.is_some() || ty::is_impl_future(&self.sig.output)
     }
 
-    /// The arguments among the parameters, in order.
+    /// The properties among the parameters, in order.
     pub(crate) fn arguments(&self) -> impl Iterator<Item = (&Param, &Argument)> {
         self.params.iter().filter_map(|param| match &param.kind {
             ParamKind::Argument(argument) => Some((param, &**argument)),
-            ParamKind::State => None,
+            _ => None,
         })
     }
 
@@ -79,79 +104,178 @@ impl ToolFn {
         })
     }
 
-    /// Lowers the function and its options.
-    pub(crate) fn from_syn(options: TokenStream, item: &ItemFn) -> syn::Result<Self> {
+    /// Lowers a function, or a method of `owner`, and its options.
+    pub(crate) fn from_syn(options: TokenStream, sig: &Signature, attrs: &[Attribute], owner: Option<&Type>) -> syn::Result<Self> {
         let mut errors = Errors::default();
         let options = attr::tool_options(options, &mut errors);
-        let params = item.sig.inputs.iter().filter_map(|input| match input {
-            FnArg::Receiver(receiver) => {
-                let message = "a `#[tool]` function takes no `self`; share data with a `#[state]` parameter";
+        let params = sig.inputs.iter().filter_map(|input| match (input, owner) {
+            (FnArg::Receiver(receiver), Some(owner)) => Param::from_receiver(receiver, owner, &mut errors),
+            (FnArg::Receiver(receiver), None) => {
+                let message = "a `#[tool]` method needs `#[toolbox]` on its `impl` block; or share data with a `#[state]` parameter";
                 errors.push(syn::Error::new(receiver.self_token.span, message));
                 None
             }
-            FnArg::Typed(input) => Param::from_syn(input, &mut errors),
+            (FnArg::Typed(input), owner) => Param::from_syn(input, owner, &mut errors),
         });
-        let params = params.collect();
         let tool = Self {
-            item: without_helpers(item.clone()),
-            krate: options.krate(),
-            name: options.name.as_ref().map_or_else(|| Name::from_ident(&item.sig.ident), Name::from_literal),
-            description: options.description.map_or_else(|| Doc::from_attrs(&item.attrs), Doc::from_expr),
-            timeout: options.timeout,
-            read_only: options.read_only,
-            params,
+            params: params.collect(),
+            sig: sig.clone(),
+            owner: owner.cloned(),
+            name: options.name.as_ref().map_or_else(|| Name::from_ident(&sig.ident), Name::from_literal),
+            description: options.description.clone().map_or_else(|| Doc::from_attrs(attrs), Doc::from_expr),
+            options,
         };
         errors.finish(tool)
     }
 }
 
 impl Param {
-    fn from_syn(input: &PatType, errors: &mut Errors) -> Option<Self> {
-        let ty = (*input.ty).clone();
-        if input.attrs.iter().any(|attr| attr.path().is_ident("state")) {
-            for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("arg")) {
-                errors.push(syn::Error::new_spanned(attr.path(), "the model never sees a `#[state]` parameter; remove `arg`"));
+    /// A method's `&self` is state of its type.
+    fn from_receiver(receiver: &Receiver, owner: &Type, errors: &mut Errors) -> Option<Self> {
+        let span = receiver.self_token.span;
+        let mut refuse = |span, message| errors.push(syn::Error::new(span, message));
+        match &receiver.kind {
+            ReceiverKind::Reference(_, _, None) => {
+                let ty = syn::parse2(quote_spanned!(span=> &#owner)).ok()?;
+                return Some(Self { cfgs: Vec::new(), ident: None, ty, kind: ParamKind::State });
             }
-            for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("state") && !matches!(attr.meta, syn::Meta::Path(_))) {
-                errors.push(syn::Error::new_spanned(&attr.meta, "`state` takes no options; write `#[state]`"));
+            ReceiverKind::Reference(_, _, Some(mutability)) => {
+                refuse(mutability.span, "calls run at once and share the object; take `&self`, and put a lock inside what changes");
             }
-            return Some(Self { ty, kind: ParamKind::State });
+            _ => refuse(span, "calls run at once and share the object; take `&self`"),
         }
+        None
+    }
+
+    fn from_syn(input: &PatType, owner: Option<&Type>, errors: &mut Errors) -> Option<Self> {
+        check_conditional(input, errors);
+        let ty = match owner {
+            Some(owner) => syn::parse2(named(input.ty.to_token_stream(), owner)).ok()?,
+            None => (*input.ty).clone(),
+        };
+        let ident = match &*input.pat {
+            Pat::Ident(pat) if pat.subpat.is_none() => Some(pat.ident.clone()),
+            _ => None,
+        };
+        let cfgs = input.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
+        let marks: Vec<&Attribute> = input.attrs.iter().filter(|attr| mark(attr).is_some()).collect();
+        let kind = match marks.as_slice() {
+            [] => ParamKind::Argument(Box::new(Argument::from_syn(input, &ty, ident.as_ref(), errors)?)),
+            [first, more @ ..] => {
+                check_mark(first, more, input, errors);
+                mark(first)?
+            }
+        };
+        Some(Self { cfgs, ident, ty, kind })
+    }
+}
+
+/// What an attribute makes of a parameter, if it is no property.
+fn mark(attr: &Attribute) -> Option<ParamKind> {
+    match attr.path().get_ident()?.to_string().as_str() {
+        "state" => Some(ParamKind::State),
+        "context" => Some(ParamKind::Context),
+        "args" => Some(ParamKind::Whole),
+        _ => None,
+    }
+}
+
+fn check_mark(mark: &Attribute, more: &[&Attribute], input: &PatType, errors: &mut Errors) {
+    let name = mark.path().to_token_stream();
+    if !matches!(mark.meta, syn::Meta::Path(_)) {
+        errors.push(syn::Error::new_spanned(&mark.meta, format!("`{name}` takes no options; write `#[{name}]`")));
+    }
+    for other in more {
+        errors.push(syn::Error::new_spanned(other.path(), format!("the parameter is `#[{name}]` already; remove one")));
+    }
+    let mend = if mark.path().is_ident("args") { "the properties are described in its type" } else { "the model never sees it" };
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("arg") || attr::is_passed_on(attr)) {
+        let message = format!("a `#[{name}]` parameter is no property, {mend}; remove this");
+        errors.push(syn::Error::new_spanned(attr.path(), message));
+    }
+}
+
+/// Attributes inside `cfg_attr` are not known before the macro has done its work.
+fn check_conditional(input: &PatType, errors: &mut Errors) {
+    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("cfg_attr")) {
+        let syn::Meta::List(list) = &attr.meta else { continue };
+        let helper = list.tokens.clone().into_iter().find_map(|token| match token {
+            TokenTree::Ident(ident) if HELPERS.iter().any(|helper| ident == helper) => Some(ident),
+            _ => None,
+        });
+        if let Some(helper) = helper {
+            let message = format!("`{helper}` cannot depend on a condition; write the parameter twice, each under its `#[cfg(…)]`");
+            errors.push(syn::Error::new(helper.span(), message));
+        }
+    }
+}
+
+impl Argument {
+    fn from_syn(input: &PatType, ty: &Type, ident: Option<&Ident>, errors: &mut Errors) -> Option<Self> {
         let mut args = input.attrs.iter().filter(|attr| attr.path().is_ident("arg"));
         let options = args.next().map(|attr| attr::arg_options(attr, errors)).unwrap_or_default();
         for attr in args {
             errors.push(syn::Error::new_spanned(attr.path(), "`arg` is given twice; put all options into one `#[arg(…)]`"));
         }
-        let name = match (&options.name, &*input.pat) {
+        let passed = attr::passed_on(&input.attrs, errors);
+        let name = match (options.name.as_ref().or(passed.rename.as_ref()), ident) {
             (Some(name), _) => Name::from_literal(name),
-            (None, Pat::Ident(pat)) if pat.subpat.is_none() => Name::from_ident(&pat.ident),
-            (None, pat) => {
+            (None, Some(ident)) => Name::from_ident(ident),
+            (None, None) => {
                 let message = format!(
                     "parameter needs a name, which becomes its JSON property; write `point: {}`, or add `#[arg(name = \"point\")]`",
-                    compact(&ty)
+                    compact(ty)
                 );
-                errors.push(syn::Error::new_spanned(pat, message));
+                errors.push(syn::Error::new_spanned(&input.pat, message));
                 return None;
             }
         };
-        let description = options.description.map_or_else(|| Doc::from_attrs(&input.attrs), Doc::from_expr);
-        let argument = Argument { name, description, default: options.default, range: options.range };
-        Some(Self { ty, kind: ParamKind::Argument(Box::new(argument)) })
+        let limits = match (options.range, options.length) {
+            (Some(_), Some(length)) => {
+                errors.push(syn::Error::new_spanned(length, "`range` limits numbers and `length` text and lists; remove one"));
+                None
+            }
+            (range, length) => range.map(Limits::Range).or(length.map(Limits::Length)),
+        };
+        let default = options.default.map(Default::Expr).or(passed.default.map(|default| match default {
+            SerdeDefault::OfType(span) => Default::OfType(span),
+            SerdeDefault::Function(path) => Default::Expr(syn::parse_quote_spanned!(path.span()=> #path())),
+        }));
+        Some(Self {
+            name,
+            description: options.description.map_or_else(|| Doc::from_attrs(&input.attrs), Doc::from_expr),
+            default,
+            limits,
+            aliases: passed.aliases,
+            derive_attrs: passed.attrs,
+        })
     }
 }
+
+/// The attributes on parameters that are ours to read.
+const HELPERS: [&str; 7] = ["arg", "args", "context", "doc", "schemars", "serde", "state"];
 
 /// The function as it is emitted: rustc refuses docs and our attributes on parameters, so they are read and then dropped.
-pub(crate) fn without_helpers(mut item: ItemFn) -> ItemFn {
-    for input in &mut item.sig.inputs {
+pub(crate) fn without_helpers(sig: &mut Signature) {
+    for input in &mut sig.inputs {
         if let FnArg::Typed(input) = input {
-            input.attrs.retain(|attr| !is_helper(attr));
+            input.attrs.retain(|attr| !HELPERS.iter().any(|helper| attr.path().is_ident(helper)));
         }
     }
-    item
 }
 
-fn is_helper(attr: &Attribute) -> bool {
-    doc::is_doc(attr) || attr.path().is_ident("arg") || attr.path().is_ident("state")
+/// Tokens outside an `impl` block that say what these say inside it: its type in place of `Self`.
+fn named(tokens: TokenStream, owner: &Type) -> TokenStream {
+    let token = |token: TokenTree| match token {
+        TokenTree::Ident(ident) if ident == "Self" => quote_spanned!(ident.span()=> #owner),
+        TokenTree::Group(group) => {
+            let mut inner = proc_macro2::Group::new(group.delimiter(), named(group.stream(), owner));
+            inner.set_span(group.span());
+            TokenTree::Group(inner).into()
+        }
+        other => other.into(),
+    };
+    tokens.into_iter().map(token).collect::<Vec<TokenStream>>().into_iter().collect()
 }
 
 /// A type as a person would write it, near enough for a message.

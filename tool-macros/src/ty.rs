@@ -14,7 +14,16 @@ pub(crate) fn peel(ty: &Type) -> &Type {
 
 /// The `T` of `Option<T>`, under any of the paths it is usually written by.
 pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
-    let path = path_ending(ty, &["option", "Option"])?;
+    only_argument(ty, &["option", "Option"])
+}
+
+/// The `T` of `Arc<T>`, under any of the paths it is usually written by.
+pub(crate) fn arc_of(ty: &Type) -> Option<&Type> {
+    only_argument(ty, &["sync", "Arc"])
+}
+
+fn only_argument<'t>(ty: &'t Type, name: &[&str; 2]) -> Option<&'t Type> {
+    let path = path_ending(ty, name)?;
     let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
     match arguments.args.first() {
         Some(GenericArgument::Type(inner)) if arguments.args.len() == 1 => Some(inner),

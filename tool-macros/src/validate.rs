@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use proc_macro2::Span;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{GenericParam, Safety, Type};
+use syn::{Expr, ExprLit, ExprRange, GenericParam, Lit, RangeLimits, Safety, Type, UnOp};
 
 use crate::errors::Errors;
-use crate::model::{Argument, ParamKind, ToolFn, compact};
+use crate::model::{Argument, Default, Limits, Param, ParamKind, ToolFn, compact};
 use crate::ty;
 
 pub(crate) fn check(tool: &ToolFn) -> syn::Result<()> {
@@ -15,10 +16,13 @@ pub(crate) fn check(tool: &ToolFn) -> syn::Result<()> {
     check_signature(tool, &mut errors);
     check_name(tool, &mut errors);
     check_description(tool, &mut errors);
+    check_behavior(tool, &mut errors);
     for param in &tool.params {
         match &param.kind {
-            ParamKind::State => check_state_type(&param.ty, &mut errors),
+            ParamKind::State => check_state(param, &mut errors),
+            ParamKind::Context => check_context_type(&param.ty, &mut errors),
             ParamKind::Argument(argument) => check_argument(&param.ty, argument, &mut errors),
+            ParamKind::Whole => check_whole(tool, &param.ty, &mut errors),
         }
     }
     check_properties(tool, &mut errors);
@@ -26,7 +30,7 @@ pub(crate) fn check(tool: &ToolFn) -> syn::Result<()> {
 }
 
 fn check_signature(tool: &ToolFn, errors: &mut Errors) {
-    let signature = &tool.item.sig;
+    let signature = &tool.sig;
     let mut refuse = |span: Span, message: &str| errors.push(syn::Error::new(span, message));
     for generic in &signature.generics.params {
         match generic {
@@ -62,24 +66,123 @@ fn check_name(tool: &ToolFn, errors: &mut Errors) {
 fn check_description(tool: &ToolFn, errors: &mut Errors) {
     if tool.description.is_empty() {
         let message = format!("tool `{}` has no description for the model to choose it by; add a doc comment", tool.name.text);
-        errors.push(syn::Error::new(tool.item.sig.ident.span(), message));
+        errors.push(syn::Error::new(tool.sig.ident.span(), message));
     }
 }
 
-fn check_state_type(ty: &Type, errors: &mut Errors) {
-    if let Some(mutability) = ty::reference(ty).and_then(|reference| reference.mutability) {
+fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
+    let options = &tool.options;
+    let mut refuse = |span: Span, message: &str| errors.push(syn::Error::new(span, message));
+    if let (Some(_), Some(destructive)) = (&options.read_only, &options.destructive) {
+        refuse(destructive.span(), "a `read_only` tool changes nothing, so it cannot be `destructive`; remove one");
+    }
+    if let (Some(retry), None, None) = (&options.retry, &options.read_only, &options.idempotent) {
+        let message = "a retry may repeat what a first attempt has done; add `read_only` or `idempotent` if that does no harm";
+        refuse(retry.key.span(), message);
+    }
+    if let (Some(inline), true) = (&options.inline, tool.is_async()) {
+        refuse(inline.span(), "`inline` keeps a plain `fn` off the blocking pool, and an async one never goes there; remove it");
+    }
+    if tool.owner.is_some() {
+        for key in options.of_items() {
+            let message = match key.unraw().to_string().as_str() {
+                "crate" => "the path stands on the block; write `#[toolbox(crate = …)]`",
+                "type" => "methods are listed by their type; remove `type`",
+                _ => "the methods of a `#[toolbox]` are listed by their type, not linked; remove `linked`",
+            };
+            refuse(key.span(), message);
+        }
+    }
+    for name in &options.serialize_by {
+        let param = tool.params.iter().find(|param| param.ident.as_ref() == Some(name));
+        match param.map(|param| &param.kind) {
+            Some(ParamKind::Argument(_)) => {}
+            Some(_) => refuse(name.span(), "calls are told apart by what the model writes; name one of those parameters"),
+            None => refuse(name.span(), &format!("there is no parameter `{name}` to tell calls apart by; name one that is there")),
+        }
+    }
+}
+
+fn check_state(param: &Param, errors: &mut Errors) {
+    if let Some(mutability) = ty::reference(&param.ty).and_then(|reference| reference.mutability) {
         errors
             .push(syn::Error::new(mutability.span, "calls run at once and share the state; take `&T`, and put a lock inside what changes"));
+    }
+    if let Some(cfg) = param.cfgs.first() {
+        let message = "what a tool asks of the state cannot depend on a condition; take one type whose inside does";
+        errors.push(syn::Error::new_spanned(cfg, message));
+    }
+}
+
+fn check_context_type(ty: &Type, errors: &mut Errors) {
+    if ty::reference(ty).is_none_or(|reference| reference.mutability.is_some()) {
+        errors.push(syn::Error::new_spanned(ty, "a call's context is shared with the dispatcher; take `&CallContext`"));
+    }
+}
+
+fn check_whole(tool: &ToolFn, ty: &Type, errors: &mut Errors) {
+    check_argument_type(ty, errors);
+    if let Some(inner) = ty::option_of(ty) {
+        let message = format!("a call always has an arguments object; write `{}`, with optional fields", compact(inner));
+        errors.push(syn::Error::new_spanned(ty, message));
+    }
+    for (param, _) in tool.arguments() {
+        let message = "`#[args]` is the whole object already; move this into its type, or mark it `#[state]`";
+        errors.push(syn::Error::new_spanned(&param.ty, message));
+    }
+    let wholes = tool.params.iter().filter(|param| matches!(param.kind, ParamKind::Whole) && param.cfgs.is_empty());
+    if let Some(second) = wholes.skip(1).find(|param| std::ptr::eq(&param.ty, ty)) {
+        errors.push(syn::Error::new_spanned(&second.ty, "there is one arguments object; take one type for it"));
     }
 }
 
 fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {
     check_argument_type(ty, errors);
-    let Some(inner) = ty::option_of(ty) else { return };
-    check_argument_type(inner, errors);
-    if let Some(default) = &argument.default {
-        let message = format!("an `Option` is `None` when left out, so a default could never be told from it; write `{}`", compact(inner));
-        errors.push(syn::Error::new_spanned(default, message));
+    if let Some(inner) = ty::option_of(ty) {
+        check_argument_type(inner, errors);
+        if let Some(Default::Expr(default)) = &argument.default {
+            let message =
+                format!("an `Option` is `None` when left out, so a default could never be told from it; write `{}`", compact(inner));
+            errors.push(syn::Error::new_spanned(default, message));
+        }
+    }
+    if let (Some(Default::Expr(default)), Some(limits)) = (&argument.default, &argument.limits) {
+        let excluded = match limits {
+            Limits::Range(range) => number(default).is_some_and(|value| !admits(range, value)),
+            Limits::Length(range) => length(default).is_some_and(|value| !admits(range, value)),
+        };
+        if excluded {
+            errors.push(syn::Error::new_spanned(default, "this default lies outside the limits of its own parameter; move one of them"));
+        }
+    }
+}
+
+/// Whether a range admits a value, as far as its limits are literals.
+fn admits(range: &ExprRange, value: f64) -> bool {
+    let least = range.start.as_deref().and_then(number);
+    let most = range.end.as_deref().and_then(number);
+    let below = |most: f64| if matches!(range.limits, RangeLimits::Closed(_)) { value <= most } else { value < most };
+    least.is_none_or(|least| least <= value) && most.is_none_or(below)
+}
+
+/// The value of a literal number. Near enough: a default is not told from a limit it differs from in the 17th digit.
+fn number(expr: &Expr) -> Option<f64> {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse::<u64>().ok().map(|int| int as f64),
+        Expr::Lit(ExprLit { lit: Lit::Float(float), .. }) => float.base10_parse().ok(),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => number(&unary.expr).map(|number| -number),
+        Expr::Group(group) => number(&group.expr),
+        Expr::Paren(paren) => number(&paren.expr),
+        _ => None,
+    }
+}
+
+/// The length of literal text.
+fn length(expr: &Expr) -> Option<f64> {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().chars().count() as f64),
+        Expr::Group(group) => length(&group.expr),
+        _ => None,
     }
 }
 
@@ -105,11 +208,11 @@ fn check_argument_type(ty: &Type, errors: &mut Errors) {
 
 fn check_properties(tool: &ToolFn, errors: &mut Errors) {
     let mut seen = HashSet::new();
-    for (_, argument) in tool.arguments() {
+    for (param, argument) in tool.arguments() {
         if argument.name.text.is_empty() {
             errors.push(syn::Error::new(argument.name.span, "a JSON property needs a name; write `#[arg(name = \"…\")]`"));
         }
-        if !seen.insert(&argument.name.text) {
+        if !seen.insert(&argument.name.text) && param.cfgs.is_empty() {
             let message =
                 format!("two parameters are named `{}` for the model; rename one with `#[arg(name = \"…\")]`", argument.name.text);
             errors.push(syn::Error::new(argument.name.span, message));

@@ -12,8 +12,9 @@ const MOST_TOOLS: usize = 128;
 
 /// The `tools` array of a request: the definitions in declaration order, in as few bytes as say the same.
 ///
-/// Shape: `additionalProperties: false` is left out at the root of tools that refuse unknown arguments themselves, since a
-/// service that does not enforce the schema makes nothing of it. The same set gives the same bytes in every run.
+/// Shape: of tools that check their arguments themselves, `additionalProperties: false` is left out at the root, and so are the
+/// bounds of 64-bit integers: a service that does not enforce the schema makes nothing of them, and they cost tokens in every
+/// request. The same set gives the same bytes in every run.
 ///
 /// # Errors
 /// There are more tools than services accept, or one has an array without `items`.
@@ -54,8 +55,9 @@ fn tool(definition: &ToolDefinition) -> Result<Tool, InvalidTools> {
     if let Some(path) = array_without_items(&parameters, &mut Vec::new()) {
         return Err(InvalidTools::ArrayWithoutItems { tool: definition.name().to_owned(), path: path.join(".") });
     }
-    if let Some(root) = parameters.as_object_mut().filter(|_| definition.refuses_unknown_arguments()) {
+    if let Some(root) = parameters.as_object_mut().filter(|_| definition.checks_arguments()) {
         root.remove("additionalProperties");
+        leave_out_widest_bounds(&mut parameters);
     }
     let function = FunctionDefinition {
         name: definition.name().to_owned(),
@@ -64,6 +66,23 @@ fn tool(definition: &ToolDefinition) -> Result<Tool, InvalidTools> {
         extra: Map::new(),
     };
     Ok(Tool { r#type: "function".to_owned(), function, extra: Map::new() })
+}
+
+/// Removes the bounds of 64-bit integers.
+fn leave_out_widest_bounds(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            object.retain(|key, limit| match key.as_str() {
+                "minimum" => limit.as_i64().is_none_or(|limit| limit > i64::MIN + 1024),
+                "maximum" => *limit != i64::MAX && *limit != u64::MAX,
+                _ => true,
+            });
+            let schemas = object.iter_mut().filter(|(key, _)| !["const", "default", "enum"].contains(&key.as_str()));
+            schemas.for_each(|(_, schema)| leave_out_widest_bounds(schema));
+        }
+        Value::Array(values) => values.iter_mut().for_each(leave_out_widest_bounds),
+        _ => {}
+    }
 }
 
 /// Tools that no service would accept.

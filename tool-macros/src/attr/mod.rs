@@ -1,0 +1,12 @@
+//! Parses the options of our attributes into spanned values. What a value means for the tool is decided in `model`.
+
+mod arg;
+mod duration;
+mod option;
+mod passed_on;
+mod tool;
+
+pub(crate) use arg::arg_options;
+pub(crate) use option::crate_option;
+pub(crate) use passed_on::{SerdeDefault, is_passed_on, passed_on};
+pub(crate) use tool::{RetryOption, TimeoutOption, ToolOptions, tool_options};

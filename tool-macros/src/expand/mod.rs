@@ -1,0 +1,200 @@
+//! Model to tokens. Cannot fail.
+
+mod behavior;
+mod linked;
+mod param;
+mod run;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{ItemFn, ItemImpl, Path, Type};
+
+use crate::model::{Param, ParamKind, ToolFn};
+use crate::ty;
+
+/// A function, the type of its name, and the registration of it. `item` is the function as it was, without our attributes.
+pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
+    let private = private(Span::call_site());
+    let krate = tool.options.krate();
+    let ty = tool.options.type_name.as_ref().unwrap_or(&item.sig.ident);
+    let type_item = named_type(&item.vis, ty);
+    let emitted = Emitted { tool, index: 0, holder: None };
+    let (params, name, provides) = (emitted.params(), &tool.name.text, provides([tool]));
+    let (set, declare) = (set(), emitted.declare());
+    let linked = tool.options.linked.as_ref().map(|_| linked::entry(tool, ty));
+    quote! {
+        #item
+
+        #type_item
+
+        #[allow(deprecated)] // our call of a deprecated tool is no use of it
+        const _: () = {
+            use #krate::__private as #private;
+
+            #params
+
+            #[automatically_derived]
+            impl #private::Named for #ty {
+                const NAMES: &'static [&'static ::core::primitive::str] = &[#name];
+            }
+
+            #[automatically_derived]
+            impl<__ToolState> #private::Tools<__ToolState> for #ty
+            where
+                __ToolState: #provides,
+            {
+                fn add_to(#set: &mut #private::ToolSet<__ToolState>) {
+                    #declare
+                }
+            }
+
+            #linked
+        };
+    }
+}
+
+/// An `impl` block, and the registration of its tools under its type. `item` is the block as it was, without our attributes.
+pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenStream {
+    let private = private(Span::call_site());
+    let ty = &item.self_ty;
+    let emitted: Vec<Emitted> = tools.iter().enumerate().map(|(index, tool)| Emitted { tool, index, holder: Some(ty) }).collect();
+    let (params, declare) = (emitted.iter().map(Emitted::params), emitted.iter().map(Emitted::declare));
+    let (names, provides, set) = (tools.iter().map(|tool| &tool.name.text), provides(tools), set());
+    let (of_type, _, of_type_where) = item.generics.split_for_impl();
+    let mut generics = item.generics.clone();
+    generics.params.push(syn::parse_quote!(__ToolState));
+    generics.make_where_clause().predicates.push(syn::parse_quote!(__ToolState: #provides));
+    let (of_state, _, of_state_where) = generics.split_for_impl();
+    quote! {
+        #item
+
+        #[allow(deprecated)] // our call of a deprecated tool is no use of it
+        const _: () = {
+            use #krate::__private as #private;
+
+            // Constants of an `impl` block, unlike those beside one, may depend on its type parameters.
+            #[allow(dead_code)] // never constructed
+            struct __ToolParams<__ToolOwner>(::core::marker::PhantomData<__ToolOwner>);
+
+            #[automatically_derived]
+            impl #of_type __ToolParams<#ty> #of_type_where {
+                #(#params)*
+            }
+
+            #[automatically_derived]
+            impl #of_type #private::Named for #ty #of_type_where {
+                const NAMES: &'static [&'static ::core::primitive::str] = &[#(#names),*];
+            }
+
+            #[automatically_derived]
+            impl #of_state #private::Tools<__ToolState> for #ty #of_state_where {
+                fn add_to(#set: &mut #private::ToolSet<__ToolState>) {
+                    #(#declare)*
+                }
+            }
+        };
+    }
+}
+
+/// The root of every path in generated code, written at `span` so that rustc underlines what stands there.
+fn private(span: Span) -> Ident {
+    Ident::new("__tool_private", span)
+}
+
+fn set() -> Ident {
+    Ident::new("__tool_set", Span::mixed_site())
+}
+
+/// A braced struct takes the name in the type namespace only: the function keeps it in the other.
+pub(crate) fn named_type(vis: &syn::Visibility, name: &Ident) -> TokenStream {
+    quote! {
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, dead_code, unreachable_pub)] // named for the function, and never constructed
+        #vis struct #name {}
+    }
+}
+
+/// The bounds on the state of some tools.
+fn provides<'t>(tools: impl IntoIterator<Item = &'t ToolFn>) -> TokenStream {
+    let provides = tools.into_iter().flat_map(ToolFn::state_types).map(|ty| {
+        let private = private(ty.span());
+        quote_spanned!(ty.span()=> #private::Provide<#ty> +)
+    });
+    quote!(#(#provides)* ::core::marker::Send + ::core::marker::Sync + 'static)
+}
+
+/// Where the type is written, behind its `&`.
+fn target_span(ty: &Type) -> Span {
+    ty::reference(ty).map_or_else(|| ty.span(), |reference| reference.elem.span())
+}
+
+/// A type without a bound is reported at each mention of a constant, but once for a static.
+fn constant_keyword(is_associated: bool) -> TokenStream {
+    if is_associated { quote!(const) } else { quote!(static) }
+}
+
+/// One tool among those that are emitted together.
+struct Emitted<'t> {
+    tool: &'t ToolFn,
+    index: usize,
+    /// Whose constants its parameters are, if they do not stand by themselves.
+    holder: Option<&'t Type>,
+}
+
+impl Emitted<'_> {
+    /// The parameters that the model writes, and the names of their constants.
+    fn written(&self) -> impl Iterator<Item = (&Param, Ident)> {
+        let written = self.tool.params.iter().filter(|param| matches!(param.kind, ParamKind::Argument(_) | ParamKind::Whole));
+        written.enumerate().map(|(position, param)| {
+            // Every mention of a parameter is a place where rustc may find a bound missing.
+            let span = Span::mixed_site().located_at(target_span(&param.ty));
+            (param, format_ident!("__TOOL_PARAM_{}_{position}", self.index, span = span))
+        })
+    }
+
+    fn params_name(&self) -> Ident {
+        format_ident!("__TOOL_PARAMS_{}", self.index, span = Span::mixed_site())
+    }
+
+    /// A constant from outside of its holder.
+    fn path(&self, name: &Ident) -> TokenStream {
+        match self.holder {
+            Some(ty) => quote_spanned!(name.span()=> __ToolParams::<#ty>::#name),
+            None => quote!(#name),
+        }
+    }
+
+    /// One constant for each parameter, and one for all of them.
+    fn params(&self) -> TokenStream {
+        let private = private(Span::call_site());
+        let each = self.written().map(|(param, name)| param::constant(param, &name, self.holder.is_some()));
+        let of_self = self.holder.map(|_| quote!(Self::));
+        let names = self.written().map(|(param, name)| {
+            let cfgs = &param.cfgs;
+            quote_spanned!(name.span()=> #(#cfgs)* &#of_self #name)
+        });
+        let (keyword, all) = (constant_keyword(self.holder.is_some()), self.params_name());
+        quote! {
+            #(#each)*
+            #keyword #all: &'static [&'static (dyn #private::Describe + ::core::marker::Sync)] = &[#(#names),*];
+        }
+    }
+
+    /// Adds the tool to a set.
+    fn declare(&self) -> TokenStream {
+        let private = private(Span::call_site());
+        let ToolFn { name, description, options, .. } = self.tool;
+        let (set, name) = (set(), &name.text);
+        let params = self.path(&self.params_name());
+        let params = match self.tool.params.iter().any(|param| matches!(param.kind, ParamKind::Whole)) {
+            true => quote!(#private::Params::Whole(#params)),
+            false => quote!(#private::Params::Properties(#params)),
+        };
+        let behavior = behavior::closure(self.tool, options);
+        let run = run::closure(self);
+        quote! {
+            #private::declare(#set, #private::Declaration::new(#name, #description, #params) #behavior, #run);
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The closure that runs one call: decode, call, finish.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned;
+
+use super::{Emitted, param, private, target_span};
+use crate::model::{Param, ParamKind, ToolFn};
+use crate::ty;
+
+pub(super) fn closure(emitted: &Emitted) -> TokenStream {
+    let tool = emitted.tool;
+    let [call, state, context] = ["call", "state", "context"].map(|name| Ident::new(&format!("__tool_{name}"), Span::mixed_site()));
+    let decode = decode(emitted, &call);
+    let invoke = invoke(emitted, &state, &context);
+    // A return type that does not serialise is underlined where it is written.
+    let output_span = match &tool.sig.output {
+        syn::ReturnType::Type(_, ty) => ty.span(),
+        syn::ReturnType::Default => tool.sig.ident.span(),
+    };
+    let private = private(output_span);
+    let output = Ident::new("__tool_output", output_span);
+    let finish = quote_spanned! {output_span=>
+        #[allow(unused_imports)] // which of them applies depends on the return type
+        use #private::{BoxFailure as _, DisplayFailure as _, PlainOutput as _};
+        #private::probe(&#output).kind().finish(#output)
+    };
+    let uses_state = tool.state_types().next().is_some();
+    let uses_context = tool.params.iter().any(|param| matches!(param.kind, ParamKind::Context));
+    let body = if tool.is_async() || tool.options.inline.is_some() {
+        let state = uses_state.then(|| quote!(let #state = #call.state();));
+        let context = uses_context.then(|| quote!(let #context = #call.context();));
+        let wait = tool.is_async().then(|| quote!(.await));
+        quote!(#decode #state #context let #output = #invoke #wait; #finish)
+    } else {
+        let state = if uses_state { quote!(#state: &__ToolState) } else { quote!(_) };
+        let context = if uses_context { quote!(#context) } else { quote!(_) };
+        quote!(#decode #call.blocking(move |#state, #context| { let #output = #invoke; #finish }).await)
+    };
+    // A future that cannot be sent is underlined at `async`, or at `impl Future`.
+    let async_span = tool.sig.asyncness.map_or(output_span, |asyncness| asyncness.span);
+    let boxed = quote_spanned!(async_span=> ::std::boxed::Box::pin(async move { #body }));
+    quote!(|#call| #boxed)
+}
+
+/// Named where its type is written: rustc may find a bound missing wherever a value of the type stands.
+fn value_name(position: usize, param: &Param) -> Ident {
+    format_ident!("__tool_value_{position}", span = Span::mixed_site().located_at(target_span(&param.ty)))
+}
+
+/// `let` statements for what the model wrote.
+fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
+    let arguments = Ident::new("__tool_arguments", Span::mixed_site());
+    let written: Vec<_> = emitted
+        .written()
+        .enumerate()
+        .map(|(position, (param, name))| (&param.kind, &param.cfgs, value_name(position, param), emitted.path(&name)))
+        .collect();
+    let whole = written
+        .iter()
+        .filter(|(kind, ..)| matches!(kind, ParamKind::Whole))
+        .map(|(_, cfgs, value, constant)| quote_spanned!(value.span()=> #(#cfgs)* let #value = #call.whole(&#constant)?;));
+    let whole: Vec<TokenStream> = whole.collect();
+    if !whole.is_empty() {
+        return quote!(#(#whole)*);
+    }
+    let refuse = quote!(return ::core::result::Result::Err(#arguments.into_error()););
+    let taken =
+        written.iter().map(|(_, cfgs, value, constant)| quote_spanned!(value.span()=> #(#cfgs)* let #value = #arguments.take(&#constant);));
+    let unwrapped = written.iter().map(
+        |(_, cfgs, value, _)| quote_spanned!(value.span()=> #(#cfgs)* let ::core::option::Option::Some(#value) = #value else { #refuse };),
+    );
+    let mutability = (!written.is_empty()).then(|| quote!(mut));
+    quote! {
+        let #mutability #arguments = #call.arguments();
+        #(#taken)*
+        if !#arguments.is_ok() { #refuse }
+        #(#unwrapped)*
+        ::core::mem::drop(#arguments);
+    }
+}
+
+/// The call of the user's function.
+fn invoke(emitted: &Emitted, state: &Ident, context: &Ident) -> TokenStream {
+    let ToolFn { sig, owner, params, .. } = emitted.tool;
+    let function = &sig.ident;
+    let function = match owner {
+        Some(owner) => quote!(<#owner>::#function),
+        None => quote!(#function),
+    };
+    let mut decoded = emitted.written().enumerate();
+    let inputs = params.iter().map(|param| {
+        let cfgs = &param.cfgs;
+        let input = match &param.kind {
+            ParamKind::State => state_input(state, &param.ty),
+            ParamKind::Context => quote_spanned!(param.ty.span()=> #context),
+            ParamKind::Argument(_) | ParamKind::Whole => {
+                let value = decoded.next().map(|(position, (param, constant))| {
+                    let value = value_name(position, param);
+                    if param::wrapper(param, &constant).is_some() { quote!(#value.0) } else { quote!(#value) }
+                });
+                argument_input(&value.unwrap_or_default(), &param.ty)
+            }
+        };
+        quote!(#(#cfgs)* #input)
+    });
+    quote!(#function(#(#inputs),*))
+}
+
+fn state_input(state: &Ident, ty: &Type) -> TokenStream {
+    let span = ty.span();
+    let private = private(span);
+    match ty::reference(ty) {
+        Some(reference) => {
+            let target = &reference.elem;
+            quote_spanned!(span=> #private::Provide::<#target>::provide(#state))
+        }
+        None => quote_spanned!(span=> ::core::clone::Clone::clone(#private::Provide::<#ty>::provide(#state))),
+    }
+}
+
+fn argument_input(value: &TokenStream, ty: &Type) -> TokenStream {
+    let private = private(ty.span());
+    let optional = ty::option_of(ty).and_then(ty::reference);
+    match (optional, ty::reference(ty)) {
+        (Some(reference), _) => {
+            let target = &reference.elem;
+            quote_spanned!(target.span()=> ::core::option::Option::map(::core::option::Option::as_ref(&#value), <#target as #private::Lend>::lend))
+        }
+        (None, Some(reference)) => {
+            let target = &reference.elem;
+            quote_spanned!(target.span()=> <#target as #private::Lend>::lend(&#value))
+        }
+        (None, None) => value.clone(),
+    }
+}

@@ -1,0 +1,85 @@
+//! `#[derive(Provide)]`: a struct that lends its fields, each by its type.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Attribute, Data, DeriveInput, Field, Index, Member, Meta, Path, Type};
+
+use crate::attr;
+use crate::errors::Errors;
+use crate::{model, ty};
+
+pub(crate) fn try_provide(item: &DeriveInput) -> syn::Result<TokenStream> {
+    let mut errors = Errors::default();
+    let krate = match item.attrs.iter().find(|attr| is_provide(attr)).map(|attr| &attr.meta) {
+        Some(Meta::List(list)) => attr::crate_option(list.tokens.clone(), &mut errors),
+        Some(other) => return Err(syn::Error::new_spanned(other, "`provide` needs options; write `#[provide(crate = …)]`")),
+        None => attr::crate_option(TokenStream::new(), &mut errors),
+    };
+    let Data::Struct(data) = &item.data else {
+        let message = "`Provide` lends the fields of a struct; put the data into one, or implement `Provide` by hand";
+        return Err(syn::Error::new(item.ident.span(), message));
+    };
+    let mut lent: Vec<Lent> = Vec::new();
+    for (position, field) in data.fields.iter().enumerate() {
+        let member = field.ident.clone().map_or_else(|| Member::Unnamed(Index::from(position)), Member::Named);
+        if !is_skipped(field, &mut errors) {
+            lent.push(Lent { member: member.clone(), ty: &field.ty });
+            lent.extend(ty::arc_of(&field.ty).map(|ty| Lent { member, ty }));
+        }
+    }
+    check_types(&lent, &mut errors);
+    let impls = lent.iter().map(|lent| lent.implement(item, &krate)).collect();
+    errors.finish(impls)
+}
+
+/// A field, or what is in its `Arc`.
+struct Lent<'t> {
+    member: Member,
+    ty: &'t Type,
+}
+
+impl Lent<'_> {
+    fn implement(&self, item: &DeriveInput, krate: &Path) -> TokenStream {
+        let Self { member, ty } = self;
+        let name = &item.ident;
+        let (generics, arguments, where_clause) = item.generics.split_for_impl();
+        quote_spanned! {ty.span()=>
+            #[automatically_derived]
+            impl #generics #krate::Provide<#ty> for #name #arguments #where_clause {
+                fn provide(&self) -> &#ty {
+                    &self.#member
+                }
+            }
+        }
+    }
+}
+
+fn check_types(lent: &[Lent], errors: &mut Errors) {
+    let spelled = |lent: &Lent| lent.ty.to_token_stream().to_string();
+    for (position, later) in lent.iter().enumerate() {
+        if lent[..position].iter().any(|before| spelled(before) == spelled(later)) {
+            let message = format!(
+                "two fields lend a `{}`, and a tool could not tell which it gets; give one a type of its own, or leave it out with `#[provide(skip)]`",
+                model::compact(later.ty),
+            );
+            errors.push(syn::Error::new_spanned(later.ty, message));
+        }
+    }
+}
+
+fn is_skipped(field: &Field, errors: &mut Errors) -> bool {
+    let Some(attr) = field.attrs.iter().find(|attr| is_provide(attr)) else { return false };
+    let skip = match &attr.meta {
+        Meta::List(list) => list.tokens.to_string() == "skip",
+        _ => false,
+    };
+    if !skip {
+        errors.push(syn::Error::new_spanned(attr, "the only option of a field is `#[provide(skip)]`"));
+    }
+    true
+}
+
+fn is_provide(attr: &Attribute) -> bool {
+    attr.path().is_ident("provide")
+}
