@@ -4,6 +4,8 @@ mod behavior;
 mod linked;
 mod param;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
