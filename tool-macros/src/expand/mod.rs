@@ -25,12 +25,13 @@ pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
     let (params, name, provides) = (emitted.params(), &tool.name.text, provides([tool]));
     let (set, declare) = (set(), emitted.declare());
     let linked = tool.options.linked.as_ref().map(|_| linked::entry(tool, ty));
+    let allowed = allowed();
     quote! {
         #item
 
         #type_item
 
-        #[allow(deprecated)] // our call of a deprecated tool is no use of it
+        #allowed
         const _: () = {
             use #krate::__private as #private;
 
@@ -68,10 +69,11 @@ pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenS
     generics.params.push(syn::parse_quote!(__ToolState));
     generics.make_where_clause().predicates.push(syn::parse_quote!(__ToolState: #provides));
     let (of_state, _, of_state_where) = generics.split_for_impl();
+    let allowed = allowed();
     quote! {
         #item
 
-        #[allow(deprecated)] // our call of a deprecated tool is no use of it
+        #allowed
         const _: () = {
             use #krate::__private as #private;
 
@@ -102,6 +104,12 @@ pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenS
 /// The root of every path in generated code, written at `span` so that rustc underlines what stands there.
 fn private(span: Span) -> Ident {
     Ident::new("__tool_private", span)
+}
+
+/// Lints that would speak of our code where the user's is meant: our call of a deprecated tool is no use of it, and a type that
+/// is too complex has been reported where it was written.
+fn allowed() -> TokenStream {
+    quote!(#[allow(deprecated, clippy::type_complexity)])
 }
 
 fn set() -> Ident {
