@@ -17,7 +17,7 @@ use crate::toolset::ToolSet;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tool",
     label = "not a tool",
-    note = "put `#[tool]` on the function; a tool known only at run time is added with `ToolSet::with_tool`"
+    note = "put `#[tool]` on the function, or `#[toolbox]` on the `impl` block of the type; a tool known only at run time is added with `ToolSet::with_tool`"
 )]
 pub trait Named {
     /// The names of its tools.
@@ -28,7 +28,7 @@ pub trait Named {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a tool",
     label = "not a tool",
-    note = "put `#[tool]` on the function; a tool known only at run time is added with `ToolSet::with_tool`"
+    note = "put `#[tool]` on the function, or `#[toolbox]` on the `impl` block of the type; a tool known only at run time is added with `ToolSet::with_tool`"
 )]
 pub trait Tools<S>: Named {
     /// Adds them.

@@ -132,18 +132,29 @@ lengths! {
     HashMap<K, V, H> [K V H]: PROPERTIES of map = map.len();
 }
 
+/// A range that can limit a length. Implemented for ranges of whole numbers; it exists for its message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot limit a length",
+    label = "does not limit a length",
+    note = "a length is limited by whole numbers, as in `length(1..=100)`"
+)]
+pub trait Lengths: RangeBounds<usize> {}
+
+#[diagnostic::do_not_recommend]
+impl<R: RangeBounds<usize>> Lengths for R {}
+
 /// Refuses what is too short or too long, and says how long it may be. An absent value is of every length.
 ///
 /// # Errors
 /// What the model reads.
-pub fn check_length<T: Length>(value: Option<&T>, range: impl RangeBounds<usize>) -> Result<(), String> {
+pub fn check_length<T: Length>(value: Option<&T>, range: impl Lengths) -> Result<(), String> {
     let Some(length) = value.map(T::length).filter(|length| !range.contains(length)) else { return Ok(()) };
     let counted = if length == 1 { T::COUNTED.one } else { T::COUNTED.many };
     Err(format!("must have {} {}, but has {length} {counted}", worded(&range.ends()), T::COUNTED.many))
 }
 
 /// Writes a length into a property's schema.
-pub fn narrow_length<T: Length>(schema: &mut Schema, range: impl RangeBounds<usize>) {
+pub fn narrow_length<T: Length>(schema: &mut Schema, range: impl Lengths) {
     let least = match range.start_bound() {
         Bound::Included(least) => Some(*least),
         Bound::Excluded(below) => Some(below.saturating_add(1)),

@@ -55,13 +55,15 @@ impl fmt::Debug for States {
 pub struct LinkedTool {
     name: &'static str,
     module: &'static str,
-    /// A set of this one tool, or the name of a state that is missing.
-    bind: fn(&States) -> Result<ToolSet, &'static str>,
+    bind: Bind,
 }
+
+/// A set of one tool, or the types of the states that are missing.
+type Bind = fn(&States) -> Result<ToolSet, Vec<&'static str>>;
 
 impl LinkedTool {
     /// The tool `name`, declared in `module`.
-    pub const fn new(name: &'static str, module: &'static str, bind: fn(&States) -> Result<ToolSet, &'static str>) -> Self {
+    pub const fn new(name: &'static str, module: &'static str, bind: Bind) -> Self {
         Self { name, module, bind }
     }
 }
@@ -73,6 +75,11 @@ pub fn linked<T: Tools<S>, S: Send + Sync + 'static>(state: S) -> ToolSet {
     let mut set = ToolSet::default();
     T::add_to(&mut set);
     set.with_state(state)
+}
+
+/// What was not found. Used by generated code.
+pub fn missing<const STATES: usize>(missing: [Option<&'static str>; STATES]) -> Vec<&'static str> {
+    missing.into_iter().flatten().collect()
 }
 
 impl ToolSet {
@@ -109,7 +116,7 @@ impl ToolSet {
         let (mut set, mut missing) = (Self::default(), Vec::new());
         for (position, tool) in tools.iter().enumerate() {
             match (tool.bind)(states) {
-                Err(state) => missing.push((tool.name, state)),
+                Err(states) => missing.extend(states.into_iter().map(|state| (tool.name, state))),
                 Ok(one) => {
                     set = set.merge(&one).map_err(|_| {
                         let other = tools[..position].last().map_or(tool.module, |before| before.module);

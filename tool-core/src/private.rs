@@ -11,8 +11,8 @@ pub use crate::declared::{Declaration, Named, Params, Seen, Tools, declare, name
 pub use crate::limits::{check_length, check_range, narrow_length, narrow_range};
 pub use crate::link;
 #[cfg(feature = "linked")]
-pub use crate::linked::{LinkedTool, linked};
+pub use crate::linked::{LinkedTool, States, linked, missing};
 pub use crate::output::{BoxFailure, DisplayFailure, PlainOutput, probe};
 pub use crate::param::{Describe, Lend, Param};
-pub use crate::state::Provide;
+pub use crate::state::{Lent, Provide};
 pub use crate::toolset::ToolSet;

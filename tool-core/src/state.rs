@@ -54,6 +54,10 @@ pub trait Provide<T: ?Sized> {
     fn provide(&self) -> &T;
 }
 
+/// A type behind a name: a trait object is `'static` here, where behind a bare `&` it would live as long as the reference. Used
+/// by generated code.
+pub type Lent<T> = T;
+
 impl<T> Provide<T> for T {
     fn provide(&self) -> &T {
         self

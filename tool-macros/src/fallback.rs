@@ -10,7 +10,7 @@ use crate::{attr, expand, model};
 /// The cleaned function, and a type of its name that `tools![…]` accepts and that adds nothing.
 pub(crate) fn tool(options: TokenStream, mut item: ItemFn) -> TokenStream {
     let options = attr::tool_options(options, &mut Errors::default());
-    let ty = options.type_name.as_ref().unwrap_or(&item.sig.ident).clone();
+    let ty = options.type_name().unwrap_or(&item.sig.ident).clone();
     model::without_helpers(&mut item.sig);
     if item.sig.receiver().is_some() {
         return quote!(#item); // a method: no type may stand beside it

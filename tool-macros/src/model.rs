@@ -13,6 +13,8 @@ use crate::ty;
 
 /// One function or method with `#[tool]`.
 pub(crate) struct ToolFn {
+    /// The `#[cfg(…)]`s it is there under: those of a function are decided before, those of a method are not.
+    pub(crate) cfgs: Vec<Attribute>,
     pub(crate) sig: Signature,
     /// The type whose method it is.
     pub(crate) owner: Option<Type>,
@@ -119,6 +121,7 @@ impl ToolFn {
         });
         let tool = Self {
             params: params.collect(),
+            cfgs: cfgs(attrs),
             sig: sig.clone(),
             owner: owner.cloned(),
             name: options.name.as_ref().map_or_else(|| Name::from_ident(&sig.ident), Name::from_literal),
@@ -148,26 +151,28 @@ impl Param {
     }
 
     fn from_syn(input: &PatType, owner: Option<&Type>, errors: &mut Errors) -> Option<Self> {
+        let outside = owner.map(|owner| outside(input, owner));
+        let input = outside.as_ref().unwrap_or(input);
         check_conditional(input, errors);
-        let ty = match owner {
-            Some(owner) => syn::parse2(named(input.ty.to_token_stream(), owner)).ok()?,
-            None => (*input.ty).clone(),
-        };
+        let ty = (*input.ty).clone();
         let ident = match &*input.pat {
             Pat::Ident(pat) if pat.subpat.is_none() => Some(pat.ident.clone()),
             _ => None,
         };
-        let cfgs = input.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect();
         let marks: Vec<&Attribute> = input.attrs.iter().filter(|attr| mark(attr).is_some()).collect();
         let kind = match marks.as_slice() {
-            [] => ParamKind::Argument(Box::new(Argument::from_syn(input, &ty, ident.as_ref(), errors)?)),
+            [] => ParamKind::Argument(Box::new(Argument::from_syn(input, owner, ident.as_ref(), errors)?)),
             [first, more @ ..] => {
                 check_mark(first, more, input, errors);
                 mark(first)?
             }
         };
-        Some(Self { cfgs, ident, ty, kind })
+        Some(Self { cfgs: cfgs(&input.attrs), ident, ty, kind })
     }
+}
+
+fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
+    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
 }
 
 /// What an attribute makes of a parameter, if it is no property.
@@ -197,34 +202,41 @@ fn check_mark(mark: &Attribute, more: &[&Attribute], input: &PatType, errors: &m
 
 /// Attributes inside `cfg_attr` are not known before the macro has done its work.
 fn check_conditional(input: &PatType, errors: &mut Errors) {
-    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("cfg_attr")) {
-        let syn::Meta::List(list) = &attr.meta else { continue };
-        let helper = list.tokens.clone().into_iter().find_map(|token| match token {
-            TokenTree::Ident(ident) if HELPERS.iter().any(|helper| ident == helper) => Some(ident),
-            _ => None,
-        });
-        if let Some(helper) = helper {
-            let message = format!("`{helper}` cannot depend on a condition; write the parameter twice, each under its `#[cfg(…)]`");
-            errors.push(syn::Error::new(helper.span(), message));
-        }
+    for helper in input.attrs.iter().filter_map(conditional_helper) {
+        let message = format!("`{helper}` cannot depend on a condition; write the parameter twice, each under its `#[cfg(…)]`");
+        errors.push(syn::Error::new(helper.span(), message));
     }
 }
 
+/// The attribute of ours inside a `cfg_attr`.
+fn conditional_helper(attr: &Attribute) -> Option<Ident> {
+    let syn::Meta::List(list) = &attr.meta else { return None };
+    let is_helper = |ident: &Ident| HELPERS.iter().any(|helper| ident == helper);
+    let mut tokens = attr.path().is_ident("cfg_attr").then(|| list.tokens.clone())?.into_iter();
+    tokens.find_map(|token| if let TokenTree::Ident(ident) = token { Some(ident).filter(is_helper) } else { None })
+}
+
 impl Argument {
-    fn from_syn(input: &PatType, ty: &Type, ident: Option<&Ident>, errors: &mut Errors) -> Option<Self> {
+    fn from_syn(input: &PatType, owner: Option<&Type>, ident: Option<&Ident>, errors: &mut Errors) -> Option<Self> {
         let mut args = input.attrs.iter().filter(|attr| attr.path().is_ident("arg"));
         let options = args.next().map(|attr| attr::arg_options(attr, errors)).unwrap_or_default();
         for attr in args {
             errors.push(syn::Error::new_spanned(attr.path(), "`arg` is given twice; put all options into one `#[arg(…)]`"));
         }
         let passed = attr::passed_on(&input.attrs, errors);
+        if let (Some(_), Some(rename)) = (&options.name, &passed.rename) {
+            errors.push(syn::Error::new(rename.span(), "`#[arg(name = …)]` names the property already; remove one"));
+        }
+        if let (Some(_), Some(default)) = (&options.default, &passed.default) {
+            errors.push(syn::Error::new(default.span(), "`#[arg(default = …)]` gives the default already; remove one"));
+        }
         let name = match (options.name.as_ref().or(passed.rename.as_ref()), ident) {
             (Some(name), _) => Name::from_literal(name),
             (None, Some(ident)) => Name::from_ident(ident),
             (None, None) => {
                 let message = format!(
                     "parameter needs a name, which becomes its JSON property; write `point: {}`, or add `#[arg(name = \"point\")]`",
-                    compact(ty)
+                    compact(&input.ty)
                 );
                 errors.push(syn::Error::new_spanned(&input.pat, message));
                 return None;
@@ -239,7 +251,10 @@ impl Argument {
         };
         let default = options.default.map(Default::Expr).or(passed.default.map(|default| match default {
             SerdeDefault::OfType(span) => Default::OfType(span),
-            SerdeDefault::Function(path) => Default::Expr(syn::parse_quote_spanned!(path.span()=> #path())),
+            SerdeDefault::Function(path) => {
+                let path = owner.map_or_else(|| path.to_token_stream(), |owner| named(path.to_token_stream(), owner));
+                Default::Expr(syn::parse_quote_spanned!(path.span()=> #path()))
+            }
         }));
         Some(Self {
             name,
@@ -259,23 +274,38 @@ const HELPERS: [&str; 7] = ["arg", "args", "context", "doc", "schemars", "serde"
 pub(crate) fn without_helpers(sig: &mut Signature) {
     for input in &mut sig.inputs {
         if let FnArg::Typed(input) = input {
-            input.attrs.retain(|attr| !HELPERS.iter().any(|helper| attr.path().is_ident(helper)));
+            let is_helper = |attr: &Attribute| HELPERS.iter().any(|helper| attr.path().is_ident(helper));
+            input.attrs.retain(|attr| !is_helper(attr) && conditional_helper(attr).is_none());
         }
+    }
+}
+
+/// A parameter as it would be written outside of the `impl` block.
+fn outside(input: &PatType, owner: &Type) -> PatType {
+    match syn::parse2(named(input.to_token_stream(), owner)) {
+        Ok(FnArg::Typed(outside)) => outside,
+        _ => input.clone(),
     }
 }
 
 /// Tokens outside an `impl` block that say what these say inside it: its type in place of `Self`.
 fn named(tokens: TokenStream, owner: &Type) -> TokenStream {
-    let token = |token: TokenTree| match token {
-        TokenTree::Ident(ident) if ident == "Self" => quote_spanned!(ident.span()=> #owner),
-        TokenTree::Group(group) => {
-            let mut inner = proc_macro2::Group::new(group.delimiter(), named(group.stream(), owner));
-            inner.set_span(group.span());
-            TokenTree::Group(inner).into()
-        }
-        other => other.into(),
-    };
-    tokens.into_iter().map(token).collect::<Vec<TokenStream>>().into_iter().collect()
+    let mut tokens = tokens.into_iter().peekable();
+    let mut named = TokenStream::new();
+    while let Some(token) = tokens.next() {
+        let is_prefix = matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+        named.extend(match token {
+            TokenTree::Ident(ident) if ident == "Self" && is_prefix => quote_spanned!(ident.span()=> <#owner>),
+            TokenTree::Ident(ident) if ident == "Self" => quote_spanned!(ident.span()=> #owner),
+            TokenTree::Group(group) => {
+                let mut inner = proc_macro2::Group::new(group.delimiter(), self::named(group.stream(), owner));
+                inner.set_span(group.span());
+                TokenTree::Group(inner).into()
+            }
+            other => other.into(),
+        });
+    }
+    named
 }
 
 /// A type as a person would write it, near enough for a message.

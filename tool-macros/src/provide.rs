@@ -1,7 +1,7 @@
 //! `#[derive(Provide)]`: a struct that lends its fields, each by its type.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Field, Index, Member, Meta, Path, Type};
 
@@ -24,8 +24,8 @@ pub(crate) fn try_provide(item: &DeriveInput) -> syn::Result<TokenStream> {
     for (position, field) in data.fields.iter().enumerate() {
         let member = field.ident.clone().map_or_else(|| Member::Unnamed(Index::from(position)), Member::Named);
         if !is_skipped(field, &mut errors) {
-            lent.push(Lent { member: member.clone(), ty: &field.ty });
-            lent.extend(ty::arc_of(&field.ty).map(|ty| Lent { member, ty }));
+            lent.push(Lent { member: member.clone(), ty: &field.ty, in_arc: false });
+            lent.extend(ty::arc_of(&field.ty).map(|ty| Lent { member, ty, in_arc: true }));
         }
     }
     check_types(&lent, &mut errors);
@@ -37,18 +37,21 @@ pub(crate) fn try_provide(item: &DeriveInput) -> syn::Result<TokenStream> {
 struct Lent<'t> {
     member: Member,
     ty: &'t Type,
+    in_arc: bool,
 }
 
 impl Lent<'_> {
     fn implement(&self, item: &DeriveInput, krate: &Path) -> TokenStream {
-        let Self { member, ty } = self;
+        let Self { member, ty, in_arc } = self;
+        let value = if *in_arc { quote!(*self.#member) } else { quote!(self.#member) };
         let name = &item.ident;
         let (generics, arguments, where_clause) = item.generics.split_for_impl();
         quote_spanned! {ty.span()=>
             #[automatically_derived]
+            #[allow(unused_qualifications)] // the path may be in scope
             impl #generics #krate::Provide<#ty> for #name #arguments #where_clause {
-                fn provide(&self) -> &#ty {
-                    &self.#member
+                fn provide(&self) -> &#krate::__private::Lent<#ty> {
+                    &#value
                 }
             }
         }
@@ -70,12 +73,11 @@ fn check_types(lent: &[Lent], errors: &mut Errors) {
 
 fn is_skipped(field: &Field, errors: &mut Errors) -> bool {
     let Some(attr) = field.attrs.iter().find(|attr| is_provide(attr)) else { return false };
-    let skip = match &attr.meta {
-        Meta::List(list) => list.tokens.to_string() == "skip",
-        _ => false,
-    };
-    if !skip {
-        errors.push(syn::Error::new_spanned(attr, "the only option of a field is `#[provide(skip)]`"));
+    let message = "the only option of a field is `#[provide(skip)]`";
+    match &attr.meta {
+        Meta::List(list) if list.tokens.to_string() == "skip" => {}
+        Meta::List(list) if !list.tokens.is_empty() => errors.push(syn::Error::new_spanned(&list.tokens, message)),
+        meta => errors.push(syn::Error::new_spanned(meta, message)),
     }
     true
 }

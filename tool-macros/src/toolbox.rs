@@ -45,7 +45,7 @@ fn check(item: &ItemImpl, tools: &[ToolFn], errors: &mut Errors) {
         errors.push(syn::Error::new(item.self_ty.span(), message));
     }
     for (position, tool) in tools.iter().enumerate() {
-        if tools[..position].iter().any(|before| before.name.text == tool.name.text) {
+        if tool.cfgs.is_empty() && tools[..position].iter().any(|before| before.name.text == tool.name.text) {
             let message = format!("two tools are named `{}`; rename one with `#[tool(name = \"…\")]`", tool.name.text);
             errors.push(syn::Error::new(tool.name.span, message));
         }

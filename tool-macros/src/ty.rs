@@ -36,6 +36,15 @@ pub(crate) fn is_string(ty: &Type) -> bool {
     path_ending(ty, &["string", "String"]).is_some()
 }
 
+/// `CallContext` or `&CallContext`, under any path.
+pub(crate) fn is_call_context(ty: &Type) -> bool {
+    match peel(ty) {
+        Type::Reference(reference) => is_call_context(&reference.elem),
+        Type::Path(TypePath { qself: None, path, .. }) => path.segments.last().is_some_and(|segment| segment.ident == "CallContext"),
+        _ => false,
+    }
+}
+
 /// The path of a type of the standard library, given its module and name, if it is written as one.
 fn path_ending<'t>(ty: &'t Type, name: &[&str; 2]) -> Option<&'t Path> {
     let Type::Path(TypePath { qself: None, path, .. }) = peel(ty) else { return None };

@@ -93,6 +93,11 @@ fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
             refuse(key.span(), message);
         }
     }
+    if tool.owner.is_some() && !tool.cfgs.is_empty() {
+        for param in tool.params.iter().filter(|param| param.ident.is_some() && matches!(param.kind, ParamKind::State)) {
+            refuse(param.ty.span(), CONDITIONAL_STATE);
+        }
+    }
     for name in &options.serialize_by {
         let param = tool.params.iter().find(|param| param.ident.as_ref() == Some(name));
         match param.map(|param| &param.kind) {
@@ -103,14 +108,15 @@ fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
     }
 }
 
+const CONDITIONAL_STATE: &str = "what a tool asks of the state cannot depend on a condition; take one type whose inside does";
+
 fn check_state(param: &Param, errors: &mut Errors) {
     if let Some(mutability) = ty::reference(&param.ty).and_then(|reference| reference.mutability) {
         errors
             .push(syn::Error::new(mutability.span, "calls run at once and share the state; take `&T`, and put a lock inside what changes"));
     }
     if let Some(cfg) = param.cfgs.first() {
-        let message = "what a tool asks of the state cannot depend on a condition; take one type whose inside does";
-        errors.push(syn::Error::new_spanned(cfg, message));
+        errors.push(syn::Error::new_spanned(cfg, CONDITIONAL_STATE));
     }
 }
 
@@ -137,6 +143,10 @@ fn check_whole(tool: &ToolFn, ty: &Type, errors: &mut Errors) {
 }
 
 fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {
+    if ty::is_call_context(ty) {
+        let message = "a call's context comes from the dispatcher, not from the model; mark the parameter `#[context]`";
+        return errors.push(syn::Error::new_spanned(ty, message));
+    }
     check_argument_type(ty, errors);
     if let Some(inner) = ty::option_of(ty) {
         check_argument_type(inner, errors);
@@ -209,13 +219,16 @@ fn check_argument_type(ty: &Type, errors: &mut Errors) {
 fn check_properties(tool: &ToolFn, errors: &mut Errors) {
     let mut seen = HashSet::new();
     for (param, argument) in tool.arguments() {
-        if argument.name.text.is_empty() {
-            errors.push(syn::Error::new(argument.name.span, "a JSON property needs a name; write `#[arg(name = \"…\")]`"));
-        }
-        if !seen.insert(&argument.name.text) && param.cfgs.is_empty() {
-            let message =
-                format!("two parameters are named `{}` for the model; rename one with `#[arg(name = \"…\")]`", argument.name.text);
-            errors.push(syn::Error::new(argument.name.span, message));
+        let aliases = argument.aliases.iter().map(|alias| (alias.value(), alias.span()));
+        let aliases = aliases.filter(|(alias, _)| *alias != argument.name.text);
+        for (name, span) in [(argument.name.text.clone(), argument.name.span)].into_iter().chain(aliases) {
+            if name.is_empty() {
+                errors.push(syn::Error::new(span, "a JSON property needs a name; write `#[arg(name = \"…\")]`"));
+            }
+            let message = format!("two parameters are named `{name}` for the model; rename one with `#[arg(name = \"…\")]`");
+            if !seen.insert(name) && param.cfgs.is_empty() {
+                errors.push(syn::Error::new(span, message));
+            }
         }
     }
 }

@@ -26,6 +26,15 @@ pub(crate) enum SerdeDefault {
     Function(ExprPath),
 }
 
+impl SerdeDefault {
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::OfType(span) => *span,
+            Self::Function(path) => path.span(),
+        }
+    }
+}
+
 pub(crate) fn is_passed_on(attr: &Attribute) -> bool {
     attr.path().is_ident("serde") || attr.path().is_ident("schemars")
 }
@@ -54,11 +63,20 @@ impl PassedOn {
     fn serde(&mut self, meta: &Meta) -> syn::Result<bool> {
         let refuse = |message: &str| Err(syn::Error::new_spanned(meta.path(), message));
         let Some(name) = meta.path().get_ident().map(ToString::to_string) else { return Ok(true) };
+        if name == "rename" && self.rename.is_some() || name == "default" && self.default.is_some() {
+            return refuse(&format!("`{name}` is given twice; remove one"));
+        }
         match (name.as_str(), meta) {
             ("rename", meta) => self.rename = Some(text(meta)?),
             ("alias", meta) => self.aliases.push(text(meta)?),
             ("default", Meta::Path(path)) => self.default = Some(SerdeDefault::OfType(path.span())),
-            ("default", meta) => self.default = Some(SerdeDefault::Function(text(meta)?.parse()?)),
+            ("default", meta) => {
+                let path = text(meta)?;
+                let function = path
+                    .parse()
+                    .map_err(|_| syn::Error::new(path.span(), "this is no function's path; write `default = \"path::to::function\"`"))?;
+                self.default = Some(SerdeDefault::Function(function));
+            }
             ("flatten", _) => return refuse("a parameter is one property; take the whole object with `#[args]` and flatten inside it"),
             ("skip" | "skip_deserializing", _) => return refuse("a parameter that the model does not write is `#[state]`"),
             _ => return Ok(true),

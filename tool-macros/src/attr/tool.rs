@@ -28,7 +28,7 @@ pub(crate) struct ToolOptions {
     pub(crate) strict: Option<Ident>,
     pub(crate) inline: Option<Ident>,
     pub(crate) linked: Option<Ident>,
-    pub(crate) type_name: Option<Ident>,
+    type_name: Option<(Ident, Ident)>,
     krate: Option<(Ident, Path)>,
 }
 
@@ -38,9 +38,15 @@ impl ToolOptions {
         self.krate.as_ref().map_or_else(default_crate, |(_, path)| path.clone())
     }
 
+    /// The name of the type beside the function, if it is not the function's.
+    pub(crate) fn type_name(&self) -> Option<&Ident> {
+        self.type_name.as_ref().map(|(_, name)| name)
+    }
+
     /// The options that concern the item as a whole, which a method is not.
     pub(crate) fn of_items(&self) -> impl Iterator<Item = &Ident> {
-        [self.linked.as_ref(), self.type_name.as_ref(), self.krate.as_ref().map(|(key, _)| key)].into_iter().flatten()
+        let type_name = self.type_name.as_ref().map(|(key, _)| key);
+        [self.linked.as_ref(), type_name, self.krate.as_ref().map(|(key, _)| key)].into_iter().flatten()
     }
 }
 
@@ -86,7 +92,7 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
             Ok(())
         };
         match key.unraw().to_string().as_str() {
-            "concurrency" => options.concurrency = Some(count(value(key, input, "concurrency = 4", |value| value.parse())?, 1)?),
+            "concurrency" => options.concurrency = Some(count(key, input, "concurrency = 4", 1)?),
             "crate" => options.krate = Some((key.clone(), krate(key, input)?)),
             "description" => options.description = Some(description(key, input)?),
             "destructive" => return flag(&mut options.destructive),
@@ -100,7 +106,7 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
             "serialize_by" => options.serialize_by = serialize_by(key, input)?,
             "strict" => return flag(&mut options.strict),
             "timeout" => options.timeout = Some(timeout(&value(key, input, "timeout = \"5s\"", |value| value.parse())?)?),
-            _ => options.type_name = Some(value(key, input, "type = SearchTool", |value| value.parse())?),
+            _ => options.type_name = Some((key.clone(), value(key, input, "type = SearchTool", |value| value.parse())?)),
         }
         Ok(())
     });
@@ -109,10 +115,11 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
 }
 
 /// A count with a least value.
-fn count(written: LitInt, least: u32) -> syn::Result<LitInt> {
+fn count(key: &Ident, input: ParseStream, example: &str, least: u32) -> syn::Result<LitInt> {
+    let written: LitInt = value(key, input, example, |value| value.parse())?;
     match written.base10_parse::<u32>() {
         Ok(count) if count >= least && written.suffix().is_empty() => Ok(written),
-        _ => Err(syn::Error::new(written.span(), format!("this is a count of at least {least}"))),
+        _ => Err(syn::Error::new(written.span(), format!("`{key}` is a count of at least {least}; write `{example}`"))),
     }
 }
 
@@ -136,7 +143,7 @@ fn retry(key: Ident, tokens: TokenStream, errors: &mut Errors) -> RetryOption {
     each_option(tokens, &["attempts", "backoff", "max_backoff"], errors, |key, input| {
         let name = key.unraw().to_string();
         if name == "attempts" {
-            retry.attempts = Some(count(value(key, input, "attempts = 3", |value| value.parse())?, 2)?);
+            retry.attempts = Some(count(key, input, "attempts = 3", 2)?);
             return Ok(());
         }
         let example = format!("{name} = \"100ms\"");

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Index, Type};
 
@@ -21,14 +21,17 @@ pub(super) fn entry(tool: &ToolFn, ty: &Ident) -> TokenStream {
         quote_spanned! {ty.span()=>
             #[automatically_derived]
             impl #private::Provide<#ty> for __ToolStates {
-                fn provide(&self) -> &#ty {
-                    &self.#field
+                fn provide(&self) -> &#private::Lent<#ty> {
+                    &*self.#field
                 }
             }
         }
     });
-    let states = Ident::new(if types.is_empty() { "_" } else { "__tool_states" }, Span::mixed_site());
-    let found = types.iter().map(|ty| quote_spanned!(ty.span()=> #states.find::<#ty>()?));
+    let [states, state] = ["__tool_states", "__tool_state"].map(|name| Ident::new(name, Span::mixed_site()));
+    let names: Vec<Ident> = (0..types.len()).map(|position| format_ident!("{state}_{position}", span = state.span())).collect();
+    let found = types.iter().map(|ty| quote_spanned!(ty.span()=> #states.find::<#ty>()));
+    let missing = (!types.is_empty())
+        .then(|| quote!((#(#names,)*) => ::core::result::Result::Err(#private::missing([#(::core::result::Result::err(#names)),*])),));
     quote! {
         struct __ToolStates(#(::std::sync::Arc<#types>),*);
 
@@ -36,7 +39,12 @@ pub(super) fn entry(tool: &ToolFn, ty: &Ident) -> TokenStream {
 
         #private::link! {
             #name,
-            |#states| ::core::result::Result::Ok(#private::linked::<#ty, __ToolStates>(__ToolStates(#(#found),*)))
+            |#states: &#private::States| match (#(#found,)*) {
+                (#(::core::result::Result::Ok(#names),)*) => {
+                    ::core::result::Result::Ok(#private::linked::<#ty, __ToolStates>(__ToolStates(#(#names),*)))
+                }
+                #missing
+            }
         }
     }
 }

@@ -19,10 +19,10 @@ use crate::ty;
 pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
     let private = private(Span::call_site());
     let krate = tool.options.krate();
-    let ty = tool.options.type_name.as_ref().unwrap_or(&item.sig.ident);
+    let ty = tool.options.type_name().unwrap_or(&item.sig.ident);
     let type_item = named_type(&item.vis, ty);
     let emitted = Emitted { tool, index: 0, holder: None };
-    let (params, name, provides) = (emitted.params(), &tool.name.text, provides([tool]));
+    let (wrappers, params, name, provides) = (emitted.wrappers(), emitted.params(), &tool.name.text, provides([tool]));
     let (set, declare) = (set(), emitted.declare());
     let linked = tool.options.linked.as_ref().map(|_| linked::entry(tool, ty));
     let allowed = allowed();
@@ -35,6 +35,7 @@ pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
         const _: () = {
             use #krate::__private as #private;
 
+            #wrappers
             #params
 
             #[automatically_derived]
@@ -61,10 +62,29 @@ pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
 pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenStream {
     let private = private(Span::call_site());
     let ty = &item.self_ty;
-    let emitted: Vec<Emitted> = tools.iter().enumerate().map(|(index, tool)| Emitted { tool, index, holder: Some(ty) }).collect();
-    let (params, declare) = (emitted.iter().map(Emitted::params), emitted.iter().map(Emitted::declare));
-    let (names, provides, set) = (tools.iter().map(|tool| &tool.name.text), provides(tools), set());
+    let holder = (!item.generics.params.is_empty()).then_some(&**ty);
+    let emitted: Vec<Emitted> = tools.iter().enumerate().map(|(index, tool)| Emitted { tool, index, holder }).collect();
+    let (wrappers, declare) = (emitted.iter().map(Emitted::wrappers), emitted.iter().map(Emitted::declare));
+    let names = tools.iter().map(|ToolFn { cfgs, name, .. }| {
+        let name = &name.text;
+        quote!(#(#cfgs)* #name)
+    });
+    let (provides, set) = (provides(tools), set());
     let (of_type, _, of_type_where) = item.generics.split_for_impl();
+    let params = emitted.iter().map(Emitted::params);
+    let params = match holder {
+        None => quote!(#(#params)*),
+        // Constants of an `impl` block, unlike those beside one, may depend on its type parameters.
+        Some(_) => quote! {
+            #[allow(dead_code)] // never constructed
+            struct __ToolParams<__ToolOwner>(::core::marker::PhantomData<__ToolOwner>);
+
+            #[automatically_derived]
+            impl #of_type __ToolParams<#ty> #of_type_where {
+                #(#params)*
+            }
+        },
+    };
     let mut generics = item.generics.clone();
     generics.params.push(syn::parse_quote!(__ToolState));
     generics.make_where_clause().predicates.push(syn::parse_quote!(__ToolState: #provides));
@@ -77,14 +97,8 @@ pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenS
         const _: () = {
             use #krate::__private as #private;
 
-            // Constants of an `impl` block, unlike those beside one, may depend on its type parameters.
-            #[allow(dead_code)] // never constructed
-            struct __ToolParams<__ToolOwner>(::core::marker::PhantomData<__ToolOwner>);
-
-            #[automatically_derived]
-            impl #of_type __ToolParams<#ty> #of_type_where {
-                #(#params)*
-            }
+            #(#wrappers)*
+            #params
 
             #[automatically_derived]
             impl #of_type #private::Named for #ty #of_type_where {
@@ -107,9 +121,9 @@ fn private(span: Span) -> Ident {
 }
 
 /// Lints that would speak of our code where the user's is meant: our call of a deprecated tool is no use of it, and a type that
-/// is too complex has been reported where it was written.
+/// is too complex, or longer than it need be, has been reported where it was written.
 fn allowed() -> TokenStream {
-    quote!(#[allow(deprecated, clippy::type_complexity)])
+    quote!(#[allow(deprecated, unused_qualifications, clippy::type_complexity)])
 }
 
 fn set() -> Ident {
@@ -175,10 +189,18 @@ impl Emitted<'_> {
         }
     }
 
+    fn wrappers(&self) -> TokenStream {
+        let (cfgs, wrappers) = (&self.tool.cfgs, self.written().filter_map(|(param, name)| param::wrapper_item(param, &name)));
+        wrappers.map(|wrapper| quote!(#(#cfgs)* #wrapper)).collect()
+    }
+
     /// One constant for each parameter, and one for all of them.
     fn params(&self) -> TokenStream {
-        let private = private(Span::call_site());
-        let each = self.written().map(|(param, name)| param::constant(param, &name, self.holder.is_some()));
+        let (private, of_method) = (private(Span::call_site()), &self.tool.cfgs);
+        let each = self.written().map(|(param, name)| {
+            let constant = param::constant(param, &name, self.holder.is_some());
+            quote!(#(#of_method)* #constant)
+        });
         let of_self = self.holder.map(|_| quote!(Self::));
         let names = self.written().map(|(param, name)| {
             let cfgs = &param.cfgs;
@@ -187,6 +209,7 @@ impl Emitted<'_> {
         let (keyword, all) = (constant_keyword(self.holder.is_some()), self.params_name());
         quote! {
             #(#each)*
+            #(#of_method)*
             #keyword #all: &'static [&'static (dyn #private::Describe + ::core::marker::Sync)] = &[#(#names),*];
         }
     }
@@ -194,7 +217,7 @@ impl Emitted<'_> {
     /// Adds the tool to a set.
     fn declare(&self) -> TokenStream {
         let private = private(Span::call_site());
-        let ToolFn { name, description, options, .. } = self.tool;
+        let ToolFn { cfgs, name, description, options, .. } = self.tool;
         let (set, name) = (set(), &name.text);
         let params = self.path(&self.params_name());
         let params = match self.tool.params.iter().any(|param| matches!(param.kind, ParamKind::Whole)) {
@@ -204,6 +227,7 @@ impl Emitted<'_> {
         let behavior = behavior::closure(self.tool, options);
         let run = run::closure(self);
         quote! {
+            #(#cfgs)*
             #private::declare(#set, #private::Declaration::new(#name, #description, #params) #behavior, #run);
         }
     }

@@ -34,9 +34,7 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
     let limits = limits.as_ref().map(|limits| within(ty, limits, wrapper.is_some()));
     // Any part of this that stands elsewhere would draw the underline of a missing bound there.
     let new = quote_spanned!(span=> #private::Param::new(#name, #description));
-    let constant = quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = #new #missing #aliases #limits;);
-    let wrapper = wrapper.filter(|_| !is_associated).map(|wrapper| wrapper_item(param, argument, &wrapper));
-    quote!(#wrapper #constant)
+    quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = #new #missing #aliases #limits;)
 }
 
 /// The type that carries the attributes of serde and schemars, if the parameter has any.
@@ -48,18 +46,20 @@ pub(super) fn wrapper(param: &Param, constant: &Ident) -> Option<Ident> {
 }
 
 /// A field is what those attributes go on.
-fn wrapper_item(param: &Param, argument: &Argument, name: &Ident) -> TokenStream {
+pub(super) fn wrapper_item(param: &Param, constant: &Ident) -> Option<TokenStream> {
+    let name = wrapper(param, constant)?;
+    let ParamKind::Argument(argument) = &param.kind else { return None };
     let private = private(Span::call_site());
     let (cfgs, attrs, ty) = (&param.cfgs, &argument.derive_attrs, decoded_type(&param.ty));
     let [serde, schemars] = ["serde", "schemars"].map(|krate| format!("__tool_private::{krate}"));
-    quote! {
+    Some(quote! {
         #(#cfgs)*
         #[derive(#private::serde::Deserialize, #private::schemars::JsonSchema)]
         #[serde(crate = #serde, transparent)]
         #[schemars(crate = #schemars, inline)]
         #[allow(non_camel_case_types)] // named for its constant
         struct #name(#(#attrs)* #ty);
-    }
+    })
 }
 
 /// What is decoded for a parameter of this type: the type itself, or what its references point to.

@@ -1,7 +1,7 @@
 //! The closure that runs one call: decode, call, finish.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
@@ -94,7 +94,7 @@ fn invoke(emitted: &Emitted, state: &Ident, context: &Ident) -> TokenStream {
         let cfgs = &param.cfgs;
         let input = match &param.kind {
             ParamKind::State => state_input(state, &param.ty),
-            ParamKind::Context => quote_spanned!(param.ty.span()=> #context),
+            ParamKind::Context => Ident::new(&context.to_string(), context.span().located_at(param.ty.span())).into_token_stream(),
             ParamKind::Argument(_) | ParamKind::Whole => {
                 let value = decoded.next().map(|(position, (param, constant))| {
                     let value = value_name(position, param);
