@@ -149,8 +149,14 @@ impl<R: RangeBounds<usize>> Lengths for R {}
 /// What the model reads.
 pub fn check_length<T: Length>(value: Option<&T>, range: impl Lengths) -> Result<(), String> {
     let Some(length) = value.map(T::length).filter(|length| !range.contains(length)) else { return Ok(()) };
-    let counted = if length == 1 { T::COUNTED.one } else { T::COUNTED.many };
-    Err(format!("must have {} {}, but has {length} {counted}", worded(&range.ends()), T::COUNTED.many))
+    let counted = |count: usize| if count == 1 { T::COUNTED.one } else { T::COUNTED.many };
+    let ends = range.ends();
+    let last = ends.iter().rev().find_map(|end| match end {
+        Bound::Included(limit) | Bound::Excluded(limit) => limit.as_u64(),
+        Bound::Unbounded => None,
+    });
+    let limited = counted(last.and_then(|last| usize::try_from(last).ok()).unwrap_or_default());
+    Err(format!("must have {} {limited}, but has {length} {}", worded(&ends), counted(length)))
 }
 
 /// Writes a length into a property's schema.

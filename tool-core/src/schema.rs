@@ -47,6 +47,10 @@ fn finish(mut root: Value, generator: &mut SchemaGenerator) -> Value {
 pub(crate) fn of_object(params: &[&(dyn Describe + Sync)]) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let root = params.first().map(|param| param.property(&mut generator).to_value()).unwrap_or_default();
+    let root = match root {
+        Value::Bool(true) => json!({ "type": "object", "properties": {}, "additionalProperties": true }),
+        root => root,
+    };
     let root = match root.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/")) {
         Some(name) => generator.definitions().get(name).cloned().unwrap_or_default(),
         None => root,
@@ -70,8 +74,9 @@ fn unite(root: &mut Map<String, Value>) {
         Some(name) => root.get("$defs").and_then(|definitions| definitions.get(name)).cloned(),
         None => Some(form.clone()),
     };
-    let forms: Vec<Value> = forms.iter().filter_map(form).collect();
-    if !forms.iter().all(|form| is_type_of(form, "object")) {
+    // A call never has any other form.
+    let forms: Vec<Value> = forms.iter().filter_map(form).filter(|form| is_type_of(form, "object")).collect();
+    if forms.is_empty() {
         return;
     }
     root.remove("anyOf");

@@ -36,6 +36,22 @@ pub(crate) fn is_string(ty: &Type) -> bool {
     path_ending(ty, &["string", "String"]).is_some()
 }
 
+/// Whether a type is spelled as one whose JSON is no object.
+pub(crate) fn is_no_object(ty: &Type) -> bool {
+    const NAMES: [&str; 18] = [
+        "String", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16", "u32", "u64",
+        "usize",
+    ];
+    match peel(ty) {
+        Type::Reference(reference) => is_no_object(&reference.elem),
+        Type::Array(_) | Type::Slice(_) | Type::Tuple(_) => true,
+        Type::Path(TypePath { qself: None, path, .. }) => {
+            path.segments.last().is_some_and(|last| NAMES.iter().any(|name| last.ident == name))
+        }
+        _ => false,
+    }
+}
+
 /// `CallContext` or `&CallContext`, under any path.
 pub(crate) fn is_call_context(ty: &Type) -> bool {
     match peel(ty) {

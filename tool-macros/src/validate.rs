@@ -132,6 +132,10 @@ fn check_whole(tool: &ToolFn, ty: &Type, errors: &mut Errors) {
         let message = format!("a call always has an arguments object; write `{}`, with optional fields", compact(inner));
         errors.push(syn::Error::new_spanned(ty, message));
     }
+    if ty::is_no_object(ty) {
+        let message = "the arguments of a call are an object, which this is not; take a struct, or remove `#[args]`";
+        errors.push(syn::Error::new_spanned(ty, message));
+    }
     for (param, _) in tool.arguments() {
         let message = "`#[args]` is the whole object already; move this into its type, or mark it `#[state]`";
         errors.push(syn::Error::new_spanned(&param.ty, message));

@@ -17,7 +17,7 @@ const MOST_TOOLS: usize = 128;
 /// request. The same set gives the same bytes in every run.
 ///
 /// # Errors
-/// There are more tools than services accept, or one has an array without `items`.
+/// There are more tools than services accept, or one has parameters that are no object, or an array without `items`.
 ///
 /// ```
 /// use tool_core::{tool, tools};
@@ -52,6 +52,9 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
 
 fn tool(definition: &ToolDefinition) -> Result<Tool, InvalidTools> {
     let mut parameters = definition.parameters().clone();
+    if parameters["type"] != "object" {
+        return Err(InvalidTools::NotAnObject { tool: definition.name().to_owned() });
+    }
     if let Some(path) = array_without_items(&parameters, &mut Vec::new()) {
         return Err(InvalidTools::ArrayWithoutItems { tool: definition.name().to_owned(), path: path.join(".") });
     }
@@ -94,6 +97,12 @@ pub enum InvalidTools {
     TooMany {
         /// How many there are.
         count: usize,
+    },
+    /// Services accept parameters only as an object.
+    #[error("the parameters of tool `{tool}` are no object; take a struct with `#[args]`, or a parameter for each property")]
+    NotAnObject {
+        /// The tool.
+        tool: String,
     },
     /// Services refuse an array that does not say what is in it, and the whole request with it.
     #[error("the parameters of tool `{tool}` have an array without `items` at `{path}`; write `\"items\": {{}}` for any")]
