@@ -1,7 +1,5 @@
 //! The arguments of one call: a JSON object read once into a slot per parameter, every mistake in it reported together.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 
@@ -140,10 +138,11 @@ pub(crate) fn object(text: &str) -> Result<Map<String, Value>, ToolError> {
 /// # Errors
 /// As [`object`], or the object is not what the type makes of one.
 pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
-    // Also what a struct would accept in its place, an array for example, is no object.
-    serde_json::from_str::<HashMap<Cow<'_, str>, IgnoredAny>>(text).map_err(|error| not_an_object(text, &error))?;
-    let read = serde_json::from_str(text).map(|raw| param.read(Some(raw))).map_err(|error| not_an_object(text, &error))?;
-    read.map_err(|error| ToolError::invalid_arguments(ArgumentsError(vec![error])))
+    let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_an_object(text, &error))?;
+    if !raw.get().starts_with('{') {
+        object(text)?; // refused, in the same words
+    }
+    param.read(Some(raw)).map_err(|error| ToolError::invalid_arguments(ArgumentsError(vec![error])))
 }
 
 fn not_an_object(text: &str, error: &serde_json::Error) -> ToolError {

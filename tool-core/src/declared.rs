@@ -57,7 +57,9 @@ impl<'a> Seen<'a> {
                 let mut theirs = 0;
                 while theirs < seen.names.len() {
                     if same(names[ours], seen.names[theirs]) {
-                        panic!("two tools of one name in one `tools![..]`; rename one with `#[tool(name = \"..\")]`");
+                        panic!(
+                            "two tools of one name in one `tools![..]`; rename one with `#[tool(name = \"..\")]`, or keep two objects apart with `ToolSet::prefix`"
+                        );
                     }
                     theirs += 1;
                 }

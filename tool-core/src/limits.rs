@@ -1,7 +1,7 @@
 //! What part of its type a parameter admits: numbers within a range, text and lists of a length. Used by generated code.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::{Bound, RangeBounds};
 
 use schemars::Schema;
@@ -84,7 +84,7 @@ pub fn narrow_range<T>(schema: &mut Schema, range: impl Limits<T>) {
 #[diagnostic::on_unimplemented(
     message = "`length` cannot limit a parameter of type `{Self}`",
     label = "has no length",
-    note = "`length` limits text, lists, sets and maps"
+    note = "`length` limits text, lists and maps"
 )]
 pub trait Length {
     /// What is counted, and the keywords of JSON Schema that limit it.
@@ -126,8 +126,6 @@ lengths! {
     Vec<T> [T]: ITEMS of list = list.len();
     Box<[T]> [T]: ITEMS of list = list.len();
     VecDeque<T> [T]: ITEMS of list = list.len();
-    BTreeSet<T> [T]: ITEMS of set = set.len();
-    HashSet<T, H> [T H]: ITEMS of set = set.len();
     BTreeMap<K, V> [K V]: PROPERTIES of map = map.len();
     HashMap<K, V, H> [K V H]: PROPERTIES of map = map.len();
 }

@@ -20,7 +20,7 @@ impl States {
         Self::default()
     }
 
-    /// Adds one, in place of an earlier one of its type.
+    /// Adds one, in place of an earlier one of its type. What is in an `Arc` goes through [`with_shared`](Self::with_shared).
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(self, state: T) -> Self {
         self.with_shared(Arc::new(state))
@@ -29,6 +29,7 @@ impl States {
     /// As [`with`](Self::with), for state that the program keeps a hold of, or a trait object.
     #[must_use]
     pub fn with_shared<T: Send + Sync + ?Sized + 'static>(mut self, state: Arc<T>) -> Self {
+        self.0.insert(TypeId::of::<Arc<Arc<T>>>(), Box::new(Arc::new(Arc::clone(&state)))); // for `#[state] state: Arc<T>`
         self.0.insert(TypeId::of::<Arc<T>>(), Box::new(state));
         self
     }
@@ -36,7 +37,7 @@ impl States {
     /// The state of that type. Used by generated code.
     ///
     /// # Errors
-    /// There is none.
+    /// The name of the type, of which none was added.
     #[doc(hidden)]
     pub fn find<T: Send + Sync + ?Sized + 'static>(&self) -> Result<Arc<T>, &'static str> {
         let found = self.0.get(&TypeId::of::<Arc<T>>()).and_then(|state| state.downcast_ref::<Arc<T>>());

@@ -51,10 +51,7 @@ pub(crate) fn of_object(params: &[&(dyn Describe + Sync)]) -> Value {
         Value::Bool(true) => json!({ "type": "object", "properties": {}, "additionalProperties": true }),
         root => root,
     };
-    let root = match root.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/")) {
-        Some(name) => generator.definitions().get(name).cloned().unwrap_or_default(),
-        None => root,
-    };
+    let root = resolved(root, generator.definitions());
     let mut schema = Schema::try_from(finish(root, &mut generator)).unwrap_or_default();
     if let Some(object) = schema.as_object_mut() {
         unite(object);
@@ -66,47 +63,62 @@ pub(crate) fn of_object(params: &[&(dyn Describe + Sync)]) -> Value {
     schema.to_value()
 }
 
+/// What a reference refers to, at the end of all references.
+fn resolved(mut schema: Value, definitions: &Map<String, Value>) -> Value {
+    for _ in 0..definitions.len() {
+        match definition_name(&schema).and_then(|name| definitions.get(&name)) {
+            Some(target) => schema = target.clone(),
+            None => break,
+        }
+    }
+    schema
+}
+
 /// Input:  `{"anyOf": [{"properties": {"kind": {"const": "a"}, "x": …}, …}, {"properties": {"kind": {"const": "b"}}, …}]}`
 /// Output: `{"properties": {"kind": {"anyOf": [{"const": "a"}, {"const": "b"}]}, "x": …}, "required": ["kind"], …}`
 fn unite(root: &mut Map<String, Value>) {
-    let Some(forms) = root.get("anyOf").and_then(Value::as_array) else { return };
-    let form = |form: &Value| match form.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/")) {
-        Some(name) => root.get("$defs").and_then(|definitions| definitions.get(name)).cloned(),
-        None => Some(form.clone()),
-    };
+    let Some(Value::Array(forms)) = root.remove("anyOf") else { return };
+    let definitions = root.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
     // A call never has any other form.
-    let forms: Vec<Value> = forms.iter().filter_map(form).filter(|form| is_type_of(form, "object")).collect();
-    if forms.is_empty() {
-        return;
+    let forms = forms.into_iter().map(|form| resolved(form, &definitions)).filter(|form| is_type_of(form, "object"));
+    let forms: Vec<Value> = forms.collect();
+    let is_open = |form: &Map<String, Value>| form.get("additionalProperties").is_some_and(|more| more != false);
+    let open = is_open(root) || forms.iter().filter_map(Value::as_object).any(is_open);
+    let properties = root.entry("properties").or_insert_with(|| json!({}));
+    for (name, schema) in forms.iter().flat_map(|form| form["properties"].as_object().into_iter().flatten()) {
+        let seen = match properties.get(name) {
+            None => schema.clone(),
+            Some(seen) if seen == schema => continue,
+            Some(seen) => either(seen, schema),
+        };
+        properties[name] = seen;
     }
-    root.remove("anyOf");
-    let (mut properties, mut required): (Map<String, Value>, Option<Vec<Value>>) = (Map::new(), None);
-    for form in &forms {
-        for (name, schema) in form["properties"].as_object().into_iter().flatten() {
-            match properties.get_mut(name) {
-                None => drop(properties.insert(name.clone(), json!({ "anyOf": [schema] }))),
-                Some(seen) => {
-                    if let Some(seen) = seen["anyOf"].as_array_mut().filter(|seen| !seen.contains(schema)) {
-                        seen.push(schema.clone());
-                    }
-                }
-            }
-        }
-        let own: Vec<Value> = form["required"].as_array().cloned().unwrap_or_default();
-        required = Some(match required {
-            None => own,
-            Some(all) => all.into_iter().filter(|name| own.contains(name)).collect(),
-        });
-    }
-    for schema in properties.values_mut() {
-        if let Some([only]) = schema["anyOf"].as_array().map(Vec::as_slice) {
-            *schema = only.clone();
-        }
+    let requires = |form: &Value, name: &Value| form["required"].as_array().is_some_and(|required| required.contains(name));
+    let (first, others) = forms.split_first().unwrap_or((&Value::Null, &[]));
+    let common = first["required"].as_array().into_iter().flatten().filter(|name| others.iter().all(|form| requires(form, name)));
+    if let Some(required) = root.entry("required").or_insert_with(|| json!([])).as_array_mut() {
+        required.extend(common.cloned());
     }
     root.insert("type".to_owned(), "object".into());
-    root.insert("properties".to_owned(), properties.into());
-    root.insert("required".to_owned(), required.unwrap_or_default().into());
-    root.insert("additionalProperties".to_owned(), false.into());
+    root.insert("additionalProperties".to_owned(), open.into());
+}
+
+fn either(one: &Value, other: &Value) -> Value {
+    match one.get("anyOf").and_then(Value::as_array).filter(|_| one.as_object().is_some_and(|one| one.len() == 1)) {
+        Some(branches) if branches.contains(other) => one.clone(),
+        Some(branches) => {
+            let branches: Vec<&Value> = branches.iter().chain([other]).collect();
+            json!({ "anyOf": branches })
+        }
+        None => json!({ "anyOf": [one, other] }),
+    }
+}
+
+/// The name of the definition that a schema refers to. In the reference it is written as a fragment of a URI.
+fn definition_name(schema: &Value) -> Option<String> {
+    let name = schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
+    let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
+    Some(name.replace("~1", "/").replace("~0", "~"))
 }
 
 /// The schema of one type, with its definitions left in the generator.
@@ -119,6 +131,7 @@ pub(crate) fn describe(schema: Schema, description: &str) -> Schema {
     if description.is_empty() {
         return schema;
     }
+    let description = description.trim_matches('\n').trim_end(); // of included text
     let mut described = Map::from_iter([("description".to_owned(), Value::from(description))]);
     match schema.to_value() {
         Value::Object(rest) => described.extend(rest.into_iter().filter(|(key, _)| key != "description")),
@@ -158,10 +171,10 @@ fn join(schema: &mut Schema, definitions: &Map<String, Value>, within: &mut Vec<
 }
 
 fn referred<'d>(object: &Map<String, Value>, definitions: &'d Map<String, Value>) -> Option<(String, &'d Map<String, Value>)> {
-    let name = object.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
-    let target = definitions.get(name)?.as_object()?;
+    let name = definition_name(&Value::Object(object.clone()))?;
+    let target = definitions.get(&name)?.as_object()?;
     let has_parts = ["$ref", "properties", "oneOf", "anyOf"].iter().any(|key| target.contains_key(*key));
-    has_parts.then(|| (name.to_owned(), target))
+    has_parts.then_some((name, target))
 }
 
 /// Moves the properties of an object into each of its branches.
@@ -212,10 +225,7 @@ fn drop_unused_definitions(root: &mut Schema) {
 /// The names of the definitions referred to anywhere in a schema.
 fn references(schema: &Value) -> Vec<String> {
     match schema {
-        Value::Object(object) => {
-            let own = object.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/"));
-            own.map(str::to_owned).into_iter().chain(object.values().flat_map(references)).collect()
-        }
+        Value::Object(object) => definition_name(schema).into_iter().chain(object.values().flat_map(references)).collect(),
         Value::Array(values) => values.iter().flat_map(references).collect(),
         _ => Vec::new(),
     }
@@ -315,10 +325,11 @@ fn tidy_format(object: &mut Map<String, Value>) {
     let known = ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"];
     match object.get("format").and_then(Value::as_str) {
         Some("ip") => {
+            let mut versions = ["ipv4", "ipv6"].map(|format| json!({ "type": "string", "format": format })).to_vec();
+            versions.extend(is_type(object, &["null"]).then(|| json!({ "type": "null" })));
             object.remove("type");
             object.remove("format");
-            let versions = ["ipv4", "ipv6"].map(|format| json!({ "type": "string", "format": format }));
-            object.insert("anyOf".to_owned(), versions.to_vec().into());
+            object.insert("anyOf".to_owned(), versions.into());
         }
         Some(format) if !known.contains(&format) => drop(object.remove("format")),
         _ => {}

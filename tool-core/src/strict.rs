@@ -27,7 +27,7 @@ impl<D> Strict<D> {
 macro_rules! forward {
     ($($method:ident($($argument:ident: $ty:ty),*);)*) => { $(
         fn $method<V: Visitor<'de>>(self, $($argument: $ty,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$method($($argument,)* Inside { visitor, fields: None })
+            self.inner.$method($($argument,)* Inside { reader: visitor, fields: None })
         }
     )* };
 }
@@ -57,7 +57,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_struct(name, fields, Inside { visitor, fields: Some(fields) })
+        self.inner.deserialize_struct(name, fields, Inside { reader: visitor, fields: Some(fields) })
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, D::Error> {
@@ -76,7 +76,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
 
 /// Wraps a visitor, what it is given to look into, and seeds: whatever reads on from here.
 struct Inside<V> {
-    visitor: V,
+    reader: V,
     /// Those of the struct being read.
     fields: Fields,
 }
@@ -84,7 +84,7 @@ struct Inside<V> {
 macro_rules! visit {
     ($($method:ident($ty:ty);)*) => { $(
         fn $method<E: serde::de::Error>(self, value: $ty) -> Result<V::Value, E> {
-            self.visitor.$method(value)
+            self.reader.$method(value)
         }
     )* };
 }
@@ -93,7 +93,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Inside<V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.visitor.expecting(f)
+        self.reader.expecting(f)
     }
 
     visit! {
@@ -106,34 +106,34 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Inside<V> {
     }
 
     fn visit_none<E: serde::de::Error>(self) -> Result<V::Value, E> {
-        self.visitor.visit_none()
+        self.reader.visit_none()
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<V::Value, E> {
-        self.visitor.visit_unit()
+        self.reader.visit_unit()
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_some(Strict::new(inner))
+        self.reader.visit_some(Strict::new(inner))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
-        self.visitor.visit_newtype_struct(Strict::new(inner))
+        self.reader.visit_newtype_struct(Strict::new(inner))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
         match self.fields {
-            None => self.visitor.visit_seq(Access { inner: items, fields: None }),
+            None => self.reader.visit_seq(Access { inner: items, fields: None }),
             Some(_) => Err(A::Error::invalid_type(Unexpected::Seq, &self)),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(Access { inner: map, fields: self.fields })
+        self.reader.visit_map(Access { inner: map, fields: self.fields })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_enum(Access { inner: variant, fields: None })
+        self.reader.visit_enum(Access { inner: variant, fields: None })
     }
 }
 
@@ -141,7 +141,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Inside<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.visitor.deserialize(Strict { inner, siblings: self.fields })
+        self.reader.deserialize(Strict { inner, siblings: self.fields })
     }
 }
 
@@ -155,7 +155,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Access<A> {
     type Error = A::Error;
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(Inside { visitor: seed, fields: None })
+        self.inner.next_element_seed(Inside { reader: seed, fields: None })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -171,7 +171,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Access<A> {
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Inside { visitor: seed, fields: self.fields })
+        self.inner.next_value_seed(Inside { reader: seed, fields: self.fields })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -197,14 +197,14 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Access<A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.newtype_variant_seed(Inside { visitor: seed, fields: None })
+        self.inner.newtype_variant_seed(Inside { reader: seed, fields: None })
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.inner.tuple_variant(length, Inside { visitor, fields: None })
+        self.inner.tuple_variant(length, Inside { reader: visitor, fields: None })
     }
 
     fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, A::Error> {
-        self.inner.struct_variant(fields, Inside { visitor, fields: Some(fields) })
+        self.inner.struct_variant(fields, Inside { reader: visitor, fields: Some(fields) })
     }
 }

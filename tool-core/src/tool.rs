@@ -100,19 +100,28 @@ impl ToolDefinition {
         if !is_legal(&name) {
             return Err(InvalidDefinition::Name(name));
         }
-        let unsupported = ["oneOf", "anyOf", "allOf", "enum", "not"].into_iter().find(|key| parameters.get(key).is_some());
+        let definition = Self { checks_arguments: false, ..Self::declared(name, description, parameters) };
+        definition.check().map(|()| definition)
+    }
+
+    /// Whether services accept its parameters, as they need not those of every `#[args]` type.
+    ///
+    /// # Errors
+    /// They are not the schema of a plain object.
+    pub fn check(&self) -> Result<(), InvalidDefinition> {
+        let name = || self.name.clone();
+        let unsupported = ["oneOf", "anyOf", "allOf", "enum", "not"].into_iter().find(|key| self.parameters.get(key).is_some());
         match unsupported {
-            None if parameters["type"] == json!("object") => {
-                Ok(Self { checks_arguments: false, ..Self::declared(name, description, parameters) })
-            }
-            None => Err(InvalidDefinition::NotAnObject { name }),
-            Some(keyword) => Err(InvalidDefinition::RootKeyword { name, keyword }),
+            None if self.parameters["type"] == json!("object") => Ok(()),
+            None => Err(InvalidDefinition::NotAnObject { name: name() }),
+            Some(keyword) => Err(InvalidDefinition::RootKeyword { name: name(), keyword }),
         }
     }
 
     /// As [`new`](Self::new), for what the macro has already checked.
     pub(crate) fn declared(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
-        let (name, description) = (name.into(), description.into());
+        let description: String = description.into();
+        let (name, description) = (name.into(), description.trim_matches('\n').trim_end().to_owned()); // of included text
         Self { name, description, parameters, behavior: Behavior::default(), checks_arguments: true }
     }
 

@@ -25,7 +25,10 @@ impl Doc {
 
     /// The value of a `description` option.
     pub(crate) fn from_expr(value: Expr) -> Self {
-        Self(vec![Part::from_expr(value)])
+        Self(vec![match value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Part::Line(text.value()),
+            code => Part::Code(code),
+        }])
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -61,7 +61,7 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | `#[arg(range(1..=50))]` | numbers in that range |
 /// | `#[arg(length(1..=80))]` | text of that many characters, a list or a map of that many entries |
 /// | `#[arg(name = "type")]`, `#[arg(description = "…")]` | another property name; another description |
-/// | `#[serde(…)]`, `#[schemars(…)]` | as those derives say of a field: `alias`, `with`, `deserialize_with`, … |
+/// | `#[serde(…)]`, `#[schemars(…)]` | as those derives say of a field: `alias`, `with`, `deserialize_with`, …; what only schemars knows, a `regex` for example, is shown and not checked, and beside such attributes no default is shown |
 /// | `#[args] query: LabQuery` | the whole object is one value of that struct |
 /// | `#[state] db: &Db`, or an owned `Clone` type | nothing: it comes from the program |
 /// | `#[context] cx: &CallContext` | nothing: it is the call itself, its id for example |
@@ -138,21 +138,22 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | `read_only` | calls change nothing |
 /// | `idempotent` | a repeated call changes no more than the first did |
 /// | `destructive` | a call may destroy what cannot be brought back |
-/// | `concurrency = 4` | how many calls of it may run at once |
-/// | `exclusive` | a call runs with no other call of its message beside it |
-/// | `serialize_by(patient_id)` | calls with equal values of these parameters run one after the other |
-/// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a failed call is tried again; for `read_only` or `idempotent` tools |
-/// | `strict` | its schema has to be one that a service can enforce |
+/// | `concurrency = 4` | how many calls of it may run at once (not acted on yet) |
+/// | `exclusive` | a call is to run with no other call of its message beside it (not acted on yet) |
+/// | `serialize_by(patient_id)` | calls with equal values of these parameters are to run one after the other (not acted on yet) |
+/// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a failed call may be tried again; for `read_only` or `idempotent` tools (not acted on yet) |
+/// | `strict` | its schema has to be one that a service can enforce (not acted on yet) |
 /// | `linked` | listed by the linker, for `ToolSet::linked` (feature `linked`) |
 /// | `type = SearchTool` | the name of its type, instead of the function's |
 /// | `crate = my_crate::tool_core` | where `tool_core` is found, if not at `::tool_core` |
 ///
 /// How calls behave is part of the definition, as `Behavior`. Of it the dispatcher acts on `timeout` and `read_only`; the rest
-/// is there for the program to read.
+/// is checked, and there for the program to read.
 ///
 /// # Mistakes
 ///
-/// Each is reported where it was made, with the mend, and several at once:
+/// Each is reported where it was made, with the mend, and several at once. (One cannot be: on an associated function outside of
+/// a [`toolbox`](macro@toolbox), rustc speaks of a `struct` in an `impl`.)
 ///
 /// ```compile_fail
 /// use tool_core::tool;
@@ -223,7 +224,7 @@ fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
 /// assert_eq!(results[1].content(), "2");
 /// ```
 ///
-/// A type has one such block; it may be generic (`tools![Hospital<Pg>]`). Tools of several types stand in one list with
+/// A type has one such block, and all its tools stand there; it may be generic (`tools![Hospital<Pg>]`). Tools of several types stand in one list with
 /// functions, given a state that provides each ([`Provide`](derive@Provide)); `ToolSet::prefix` keeps two objects of one type
 /// apart. The only option is `crate = path`, as for [`tool`](macro@tool).
 #[proc_macro_attribute]

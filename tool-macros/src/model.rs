@@ -111,7 +111,7 @@ impl ToolFn {
         let mut errors = Errors::default();
         let options = attr::tool_options(options, &mut errors);
         let params = sig.inputs.iter().filter_map(|input| match (input, owner) {
-            (FnArg::Receiver(receiver), Some(owner)) => Param::from_receiver(receiver, owner, &mut errors),
+            (FnArg::Receiver(receiver), Some(_)) => Param::from_receiver(receiver, &mut errors),
             (FnArg::Receiver(receiver), None) => {
                 let message = "a `#[tool]` method needs `#[toolbox]` on its `impl` block; or share data with a `#[state]` parameter";
                 errors.push(syn::Error::new(receiver.self_token.span, message));
@@ -134,12 +134,12 @@ impl ToolFn {
 
 impl Param {
     /// A method's `&self` is state of its type.
-    fn from_receiver(receiver: &Receiver, owner: &Type, errors: &mut Errors) -> Option<Self> {
+    fn from_receiver(receiver: &Receiver, errors: &mut Errors) -> Option<Self> {
         let span = receiver.self_token.span;
         let mut refuse = |span, message| errors.push(syn::Error::new(span, message));
         match &receiver.kind {
             ReceiverKind::Reference(_, _, None) => {
-                let ty = syn::parse2(quote_spanned!(span=> &#owner)).ok()?;
+                let ty = syn::parse_quote_spanned!(span=> &Self);
                 return Some(Self { cfgs: Vec::new(), ident: None, ty, kind: ParamKind::State });
             }
             ReceiverKind::Reference(_, _, Some(mutability)) => {
@@ -212,8 +212,9 @@ fn check_conditional(input: &PatType, errors: &mut Errors) {
 fn conditional_helper(attr: &Attribute) -> Option<Ident> {
     let syn::Meta::List(list) = &attr.meta else { return None };
     let is_helper = |ident: &Ident| HELPERS.iter().any(|helper| ident == helper);
-    let mut tokens = attr.path().is_ident("cfg_attr").then(|| list.tokens.clone())?.into_iter();
-    tokens.find_map(|token| if let TokenTree::Ident(ident) = token { Some(ident).filter(is_helper) } else { None })
+    let tokens = attr.path().is_ident("cfg_attr").then(|| list.tokens.clone())?.into_iter();
+    let mut attributes = tokens.skip_while(|token| !matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')); // the condition
+    attributes.find_map(|token| if let TokenTree::Ident(ident) = token { Some(ident).filter(is_helper) } else { None })
 }
 
 impl Argument {

@@ -1,6 +1,8 @@
 //! Every question asked of a type by its spelling. The macro sees no more than that: an alias of `Option<T>` is a required
 //! parameter, and an alias of `&str` a borrowed one that cannot be.
 
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeParamBound, TypePath, TypeReference};
 
 /// The type behind the invisible group that `macro_rules!` puts round `$t:ty`, and behind parentheses.
@@ -46,7 +48,7 @@ pub(crate) fn is_no_object(ty: &Type) -> bool {
         Type::Reference(reference) => is_no_object(&reference.elem),
         Type::Array(_) | Type::Slice(_) | Type::Tuple(_) => true,
         Type::Path(TypePath { qself: None, path, .. }) => {
-            path.segments.last().is_some_and(|last| NAMES.iter().any(|name| last.ident == name))
+            path.segments.len() == 1 && path.segments.last().is_some_and(|last| NAMES.iter().any(|name| last.ident == name))
         }
         _ => false,
     }
@@ -82,6 +84,28 @@ pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
+/// The type with `'static` in place of `'_`: what is decoded, or lent from the state, borrows from nothing else.
+pub(crate) fn without_elided_lifetimes(ty: &Type) -> TokenStream {
+    fn each(tokens: TokenStream) -> TokenStream {
+        let mut quoted = false;
+        let token = |token: TokenTree| {
+            let elided = quoted && matches!(&token, TokenTree::Ident(ident) if ident == "_");
+            quoted = matches!(&token, TokenTree::Punct(quote) if quote.as_char() == '\'');
+            match token {
+                TokenTree::Ident(ident) if elided => TokenTree::Ident(Ident::new("static", ident.span())),
+                TokenTree::Group(group) => {
+                    let mut inner = Group::new(group.delimiter(), each(group.stream()));
+                    inner.set_span(group.span());
+                    TokenTree::Group(inner)
+                }
+                other => other,
+            }
+        };
+        tokens.into_iter().map(token).collect()
+    }
+    each(ty.to_token_stream())
+}
+
 /// Whether a function declared without `async` returns a future all the same: `-> impl Future<…>`.
 pub(crate) fn is_impl_future(output: &ReturnType) -> bool {
     let ReturnType::Type(_, ty) = output else { return false };
@@ -95,7 +119,6 @@ pub(crate) fn is_impl_future(output: &ReturnType) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use quote::ToTokens;
     use syn::parse_quote;
 
     #[test]

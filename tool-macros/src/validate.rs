@@ -1,6 +1,6 @@
 //! Every rule that needs the whole model.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
@@ -22,7 +22,7 @@ pub(crate) fn check(tool: &ToolFn) -> syn::Result<()> {
             ParamKind::State => check_state(param, &mut errors),
             ParamKind::Context => check_context_type(&param.ty, &mut errors),
             ParamKind::Argument(argument) => check_argument(&param.ty, argument, &mut errors),
-            ParamKind::Whole => check_whole(tool, &param.ty, &mut errors),
+            ParamKind::Whole => check_whole(tool, param, &mut errors),
         }
     }
     check_properties(tool, &mut errors);
@@ -39,6 +39,12 @@ fn check_signature(tool: &ToolFn, errors: &mut Errors) {
             }
             generic => refuse(generic.span(), "a tool cannot be generic, since the model sees one schema; write a concrete type"),
         }
+    }
+    if let Some(bounds) = &signature.generics.where_clause {
+        refuse(
+            bounds.where_token.span,
+            "a tool has no `where` clause, since it is not generic; put the bound on the `impl` block, or remove it",
+        );
     }
     if let Some(constness) = signature.constness {
         refuse(constness.span(), "a tool cannot be a `const fn`; remove `const`, or call it from a tool");
@@ -102,6 +108,7 @@ fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
         let param = tool.params.iter().find(|param| param.ident.as_ref() == Some(name));
         match param.map(|param| &param.kind) {
             Some(ParamKind::Argument(_)) => {}
+            Some(ParamKind::Whole) => refuse(name.span(), "calls are told apart by single properties; `#[args]` is the whole object"),
             Some(_) => refuse(name.span(), "calls are told apart by what the model writes; name one of those parameters"),
             None => refuse(name.span(), &format!("there is no parameter `{name}` to tell calls apart by; name one that is there")),
         }
@@ -115,19 +122,32 @@ fn check_state(param: &Param, errors: &mut Errors) {
         errors
             .push(syn::Error::new(mutability.span, "calls run at once and share the state; take `&T`, and put a lock inside what changes"));
     }
+    let lifetime = ty::reference(&param.ty).and_then(|reference| reference.lifetime.as_ref());
+    if let Some(lifetime) = lifetime.filter(|lifetime| lifetime.ident == "static") {
+        errors.push(syn::Error::new_spanned(lifetime, "state is lent for the call; remove `'static`, or take an owned `Clone` type"));
+    }
+    if let Some(reference) = ty::option_of(&param.ty).and_then(ty::reference) {
+        let message = format!("state is lent as it is; take `&Option<{}>`, which the state then provides", compact(&reference.elem));
+        errors.push(syn::Error::new_spanned(&param.ty, message));
+    }
     if let Some(cfg) = param.cfgs.first() {
         errors.push(syn::Error::new_spanned(cfg, CONDITIONAL_STATE));
     }
 }
 
 fn check_context_type(ty: &Type, errors: &mut Errors) {
-    if ty::reference(ty).is_none_or(|reference| reference.mutability.is_some()) {
+    let is_shared = |reference: &syn::TypeReference| reference.mutability.is_none() && reference.lifetime.is_none();
+    if !ty::reference(ty).is_some_and(is_shared) {
         errors.push(syn::Error::new_spanned(ty, "a call's context is shared with the dispatcher; take `&CallContext`"));
     }
 }
 
-fn check_whole(tool: &ToolFn, ty: &Type, errors: &mut Errors) {
+fn check_whole(tool: &ToolFn, param: &Param, errors: &mut Errors) {
+    let ty = &param.ty;
     check_argument_type(ty, errors);
+    if let Some(cfg) = param.cfgs.first() {
+        errors.push(syn::Error::new_spanned(cfg, "a call always has an arguments object; put the condition on fields of its type"));
+    }
     if let Some(inner) = ty::option_of(ty) {
         let message = format!("a call always has an arguments object; write `{}`, with optional fields", compact(inner));
         errors.push(syn::Error::new_spanned(ty, message));
@@ -140,7 +160,7 @@ fn check_whole(tool: &ToolFn, ty: &Type, errors: &mut Errors) {
         let message = "`#[args]` is the whole object already; move this into its type, or mark it `#[state]`";
         errors.push(syn::Error::new_spanned(&param.ty, message));
     }
-    let wholes = tool.params.iter().filter(|param| matches!(param.kind, ParamKind::Whole) && param.cfgs.is_empty());
+    let wholes = tool.params.iter().filter(|param| matches!(param.kind, ParamKind::Whole));
     if let Some(second) = wholes.skip(1).find(|param| std::ptr::eq(&param.ty, ty)) {
         errors.push(syn::Error::new_spanned(&second.ty, "there is one arguments object; take one type for it"));
     }
@@ -160,7 +180,10 @@ fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {
             errors.push(syn::Error::new_spanned(default, message));
         }
     }
-    if let (Some(Default::Expr(default)), Some(limits)) = (&argument.default, &argument.limits) {
+    let (Some(Limits::Range(range)) | Some(Limits::Length(range))) = &argument.limits else { return };
+    if is_empty(range) {
+        errors.push(syn::Error::new_spanned(range, "no value lies in this range; write the lower limit first"));
+    } else if let (Some(Default::Expr(default)), Some(limits)) = (&argument.default, &argument.limits) {
         let excluded = match limits {
             Limits::Range(range) => number(default).is_some_and(|value| !admits(range, value)),
             Limits::Length(range) => length(default).is_some_and(|value| !admits(range, value)),
@@ -169,6 +192,13 @@ fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {
             errors.push(syn::Error::new_spanned(default, "this default lies outside the limits of its own parameter; move one of them"));
         }
     }
+}
+
+/// Whether a range admits nothing, as far as its limits are literals.
+fn is_empty(range: &ExprRange) -> bool {
+    let end = range.end.as_deref().and_then(number);
+    let least = range.start.as_deref().and_then(number);
+    least.zip(end).is_some_and(|(least, end)| if matches!(range.limits, RangeLimits::Closed(_)) { least > end } else { least >= end })
 }
 
 /// Whether a range admits a value, as far as its limits are literals.
@@ -221,7 +251,7 @@ fn check_argument_type(ty: &Type, errors: &mut Errors) {
 }
 
 fn check_properties(tool: &ToolFn, errors: &mut Errors) {
-    let mut seen = HashSet::new();
+    let mut seen = HashMap::new();
     for (param, argument) in tool.arguments() {
         let aliases = argument.aliases.iter().map(|alias| (alias.value(), alias.span()));
         let aliases = aliases.filter(|(alias, _)| *alias != argument.name.text);
@@ -230,7 +260,8 @@ fn check_properties(tool: &ToolFn, errors: &mut Errors) {
                 errors.push(syn::Error::new(span, "a JSON property needs a name; write `#[arg(name = \"…\")]`"));
             }
             let message = format!("two parameters are named `{name}` for the model; rename one with `#[arg(name = \"…\")]`");
-            if !seen.insert(name) && param.cfgs.is_empty() {
+            let conditional = !param.cfgs.is_empty();
+            if seen.insert(name, conditional).is_some_and(|before| !before || !conditional) {
                 errors.push(syn::Error::new(span, message));
             }
         }

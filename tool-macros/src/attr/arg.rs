@@ -5,7 +5,7 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, ExprRange, Ident, LitStr, Meta};
 
-use super::option::{description, each_option, list, value};
+use super::option::{description, each_option, list, ungrouped, value};
 use crate::errors::Errors;
 
 /// The options of `#[arg(…)]`.
@@ -41,7 +41,7 @@ pub(crate) fn arg_options(attr: &Attribute, errors: &mut Errors) -> ArgOptions {
 
 fn limits(key: &Ident, input: ParseStream, example: &str) -> syn::Result<ExprRange> {
     let tokens: TokenStream = list(key, input, "its limits", example)?;
-    match syn::parse2::<Expr>(tokens.clone()) {
+    match syn::parse2::<Expr>(tokens.clone()).map(ungrouped) {
         Ok(Expr::Range(range)) if range.start.is_some() || range.end.is_some() => Ok(range),
         _ if tokens.is_empty() => Err(syn::Error::new(key.span(), format!("`{}` needs its limits; write `{example}`", key.unraw()))),
         _ => Err(syn::Error::new_spanned(tokens, format!("this is no range; write `{example}`"))),

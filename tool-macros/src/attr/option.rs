@@ -104,10 +104,11 @@ pub(super) fn description(key: &Ident, input: ParseStream) -> syn::Result<Expr> 
     if is_text { Ok(text) } else { Err(syn::Error::new_spanned(text, format!("a description is text; write `{example}`"))) }
 }
 
-/// The expression behind the invisible group that `macro_rules!` puts round `$text:expr`.
-fn ungrouped(expr: Expr) -> Expr {
+/// The expression behind parentheses, and the invisible group that `macro_rules!` puts round `$text:expr`.
+pub(super) fn ungrouped(expr: Expr) -> Expr {
     match expr {
         Expr::Group(group) => ungrouped(*group.expr),
+        Expr::Paren(paren) => ungrouped(*paren.expr),
         other => other,
     }
 }

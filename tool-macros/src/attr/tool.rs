@@ -128,7 +128,13 @@ fn serialize_by(key: &Ident, input: ParseStream) -> syn::Result<Vec<Ident>> {
     let tokens = list(key, input, "the parameters that make up its key", example)?;
     match Punctuated::<Ident, Token![,]>::parse_terminated.parse2(tokens.clone()) {
         Ok(names) if names.is_empty() => Err(syn::Error::new(key.span(), format!("`serialize_by` needs a parameter; write `{example}`"))),
-        Ok(names) => Ok(names.into_iter().collect()),
+        Ok(names) => {
+            let names: Vec<Ident> = names.into_iter().collect();
+            match names.iter().enumerate().find(|(position, name)| names[..*position].contains(name)) {
+                Some((_, again)) => Err(syn::Error::new(again.span(), format!("`{again}` is named twice; remove one"))),
+                None => Ok(names),
+            }
+        }
         Err(_) => Err(syn::Error::new_spanned(tokens, format!("these are no names of parameters; write `{example}`"))),
     }
 }

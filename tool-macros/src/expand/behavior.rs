@@ -7,7 +7,7 @@ use quote::quote;
 
 use super::private;
 use crate::attr::{RetryOption, TimeoutOption, ToolOptions};
-use crate::model::{ParamKind, ToolFn};
+use crate::model::ToolFn;
 
 /// `.behaves(…)`, if there is anything to say.
 pub(super) fn closure(tool: &ToolFn, options: &ToolOptions) -> Option<TokenStream> {
@@ -21,12 +21,10 @@ pub(super) fn closure(tool: &ToolFn, options: &ToolOptions) -> Option<TokenStrea
         }
     });
     let concurrency = options.concurrency.as_ref().map(|calls| quote!(#behavior.concurrency = ::core::num::NonZeroUsize::new(#calls);));
-    let keys = options.serialize_by.iter().filter_map(|name| {
-        let param = tool.params.iter().find(|param| param.ident.as_ref() == Some(name))?;
-        match &param.kind {
-            ParamKind::Argument(argument) => Some(&argument.name.text),
-            _ => None,
-        }
+    let named = |name| tool.arguments().filter(move |(param, _)| param.ident.as_ref() == Some(name));
+    let keys = options.serialize_by.iter().flat_map(named).map(|(param, argument)| {
+        let (cfgs, name) = (&param.cfgs, &argument.name.text);
+        quote!(#(#cfgs)* #name)
     });
     let serialize_by = (!options.serialize_by.is_empty()).then(|| quote!(#behavior.serialize_by = #private::names(&[#(#keys),*]);));
     let retry = options.retry.as_ref().map(|retry| {

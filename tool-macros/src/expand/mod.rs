@@ -7,8 +7,10 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ItemFn, ItemImpl, Path, Type};
 
@@ -34,6 +36,8 @@ pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
         #allowed
         const _: () = {
             use #krate::__private as #private;
+            #[allow(unused_imports)] // which of them applies depends on the return types
+            use #private::{BoxFailure as _, DisplayFailure as _, PlainOutput as _};
 
             #wrappers
             #params
@@ -96,6 +100,8 @@ pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenS
         #allowed
         const _: () = {
             use #krate::__private as #private;
+            #[allow(unused_imports)] // which of them applies depends on the return types
+            use #private::{BoxFailure as _, DisplayFailure as _, PlainOutput as _};
 
             #(#wrappers)*
             #params
@@ -141,9 +147,11 @@ pub(crate) fn named_type(vis: &syn::Visibility, name: &Ident) -> TokenStream {
 
 /// The bounds on the state of some tools.
 fn provides<'t>(tools: impl IntoIterator<Item = &'t ToolFn>) -> TokenStream {
-    let provides = tools.into_iter().flat_map(ToolFn::state_types).map(|ty| {
-        let private = private(ty.span());
-        quote_spanned!(ty.span()=> #private::Provide<#ty> +)
+    let mut seen = HashSet::new();
+    let types = tools.into_iter().flat_map(ToolFn::state_types).filter(|ty| seen.insert(ty.to_token_stream().to_string()));
+    let provides = types.map(|ty| {
+        let (private, ty) = (private(ty.span()), ty::without_elided_lifetimes(ty));
+        quote_spanned!(private.span()=> #private::Provide<#ty> +)
     });
     quote!(#(#provides)* ::core::marker::Send + ::core::marker::Sync + 'static)
 }

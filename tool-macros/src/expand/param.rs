@@ -65,8 +65,8 @@ pub(super) fn wrapper_item(param: &Param, constant: &Ident) -> Option<TokenStrea
 /// What is decoded for a parameter of this type: the type itself, or what its references point to.
 fn decoded_type(ty: &Type) -> TokenStream {
     let optional = ty::option_of(ty).and_then(ty::reference);
-    let Some(reference) = optional.or_else(|| ty::reference(ty)) else { return quote!(#ty) };
-    let (target, span) = (&reference.elem, reference.elem.span());
+    let Some(reference) = optional.or_else(|| ty::reference(ty)) else { return ty::without_elided_lifetimes(ty) };
+    let (target, span) = (ty::without_elided_lifetimes(&reference.elem), reference.elem.span());
     let private = private(span);
     let owned = quote_spanned!(span=> <#target as #private::Lend>::Owned);
     if optional.is_some() { quote_spanned!(span=> ::core::option::Option<#owned>) } else { owned }

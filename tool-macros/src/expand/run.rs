@@ -21,11 +21,7 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     };
     let private = private(output_span);
     let output = Ident::new("__tool_output", output_span);
-    let finish = quote_spanned! {output_span=>
-        #[allow(unused_imports)] // which of them applies depends on the return type
-        use #private::{BoxFailure as _, DisplayFailure as _, PlainOutput as _};
-        #private::probe(&#output).kind().finish(#output)
-    };
+    let finish = quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output));
     let uses_state = tool.state_types().next().is_some();
     let uses_context = tool.params.iter().any(|param| matches!(param.kind, ParamKind::Context));
     let body = if tool.is_async() || tool.options.inline.is_some() {
@@ -86,7 +82,7 @@ fn invoke(emitted: &Emitted, state: &Ident, context: &Ident) -> TokenStream {
     let ToolFn { sig, owner, params, .. } = emitted.tool;
     let function = &sig.ident;
     let function = match owner {
-        Some(owner) => quote!(<#owner>::#function),
+        Some(_) => quote!(Self::#function),
         None => quote!(#function),
     };
     let mut decoded = emitted.written().enumerate();
@@ -113,7 +109,7 @@ fn state_input(state: &Ident, ty: &Type) -> TokenStream {
     let private = private(span);
     match ty::reference(ty) {
         Some(reference) => {
-            let target = &reference.elem;
+            let target = ty::without_elided_lifetimes(&reference.elem);
             quote_spanned!(span=> #private::Provide::<#target>::provide(#state))
         }
         None => quote_spanned!(span=> ::core::clone::Clone::clone(#private::Provide::<#ty>::provide(#state))),

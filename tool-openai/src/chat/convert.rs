@@ -52,9 +52,7 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
 
 fn tool(definition: &ToolDefinition) -> Result<Tool, InvalidTools> {
     let mut parameters = definition.parameters().clone();
-    if parameters["type"] != "object" {
-        return Err(InvalidTools::NotAnObject { tool: definition.name().to_owned() });
-    }
+    definition.check()?;
     if let Some(path) = array_without_items(&parameters, &mut Vec::new()) {
         return Err(InvalidTools::ArrayWithoutItems { tool: definition.name().to_owned(), path: path.join(".") });
     }
@@ -98,12 +96,9 @@ pub enum InvalidTools {
         /// How many there are.
         count: usize,
     },
-    /// Services accept parameters only as an object.
-    #[error("the parameters of tool `{tool}` are no object; take a struct with `#[args]`, or a parameter for each property")]
-    NotAnObject {
-        /// The tool.
-        tool: String,
-    },
+    /// Services accept parameters only as a plain object.
+    #[error(transparent)]
+    Definition(#[from] tool_core::InvalidDefinition),
     /// Services refuse an array that does not say what is in it, and the whole request with it.
     #[error("the parameters of tool `{tool}` have an array without `items` at `{path}`; write `\"items\": {{}}` for any")]
     ArrayWithoutItems {
