@@ -16,7 +16,7 @@ use std::{array, env, fs};
 
 const TOOLS: usize = 100;
 /// Unless the command line says otherwise: `-- 3`.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -77,7 +77,7 @@ impl Crate {
 
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.current_dir(&self.folder).args(arguments).arg("--offline").env("CARGO_TARGET_DIR", self.target());
+        command.current_dir(&self.folder).arg("--offline").args(arguments).env("CARGO_TARGET_DIR", self.target());
         command.env_remove("CARGO_INCREMENTAL"); // as each profile has it
         command
     }
@@ -163,6 +163,15 @@ fn bench() -> Result<()> {
         }
     }
 
+    let mut rows = [[0.0; FORMS.len()]; 4];
+    for (at, (printed, krate)) in crates.iter().enumerate() {
+        rows[0][at] = krate.binary_size()?;
+        output(&mut krate.cargo(&["rustc", "--release", "--", "-Cstrip=symbols"]))?;
+        rows[1][at] = krate.binary_size()?;
+        rows[2][at] = krate.dependencies()?;
+        rows[3][at] = printed.lines().next().ok_or("nothing is printed")?.parse::<f64>()? / 1e3;
+    }
+
     let mut times = vec![[const { Vec::<Duration>::new() }; FORMS.len()]; MEASURES.len()];
     let rounds = env::args().find_map(|argument| argument.parse().ok().filter(|rounds| *rounds > 0)).unwrap_or(ROUNDS);
     for round in 0..rounds {
@@ -183,14 +192,6 @@ fn bench() -> Result<()> {
     println!("{:36}{:>11}{:>11}{:>11}{:>11}{:>11}", "", "#[tool]", "derives", "no derives", "/ derives", "/ none");
     for ((title, ..), times) in MEASURES.iter().zip(times) {
         row(title, "s", 2, times.map(median));
-    }
-    let mut rows = [[0.0; FORMS.len()]; 4];
-    for (at, (printed, krate)) in crates.iter().enumerate() {
-        rows[0][at] = krate.binary_size()?;
-        output(&mut krate.cargo(&["rustc", "--release", "--", "-Cstrip=symbols"]))?;
-        rows[1][at] = krate.binary_size()?;
-        rows[2][at] = krate.dependencies()?;
-        rows[3][at] = printed.lines().next().ok_or("nothing is printed")?.parse::<f64>()? / 1e3;
     }
     row("release binary", "MB", 2, rows[0]);
     row("release binary, stripped", "MB", 2, rows[1]);

@@ -40,37 +40,61 @@ pub trait Tools<S>: Named {
 pub struct Seen<'a> {
     before: Option<&'a Seen<'a>>,
     names: &'static [&'static str],
+    /// A bit for each name: one that is not set spares the comparison with all of them, most of what a long list costs.
+    filter: [u64; 16],
 }
 
 impl<'a> Seen<'a> {
     /// Nothing yet.
-    pub const NOTHING: Self = Self { before: None, names: &[] };
+    pub const NOTHING: Self = Self { before: None, names: &[], filter: [0; 16] };
 
     /// One more entry.
     #[track_caller]
     #[expect(clippy::panic, reason = "runs only in constants, where a panic is a compile error at the repeated entry")]
     pub const fn and(&'a self, names: &'static [&'static str]) -> Self {
+        let mut filter = self.filter;
+        let mut at = 0;
+        while at < names.len() {
+            let (word, bit) = place(names[at]);
+            if filter[word] & bit != 0 && self.has(names[at]) {
+                panic!(
+                    "two tools of one name in one `tools![..]`; rename one with `#[tool(name = \"..\")]`, or keep two objects apart with `ToolSet::prefix`"
+                );
+            }
+            filter[word] |= bit;
+            at += 1;
+        }
+        Self { before: Some(self), names, filter }
+    }
+
+    const fn has(&self, name: &str) -> bool {
         let mut seen = self;
         loop {
-            let mut ours = 0;
-            while ours < names.len() {
-                let mut theirs = 0;
-                while theirs < seen.names.len() {
-                    if same(names[ours], seen.names[theirs]) {
-                        panic!(
-                            "two tools of one name in one `tools![..]`; rename one with `#[tool(name = \"..\")]`, or keep two objects apart with `ToolSet::prefix`"
-                        );
-                    }
-                    theirs += 1;
+            let mut at = 0;
+            while at < seen.names.len() {
+                if same(name, seen.names[at]) {
+                    return true;
                 }
-                ours += 1;
+                at += 1;
             }
             match seen.before {
                 Some(before) => seen = before,
-                None => return Self { before: Some(self), names },
+                None => return false,
             }
         }
     }
+}
+
+/// Where the bit of a name stands: its hash (FNV-1a), modulo 1 024.
+#[expect(clippy::cast_possible_truncation, reason = "taken modulo the size of the filter")]
+const fn place(name: &str) -> (usize, u64) {
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut at = 0;
+    while at < name.len() {
+        hash = (hash ^ name.as_bytes()[at] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+        at += 1;
+    }
+    ((hash >> 6) as usize % 16, 1 << (hash % 64))
 }
 
 const fn same(a: &str, b: &str) -> bool {

@@ -2,8 +2,8 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned;
+use syn::{Attribute, Type};
 
 use super::{Emitted, param, private, target_span};
 use crate::model::{Param, ParamKind, ToolFn};
@@ -61,20 +61,30 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
     if !whole.is_empty() {
         return quote!(#(#whole)*);
     }
-    let refuse = quote!(return ::core::result::Result::Err(#arguments.into_error()););
-    let taken =
-        written.iter().map(|(_, cfgs, value, constant)| quote_spanned!(value.span()=> #(#cfgs)* let #value = #arguments.take(&#constant);));
-    let unwrapped = written.iter().map(
-        |(_, cfgs, value, _)| quote_spanned!(value.span()=> #(#cfgs)* let ::core::option::Option::Some(#value) = #value else { #refuse };),
-    );
+    let taken = written.iter().map(|(_, cfgs, value, constant)| {
+        let taken = quote_spanned!(value.span()=> #(#cfgs)* let #value = #arguments.take(&#constant););
+        match absent(cfgs) {
+            Some(absent) => quote!(#taken #absent let #value = ::core::option::Option::Some(());),
+            None => taken,
+        }
+    });
+    let values: Vec<&Ident> = written.iter().map(|(_, _, value, _)| value).collect();
+    let some = values.iter().map(|value| quote_spanned!(value.span()=> ::core::option::Option::Some(#value)));
     let mutability = (!written.is_empty()).then(|| quote!(mut));
     quote! {
         let #mutability #arguments = #call.arguments();
         #(#taken)*
-        if !#arguments.is_ok() { #refuse }
-        #(#unwrapped)*
+        let (true, #(#some,)*) = (#arguments.is_ok(), #(#values,)*) else {
+            return ::core::result::Result::Err(#arguments.into_error());
+        };
         ::core::mem::drop(#arguments);
     }
+}
+
+/// The condition under which something is not there, if there is any.
+fn absent(cfgs: &[Attribute]) -> Option<TokenStream> {
+    let conditions = cfgs.iter().filter_map(|cfg| cfg.meta.require_list().ok()).map(|list| &list.tokens);
+    (!cfgs.is_empty()).then(|| quote!(#[cfg(not(all(#(#conditions),*)))]))
 }
 
 /// The call of the user's function.
