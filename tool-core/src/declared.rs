@@ -26,9 +26,9 @@ pub trait Named {
 
 /// A type that adds its tools to a set whose state is `S`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a tool",
-    label = "not a tool",
-    note = "put `#[tool]` on the function, or `#[toolbox]` on the `impl` block of the type; a tool known only at run time is added with `ToolSet::with_tool`"
+    message = "`{Self}` is not a tool, or not one for this state",
+    label = "not a tool for this state",
+    note = "put `#[tool]` on the function, or `#[toolbox]` on the `impl` block of the type, and into the state what its `#[state]` parameters ask for"
 )]
 pub trait Tools<S>: Named {
     /// Adds them.

@@ -136,10 +136,15 @@ fn check_state(param: &Param, errors: &mut Errors) {
 }
 
 fn check_context_type(ty: &Type, errors: &mut Errors) {
-    let is_shared = |reference: &syn::TypeReference| reference.mutability.is_none() && reference.lifetime.is_none();
-    if !ty::reference(ty).is_some_and(is_shared) {
-        errors.push(syn::Error::new_spanned(ty, "a call's context is shared with the dispatcher; take `&CallContext`"));
-    }
+    let message = match ty::reference(ty) {
+        None => "a call's context is shared with the dispatcher; take `&CallContext`",
+        Some(reference) if reference.mutability.is_some() => "a call's context is shared with the dispatcher; take `&CallContext`",
+        Some(reference) if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident != "_") => {
+            "a call's context lives as long as the call; remove the lifetime"
+        }
+        Some(_) => return,
+    };
+    errors.push(syn::Error::new_spanned(ty, message));
 }
 
 fn check_whole(tool: &ToolFn, param: &Param, errors: &mut Errors) {
