@@ -156,3 +156,88 @@ async fn an_integral_float_is_never_what_is_wrong() {
     let results = Dispatcher::new(tools![book]).dispatch(calls([("book", r#"{"beds": [5.0, "six"]}"#)])).await;
     assert_eq!(results[0].content(), r#"{"error":"`beds[1]`: invalid type: string \"six\", expected u8","tool":"book"}"#);
 }
+
+mod lengths {
+    use std::borrow::Cow;
+    use std::collections::{BTreeMap, VecDeque};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Take what has a length.
+    #[tool]
+    #[expect(clippy::too_many_arguments, reason = "one of each")]
+    async fn measured(
+        #[arg(length(2..=3))] text: Option<&str>,
+        #[arg(length(..3))] owned: Option<String>,
+        #[arg(length(1..), default = Cow::Borrowed("cow"))] cow: Cow<'_, str>,
+        #[arg(length(1..=2))] list: Option<&[u8]>,
+        #[arg(length(1..=2), default = VecDeque::from([1]))] queue: VecDeque<u8>,
+        #[arg(length(1..=1))] map: Option<BTreeMap<String, u8>>,
+        #[arg(length(2..=2))] boxed: Option<Box<[u8]>>,
+    ) -> usize {
+        let lists = list.map_or(0, <[u8]>::len) + queue.len() + boxed.map_or(0, |list| list.len());
+        text.map_or(0, str::len) + owned.map_or(0, |text| text.len()) + cow.len() + lists + map.map_or(0, |map| map.len())
+    }
+
+    async fn told(arguments: &Value) -> (&'static str, String) {
+        let results = Dispatcher::new(tools![measured]).dispatch(calls([("measured", &arguments.to_string())])).await;
+        let error = results[0].outcome().err().map(|error| error.model_text().to_owned());
+        (code(&results[0]), error.unwrap_or_else(|| results[0].content().into_owned()))
+    }
+
+    #[tokio::test]
+    async fn both_ends_of_a_length_are_kept() {
+        for arguments in [
+            json!({}),
+            json!({"text": "ab", "owned": "", "cow": "a", "list": [1], "queue": [1], "map": {"a": 1}, "boxed": [1, 2]}),
+            json!({"text": "abc", "owned": "ab", "list": [1, 2], "queue": [1, 2]}),
+            json!({"text": null, "cow": null, "queue": null}),
+        ] {
+            assert_eq!(told(&arguments).await.0, "ok", "{arguments}");
+        }
+        for (arguments, expected) in [
+            (json!({"text": "a"}), "`text`: must have at least 2 and at most 3 characters, but has 1 character"),
+            (json!({"text": "abcd"}), "`text`: must have at least 2 and at most 3 characters, but has 4 characters"),
+            (json!({"owned": "abc"}), "`owned`: must have less than 3 characters, but has 3 characters"),
+            (json!({"cow": ""}), "`cow`: must have at least 1 character, but has 0 characters"),
+            (json!({"list": []}), "`list`: must have at least 1 and at most 2 items, but has 0 items"),
+            (json!({"queue": [1, 2, 3]}), "`queue`: must have at least 1 and at most 2 items, but has 3 items"),
+            (json!({"map": {"a": 1, "b": 2}}), "`map`: must have at least 1 and at most 1 property, but has 2 properties"),
+            (json!({"boxed": [1]}), "`boxed`: must have at least 2 and at most 2 items, but has 1 item"),
+        ] {
+            assert_eq!(told(&arguments).await, ("invalid_arguments", expected.to_owned()), "{arguments}");
+        }
+    }
+
+    #[tokio::test]
+    async fn text_is_counted_in_characters() {
+        assert_eq!(told(&json!({"text": "žluť"})).await.0, "invalid_arguments");
+        for text in ["žlu", "🏥🏥🏥", "e\u{301}a"] {
+            assert_eq!(told(&json!({"text": text})).await.0, "ok", "{text}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_shown_in_the_words_of_their_type() {
+        let tools = tools![measured];
+        let root = tools.definition("measured").unwrap().parameters();
+        let limits = |name: &str| {
+            let property = root["properties"][name].as_object().unwrap();
+            let limits = property.iter().filter(|(key, _)| key.starts_with("min") || key.starts_with("max"));
+            limits.map(|(key, limit)| (key.clone(), limit.clone())).collect::<serde_json::Map<_, _>>()
+        };
+        for (name, expected) in [
+            ("text", json!({"minLength": 2, "maxLength": 3})),
+            ("owned", json!({"maxLength": 2})),
+            ("cow", json!({"minLength": 1})),
+            ("list", json!({"minItems": 1, "maxItems": 2})),
+            ("queue", json!({"minItems": 1, "maxItems": 2})),
+            ("map", json!({"minProperties": 1, "maxProperties": 1})),
+            ("boxed", json!({"minItems": 2, "maxItems": 2})),
+        ] {
+            assert_eq!(Value::Object(limits(name)), expected, "{name}");
+        }
+    }
+}

@@ -56,7 +56,7 @@ fn check(item: &ItemImpl, tools: &[ToolFn], errors: &mut Errors) {
         if item.generics.type_params().any(|generic| mentions(&param.ty, &generic.ident)) {
             let message =
                 "attributes of serde and schemars cannot speak of a type parameter of the block; put them on a field of your own type";
-            errors.push(syn::Error::new_spanned(&argument.derive_attrs[0].meta, message));
+            errors.push(syn::Error::new_spanned(argument.derive_attrs[0].path(), message));
         }
     }
     for (position, tool) in tools.iter().enumerate() {

@@ -61,9 +61,49 @@ fn number(#[arg(default = -1)] call: i64, arguments: i64, state: i64, set: ::std
     call + arguments + state + set.unwrap_or(0)
 }
 
+/// Say everything of it.
+#[tool_core::tool(concurrency = 4, serialize_by(text), idempotent, retry(attempts = 5, backoff = "50ms"), strict, linked)]
+async fn behave(
+    #[arg(default = "north", length(1..=9))] text: ::std::string::String,
+    #[serde(default)] flag: bool,
+    #[serde(alias = "count")]
+    #[arg(length(..=9), default = "a")]
+    code: ::std::string::String,
+    #[state] state: &::core::primitive::u8,
+    #[context] context: &tool_core::CallContext,
+) -> usize {
+    let _ = (text, flag, code, state);
+    context.position()
+}
+
+/// Take an object.
+#[tool_core::tool(inline)]
+fn whole(#[args] arguments: ::std::collections::BTreeMap<::std::string::String, bool>) {
+    ::core::mem::drop(arguments);
+}
+
+struct Hospital;
+
+#[tool_core::toolbox]
+impl Hospital {
+    /// Count the beds.
+    #[tool(read_only)]
+    async fn count_beds(&self, #[arg(default = 1, range(1..=5))] call: i64, set: ::std::option::Option<i64>) -> i64 {
+        let _ = set;
+        call
+    }
+}
+
+#[derive(tool_core::Provide)]
+struct App {
+    hospital: ::std::sync::Arc<Hospital>,
+    number: ::core::primitive::u8,
+}
+
 fn main() {
     let seen = ();
-    let set = tool_core::tools![everything, number].with_state(1_u8);
-    assert_eq!(set.len(), 2);
+    let app = App { hospital: ::std::sync::Arc::new(Hospital), number: 1 };
+    let set = tool_core::tools![everything, number, behave, whole, Hospital].with_state(app);
+    assert_eq!(set.len(), 5);
     seen
 }

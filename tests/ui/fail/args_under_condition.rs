@@ -1,0 +1,14 @@
+use std::collections::HashMap;
+use tool_core::tool;
+
+/// Count the beds.
+#[tool]
+async fn count_beds(
+    #[cfg(all())]
+    #[args]
+    wards: HashMap<String, u32>,
+) -> usize {
+    wards.len()
+}
+
+fn main() {}

@@ -1,0 +1,14 @@
+use tool_core::toolbox;
+
+struct Hospital(u32);
+
+#[toolbox]
+impl Hospital {
+    /// Count the beds.
+    #[tool]
+    async fn count_beds(self) -> u32 {
+        self.0
+    }
+}
+
+fn main() {}

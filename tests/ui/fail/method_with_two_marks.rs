@@ -1,0 +1,15 @@
+use tool_core::toolbox;
+
+struct Hospital;
+
+#[toolbox]
+impl Hospital {
+    /// Count the beds.
+    #[tool(read_only)]
+    #[tool(strict)]
+    async fn count_beds(&self) -> u32 {
+        12
+    }
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use tool_core::toolbox;
+
+struct Hospital;
+
+#[toolbox]
+impl Hospital {
+    #[tool]
+    async fn count_beds(&self) -> u32 {
+        12
+    }
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use tool_core::tool;
+
+/// Count the beds of a ward.
+#[tool]
+async fn count_beds(
+    #[serde(default)]
+    #[arg(default = 5)]
+    ward: u32,
+) -> u32 {
+    ward
+}
+
+fn main() {}

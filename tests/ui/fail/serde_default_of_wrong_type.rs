@@ -1,0 +1,15 @@
+use tool_core::tool;
+
+struct Ward;
+
+fn first_ward() -> String {
+    String::new()
+}
+
+/// Count the beds of a ward.
+#[tool]
+async fn count_beds(#[serde(default = "first_ward")] ward: u32) -> u32 {
+    ward
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use tool_core::tool;
+
+/// Count the beds.
+#[tool]
+async fn count_beds(
+    #[cfg(all())]
+    #[state]
+    beds: &u32,
+) -> u32 {
+    *beds
+}
+
+fn main() {}

@@ -1,0 +1,20 @@
+use tool_core::{toolbox, tools};
+
+struct Hospital;
+
+struct Clinic;
+
+#[toolbox]
+impl Hospital {
+    /// Count the beds.
+    #[tool]
+    async fn count_beds(&self) -> u32 {
+        12
+    }
+}
+
+fn toolset() -> tool_core::ToolSet {
+    tools![Hospital].with_state(Clinic)
+}
+
+fn main() {}
