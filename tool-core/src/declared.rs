@@ -86,7 +86,6 @@ impl<'a> Seen<'a> {
 }
 
 /// Where the bit of a name stands: its hash (FNV-1a), modulo 1 024.
-#[expect(clippy::cast_possible_truncation, reason = "taken modulo the size of the filter")]
 const fn place(name: &str) -> (usize, u64) {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;
