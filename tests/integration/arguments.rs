@@ -167,7 +167,6 @@ mod lengths {
 
     /// Take what has a length.
     #[tool]
-    #[expect(clippy::too_many_arguments, reason = "one of each")]
     async fn measured(
         #[arg(length(2..=3))] text: Option<&str>,
         #[arg(length(..3))] owned: Option<String>,
