@@ -8,74 +8,43 @@ mod run;
 mod tests;
 
 use std::collections::HashSet;
+use std::slice;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{ItemFn, ItemImpl, Path, Type};
+use syn::{Generics, ItemFn, ItemImpl, Path, Type};
 
 use crate::model::{Param, ParamKind, ToolFn};
 use crate::ty;
 
 /// A function, the type of its name, and the registration of it. `item` is the function as it was, without our attributes.
 pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
-    let private = private(Span::call_site());
-    let krate = tool.options.krate();
     let ty = tool.options.type_name().unwrap_or(&item.sig.ident);
     let type_item = named_type(&item.vis, ty);
-    let emitted = Emitted { tool, index: 0, holder: None };
-    let (wrappers, params, name, provides) = (emitted.wrappers(), emitted.params(), &tool.name.text, provides([tool]));
-    let (set, declare) = (set(), emitted.declare());
     let linked = tool.options.linked.as_ref().map(|_| linked::entry(tool, ty));
-    let allowed = allowed();
-    quote! {
-        #item
-
-        #type_item
-
-        #allowed
-        const _: () = {
-            use #krate::__private as #private;
-            #[allow(unused_imports)] // which of them applies depends on the return types
-            use #private::{BoxFailure as _, DisplayFailure as _, PlainOutput as _};
-
-            #wrappers
-            #params
-
-            #[automatically_derived]
-            impl #private::Named for #ty {
-                const NAMES: &'static [&'static ::core::primitive::str] = &[#name];
-            }
-
-            #[automatically_derived]
-            impl<__ToolState> #private::Tools<__ToolState> for #ty
-            where
-                __ToolState: #provides,
-            {
-                fn add_to(#set: &mut #private::ToolSet<__ToolState>) {
-                    #declare
-                }
-            }
-
-            #linked
-        };
-    }
+    let registration = registration(&tool.options.krate(), &syn::parse_quote!(#ty), &Generics::default(), slice::from_ref(tool), linked);
+    quote!(#item #type_item #registration)
 }
 
 /// An `impl` block, and the registration of its tools under its type. `item` is the block as it was, without our attributes.
 pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenStream {
+    let registration = registration(krate, &item.self_ty, &item.generics, tools, None);
+    quote!(#item #registration)
+}
+
+/// What makes a type stand for its tools.
+fn registration(krate: &Path, ty: &Type, generics: &Generics, tools: &[ToolFn], linked: Option<TokenStream>) -> TokenStream {
     let private = private(Span::call_site());
-    let ty = &item.self_ty;
-    let holder = (!item.generics.params.is_empty()).then_some(&**ty);
+    let holder = (!generics.params.is_empty()).then_some(ty);
     let emitted: Vec<Emitted> = tools.iter().enumerate().map(|(index, tool)| Emitted { tool, index, holder }).collect();
-    let (wrappers, declare) = (emitted.iter().map(Emitted::wrappers), emitted.iter().map(Emitted::declare));
+    let (wrappers, params) = (emitted.iter().map(Emitted::wrappers), emitted.iter().map(Emitted::params));
+    let (provides, declare, set) = (provides(tools), emitted.iter().map(Emitted::declare), set());
     let names = tools.iter().map(|ToolFn { cfgs, name, .. }| {
         let name = &name.text;
         quote!(#(#cfgs)* #name)
     });
-    let (provides, set) = (provides(tools), set());
-    let (of_type, _, of_type_where) = item.generics.split_for_impl();
-    let params = emitted.iter().map(Emitted::params);
+    let (of_type, _, of_type_where) = generics.split_for_impl();
     let params = match holder {
         None => quote!(#(#params)*),
         // Constants of an `impl` block, unlike those beside one, may depend on its type parameters.
@@ -89,15 +58,15 @@ pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenS
             }
         },
     };
-    let mut generics = item.generics.clone();
-    generics.params.push(syn::parse_quote!(__ToolState));
-    generics.make_where_clause().predicates.push(syn::parse_quote!(__ToolState: #provides));
-    let (of_state, _, of_state_where) = generics.split_for_impl();
-    let allowed = allowed();
+    let mut of_state = generics.clone();
+    of_state.params.push(syn::parse_quote!(__ToolState));
+    of_state.make_where_clause().predicates.push(syn::parse_quote!(__ToolState: #provides));
+    let (of_state, _, of_state_where) = of_state.split_for_impl();
     quote! {
-        #item
-
-        #allowed
+        // Lints that would speak of our code where the user's is meant: our call of a deprecated tool is no use of it, a type
+        // that is too complex, or longer than it need be, has been reported where it was written, and a default stands in a
+        // closure of ours.
+        #[allow(deprecated, unused_qualifications, clippy::redundant_closure, clippy::type_complexity)]
         const _: () = {
             use #krate::__private as #private;
             #[allow(unused_imports)] // which of them applies depends on the return types
@@ -117,6 +86,8 @@ pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenS
                     #(#declare)*
                 }
             }
+
+            #linked
         };
     }
 }
@@ -124,12 +95,6 @@ pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenS
 /// The root of every path in generated code, written at `span` so that rustc underlines what stands there.
 fn private(span: Span) -> Ident {
     Ident::new("__tool_private", span)
-}
-
-/// Lints that would speak of our code where the user's is meant: our call of a deprecated tool is no use of it, a type that is
-/// too complex, or longer than it need be, has been reported where it was written, and a default stands in a closure of ours.
-fn allowed() -> TokenStream {
-    quote!(#[allow(deprecated, unused_qualifications, clippy::redundant_closure, clippy::type_complexity)])
 }
 
 fn set() -> Ident {

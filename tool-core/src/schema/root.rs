@@ -1,0 +1,121 @@
+//! The schema of a tool's arguments as a whole.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::definitions::{drop_unused_definitions, resolved};
+use super::join::join_parts;
+use super::tidy::{is_type, is_type_of, tidy};
+use crate::param::Describe;
+
+/// The parameters schema of one tool. Properties stand in the order of `params`.
+pub(crate) fn of_parameters(params: &[&(dyn Describe + Sync)]) -> Value {
+    // A generator of its own for each tool: names in `$defs` cannot depend on other tools.
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for param in params {
+        properties.insert(param.name().to_owned(), param.property(&mut generator).to_value());
+        if param.is_required() {
+            required.push(Value::from(param.name()));
+        }
+    }
+    let root = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+    finish(root, &mut generator)
+}
+
+fn finish(mut root: Value, generator: &mut SchemaGenerator) -> Value {
+    let definitions = generator.take_definitions(true);
+    if !definitions.is_empty() {
+        root["$defs"] = definitions.into();
+    }
+    let mut root = Schema::try_from(root).unwrap_or_default();
+    join_parts(&mut root);
+    drop_unused_definitions(&mut root);
+    tidy(&mut root);
+    root.to_value()
+}
+
+/// The parameters schema of a tool that takes its arguments as one value.
+///
+/// Services accept a plain object only, so what is an object in one of several forms becomes one with the properties of all,
+/// of which those are required that every form requires. Deciding between the forms is left to the tool.
+pub(crate) fn of_object(params: &[&(dyn Describe + Sync)]) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let root = params.first().map(|param| param.property(&mut generator).to_value()).unwrap_or_default();
+    let root = match root {
+        Value::Bool(true) => json!({ "type": "object", "properties": {}, "additionalProperties": true }),
+        root => root,
+    };
+    let root = resolved(root, generator.definitions());
+    let mut schema = Schema::try_from(finish(root, &mut generator)).unwrap_or_default();
+    if let Some(object) = schema.as_object_mut() {
+        unite(object);
+        if is_type(object, &["object"]) {
+            object.entry("properties").or_insert_with(|| json!({}));
+        }
+    }
+    drop_unused_definitions(&mut schema);
+    schema.to_value()
+}
+
+/// Input:  `{"anyOf": [{"properties": {"kind": {"const": "a"}, "x": …}, …}, {"properties": {"kind": {"const": "b"}}, …}]}`
+/// Output: `{"properties": {"kind": {"anyOf": [{"const": "a"}, {"const": "b"}]}, "x": …}, "required": ["kind"], …}`
+fn unite(root: &mut Map<String, Value>) {
+    let Some(Value::Array(forms)) = root.remove("anyOf") else { return };
+    let definitions = root.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
+    // A call never has any other form.
+    let forms = forms.into_iter().map(|form| resolved(form, &definitions)).filter(|form| is_type_of(form, "object"));
+    let forms: Vec<Value> = forms.collect();
+    let is_open = |form: &Map<String, Value>| form.get("additionalProperties").is_some_and(|more| more != false);
+    let open = is_open(root) || forms.iter().filter_map(Value::as_object).any(is_open);
+    let properties = root.entry("properties").or_insert_with(|| json!({}));
+    for (name, schema) in forms.iter().flat_map(|form| form["properties"].as_object().into_iter().flatten()) {
+        let seen = match properties.get(name) {
+            None => schema.clone(),
+            Some(seen) if seen == schema => continue,
+            Some(seen) => either(seen, schema),
+        };
+        properties[name] = seen;
+    }
+    let requires = |form: &Value, name: &Value| form["required"].as_array().is_some_and(|required| required.contains(name));
+    let (first, others) = forms.split_first().unwrap_or((&Value::Null, &[]));
+    let common = first["required"].as_array().into_iter().flatten().filter(|name| others.iter().all(|form| requires(form, name)));
+    if let Some(required) = root.entry("required").or_insert_with(|| json!([])).as_array_mut() {
+        required.extend(common.cloned());
+    }
+    root.insert("type".to_owned(), "object".into());
+    root.insert("additionalProperties".to_owned(), open.into());
+}
+
+fn either(one: &Value, other: &Value) -> Value {
+    match one.get("anyOf").and_then(Value::as_array).filter(|_| one.as_object().is_some_and(|one| one.len() == 1)) {
+        Some(branches) if branches.contains(other) => one.clone(),
+        Some(branches) => {
+            let branches: Vec<&Value> = branches.iter().chain([other]).collect();
+            json!({ "anyOf": branches })
+        }
+        None => json!({ "anyOf": [one, other] }),
+    }
+}
+
+/// The schema of one type, with its definitions left in the generator.
+pub(crate) fn of_type<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// Puts `description` in front; a type's own stands behind the parameter's.
+pub(crate) fn describe(schema: Schema, description: &str) -> Schema {
+    if description.is_empty() {
+        return schema;
+    }
+    let description = description.trim_matches('\n').trim_end(); // of included text
+    let mut described = Map::from_iter([("description".to_owned(), Value::from(description))]);
+    match schema.to_value() {
+        Value::Object(rest) => described.extend(rest.into_iter().filter(|(key, _)| key != "description")),
+        Value::Bool(false) => drop(described.insert("not".to_owned(), json!({}))),
+        _ => {}
+    }
+    described.into()
+}
