@@ -141,6 +141,11 @@ pub fn names(names: &[&str]) -> Vec<String> {
     names.iter().copied().map(str::to_owned).collect()
 }
 
+/// A description without outer blank lines, which text that is included by its author's code may have.
+pub(crate) fn trimmed(description: &str) -> &str {
+    description.trim_matches('\n').trim_end()
+}
+
 type Run<S> = for<'a> fn(Call<'a, S>) -> ToolFuture<'a>;
 
 /// Adds one tool: what it declares, and the function that runs a call of it.
@@ -150,7 +155,7 @@ pub fn declare<S: Send + Sync + 'static>(set: &mut ToolSet<S>, declaration: Decl
         Params::Properties(params) => schema::of_parameters(params),
         Params::Whole(params) => schema::of_object(params),
     };
-    let definition = ToolDefinition::declared(name, description, schema).with_checked_behavior(behavior);
+    let definition = ToolDefinition::declared(name, trimmed(description), schema).with_checked_behavior(behavior);
     let (Params::Properties(params) | Params::Whole(params)) = params;
     set.declare(Declared { definition: Arc::new(definition), params, run });
 }

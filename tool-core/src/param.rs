@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::arguments::ArgumentError;
+use crate::declared::trimmed;
 use crate::integers;
 use crate::schema;
 use crate::strict::Strict;
@@ -222,7 +223,7 @@ impl<T> Describe for Param<T> {
     }
 
     fn property(&self, generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = schema::describe((self.schema)(generator), self.description);
+        let mut schema = schema::describe((self.schema)(generator), trimmed(self.description));
         if let Some(narrow) = self.narrow {
             narrow(&mut schema);
         }

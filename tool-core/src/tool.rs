@@ -120,8 +120,7 @@ impl ToolDefinition {
 
     /// As [`new`](Self::new), for what the macro has already checked.
     pub(crate) fn declared(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
-        let description: String = description.into();
-        let (name, description) = (name.into(), description.trim_matches('\n').trim_end().to_owned()); // of included text
+        let (name, description) = (name.into(), description.into());
         Self { name, description, parameters, behavior: Behavior::default(), checks_arguments: true }
     }
 

@@ -40,7 +40,7 @@ fn of_option(
 
 fn main() {
     let tools = tools![of_block, of_attribute, of_macro, of_option];
-    let described: Vec<_> = tools.definitions().map(|tool| tool.description().trim()).collect();
+    let described: Vec<_> = tools.definitions().map(|tool| tool.description()).collect();
     assert_eq!(described[0], "Count the beds.\n\nOf one ward.");
     assert_eq!(described[2..], ["Count the doors.", "Count the wards."]);
     let floor = |name| tools.definition(name).map(|tool| tool.parameters()["properties"]["floor"]["description"].clone());

@@ -110,7 +110,6 @@ pub(crate) fn describe(schema: Schema, description: &str) -> Schema {
     if description.is_empty() {
         return schema;
     }
-    let description = description.trim_matches('\n').trim_end(); // of included text
     let mut described = Map::from_iter([("description".to_owned(), Value::from(description))]);
     match schema.to_value() {
         Value::Object(rest) => described.extend(rest.into_iter().filter(|(key, _)| key != "description")),
