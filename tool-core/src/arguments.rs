@@ -7,6 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visit
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use smallvec::{SmallVec, smallvec};
 
 use crate::error::{ErrorCode, ToolError, clip, nearest};
 use crate::param::{Describe, Param};
@@ -83,9 +84,9 @@ impl fmt::Display for ArgumentsError {
 impl Error for ArgumentsError {}
 
 /// The arguments object of one call, cut into slots that are not decoded yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Arguments<'a> {
-    slots: Vec<Option<&'a RawValue>>,
+    slots: SmallVec<[Option<&'a RawValue>; 8]>,
     taken: usize,
     errors: Vec<ArgumentError>,
     /// The text is no object: there is nothing to take.
@@ -96,7 +97,7 @@ impl<'a> Arguments<'a> {
     /// Cuts `text` into one slot for each of `params`. What is wrong with the text as a whole, and properties that are
     /// unknown or repeated, are noted as errors.
     pub(crate) fn read(text: &'a str, params: &[&(dyn Describe + Sync)]) -> Self {
-        let mut arguments = Self { slots: vec![None; params.len()], taken: 0, errors: Vec::new(), unreadable: None };
+        let mut arguments = Self { slots: smallvec![None; params.len()], ..Self::default() };
         let mut json = serde_json::Deserializer::from_str(text);
         let read = json.deserialize_map(IntoSlots { arguments: &mut arguments, params }).and_then(|()| json.end());
         arguments.unreadable = read.err().map(|error| not_an_object(text, &error));
@@ -121,7 +122,7 @@ impl<'a> Arguments<'a> {
 
     /// What has been noted.
     pub fn into_error(self) -> ToolError {
-        self.unreadable.unwrap_or_else(|| ToolError::invalid_arguments(ArgumentsError(self.errors)))
+        self.unreadable.unwrap_or_else(|| ToolError::invalid_arguments(ArgumentsError(self.errors))).undecoded()
     }
 }
 
@@ -138,11 +139,33 @@ pub(crate) fn object(text: &str) -> Result<Map<String, Value>, ToolError> {
 /// # Errors
 /// As [`object`], or the object is not what the type makes of one.
 pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
+    param.read(Some(whole_object(text)?)).map_err(|error| ToolError::invalid_arguments(ArgumentsError(vec![error])))
+}
+
+fn whole_object(text: &str) -> Result<&RawValue, ToolError> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_an_object(text, &error))?;
     if !raw.get().starts_with('{') {
         object(text)?; // refused, in the same words
     }
-    param.read(Some(raw)).map_err(|error| ToolError::invalid_arguments(ArgumentsError(vec![error])))
+    Ok(raw)
+}
+
+/// Refuses what a tool with these parameters would refuse, in the same words, without running it. `whole` tells that the one
+/// parameter is the whole object.
+///
+/// # Errors
+/// Those of [`Arguments`], or of [`whole`].
+pub(crate) fn check(text: &str, params: &[&(dyn Describe + Sync)], whole: bool) -> Result<(), ToolError> {
+    let mut arguments = if whole {
+        Arguments { slots: smallvec![Some(whole_object(text)?); params.len()], ..Arguments::default() }
+    } else {
+        Arguments::read(text, params)
+    };
+    if arguments.unreadable.is_none() {
+        let slots = arguments.slots.iter().zip(params);
+        arguments.errors.extend(slots.filter_map(|(slot, param)| param.check(*slot).err()));
+    }
+    if arguments.is_ok() { Ok(()) } else { Err(arguments.into_error()) }
 }
 
 fn not_an_object(text: &str, error: &serde_json::Error) -> ToolError {
@@ -229,6 +252,9 @@ fn unknown(name: &str, params: &[&(dyn Describe + Sync)]) -> ArgumentError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
 
     static PATIENT: Param<String> = Param::new("patient_id", "");
     static LIMIT: Param<u32> = Param::new("limit", "").or_default(|| 5);
@@ -244,6 +270,55 @@ mod tests {
 
     fn message(text: &str) -> String {
         decode(text).unwrap_err().model_text().to_owned()
+    }
+
+    proptest! {
+        #[test]
+        fn a_check_refuses_what_decoding_refuses_in_the_same_words(
+            properties in vec((prop::sample::select(vec!["patient_id", "limit", "page", "limits"]), prop::sample::select(VALUES)), 0..4),
+            end in prop::sample::select(vec!["}", "}", "}", "", "}}"]),
+        ) {
+            let properties: Vec<_> = properties.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
+            let text = format!("{{{}{end}", properties.join(","));
+            let (checked, decoded) = (check(&text, PARAMS, false), decode(&text));
+            prop_assert_eq!(told(checked), told(decoded));
+        }
+    }
+
+    const VALUES: &[&str] = &["\"P-1\"", "7", "7.0", "-7", "null", "[]", "{\"a\": 1}", "nil"];
+
+    fn told<T>(outcome: Result<T, ToolError>) -> Option<(ErrorCode, String)> {
+        outcome.err().map(|error| (error.code(), error.model_text().to_owned()))
+    }
+
+    #[test]
+    fn a_check_reads_one_value_from_the_whole_object() {
+        static LIMITS: Param<BTreeMap<String, u32>> = Param::new("limits", "").within(few, |_| {});
+        fn few(limits: &BTreeMap<String, u32>) -> Result<(), String> {
+            if limits.len() < 3 { Ok(()) } else { Err("too many".to_owned()) }
+        }
+        for (text, good) in [
+            (" {\"a\": 1}", true),
+            ("{}", true),
+            ("{\"a\": -1}", false),
+            ("{\"a\": 1, \"b\": 1, \"c\": 1}", false),
+            ("[1]", false),
+            ("null", false),
+            ("", false),
+            ("{} {}", false),
+        ] {
+            let checked = told(check(text, &[&LIMITS], true));
+            assert_eq!(checked.is_none(), good, "{text}");
+            assert_eq!(checked, told(whole(text, &LIMITS)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_check_makes_no_defaults() {
+        static OPTIONAL: Param<u8> = Param::new("optional", "").or(|| panic!("made"));
+        static DEFAULTED: Param<u8> = Param::new("defaulted", "").or_default(|| panic!("made"));
+        assert!(check(r#"{"defaulted": null}"#, &[&OPTIONAL, &DEFAULTED], false).is_ok());
+        assert!(check(r#"{"optional": null}"#, &[&OPTIONAL, &DEFAULTED], false).is_err());
     }
 
     #[test]

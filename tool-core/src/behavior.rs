@@ -6,7 +6,8 @@ use std::time::Duration;
 /// How calls of a tool behave. [`tool`](crate::tool) declares it with options of the same names; tools of other kinds with
 /// [`ToolDefinition::with_behavior`](crate::ToolDefinition::with_behavior).
 ///
-/// The [`Dispatcher`](crate::Dispatcher) acts on `timeout` and `read_only`; the rest is there for the program to read.
+/// The [`Dispatcher`](crate::Dispatcher) acts on all of it but `destructive`, which is there for a policy to read, and `strict`,
+/// which is for the services that definitions are sent to.
 ///
 /// ```
 /// use tool_core::{tool, tools};

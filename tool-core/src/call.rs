@@ -1,12 +1,13 @@
 //! One call of a message, and its one result.
 
 use std::borrow::Cow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::dispatch::Call;
 use crate::error::{ToolError, clip};
 use crate::output::ToolOutput;
 
@@ -31,64 +32,38 @@ impl ToolCall {
     }
 }
 
-/// A call on its way from queued to finished; shared by the batch, the task and the result.
-#[derive(Debug)]
-pub(crate) struct CallRecord {
-    pub(crate) call: ToolCall,
-    pub(crate) position: usize,
-    queued: Instant,
-    started: OnceLock<Instant>,
-    finished: OnceLock<Instant>,
-}
-
-impl CallRecord {
-    pub(crate) fn new(call: ToolCall, position: usize, queued: Instant) -> Self {
-        Self { call, position, queued, started: OnceLock::new(), finished: OnceLock::new() }
-    }
-
-    pub(crate) fn start(&self) {
-        self.started.get_or_init(Instant::now);
-    }
-
-    pub(crate) fn finish(&self) {
-        self.finished.get_or_init(Instant::now);
-    }
-}
-
 /// The one answer to one call.
 ///
 /// [`content`](Self::content) is what the model reads, [`outcome`](Self::outcome) what the program reads.
 #[derive(Clone, Debug)]
 pub struct ToolResult {
-    record: Arc<CallRecord>,
-    outcome: Result<ToolOutput, ToolError>,
+    call: Arc<Call>,
 }
 
 impl ToolResult {
-    pub(crate) fn new(record: Arc<CallRecord>, outcome: Result<ToolOutput, ToolError>) -> Self {
-        record.finish();
-        let outcome = outcome.map_err(|error| error.of_tool(&clip(&record.call.name)));
-        Self { record, outcome }
+    /// The answer to a call that has one.
+    pub(crate) fn new(call: Arc<Call>) -> Self {
+        Self { call }
     }
 
     /// The call that this answers.
     pub fn call(&self) -> &ToolCall {
-        &self.record.call
+        &self.call.call
     }
 
     /// The call's id, as the model gave it.
     pub fn id(&self) -> &str {
-        &self.record.call.id
+        &self.call.call.id
     }
 
     /// The name the tool was called by.
     pub fn name(&self) -> &str {
-        &self.record.call.name
+        &self.call.call.name
     }
 
     /// The call's place in its batch, from 0.
     pub fn position(&self) -> usize {
-        self.record.position
+        self.call.position
     }
 
     /// What the program reads: the output, or a typed error with its source.
@@ -96,7 +71,7 @@ impl ToolResult {
     /// # Errors
     /// Why the call has no output.
     pub fn outcome(&self) -> Result<&ToolOutput, &ToolError> {
-        self.outcome.as_ref()
+        self.call.answered().as_ref()
     }
 
     /// As [`outcome`](Self::outcome), owned.
@@ -104,7 +79,10 @@ impl ToolResult {
     /// # Errors
     /// Why the call has no output.
     pub fn into_outcome(self) -> Result<ToolOutput, ToolError> {
-        self.outcome
+        match Arc::try_unwrap(self.call) {
+            Ok(call) => call.into_outcome(),
+            Err(shared) => shared.answered().clone(),
+        }
     }
 
     /// What the model reads: the tool's output, or `{"error": …, "tool": …}` with enough to correct the call.
@@ -114,7 +92,7 @@ impl ToolResult {
             error: &'a str,
             tool: &'a str,
         }
-        match &self.outcome {
+        match self.outcome() {
             Ok(output) => Cow::Borrowed(output.as_str()),
             Err(error) => {
                 let failed = Failed { error: error.model_text(), tool: &clip(self.name()) };
@@ -125,17 +103,17 @@ impl ToolResult {
 
     /// When the batch was handed over.
     pub fn queued(&self) -> Instant {
-        self.record.queued
+        self.call.batch.queued
     }
 
     /// When the call began to run; `None` if none of its code ran.
     pub fn started(&self) -> Option<Instant> {
-        self.record.started.get().copied()
+        self.call.started()
     }
 
     /// When the answer was known.
     pub fn finished(&self) -> Instant {
-        self.record.finished.get().copied().unwrap_or(self.record.queued)
+        self.call.finished().unwrap_or(self.queued())
     }
 
     /// How long the call ran, zero if it did not.

@@ -1,76 +1,184 @@
-//! What a running call knows of itself, and the thread a blocking tool runs on.
+//! What a running call knows of itself, and what it can ask for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::call::CallRecord;
+use crate::call::{ToolCall, ToolResult};
+use crate::dispatch::{Call, Progress, Setup, nested};
 use crate::error::{ErrorCode, ToolError};
 use crate::output::ToolOutput;
+use crate::tool::ToolDefinition;
 
-/// One running call, as its tool sees it.
-#[derive(Debug)]
+/// One running call, as its tool sees it; also the request that layers around a call pass on.
+#[derive(Clone, Debug)]
 pub struct CallContext {
-    pub(crate) record: Arc<CallRecord>,
-    pub(crate) lease: Arc<Lease>,
-}
-
-/// The call's place under the dispatcher's limit, held by whatever may still be running.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    _permit: OwnedSemaphorePermit,
-    thread_asked: AtomicBool,
-    thread_started: AtomicBool,
-}
-
-impl Lease {
-    pub(crate) fn new(permit: OwnedSemaphorePermit) -> Self {
-        Self { _permit: permit, thread_asked: AtomicBool::new(false), thread_started: AtomicBool::new(false) }
-    }
-
-    /// Whether the call's code still waits for a thread to run on.
-    pub(crate) fn waits_for_a_thread(&self) -> bool {
-        self.thread_asked.load(Ordering::SeqCst) && !self.thread_started.load(Ordering::SeqCst)
-    }
+    pub(crate) call: Arc<Call>,
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) attempt: u32,
+    /// Whether it runs on a thread of the blocking pool.
+    pub(crate) on_thread: bool,
 }
 
 impl CallContext {
     /// The call's id, as the model gave it.
     pub fn id(&self) -> &str {
-        &self.record.call.id
+        &self.call.call.id
     }
 
     /// The name the tool was called by.
     pub fn tool(&self) -> &str {
-        &self.record.call.name
+        &self.call.call.name
+    }
+
+    /// What the model was told of the tool, and how its calls behave.
+    pub fn definition(&self) -> &ToolDefinition {
+        self.setup.tools.definition_at(self.call.tool)
+    }
+
+    /// The argument text that the tool reads: the model's, or what the program's policy has put in its place.
+    pub fn arguments(&self) -> &str {
+        self.call.arguments()
     }
 
     /// The call's place in its batch, from 0.
     pub fn position(&self) -> usize {
-        self.record.position
+        self.call.position
     }
 
-    /// Runs `work` on the blocking pool. A call dropped before its thread is free never runs; one that runs holds the
-    /// call's permit until it ends, whoever still waits.
+    /// When the call is stopped if it has no answer; `None` if it may take as long as it likes.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.call.deadline()
+    }
+
+    /// Cancelled when the call is stopped: at its deadline, with its message, or because nobody waits any more. An async tool
+    /// is dropped then and need not look; one that runs on a thread is asked this way to end.
+    pub fn cancellation(&self) -> &CancellationToken {
+        self.call.token()
+    }
+
+    /// Which attempt this is, from 1. Only tools that declare `retry` see a second.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// A key for services that do a thing once per key: the same in all attempts of a call, and no other call's.
+    pub fn idempotency_key(&self) -> String {
+        self.call.idempotency_key()
+    }
+
+    /// Tells the program how far the call is: a message for people, and how much is done, from 0 to 1, if that is known. Goes
+    /// to whoever reads [`EventStream`](crate::EventStream) or [`Turn::next_event`](crate::Turn::next_event); without
+    /// effect where nobody does.
+    ///
+    /// ```
+    /// use tool_core::{CallContext, Dispatcher, Event, ToolCall, tool, tools};
+    ///
+    /// /// Count to three.
+    /// #[tool]
+    /// async fn count(#[context] context: &CallContext) -> u32 {
+    ///     for number in 1..=3 {
+    ///         context.progress(format!("counted to {number}"), f64::from(number) / 3.0);
+    ///     }
+    ///     3
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut events = Dispatcher::new(tools![count]).stream(vec![ToolCall::new("call_1", "count", "{}")]).events();
+    /// let mut seen = Vec::new();
+    /// while let Some(event) = events.next().await {
+    ///     match event {
+    ///         Event::Progress(progress) => seen.push(progress.message),
+    ///         Event::Result(result) => seen.push(result.content().into_owned()),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// assert_eq!(seen, ["counted to 1", "counted to 2", "counted to 3", "3"]);
+    /// # }
+    /// ```
+    pub fn progress(&self, message: impl Into<String>, fraction: impl Into<Option<f64>>) {
+        let fraction = fraction.into().filter(|fraction: &f64| fraction.is_finite()).map(|fraction| fraction.clamp(0.0, 1.0));
+        self.call.batch.report(&self.call, || Progress {
+            id: self.id().to_owned(),
+            tool: self.tool().to_owned(),
+            position: self.position(),
+            message: message.into(),
+            fraction,
+        });
+    }
+
+    /// Runs other calls of the same dispatcher and returns their results in call order.
+    ///
+    /// While it waits, this call holds no permits, and it goes on when it has them back: calls within calls cannot use up
+    /// the dispatcher's limit. They inherit the call's deadline and the keys it is serialised by, and they are stopped with it.
+    /// Calls are at most 8 deep within each other, unless [`Limits::nesting`](crate::Limits::nesting) says otherwise.
+    ///
+    /// ```
+    /// use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
+    ///
+    /// /// Square a number.
+    /// #[tool]
+    /// async fn square(number: i64) -> i64 {
+    ///     number * number
+    /// }
+    ///
+    /// /// Square the numbers up to a bound.
+    /// #[tool]
+    /// async fn squares(#[context] context: &CallContext, bound: i64) -> Vec<String> {
+    ///     let calls = (1..=bound).map(|number| ToolCall::new(number.to_string(), "square", format!(r#"{{"number":{number}}}"#)));
+    ///     let results = context.dispatch(calls.collect()).await;
+    ///     results.iter().map(|result| result.content().into_owned()).collect()
+    /// }
+    ///
+    /// let dispatcher = Dispatcher::new(tools![square, squares]);
+    /// let results = dispatcher.dispatch_blocking(vec![ToolCall::new("call_1", "squares", r#"{"bound": 3}"#)]);
+    /// assert_eq!(results[0].content(), r#"["1","4","9"]"#);
+    /// ```
+    pub fn dispatch(&self, calls: Vec<ToolCall>) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
+        nested(self.clone(), calls)
+    }
+
+    pub(crate) fn new(call: Arc<Call>, setup: Arc<Setup>) -> Self {
+        Self { call, setup, attempt: 1, on_thread: false }
+    }
+
+    /// Bytes that the output may have.
+    pub(crate) fn most(&self) -> usize {
+        self.setup.limits.output_bytes
+    }
+
+    /// Runs `work` on the blocking pool. A call that is stopped before its thread is free never runs; one that runs holds the
+    /// call's permits until it ends, whoever still waits.
     pub(crate) async fn blocking<F>(&self, work: F) -> Result<ToolOutput, ToolError>
     where
         F: FnOnce(&CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
-        self.lease.thread_asked.store(true, Ordering::SeqCst);
-        let (record, lease) = (Arc::clone(&self.record), Arc::downgrade(&self.lease));
-        let thread = tokio::task::spawn_blocking(move || {
-            let lease = lease.upgrade()?; // nobody waits any more
-            lease.thread_started.store(true, Ordering::SeqCst);
-            Some(work(&CallContext { record, lease }))
-        });
-        let cancelled = || ToolError::with_text(ErrorCode::Cancelled, "the program is shutting down");
-        match thread.await {
-            Ok(outcome) => outcome.unwrap_or_else(|| Err(cancelled())),
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(cancelled()),
-            },
+        let context = Self { on_thread: true, ..self.clone() };
+        context.call.waits_for_thread(true);
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.setup.on_thread(Box::new(move || {
+            if !context.call.begin_on_thread() {
+                return; // nobody waits any more
+            }
+            let _ends = EndOnDrop(&context);
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));
+            let _ = answer.send(outcome);
+        }));
+        match answered.await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => Err(ToolError::with_text(ErrorCode::Cancelled, "the program is shutting down")),
         }
+    }
+}
+
+/// A thread is done with a call, also when what it returned could not be handed over.
+struct EndOnDrop<'a>(&'a CallContext);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.call.end_piece();
     }
 }

@@ -1,6 +1,7 @@
 //! Tools made by `#[tool]`: what generated code declares, and the bridge from a call to the function. Used by generated
 //! code.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::arguments::{self, Arguments};
@@ -10,7 +11,7 @@ use crate::error::ToolError;
 use crate::output::ToolOutput;
 use crate::param::{Describe, Param};
 use crate::schema;
-use crate::tool::{Tool, ToolDefinition, ToolFuture};
+use crate::tool::{Start, ToolDefinition, ToolFuture};
 use crate::toolset::ToolSet;
 
 /// A type that `tools![…]` accepts, and the names it adds.
@@ -146,7 +147,7 @@ pub(crate) fn trimmed(description: &str) -> &str {
     description.trim_matches('\n').trim_end()
 }
 
-type Run<S> = for<'a> fn(Call<'a, S>) -> ToolFuture<'a>;
+type Run<S> = fn(Call<S>) -> ToolFuture<'static>;
 
 /// Adds one tool: what it declares, and the function that runs a call of it.
 pub fn declare<S: Send + Sync + 'static>(set: &mut ToolSet<S>, declaration: Declaration, run: Run<S>) {
@@ -156,14 +157,13 @@ pub fn declare<S: Send + Sync + 'static>(set: &mut ToolSet<S>, declaration: Decl
         Params::Whole(params) => schema::of_object(params),
     };
     let definition = ToolDefinition::declared(name, trimmed(description), schema).with_checked_behavior(behavior);
-    let (Params::Properties(params) | Params::Whole(params)) = params;
     set.declare(Declared { definition: Arc::new(definition), params, run });
 }
 
 /// A tool that waits for its state.
 pub(crate) struct Declared<S> {
     definition: Arc<ToolDefinition>,
-    params: &'static [&'static (dyn Describe + Sync)],
+    params: Params,
     run: Run<S>,
 }
 
@@ -174,7 +174,7 @@ impl<S> Clone for Declared<S> {
 }
 
 impl<S: Send + Sync + 'static> Declared<S> {
-    pub(crate) fn bind(&self, state: Arc<S>) -> Arc<dyn Tool> {
+    pub(crate) fn bind(&self, state: Arc<S>) -> Arc<dyn Start> {
         Arc::new(Bound { declared: self.clone(), state })
     }
 }
@@ -191,29 +191,31 @@ struct Bound<S> {
     state: Arc<S>,
 }
 
-impl<S: Send + Sync + 'static> Tool for Bound<S> {
-    fn definition(&self) -> &ToolDefinition {
-        &self.declared.definition
+impl<S: Send + Sync + 'static> Start for Bound<S> {
+    fn start(self: Arc<Self>, context: CallContext) -> ToolFuture<'static> {
+        (self.declared.run)(Call { context, tool: self })
     }
 
-    fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
-        (self.declared.run)(Call { context, arguments, params: self.declared.params, state: &self.state })
+    fn check(&self, arguments: &str) -> Result<(), ToolError> {
+        arguments::check(arguments, self.params(), matches!(self.declared.params, Params::Whole(_)))
+    }
+
+    fn params(&self) -> &'static [&'static (dyn Describe + Sync)] {
+        let (Params::Properties(params) | Params::Whole(params)) = self.declared.params;
+        params
     }
 }
 
 /// One call on its way to the function.
-#[derive(Debug)]
-pub struct Call<'a, S> {
-    context: &'a CallContext,
-    arguments: &'a str,
-    params: &'static [&'static (dyn Describe + Sync)],
-    state: &'a Arc<S>,
+pub struct Call<S> {
+    context: CallContext,
+    tool: Arc<Bound<S>>,
 }
 
-impl<'a, S: Send + Sync + 'static> Call<'a, S> {
+impl<S: Send + Sync + 'static> Call<S> {
     /// The arguments, cut into one slot per declared parameter.
-    pub fn arguments(&self) -> Arguments<'a> {
-        Arguments::read(self.arguments, self.params)
+    pub fn arguments(&self) -> Arguments<'_> {
+        Arguments::read(self.context.arguments(), self.tool.params())
     }
 
     /// The arguments object, as one value.
@@ -221,17 +223,22 @@ impl<'a, S: Send + Sync + 'static> Call<'a, S> {
     /// # Errors
     /// It is no object, or not one of that type.
     pub fn whole<T>(&self, param: &Param<T>) -> Result<T, ToolError> {
-        arguments::whole(self.arguments, param)
+        arguments::whole(self.context.arguments(), param).map_err(ToolError::undecoded)
     }
 
     /// What `#[state]` parameters borrow from.
-    pub fn state(&self) -> &'a S {
-        self.state
+    pub fn state(&self) -> &S {
+        &self.tool.state
+    }
+
+    /// Bytes that the output may have.
+    pub fn most(&self) -> usize {
+        self.context.most()
     }
 
     /// What a `#[context]` parameter is.
-    pub fn context(&self) -> &'a CallContext {
-        self.context
+    pub fn context(&self) -> &CallContext {
+        &self.context
     }
 
     /// Runs a synchronous function on the blocking pool.
@@ -242,7 +249,13 @@ impl<'a, S: Send + Sync + 'static> Call<'a, S> {
     where
         F: FnOnce(&S, &CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
-        let state = Arc::clone(self.state);
-        self.context.blocking(move |context| function(&state, context)).await
+        let tool = Arc::clone(&self.tool);
+        self.context.blocking(move |context| function(&tool.state, context)).await
+    }
+}
+
+impl<S> fmt::Debug for Call<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("context", &self.context).finish_non_exhaustive()
     }
 }

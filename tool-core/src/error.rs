@@ -5,6 +5,8 @@ use std::fmt;
 use std::iter::successors;
 use std::sync::Arc;
 
+use crate::toolset::ToolSet;
+
 /// Any error a tool can fail with.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -38,16 +40,31 @@ pub enum ErrorCode {
     InvalidJson,
     /// The arguments are JSON, but not what the tool declares.
     InvalidArguments,
+    /// The arguments are longer or nested deeper than the dispatcher takes.
+    TooLarge,
+    /// The message ended before the call was complete.
+    TruncatedCall,
+    /// The program's policy does not allow the call.
+    Refused,
+    /// More calls than the dispatcher takes at once.
+    Overloaded,
+    /// The call would have waited for itself.
+    Deadlock,
     /// No tool code ran.
     NotStarted,
     /// Stopped at its deadline; nothing of it runs on. It may have acted in part, unless it is read-only.
     Timeout,
     /// Past its deadline in a thread that cannot be stopped; it may still be acting.
     TimeoutIndeterminate,
-    /// Stopped because the runtime shut down. It may have acted in part, unless it is read-only.
+    /// Stopped because its message was cancelled or the runtime shut down. It may have acted in part, unless it is
+    /// read-only.
     Cancelled,
+    /// As [`Cancelled`](Self::Cancelled), in a thread that cannot be stopped; it may still be acting.
+    CancelledIndeterminate,
     /// The tool returned an error.
     ToolError,
+    /// A layer around the tool failed.
+    MiddlewareError,
     /// The tool panicked.
     Panic,
     /// The tool's output cannot be written as JSON.
@@ -61,11 +78,18 @@ impl ErrorCode {
             Self::UnknownTool => "unknown_tool",
             Self::InvalidJson => "invalid_json",
             Self::InvalidArguments => "invalid_arguments",
+            Self::TooLarge => "too_large",
+            Self::TruncatedCall => "truncated_call",
+            Self::Refused => "refused",
+            Self::Overloaded => "overloaded",
+            Self::Deadlock => "deadlock",
             Self::NotStarted => "not_started",
             Self::Timeout => "timeout",
             Self::TimeoutIndeterminate => "timeout_indeterminate",
             Self::Cancelled => "cancelled",
+            Self::CancelledIndeterminate => "cancelled_indeterminate",
             Self::ToolError => "tool_error",
+            Self::MiddlewareError => "middleware_error",
             Self::Panic => "panic",
             Self::UnserializableOutput => "unserializable_output",
         }
@@ -97,13 +121,18 @@ impl fmt::Display for ErrorCode {
 /// assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
 /// ```
 #[derive(Clone)]
-pub struct ToolError {
+pub struct ToolError(Box<Failure>);
+
+#[derive(Clone)]
+struct Failure {
     code: ErrorCode,
     /// Empty until the dispatcher says which tool it was.
     tool: String,
     model_text: String,
     source: Option<Arc<dyn Cause>>,
     fatal: bool,
+    /// The arguments could not be decoded: nothing of the tool ran.
+    undecoded: bool,
 }
 
 impl ToolError {
@@ -115,7 +144,7 @@ impl ToolError {
     /// The tool failed in a way that makes going on pointless: calls not yet started are answered `not_started`, and an
     /// agent stops after this batch. Siblings that already run finish.
     pub fn fatal(error: impl Into<BoxError>) -> Self {
-        Self { fatal: true, ..Self::new(error) }
+        Self::new(error).but(|failure| failure.fatal = true)
     }
 
     /// The arguments are wrong in a way only the tool can see. The model reads the error's `Display` as one line.
@@ -126,7 +155,12 @@ impl ToolError {
     /// What the model should read is what the cause says.
     fn with_cause(code: ErrorCode, cause: impl Cause + 'static) -> Self {
         let model_text = one_line(&cause.error().to_string());
-        Self { source: Some(Arc::new(cause)), ..Self::with_text(code, model_text) }
+        Self::with_text(code, model_text).but(|failure| failure.source = Some(Arc::new(cause)))
+    }
+
+    fn but(mut self, change: impl FnOnce(&mut Failure)) -> Self {
+        change(&mut self.0);
+        self
     }
 
     /// What a tool returned. If it is one of these, it speaks for itself; if it wraps one, it takes its code and stops the
@@ -137,59 +171,87 @@ impl ToolError {
         }
         let wrapped = successors(cause.error().source(), |error: &&(dyn Error + 'static)| (*error).source())
             .find_map(|error| error.downcast_ref::<Self>());
-        let (code, fatal) = wrapped.map_or((ErrorCode::ToolError, false), |error| (error.code, error.fatal));
-        Self { fatal, ..Self::with_cause(code, cause) }
+        let (code, fatal) = wrapped.map_or((ErrorCode::ToolError, false), |error| (error.0.code, error.0.fatal));
+        Self::with_cause(code, cause).but(|failure| failure.fatal = fatal)
     }
 
     /// What the model should read has no cause beyond itself.
     pub(crate) fn with_text(code: ErrorCode, model_text: impl Into<String>) -> Self {
-        Self { code, tool: String::new(), model_text: model_text.into(), source: None, fatal: false }
+        Self(Box::new(Failure { code, tool: String::new(), model_text: model_text.into(), source: None, fatal: false, undecoded: false }))
     }
 
     /// The tool's output cannot be written as JSON.
     pub(crate) fn unserializable(error: serde_json::Error) -> Self {
         let text = format!("the tool's result cannot be written as JSON: {error}");
-        Self { model_text: text, ..Self::with_cause(ErrorCode::UnserializableOutput, BoxError::from(error)) }
+        Self::with_cause(ErrorCode::UnserializableOutput, BoxError::from(error)).but(|failure| failure.model_text = text)
     }
 
     /// The tool panicked: the text is for the operator, never for the model.
     pub(crate) fn panic(text: String) -> Self {
         let model_text = "the tool failed unexpectedly and was stopped".to_owned();
-        Self { model_text, ..Self::with_cause(ErrorCode::Panic, BoxError::from(PanicError(text))) }
+        Self::with_cause(ErrorCode::Panic, BoxError::from(PanicError(text))).but(|failure| failure.model_text = model_text)
+    }
+
+    /// Something of the program failed with `text`, which is for the operator; the model reads `model_text`.
+    pub(crate) fn failed(code: ErrorCode, model_text: &str, text: String) -> Self {
+        Self::with_cause(code, BoxError::from(PanicError(text))).but(|failure| failure.model_text = model_text.to_owned())
+    }
+
+    /// A layer around the tool failed, or passed on what the tool failed with.
+    pub(crate) fn of_layer(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => *own,
+            Err(error) => Self::with_cause(ErrorCode::MiddlewareError, error),
+        }
+    }
+
+    /// The tool could not be stopped.
+    pub(crate) fn still_acting(self) -> Self {
+        self.but(|failure| failure.model_text.push_str("; the tool cannot be stopped and may still be acting"))
+    }
+
+    /// The arguments could not be decoded.
+    pub(crate) fn undecoded(self) -> Self {
+        self.but(|failure| failure.undecoded = true)
+    }
+
+    /// Whether nothing of the tool ran.
+    pub(crate) fn is_undecoded(&self) -> bool {
+        self.0.undecoded
     }
 
     pub(crate) fn of_tool(self, name: &str) -> Self {
-        Self { tool: name.to_owned(), ..self }
+        self.but(|failure| failure.tool = name.to_owned())
     }
 
     /// The kind of failure.
     pub fn code(&self) -> ErrorCode {
-        self.code
+        self.0.code
     }
 
     /// Whether the tool asked for the run to stop.
     pub fn is_fatal(&self) -> bool {
-        self.fatal
+        self.0.fatal
     }
 
     /// What the model is told: one line that says what was wrong and, where the call is at fault, how to correct it.
     pub fn model_text(&self) -> &str {
-        &self.model_text
+        &self.0.model_text
     }
 }
 
 impl fmt::Display for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.tool.as_str() {
+        match self.0.tool.as_str() {
             "" => f.write_str("tool")?,
             name => write!(f, "tool `{name}`")?,
         }
-        let happened = match (self.code, &self.source) {
+        let happened = match (self.0.code, &self.0.source) {
             (ErrorCode::InvalidArguments, Some(_)) => "was called with invalid arguments",
             (ErrorCode::Panic, Some(_)) => "panicked",
             (ErrorCode::UnserializableOutput, Some(_)) => "returned a value that cannot be written as JSON",
             (_, Some(_)) => "failed",
-            (_, None) => return write!(f, ": {}", self.model_text),
+            (_, None) => return write!(f, ": {}", self.0.model_text),
         };
         write!(f, " {happened}")
     }
@@ -197,18 +259,18 @@ impl fmt::Display for ToolError {
 
 impl Error for ToolError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_deref().map(Cause::error)
+        self.0.source.as_deref().map(Cause::error)
     }
 }
 
 impl fmt::Debug for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ToolError")
-            .field("code", &self.code)
-            .field("tool", &self.tool)
-            .field("model_text", &self.model_text)
+            .field("code", &self.0.code)
+            .field("tool", &self.0.tool)
+            .field("model_text", &self.0.model_text)
             .field("source", &self.source())
-            .field("fatal", &self.fatal)
+            .field("fatal", &self.0.fatal)
             .finish()
     }
 }
@@ -224,6 +286,36 @@ impl fmt::Display for PanicError {
 }
 
 impl Error for PanicError {}
+
+/// There is no tool of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no tool `{name}`; {mend}")]
+pub struct UnknownTool {
+    name: String,
+    mend: String,
+}
+
+impl UnknownTool {
+    pub(crate) fn new(name: &str, tools: &ToolSet) -> Self {
+        const LISTED: usize = 20;
+        let names = || tools.definitions().map(|tool| tool.name());
+        let mend = match nearest(name, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if tools.is_empty() => "there are no tools".to_owned(),
+            None => {
+                let listed: Vec<_> = names().take(LISTED).map(|name| format!("`{name}`")).collect();
+                let rest = if tools.len() > LISTED { " and others" } else { "" };
+                format!("the tools are {}{rest}", listed.join(", "))
+            }
+        };
+        Self { name: clip(name), mend }
+    }
+
+    /// The name that is none.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
 
 /// Runs of white space, line breaks among them, become one space.
 fn one_line(text: &str) -> String {

@@ -6,16 +6,23 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
+use crate::bounded::{self, Form};
 use crate::error::{BoxError, Lent, ToolError};
 
-/// What a tool answers: the text the model reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ToolOutput(String);
+/// What a tool answers: the text the model reads. Equal to any other of the same text.
+#[derive(Clone, Debug)]
+pub struct ToolOutput {
+    text: String,
+    form: Form,
+}
+
+/// The bound of an output that has none.
+const UNBOUNDED: usize = usize::MAX;
 
 impl ToolOutput {
     /// Text for the model as it is.
     pub fn text(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), form: Form::Text }
     }
 
     /// A value as the model will read it: what serialises as a string as that text, everything else as compact JSON.
@@ -23,27 +30,48 @@ impl ToolOutput {
     /// # Errors
     /// [`ErrorCode::UnserializableOutput`](crate::ErrorCode::UnserializableOutput), if the value cannot be written as JSON, a map with structured keys for example.
     pub fn from_serialize(value: &impl Serialize) -> Result<Self, ToolError> {
-        let json = serde_json::to_string(value).map_err(ToolError::unserializable)?;
-        if !json.starts_with('"') {
-            return Ok(Self(json));
-        }
-        serde_json::from_str(&json).map(Self).map_err(ToolError::unserializable)
+        Self::serialize_within(value, UNBOUNDED)
+    }
+
+    /// As [`from_serialize`](Self::from_serialize), and then [`within`](Self::within), but shortened while it is written: what
+    /// is left out takes no memory.
+    ///
+    /// # Errors
+    /// As [`from_serialize`](Self::from_serialize).
+    pub(crate) fn serialize_within(value: &impl Serialize, most: usize) -> Result<Self, ToolError> {
+        let (text, form) = bounded::write(value, most).map_err(ToolError::unserializable)?;
+        Ok(Self { text, form })
+    }
+
+    /// The same, shortened to `most` bytes, or 256 if that is less. Text keeps its head and tail around a line that tells how
+    /// many bytes are left out; JSON becomes an object that holds them:
+    /// `{"truncated":true,"omitted_bytes":1234,"head":"[{\"na","tail":"}]"}`.
+    pub(crate) fn within(self, most: usize) -> Self {
+        Self { text: bounded::shorten(self.text, self.form, most), ..self }
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The text, owned.
     pub fn into_string(self) -> String {
-        self.0
+        self.text
     }
 }
 
+impl PartialEq for ToolOutput {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ToolOutput {}
+
 impl Display for ToolOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -104,12 +132,12 @@ impl<T> PlainOutput<T> for Probe<T> {
 pub struct Plain<T>(PhantomData<fn() -> T>);
 
 impl<T> Plain<T> {
-    /// The tool's answer.
-    pub fn finish(self, value: T) -> Result<ToolOutput, ToolError>
+    /// The tool's answer, of at most so many bytes.
+    pub fn finish(self, value: T, most: usize) -> Result<ToolOutput, ToolError>
     where
         T: Output,
     {
-        ToolOutput::from_serialize(&value)
+        ToolOutput::serialize_within(&value, most)
     }
 }
 
@@ -119,52 +147,52 @@ pub struct Fallible<T, E>(PhantomData<fn() -> (T, E)>);
 
 impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E> {
     /// Chosen before the traits below, for errors that lend another: `anyhow::Error` and its like.
-    pub fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    pub fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
         T: Output,
     {
-        finish(returned, |error| ToolError::returned(Lent(error)))
+        finish(returned, most, |error| ToolError::returned(Lent(error)))
     }
 }
 
 /// The first fall-back of `Fallible::finish`: errors that keep their type in a box.
 pub trait BoxFailure<T, E> {
-    /// The tool's answer.
-    fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    /// The tool's answer, of at most so many bytes.
+    fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
         T: Output;
 }
 
 impl<T, E: Into<BoxError>> BoxFailure<T, E> for Fallible<T, E> {
-    fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
         T: Output,
     {
-        finish(returned, |error| ToolError::returned(error.into()))
+        finish(returned, most, |error| ToolError::returned(error.into()))
     }
 }
 
 /// The last fall-back, found by reference: errors that are only displayable.
 pub trait DisplayFailure<T, E> {
-    /// The tool's answer.
-    fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    /// The tool's answer, of at most so many bytes.
+    fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
         T: Output,
         E: Failure;
 }
 
 impl<T, E> DisplayFailure<T, E> for &Fallible<T, E> {
-    fn finish(self, returned: Result<T, E>) -> Result<ToolOutput, ToolError>
+    fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
         T: Output,
         E: Failure,
     {
-        finish(returned, |error| ToolError::new(error.to_string()))
+        finish(returned, most, |error| ToolError::new(error.to_string()))
     }
 }
 
-fn finish<T: Serialize, E>(returned: Result<T, E>, failed: impl FnOnce(E) -> ToolError) -> Result<ToolOutput, ToolError> {
-    ToolOutput::from_serialize(&returned.map_err(failed)?)
+fn finish<T: Serialize, E>(returned: Result<T, E>, most: usize, failed: impl FnOnce(E) -> ToolError) -> Result<ToolOutput, ToolError> {
+    ToolOutput::serialize_within(&returned.map_err(failed)?, most)
 }
 
 #[cfg(test)]
@@ -178,7 +206,7 @@ mod tests {
     macro_rules! finish {
         ($value:expr) => {{
             let value = $value;
-            probe(&value).kind().finish(value)
+            probe(&value).kind().finish(value, UNBOUNDED)
         }};
     }
 
@@ -210,6 +238,22 @@ mod tests {
             }
         }
         assert_eq!(finish!(Err::<(), _>(Plain)).unwrap_err().model_text(), "plain");
+    }
+
+    #[test]
+    fn json_and_text_are_told_apart_when_they_are_shortened() {
+        let (text, list) = ("word ".repeat(1000), vec!["word"; 1000]);
+        assert!(ToolOutput::text(&text).within(1000).as_str().contains(" bytes left out]\n"));
+        assert_eq!(ToolOutput::from_serialize(&text).unwrap().within(1000), ToolOutput::text(&text).within(1000));
+        let short = ToolOutput::from_serialize(&list).unwrap().within(1000);
+        assert!(short.as_str().starts_with(r#"{"truncated":true,"omitted_bytes":6"#), "{short}");
+        assert_eq!(ToolOutput::serialize_within(&list, 1000).unwrap(), short);
+        assert_eq!(short.clone().within(1000), short);
+    }
+
+    #[test]
+    fn outputs_of_the_same_text_are_equal() {
+        assert_eq!(ToolOutput::text("5"), ToolOutput::from_serialize(&5).unwrap());
     }
 
     #[test]

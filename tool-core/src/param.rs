@@ -141,16 +141,23 @@ impl<T> Param<T> {
 
     /// The value of the property, or what is wrong with it.
     pub(crate) fn read(&self, raw: Option<&RawValue>) -> Result<T, ArgumentError> {
-        let raw = match (&self.missing, raw) {
-            (Missing::Becomes(value) | Missing::HasDefault(value, _), None) => return Ok(value()),
-            (Missing::HasDefault(value, _), Some(raw)) if raw.get() == "null" => return Ok(value()),
-            (Missing::IsAnError, None) => return Err(ArgumentError::new(self.name, self.missing_message())),
-            (_, Some(raw)) => raw,
-        };
+        if let Some(value) = self.stand_in(raw) {
+            return Ok(value());
+        }
+        let raw = raw.ok_or_else(|| ArgumentError::new(self.name, self.missing_message()))?;
         let value = (self.decode)(raw).map_err(|error| error.inside(self.name))?;
         match self.check {
             Some(check) => check(&value).map(|()| value).map_err(|message| ArgumentError::new(self.name, message)),
             None => Ok(value),
+        }
+    }
+
+    /// What makes the value of a property that need not be there and is not.
+    fn stand_in(&self, raw: Option<&RawValue>) -> Option<fn() -> T> {
+        match (&self.missing, raw) {
+            (Missing::Becomes(value) | Missing::HasDefault(value, _), None) => Some(*value),
+            (Missing::HasDefault(value, _), Some(raw)) if raw.get() == "null" => Some(*value),
+            _ => None,
         }
     }
 
@@ -174,6 +181,12 @@ impl<T> fmt::Debug for Param<T> {
 /// Integers may be written as floats: what does not decode is tried once more with `5.0` written as `5`. What is wrong then is
 /// wrong for another reason.
 fn decode<T: Parameter>(raw: &RawValue) -> Result<T, ArgumentError> {
+    // What is no array or object has nothing in it that would have to be watched.
+    if !raw.get().starts_with(['{', '['])
+        && let Ok(value) = serde_json::from_str(raw.get())
+    {
+        return Ok(value);
+    }
     decode_text(raw.get()).or_else(|error| match integers::write_out(raw.get()) {
         Some(text) => decode_text(&text),
         None => Err(error),
@@ -194,7 +207,7 @@ fn decode_text<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
     })
 }
 
-/// What the schema needs to know of a parameter, whatever its type.
+/// What can be told of a parameter, whatever its type.
 pub trait Describe: fmt::Debug {
     /// The property's name.
     fn name(&self) -> &'static str;
@@ -207,6 +220,12 @@ pub trait Describe: fmt::Debug {
 
     /// The property's schema; named types go into the generator's definitions.
     fn property(&self, generator: &mut SchemaGenerator) -> Schema;
+
+    /// Whether the property can be decoded. Nothing is made to stand in for one that may be left out.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn check(&self, raw: Option<&RawValue>) -> Result<(), ArgumentError>;
 }
 
 impl<T> Describe for Param<T> {
@@ -231,6 +250,13 @@ impl<T> Describe for Param<T> {
             schema.insert("default".to_owned(), shown(&default()));
         }
         schema
+    }
+
+    fn check(&self, raw: Option<&RawValue>) -> Result<(), ArgumentError> {
+        match self.stand_in(raw) {
+            Some(_) => Ok(()),
+            None => self.read(raw).map(drop),
+        }
     }
 }
 

@@ -4,12 +4,15 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::{Value, json};
 
+use crate::arguments;
 use crate::behavior::Behavior;
 use crate::context::CallContext;
 use crate::error::ToolError;
 use crate::output::ToolOutput;
+use crate::param::Describe;
 
 /// The future of one call.
 pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send + 'a>>;
@@ -49,6 +52,45 @@ pub trait Tool: Send + Sync {
 
     /// Runs the tool once. `arguments` is the text as the model wrote it, not yet checked.
     fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a>;
+
+    /// What is wrong with the arguments, if anything: [`call`](Self::call) is not run then, nor a policy asked about the call.
+    /// That they are one JSON object, unless the tool looks closer.
+    ///
+    /// # Errors
+    /// The arguments are none that the tool takes.
+    fn check(&self, arguments: &str) -> Result<(), ToolError> {
+        arguments::object(arguments).map(drop)
+    }
+}
+
+/// A tool as the dispatcher runs it: the future owns what it borrows from.
+pub(crate) trait Start: Send + Sync {
+    fn start(self: Arc<Self>, context: CallContext) -> ToolFuture<'static>;
+
+    fn check(&self, arguments: &str) -> Result<(), ToolError>;
+
+    /// What its arguments are decoded by, if they are decoded by us.
+    fn params(&self) -> &'static [&'static (dyn Describe + Sync)];
+}
+
+/// A tool of another kind.
+pub(crate) struct Foreign<T>(pub(crate) T);
+
+impl<T: Tool + 'static> Start for Foreign<T> {
+    fn start(self: Arc<Self>, context: CallContext) -> ToolFuture<'static> {
+        Box::pin(async move {
+            self.0.check(context.arguments()).map_err(ToolError::undecoded)?;
+            self.0.call(&context, context.arguments()).await
+        })
+    }
+
+    fn check(&self, arguments: &str) -> Result<(), ToolError> {
+        self.0.check(arguments)
+    }
+
+    fn params(&self) -> &'static [&'static (dyn Describe + Sync)] {
+        &[]
+    }
 }
 
 impl<T: Tool + ?Sized> Tool for Arc<T> {
@@ -59,6 +101,10 @@ impl<T: Tool + ?Sized> Tool for Arc<T> {
     fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
         (**self).call(context, arguments)
     }
+
+    fn check(&self, arguments: &str) -> Result<(), ToolError> {
+        (**self).check(arguments)
+    }
 }
 
 impl<T: Tool + ?Sized> Tool for Box<T> {
@@ -68,6 +114,10 @@ impl<T: Tool + ?Sized> Tool for Box<T> {
 
     fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
         (**self).call(context, arguments)
+    }
+
+    fn check(&self, arguments: &str) -> Result<(), ToolError> {
+        (**self).check(arguments)
     }
 }
 
@@ -170,6 +220,17 @@ impl ToolDefinition {
     /// of what hardly any model gets wrong.
     pub fn checks_arguments(&self) -> bool {
         self.checks_arguments
+    }
+}
+
+/// What the model is told: name, description and parameters.
+impl Serialize for ToolDefinition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("ToolDefinition", 3)?;
+        object.serialize_field("name", &self.name)?;
+        object.serialize_field("description", &self.description)?;
+        object.serialize_field("parameters", &self.parameters)?;
+        object.end()
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use crate::context::CallContext;
 use crate::declared::Declared;
-use crate::tool::{InvalidDefinition, Tool, ToolDefinition};
+use crate::error::ToolError;
+use crate::key::Key;
+use crate::tool::{Foreign, InvalidDefinition, Start, Tool, ToolDefinition, ToolFuture};
 
 /// The tools a model may call, in declaration order, each name once. Cheap to clone.
 ///
@@ -37,6 +40,8 @@ pub struct ToolSet<S = ()> {
 struct Entries<S> {
     tools: Vec<Entry<S>>,
     positions: HashMap<String, usize>,
+    /// The definitions as text, once they have been asked for.
+    json: OnceLock<String>,
 }
 
 struct Entry<S> {
@@ -46,18 +51,12 @@ struct Entry<S> {
 }
 
 enum Runs<S> {
-    Ready(Arc<dyn Tool>),
+    Ready(Arc<dyn Start>),
     NeedsState(Declared<S>),
 }
 
-/// A tool that can be called, and what it said of itself when it was added.
-pub(crate) struct Registered {
-    pub(crate) definition: Arc<ToolDefinition>,
-    pub(crate) tool: Arc<dyn Tool>,
-}
-
 impl<S: Send + Sync + 'static> Entry<S> {
-    fn bind(&self, state: &Arc<S>) -> Arc<dyn Tool> {
+    fn bind(&self, state: &Arc<S>) -> Arc<dyn Start> {
         match &self.runs {
             Runs::Ready(tool) => Arc::clone(tool),
             Runs::NeedsState(declared) => declared.bind(Arc::clone(state)),
@@ -78,7 +77,8 @@ impl<S> Clone for Entry<S> {
 
 impl<S> Clone for Entries<S> {
     fn clone(&self) -> Self {
-        Self { tools: self.tools.clone(), positions: self.positions.clone() }
+        // A copy is made to be changed.
+        Self { tools: self.tools.clone(), positions: self.positions.clone(), json: OnceLock::new() }
     }
 }
 
@@ -90,7 +90,7 @@ impl<S> Clone for ToolSet<S> {
 
 impl<S> Default for ToolSet<S> {
     fn default() -> Self {
-        Self { entries: Arc::new(Entries { tools: Vec::new(), positions: HashMap::new() }) }
+        Self { entries: Arc::new(Entries { tools: Vec::new(), positions: HashMap::new(), json: OnceLock::new() }) }
     }
 }
 
@@ -112,7 +112,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     pub fn with_shared_state(self, state: Arc<S>) -> ToolSet {
         let bind = |entry: &Entry<S>| Entry { definition: Arc::clone(&entry.definition), runs: Runs::Ready(entry.bind(&state)) };
         let tools = self.entries.tools.iter().map(bind).collect();
-        ToolSet { entries: Arc::new(Entries { tools, positions: self.entries.positions.clone() }) }
+        ToolSet { entries: Arc::new(Entries { tools, positions: self.entries.positions.clone(), json: OnceLock::new() }) }
     }
 
     /// Adds a tool of another kind behind those that are there: a [`DynamicTool`](crate::DynamicTool), or any [`Tool`].
@@ -120,7 +120,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// # Errors
     /// A tool of that name is in the set already.
     pub fn with_tool(mut self, tool: impl Tool + 'static) -> Result<Self, DuplicateTool> {
-        self.push(Entry { definition: Arc::new(tool.definition().clone()), runs: Runs::Ready(Arc::new(tool)) })?;
+        self.push(Entry { definition: Arc::new(tool.definition().clone()), runs: Runs::Ready(Arc::new(Foreign(tool))) })?;
         Ok(self)
     }
 
@@ -176,6 +176,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
 
     fn push(&mut self, entry: Entry<S>) -> Result<(), DuplicateTool> {
         let entries = Arc::make_mut(&mut self.entries);
+        entries.json.take();
         let name = entry.definition.name().to_owned();
         if entries.positions.contains_key(&name) {
             return Err(DuplicateTool { name });
@@ -208,9 +209,54 @@ impl ToolSet {
         self.entries.positions.get(name).map(|position| &*self.entries.tools[*position].definition)
     }
 
-    pub(crate) fn get(&self, name: &str) -> Option<Registered> {
-        let entry = &self.entries.tools[*self.entries.positions.get(name)?];
-        Some(Registered { definition: Arc::clone(&entry.definition), tool: entry.bind(&Arc::new(())) })
+    /// The definitions as JSON text, in declaration order. Shape: an array of objects with `name`, `description` and
+    /// `parameters`. The text is made once, and is the same in every run and on every machine.
+    ///
+    /// ```
+    /// use tool_core::{tool, tools};
+    ///
+    /// /// Say hello.
+    /// #[tool]
+    /// fn greet() -> &'static str {
+    ///     "hello"
+    /// }
+    ///
+    /// assert!(tools![greet].definitions_json().starts_with(r#"[{"name":"greet","description":"Say hello.","parameters":{"type":"#));
+    /// ```
+    pub fn definitions_json(&self) -> &str {
+        let json = || serde_json::to_string(&self.definitions().collect::<Vec<_>>()).unwrap_or_default();
+        self.entries.json.get_or_init(json)
+    }
+
+    /// The place of the tool called `name`.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        self.entries.positions.get(name).copied()
+    }
+
+    /// The definition of the tool at a place that [`position`](Self::position) gave.
+    pub(crate) fn definition_at(&self, position: usize) -> &ToolDefinition {
+        &self.entries.tools[position].definition
+    }
+
+    /// Runs the tool of a call once.
+    pub(crate) fn start(&self, context: CallContext) -> ToolFuture<'static> {
+        match &self.entries.tools[context.call.tool].runs {
+            Runs::Ready(tool) => Arc::clone(tool).start(context),
+            Runs::NeedsState(declared) => declared.bind(Arc::new(())).start(context),
+        }
+    }
+
+    /// What decoding the arguments would refuse.
+    pub(crate) fn check(&self, position: usize, arguments: &str) -> Result<(), ToolError> {
+        self.entries.tools[position].bind(&Arc::new(())).check(arguments)
+    }
+
+    /// What tells this call from others of its tool that are serialised.
+    pub(crate) fn key(&self, position: usize, arguments: &str) -> Option<Key> {
+        let entry = &self.entries.tools[position];
+        let definition = &entry.definition;
+        let params = entry.bind(&Arc::new(())).params();
+        Key::of(arguments, &definition.behavior().serialize_by, definition.parameters(), params)
     }
 }
 

@@ -138,17 +138,16 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | `read_only` | calls change nothing |
 /// | `idempotent` | a repeated call changes no more than the first did |
 /// | `destructive` | a call may destroy what cannot be brought back |
-/// | `concurrency = 4` | how many calls of it may run at once (not acted on yet) |
-/// | `exclusive` | a call is to run with no other call of its message beside it (not acted on yet) |
-/// | `serialize_by(patient_id)` | calls with equal values of these parameters are to run one after the other (not acted on yet) |
-/// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a failed call may be tried again; for `read_only` or `idempotent` tools (not acted on yet) |
+/// | `concurrency = 4` | how many calls of it run at once, in all messages of a dispatcher |
+/// | `exclusive` | a call starts when the earlier calls of its message are answered, and later ones start when it is |
+/// | `serialize_by(patient_id)` | calls with equal values of these parameters run one after the other, in call order, also those of other tools that are serialised by them |
+/// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a call whose tool returns an error is tried again, within its timeout; for `read_only` or `idempotent` tools |
 /// | `strict` | its schema has to be one that a service can enforce (not acted on yet) |
 /// | `linked` | listed by the linker, for `ToolSet::linked` (feature `linked`) |
 /// | `type = SearchTool` | the name of its type, instead of the function's |
 /// | `crate = my_crate::tool_core` | where `tool_core` is found, if not at `::tool_core` |
 ///
-/// How calls behave is part of the definition, as `Behavior`. Of it the dispatcher acts on `timeout` and `read_only`; the rest
-/// is checked, and there for the program to read.
+/// How calls behave is part of the definition, as `Behavior`, for the dispatcher to act on and for the program to read.
 ///
 /// # Mistakes
 ///

@@ -11,7 +11,8 @@ use crate::ty;
 
 pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     let tool = emitted.tool;
-    let [call, state, context] = ["call", "state", "context"].map(|name| Ident::new(&format!("__tool_{name}"), Span::mixed_site()));
+    let [call, state, context, most] =
+        ["call", "state", "context", "most"].map(|name| Ident::new(&format!("__tool_{name}"), Span::mixed_site()));
     let decode = decode(emitted, &call);
     let invoke = invoke(emitted, &state, &context);
     // A return type that does not serialise is underlined where it is written.
@@ -21,18 +22,18 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     };
     let private = private(output_span);
     let output = Ident::new("__tool_output", output_span);
-    let finish = quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output));
+    let finish = quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output, #most));
     let uses_state = tool.state_types().next().is_some();
     let uses_context = tool.params.iter().any(|param| matches!(param.kind, ParamKind::Context));
     let body = if tool.is_async() || tool.options.inline.is_some() {
         let state = uses_state.then(|| quote!(let #state = #call.state();));
         let context = uses_context.then(|| quote!(let #context = #call.context();));
         let wait = tool.is_async().then(|| quote!(.await));
-        quote!(#decode #state #context let #output = #invoke #wait; #finish)
+        quote!(#decode #state #context let #most = #call.most(); let #output = #invoke #wait; #finish)
     } else {
         let state = if uses_state { quote!(#state: &__ToolState) } else { quote!(_) };
         let context = if uses_context { quote!(#context) } else { quote!(_) };
-        quote!(#decode #call.blocking(move |#state, #context| { let #output = #invoke; #finish }).await)
+        quote!(#decode let #most = #call.most(); #call.blocking(move |#state, #context| { let #output = #invoke; #finish }).await)
     };
     // A future that cannot be sent is underlined at `async`, or at `impl Future`.
     let async_span = tool.sig.asyncness.map_or(output_span, |asyncness| asyncness.span);

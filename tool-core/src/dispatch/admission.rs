@@ -1,0 +1,329 @@
+//! What is decided on before a call runs: whether it can, whether it may, and what it has to wait for.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tracing::Span;
+
+use super::batch::{Batch, Origin, Running};
+use super::call::{Call, Plan, panic_text};
+use super::policy::{Decision, Proposal};
+use super::scheduler::{CallId, Spec};
+use super::{Setup, not_started, runner, span};
+use crate::call::{ToolCall, ToolResult};
+use crate::context::CallContext;
+use crate::error::{ErrorCode, ToolError, UnknownTool};
+use crate::key::Key;
+use crate::nesting;
+
+impl Setup {
+    /// Starts the calls of a message, as far as they can and may run.
+    pub(super) fn begin(self: &Arc<Self>, calls: Vec<ToolCall>, parent: Option<&Arc<Call>>, told: bool) -> Running {
+        let runtime = Handle::try_current().ok();
+        let origin =
+            Origin { runtime: runtime.clone(), parent: parent.cloned(), span: span::of_batch(calls.len()), calls: Some(calls.len()), told };
+        let batch = Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin);
+        let mut refused = Vec::new();
+        let mut plain = parent.is_none() && self.policy.is_none();
+        let calls = calls.into_iter().enumerate().map(|(position, call)| {
+            let plan = match (self.admit(&call, position), &runtime) {
+                (Ok(tool), Some(_)) => {
+                    plain &= self.is_plain(tool);
+                    Some(Plan { setup: Arc::clone(self), tool })
+                }
+                (Ok(_), None) => {
+                    refused.push((position, not_started("the program has no tokio runtime to run it on")));
+                    None
+                }
+                (Err(error), _) => {
+                    refused.push((position, error));
+                    None
+                }
+            };
+            Arc::new(Call::new(call, position, Arc::clone(&batch), plan))
+        });
+        let calls: Vec<Arc<Call>> = calls.collect();
+        let running = Running(batch);
+        let batch = &running.0;
+        match runtime {
+            // Nobody asks a batch of one call for its calls before it is done, but for its span.
+            Some(runtime) if plain && refused.is_empty() && calls.len() == 1 && batch.span.is_disabled() => {
+                runner::run(self, batch, &calls, &runtime);
+                batch.set_calls(calls);
+            }
+            runtime => {
+                batch.set_calls(calls.clone());
+                for (position, error) in refused {
+                    calls[position].refuse(error);
+                }
+                match runtime {
+                    Some(runtime) if plain => runner::run(self, batch, &calls, &runtime),
+                    Some(_) => self.enqueue(batch, &calls),
+                    None => {}
+                }
+            }
+        }
+        running
+    }
+
+    /// A batch whose calls are still to come.
+    pub(super) fn empty(self: &Arc<Self>, told: bool) -> Running {
+        let origin = Origin { runtime: Handle::try_current().ok(), parent: None, span: span::of_batch(0), calls: None, told };
+        Running(Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin))
+    }
+
+    /// Answers calls none of which can run.
+    pub(super) fn refuse_all(self: &Arc<Self>, calls: Vec<ToolCall>, error: impl Fn() -> ToolError) -> Vec<ToolResult> {
+        let origin = Origin { runtime: None, parent: None, span: Span::none(), calls: Some(calls.len()), told: false };
+        let batch = Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin);
+        let calls = calls.into_iter().enumerate().map(|(position, call)| Arc::new(Call::new(call, position, Arc::clone(&batch), None)));
+        let calls: Vec<_> = calls.collect();
+        batch.set_calls(calls.clone());
+        for call in calls {
+            call.refuse(error());
+        }
+        batch.take_results()
+    }
+
+    /// The tool that a call is of, or why it cannot run.
+    fn admit(&self, call: &ToolCall, position: usize) -> Result<usize, ToolError> {
+        if position >= self.limits.calls {
+            return Err(too_many(self.limits.calls));
+        }
+        let tool = self.tools.position(&call.name).ok_or_else(|| self.unknown_tool(&call.name))?;
+        self.check_size(&call.arguments)?;
+        Ok(tool)
+    }
+
+    fn check_size(&self, arguments: &str) -> Result<(), ToolError> {
+        let (bytes, depth) = (self.limits.argument_bytes, self.limits.argument_depth);
+        if arguments.len() > bytes {
+            let text = format!("the arguments are {} bytes long, more than the {bytes} that are taken; send less at once", arguments.len());
+            return Err(ToolError::with_text(ErrorCode::TooLarge, text));
+        }
+        if nesting::deeper_than(arguments, depth) {
+            let text = format!("the arguments are nested more than {depth} deep; send a flatter object");
+            return Err(ToolError::with_text(ErrorCode::TooLarge, text));
+        }
+        Ok(())
+    }
+
+    fn unknown_tool(&self, name: &str) -> ToolError {
+        let error = UnknownTool::new(name, &self.tools);
+        ToolError::with_text(ErrorCode::UnknownTool, error.to_string())
+    }
+
+    /// Whether a call of the tool waits for nothing but permits of the dispatcher.
+    fn is_plain(&self, tool: usize) -> bool {
+        let behavior = self.tools.definition_at(tool).behavior();
+        self.gates[tool].is_none() && !behavior.exclusive && behavior.serialize_by.is_empty()
+    }
+
+    /// What the call's start depends on.
+    fn spec(&self, tool: usize, arguments: &str) -> Spec<Key> {
+        let definition = self.tools.definition_at(tool);
+        let names = &definition.behavior().serialize_by;
+        let key = if names.is_empty() { None } else { self.tools.key(tool, arguments) };
+        Spec { gate: self.gates[tool], key, exclusive: definition.behavior().exclusive }
+    }
+
+    /// What decoding the arguments would refuse.
+    fn check_arguments(&self, tool: usize, arguments: &str) -> Result<(), ToolError> {
+        self.check_size(arguments)?;
+        catch_unwind(AssertUnwindSafe(|| self.tools.check(tool, arguments)))
+            .unwrap_or_else(|panic| Err(ToolError::panic(panic_text(panic))))
+    }
+
+    /// Leaves calls that have not begun to the scheduler.
+    pub(super) fn enqueue(self: &Arc<Self>, batch: &Arc<Batch>, calls: &[Arc<Call>]) {
+        let planned = calls.iter().filter(|call| call.is_untouched()).filter_map(|call| Some((call, call.tool()?)));
+        let mut waiting = Vec::with_capacity(calls.len());
+        for (call, tool) in planned {
+            match self.check_before_asking(call, tool) {
+                Ok(()) => waiting.push((call, tool, self.spec(tool, call.arguments()))),
+                Err(error) => call.refuse(error),
+            }
+        }
+        let parent = batch.parent.as_ref().and_then(|parent| parent.seat());
+        let mut overloaded = Vec::new();
+        let mut over = Vec::new();
+        let mut undecided = Vec::new();
+        self.engine.with(|scheduler| {
+            let id = batch.open(|| scheduler.open(parent, false));
+            let mut admitted = Vec::new();
+            for (call, tool, spec) in waiting {
+                if scheduler.waiting() >= self.limits.queue {
+                    overloaded.push(call);
+                } else if batch.parent.as_ref().is_some_and(|parent| !parent.begin_piece()) {
+                    over.push(call);
+                } else {
+                    let seat = scheduler.reserve(id, call.position, Arc::clone(call), spec.clone());
+                    call.take_seat(seat);
+                    if self.policy.is_some() { undecided.push((call, tool, seat)) } else { admitted.push((seat, spec)) }
+                }
+            }
+            scheduler.admit_all(admitted);
+        });
+        for call in overloaded {
+            call.refuse(overload(self.limits.queue));
+        }
+        for call in over {
+            call.refuse(not_started("the call it belongs to is over"));
+        }
+        for (call, tool, seat) in undecided {
+            self.decide(call, tool, seat);
+        }
+    }
+
+    /// The policy is not asked about a call that cannot run; such a call is answered without being asked about.
+    fn check_before_asking(&self, call: &Call, tool: usize) -> Result<(), ToolError> {
+        if self.policy.is_some() { self.check_arguments(tool, call.arguments()) } else { Ok(()) }
+    }
+
+    /// Asks the policy, and lets the call run if it may.
+    fn decide(self: &Arc<Self>, call: &Arc<Call>, tool: usize, seat: CallId) {
+        let Some(policy) = self.policy.clone() else { return };
+        let (setup, call) = (Arc::clone(self), Arc::clone(call));
+        let batch = Arc::clone(&call.batch);
+        batch.spawn(async move {
+            let proposal = Proposal { call: Arc::clone(&call), setup: Arc::clone(&setup), tool };
+            let decided = call.token().run_until_cancelled(policy.decide(proposal)).await;
+            let arguments = match decided {
+                None => return, // answered meanwhile
+                Some(Ok(Decision::Allow)) => None,
+                Some(Ok(Decision::Edit(arguments))) => Some(arguments),
+                Some(Ok(Decision::Refuse(reason))) => {
+                    let text = format!("not allowed: {reason}");
+                    return call.refuse(ToolError::with_text(ErrorCode::Refused, text));
+                }
+                Some(Err(error)) => return call.refuse(error),
+            };
+            if let Some(arguments) = arguments {
+                if let Err(error) = setup.check_arguments(tool, &arguments) {
+                    return call.refuse(error);
+                }
+                call.edit(arguments);
+            }
+            let spec = setup.spec(tool, call.arguments());
+            setup.engine.with(|scheduler| scheduler.admit(seat, spec));
+        });
+    }
+
+    // ---- turns
+
+    /// Takes a place for a call of which only the name is known. None if too many wait.
+    pub(super) fn reserve(&self, batch: &Arc<Batch>, id: &str, name: &str, position: usize) -> Option<CallId> {
+        let exclusive = self.tools.position(name).is_some_and(|tool| self.tools.definition_at(tool).behavior().exclusive);
+        let call = Arc::new(Call::new(ToolCall::new(id, name, ""), position, Arc::clone(batch), None));
+        self.engine.with(|scheduler| {
+            let batch = batch.open(|| scheduler.open(None, true));
+            let free = scheduler.waiting() < self.limits.queue;
+            free.then(|| scheduler.reserve(batch, position, call, Spec { gate: None, key: None, exclusive }))
+        })
+    }
+
+    /// Lets a call that is complete run from the place that was taken for it.
+    pub(super) fn seat(self: &Arc<Self>, batch: &Arc<Batch>, position: usize, call: ToolCall, seat: Option<CallId>) {
+        let admitted = match (self.admit(&call, position), seat, batch.has_runtime()) {
+            (Ok(_), None, _) => Err(overload(self.limits.queue)),
+            (Ok(_), _, false) => Err(not_started("the program has no tokio runtime to run it on")),
+            (Ok(tool), Some(seat), true) => Ok((tool, seat)),
+            (Err(error), ..) => Err(error),
+        };
+        let plan = admitted.as_ref().ok().map(|(tool, _)| Plan { setup: Arc::clone(self), tool: *tool });
+        let call = Arc::new(Call::new(call, position, Arc::clone(batch), plan));
+        batch.add(Arc::clone(&call));
+        if let Some(seat) = seat {
+            call.take_seat(seat);
+        }
+        let (tool, seat) = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => return call.refuse(error),
+        };
+        self.engine.with(|scheduler| scheduler.replace(seat, Arc::clone(&call)));
+        if let Some(why) = batch.halted() {
+            return call.stop_unstarted(why);
+        }
+        if let Err(error) = self.check_before_asking(&call, tool) {
+            return call.refuse(error);
+        }
+        if self.policy.is_some() {
+            return self.decide(&call, tool, seat);
+        }
+        let spec = self.spec(tool, call.arguments());
+        self.engine.with(|scheduler| scheduler.admit(seat, spec));
+    }
+
+    /// Gives a place back that no call has come for.
+    pub(super) fn give_up(&self, seat: CallId) {
+        self.engine.with(|scheduler| scheduler.settle(seat));
+    }
+
+    /// No more calls come.
+    pub(super) fn finish(&self, batch: &Arc<Batch>) {
+        if let Some(id) = batch.id() {
+            self.engine.with(|scheduler| {
+                scheduler.finish(id);
+                scheduler.close(id);
+            });
+        }
+        batch.seal();
+    }
+}
+
+/// Runs calls for a call that waits for them.
+pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<ToolResult> {
+    let CallContext { call: parent, setup, on_thread, .. } = context;
+    if parent.batch.depth >= setup.limits.nesting {
+        let text = format!("calls are nested more than {} deep", setup.limits.nesting);
+        return setup.refuse_all(calls, || ToolError::with_text(ErrorCode::Overloaded, text.clone()));
+    }
+    if parent.outcome().is_some() || parent.is_stopped() {
+        return setup.refuse_all(calls, || not_started("the call it belongs to is over"));
+    }
+    setup.engine.adopt(&parent);
+    let waiting = WaitsForCalls::new(&parent);
+    let running = setup.begin(calls, Some(&parent), false);
+    if !parent.add_child(&running.0) {
+        running.0.cancel(super::call::Stop::Cancel);
+    }
+    if !on_thread {
+        let results = running.results().await;
+        drop(waiting);
+        return results;
+    }
+    // A thread waits where it stands: nobody else lets go of its permits and regains them.
+    setup.engine.park(&parent);
+    let results = running.results().await;
+    drop(waiting);
+    setup.engine.resume(&parent);
+    parent.regained().await;
+    results
+}
+
+/// Notes that a call waits for calls of its own.
+struct WaitsForCalls<'a>(&'a Arc<Call>);
+
+impl<'a> WaitsForCalls<'a> {
+    fn new(call: &'a Arc<Call>) -> Self {
+        call.waits_for_calls(true);
+        Self(call)
+    }
+}
+
+impl Drop for WaitsForCalls<'_> {
+    fn drop(&mut self) {
+        self.0.waits_for_calls(false);
+    }
+}
+
+pub(super) fn too_many(most: usize) -> ToolError {
+    let text = format!("not started: more than {most} calls in one message; make the rest in the next");
+    ToolError::with_text(ErrorCode::Overloaded, text)
+}
+
+fn overload(most: usize) -> ToolError {
+    let text = format!("not started: {most} calls wait already; try again later");
+    ToolError::with_text(ErrorCode::Overloaded, text)
+}

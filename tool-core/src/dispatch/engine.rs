@@ -1,0 +1,200 @@
+//! What a dispatcher and its clones share: the scheduler, and what it takes to act on its word.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::call::{Call, CallTask, lock, not_started};
+use super::permits::Permits;
+use super::scheduler::{Action, Scheduler};
+use crate::error::{ErrorCode, ToolError};
+use crate::key::Key;
+
+type Actions = VecDeque<Action<Arc<Call>>>;
+
+thread_local! {
+    /// What is still to be done by an `Engine::with` further down this thread's stack: acting on one action may bring up
+    /// others, thousands of them in a row, and the stack must not grow with them.
+    static TO_DO: RefCell<Option<Actions>> = const { RefCell::new(None) };
+}
+
+pub(crate) struct Engine {
+    pub(super) permits: Arc<Permits>,
+    scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
+    /// Batches that are not done, and calls that were answered but may still run.
+    alive: AtomicUsize,
+    idle: Notify,
+    sweeping: AtomicBool,
+    epoch: Instant,
+}
+
+impl Engine {
+    /// For tools with these limits of their own.
+    pub(super) fn new(limit: usize, gates: impl IntoIterator<Item = usize>) -> Self {
+        let permits = Arc::new(Permits::new(limit));
+        Self {
+            scheduler: Mutex::new(Scheduler::new(Arc::clone(&permits), gates)),
+            permits,
+            alive: AtomicUsize::new(0),
+            idle: Notify::new(),
+            sweeping: AtomicBool::new(false),
+            epoch: Instant::now(),
+        }
+    }
+
+    /// Tells the scheduler something, and acts on what it says.
+    pub(super) fn with<R>(&self, tell: impl FnOnce(&mut Scheduler<Key, Arc<Call>>) -> R) -> R {
+        let (told, actions) = {
+            let mut scheduler = lock(&self.scheduler);
+            (tell(&mut scheduler), scheduler.take_actions())
+        };
+        if !actions.is_empty() {
+            act(actions);
+        }
+        told
+    }
+
+    /// A call has given a borrowed permit back.
+    pub(super) fn give_back(&self) {
+        if self.permits.give_back() {
+            self.with(Scheduler::schedule);
+        }
+    }
+
+    /// Lets go of the call's permits while it waits for calls of its own. False if it has none.
+    pub(super) fn park(&self, call: &Arc<Call>) -> bool {
+        self.with(|scheduler| call.seat().map(|id| scheduler.park(id)).is_some())
+    }
+
+    pub(super) fn resume(&self, call: &Arc<Call>) {
+        self.with(|scheduler| call.seat().map(|id| scheduler.resume(id)));
+    }
+
+    /// The call becomes one of the scheduler's, if it has only borrowed a permit so far.
+    pub(super) fn adopt(&self, call: &Arc<Call>) {
+        self.with(|scheduler| {
+            if call.seat().is_none() {
+                scheduler.adopt(Arc::clone(call), |id| call.is_adopted(id));
+            }
+        });
+    }
+
+    /// The call is answered, and something of it may still run.
+    pub(super) fn abandon(self: &Arc<Self>, call: &Arc<Call>) {
+        self.adopt(call);
+        let abandoned = self.with(|scheduler| {
+            let id = call.seat().filter(|_| call.is_left_behind());
+            if let Some(id) = id {
+                self.alive.fetch_add(1, Ordering::SeqCst);
+                scheduler.abandon(id);
+            }
+            id.is_some()
+        });
+        if abandoned && !self.sweeping.swap(true, Ordering::SeqCst) {
+            let sweeper = Sweeper(Arc::clone(self));
+            call.batch.spawn(sweeper.run(call.batch.limits.grace));
+        }
+    }
+
+    // ---- idleness
+
+    pub(super) fn began(&self) {
+        self.alive.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn ended(&self) {
+        if self.alive.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.idle.notify_waiters();
+        }
+    }
+
+    pub(super) async fn idle(&self) {
+        loop {
+            let mut notified = std::pin::pin!(self.idle.notified());
+            notified.as_mut().enable();
+            if self.alive.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+fn act(actions: Vec<Action<Arc<Call>>>) {
+    let first = TO_DO.with_borrow_mut(|to_do| match to_do {
+        Some(to_do) => {
+            to_do.extend(actions);
+            false
+        }
+        None => {
+            *to_do = Some(actions.into());
+            true
+        }
+    });
+    let next = || {
+        TO_DO.with_borrow_mut(|to_do| {
+            let next = to_do.as_mut().and_then(VecDeque::pop_front);
+            if next.is_none() {
+                *to_do = None;
+            }
+            next
+        })
+    };
+    while let Some(action) = if first { next() } else { None } {
+        match action {
+            Action::Start(call) => CallTask::spawn(call),
+            Action::Resume(call) => call.resumed(),
+            Action::Deadlock(call) => {
+                call.lose_seat();
+                let text = "it would wait for a call that waits for it; make the two calls one after the other";
+                call.refuse(ToolError::with_text(ErrorCode::Deadlock, text));
+            }
+            Action::GiveUp(call) => {
+                call.lose_seat();
+                call.refuse(not_started("an earlier call that was given up on is still in its way; try again later"));
+            }
+        }
+    }
+}
+
+/// Looks after the calls that wait for work that was given up on.
+struct Sweeper(Arc<Engine>);
+
+impl Sweeper {
+    async fn run(self, grace: std::time::Duration) {
+        let pause = (grace / 4).max(std::time::Duration::from_millis(1));
+        loop {
+            tokio::time::sleep(pause).await;
+            let engine = &self.0;
+            let now = Instant::now().saturating_duration_since(engine.epoch);
+            let more = engine.with(|scheduler| {
+                scheduler.sweep(now, grace);
+                let more = scheduler.has_abandoned();
+                if !more {
+                    engine.sweeping.store(false, Ordering::SeqCst);
+                }
+                more
+            });
+            if !more {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Sweeper {
+    fn drop(&mut self) {
+        self.0.sweeping.store(false, Ordering::SeqCst); // also when its runtime goes away
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("permits", &self.permits).finish_non_exhaustive()
+    }
+}

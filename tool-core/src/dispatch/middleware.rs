@@ -1,0 +1,232 @@
+//! Layers around a call, and what is innermost: the tool itself, tried as often as it allows.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use backon::BackoffBuilder;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Setup;
+use super::call::Attempt;
+use crate::behavior::Retry;
+use crate::context::CallContext;
+use crate::error::{BoxError, ErrorCode, ToolError};
+use crate::output::ToolOutput;
+use crate::tool::ToolFuture;
+
+/// Runs a call: what a `tower` layer wraps.
+///
+/// The request is the [`CallContext`], the response the tool's output. It is always ready, and cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CallService(Inner);
+
+#[derive(Clone, Debug)]
+enum Inner {
+    /// The tool with the layers of its own.
+    Layered,
+    /// The tool.
+    Tool,
+    Wrapped(Wrapped),
+}
+
+impl Service<CallContext> for CallService {
+    type Response = ToolOutput;
+    type Error = ToolError;
+    type Future = CallFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, context: CallContext) -> CallFuture {
+        let setup = Arc::clone(&context.setup);
+        CallFuture(match &self.0 {
+            Inner::Wrapped(wrapped) => wrapped.run(context),
+            Inner::Layered => match setup.layers.of_tool(context.call.tool) {
+                Some(wrapped) => wrapped.run(context),
+                None => guarded(context),
+            },
+            Inner::Tool => guarded(context),
+        })
+    }
+}
+
+/// A running call; made by [`CallService`].
+pub struct CallFuture(ToolFuture<'static>);
+
+impl Future for CallFuture {
+    type Output = Result<ToolOutput, ToolError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for CallFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CallFuture").finish_non_exhaustive()
+    }
+}
+
+/// The layers of a dispatcher.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Layers {
+    all: Option<Wrapped>,
+    /// By the tool's place in the set.
+    tools: Vec<(usize, Wrapped)>,
+}
+
+impl Layers {
+    pub(super) fn add<L>(&mut self, layer: L)
+    where
+        L: Layer<CallService>,
+        L::Service: Service<CallContext, Response = ToolOutput> + Clone + Send + Sync + 'static,
+        <L::Service as Service<CallContext>>::Error: Into<BoxError>,
+        <L::Service as Service<CallContext>>::Future: Send + 'static,
+    {
+        let inner = self.all.take().map_or(Inner::Layered, Inner::Wrapped);
+        self.all = Some(Wrapped::new(layer.layer(CallService(inner))));
+    }
+
+    pub(super) fn add_to<L>(&mut self, tool: usize, layer: L)
+    where
+        L: Layer<CallService>,
+        L::Service: Service<CallContext, Response = ToolOutput> + Clone + Send + Sync + 'static,
+        <L::Service as Service<CallContext>>::Error: Into<BoxError>,
+        <L::Service as Service<CallContext>>::Future: Send + 'static,
+    {
+        let inner = self.of_tool(tool).cloned().map_or(Inner::Tool, Inner::Wrapped);
+        self.tools.retain(|(other, _)| *other != tool);
+        self.tools.push((tool, Wrapped::new(layer.layer(CallService(inner)))));
+    }
+
+    fn of_tool(&self, tool: usize) -> Option<&Wrapped> {
+        self.tools.iter().find(|(other, _)| *other == tool).map(|(_, wrapped)| wrapped)
+    }
+
+    /// What stands around the tool, if anything does.
+    pub(super) fn around(&self, tool: usize) -> Option<&Wrapped> {
+        self.all.as_ref().or_else(|| self.of_tool(tool))
+    }
+}
+
+/// A service whose type is forgotten. Each call readies and calls a clone of its own.
+#[derive(Clone)]
+pub(crate) struct Wrapped(Arc<dyn Fn(CallContext) -> ToolFuture<'static> + Send + Sync>);
+
+impl Wrapped {
+    fn new<S>(service: S) -> Self
+    where
+        S: Service<CallContext, Response = ToolOutput> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+    {
+        Self(Arc::new(move |context| {
+            let mut service = service.clone();
+            Box::pin(async move {
+                let call = Arc::clone(&context.call);
+                let failed = |error: S::Error| {
+                    let error = ToolError::of_layer(error.into());
+                    // The layer has given up on what it was to wait for.
+                    if error.code() == ErrorCode::MiddlewareError && call.has_pieces() { error.still_acting() } else { error }
+                };
+                std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
+                let outcome = service.call(context).await;
+                outcome.map_err(failed)
+            })
+        }))
+    }
+
+    pub(super) fn run(&self, context: CallContext) -> ToolFuture<'static> {
+        (self.0)(context)
+    }
+}
+
+impl fmt::Debug for Wrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Wrapped").finish_non_exhaustive()
+    }
+}
+
+/// The tool in the hands of a layer: it runs once, unless it may be repeated, and ends with its call.
+fn guarded(context: CallContext) -> ToolFuture<'static> {
+    let call = Arc::clone(&context.call);
+    let runs = call.count_run();
+    let behavior = context.definition().behavior();
+    let again = runs > 1;
+    if again && !(behavior.read_only || behavior.idempotent) {
+        return refused("a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows");
+    }
+    if again && call.has_pieces() {
+        return refused("a layer ran the tool again while it was still running");
+    }
+    let setup = Arc::clone(&context.setup);
+    let context = CallContext { attempt: runs, ..context };
+    let attempt = Attempt::new(Arc::clone(&call), Box::pin(async move { setup.attempts(context).await }));
+    if !call.add_attempt(Arc::clone(&attempt)) {
+        return refused("a layer ran the tool after its call was over");
+    }
+    Box::pin(Guarded(attempt))
+}
+
+fn refused(why: &'static str) -> ToolFuture<'static> {
+    Box::pin(async move { Err(ToolError::of_layer(why.into())) })
+}
+
+struct Guarded(Arc<Attempt>);
+
+impl Future for Guarded {
+    type Output = Result<ToolOutput, ToolError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl Setup {
+    /// The call from the outermost layer to the tool.
+    pub(super) fn body(&self, context: CallContext) -> ToolFuture<'static> {
+        match self.layers.around(context.call.tool) {
+            Some(wrapped) => wrapped.run(context),
+            None => self.attempts(context),
+        }
+    }
+
+    /// The tool, tried again where it asks for that.
+    fn attempts(&self, context: CallContext) -> ToolFuture<'static> {
+        match self.tools.definition_at(context.call.tool).behavior().retry {
+            Some(retry) if retry.attempts > 1 => Box::pin(try_often(context, retry)),
+            _ => self.tools.start(context),
+        }
+    }
+}
+
+async fn try_often(mut context: CallContext, retry: Retry) -> Result<ToolOutput, ToolError> {
+    let backoff = backon::ExponentialBuilder::new()
+        .with_min_delay(retry.backoff)
+        .with_max_delay(retry.max_backoff.max(retry.backoff))
+        .with_factor(2.0)
+        .with_max_times(retry.attempts as usize - 1)
+        .with_jitter();
+    let mut pauses = backoff.build();
+    loop {
+        let setup = Arc::clone(&context.setup);
+        let outcome = setup.tools.start(context.clone()).await;
+        let failed = outcome.as_ref().is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
+        // A nested call that runs on belongs to the attempt.
+        match pauses.next() {
+            Some(pause) if failed && !context.call.has_nested() => tokio::time::sleep(pause).await,
+            _ => return outcome,
+        }
+        context.attempt += 1;
+    }
+}

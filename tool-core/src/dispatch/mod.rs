@@ -1,0 +1,358 @@
+//! The dispatcher: n calls in, n results out, in call order, whatever happens to any of them.
+//!
+//! [`scheduler`] says which call runs next and knows nothing of tasks; [`engine`] acts on its word. [`call`] is one call from
+//! handed over to answered, [`batch`] the calls of one message, [`runner`] the short way around the scheduler.
+
+mod admission;
+mod batch;
+mod call;
+mod engine;
+mod limits;
+mod middleware;
+mod permits;
+mod policy;
+mod runner;
+mod scheduler;
+mod span;
+mod stream;
+mod turn;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::time::Instant;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::behavior::Timeout;
+use crate::call::{ToolCall, ToolResult};
+use crate::context::CallContext;
+use crate::error::{BoxError, UnknownTool};
+use crate::output::ToolOutput;
+use crate::toolset::ToolSet;
+use engine::Engine;
+use middleware::Layers;
+use policy::Policy;
+
+pub(crate) use admission::nested;
+pub(crate) use call::{Call, not_started};
+pub use limits::Limits;
+pub use middleware::{CallFuture, CallService};
+pub use policy::{Decision, Proposal};
+pub use stream::{Event, EventStream, Progress, ResultStream};
+pub use turn::Turn;
+
+/// Runs the calls of a message at once, within a limit, and answers each in call order.
+///
+/// Whatever happens to one call (an unknown tool, arguments that do not parse, an error, a panic, a deadline) is the result
+/// in its own slot; its siblings finish. Calls run in tasks of their own, in parallel where there are cores.
+///
+/// Clones share the tools and the limit.
+///
+/// ```
+/// use tool_core::{Dispatcher, ErrorCode, ToolCall, tool, tools};
+///
+/// /// Divide one number by another.
+/// #[tool]
+/// async fn divide(a: i64, b: i64) -> Result<i64, String> {
+///     a.checked_div(b).ok_or_else(|| "division by zero".to_owned())
+/// }
+///
+/// let dispatcher = Dispatcher::new(tools![divide]);
+/// let results = dispatcher.dispatch_blocking(vec![
+///     ToolCall::new("call_1", "divide", r#"{"a": 1, "b": 0}"#),
+///     ToolCall::new("call_2", "divide", r#"{"a": 6, "b": 2}"#),
+///     ToolCall::new("call_3", "devide", r#"{"a": 6, "b": 3}"#),
+/// ]);
+///
+/// assert_eq!(results[0].content(), r#"{"error":"division by zero","tool":"divide"}"#);
+/// assert_eq!(results[1].content(), "3");
+/// assert_eq!(results[2].outcome().unwrap_err().code(), ErrorCode::UnknownTool);
+/// ```
+#[derive(Clone)]
+pub struct Dispatcher {
+    setup: Arc<Setup>,
+}
+
+/// What a dispatcher is made of.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) tools: ToolSet,
+    engine: Arc<Engine>,
+    /// For each tool its place among those with a limit of their own.
+    gates: Arc<[Option<usize>]>,
+    /// How long a call may run if its tool does not say.
+    timeout: Option<Duration>,
+    pub(crate) limits: Limits,
+    policy: Option<Policy>,
+    layers: Layers,
+    records_content: bool,
+    threads: Option<Threads>,
+}
+
+/// Runs what blocks.
+type Threads = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
+
+/// Calls that run at once, unless set.
+const LIMIT: usize = 64;
+
+/// How long a call may run, unless set.
+const TIMEOUT: Duration = Duration::from_secs(120);
+
+impl Dispatcher {
+    /// A dispatcher for these tools: 64 calls at once, each for at most two minutes.
+    pub fn new(tools: ToolSet) -> Self {
+        let tools = tools.with_state(());
+        let mut limits = 0;
+        let gate = |limited: Option<NonZeroUsize>| {
+            limited?;
+            limits += 1;
+            Some(limits - 1)
+        };
+        let gates = tools.definitions().map(|tool| tool.behavior().concurrency).map(gate).collect();
+        let engine = Arc::new(Engine::new(LIMIT, limits_of(&tools)));
+        Self {
+            setup: Arc::new(Setup {
+                tools,
+                engine,
+                gates,
+                timeout: Some(TIMEOUT),
+                limits: Limits::default(),
+                policy: None,
+                layers: Layers::default(),
+                records_content: false,
+                threads: None,
+            }),
+        }
+    }
+
+    fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
+        let mut setup = Arc::unwrap_or_clone(self.setup);
+        change(&mut setup);
+        Self { setup: Arc::new(setup) }
+    }
+
+    /// Sets how many calls run at once, in all batches of this dispatcher and of clones made from here on.
+    #[must_use]
+    pub fn with_limit(self, calls: NonZeroUsize) -> Self {
+        self.with(|setup| setup.engine = Arc::new(Engine::new(calls.get(), limits_of(&setup.tools))))
+    }
+
+    /// Sets how long a call may run if its tool does not say; `None` for as long as it likes.
+    #[must_use]
+    pub fn with_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.with(|setup| setup.timeout = timeout.into())
+    }
+
+    /// Sets how much it takes and keeps.
+    #[must_use]
+    pub fn with_limits(self, set: impl FnOnce(&mut Limits)) -> Self {
+        self.with(|setup| set(&mut setup.limits))
+    }
+
+    /// Asks `policy` about each call before it runs: it may allow it, refuse it, or put other arguments in place of the
+    /// model's.
+    ///
+    /// All calls of a message are asked about at once, each once, if they could run: the tool exists and takes the arguments.
+    /// A call keeps its place in the order while the policy decides, but holds up only the calls that are ordered behind it, and
+    /// its time has not begun. A policy that panics has refused. It replaces the policy set before.
+    ///
+    /// ```
+    /// use tool_core::{Decision, Dispatcher, ErrorCode, ToolCall, tool, tools};
+    ///
+    /// /// Delete a file.
+    /// #[tool(destructive)]
+    /// async fn delete(path: &str) -> String {
+    ///     format!("deleted {path}")
+    /// }
+    ///
+    /// let dispatcher = Dispatcher::new(tools![delete]).with_policy(|call| async move {
+    ///     match call.definition().behavior().destructive && !call.call().arguments.contains("/tmp/") {
+    ///         true => Decision::refuse("only files below /tmp may be deleted"),
+    ///         false => Decision::Allow,
+    ///     }
+    /// });
+    /// let results = dispatcher.dispatch_blocking(vec![
+    ///     ToolCall::new("call_1", "delete", r#"{"path": "/etc/passwd"}"#),
+    ///     ToolCall::new("call_2", "delete", r#"{"path": "/tmp/draft"}"#),
+    /// ]);
+    /// assert_eq!(results[0].outcome().unwrap_err().code(), ErrorCode::Refused);
+    /// assert_eq!(results[1].content(), "deleted /tmp/draft");
+    /// ```
+    #[must_use]
+    pub fn with_policy<P, D>(self, policy: P) -> Self
+    where
+        P: Fn(Proposal) -> D + Send + Sync + 'static,
+        D: Future<Output = Decision> + Send + 'static,
+    {
+        self.with(|setup| setup.policy = Some(Policy::new(policy)))
+    }
+
+    /// Wraps a `tower` layer around every call, outside of the layers added before.
+    ///
+    /// The service it wraps is a [`CallService`]: the request is the call's [`CallContext`], the response its output. What the
+    /// layer does counts as part of the call: it ends at the deadline, and so does whatever the layer has done with the call
+    /// behind it. A second run of the tool is refused, unless the tool is `read_only` or `idempotent`. A layer's own error
+    /// is answered [`MiddlewareError`](crate::ErrorCode::MiddlewareError).
+    ///
+    /// Each call readies and calls a clone of the layered service. One that is not `Clone` (a rate limit, for example) goes
+    /// into a `tower::buffer::Buffer`.
+    #[must_use]
+    pub fn with_layer<L>(self, layer: L) -> Self
+    where
+        L: Layer<CallService>,
+        L::Service: Service<CallContext, Response = ToolOutput> + Clone + Send + Sync + 'static,
+        <L::Service as Service<CallContext>>::Error: Into<BoxError>,
+        <L::Service as Service<CallContext>>::Future: Send + 'static,
+    {
+        self.with(|setup| setup.layers.add(layer))
+    }
+
+    /// As [`with_layer`](Self::with_layer), around the calls of one tool, inside of the layers around every call.
+    ///
+    /// # Errors
+    /// There is no tool of that name.
+    pub fn with_tool_layer<L>(self, tool: &str, layer: L) -> Result<Self, UnknownTool>
+    where
+        L: Layer<CallService>,
+        L::Service: Service<CallContext, Response = ToolOutput> + Clone + Send + Sync + 'static,
+        <L::Service as Service<CallContext>>::Error: Into<BoxError>,
+        <L::Service as Service<CallContext>>::Future: Send + 'static,
+    {
+        match self.setup.tools.position(tool) {
+            Some(position) => Ok(self.with(|setup| setup.layers.add_to(position, layer))),
+            None => Err(UnknownTool::new(tool, &self.setup.tools)),
+        }
+    }
+
+    /// Puts arguments and results on the spans of calls. They may hold what must not be in a trace; without this they stay out.
+    #[must_use]
+    pub fn with_recorded_content(self) -> Self {
+        self.with(|setup| setup.records_content = true)
+    }
+
+    /// Runs sync tools by `threads` instead of on tokio's blocking pool.
+    #[must_use]
+    pub fn with_threads(self, threads: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) -> Self {
+        self.with(|setup| setup.threads = Some(Arc::new(threads)))
+    }
+
+    /// The tools it runs.
+    pub fn tools(&self) -> &ToolSet {
+        &self.setup.tools
+    }
+
+    /// How much it takes and keeps.
+    pub fn limits(&self) -> &Limits {
+        &self.setup.limits
+    }
+
+    /// Runs all calls at once and returns one result per call, in call order.
+    ///
+    /// Nothing runs before the first poll; after it, nothing waits for the next. Dropping the future stops what it
+    /// started: an async tool at its next await, a call that has not started for good. A function on a thread of the
+    /// blocking pool runs to its end and counts towards the limit until then.
+    ///
+    /// Needs a tokio runtime with timers; without any runtime every call is answered
+    /// [`NotStarted`](crate::ErrorCode::NotStarted).
+    pub fn dispatch(&self, calls: Vec<ToolCall>) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
+        let setup = Arc::clone(&self.setup);
+        async move { setup.begin(calls, None, false).results().await }
+    }
+
+    /// As [`dispatch`](Self::dispatch), but yields each result when it is there; [`ToolResult::position`] tells whose it is.
+    ///
+    /// ```
+    /// use tool_core::{Dispatcher, ToolCall, tool, tools};
+    ///
+    /// /// Double a number.
+    /// #[tool]
+    /// async fn double(number: i64) -> i64 {
+    ///     number * 2
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let mut results = Dispatcher::new(tools![double]).stream(vec![
+    ///     ToolCall::new("call_1", "double", r#"{"number": 1}"#),
+    ///     ToolCall::new("call_2", "double", r#"{"number": 2}"#),
+    /// ]);
+    /// while let Some(result) = results.next().await {
+    ///     println!("call {} answers {}", result.position(), result.content());
+    /// }
+    /// # }
+    /// ```
+    pub fn stream(&self, calls: Vec<ToolCall>) -> ResultStream {
+        ResultStream::new(self.clone(), calls)
+    }
+
+    /// Takes the calls of a message one at a time, while the message still arrives.
+    pub fn turn(&self) -> Turn {
+        Turn::new(Arc::clone(&self.setup))
+    }
+
+    /// Waits until nothing that this dispatcher and its clones started is alive: no batch is under way, and no call that was
+    /// given up on runs.
+    pub async fn idle(&self) {
+        self.setup.engine.idle().await;
+    }
+
+    /// As [`dispatch`](Self::dispatch), for programs without a runtime: runs the calls on one made for them.
+    pub fn dispatch_blocking(&self, calls: Vec<ToolCall>) -> Vec<ToolResult> {
+        let batch = || -> std::io::Result<Vec<ToolResult>> {
+            let runtime = Builder::new_multi_thread().enable_all().build()?;
+            // On a thread of its own: the caller may be inside another runtime, which must not be blocked from within.
+            let results = std::thread::scope(|scope| {
+                let batch = std::thread::Builder::new().spawn_scoped(scope, || runtime.block_on(self.dispatch(calls.clone())))?;
+                Ok(batch.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            });
+            runtime.shutdown_background();
+            results
+        };
+        batch().unwrap_or_else(|error| {
+            let why = format!("the program cannot start a thread ({error})");
+            self.setup.refuse_all(calls, || not_started(&why))
+        })
+    }
+}
+
+/// The limits of those tools that have one of their own.
+fn limits_of(tools: &ToolSet) -> impl Iterator<Item = usize> {
+    tools.definitions().filter_map(|tool| tool.behavior().concurrency).map(NonZeroUsize::get)
+}
+
+impl Setup {
+    /// When a call that starts now has to be answered.
+    fn deadline(&self, tool: usize, now: Instant, inherited: Option<Instant>) -> Option<Instant> {
+        let timeout = match self.tools.definition_at(tool).behavior().timeout {
+            Timeout::Inherit => self.timeout,
+            Timeout::After(timeout) => Some(timeout),
+            Timeout::Never => None,
+        };
+        let own = timeout.and_then(|timeout| now.checked_add(timeout));
+        own.into_iter().chain(inherited).min()
+    }
+
+    /// Runs what blocks.
+    pub(crate) fn on_thread(&self, work: Box<dyn FnOnce() + Send>) {
+        match &self.threads {
+            Some(threads) => threads(work),
+            None => _ = tokio::task::spawn_blocking(work),
+        }
+    }
+}
+
+impl fmt::Debug for Dispatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatcher").field("tools", &self.setup.tools).field("limits", &self.setup.limits).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("tools", &self.tools).finish_non_exhaustive()
+    }
+}

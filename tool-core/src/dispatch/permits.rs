@@ -1,0 +1,63 @@
+//! How many calls may run: a count that a call takes without a lock while nobody waits for it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The permits of one dispatcher. Shape of the word: the permits in use, times two, plus one while a call waits for one.
+#[derive(Debug)]
+pub(crate) struct Permits {
+    word: AtomicUsize,
+    limit: usize,
+}
+
+const WAITED_FOR: usize = 1;
+const ONE: usize = 2;
+
+impl Permits {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { word: AtomicUsize::new(0), limit: limit.min(usize::MAX / ONE) }
+    }
+
+    /// A permit for a call that nobody is before: none while others wait.
+    pub(crate) fn borrow(&self) -> bool {
+        let free = |word| (word & WAITED_FOR == 0 && word / ONE < self.limit).then(|| word + ONE);
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok()
+    }
+
+    /// Whether somebody waits, and [`borrow`](Self::borrow) is refused.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.word.load(Ordering::Acquire) & WAITED_FOR != 0
+    }
+
+    /// Gives a permit back. True if somebody waits for it: whoever gave it back has the scheduler pass it on.
+    #[must_use]
+    pub(crate) fn give_back(&self) -> bool {
+        self.word.fetch_sub(ONE, Ordering::AcqRel) & WAITED_FOR != 0
+    }
+
+    /// A permit for the call whose turn it is; without one, everybody is told that it waits.
+    ///
+    /// Both are one step: a permit that is given back is either seen here, or its giver sees that it is waited for.
+    pub(super) fn take(&self) -> bool {
+        let mut taken = false;
+        let step = |word| {
+            taken = word / ONE < self.limit;
+            Some(if taken { word + ONE } else { word | WAITED_FOR })
+        };
+        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        taken
+    }
+
+    /// Nobody waits any more.
+    pub(super) fn nobody_waits(&self) {
+        self.word.fetch_and(!WAITED_FOR, Ordering::AcqRel);
+    }
+
+    /// Permits in use.
+    pub(super) fn in_use(&self) -> usize {
+        self.word.load(Ordering::Acquire) / ONE
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+}

@@ -1,0 +1,106 @@
+//! The program's word on a call before it runs.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+use super::Setup;
+use super::call::{Call, drop_quietly, panic_text};
+use crate::call::ToolCall;
+use crate::error::{ErrorCode, ToolError};
+use crate::tool::ToolDefinition;
+
+/// A call that the program's policy decides on.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    pub(super) call: Arc<Call>,
+    pub(super) setup: Arc<Setup>,
+    pub(super) tool: usize,
+}
+
+impl Proposal {
+    /// The call, as the model made it.
+    pub fn call(&self) -> &ToolCall {
+        &self.call.call
+    }
+
+    /// The call's place in its batch, from 0.
+    pub fn position(&self) -> usize {
+        self.call.position
+    }
+
+    /// What the model was told of the tool, and how its calls behave.
+    pub fn definition(&self) -> &ToolDefinition {
+        self.setup.tools.definition_at(self.tool)
+    }
+}
+
+/// What becomes of a proposed call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Decision {
+    /// It runs as it is.
+    Allow,
+    /// It does not run; the model reads why.
+    Refuse(String),
+    /// It runs with these arguments: the text of one JSON object, which is checked as the model's was.
+    Edit(String),
+}
+
+impl Decision {
+    /// It does not run; the model reads `reason`.
+    pub fn refuse(reason: impl Into<String>) -> Self {
+        Self::Refuse(reason.into())
+    }
+}
+
+type Deciding = Pin<Box<dyn Future<Output = Decision> + Send>>;
+
+/// The program's policy.
+#[derive(Clone)]
+pub(crate) struct Policy(Arc<dyn Fn(Proposal) -> Deciding + Send + Sync>);
+
+impl Policy {
+    pub(super) fn new<P, D>(policy: P) -> Self
+    where
+        P: Fn(Proposal) -> D + Send + Sync + 'static,
+        D: Future<Output = Decision> + Send + 'static,
+    {
+        Self(Arc::new(move |proposal| Box::pin(policy(proposal))))
+    }
+
+    /// Asks. A policy that panics has not allowed the call.
+    pub(super) async fn decide(&self, proposal: Proposal) -> Result<Decision, ToolError> {
+        let failed = |panic| {
+            let text = "not allowed: the program could not decide on it";
+            ToolError::failed(ErrorCode::Refused, text, panic_text(panic))
+        };
+        let asked = catch_unwind(AssertUnwindSafe(|| (self.0)(proposal)));
+        let mut deciding = Quiet(Some(asked.map_err(failed)?));
+        let decided = std::future::poll_fn(|cx| match &mut deciding.0 {
+            Some(deciding) => match catch_unwind(AssertUnwindSafe(|| pin!(deciding).poll(cx))) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            },
+            None => Poll::Pending,
+        });
+        decided.await.map_err(failed)
+    }
+}
+
+/// A future of the user's, whose destructor may panic.
+struct Quiet(Option<Deciding>);
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        drop_quietly(self.0.take());
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Policy").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! The short way: calls that need no order, no decision and no waiting are polled where they stand, by a few helpers that
+//! take them from each other. Only a call that is not ready at once gets a task of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+
+use tokio::runtime::Handle;
+use tokio::task::coop::{consume_budget, has_budget_remaining};
+use tokio::time::Instant;
+
+use super::Setup;
+use super::batch::Batch;
+use super::call::{Call, CallTask};
+
+/// What the helpers of one batch share.
+struct Shared {
+    setup: Arc<Setup>,
+    batch: Arc<Batch>,
+    calls: Vec<Arc<Call>>,
+    /// The first call that is in nobody's hands. They are taken one by one: where permits run short, those that have started
+    /// are the first.
+    next: AtomicUsize,
+    /// For each helper, the call it polls.
+    at: Vec<AtomicUsize>,
+}
+
+const NOWHERE: usize = usize::MAX;
+
+/// Begins the calls of a batch, as far as they have no answer yet. They need nothing but permits of the dispatcher.
+pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &[Arc<Call>], runtime: &Handle) {
+    if let [call] = calls {
+        if !batch.engine.permits.borrow() {
+            return setup.enqueue(batch, calls);
+        }
+        if begin(call, batch.queued) == Permit::Left {
+            batch.engine.give_back();
+        }
+        return;
+    }
+    // One for each worker, and never one alone: behind a helper that computes there is another to go on.
+    let helpers = calls.len().min(runtime.metrics().num_workers().max(2));
+    let at = (0..helpers).map(|_| AtomicUsize::new(NOWHERE)).collect();
+    let calls = calls.to_vec();
+    let shared = Arc::new(Shared { setup: Arc::clone(setup), batch: Arc::clone(batch), calls, next: AtomicUsize::new(0), at });
+    for own in 0..helpers {
+        runtime.spawn(Helper { shared: Arc::clone(&shared), own }.run());
+    }
+}
+
+/// What became of the permit that a call was begun on.
+#[derive(PartialEq)]
+enum Permit {
+    Left,
+    Taken,
+}
+
+/// Polls a call for the first time. If it is not answered, it takes the permit, and a task of its own goes on.
+fn begin(call: &Arc<Call>, now: Instant) -> Permit {
+    call.is_helped();
+    // Nobody is woken: the task polls it again at once.
+    if call.poll(&mut Context::from_waker(Waker::noop()), Some(now)).is_ready() {
+        return if call.leaves_permit() { Permit::Left } else { Permit::Taken };
+    }
+    call.takes_permit();
+    call.batch.watch(call);
+    CallTask::spawn(Arc::clone(call));
+    Permit::Taken
+}
+
+struct Helper {
+    shared: Arc<Shared>,
+    own: usize,
+}
+
+impl Helper {
+    async fn run(self) {
+        let shared = &*self.shared;
+        let permits = &shared.batch.engine.permits;
+        if !permits.borrow() {
+            return shared.hand_over();
+        }
+        let mut now = Instant::now();
+        while let Some(position) = shared.next() {
+            let call = &shared.calls[position];
+            shared.at[self.own].store(position, Ordering::Release);
+            if begin(call, now) == Permit::Left {
+                now = call.finished().unwrap_or_else(Instant::now);
+                if permits.is_waited_for() {
+                    break;
+                }
+            } else {
+                now = Instant::now();
+                if !permits.borrow() {
+                    return shared.hand_over();
+                }
+            }
+            // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields.
+            consume_budget().await;
+            if !has_budget_remaining() {
+                tokio::task::yield_now().await;
+                now = Instant::now();
+            }
+        }
+        shared.at[self.own].store(NOWHERE, Ordering::Release);
+        shared.batch.engine.give_back();
+        shared.hand_over();
+        self.watch_others().await;
+    }
+
+    /// What another helper is still at may compute for long: its deadline is watched from here.
+    async fn watch_others(&self) {
+        for other in &self.shared.at {
+            while let Some(call) = self.shared.calls.get(other.load(Ordering::Acquire)).filter(|call| call.outcome().is_none()) {
+                if call.started().is_some() {
+                    self.shared.batch.watch(call);
+                    break;
+                }
+                tokio::task::yield_now().await; // it is about to begin
+            }
+        }
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.shared.at[self.own].store(NOWHERE, Ordering::Release);
+        self.shared.hand_over(); // there is something left if the runtime drops its tasks
+    }
+}
+
+impl Shared {
+    fn next(&self) -> Option<usize> {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        (next < self.calls.len()).then_some(next)
+    }
+
+    /// Leaves what has not begun to the scheduler.
+    fn hand_over(&self) {
+        let next = self.next.swap(self.calls.len(), Ordering::Relaxed);
+        if let Some(rest) = self.calls.get(next..).filter(|rest| !rest.is_empty()) {
+            self.setup.enqueue(&self.batch, rest);
+        }
+    }
+}

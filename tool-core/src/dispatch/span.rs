@@ -1,0 +1,92 @@
+//! What a trace shows of a batch: OpenTelemetry's conventions for generative AI, one span for each call and one around
+//! them.
+
+use std::time::Duration;
+
+use tracing::{Level, Span, field};
+
+use super::Setup;
+use super::batch::Batch;
+use super::call::Call;
+use crate::call::ToolResult;
+use crate::waterfall::Waterfall;
+
+/// The span around the calls of one message, below the one that is entered now.
+pub(super) fn of_batch(calls: usize) -> Span {
+    tracing::span!(
+        Level::INFO,
+        "execute_tools",
+        otel.name = "execute_tools",
+        otel.kind = "internal",
+        gen_ai.operation.name = "execute_tools",
+        tool_batch.calls = calls,
+        tool_batch.failed = field::Empty,
+        tool_batch.queue_time = field::Empty,
+        tool_batch.critical_path = field::Empty,
+        tool_batch.critical_path.duration = field::Empty,
+    )
+}
+
+impl Setup {
+    /// The span of one call that begins.
+    pub(super) fn call_span(&self, call: &Call) -> Option<Box<Span>> {
+        if !tracing::enabled!(Level::INFO) {
+            return None;
+        }
+        let definition = self.tools.definition_at(call.tool);
+        let span = tracing::span!(
+            parent: &call.batch.span,
+            Level::INFO,
+            "execute_tool",
+            otel.name = format!("execute_tool {}", definition.name()),
+            otel.kind = "internal",
+            gen_ai.operation.name = "execute_tool",
+            gen_ai.tool.name = definition.name(),
+            gen_ai.tool.description = definition.description(),
+            gen_ai.tool.type = "function",
+            gen_ai.tool.call.id = call.call.id,
+            gen_ai.tool.call.arguments = field::Empty,
+            gen_ai.tool.call.result = field::Empty,
+            error.type = field::Empty,
+            otel.status_code = field::Empty,
+            tool_call.position = call.position,
+            tool_call.queue_time = field::Empty,
+        );
+        if let Some(started) = call.started() {
+            span.record("tool_call.queue_time", started.saturating_duration_since(call.batch.queued).as_secs_f64());
+        }
+        if self.records_content {
+            span.record("gen_ai.tool.call.arguments", call.arguments());
+        }
+        Some(Box::new(span))
+    }
+}
+
+impl Batch {
+    /// Notes how a call ended.
+    pub(super) fn close_call_span(&self, span: &Span, call: &Call) {
+        match call.outcome() {
+            Some(Err(error)) => {
+                span.record("error.type", error.code().as_str());
+                span.record("otel.status_code", "ERROR");
+            }
+            Some(Ok(output)) if self.records_content => {
+                span.record("gen_ai.tool.call.result", output.as_str());
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what the batch came to: how many calls failed, how long they waited, and which calls it took so long for.
+    pub(super) fn close_span(&self, results: &[ToolResult]) {
+        let waterfall = Waterfall::new(results);
+        let path = waterfall.critical_path();
+        let waits = results.iter().filter_map(|result| Some(result.started()?.saturating_duration_since(result.queued())));
+        let took: Duration = results.iter().filter(|result| path.contains(&result.position())).map(ToolResult::elapsed).sum();
+        let path: Vec<String> = path.iter().map(usize::to_string).collect();
+        self.span.record("tool_batch.failed", results.iter().filter(|result| result.outcome().is_err()).count());
+        self.span.record("tool_batch.queue_time", waits.max().unwrap_or_default().as_secs_f64());
+        self.span.record("tool_batch.critical_path", path.join(","));
+        self.span.record("tool_batch.critical_path.duration", took.as_secs_f64());
+    }
+}

@@ -1,0 +1,117 @@
+//! Results as they come, and what tools report before.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use super::Dispatcher;
+use super::batch::Running;
+use crate::call::{ToolCall, ToolResult};
+
+/// What a tool says of its progress, by [`CallContext::progress`](crate::CallContext::progress).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// The call's id.
+    pub id: String,
+    /// The tool's name.
+    pub tool: String,
+    /// The call's place in its batch, from 0.
+    pub position: usize,
+    /// What it says, for people to read.
+    pub message: String,
+    /// How much is done, from 0 to 1, if it can tell.
+    pub fraction: Option<f64>,
+}
+
+/// What happens in a batch.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A tool reports progress. Of many events that nobody reads in time, the oldest are forgotten.
+    Progress(Progress),
+    /// A call is answered; it reports no more progress.
+    Result(ToolResult),
+}
+
+/// The results of a batch as they come; made by [`Dispatcher::stream`]. Dropped, it stops what still runs.
+#[must_use = "nothing runs before the stream is polled"]
+pub struct ResultStream(EventStream);
+
+/// What happens in a batch, as it happens; made by [`ResultStream::events`]. Dropped, it stops what still runs.
+#[must_use = "nothing runs before the stream is polled"]
+pub struct EventStream(State);
+
+enum State {
+    Planned(Dispatcher, Vec<ToolCall>),
+    Running(Running),
+    Done,
+}
+
+impl ResultStream {
+    pub(super) fn new(dispatcher: Dispatcher, calls: Vec<ToolCall>) -> Self {
+        Self(EventStream(State::Planned(dispatcher, calls)))
+    }
+
+    /// As the stream itself, with what tools report in between.
+    pub fn events(self) -> EventStream {
+        self.0
+    }
+
+    /// The next result, or `None` when every call is answered.
+    pub async fn next(&mut self) -> Option<ToolResult> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl EventStream {
+    /// The next event, or `None` when every call is answered.
+    pub async fn next(&mut self) -> Option<Event> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
+    }
+}
+
+impl Stream for ResultStream {
+    type Item = ToolResult;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ToolResult>> {
+        loop {
+            match ready!(Pin::new(&mut self.0).poll_next(cx)) {
+                Some(Event::Result(result)) => return Poll::Ready(Some(result)),
+                Some(Event::Progress(_)) => {}
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        if let State::Planned(dispatcher, calls) = &mut self.0 {
+            let running = dispatcher.setup.begin(std::mem::take(calls), None, true);
+            self.0 = State::Running(running);
+        }
+        let State::Running(running) = &self.0 else { return Poll::Ready(None) };
+        let event = ready!(running.0.poll_event(cx));
+        if event.is_none() {
+            self.0 = State::Done;
+        }
+        Poll::Ready(event)
+    }
+}
+
+impl fmt::Debug for ResultStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ResultStream").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EventStream").finish_non_exhaustive()
+    }
+}

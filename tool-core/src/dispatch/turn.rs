@@ -1,0 +1,180 @@
+//! Calls handed over one at a time, while their message still arrives.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::Setup;
+use super::admission::too_many;
+use super::batch::{Batch, Running};
+use super::call::{Call, Stop};
+use super::scheduler::CallId;
+use super::stream::Event;
+use crate::call::{ToolCall, ToolResult};
+use crate::error::{ErrorCode, ToolError};
+
+/// The calls of a message that still arrives; made by [`Dispatcher::turn`](crate::Dispatcher::turn).
+///
+/// A call's place is taken when it [opens](Self::open), and the call may run once it is [complete](Self::complete) and every
+/// earlier one has started. [`finish`](Self::finish) says that the message is over: the rest runs as in
+/// [`dispatch`](crate::Dispatcher::dispatch), and all results are in call order. A turn that is dropped stops what it started.
+///
+/// ```
+/// use tool_core::{Dispatcher, ErrorCode, ToolCall, tool, tools};
+///
+/// /// Double a number.
+/// #[tool]
+/// async fn double(number: i64) -> i64 {
+///     number * 2
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut turn = Dispatcher::new(tools![double]).turn();
+/// let first = turn.open("call_1", "double");
+/// turn.push(ToolCall::new("call_2", "double", r#"{"number": 2}"#)); // waits for the first to be complete
+/// turn.complete(first, r#"{"number": 1}"#);
+/// turn.open("call_3", "double"); // the message ends before its arguments do
+///
+/// let results = turn.finish().await;
+/// assert_eq!([results[0].content(), results[1].content()], ["2", "4"]);
+/// assert_eq!(results[2].outcome().unwrap_err().code(), ErrorCode::TruncatedCall);
+/// # }
+/// ```
+pub struct Turn {
+    // Dropped first: what is dropped behind it then starts nothing.
+    running: Running,
+    places: Places,
+    opened: usize,
+}
+
+/// The places of calls that are not complete. Dropped, they are given back.
+struct Places {
+    setup: Arc<Setup>,
+    batch: Arc<Batch>,
+    open: BTreeMap<usize, Open>,
+}
+
+struct Open {
+    id: String,
+    name: String,
+    /// Its place in the scheduler, unless there was none left.
+    seat: Option<CallId>,
+}
+
+impl Turn {
+    pub(super) fn new(setup: Arc<Setup>) -> Self {
+        let running = setup.empty(true);
+        let places = Places { setup, batch: Arc::clone(&running.0), open: BTreeMap::new() };
+        Self { running, places, opened: 0 }
+    }
+
+    /// Takes the place of the next call. Its arguments are still to come.
+    pub fn open(&mut self, id: impl Into<String>, name: impl Into<String>) -> usize {
+        let position = self.opened;
+        self.opened += 1;
+        let open = Open { id: id.into(), name: name.into(), seat: None };
+        let Places { setup, batch, .. } = &self.places;
+        let seat = (position < setup.limits.calls).then(|| setup.reserve(batch, &open.id, &open.name, position)).flatten();
+        self.places.open.insert(position, Open { seat, ..open });
+        position
+    }
+
+    /// The arguments of a call that was opened are complete. Without effect on one that is complete already.
+    pub fn complete(&mut self, position: usize, arguments: impl Into<String>) {
+        if let Some(Open { id, name, seat }) = self.places.open.remove(&position) {
+            let call = ToolCall { id, name, arguments: arguments.into() };
+            self.hand_over(position, call, seat);
+        }
+    }
+
+    /// As [`open`](Self::open) and [`complete`](Self::complete) together.
+    pub fn push(&mut self, call: ToolCall) -> usize {
+        let ToolCall { id, name, arguments } = call;
+        let position = self.open(id, name);
+        self.complete(position, arguments);
+        position
+    }
+
+    /// A call that was opened will not be complete: it is answered with `truncated_call`, and those behind need not wait.
+    pub fn truncate(&mut self, position: usize) {
+        let text = "the call was cut off before its arguments were complete; make it again";
+        self.refuse(position, &ToolError::with_text(ErrorCode::TruncatedCall, text));
+    }
+
+    /// What happens next: a result, or progress that a tool reports. `None` when every call handed over so far is
+    /// answered and the turn is finished; until then it waits.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        std::future::poll_fn(|cx| self.running.0.poll_event(cx)).await
+    }
+
+    /// The message is over: calls that are not complete are answered `truncated_call`, the others run to their end.
+    ///
+    /// Returns one result per call that was opened, in call order. Dropping the future stops what still runs.
+    pub async fn finish(mut self) -> Vec<ToolResult> {
+        self.end();
+        self.running.results().await
+    }
+
+    /// As [`finish`](Self::finish), without waiting: [`next_event`](Self::next_event) tells how the rest fares, until it
+    /// returns `None`.
+    pub fn end(&mut self) {
+        let open: Vec<usize> = self.places.open.keys().copied().collect();
+        for position in open {
+            self.truncate(position);
+        }
+        self.places.setup.finish(self.batch());
+    }
+
+    /// Answers every call now: those that run are stopped at their next await, those that do not will not.
+    pub fn cancel(mut self) -> Vec<ToolResult> {
+        self.batch().cancel(Stop::Cancel);
+        let open: Vec<usize> = self.places.open.keys().copied().collect();
+        for position in open {
+            self.refuse(position, &super::call::not_started("the message was cancelled"));
+        }
+        self.places.setup.finish(self.batch());
+        self.running.0.take_results()
+    }
+
+    fn batch(&self) -> &Arc<Batch> {
+        &self.places.batch
+    }
+
+    fn hand_over(&self, position: usize, call: ToolCall, seat: Option<CallId>) {
+        if position >= self.places.setup.limits.calls {
+            return self.answer(position, call, too_many(self.places.setup.limits.calls), seat);
+        }
+        self.places.setup.seat(self.batch(), position, call, seat);
+    }
+
+    fn refuse(&mut self, position: usize, error: &ToolError) {
+        if let Some(Open { id, name, seat }) = self.places.open.remove(&position) {
+            self.answer(position, ToolCall::new(id, name, ""), error.clone(), seat);
+        }
+    }
+
+    fn answer(&self, position: usize, call: ToolCall, error: ToolError, seat: Option<CallId>) {
+        let call = Arc::new(Call::new(call, position, Arc::clone(self.batch()), None));
+        self.batch().add(Arc::clone(&call));
+        if let Some(seat) = seat {
+            call.take_seat(seat);
+        }
+        call.refuse(error);
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        for seat in self.open.values().filter_map(|open| open.seat) {
+            self.setup.give_up(seat);
+        }
+        self.setup.finish(&self.batch);
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Turn").field("opened", &self.opened).field("open", &self.places.open.len()).finish_non_exhaustive()
+    }
+}
