@@ -78,7 +78,8 @@ pub enum Timeout {
 pub struct Retry {
     /// How often it is tried, the first time included: 3, unless set.
     pub attempts: u32,
-    /// How long to wait before the second attempt: 100 ms, unless set. Each later wait is twice as long.
+    /// How long to wait before the second attempt: 100 ms, unless set. Each later wait is twice as long, and each is longer by
+    /// up to as much again at random, so that calls which failed together are not repeated together.
     pub backoff: Duration,
     /// The longest wait: 10 s, unless set.
     pub max_backoff: Duration,

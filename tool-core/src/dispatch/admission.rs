@@ -163,6 +163,9 @@ impl Setup {
                     if self.policy.is_some() { undecided.push((call, tool, seat)) } else { admitted.push((seat, spec)) }
                 }
             }
+            if admitted.is_empty() && undecided.is_empty() {
+                scheduler.close(id);
+            }
             scheduler.admit_all(admitted);
         });
         for call in overloaded {
@@ -248,10 +251,11 @@ impl Setup {
         if let Err(error) = self.check_before_asking(&call, tool) {
             return call.refuse(error);
         }
+        let spec = self.spec(tool, call.arguments());
         if self.policy.is_some() {
+            self.engine.with(|scheduler| scheduler.propose(seat, spec));
             return self.decide(&call, tool, seat);
         }
-        let spec = self.spec(tool, call.arguments());
         self.engine.with(|scheduler| scheduler.admit(seat, spec));
     }
 

@@ -69,6 +69,8 @@ struct State {
     progress: usize,
     deadlines: BinaryHeap<Reverse<Deadline>>,
     watch: Option<Watch>,
+    /// Nobody will ask for anything any more.
+    forgotten: bool,
 }
 
 struct Watch {
@@ -183,7 +185,9 @@ impl Batch {
         if self.told {
             let waker = {
                 let mut state = lock(&self.state);
-                state.events.push_back(Event::Result(ToolResult::new(Arc::clone(call))));
+                if !state.forgotten {
+                    state.events.push_back(Event::Result(ToolResult::new(Arc::clone(call))));
+                }
                 state.waker.take()
             };
             wake(waker);
@@ -237,6 +241,7 @@ impl Batch {
     fn forget(&self) {
         let (calls, events) = {
             let mut state = lock(&self.state);
+            state.forgotten = true;
             (std::mem::take(&mut state.calls), std::mem::take(&mut state.events))
         };
         drop_quietly((calls, events)); // outputs and errors nobody has asked for
@@ -323,7 +328,7 @@ impl Batch {
         let Some(at) = call.deadline() else { return };
         let mut state = lock(&self.state);
         self.waited_for.store(true, Ordering::SeqCst);
-        if call.outcome().is_some() || self.is_done() {
+        if call.outcome().is_some() || self.is_done() || state.forgotten {
             return;
         }
         state.deadlines.push(Reverse(Deadline { at, call: Arc::clone(call) }));

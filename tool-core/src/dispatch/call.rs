@@ -641,6 +641,10 @@ impl Call {
         self.outcome().is_none() && self.started().is_none()
     }
 
+    pub(super) fn forget_waker(&self) {
+        *lock(&self.waker) = None;
+    }
+
     pub(super) fn set_waker(&self, waker: &Waker) {
         let mut stored = lock(&self.waker);
         if stored.as_ref().is_none_or(|stored| !stored.will_wake(waker)) {
@@ -802,24 +806,24 @@ impl Future for CallTask {
                     }
                     return Poll::Pending;
                 }
-                Permits::Lent | Permits::Wanted if call.is_due() => {
-                    call.stop(Stop::Deadline);
-                    break;
-                }
-                Permits::Lent | Permits::Wanted if call.is_stopped() => break,
                 Permits::Lent => {
-                    call.set_waker(cx.waker());
                     self.state = Permits::Wanted;
+                    call.forget_waker(); // this task need not be told of what it asks for itself
                     call.batch.engine.resume(&call);
                 }
-                Permits::Wanted if call.has_resumed() => self.state = Permits::Held,
                 Permits::Wanted => {
                     call.set_waker(cx.waker());
-                    if call.has_resumed() {
-                        self.state = Permits::Held;
-                        continue;
+                    if call.is_stopped() {
+                        break;
                     }
-                    return Poll::Pending;
+                    if call.is_due() {
+                        call.stop(Stop::Deadline);
+                        break;
+                    }
+                    if !call.has_resumed() {
+                        return Poll::Pending;
+                    }
+                    self.state = Permits::Held;
                 }
             }
         }

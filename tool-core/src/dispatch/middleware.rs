@@ -224,7 +224,8 @@ async fn try_often(mut context: CallContext, retry: Retry) -> Result<ToolOutput,
         let failed = outcome.as_ref().is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
         // A nested call that runs on belongs to the attempt.
         match pauses.next() {
-            Some(pause) if failed && !context.call.has_nested() => tokio::time::sleep(pause).await,
+            // Jitter is added to the longest wait, too.
+            Some(pause) if failed && !context.call.has_nested() => tokio::time::sleep(pause.min(retry.max_backoff)).await,
             _ => return outcome,
         }
         context.attempt += 1;

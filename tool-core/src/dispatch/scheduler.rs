@@ -260,14 +260,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             if !self.calls.get(&id).is_some_and(|entry| entry.phase == Phase::Reserved) {
                 continue;
             }
-            self.unnote(id);
-            let Some(entry) = self.calls.get_mut(&id) else { continue };
-            let before = std::mem::replace(&mut entry.spec, spec);
-            let (batch, position) = (entry.batch, entry.position);
-            self.note(id);
-            if let Some(key) = before.key {
-                self.release_key(&key, id, batch, position); // those behind may be free of it now
-            }
+            let Some((batch, position)) = self.respecify(id, spec) else { continue };
             self.enter(id, Phase::Ordered);
             if let Some(group) = self.batches.get_mut(&batch) {
                 group.ordered.insert(position);
@@ -278,6 +271,25 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             self.advance(batch);
         }
         self.schedule();
+    }
+
+    /// Tells what a reserved call's start will depend on: it counts for the calls behind.
+    pub(crate) fn propose(&mut self, id: CallId, spec: Spec<K>) {
+        if self.calls.get(&id).is_some_and(|entry| entry.phase == Phase::Reserved) {
+            self.respecify(id, spec);
+        }
+    }
+
+    fn respecify(&mut self, id: CallId, spec: Spec<K>) -> Option<(BatchId, usize)> {
+        self.unnote(id);
+        let entry = self.calls.get_mut(&id)?;
+        let before = std::mem::replace(&mut entry.spec, spec);
+        let (batch, position) = (entry.batch, entry.position);
+        self.note(id);
+        if let Some(key) = before.key {
+            self.release_key(&key, id, batch, position); // those behind may be free of it now
+        }
+        Some((batch, position))
     }
 
     /// Puts another call in the place of one that is reserved.
