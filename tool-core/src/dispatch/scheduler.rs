@@ -682,7 +682,10 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         for id in stuck.clone() {
             let since = self.calls.get(&id).and_then(|entry| entry.stuck_since);
             // An earlier one that was given up may have been all that stood in its way.
-            if since.is_some_and(|since| now.saturating_sub(since) >= grace) && self.is_stuck(id, &stuck) {
+            if !self.is_stuck(id, &stuck) {
+                stuck.remove(&id);
+                self.calls.entry(id).and_modify(|entry| entry.stuck_since = None);
+            } else if since.is_some_and(|since| now.saturating_sub(since) >= grace) {
                 stuck.remove(&id);
                 let removed = self.remove(id);
                 self.actions.extend(removed.map(Action::GiveUp));
