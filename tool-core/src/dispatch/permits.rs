@@ -57,6 +57,12 @@ impl Permits {
         self.word.load(Ordering::Acquire) / ONE
     }
 
+    /// As many, in the same use.
+    #[cfg(test)]
+    pub(super) fn fork(&self) -> Self {
+        Self { word: AtomicUsize::new(self.word.load(Ordering::Acquire)), limit: self.limit }
+    }
+
     pub(super) fn limit(&self) -> usize {
         self.limit
     }

@@ -70,6 +70,7 @@ impl Phase {
     }
 }
 
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 struct Entry<K, C> {
     call: C,
@@ -83,6 +84,7 @@ struct Entry<K, C> {
     stuck_since: Option<Duration>,
 }
 
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 struct Batch<K> {
     parent: Option<CallId>,
@@ -103,6 +105,7 @@ struct Batch<K> {
 }
 
 /// A key that is held or waited for.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug, Default)]
 struct KeyState {
     /// Each but the first is a descendant of the one before.
@@ -119,6 +122,7 @@ struct Gate {
 }
 
 /// The machine. `K` is what calls are serialised by, `C` what the driver knows a call by.
+#[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(crate) struct Scheduler<K, C> {
     permits: Arc<Permits>,
@@ -725,3 +729,6 @@ impl<K> Batch<K> {
         !self.halted && first_unstarted && !behind_barrier && alone
     }
 }
+
+#[cfg(test)]
+mod tests;

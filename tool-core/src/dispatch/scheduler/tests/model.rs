@@ -166,8 +166,10 @@ impl<'w> State<'w> {
             let children: Vec<_> = call.children.iter().map(batch_at).collect();
             (call.call, discriminant(&call.phase), children, call.stuck_since.map(|stuck| since(stuck.as_secs()))).hash(hash);
         }
+        let turns: BTreeSet<_> = batches.values().map(|batch| batch.turn).collect();
         for batch in batches.values() {
-            (batch.early, batch.halted, batch.in_ring, &batch.unstarted, &batch.ordered, &batch.ready).hash(hash);
+            (batch.early, batch.halted, turns.range(..batch.turn).count()).hash(hash);
+            (&batch.unstarted, &batch.ordered, &batch.ready).hash(hash);
         }
         for (key, state) in keys.iter().collect::<BTreeMap<_, _>>() {
             let holders: Vec<_> = state.holders.iter().map(call_at).collect();
@@ -175,7 +177,7 @@ impl<'w> State<'w> {
             (key, holders, waiting).hash(hash);
         }
         for ring in rings {
-            ring.iter().map(|id| batch_of(&Some(*id))).collect::<Vec<_>>().hash(hash);
+            ring.iter().map(|(_, id)| batch_of(&Some(*id))).collect::<Vec<_>>().hash(hash);
         }
         (resuming.iter().map(call_at).collect::<Vec<_>>(), permits.is_waited_for()).hash(hash);
         hash.finish()

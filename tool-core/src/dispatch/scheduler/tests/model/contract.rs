@@ -47,8 +47,7 @@ impl<'w> State<'w> {
             self.claim(self.lives[other] == Waiting, "calls that go on come before those that start");
             self.claim(self.is_nested(group) || !self.is_nested(its_group), "nested calls come first");
             self.claim(group != its_group || task < other, "a batch starts in call order");
-            let is_plain = self.spec(other).key.is_none() && self.spec(other).gate.is_none();
-            if group != its_group && self.is_nested(group) == self.is_nested(its_group) && is_plain {
+            if group != its_group && self.is_nested(group) == self.is_nested(its_group) {
                 passed.insert(its_group);
             }
         }
