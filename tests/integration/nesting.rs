@@ -1,0 +1,284 @@
+//! Calls within calls: they cannot use up a limit, outlive their parent or wait for themselves.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+use tool_core::{CallContext, Dispatcher, ToolCall, ToolError, ToolResult, tool, tools};
+
+use crate::diary::Diary;
+use crate::support::{calls, codes, contents};
+
+fn limit(calls: usize) -> std::num::NonZeroUsize {
+    calls.try_into().unwrap()
+}
+
+/// `ok` or the codes of nested calls, and what they said.
+fn told(results: &[ToolResult]) -> String {
+    results
+        .iter()
+        .map(|result| result.outcome().map_or_else(|error| error.code().as_str(), |output| output.as_str()))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Work for a while.
+#[tool]
+async fn work(#[state] diary: &Diary, name: &str, millis: u64) -> String {
+    let _inside = diary.enter(name);
+    sleep(Duration::from_millis(millis)).await;
+    name.to_owned()
+}
+
+/// Work for a while, alone in its message.
+#[tool(exclusive)]
+async fn alone(#[state] diary: &Diary, name: &str, millis: u64) -> String {
+    let _inside = diary.enter(name);
+    sleep(Duration::from_millis(millis)).await;
+    name.to_owned()
+}
+
+/// Pass on a message of other calls: a list of names and arguments. Notes when it goes on.
+#[tool]
+async fn pass_on(#[context] cx: &CallContext, #[state] diary: &Diary, name: &str, batch: Vec<(String, serde_json::Value)>) -> String {
+    let to_call =
+        |(at, (tool, arguments)): (usize, (String, serde_json::Value))| ToolCall::new(format!("{name}.{at}"), tool, arguments.to_string());
+    let results = cx.dispatch(batch.into_iter().enumerate().map(to_call).collect()).await;
+    let _on = diary.enter(format!("{name} goes on"));
+    sleep(Duration::from_millis(1)).await;
+    told(&results)
+}
+
+fn named(name: &str, millis: u64) -> serde_json::Value {
+    json!({"name": name, "millis": millis})
+}
+
+fn passing(name: &str, batch: serde_json::Value) -> ToolCall {
+    ToolCall::new(name, "pass_on", json!({"name": name, "batch": batch}).to_string())
+}
+
+fn dispatcher() -> (Dispatcher, Arc<Diary>) {
+    let diary = Diary::begin();
+    (Dispatcher::new(tools![work, alone, pass_on].with_shared_state(Arc::clone(&diary))), diary)
+}
+
+#[tokio::test(start_paused = true)]
+async fn nested_calls_run_at_once_and_are_answered_in_their_order() {
+    let (dispatcher, diary) = dispatcher();
+    let batch = json!([["work", named("a", 20)], ["gone", {}], ["work", named("b", 10)], ["work", {"name": 1}]]);
+    let results = dispatcher.dispatch(vec![passing("p", batch)]).await;
+    assert_eq!(contents(&results), ["a unknown_tool b invalid_arguments"]);
+    assert_eq!(diary.runs(), ["a 0..20", "b 0..10", "p goes on 20..21"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
+    let (dispatcher, diary) = dispatcher();
+    let dispatcher = dispatcher.with_limit(limit(1));
+    let nested = || json!([["work", named("a", 10)], ["work", named("b", 10)]]);
+    let work = ToolCall::new("w", "work", named("w", 10).to_string());
+    let results = dispatcher.dispatch(vec![passing("p", nested()), passing("q", nested()), work]).await;
+
+    assert_eq!(contents(&results), ["a b", "a b", "w"]);
+    // One at a time: nothing that runs overlaps anything else that does.
+    let times = diary.runs();
+    let spans: Vec<(u64, u64)> = times
+        .iter()
+        .map(|run| {
+            let (from, to) = run.rsplit_once(' ').unwrap().1.split_once("..").unwrap();
+            (from.parse().unwrap(), to.parse().unwrap())
+        })
+        .collect();
+    assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{times:?}");
+    assert_eq!(spans.last().unwrap().1, 52);
+}
+
+#[tokio::test(start_paused = true)]
+async fn free_permits_go_to_nested_work_first() {
+    let (dispatcher, diary) = dispatcher();
+    let dispatcher = dispatcher.with_limit(limit(1));
+    let mut batch = vec![passing("p", json!([["work", named("nested", 10)]]))];
+    batch.extend((0..3).map(|at| ToolCall::new("w", "work", named(&format!("w{at}"), 10).to_string())));
+    dispatcher.dispatch(batch).await;
+    assert_eq!(diary.begun(), ["nested", "p goes on", "w0", "w1", "w2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_eight_deep_within_each_other_and_no_more() {
+    /// Call itself until it is deep enough.
+    #[tool(concurrency = 1)]
+    async fn dig(#[context] cx: &CallContext, depth: u32) -> String {
+        match depth {
+            0 => "bottom".to_owned(),
+            _ => told(&cx.dispatch(vec![ToolCall::new("d", "dig", json!({"depth": depth - 1}).to_string())]).await),
+        }
+    }
+
+    let dispatcher = Dispatcher::new(tools![dig]).with_limit(limit(1));
+    let results = dispatcher.dispatch(calls([("dig", r#"{"depth": 8}"#), ("dig", r#"{"depth": 9}"#)])).await;
+    assert_eq!(contents(&results), ["bottom", "overloaded"]);
+    for (nesting, expected) in [(0, ["bottom", "overloaded"]), (1, ["bottom", "bottom"])] {
+        let dispatcher = Dispatcher::new(tools![dig]).with_limits(|limits| limits.nesting = nesting);
+        let results = dispatcher.dispatch(calls([("dig", r#"{"depth": 0}"#), ("dig", r#"{"depth": 1}"#)])).await;
+        assert_eq!(contents(&results), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_batchs_barriers_are_its_own() {
+    let (dispatcher, diary) = dispatcher();
+    let batch = json!([["work", named("a", 10)], ["alone", named("b", 10)], ["work", named("c", 10)]]);
+    let barrier = ToolCall::new("d", "alone", named("d", 10).to_string());
+    let work = ToolCall::new("w", "work", named("w", 25).to_string());
+    let results = timeout(Duration::from_secs(60), dispatcher.dispatch(vec![passing("p", batch), work, barrier])).await.unwrap();
+
+    assert_eq!(contents(&results), ["a b c", "w", "d"]);
+    assert_eq!(diary.runs(), ["w 0..25", "a 0..10", "b 10..20", "c 20..30", "p goes on 30..31", "d 31..41"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_call_never_outlives_its_parents_deadline() {
+    /// Wait for ever.
+    #[tool(timeout = "none")]
+    async fn wait_for_ever(#[context] cx: &CallContext, #[state] diary: &Diary) {
+        let left = cx.deadline().unwrap() - Instant::now();
+        let _inside = diary.enter(format!("{} ms left", left.as_millis()));
+        std::future::pending::<()>().await;
+    }
+
+    /// Wait for what waits for ever.
+    #[tool(timeout = "50ms")]
+    async fn wait_for_it(#[context] cx: &CallContext) -> String {
+        sleep(Duration::from_millis(20)).await;
+        told(&cx.dispatch(calls([("wait_for_ever", "{}")])).await)
+    }
+
+    let diary = Diary::begin();
+    let dispatcher = Dispatcher::new(tools![wait_for_ever, wait_for_it].with_shared_state(Arc::clone(&diary)));
+    let results = dispatcher.dispatch(calls([("wait_for_it", "{}")])).await;
+    assert_eq!(codes(&results), ["timeout"]);
+    assert_eq!(diary.runs(), ["30 ms left 20..50"]);
+    assert_eq!(results[0].elapsed(), Duration::from_millis(50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_in_the_queue_for_nested_calls_counts_for_the_parent() {
+    /// Wait for a nested call.
+    #[tool(timeout = "50ms")]
+    async fn delegate(#[context] cx: &CallContext) -> String {
+        told(&cx.dispatch(calls([("slot", "{}")])).await)
+    }
+
+    /// Hold the only slot.
+    #[tool(concurrency = 1)]
+    async fn slot(#[state] diary: &Diary) {
+        let _inside = diary.enter("slot");
+        sleep(Duration::from_secs(1)).await;
+    }
+
+    let diary = Diary::begin();
+    let dispatcher = Dispatcher::new(tools![delegate, slot].with_shared_state(Arc::clone(&diary)));
+    let results = dispatcher.dispatch(calls([("slot", "{}"), ("delegate", "{}")])).await;
+    assert_eq!(codes(&results), ["ok", "timeout"]);
+    assert_eq!(results[1].elapsed(), Duration::from_millis(50));
+    // The nested one never began.
+    assert_eq!(diary.runs(), ["slot 0..1000"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nested_calls_are_stopped_when_their_dispatch_is_dropped() {
+    /// Give up on a nested call.
+    #[tool]
+    async fn give_up(#[context] cx: &CallContext) -> bool {
+        timeout(Duration::from_millis(10), cx.dispatch(vec![ToolCall::new("w", "work", named("w", 1000).to_string())])).await.is_err()
+    }
+
+    let diary = Diary::begin();
+    let dispatcher = Dispatcher::new(tools![give_up, work].with_shared_state(Arc::clone(&diary)));
+    assert_eq!(contents(&dispatcher.dispatch(calls([("give_up", "{}")])).await), ["true"]);
+    dispatcher.idle().await;
+    assert_eq!(diary.runs(), ["w 0..10"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_dispatches_of_one_parent_may_wait_at_once() {
+    /// Dispatch twice at once.
+    #[tool]
+    async fn both(#[context] cx: &CallContext) -> String {
+        let work = |name| cx.dispatch(vec![ToolCall::new(name, "work", named(name, 10).to_string())]);
+        let (a, b) = tokio::join!(work("a"), work("b"));
+        format!("{} {}", told(&a), told(&b))
+    }
+
+    let diary = Diary::begin();
+    let tools = tools![both, work].with_shared_state(Arc::clone(&diary));
+    assert_eq!(contents(&Dispatcher::new(tools.clone()).dispatch(calls([("both", "{}")])).await), ["a b"]);
+    assert_eq!(diary.runs(), ["a 0..10", "b 0..10"]);
+    assert_eq!(
+        contents(&Dispatcher::new(tools).with_limit(limit(1)).dispatch(calls([("both", "{}"), ("both", "{}")])).await),
+        ["a b", "a b"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fatal_error_marks_its_own_batch() {
+    /// Stop the run.
+    #[tool]
+    async fn stop() -> Result<(), ToolError> {
+        sleep(Duration::from_millis(5)).await;
+        Err(ToolError::fatal("stop"))
+    }
+
+    let diary = Diary::begin();
+    let dispatcher = Dispatcher::new(tools![stop, work, alone, pass_on].with_shared_state(Arc::clone(&diary)));
+    let batch = json!([["stop", {}], ["work", named("a", 10)], ["alone", named("b", 1)]]);
+    let barrier = ToolCall::new("c", "alone", named("c", 1).to_string());
+    let results = dispatcher.dispatch(vec![passing("p", batch), barrier]).await;
+    assert_eq!(contents(&results), ["tool_error a not_started", "c"]);
+    assert_eq!(diary.runs(), ["a 0..10", "p goes on 10..11", "c 11..12"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_context_kept_beyond_its_call_starts_nothing() {
+    type Kept = std::sync::Mutex<Option<CallContext>>;
+
+    /// Keep the context.
+    #[tool]
+    async fn keep(#[context] cx: &CallContext, #[state] kept: &Arc<Kept>) {
+        *kept.lock().unwrap() = Some(cx.clone());
+    }
+
+    /// Answer at once.
+    #[tool]
+    async fn answer() -> bool {
+        true
+    }
+
+    let kept = Arc::new(Kept::default());
+    let dispatcher = Dispatcher::new(tools![keep, answer].with_state(Arc::clone(&kept)));
+    dispatcher.dispatch(calls([("keep", "{}")])).await;
+    let context = kept.lock().unwrap().take().unwrap();
+    let results = context.dispatch(calls([("answer", "{}"), ("gone", "{}")])).await;
+    assert_eq!(results.len(), 2);
+    assert_eq!(codes(&results)[0], "not_started");
+    assert!(results.iter().all(|result| result.started().is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nested_calls_moved_to_a_task_end_with_their_parent() {
+    /// Leave work behind.
+    #[tool]
+    async fn leave(#[context] cx: &CallContext) {
+        let nested = cx.dispatch(vec![ToolCall::new("w", "work", named("w", 1000).to_string())]);
+        tokio::spawn(nested);
+        sleep(Duration::from_millis(10)).await;
+        panic!("leaves its work behind");
+    }
+
+    let diary = Diary::begin();
+    let dispatcher = Dispatcher::new(tools![leave, work].with_shared_state(Arc::clone(&diary)));
+    assert_eq!(codes(&dispatcher.dispatch(calls([("leave", "{}")])).await), ["panic"]);
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(diary.runs(), ["w 0..10"]);
+}
