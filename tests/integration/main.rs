@@ -19,6 +19,7 @@ mod http;
 mod methods;
 mod nesting;
 mod order;
+mod policy;
 mod registration;
 mod runtime;
 mod schema;
@@ -26,5 +27,6 @@ mod state;
 #[path = "../support.rs"]
 mod support;
 mod toolset;
+mod turns;
 mod waterfall;
 mod whole_object;

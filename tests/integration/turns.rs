@@ -1,0 +1,277 @@
+//! Calls handed over one at a time, while their message still arrives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+use tool_core::{CallContext, Dispatcher, Event, ToolCall, ToolError, tool, tools};
+
+use crate::diary::Diary;
+use crate::support::{codes, contents};
+
+/// Work for a while.
+#[tool]
+async fn work(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) -> String {
+    let _inside = diary.enter(cx.id());
+    cx.progress("at it", None);
+    sleep(Duration::from_millis(millis)).await;
+    cx.id().to_owned()
+}
+
+/// Work for a while, alone.
+#[tool(exclusive)]
+async fn alone(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) {
+    let _inside = diary.enter(cx.id());
+    sleep(Duration::from_millis(millis)).await;
+}
+
+/// Stop the run.
+#[tool]
+async fn stop() -> Result<(), ToolError> {
+    Err(ToolError::fatal("stop"))
+}
+
+fn dispatcher() -> (Dispatcher, Arc<Diary>) {
+    let diary = Diary::begin();
+    (Dispatcher::new(tools![work, alone, stop].with_shared_state(Arc::clone(&diary))), diary)
+}
+
+fn millis(millis: u64) -> String {
+    json!({"millis": millis}).to_string()
+}
+
+fn call(tool: &str, id: &str, for_millis: u64) -> ToolCall {
+    ToolCall::new(id, tool, millis(for_millis))
+}
+
+async fn pause(for_millis: u64) {
+    sleep(Duration::from_millis(for_millis)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_runs_while_its_message_still_arrives() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.turn();
+    assert_eq!(turn.push(call("work", "a", 10)), 0);
+    pause(20).await;
+    assert_eq!(turn.push(call("work", "b", 10)), 1);
+    pause(5).await;
+    assert_eq!(diary.runs(), ["a 0..10", "b 20.."]);
+    let results = turn.finish().await;
+    assert_eq!(contents(&results), ["a", "b"]);
+    assert_eq!(diary.runs(), ["a 0..10", "b 20..30"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_starts_only_when_every_earlier_one_is_complete_and_started() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.turn();
+    let [a, b, c] = ["a", "b", "c"].map(|id| turn.open(id, "work"));
+    assert_eq!([a, b, c], [0, 1, 2]);
+    turn.complete(c, millis(10));
+    pause(10).await;
+    turn.complete(b, millis(10));
+    pause(10).await;
+    assert!(diary.begun().is_empty());
+    turn.complete(a, millis(10));
+    let results = turn.finish().await;
+    assert_eq!(contents(&results), ["a", "b", "c"]);
+    assert_eq!(diary.runs(), ["a 20..30", "b 20..30", "c 20..30"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_keep_their_order_under_a_limit_and_so_do_later_barriers() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.with_limit(1.try_into().unwrap()).turn();
+    for id in ["a", "b", "c"] {
+        turn.push(call("work", id, 10));
+    }
+    pause(15).await;
+    turn.push(call("alone", "d", 10));
+    turn.push(call("work", "e", 10));
+    assert_eq!(codes(&turn.finish().await), ["ok"; 5]);
+    assert_eq!(diary.runs(), ["a 0..10", "b 10..20", "c 20..30", "d 30..40", "e 40..50"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_barrier_holds_from_the_moment_it_opens() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.turn();
+    turn.push(call("work", "a", 30));
+    let barrier = turn.open("b", "alone");
+    turn.push(call("work", "c", 10));
+    pause(10).await;
+    turn.complete(barrier, millis(10));
+    assert_eq!(codes(&turn.finish().await), ["ok"; 3]);
+    assert_eq!(diary.runs(), ["a 0..30", "b 30..40", "c 40..50"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_cut_off_is_answered_and_holds_up_nobody() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.turn();
+    let cut = turn.open("cut", "alone");
+    turn.push(call("work", "a", 10));
+    turn.open("unfinished", "work");
+    turn.push(call("work", "b", 10));
+    pause(10).await;
+    turn.truncate(cut);
+    pause(5).await;
+    assert_eq!(diary.runs(), ["a 10.."]);
+    let results = turn.finish().await;
+    assert_eq!(codes(&results), ["truncated_call", "ok", "truncated_call", "ok"]);
+    assert_eq!(results.iter().map(|result| result.id()).collect::<Vec<_>>(), ["cut", "a", "unfinished", "b"]);
+    assert_eq!(diary.runs(), ["a 10..20", "b 15..25"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_twice_or_of_no_call_has_no_effect() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.turn();
+    turn.complete(0, millis(1));
+    turn.truncate(7);
+    let a = turn.open("a", "work");
+    turn.complete(a, millis(10));
+    turn.complete(a, millis(99));
+    turn.truncate(a);
+    let b = turn.open("b", "work");
+    turn.truncate(b);
+    turn.complete(b, millis(99));
+    let results = turn.finish().await;
+    assert_eq!(codes(&results), ["ok", "truncated_call"]);
+    assert_eq!(diary.runs(), ["a 0..10"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_cannot_run_are_answered_in_their_places() {
+    let (dispatcher, _) = dispatcher();
+    let mut turn = dispatcher.with_limits(|limits| limits.calls = 4).turn();
+    let late = turn.open("late", "work");
+    turn.push(ToolCall::new("", "gone", "{}"));
+    turn.push(ToolCall::new("", "work", "{"));
+    turn.push(call("work", "a", 1));
+    turn.push(call("work", "over", 1));
+    let open_and_over = turn.open("over", "gone");
+    turn.complete(late, "[]");
+    turn.complete(open_and_over, "{}");
+    let results = turn.finish().await;
+    assert_eq!(codes(&results), ["invalid_arguments", "unknown_tool", "invalid_json", "ok", "overloaded", "overloaded"]);
+    assert_eq!(results.iter().map(|result| result.position()).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_turn_has_no_results() {
+    let (dispatcher, _) = dispatcher();
+    assert!(dispatcher.turn().finish().await.is_empty());
+    assert!(dispatcher.turn().cancel().is_empty());
+    let mut turn = dispatcher.turn();
+    turn.end();
+    assert!(timeout(Duration::from_secs(1), turn.next_event()).await.unwrap().is_none());
+    dispatcher.idle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_come_as_they_happen_until_the_turn_is_over() {
+    let (dispatcher, _) = dispatcher();
+    let mut turn = dispatcher.turn();
+    turn.push(call("work", "a", 20));
+    turn.push(call("work", "b", 10));
+    let mut seen = Vec::new();
+    let mut note = |event: Event| match event {
+        Event::Progress(progress) => seen.push(format!("{} is {}", progress.id, progress.message)),
+        Event::Result(result) => seen.push(format!("{} answers", result.id())),
+        _ => {}
+    };
+    for _ in 0..4 {
+        note(turn.next_event().await.unwrap());
+    }
+    // All are answered, and the message may go on.
+    assert!(timeout(Duration::from_secs(60), turn.next_event()).await.is_err());
+    turn.push(call("work", "c", 10));
+    turn.open("d", "work");
+    turn.end();
+    while let Some(event) = turn.next_event().await {
+        note(event);
+    }
+    assert_eq!(codes(&turn.finish().await), ["ok", "ok", "ok", "truncated_call"]);
+    assert_eq!(seen[..4], ["a is at it", "b is at it", "b answers", "a answers"]);
+    let mut rest = seen[4..].to_vec();
+    rest.sort_unstable();
+    assert_eq!(rest, ["c answers", "c is at it", "d answers"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelling_answers_every_call_at_once() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.clone().with_limit(2.try_into().unwrap()).turn();
+    turn.push(call("work", "done", 1));
+    turn.push(call("work", "runs", 1000));
+    turn.push(call("work", "runs too", 1000));
+    turn.push(call("work", "waits", 1));
+    turn.push(ToolCall::new("gone", "gone", "{}"));
+    turn.open("open", "work");
+    pause(10).await;
+    let before = diary.now();
+    let results = turn.cancel();
+    assert_eq!(diary.now(), before);
+    assert_eq!(codes(&results), ["ok", "cancelled", "cancelled", "not_started", "unknown_tool", "not_started"]);
+    pause(1).await;
+    assert_eq!(diary.runs(), ["done 0..1", "runs 0..10", "runs too 1..10"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_is_dropped_stops_what_it_started() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.turn();
+    turn.push(call("work", "a", 1000));
+    turn.push(call("alone", "b", 1000));
+    pause(10).await;
+    drop(turn);
+    dispatcher.idle().await;
+    assert_eq!(diary.runs(), ["a 0..10"]);
+
+    let mut turn = dispatcher.turn();
+    turn.push(call("work", "c", 1000));
+    assert!(timeout(Duration::from_millis(10), turn.finish()).await.is_err());
+    dispatcher.idle().await;
+    assert_eq!(diary.runs(), ["a 0..10", "c 10..20"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_starts_after_a_fatal_error() {
+    let (dispatcher, diary) = dispatcher();
+    let mut turn = dispatcher.turn();
+    turn.push(call("work", "runs", 20));
+    turn.push(ToolCall::new("stop", "stop", "{}"));
+    pause(10).await;
+    turn.push(call("work", "late", 1));
+    let open = turn.open("later", "work");
+    turn.complete(open, millis(1));
+    assert_eq!(codes(&turn.finish().await), ["ok", "tool_error", "not_started", "not_started"]);
+    assert_eq!(diary.runs(), ["runs 0..20"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_after_the_end_is_answered_too() {
+    let (dispatcher, _) = dispatcher();
+    let mut turn = dispatcher.turn();
+    turn.push(call("work", "a", 10));
+    turn.end();
+    turn.end();
+    turn.push(call("work", "b", 10));
+    let results = timeout(Duration::from_secs(3600), turn.finish()).await.unwrap();
+    assert_eq!(results.iter().map(|result| result.id()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(codes(&results)[0], "ok");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_turns_do_not_wait_for_each_other() {
+    let (dispatcher, diary) = dispatcher();
+    let (mut first, mut second) = (dispatcher.turn(), dispatcher.turn());
+    first.open("open", "alone");
+    second.push(call("alone", "a", 10));
+    assert_eq!(codes(&second.finish().await), ["ok"]);
+    assert_eq!(codes(&first.finish().await), ["truncated_call"]);
+    assert_eq!(diary.runs(), ["a 0..10"]);
+}
