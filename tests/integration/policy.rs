@@ -159,7 +159,7 @@ async fn a_policy_whose_future_panics_when_dropped_harms_nobody() {
 
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_policy(|proposal: Proposal| {
-        let bomb = (proposal.call().id == "bomb").then_some(Bomb);
+        let bomb = (proposal.call().id == "bomb").then(|| Bomb);
         async move {
             let _bomb = bomb;
             std::future::pending::<Decision>().await

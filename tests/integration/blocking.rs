@@ -1,0 +1,211 @@
+//! Sync tools run on threads, which nobody can stop: what the dispatcher makes of that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
+
+use crate::gate::Gate;
+use crate::support::{calls, codes};
+
+/// Wait at the gate.
+#[tool(timeout = "1s", concurrency = 2)]
+fn pass(#[state] gate: &Gate) {
+    gate.pass();
+}
+
+/// Wait at the gate, alone.
+#[tool(timeout = "1s", exclusive)]
+fn pass_alone(#[state] gate: &Gate) {
+    gate.pass();
+}
+
+/// Wait at the gate for a bed.
+#[tool(timeout = "1s", serialize_by(bed))]
+fn pass_with(#[state] gate: &Gate, bed: u32) -> u32 {
+    gate.pass();
+    bed
+}
+
+/// Answer at once.
+#[tool]
+async fn answer() -> bool {
+    true
+}
+
+/// Answer at once for a bed.
+#[tool(serialize_by(bed))]
+async fn answer_for(bed: u32) -> u32 {
+    bed
+}
+
+fn dispatcher() -> (Dispatcher, Arc<Gate>) {
+    let gate = Gate::new();
+    let tools = tools![pass, pass_alone, pass_with, answer, answer_for].with_shared_state(Arc::clone(&gate));
+    (Dispatcher::new(tools).with_threads(gate.threads()), gate)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_past_its_deadline_is_told_to_end_and_what_it_returns_is_dropped() {
+    struct Told {
+        gate: Arc<Gate>,
+        told: AtomicBool,
+    }
+
+    /// Wait at the gate, and note whether there was word to end.
+    #[tool(timeout = "1s")]
+    fn listen(#[context] cx: &CallContext, #[state] state: &Told) -> &'static str {
+        assert!(!cx.cancellation().is_cancelled());
+        state.gate.pass();
+        state.told.store(cx.cancellation().is_cancelled(), Ordering::SeqCst);
+        "too late"
+    }
+
+    let gate = Gate::new();
+    let state = Arc::new(Told { gate: Arc::clone(&gate), told: AtomicBool::new(false) });
+    let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&state))).with_threads(gate.threads());
+    let results = dispatcher.dispatch(calls([("listen", "{}")])).await;
+    assert_eq!(codes(&results), ["timeout_indeterminate"]);
+    assert_eq!(results[0].elapsed(), Duration::from_secs(1));
+    gate.open();
+    dispatcher.idle().await;
+    assert_eq!(codes(&results), ["timeout_indeterminate"]);
+    assert!(state.told.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_given_up_work_blocks_is_not_started_after_a_while() {
+    let (dispatcher, gate) = dispatcher();
+    let cases = [calls([("pass_alone", "{}"), ("answer", "{}")]), calls([("pass_with", r#"{"bed": 1}"#), ("answer_for", r#"{"bed": 1}"#)])];
+    for batch in cases {
+        let results = dispatcher.dispatch(batch).await;
+        assert_eq!(codes(&results), ["timeout_indeterminate", "not_started"]);
+        let waited = results[1].finished() - results[0].finished();
+        assert!((Duration::from_secs(5)..=Duration::from_secs(7)).contains(&waited), "{waited:?}");
+    }
+    let results = dispatcher.dispatch(calls([("pass", "{}"), ("pass", "{}"), ("pass", "{}")])).await;
+    assert_eq!(codes(&results), ["timeout_indeterminate", "timeout_indeterminate", "not_started"]);
+    // Another batch waits for the key as well, and for the dispatcher's own limit.
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("answer_for", r#"{"bed": 1}"#), ("answer_for", r#"{"bed": 2}"#)])).await),
+        ["not_started", "ok"]
+    );
+    let narrow = dispatcher.clone().with_limit(1.try_into().unwrap());
+    assert_eq!(codes(&narrow.dispatch(calls([("pass", "{}"), ("answer", "{}")])).await), ["timeout_indeterminate", "not_started"]);
+    gate.open();
+    dispatcher.idle().await;
+    narrow.idle().await;
+    assert_eq!(codes(&narrow.dispatch(calls([("pass", "{}"), ("answer", "{}")])).await), ["ok", "ok"]);
+    assert_eq!(codes(&dispatcher.dispatch(calls([("answer_for", r#"{"bed": 1}"#)])).await), ["ok"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_given_up_work_starts_if_that_ends_in_time() {
+    let (dispatcher, gate) = dispatcher();
+    let batch = tokio::spawn(dispatcher.dispatch(calls([("pass_alone", "{}"), ("answer", "{}")])));
+    sleep(Duration::from_secs(3)).await;
+    gate.open();
+    assert_eq!(codes(&batch.await.unwrap()), ["timeout_indeterminate", "ok"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn how_long_is_set_with_the_limits() {
+    let (dispatcher, gate) = dispatcher();
+    let dispatcher = dispatcher.with_limits(|limits| limits.grace = Duration::from_secs(60));
+    let results = dispatcher.dispatch(calls([("pass_alone", "{}"), ("answer", "{}")])).await;
+    let waited = results[1].finished() - results[0].finished();
+    assert!((Duration::from_secs(60)..=Duration::from_secs(80)).contains(&waited), "{waited:?}");
+    gate.open();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_cancelled_says_which_threads_may_still_act() {
+    let (dispatcher, gate) = dispatcher();
+    let mut turn = dispatcher.clone().turn();
+    for name in ["answer", "pass", "pass", "pass"] {
+        turn.push(ToolCall::new("", name, "{}"));
+    }
+    sleep(Duration::from_millis(10)).await;
+    let results = turn.cancel();
+    assert_eq!(codes(&results), ["ok", "cancelled_indeterminate", "cancelled_indeterminate", "not_started"]);
+    let text = results[1].outcome().unwrap_err().model_text();
+    assert!(text.contains("may still be acting"), "{text}");
+    assert!(timeout(Duration::from_secs(60), dispatcher.idle()).await.is_err());
+    gate.open();
+    dispatcher.idle().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_that_panics_after_its_deadline_harms_nobody() {
+    /// Panic when let go.
+    #[tool(timeout = "1s")]
+    fn panic_later(#[state] gate: &Gate) {
+        gate.pass();
+        panic!("on purpose");
+    }
+
+    let gate = Gate::new();
+    let dispatcher = Dispatcher::new(tools![panic_later, answer].with_shared_state(Arc::clone(&gate)))
+        .with_limit(1.try_into().unwrap())
+        .with_threads(gate.threads());
+    assert_eq!(codes(&dispatcher.dispatch(calls([("panic_later", "{}")])).await), ["timeout_indeterminate"]);
+    gate.open();
+    assert_eq!(codes(&dispatcher.dispatch(calls([("answer", "{}")])).await), ["ok"]);
+}
+
+/// Add one, on a thread.
+#[tool(timeout = "1s")]
+fn count(#[state] count: &AtomicUsize) -> usize {
+    count.fetch_add(1, Ordering::SeqCst) + 1
+}
+
+#[tokio::test(start_paused = true)]
+async fn threads_are_used_once_for_each_sync_call_and_for_nothing_else() {
+    let jobs = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&jobs);
+    let dispatcher = Dispatcher::new(tools![count, answer].with_state(AtomicUsize::default())).with_threads(move |work| {
+        counting.fetch_add(1, Ordering::SeqCst);
+        work(); // where it stands
+    });
+    let results = dispatcher.dispatch(calls([("count", "{}"), ("answer", "{}"), ("gone", "{}"), ("count", "{}")])).await;
+    assert_eq!(codes(&results), ["ok", "ok", "unknown_tool", "ok"]);
+    assert_eq!(jobs.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn threads_that_lose_their_work_leave_no_call_unanswered() {
+    let ran = Arc::new(AtomicUsize::new(0));
+    let dispatcher = Dispatcher::new(tools![count, answer].with_shared_state(Arc::clone(&ran))).with_limit(1.try_into().unwrap());
+    let drops = dispatcher.clone().with_threads(drop);
+    let panics = dispatcher.clone().with_threads(|_| panic!("the password is hunter2"));
+    let keeps = dispatcher.with_threads(std::mem::forget);
+    for (dispatcher, name) in [(drops, "drops"), (panics, "panics"), (keeps, "keeps")] {
+        let results = dispatcher.dispatch(calls([("count", "{}"), ("answer", "{}")])).await;
+        assert_eq!(codes(&results)[1], "ok", "{name}");
+        assert!(results[0].outcome().is_err(), "{name}");
+        assert!(!results[0].content().contains("hunter2"), "{name}");
+        assert!(timeout(Duration::from_secs(60), dispatcher.idle()).await.is_ok(), "{name}");
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_finds_its_thread_after_the_deadline_never_runs() {
+    type Work = Box<dyn FnOnce() + Send>;
+
+    let ran = Arc::new(AtomicUsize::new(0));
+    let queue: Arc<std::sync::Mutex<Vec<Work>>> = Arc::default();
+    let queued = Arc::clone(&queue);
+    let dispatcher =
+        Dispatcher::new(tools![count].with_shared_state(Arc::clone(&ran))).with_threads(move |work| queued.lock().unwrap().push(work));
+    let results = dispatcher.dispatch(calls([("count", "{}")])).await;
+    assert_eq!(codes(&results), ["not_started"]);
+    assert!(results[0].started().is_none());
+    let late: Vec<_> = queue.lock().unwrap().drain(..).collect();
+    assert_eq!(late.len(), 1);
+    late.into_iter().for_each(|work| work());
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    dispatcher.idle().await;
+}

@@ -1,0 +1,104 @@
+//! `idle()` waits until nothing that a dispatcher and its clones started is alive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tool_core::{Dispatcher, ToolCall, tool, tools};
+
+use crate::diary::Diary;
+use crate::gate::Gate;
+use crate::support::{calls, codes};
+
+/// Work for a second.
+#[tool]
+async fn work(#[state] diary: &Diary) {
+    let _inside = diary.enter("work");
+    sleep(Duration::from_secs(1)).await;
+}
+
+fn dispatcher() -> (Dispatcher, Arc<Diary>) {
+    let diary = Diary::begin();
+    (Dispatcher::new(tools![work].with_shared_state(Arc::clone(&diary))), diary)
+}
+
+async fn is_idle(dispatcher: &Dispatcher) -> bool {
+    timeout(Duration::ZERO, dispatcher.idle()).await.is_ok()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dispatcher_that_started_nothing_is_idle() {
+    let (dispatcher, _) = dispatcher();
+    assert!(is_idle(&dispatcher).await);
+    let planned = (dispatcher.dispatch(calls([("work", "{}")])), dispatcher.stream(calls([("work", "{}")])));
+    assert!(is_idle(&dispatcher).await);
+    drop(planned);
+    dispatcher.dispatch(Vec::new()).await;
+    dispatcher.dispatch(calls([("gone", "{}")])).await;
+    assert!(is_idle(&dispatcher).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_waits_for_the_batches_of_all_clones_and_wakes_all_who_wait() {
+    let (dispatcher, diary) = dispatcher();
+    let clone = dispatcher.clone();
+    let batch = tokio::spawn(clone.dispatch(calls([("work", "{}"), ("work", "{}")])));
+    tokio::task::yield_now().await;
+    assert!(!is_idle(&dispatcher).await);
+    tokio::join!(dispatcher.idle(), clone.idle(), dispatcher.idle());
+    assert_eq!(diary.now(), 1000);
+    assert_eq!(batch.await.unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_waits_until_what_was_dropped_is_gone() {
+    let (dispatcher, diary) = dispatcher();
+    let batch = tokio::spawn(dispatcher.dispatch(calls([("work", "{}")])));
+    sleep(Duration::from_millis(10)).await;
+    batch.abort();
+    dispatcher.idle().await;
+    assert_eq!(diary.runs(), ["work 0..10"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_is_under_way_until_it_is_over() {
+    let (dispatcher, _) = dispatcher();
+    let mut turn = dispatcher.turn();
+    turn.push(ToolCall::new("", "work", "{}"));
+    sleep(Duration::from_secs(10)).await;
+    assert!(!is_idle(&dispatcher).await);
+    turn.end();
+    assert!(is_idle(&dispatcher).await);
+
+    let mut turn = dispatcher.turn();
+    turn.open("", "work");
+    assert!(!is_idle(&dispatcher).await);
+    turn.cancel();
+    assert!(is_idle(&dispatcher).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_that_nobody_fetches_keep_nothing_alive() {
+    let (dispatcher, _) = dispatcher();
+    let mut results = dispatcher.stream(calls([("work", "{}"), ("gone", "{}")]));
+    results.next().await.unwrap();
+    dispatcher.idle().await;
+    assert_eq!(results.next().await.unwrap().position(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_waits_for_a_thread_that_its_batch_has_given_up_on() {
+    /// Wait on a thread.
+    #[tool(timeout = "1s")]
+    fn linger(#[state] gate: &Gate) {
+        gate.pass();
+    }
+
+    let gate = Gate::new();
+    let dispatcher = Dispatcher::new(tools![linger].with_shared_state(Arc::clone(&gate))).with_threads(gate.threads());
+    let results = dispatcher.dispatch(calls([("linger", "{}")])).await;
+    assert_eq!(codes(&results), ["timeout_indeterminate"]);
+    assert!(timeout(Duration::from_secs(3600), dispatcher.idle()).await.is_err());
+    gate.open();
+    dispatcher.idle().await;
+}

@@ -1,0 +1,234 @@
+//! Layers that keep, move or repeat what they were lent: a call still ends with its answer and starts its tool once.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+use tool_core::{CallContext, CallService, Dispatcher, ToolCall, ToolError, ToolOutput, tool, tools};
+use tower::layer::layer_fn;
+use tower::{Layer, Service};
+
+use crate::diary::Diary;
+use crate::support::{calls, codes, contents};
+
+type Answer = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
+
+/// Work for a while.
+#[tool(timeout = "1s")]
+async fn work(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) -> String {
+    let _inside = diary.enter(cx.id());
+    sleep(Duration::from_millis(millis)).await;
+    cx.id().to_owned()
+}
+
+/// Look around for a while.
+#[tool(timeout = "1s", read_only)]
+async fn look(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) -> (u32, String) {
+    let _inside = diary.enter(cx.id());
+    sleep(Duration::from_millis(millis)).await;
+    (cx.attempt(), cx.idempotency_key())
+}
+
+#[derive(Clone)]
+struct Around<F>(F, CallService);
+
+impl<F: FnMut(CallService, CallContext) -> Answer> Service<CallContext> for Around<F> {
+    type Response = ToolOutput;
+    type Error = ToolError;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, context: CallContext) -> Answer {
+        (self.0)(self.1.clone(), context)
+    }
+}
+
+/// A layer as a function of the inner service and the call.
+fn around<F: Fn(CallService, CallContext) -> Answer + Clone>(around: F) -> impl Layer<CallService, Service = Around<F>> {
+    layer_fn(move |inner| Around(around.clone(), inner))
+}
+
+fn dispatcher() -> (Dispatcher, Arc<Diary>) {
+    let diary = Diary::begin();
+    (Dispatcher::new(tools![work, look].with_shared_state(Arc::clone(&diary))), diary)
+}
+
+fn call(id: &str, tool: &str, millis: u64) -> ToolCall {
+    ToolCall::new(id, tool, format!(r#"{{"millis": {millis}}}"#))
+}
+
+fn cached() -> Result<ToolOutput, ToolError> {
+    ToolOutput::from_serialize(&"cached")
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_is_moved_to_a_task_still_ends_at_its_deadline() {
+    let (dispatcher, diary) = dispatcher();
+    let detaches = around(|mut inner, context| {
+        Box::pin(async move {
+            let moved = tokio::spawn(inner.call(context));
+            moved.await.unwrap_or_else(|_| cached())
+        })
+    });
+    let results = dispatcher.clone().with_layer(detaches).dispatch(vec![call("a", "work", 10), call("b", "work", 5000)]).await;
+    assert_eq!(codes(&results), ["ok", "timeout"]);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(diary.runs(), ["a 0..10", "b 0..1000"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_a_layer_leaves_behind_does_not_outlive_its_calls_answer() {
+    let (dispatcher, diary) = dispatcher();
+    let leaves = around(|mut inner, context| {
+        Box::pin(async move {
+            drop(tokio::spawn(inner.call(context)));
+            sleep(Duration::from_millis(10)).await;
+            cached()
+        })
+    });
+    let dispatcher = dispatcher.with_limit(1.try_into().unwrap()).with_layer(leaves);
+    let results = dispatcher.dispatch(vec![call("a", "work", 500), call("b", "work", 500), call("c", "work", 500)]).await;
+    assert_eq!(contents(&results), ["cached"; 3]);
+    timeout(Duration::from_secs(60), dispatcher.idle()).await.unwrap();
+    let runs = diary.runs();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(diary.runs(), runs);
+    // One at a time, also of what was left behind.
+    let times: Vec<(u32, u32)> = runs
+        .iter()
+        .map(|run| {
+            let (from, to) = run[2..].split_once("..").unwrap();
+            (from.parse().unwrap(), to.parse().unwrap())
+        })
+        .collect();
+    assert!(times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{runs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moved_piece_of_a_dropped_batch_is_not_polled_again() {
+    let (dispatcher, diary) = dispatcher();
+    let detaches = around(|mut inner, context| {
+        let moved = tokio::spawn(inner.call(context));
+        Box::pin(async move { moved.await.unwrap_or_else(|_| cached()) })
+    });
+    let dispatcher = dispatcher.with_layer(detaches);
+    assert!(timeout(Duration::from_millis(50), dispatcher.dispatch(vec![call("a", "work", 500)])).await.is_err());
+    timeout(Duration::from_secs(60), dispatcher.idle()).await.unwrap();
+    assert_eq!(diary.runs(), ["a 0..50"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_run_is_refused_unless_the_tool_may_be_repeated() {
+    let (dispatcher, diary) = dispatcher();
+    let again = around(|mut inner, context| {
+        Box::pin(async move {
+            inner.call(context.clone()).await?;
+            inner.call(context).await
+        })
+    });
+    let results = dispatcher.with_layer(again).dispatch(vec![call("a", "work", 10), call("b", "look", 10)]).await;
+    assert_eq!(codes(&results), ["middleware_error", "ok"]);
+    assert!(contents(&results)[1].starts_with("[2,"));
+    assert_eq!(diary.runs(), ["a 0..10", "b 0..10", "b 10..20"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_runs_at_once_are_refused_whatever_the_tool() {
+    let (dispatcher, diary) = dispatcher();
+    let twice = around(|mut inner, context| {
+        let (first, second) = (inner.call(context.clone()), inner.call(context));
+        Box::pin(async move {
+            let (first, second) = tokio::join!(first, second);
+            assert!(first.is_ok() != second.is_ok());
+            first.and(second)
+        })
+    });
+    let results = dispatcher.with_layer(twice).dispatch(vec![call("a", "work", 10), call("b", "look", 10)]).await;
+    assert_eq!(codes(&results), ["middleware_error"; 2]);
+    assert_eq!(diary.runs(), ["a 0..10", "b 0..10"]);
+}
+
+type Kept = Arc<Mutex<Vec<(CallService, CallContext)>>>;
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_kept_starts_nothing_once_it_is_answered() {
+    let (dispatcher, diary) = dispatcher();
+    let kept = Kept::default();
+    let keeping = Arc::clone(&kept);
+    let keeps = around(move |inner, context| {
+        keeping.lock().unwrap().push((inner, context));
+        Box::pin(async { cached() })
+    });
+    let dispatcher = dispatcher.with_layer(keeps);
+    assert_eq!(contents(&dispatcher.dispatch(vec![call("a", "work", 10), call("b", "look", 10)]).await), ["cached"; 2]);
+    let kept: Vec<_> = kept.lock().unwrap().drain(..).collect();
+    for (mut inner, context) in kept {
+        assert!(inner.call(context).await.is_err());
+    }
+    assert!(diary.begun().is_empty());
+    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_future_that_is_kept_starts_nothing_once_its_call_is_answered() {
+    let (dispatcher, diary) = dispatcher();
+    let kept: Arc<Mutex<Vec<tool_core::CallFuture>>> = Arc::default();
+    let keeping = Arc::clone(&kept);
+    let keeps = around(move |mut inner, context| {
+        keeping.lock().unwrap().push(inner.call(context));
+        Box::pin(async { cached() })
+    });
+    let dispatcher = dispatcher.with_layer(keeps);
+    assert_eq!(contents(&dispatcher.dispatch(vec![call("a", "work", 10)]).await), ["cached"]);
+    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    let kept = kept.lock().unwrap().pop().unwrap();
+    assert!(timeout(Duration::from_secs(1), kept).await.is_ok_and(|outcome| outcome.is_err()));
+    assert!(diary.begun().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_call_cannot_be_run_in_the_place_of_another() {
+    let (dispatcher, diary) = dispatcher();
+    let kept = Kept::default();
+    // The second call runs the first's context, which still waits.
+    let swaps = around(move |mut inner, context| {
+        let first = kept.lock().unwrap().pop();
+        match first {
+            None => {
+                kept.lock().unwrap().push((inner, context));
+                Box::pin(std::future::pending())
+            }
+            Some((_, first)) => Box::pin(async move { inner.call(first).await }),
+        }
+    });
+    let results = dispatcher.with_layer(swaps).dispatch(vec![call("a", "work", 10), call("b", "work", 10)]).await;
+    // Two answers, in order; no tool ran twice.
+    assert_eq!(results.iter().map(|result| result.id()).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(diary.begun().len() <= 1, "{:?}", diary.runs());
+    assert_eq!(codes(&results)[0], "timeout");
+}
+
+#[tokio::test(start_paused = true)]
+async fn layers_see_nested_calls_too() {
+    /// Look, by way of a call.
+    #[tool]
+    async fn delegate(#[context] cx: &CallContext) -> String {
+        contents(&cx.dispatch(vec![call("n", "look", 10)]).await).concat()
+    }
+
+    let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seeing = Arc::clone(&seen);
+    let sees = around(move |mut inner, context| {
+        seeing.lock().unwrap().push(context.tool().to_owned());
+        Box::pin(inner.call(context))
+    });
+    let diary = Diary::begin();
+    let dispatcher = Dispatcher::new(tools![delegate, look].with_shared_state(diary)).with_layer(sees);
+    assert_eq!(codes(&dispatcher.dispatch(calls([("delegate", "{}")])).await), ["ok"]);
+    assert_eq!(*seen.lock().unwrap(), ["delegate", "look"]);
+}
