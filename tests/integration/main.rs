@@ -24,12 +24,14 @@ mod layers;
 mod methods;
 mod nesting;
 mod order;
+mod peers;
 mod policy;
 mod registration;
 mod retries;
 mod rogue_layers;
 mod runtime;
 mod schema;
+mod spans;
 mod state;
 mod streams;
 #[path = "../support.rs"]

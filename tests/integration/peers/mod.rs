@@ -1,0 +1,8 @@
+//! What users of other systems have reported, as scenarios with our answer.
+//!
+//! The doc comment of each test names the issues it stands for, so that one who knows an issue finds what happens here.
+
+mod deadlocks;
+mod effects;
+mod isolation;
+mod messages;
