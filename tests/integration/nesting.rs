@@ -73,7 +73,6 @@ async fn nested_calls_run_at_once_and_are_answered_in_their_order() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "a parent that took the last permit waits for ever"]
 async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_limit(limit(1));
@@ -96,7 +95,6 @@ async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "a parent that took the last permit waits for ever"]
 async fn free_permits_go_to_nested_work_first() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_limit(limit(1));
@@ -220,7 +218,6 @@ async fn two_dispatches_of_one_parent_may_wait_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "a parent that took the last permit waits for ever"]
 async fn two_dispatches_of_one_parent_share_the_one_permit() {
     let diary = Diary::begin();
     let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary))).with_limit(limit(1));

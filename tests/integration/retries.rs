@@ -75,7 +75,6 @@ async fn each_wait_is_at_least_twice_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-#[ignore = "jitter is added to the longest wait"]
 async fn no_wait_is_longer_than_the_longest() {
     for _ in 0..20 {
         let (dispatcher, seen) = dispatcher();

@@ -197,6 +197,11 @@ impl ToolError {
         Self::with_cause(code, BoxError::from(PanicError(text))).but(|failure| failure.model_text = model_text.to_owned())
     }
 
+    /// A layer around the tool panicked: the text is for the operator, never for the model.
+    pub(crate) fn layer_panic(text: String) -> Self {
+        Self::failed(ErrorCode::MiddlewareError, "a layer around the tool failed", text)
+    }
+
     /// A layer around the tool failed, or passed on what the tool failed with.
     pub(crate) fn of_layer(error: BoxError) -> Self {
         match error.downcast::<Self>() {

@@ -32,7 +32,6 @@ async fn b(#[context] cx: &CallContext, depth: u32) -> String {
 
 /// oh-my-pi #3749, gptme #2892, librefang #3613: more parents than permits.
 #[tokio::test(start_paused = true)]
-#[ignore = "a parent that took the last permit waits for ever"]
 async fn parents_may_be_more_than_there_are_permits() {
     /// Answer.
     #[tool]

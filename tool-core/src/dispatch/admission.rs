@@ -4,7 +4,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tracing::Span;
 
 use super::batch::{Batch, Origin, Running};
 use super::call::{Call, Plan, panic_text};
@@ -21,8 +20,7 @@ impl Setup {
     /// Starts the calls of a message, as far as they can and may run.
     pub(super) fn begin(self: &Arc<Self>, calls: Vec<ToolCall>, parent: Option<&Arc<Call>>, told: bool) -> Running {
         let runtime = Handle::try_current().ok();
-        let origin =
-            Origin { runtime: runtime.clone(), parent: parent.cloned(), span: span::of_batch(calls.len()), calls: Some(calls.len()), told };
+        let origin = Origin { runtime: runtime.clone(), parent: parent.cloned(), span: span::of_batch(), calls: Some(calls.len()), told };
         let batch = Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin);
         let mut refused = Vec::new();
         let mut plain = parent.is_none() && self.policy.is_none();
@@ -69,13 +67,13 @@ impl Setup {
 
     /// A batch whose calls are still to come.
     pub(super) fn empty(self: &Arc<Self>, told: bool) -> Running {
-        let origin = Origin { runtime: Handle::try_current().ok(), parent: None, span: span::of_batch(0), calls: None, told };
+        let origin = Origin { runtime: Handle::try_current().ok(), parent: None, span: span::of_batch(), calls: None, told };
         Running(Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin))
     }
 
     /// Answers calls none of which can run.
     pub(super) fn refuse_all(self: &Arc<Self>, calls: Vec<ToolCall>, error: impl Fn() -> ToolError) -> Vec<ToolResult> {
-        let origin = Origin { runtime: None, parent: None, span: Span::none(), calls: Some(calls.len()), told: false };
+        let origin = Origin { runtime: None, parent: None, span: span::of_batch(), calls: Some(calls.len()), told: false };
         let batch = Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin);
         let calls = calls.into_iter().enumerate().map(|(position, call)| Arc::new(Call::new(call, position, Arc::clone(&batch), None)));
         let calls: Vec<_> = calls.collect();

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Setup;
-use super::call::Attempt;
+use super::call::{Attempt, Call};
 use crate::behavior::Retry;
 use crate::context::CallContext;
 use crate::error::{BoxError, ErrorCode, ToolError};
@@ -42,14 +42,17 @@ impl Service<CallContext> for CallService {
     }
 
     fn call(&mut self, context: CallContext) -> CallFuture {
-        let setup = Arc::clone(&context.setup);
-        CallFuture(match &self.0 {
-            Inner::Wrapped(wrapped) => wrapped.run(context),
-            Inner::Layered => match setup.layers.of_tool(context.call.tool) {
-                Some(wrapped) => wrapped.run(context),
-                None => guarded(context),
-            },
-            Inner::Tool => guarded(context),
+        let inner = match &self.0 {
+            Inner::Wrapped(wrapped) => Some(wrapped.clone()),
+            Inner::Layered => context.setup.layers.of_tool(context.call.tool).cloned(),
+            Inner::Tool => None,
+        };
+        CallFuture(match inner {
+            Some(wrapped) => {
+                let call = Arc::clone(&context.call);
+                in_hands(call, false, Box::pin(async move { wrapped.run(context).await }))
+            }
+            None => tool_in_hands(context),
         })
     }
 }
@@ -131,7 +134,7 @@ impl Wrapped {
                 let failed = |error: S::Error| {
                     let error = ToolError::of_layer(error.into());
                     // The layer has given up on what it was to wait for.
-                    if error.code() == ErrorCode::MiddlewareError && call.has_pieces() { error.still_acting() } else { error }
+                    if error.code() == ErrorCode::MiddlewareError && call.is_at_work() { error.still_acting() } else { error }
                 };
                 std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
                 let outcome = service.call(context).await;
@@ -152,7 +155,7 @@ impl fmt::Debug for Wrapped {
 }
 
 /// The tool in the hands of a layer: it runs once, unless it may be repeated, and ends with its call.
-fn guarded(context: CallContext) -> ToolFuture<'static> {
+fn tool_in_hands(context: CallContext) -> ToolFuture<'static> {
     let call = Arc::clone(&context.call);
     let runs = call.count_run();
     let behavior = context.definition().behavior();
@@ -160,12 +163,17 @@ fn guarded(context: CallContext) -> ToolFuture<'static> {
     if again && !(behavior.read_only || behavior.idempotent) {
         return refused("a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows");
     }
-    if again && call.has_pieces() {
+    if again && call.is_at_work() {
         return refused("a layer ran the tool again while it was still running");
     }
     let setup = Arc::clone(&context.setup);
     let context = CallContext { attempt: runs, ..context };
-    let attempt = Attempt::new(Arc::clone(&call), Box::pin(async move { setup.attempts(context).await }));
+    in_hands(call, true, Box::pin(async move { setup.attempts(context).await }))
+}
+
+/// What a layer gets to hold of a call.
+fn in_hands(call: Arc<Call>, is_tool: bool, body: ToolFuture<'static>) -> ToolFuture<'static> {
+    let attempt = Attempt::new(Arc::clone(&call), is_tool, body);
     if !call.add_attempt(Arc::clone(&attempt)) {
         return refused("a layer ran the tool after its call was over");
     }

@@ -38,8 +38,8 @@ pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &[Arc<Call>], r
         }
         return;
     }
-    // One for each worker, and never one alone: behind a helper that computes there is another to go on.
-    let helpers = calls.len().min(runtime.metrics().num_workers().max(2));
+    // One for each worker, and never one alone: behind a helper that computes there is another to go on, or to watch.
+    let helpers = (calls.len() + 1).min(runtime.metrics().num_workers().max(2));
     let at = (0..helpers).map(|_| AtomicUsize::new(NOWHERE)).collect();
     let calls = calls.to_vec();
     let shared = Arc::new(Shared { setup: Arc::clone(setup), batch: Arc::clone(batch), calls, next: AtomicUsize::new(0), at });
@@ -78,7 +78,8 @@ impl Helper {
         let shared = &*self.shared;
         let permits = &shared.batch.engine.permits;
         if !permits.borrow() {
-            return shared.hand_over();
+            shared.hand_over();
+            return self.watch_others().await;
         }
         let mut now = Instant::now();
         while let Some(position) = shared.next() {
@@ -92,7 +93,9 @@ impl Helper {
             } else {
                 now = Instant::now();
                 if !permits.borrow() {
-                    return shared.hand_over();
+                    shared.at[self.own].store(NOWHERE, Ordering::Release);
+                    shared.hand_over();
+                    return self.watch_others().await;
                 }
             }
             // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields.

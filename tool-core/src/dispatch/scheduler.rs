@@ -230,9 +230,13 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     }
 
     fn forget(&mut self, id: BatchId) {
-        let parent = self.batches.remove(&id).and_then(|batch| batch.parent);
-        if let Some(parent) = parent.and_then(|parent| self.calls.get_mut(&parent)) {
-            parent.children.retain(|child| *child != id);
+        let Some(parent) = self.batches.remove(&id).and_then(|batch| batch.parent) else { return };
+        let Some(entry) = self.calls.get_mut(&parent) else { return };
+        entry.children.retain(|child| *child != id);
+        // Nothing is left to wait for: it asks for its permits before anybody else takes those of its last call.
+        if entry.children.is_empty() && entry.phase == Phase::Parked {
+            self.enter(parent, Phase::Resuming);
+            self.resuming.push_back(parent);
         }
     }
 

@@ -5,21 +5,22 @@ use std::time::Duration;
 
 use tracing::{Level, Span, field};
 
-use super::Setup;
 use super::batch::Batch;
 use super::call::Call;
 use crate::call::ToolResult;
+use crate::error::clip;
+use crate::tool::ToolDefinition;
 use crate::waterfall::Waterfall;
 
 /// The span around the calls of one message, below the one that is entered now.
-pub(super) fn of_batch(calls: usize) -> Span {
+pub(super) fn of_batch() -> Span {
     tracing::span!(
         Level::INFO,
         "execute_tools",
         otel.name = "execute_tools",
         otel.kind = "internal",
         gen_ai.operation.name = "execute_tools",
-        tool_batch.calls = calls,
+        tool_batch.calls = field::Empty,
         tool_batch.failed = field::Empty,
         tool_batch.queue_time = field::Empty,
         tool_batch.critical_path = field::Empty,
@@ -27,22 +28,22 @@ pub(super) fn of_batch(calls: usize) -> Span {
     )
 }
 
-impl Setup {
-    /// The span of one call that begins.
-    pub(super) fn call_span(&self, call: &Call) -> Option<Box<Span>> {
+impl Batch {
+    /// The span of one call that begins, or that is answered without: then there may be no tool of its name.
+    pub(super) fn call_span(&self, call: &Call, definition: Option<&ToolDefinition>) -> Option<Box<Span>> {
         if !tracing::enabled!(Level::INFO) {
             return None;
         }
-        let definition = self.tools.definition_at(call.tool);
+        let name = clip(&call.call.name);
         let span = tracing::span!(
             parent: &call.batch.span,
             Level::INFO,
             "execute_tool",
-            otel.name = format!("execute_tool {}", definition.name()),
+            otel.name = format!("execute_tool {name}"),
             otel.kind = "internal",
             gen_ai.operation.name = "execute_tool",
-            gen_ai.tool.name = definition.name(),
-            gen_ai.tool.description = definition.description(),
+            gen_ai.tool.name = name,
+            gen_ai.tool.description = definition.map(ToolDefinition::description),
             gen_ai.tool.type = "function",
             gen_ai.tool.call.id = call.call.id,
             gen_ai.tool.call.arguments = field::Empty,
@@ -60,9 +61,7 @@ impl Setup {
         }
         Some(Box::new(span))
     }
-}
 
-impl Batch {
     /// Notes how a call ended.
     pub(super) fn close_call_span(&self, span: &Span, call: &Call) {
         match call.outcome() {
@@ -84,6 +83,7 @@ impl Batch {
         let waits = results.iter().filter_map(|result| Some(result.started()?.saturating_duration_since(result.queued())));
         let took: Duration = results.iter().filter(|result| path.contains(&result.position())).map(ToolResult::elapsed).sum();
         let path: Vec<String> = path.iter().map(usize::to_string).collect();
+        self.span.record("tool_batch.calls", results.len());
         self.span.record("tool_batch.failed", results.iter().filter(|result| result.outcome().is_err()).count());
         self.span.record("tool_batch.queue_time", waits.max().unwrap_or_default().as_secs_f64());
         self.span.record("tool_batch.critical_path", path.join(","));

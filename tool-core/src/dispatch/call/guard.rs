@@ -1,0 +1,38 @@
+//! User code may panic wherever it runs: what keeps that to the call it happened in.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+/// Locks what no panic leaves half-done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As `lock`, or `None` while somebody else holds it.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// Drops a value of the user's, whose destructor may panic: then what it said.
+pub(crate) fn drop_quietly<T>(value: T) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(|| drop(value))).err().map(panic_text)
+}
+
+/// What a panic said, for the operator.
+pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
+    let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "a value that is not text".to_owned(),
+    };
+    // The payload is the tool's: its destructor may panic too, with a payload of its own.
+    if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+        std::mem::forget(worse);
+    }
+    text
+}

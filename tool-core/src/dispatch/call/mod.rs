@@ -1,0 +1,376 @@
+//! One call from handed over to answered.
+//!
+//! [`task`] polls it, [`stop`] stops it, [`seat`] is what it runs on, [`pieces`] what it runs beside its body and [`attempt`] a run
+//! that a layer has in its hands.
+
+mod attempt;
+mod guard;
+mod pieces;
+mod seat;
+mod stop;
+mod task;
+mod times;
+
+use std::any::Any;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Span;
+
+use super::Setup;
+use super::batch::Batch;
+use crate::call::ToolCall;
+use crate::context::CallContext;
+use crate::error::ToolError;
+use crate::output::ToolOutput;
+use crate::tool::ToolFuture;
+
+pub(crate) use attempt::Attempt;
+pub(crate) use guard::{drop_quietly, lock, panic_text, try_lock};
+use pieces::Extra;
+pub(crate) use stop::{Stop, not_started};
+pub(crate) use task::CallTask;
+use times::Times;
+
+pub(crate) type Outcome = Result<ToolOutput, ToolError>;
+
+/// One call; shared by its batch, its task, its context and its result.
+pub(crate) struct Call {
+    pub(crate) call: ToolCall,
+    pub(crate) position: usize,
+    /// The tool's place in the set, if there is one of its name.
+    pub(crate) tool: usize,
+    pub(crate) batch: Arc<Batch>,
+    times: Times,
+    outcome: OnceLock<Outcome>,
+    /// What it runs on: [`NOTHING`], [`HELPED`], [`BORROWED`], or its id in the scheduler.
+    seat: AtomicU64,
+    flags: AtomicU8,
+    /// Whoever polls or drops the body holds the lock meanwhile.
+    work: Mutex<Work>,
+    /// Wakes the call's task.
+    waker: Mutex<Option<Waker>>,
+    /// What few calls need.
+    extra: OnceLock<Box<Extra>>,
+}
+
+const NOTHING: u64 = 0;
+/// A permit of the helper that polls it for the first time.
+const HELPED: u64 = 1;
+/// A permit of its own.
+const BORROWED: u64 = 2;
+/// Ids in the scheduler come behind.
+pub(super) const FIRST_ID: u64 = 3;
+
+/// Not to be polled any more.
+const STOPPED: u8 = 1;
+/// Past its deadline: to be polled once more and then dropped.
+const DUE: u8 = 2;
+/// The body is dropped, or never was.
+const GONE: u8 = 4;
+/// The tool changes nothing.
+const READ_ONLY: u8 = 8;
+/// There are layers around the tool.
+const LAYERED: u8 = 16;
+
+struct Work {
+    body: Body,
+    span: Option<Box<Span>>,
+}
+
+enum Body {
+    /// No code of the tool has run.
+    Waiting(Arc<Setup>),
+    Running(ToolFuture<'static>),
+    Gone,
+}
+
+/// What a call needs to begin.
+pub(super) struct Plan {
+    pub(super) setup: Arc<Setup>,
+    /// The tool's place in the set.
+    pub(super) tool: usize,
+}
+
+impl Call {
+    pub(super) fn new(call: ToolCall, position: usize, batch: Arc<Batch>, plan: Option<Plan>) -> Self {
+        let read_only = plan.as_ref().is_some_and(|plan| plan.setup.tools.definition_at(plan.tool).behavior().read_only);
+        let flags = AtomicU8::new(if plan.is_some() { 0 } else { GONE } | if read_only { READ_ONLY } else { 0 });
+        let tool = plan.as_ref().map_or(usize::MAX, |plan| plan.tool);
+        let work = Mutex::new(Work { body: plan.map_or(Body::Gone, |plan| Body::Waiting(plan.setup)), span: None });
+        let (times, waker) = (Times::default(), Mutex::new(None));
+        let (outcome, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
+        Self { call, position, tool, batch, times, outcome, seat, flags, work, waker, extra }
+    }
+
+    pub(crate) fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.get()
+    }
+
+    /// As [`outcome`](Self::outcome), of a call that is handed out as answered.
+    pub(crate) fn answered(&self) -> &Outcome {
+        self.outcome.get_or_init(|| Err(never_answered()))
+    }
+
+    pub(crate) fn into_outcome(self) -> Outcome {
+        self.outcome.into_inner().unwrap_or_else(|| Err(never_answered()))
+    }
+
+    /// The arguments as the tool reads them.
+    pub(crate) fn arguments(&self) -> &str {
+        self.extra.get().and_then(|extra| extra.edited.get()).unwrap_or(&self.call.arguments)
+    }
+
+    /// What few calls need, made when first asked for.
+    pub(super) fn extra(&self) -> &Extra {
+        self.extra.get_or_init(Box::default)
+    }
+
+    fn is(&self, flag: u8) -> bool {
+        self.flags.load(Ordering::SeqCst) & flag != 0
+    }
+
+    fn flag(&self, flag: u8) {
+        self.flags.fetch_or(flag, Ordering::SeqCst);
+    }
+
+    /// When it has to be answered, if it has begun.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.times.at(self.batch.queued, &self.times.deadline)
+    }
+
+    pub(crate) fn started(&self) -> Option<Instant> {
+        self.times.at(self.batch.queued, &self.times.started)
+    }
+
+    pub(crate) fn finished(&self) -> Option<Instant> {
+        self.times.at(self.batch.queued, &self.times.finished)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        Some(self.deadline()?.saturating_duration_since(self.started()?))
+    }
+
+    /// Cancelled when the call is stopped.
+    pub(crate) fn token(&self) -> &CancellationToken {
+        let extra = self.extra();
+        let token = extra.token.get_or_init(CancellationToken::new);
+        if self.is(STOPPED) {
+            token.cancel(); // it was stopped before it was asked
+        }
+        token
+    }
+
+    pub(crate) fn idempotency_key(&self) -> String {
+        format!("{:032x}-{:x}", process_nonce(), self.batch.serial.wrapping_add(self.position as u64))
+    }
+
+    /// The tool's place in the set, until the call begins.
+    pub(crate) fn tool(&self) -> Option<usize> {
+        match &lock(&self.work).body {
+            Body::Waiting(_) => Some(self.tool),
+            Body::Running(_) | Body::Gone => None,
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is(STOPPED)
+    }
+
+    pub(crate) fn is_due(&self) -> bool {
+        self.is(DUE)
+    }
+
+    /// Whether it can still begin.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.outcome().is_none() && self.started().is_none()
+    }
+
+    pub(crate) fn forget_waker(&self) {
+        *lock(&self.waker) = None;
+    }
+
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let mut stored = lock(&self.waker);
+        if stored.as_ref().is_none_or(|stored| !stored.will_wake(waker)) {
+            *stored = Some(waker.clone());
+        }
+    }
+    // ---- polling
+
+    /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to poll.
+    ///
+    /// The first poll begins it: at `start`, or now, and then its deadline is watched.
+    pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, start: Option<Instant>) -> Poll<()> {
+        let mut work = lock(&self.work);
+        if self.is(STOPPED) {
+            self.discard(work);
+            return Poll::Ready(());
+        }
+        if let Body::Waiting(_) = work.body {
+            if let Some(why) = self.batch.halted() {
+                drop(work);
+                self.stop_unstarted(why);
+                return Poll::Ready(());
+            }
+            self.begin(&mut work, start.unwrap_or_else(Instant::now));
+            if start.is_none() {
+                self.batch.watch(self);
+            }
+        }
+        let Work { body: Body::Running(future), span, .. } = &mut *work else { return Poll::Ready(()) };
+        let polled = {
+            let _entered = span.as_deref().map(Span::enter);
+            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+        };
+        let outcome = match polled {
+            Ok(Poll::Pending) => {
+                self.set_waker(cx.waker());
+                drop(work);
+                return self.pending();
+            }
+            Ok(Poll::Ready(outcome)) => outcome,
+            Err(panic) => Err(self.panicked(panic)),
+        };
+        self.end_body(&mut work);
+        drop(work);
+        self.conclude(outcome);
+        Poll::Ready(())
+    }
+
+    /// Whoever stopped the call or found it due while it was polled has left the rest to the poller.
+    fn pending(self: &Arc<Self>) -> Poll<()> {
+        if self.is(STOPPED) {
+            self.discard(lock(&self.work));
+            return Poll::Ready(());
+        }
+        // Also where nobody could tell it: a poll that computes may hold up the runtime's clock.
+        if self.is(DUE) || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            self.stop(Stop::Deadline);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    fn begin(self: &Arc<Self>, work: &mut Work, now: Instant) {
+        let Body::Waiting(setup) = std::mem::replace(&mut work.body, Body::Gone) else { return };
+        let deadline = setup.deadline(self.tool, now, self.batch.deadline);
+        self.times.start(self.batch.queued, now, deadline);
+        work.span = self.batch.call_span(self, Some(setup.tools.definition_at(self.tool)));
+        let context = CallContext::new(Arc::clone(self), Arc::clone(&setup));
+        if setup.layers.around(self.tool).is_some() {
+            self.flag(LAYERED);
+        }
+        let _entered = work.span.as_deref().map(Span::enter);
+        let begun = catch_unwind(AssertUnwindSafe(|| setup.body(context)));
+        work.body = Body::Running(begun.unwrap_or_else(|panic| {
+            let error = self.panicked(panic);
+            Box::pin(async move { Err(error) })
+        }));
+    }
+
+    /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if there are any.
+    fn panicked(&self, panic: Box<dyn Any + Send>) -> ToolError {
+        let text = panic_text(panic);
+        if self.is(LAYERED) { ToolError::layer_panic(text) } else { ToolError::panic(text) }
+    }
+
+    /// Drops the body. Some text if that panicked.
+    fn end_body(&self, work: &mut Work) -> Option<String> {
+        let mut panic = None;
+        if let Body::Running(future) = std::mem::replace(&mut work.body, Body::Gone) {
+            let _entered = work.span.as_deref().map(Span::enter);
+            panic = drop_quietly(future);
+        }
+        self.flag(GONE);
+        panic
+    }
+
+    fn discard(self: &Arc<Self>, mut work: MutexGuard<'_, Work>) {
+        self.end_body(&mut work);
+        self.close_span(&mut work);
+        drop(work);
+        self.release();
+    }
+
+    fn is_over(&self) -> bool {
+        self.is(STOPPED) || self.outcome().is_some()
+    }
+
+    // ---- answering
+
+    /// Answers a call that never ran.
+    pub(super) fn refuse(self: &Arc<Self>, error: ToolError) {
+        if let Some(mut work) = try_lock(&self.work) {
+            work.body = Body::Gone;
+        }
+        self.flag(GONE);
+        self.conclude(Err(error));
+    }
+
+    /// Gives the call its one answer, lets go of what it held, and tells the batch.
+    fn conclude(self: &Arc<Self>, outcome: Outcome) {
+        let alive = self.end_pieces();
+        self.answer(outcome, alive);
+    }
+
+    fn answer(self: &Arc<Self>, outcome: Outcome, alive: bool) {
+        let outcome = self.batch.within_limits(outcome).map_err(|error| error.of_tool(&crate::error::clip(&self.call.name)));
+        let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
+        if outcome.as_ref().is_err_and(ToolError::is_undecoded) {
+            self.times.never_started();
+        }
+        self.times.finish(self.batch.queued);
+        if let Err(late) = self.outcome.set(outcome) {
+            drop_quietly(late); // answered already
+            return self.release();
+        }
+        if !self.batch.span.is_disabled()
+            && let Some(mut work) = try_lock(&self.work)
+        {
+            if self.started().is_none() && work.span.is_none() {
+                work.span = self.batch.call_span(self, None);
+            }
+            self.close_span(&mut work);
+        }
+        if fatal {
+            self.batch.halt(Stop::Fatal);
+        }
+        if alive {
+            self.batch.engine.abandon(self);
+        }
+        self.release();
+        self.batch.answered(self);
+    }
+
+    fn close_span(&self, work: &mut Work) {
+        if let Some(span) = work.span.take() {
+            self.batch.close_call_span(&span, self);
+        }
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("call", &self.call).field("position", &self.position).finish_non_exhaustive()
+    }
+}
+
+fn never_answered() -> ToolError {
+    not_started("it was never answered")
+}
+
+/// A number no other process has.
+fn process_nonce() -> u128 {
+    static NONCE: OnceLock<u128> = OnceLock::new();
+    // Hash keys are the standard library's source of randomness.
+    let random = || RandomState::new().hash_one(std::process::id());
+    *NONCE.get_or_init(|| u128::from(random()) << 64 | u128::from(random()))
+}

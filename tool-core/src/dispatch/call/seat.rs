@@ -1,0 +1,91 @@
+//! What a call runs on: permits, and its place in the scheduler.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{BORROWED, Call, FIRST_ID, GONE, HELPED, NOTHING, lock};
+use crate::dispatch::scheduler::CallId;
+
+impl Call {
+    /// It is about to be polled for the first time, on the permit of whoever does so.
+    pub(crate) fn is_helped(&self) {
+        self.seat.store(HELPED, Ordering::SeqCst);
+    }
+
+    /// It goes on by itself, and takes the permit along.
+    pub(crate) fn takes_permit(&self) {
+        let _ = self.seat.compare_exchange(HELPED, BORROWED, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// It is answered. Whether its helper still has the permit: the scheduler may have taken it into its books.
+    pub(crate) fn leaves_permit(&self) -> bool {
+        self.seat.compare_exchange(HELPED, NOTHING, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    pub(crate) fn take_seat(&self, id: CallId) {
+        self.seat.store(id, Ordering::SeqCst);
+    }
+
+    /// Its seat in the scheduler, if it has one there.
+    pub(crate) fn seat(&self) -> Option<CallId> {
+        Some(self.seat.load(Ordering::SeqCst)).filter(|seat| *seat >= FIRST_ID)
+    }
+
+    /// Makes a borrowed seat one in the scheduler. False if it is not borrowed any more.
+    pub(crate) fn is_adopted(&self, id: CallId) -> bool {
+        let adopt = |seat| (seat == HELPED || seat == BORROWED).then_some(id);
+        self.seat.fetch_update(Ordering::SeqCst, Ordering::SeqCst, adopt).is_ok()
+    }
+
+    /// The scheduler has put it out.
+    pub(crate) fn lose_seat(&self) {
+        self.seat.store(NOTHING, Ordering::SeqCst);
+        self.leave_parent();
+    }
+
+    pub(super) fn leave_parent(&self) {
+        if let Some(parent) = &self.batch.parent {
+            parent.end_piece();
+        }
+    }
+
+    /// Notes that it stays behind as abandoned work. False if it has ended meanwhile.
+    pub(crate) fn is_left_behind(&self) -> bool {
+        let mut hold = lock(&self.extra().hold);
+        let alive = self.seat.load(Ordering::SeqCst) != NOTHING && (hold.pieces > 0 || !self.is(GONE));
+        hold.abandoned = alive;
+        alive
+    }
+
+    /// Gives permits, key and place back, once nothing of an answered call runs.
+    pub(super) fn release(self: &Arc<Self>) {
+        if self.outcome().is_none() || !self.is(GONE) {
+            return;
+        }
+        if let Some(extra) = self.extra.get() {
+            let mut hold = lock(&extra.hold);
+            if hold.pieces > 0 {
+                return;
+            }
+            if std::mem::take(&mut hold.abandoned) {
+                drop(hold);
+                self.let_go();
+                self.batch.engine.ended();
+                return;
+            }
+        }
+        self.let_go();
+    }
+
+    pub(super) fn let_go(self: &Arc<Self>) {
+        if self.seat.load(Ordering::SeqCst) <= HELPED {
+            return; // as most calls
+        }
+        match self.seat.swap(NOTHING, Ordering::SeqCst) {
+            NOTHING | HELPED => return,
+            BORROWED => self.batch.engine.give_back(),
+            id => self.batch.engine.with(|scheduler| scheduler.settle(id)),
+        }
+        self.leave_parent();
+    }
+}

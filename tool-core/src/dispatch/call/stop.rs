@@ -1,0 +1,119 @@
+//! How a call is stopped, and what is said of it then.
+
+use std::sync::Arc;
+
+use super::{Body, Call, DUE, READ_ONLY, STOPPED, lock, try_lock};
+use crate::error::{ErrorCode, ToolError};
+
+/// Why a call is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Deadline,
+    /// `Turn::cancel`, or the end of the call it was nested in.
+    Cancel,
+    /// Nobody waits any more.
+    Drop,
+    /// Another call of the message was fatal.
+    Fatal,
+    /// The runtime is gone.
+    Shutdown,
+    /// The runtime cannot tell the time.
+    NoTimers,
+}
+
+impl Call {
+    /// Answers the call now, whatever it is doing: no further poll of it begins.
+    pub(crate) fn stop(self: &Arc<Self>, why: Stop) {
+        if self.outcome().is_some() {
+            return;
+        }
+        self.flag(STOPPED);
+        if let Some(token) = self.extra.get().and_then(|extra| extra.token.get()) {
+            token.cancel();
+        }
+        let (polled, begun, panic) = match try_lock(&self.work) {
+            Some(mut work) => {
+                let begun = !matches!(work.body, Body::Waiting(_));
+                (false, begun, self.end_body(&mut work))
+            }
+            None => (true, true, None),
+        };
+        let waits_for_thread = self.extra.get().is_some_and(|extra| lock(&extra.hold).waits_for_thread);
+        let alive = self.end_pieces() || polled;
+        if !polled && waits_for_thread && !alive {
+            self.times.never_started();
+        }
+        let started = begun && self.started().is_some();
+        let error = panic.map_or_else(|| why.error(self, started, alive), ToolError::panic);
+        self.answer(Err(error), alive);
+        self.wake(); // its task has nothing left to do but to end
+    }
+
+    /// Answers the call if it has not begun.
+    pub(crate) fn stop_unstarted(self: &Arc<Self>, why: Stop) {
+        let Some(mut work) = try_lock(&self.work) else { return };
+        if self.outcome().is_some() || !matches!(work.body, Body::Waiting(_)) {
+            return;
+        }
+        self.flag(STOPPED);
+        self.end_body(&mut work);
+        drop(work);
+        self.answer(Err(why.error(self, false, false)), false);
+        self.wake();
+    }
+
+    pub(super) fn wake(&self) {
+        let waker = lock(&self.waker).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// The deadline has passed: the call is polled once more, and answered if that brings nothing.
+    pub(crate) fn due(self: &Arc<Self>) {
+        self.flag(DUE);
+        self.wake();
+    }
+}
+
+impl Stop {
+    /// What the stopped call is answered.
+    pub(super) fn error(self, call: &Call, started: bool, alive: bool) -> ToolError {
+        if !started {
+            let why = match self {
+                Self::Deadline => match call.timeout() {
+                    Some(timeout) => &format!("no thread was free for it within {timeout:?}"),
+                    None => "no thread was free for it in time",
+                },
+                Self::Cancel => "the message was cancelled",
+                Self::Drop => "nobody waited for it",
+                Self::Fatal => "another call of this message failed in a way that stops the run",
+                Self::Shutdown => "the program is shutting down",
+                Self::NoTimers => "the program's tokio runtime has no timers",
+            };
+            return not_started(why);
+        }
+        let after = call.timeout().map(|timeout| format!(" after {timeout:?}")).unwrap_or_default();
+        let (code, stopped) = match (self, alive) {
+            (Self::Deadline, true) => {
+                let within = call.timeout().map(|timeout| format!(" within {timeout:?}")).unwrap_or_default();
+                let text = format!("no answer{within}; it cannot be stopped and may still be acting");
+                return ToolError::with_text(ErrorCode::TimeoutIndeterminate, text);
+            }
+            (_, true) => {
+                let text = "cancelled; it cannot be stopped and may still be acting";
+                return ToolError::with_text(ErrorCode::CancelledIndeterminate, text);
+            }
+            (Self::Deadline, false) => (ErrorCode::Timeout, format!("stopped{after} without an answer")),
+            (Self::Shutdown, false) => (ErrorCode::Cancelled, "cancelled: the program is shutting down".to_owned()),
+            (Self::NoTimers, false) => (ErrorCode::Cancelled, "cancelled: the program's tokio runtime has no timers".to_owned()),
+            (Self::Cancel | Self::Drop | Self::Fatal, false) => (ErrorCode::Cancelled, "cancelled before it had an answer".to_owned()),
+        };
+        let effects = if call.is(READ_ONLY) { "" } else { "; it may have acted in part" };
+        ToolError::with_text(code, format!("{stopped}{effects}"))
+    }
+}
+
+pub(crate) fn not_started(why: &str) -> ToolError {
+    ToolError::with_text(ErrorCode::NotStarted, format!("not started: {why}"))
+}
