@@ -1,5 +1,8 @@
 //! How many calls may run: a count that a call takes without a lock while nobody waits for it.
 
+#[cfg(all(test, loom))]
+use loom::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The permits of one dispatcher. Shape of the word: the permits in use, times two, plus one while a call waits for one.
@@ -67,3 +70,6 @@ impl Permits {
         self.limit
     }
 }
+
+#[cfg(all(test, loom))]
+mod tests;
