@@ -659,7 +659,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
                 let all = batch.unsettled.range(..entry.position).map(|(_, id)| *id).filter(|_| entry.spec.exclusive);
                 unstarted.chain(barriers).filter_map(at).chain(all).collect()
             }
-            Phase::Keyed => {
+            Phase::Keyed | Phase::Ready => {
                 let Some(key) = &entry.spec.key else { return Vec::new() };
                 let before = batch.by_key.get(key).into_iter().flat_map(|positions| positions.range(..entry.position));
                 let mine: HashSet<CallId> = self.ancestors(id).collect();
@@ -670,7 +670,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
                 let children = entry.children.iter().filter_map(|child| self.batches.get(child));
                 children.flat_map(|child| child.unsettled.values().copied()).collect()
             }
-            Phase::Reserved | Phase::Ready | Phase::Running | Phase::Resuming | Phase::Abandoned { .. } => Vec::new(),
+            Phase::Reserved | Phase::Running | Phase::Resuming | Phase::Abandoned { .. } => Vec::new(),
         }
     }
 
@@ -706,18 +706,19 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     fn is_stuck(&self, id: CallId, stuck: &BTreeSet<CallId>) -> bool {
         let Some(entry) = self.calls.get(&id) else { return false };
         match entry.phase {
-            Phase::Ordered | Phase::Keyed => {
+            Phase::Ready if self.has_key(id) => {
+                let all_gone = self.abandoned_permits >= self.permits.limit() && self.permits.in_use() >= self.permits.limit();
+                let gate = entry.spec.gate.and_then(|gate| self.gates.get(gate));
+                all_gone || gate.is_some_and(|gate| gate.in_use >= gate.limit && gate.abandoned >= gate.limit)
+            }
+            // Another batch may have taken the key first.
+            Phase::Ordered | Phase::Keyed | Phase::Ready => {
                 let hopeless = |id: &CallId| {
                     let abandoned = self.calls.get(id).is_some_and(|entry| matches!(entry.phase, Phase::Abandoned { .. }));
                     abandoned || stuck.contains(id)
                 };
                 let blockers = self.blockers(id);
                 !blockers.is_empty() && blockers.iter().all(hopeless)
-            }
-            Phase::Ready => {
-                let all_gone = self.abandoned_permits >= self.permits.limit() && self.permits.in_use() >= self.permits.limit();
-                let gate = entry.spec.gate.and_then(|gate| self.gates.get(gate));
-                all_gone || gate.is_some_and(|gate| gate.in_use >= gate.limit && gate.abandoned >= gate.limit)
             }
             _ => false,
         }

@@ -120,6 +120,8 @@ fn abandoned_calls() {
     let alternating = [PLAIN, BARRIER, PLAIN, BARRIER].map(|spec| Task::known(0, spec));
     let groups = vec![Group { parent: None, admission: AtOnce }];
     walk_all("barriers", [World { permits: 3, groups, tasks: alternating.to_vec(), abandons: true, ..World::default() }]);
+    let both = Spec { gate: Some(0), ..KEYED };
+    walk_all("key or limit", [abandoned(crowd([&[GATED], &[KEYED], &[both]], 3))]);
 }
 
 #[test]
