@@ -237,13 +237,31 @@ impl<'w> State<'w> {
     /// Sends an event, and holds the answer against the contract.
     pub(super) fn apply(&mut self, event: Event) {
         self.trail.push(event);
+        let mut waiting = self.parents_that_wait();
         self.send(event);
+        waiting.extend(self.parents_that_wait());
+        self.let_parents_on(&waiting);
         for action in self.machine.take_actions() {
             self.hear(&action);
+            self.let_parents_on(&waiting);
         }
         self.check();
         if event == Event::Sweep {
             self.check_stuck();
+        }
+    }
+
+    fn parents_that_wait(&self) -> BTreeSet<usize> {
+        let waits = |task: &usize| self.lives[*task] == Parked && self.groups_of(*task).any(|group| self.is_live(group));
+        (0..self.lives.len()).filter(waits).collect()
+    }
+
+    /// A parent asks for its permits as soon as the last of its calls is settled.
+    fn let_parents_on(&mut self, waiting: &BTreeSet<usize>) {
+        let on = |task: &usize| self.lives[*task] == Parked && !self.groups_of(*task).any(|group| self.is_live(group));
+        for task in waiting.iter().copied().filter(on).collect::<Vec<_>>() {
+            self.lives[task] = Resuming;
+            self.resuming.push(task);
         }
     }
 
