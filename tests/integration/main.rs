@@ -26,6 +26,7 @@ mod nesting;
 mod order;
 mod peers;
 mod policy;
+mod real_time;
 mod registration;
 mod retries;
 mod rogue_layers;
