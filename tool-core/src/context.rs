@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{ToolCall, ToolResult};
-use crate::dispatch::{Call, Progress, Setup, nested};
+use crate::dispatch::{Call, Progress, Setup, drop_quietly, nested};
 use crate::error::{ErrorCode, ToolError};
 use crate::output::ToolOutput;
 use crate::tool::ToolDefinition;
@@ -144,6 +144,11 @@ impl CallContext {
         Self { call, setup, attempt: 1, on_thread: false }
     }
 
+    /// The context of the next attempt.
+    pub(crate) fn next_attempt(self) -> Self {
+        Self { attempt: self.call.count_attempt(), ..self }
+    }
+
     /// Bytes that the output may have.
     pub(crate) fn most(&self) -> usize {
         self.setup.limits.output_bytes
@@ -162,23 +167,17 @@ impl CallContext {
             if !context.call.begin_on_thread() {
                 return; // nobody waits any more
             }
-            let _ends = EndOnDrop(&context);
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));
-            let _ = answer.send(outcome);
+            // Before it is known: whoever hears of it may run the tool again.
+            context.call.end_piece();
+            if let Err(unheard) = answer.send(outcome) {
+                drop_quietly(unheard);
+            }
         }));
         match answered.await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
             Err(_) => Err(ToolError::with_text(ErrorCode::Cancelled, "the program is shutting down")),
         }
-    }
-}
-
-/// A thread is done with a call, also when what it returned could not be handed over.
-struct EndOnDrop<'a>(&'a CallContext);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.call.end_piece();
     }
 }

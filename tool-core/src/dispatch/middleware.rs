@@ -167,7 +167,6 @@ fn tool_in_hands(context: CallContext) -> ToolFuture<'static> {
         return refused("a layer ran the tool again while it was still running");
     }
     let setup = Arc::clone(&context.setup);
-    let context = CallContext { attempt: runs, ..context };
     in_hands(call, true, Box::pin(async move { setup.attempts(context).await }))
 }
 
@@ -213,12 +212,13 @@ impl Setup {
     fn attempts(&self, context: CallContext) -> ToolFuture<'static> {
         match self.tools.definition_at(context.call.tool).behavior().retry {
             Some(retry) if retry.attempts > 1 => Box::pin(try_often(context, retry)),
+            _ if self.layers.around(context.call.tool).is_some() => self.tools.start(context.next_attempt()),
             _ => self.tools.start(context),
         }
     }
 }
 
-async fn try_often(mut context: CallContext, retry: Retry) -> Result<ToolOutput, ToolError> {
+async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, ToolError> {
     let backoff = backon::ExponentialBuilder::new()
         .with_min_delay(retry.backoff)
         .with_max_delay(retry.max_backoff.max(retry.backoff))
@@ -228,7 +228,7 @@ async fn try_often(mut context: CallContext, retry: Retry) -> Result<ToolOutput,
     let mut pauses = backoff.build();
     loop {
         let setup = Arc::clone(&context.setup);
-        let outcome = setup.tools.start(context.clone()).await;
+        let outcome = setup.tools.start(context.clone().next_attempt()).await;
         let failed = outcome.as_ref().is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
         // A nested call that runs on belongs to the attempt.
         match pauses.next() {
@@ -236,6 +236,5 @@ async fn try_often(mut context: CallContext, retry: Retry) -> Result<ToolOutput,
             Some(pause) if failed && !context.call.has_nested() => tokio::time::sleep(pause.min(retry.max_backoff)).await,
             _ => return outcome,
         }
-        context.attempt += 1;
     }
 }

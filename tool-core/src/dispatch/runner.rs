@@ -2,7 +2,7 @@
 //! take them from each other. Only a call that is not ready at once gets a task of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
 use tokio::runtime::Handle;
@@ -23,6 +23,8 @@ struct Shared {
     next: AtomicUsize,
     /// For each helper, the call it polls.
     at: Vec<AtomicUsize>,
+    /// Whether a helper has left: those that stay see to the deadlines of their calls themselves.
+    left: AtomicBool,
 }
 
 const NOWHERE: usize = usize::MAX;
@@ -33,7 +35,7 @@ pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &[Arc<Call>], r
         if !batch.engine.permits.borrow() {
             return setup.enqueue(batch, calls);
         }
-        if begin(call, batch.queued) == Permit::Left {
+        if begin(call, Some(batch.queued)) == Permit::Left {
             batch.engine.give_back();
         }
         return;
@@ -42,7 +44,14 @@ pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &[Arc<Call>], r
     let helpers = (calls.len() + 1).min(runtime.metrics().num_workers().max(2));
     let at = (0..helpers).map(|_| AtomicUsize::new(NOWHERE)).collect();
     let calls = calls.to_vec();
-    let shared = Arc::new(Shared { setup: Arc::clone(setup), batch: Arc::clone(batch), calls, next: AtomicUsize::new(0), at });
+    let shared = Arc::new(Shared {
+        setup: Arc::clone(setup),
+        batch: Arc::clone(batch),
+        calls,
+        next: AtomicUsize::new(0),
+        at,
+        left: AtomicBool::new(false),
+    });
     for own in 0..helpers {
         runtime.spawn(Helper { shared: Arc::clone(&shared), own }.run());
     }
@@ -55,15 +64,18 @@ enum Permit {
     Taken,
 }
 
-/// Polls a call for the first time. If it is not answered, it takes the permit, and a task of its own goes on.
-fn begin(call: &Arc<Call>, now: Instant) -> Permit {
+/// Polls a call for the first time, now or at `start`. If it is not answered, it takes the permit, and a task of its own goes
+/// on.
+fn begin(call: &Arc<Call>, start: Option<Instant>) -> Permit {
     call.is_helped();
     // Nobody is woken: the task polls it again at once.
-    if call.poll(&mut Context::from_waker(Waker::noop()), Some(now)).is_ready() {
+    if call.poll(&mut Context::from_waker(Waker::noop()), start).is_ready() {
         return if call.leaves_permit() { Permit::Left } else { Permit::Taken };
     }
     call.takes_permit();
-    call.batch.watch(call);
+    if start.is_some() {
+        call.batch.watch(call);
+    }
     CallTask::spawn(Arc::clone(call));
     Permit::Taken
 }
@@ -84,8 +96,8 @@ impl Helper {
         let mut now = Instant::now();
         while let Some(position) = shared.next() {
             let call = &shared.calls[position];
-            shared.at[self.own].store(position, Ordering::Release);
-            if begin(call, now) == Permit::Left {
+            shared.at[self.own].store(position, Ordering::SeqCst);
+            if begin(call, (!shared.left.load(Ordering::SeqCst)).then_some(now)) == Permit::Left {
                 now = call.finished().unwrap_or_else(Instant::now);
                 if permits.is_waited_for() {
                     break;
@@ -113,8 +125,9 @@ impl Helper {
 
     /// What another helper is still at may compute for long: its deadline is watched from here.
     async fn watch_others(&self) {
+        self.shared.left.store(true, Ordering::SeqCst);
         for other in &self.shared.at {
-            while let Some(call) = self.shared.calls.get(other.load(Ordering::Acquire)).filter(|call| call.outcome().is_none()) {
+            while let Some(call) = self.shared.calls.get(other.load(Ordering::SeqCst)).filter(|call| call.outcome().is_none()) {
                 if call.started().is_some() {
                     self.shared.batch.watch(call);
                     break;

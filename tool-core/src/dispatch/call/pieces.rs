@@ -20,6 +20,8 @@ pub(crate) struct Extra {
     pub(super) regained: Notify,
     /// How often a layer has run the tool.
     pub(super) runs: AtomicU32,
+    /// How often the tool was tried.
+    pub(super) attempts: AtomicU32,
 }
 
 /// What of the call may run beside its body.
@@ -107,6 +109,11 @@ impl Call {
         })
     }
 
+    /// Counts one more attempt, from 1.
+    pub(crate) fn count_attempt(&self) -> u32 {
+        self.extra().attempts.fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    }
+
     /// Counts one more run of the tool by a layer, from 1.
     pub(crate) fn count_run(&self) -> u32 {
         self.extra().runs.fetch_add(1, Ordering::SeqCst).saturating_add(1)
@@ -125,14 +132,22 @@ impl Call {
         !hold.closed
     }
 
-    /// Whether the body waits for nested calls, for one more or one fewer.
+    /// Whether it waits for one more nested batch, or one fewer.
     pub(crate) fn waits_for_calls(&self, more: bool) {
-        let hold = &mut lock(&self.extra().hold).waits_for_calls;
-        *hold = if more { *hold + 1 } else { hold.saturating_sub(1) };
+        {
+            let hold = &mut lock(&self.extra().hold).waits_for_calls;
+            *hold = if more { *hold + 1 } else { hold.saturating_sub(1) };
+        }
+        if more {
+            self.wake(); // a layer may have the tool polled elsewhere: the call's task lets go of the permits
+        }
     }
 
-    pub(crate) fn is_waiting_for_calls(&self) -> bool {
-        self.extra.get().is_some_and(|extra| lock(&extra.hold).waits_for_calls > 0)
+    pub(super) fn is_waiting_for_calls(&self) -> bool {
+        self.extra.get().is_some_and(|extra| {
+            let hold = lock(&extra.hold);
+            hold.waits_for_calls > 0 && hold.children.iter().filter_map(Weak::upgrade).any(|child| !child.is_done())
+        })
     }
 
     /// Its permits are back.
