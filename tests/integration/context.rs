@@ -118,3 +118,25 @@ async fn an_inline_panic_is_the_result_of_its_own_call() {
     assert_eq!(codes(&results), ["panic", "ok"]);
     assert!(!results[0].content().contains("inside"));
 }
+
+/// Say under which key it may be done once.
+#[tool]
+async fn keyed(#[context] cx: &CallContext) -> String {
+    cx.idempotency_key()
+}
+
+#[tokio::test]
+async fn no_two_calls_have_one_idempotency_key_however_long_a_message_may_be() {
+    let dispatcher = Dispatcher::new(tools![keyed]).with_limits(|limits| limits.calls = usize::MAX);
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        let mut turn = dispatcher.turn();
+        turn.push(ToolCall::new("", "keyed", "{}"));
+        turn.push(ToolCall::new("", "keyed", "{}"));
+        keys.extend(contents(&turn.finish().await));
+        keys.extend(contents(&dispatcher.dispatch(calls([("keyed", "{}"); 2])).await));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), 12);
+}

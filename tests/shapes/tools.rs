@@ -50,7 +50,9 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn new(tools: ToolSet) -> Self {
-        Self { dispatcher: Dispatcher::new(tools), runtime: Builder::new_current_thread().enable_time().build().unwrap() }
+        // A message may have as many calls as there are strings to try.
+        let dispatcher = Dispatcher::new(tools).with_limits(|limits| (limits.calls, limits.queue) = (usize::MAX, usize::MAX));
+        Self { dispatcher, runtime: Builder::new_current_thread().enable_time().build().unwrap() }
     }
 
     /// What the tool makes of each of the argument texts: nothing, or what it has against it.

@@ -40,7 +40,7 @@ pub(crate) struct Batch {
     /// The deadline of the call it was dispatched from.
     pub(super) deadline: Option<Instant>,
     pub(crate) queued: Instant,
-    /// The number of its first call among all calls of the process.
+    /// Its number among all batches of the process.
     pub(super) serial: u64,
     pub(super) span: Span,
     /// Its id in the scheduler, if it has one.
@@ -100,7 +100,6 @@ impl Batch {
     pub(super) fn new(engine: Arc<Engine>, limits: Limits, records_content: bool, origin: Origin) -> Arc<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let Origin { runtime, parent, span, calls, told } = origin;
-        let serials = calls.unwrap_or(limits.calls);
         if calls != Some(0) {
             engine.began();
         }
@@ -108,7 +107,7 @@ impl Batch {
             depth: parent.as_ref().map_or(0, |parent| parent.batch.depth + 1),
             deadline: parent.as_ref().and_then(|parent| parent.deadline()),
             queued: Instant::now(),
-            serial: NEXT.fetch_add(serials as u64, Ordering::Relaxed),
+            serial: NEXT.fetch_add(1, Ordering::Relaxed),
             id: AtomicU64::new(0),
             unanswered: AtomicUsize::new(calls.unwrap_or(1)),
             open: AtomicBool::new(calls.is_none()),

@@ -169,7 +169,7 @@ impl Call {
     }
 
     pub(crate) fn idempotency_key(&self) -> String {
-        format!("{:032x}-{:x}", process_nonce(), self.batch.serial.wrapping_add(self.position as u64))
+        format!("{:032x}-{:x}-{:x}", process_nonce(), self.batch.serial, self.position)
     }
 
     /// The tool's place in the set, until the call begins.
