@@ -186,6 +186,7 @@ impl<S> Declared<S> {
 }
 
 /// A tool and its state.
+#[repr(align(64))] // Not in one line of a cache with the count of those who hold it, which every call changes.
 struct Bound<S> {
     declared: Declared<S>,
     state: Arc<S>,

@@ -1,14 +1,13 @@
 //! The tools a model may call: in declaration order, each name once.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::context::CallContext;
 use crate::declared::Declared;
 use crate::error::ToolError;
 use crate::key::Key;
-use crate::tool::{Foreign, InvalidDefinition, Start, Tool, ToolDefinition, ToolFuture};
+use crate::tool::{Foreign, InvalidDefinition, Start, Tool, ToolDefinition};
 
 /// The tools a model may call, in declaration order, each name once. Cheap to clone.
 ///
@@ -39,7 +38,7 @@ pub struct ToolSet<S = ()> {
 
 struct Entries<S> {
     tools: Vec<Entry<S>>,
-    positions: HashMap<String, usize>,
+    positions: BTreeMap<String, usize>,
     /// The definitions as text, once they have been asked for.
     json: OnceLock<String>,
 }
@@ -90,7 +89,7 @@ impl<S> Clone for ToolSet<S> {
 
 impl<S> Default for ToolSet<S> {
     fn default() -> Self {
-        Self { entries: Arc::new(Entries { tools: Vec::new(), positions: HashMap::new(), json: OnceLock::new() }) }
+        Self { entries: Arc::new(Entries { tools: Vec::new(), positions: BTreeMap::new(), json: OnceLock::new() }) }
     }
 }
 
@@ -238,11 +237,11 @@ impl ToolSet {
         &self.entries.tools[position].definition
     }
 
-    /// Runs the tool of a call once.
-    pub(crate) fn start(&self, context: CallContext) -> ToolFuture<'static> {
-        match &self.entries.tools[context.call.tool].runs {
-            Runs::Ready(tool) => Arc::clone(tool).start(context),
-            Runs::NeedsState(declared) => declared.bind(Arc::new(())).start(context),
+    /// What runs calls of a tool.
+    pub(crate) fn runner_at(&self, position: usize) -> Arc<dyn Start> {
+        match &self.entries.tools[position].runs {
+            Runs::Ready(tool) => Arc::clone(tool),
+            Runs::NeedsState(declared) => declared.bind(Arc::new(())),
         }
     }
 

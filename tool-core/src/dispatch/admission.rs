@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::batch::{Batch, Origin, Running};
-use super::call::{Call, Plan, panic_text};
+use super::call::{Call, panic_text};
 use super::policy::{Decision, Proposal};
 use super::scheduler::{CallId, Spec};
 use super::{Setup, not_started, runner, span};
@@ -18,49 +18,40 @@ use crate::nesting;
 
 impl Setup {
     /// Starts the calls of a message, as far as they can and may run.
-    pub(super) fn begin(self: &Arc<Self>, calls: Vec<ToolCall>, parent: Option<&Arc<Call>>, told: bool) -> Running {
-        let runtime = Handle::try_current().ok();
-        let origin = Origin { runtime: runtime.clone(), parent: parent.cloned(), span: span::of_batch(), calls: Some(calls.len()), told };
-        let batch = Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin);
-        let mut refused = Vec::new();
+    pub(super) fn begin(self: Arc<Self>, calls: Vec<ToolCall>, parent: Option<Arc<Call>>, told: bool) -> Running {
         let mut plain = parent.is_none() && self.policy.is_none();
+        let origin = Origin { runtime: Handle::try_current().ok(), parent, span: span::of_batch(), calls: Some(calls.len()), told };
+        let running = Running::new(self, origin);
+        let (setup, batch) = (&running.setup, running.batch());
+        let mut refused = Vec::new();
         let calls = calls.into_iter().enumerate().map(|(position, call)| {
-            let plan = match (self.admit(&call, position), &runtime) {
-                (Ok(tool), Some(_)) => {
-                    plain &= self.is_plain(tool);
-                    Some(Plan { setup: Arc::clone(self), tool })
-                }
-                (Ok(_), None) => {
-                    refused.push((position, not_started("the program has no tokio runtime to run it on")));
-                    None
-                }
-                (Err(error), _) => {
-                    refused.push((position, error));
-                    None
-                }
-            };
-            Arc::new(Call::new(call, position, Arc::clone(&batch), plan))
+            let admitted = setup.admit(&call, position).and_then(|tool| match batch.runtime {
+                Some(_) => Ok(tool),
+                None => Err(not_started("the program has no tokio runtime to run it on")),
+            });
+            let tool = admitted.map_err(|error| refused.push((position, error))).ok();
+            plain &= tool.is_none_or(|tool| setup.is_plain(tool));
+            Arc::new(Call::new(call, position, Arc::clone(batch), tool))
         });
         let calls: Vec<Arc<Call>> = calls.collect();
-        let running = Running(batch);
-        let batch = &running.0;
-        match runtime {
-            // Nobody asks a batch of one call for its calls before it is done, but for its span.
-            Some(runtime) if plain && refused.is_empty() && calls.len() == 1 && batch.span.is_disabled() => {
-                runner::run(self, batch, &calls, &runtime);
-                batch.set_calls(calls);
-            }
-            runtime => {
-                batch.set_calls(calls.clone());
-                for (position, error) in refused {
-                    calls[position].refuse(error);
-                }
-                match runtime {
-                    Some(runtime) if plain => runner::run(self, batch, &calls, &runtime),
-                    Some(_) => self.enqueue(batch, &calls),
-                    None => {}
-                }
-            }
+        if let [call] = &*calls
+            && plain
+            && refused.is_empty()
+            && batch.span.is_disabled()
+        {
+            // Nobody asks a batch of one call for its calls before its first poll is over, but for its span.
+            runner::run_alone(setup, call);
+            return running.with_calls(calls);
+        }
+        batch.set_calls(calls.clone());
+        for (position, error) in refused {
+            calls[position].refuse(error);
+        }
+        match (&batch.runtime, &*calls) {
+            (Some(_), [call]) if plain => runner::run_alone(setup, call),
+            (Some(runtime), _) if plain => runner::run(setup, batch, calls, runtime),
+            (Some(_), _) => setup.enqueue(batch, &calls),
+            (None, _) => {}
         }
         running
     }
@@ -68,13 +59,13 @@ impl Setup {
     /// A batch whose calls are still to come.
     pub(super) fn empty(self: &Arc<Self>, told: bool) -> Running {
         let origin = Origin { runtime: Handle::try_current().ok(), parent: None, span: span::of_batch(), calls: None, told };
-        Running(Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin))
+        Running::new(Arc::clone(self), origin)
     }
 
     /// Answers calls none of which can run.
     pub(super) fn refuse_all(self: &Arc<Self>, calls: Vec<ToolCall>, error: impl Fn() -> ToolError) -> Vec<ToolResult> {
         let origin = Origin { runtime: None, parent: None, span: span::of_batch(), calls: Some(calls.len()), told: false };
-        let batch = Batch::new(Arc::clone(&self.engine), self.limits.clone(), self.records_content, origin);
+        let batch = Batch::new(self, origin);
         let calls = calls.into_iter().enumerate().map(|(position, call)| Arc::new(Call::new(call, position, Arc::clone(&batch), None)));
         let calls: Vec<_> = calls.collect();
         batch.set_calls(calls.clone());
@@ -226,14 +217,14 @@ impl Setup {
 
     /// Lets a call that is complete run from the place that was taken for it.
     pub(super) fn seat(self: &Arc<Self>, batch: &Arc<Batch>, position: usize, call: ToolCall, seat: Option<CallId>) {
-        let admitted = match (self.admit(&call, position), seat, batch.has_runtime()) {
+        let admitted = match (self.admit(&call, position), seat, batch.runtime.is_some()) {
             (Ok(_), None, _) => Err(overload(self.limits.queue)),
             (Ok(_), _, false) => Err(not_started("the program has no tokio runtime to run it on")),
             (Ok(tool), Some(seat), true) => Ok((tool, seat)),
             (Err(error), ..) => Err(error),
         };
-        let plan = admitted.as_ref().ok().map(|(tool, _)| Plan { setup: Arc::clone(self), tool: *tool });
-        let call = Arc::new(Call::new(call, position, Arc::clone(batch), plan));
+        let tool = admitted.as_ref().ok().map(|(tool, _)| *tool);
+        let call = Arc::new(Call::new(call, position, Arc::clone(batch), tool));
         batch.add(Arc::clone(&call));
         if let Some(seat) = seat {
             call.take_seat(seat);
@@ -286,9 +277,9 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
     }
     setup.engine.adopt(&parent);
     let waiting = WaitsForCalls::new(&parent);
-    let running = setup.begin(calls, Some(&parent), false);
-    if !parent.add_child(&running.0) {
-        running.0.cancel(super::call::Stop::Cancel);
+    let running = Arc::clone(&setup).begin(calls, Some(Arc::clone(&parent)), false);
+    if !parent.add_child(running.batch()) {
+        running.batch().cancel(super::call::Stop::Cancel);
     }
     if !on_thread {
         let results = running.results().await;

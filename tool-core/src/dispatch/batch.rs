@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Span;
 
-use super::call::{Call, Outcome, Stop, drop_quietly, lock};
+use super::Setup;
+use super::call::{Call, Outcome, Stop, drop_quietly, lock, offset};
 use super::engine::Engine;
 use super::limits::Limits;
 use super::scheduler::BatchId;
@@ -29,10 +30,14 @@ const LEAST_OUTPUT: usize = 512;
 /// How long a poll may be under way when its deadline strikes before it counts as one that computes.
 const LATE: Duration = Duration::from_millis(5);
 
+#[repr(C)] // What every answer writes lies behind what every call reads, and is not in the same line of a cache.
 pub(crate) struct Batch {
     pub(super) engine: Arc<Engine>,
-    runtime: Option<Handle>,
     pub(super) limits: Limits,
+    pub(super) records_content: bool,
+    /// What its calls begin with. Whoever waits for the batch keeps it: results do not hold on to tools and their state.
+    pub(super) setup: Weak<Setup>,
+    pub(super) runtime: Option<Handle>,
     /// The call that it was dispatched from.
     pub(super) parent: Option<Arc<Call>>,
     /// How many calls it is within.
@@ -40,24 +45,23 @@ pub(crate) struct Batch {
     /// The deadline of the call it was dispatched from.
     pub(super) deadline: Option<Instant>,
     pub(crate) queued: Instant,
-    /// Its number among all batches of the process.
-    pub(super) serial: u64,
+    /// Its number among all batches of the process, if anybody has asked.
+    serial: OnceLock<u64>,
     pub(super) span: Span,
     /// Its id in the scheduler, if it has one.
     id: AtomicU64,
-    /// Calls without an answer, plus one while more may come.
-    unanswered: AtomicUsize,
     /// Whether more calls may come.
     open: AtomicBool,
     /// Why no more calls of it start, if they do not.
     halted: OnceLock<Stop>,
     /// Whether the state holds something that ends with the batch.
     waited_for: AtomicBool,
-    output_left: AtomicUsize,
-    state: Mutex<State>,
     /// Whether somebody reads events.
     told: bool,
-    pub(super) records_content: bool,
+    state: Mutex<State>,
+    output_left: AtomicUsize,
+    /// Calls without an answer, plus one while more may come.
+    unanswered: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -97,41 +101,48 @@ pub(super) struct Origin {
 }
 
 impl Batch {
-    pub(super) fn new(engine: Arc<Engine>, limits: Limits, records_content: bool, origin: Origin) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+    pub(super) fn new(setup: &Arc<Setup>, origin: Origin) -> Arc<Self> {
         let Origin { runtime, parent, span, calls, told } = origin;
         if calls != Some(0) {
-            engine.began();
+            setup.engine.began();
         }
         Arc::new(Self {
             depth: parent.as_ref().map_or(0, |parent| parent.batch.depth + 1),
             deadline: parent.as_ref().and_then(|parent| parent.deadline()),
             queued: Instant::now(),
-            serial: NEXT.fetch_add(1, Ordering::Relaxed),
+            serial: OnceLock::new(),
             id: AtomicU64::new(0),
             unanswered: AtomicUsize::new(calls.unwrap_or(1)),
             open: AtomicBool::new(calls.is_none()),
             waited_for: AtomicBool::new(false),
             halted: OnceLock::new(),
-            output_left: AtomicUsize::new(limits.batch_output_bytes),
+            output_left: AtomicUsize::new(setup.limits.batch_output_bytes),
             state: Mutex::default(),
-            engine,
+            engine: Arc::clone(&setup.engine),
+            limits: setup.limits.clone(),
+            records_content: setup.records_content,
+            setup: Arc::downgrade(setup),
             runtime,
-            limits,
             parent,
             span,
             told,
-            records_content,
         })
+    }
+
+    /// Its number among all batches of the process.
+    pub(super) fn serial(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        *self.serial.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How long ago it was queued, as [`Call`]s note it.
+    pub(super) fn now(&self) -> u64 {
+        offset(self.queued, Instant::now())
     }
 
     /// Runs something on the runtime that the batch was dispatched on.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
         self.runtime.as_ref().map(|runtime| runtime.spawn(task))
-    }
-
-    pub(super) fn has_runtime(&self) -> bool {
-        self.runtime.is_some()
     }
 
     /// Its id in the scheduler, made when first asked for.
@@ -427,25 +438,51 @@ impl fmt::Debug for Batch {
 
 /// The batch as whoever started it holds it: given up, it stops.
 #[derive(Debug)]
-pub(super) struct Running(pub(super) Arc<Batch>);
+pub(super) struct Running {
+    pub(super) setup: Arc<Setup>,
+    batch: Arc<Batch>,
+    /// The calls of a batch that was done before anybody could ask it for them.
+    done: Vec<Arc<Call>>,
+}
 
 impl Running {
+    pub(super) fn new(setup: Arc<Setup>, origin: Origin) -> Self {
+        Self { batch: Batch::new(&setup, origin), setup, done: Vec::new() }
+    }
+
+    pub(super) fn batch(&self) -> &Arc<Batch> {
+        &self.batch
+    }
+
+    /// The calls it was made for, which have been polled once.
+    pub(super) fn with_calls(mut self, calls: Vec<Arc<Call>>) -> Self {
+        if self.batch.is_done() {
+            self.done = calls
+        } else {
+            self.batch.set_calls(calls)
+        }
+        self
+    }
+
     /// Ready when all calls are answered.
-    pub(super) async fn results(self) -> Vec<ToolResult> {
-        std::future::poll_fn(|cx| self.0.poll_done(cx)).await;
-        self.0.take_results()
+    pub(super) async fn results(mut self) -> Vec<ToolResult> {
+        std::future::poll_fn(|cx| self.batch.poll_done(cx)).await;
+        match std::mem::take(&mut self.done) {
+            done if done.is_empty() => self.batch.take_results(),
+            done => done.into_iter().map(ToolResult::new).collect(),
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let done = self.0.is_done();
+        let (batch, done) = (&self.batch, self.batch.is_done());
         if !done {
-            self.0.cancel(Stop::Drop);
-            self.0.seal();
+            batch.cancel(Stop::Drop);
+            batch.seal();
         }
-        if !done || self.0.waited_for.load(Ordering::SeqCst) || self.0.told {
-            self.0.forget();
+        if !done || batch.waited_for.load(Ordering::SeqCst) || batch.told {
+            batch.forget();
         }
     }
 }

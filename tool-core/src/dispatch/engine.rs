@@ -29,6 +29,8 @@ pub(crate) struct Engine {
     /// Batches that are not done, and calls that were answered but may still run.
     alive: AtomicUsize,
     idle: Notify,
+    /// Those who wait for that.
+    waiting: AtomicUsize,
     sweeping: AtomicBool,
     epoch: Instant,
 }
@@ -42,6 +44,7 @@ impl Engine {
             permits,
             alive: AtomicUsize::new(0),
             idle: Notify::new(),
+            waiting: AtomicUsize::new(0),
             sweeping: AtomicBool::new(false),
             epoch: Instant::now(),
         }
@@ -108,12 +111,13 @@ impl Engine {
     }
 
     pub(super) fn ended(&self) {
-        if self.alive.fetch_sub(1, Ordering::SeqCst) == 1 {
+        if self.alive.fetch_sub(1, Ordering::SeqCst) == 1 && self.waiting.load(Ordering::SeqCst) > 0 {
             self.idle.notify_waiters();
         }
     }
 
     pub(super) async fn idle(&self) {
+        let _waits = Waits::new(&self.waiting);
         loop {
             let mut notified = std::pin::pin!(self.idle.notified());
             notified.as_mut().enable();
@@ -122,6 +126,22 @@ impl Engine {
             }
             notified.await;
         }
+    }
+}
+
+/// One more who waits, until it is dropped.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl<'a> Waits<'a> {
+    fn new(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::SeqCst);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -9,7 +9,6 @@ use backon::BackoffBuilder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::Setup;
 use super::call::{Attempt, Call};
 use crate::behavior::Retry;
 use crate::context::CallContext;
@@ -166,8 +165,7 @@ fn tool_in_hands(context: CallContext) -> ToolFuture<'static> {
     if again && call.is_at_work() {
         return refused("a layer ran the tool again while it was still running");
     }
-    let setup = Arc::clone(&context.setup);
-    in_hands(call, true, Box::pin(async move { setup.attempts(context).await }))
+    in_hands(call, true, Box::pin(async move { context.attempts().await }))
 }
 
 /// What a layer gets to hold of a call.
@@ -199,22 +197,26 @@ impl Drop for Guarded {
     }
 }
 
-impl Setup {
+impl CallContext {
     /// The call from the outermost layer to the tool.
-    pub(super) fn body(&self, context: CallContext) -> ToolFuture<'static> {
-        match self.layers.around(context.call.tool) {
-            Some(wrapped) => wrapped.run(context),
-            None => self.attempts(context),
+    pub(super) fn run(self) -> ToolFuture<'static> {
+        match self.setup.layers.around(self.call.tool).cloned() {
+            Some(wrapped) => wrapped.run(self),
+            None => self.attempts(),
         }
     }
 
     /// The tool, tried again where it asks for that.
-    fn attempts(&self, context: CallContext) -> ToolFuture<'static> {
-        match self.tools.definition_at(context.call.tool).behavior().retry {
-            Some(retry) if retry.attempts > 1 => Box::pin(try_often(context, retry)),
-            _ if self.layers.around(context.call.tool).is_some() => self.tools.start(context.next_attempt()),
-            _ => self.tools.start(context),
+    fn attempts(self) -> ToolFuture<'static> {
+        match self.definition().behavior().retry {
+            Some(retry) if retry.attempts > 1 => Box::pin(try_often(self, retry)),
+            _ if self.setup.layers.around(self.call.tool).is_some() => self.next_attempt().start(),
+            _ => self.start(),
         }
+    }
+
+    fn start(self) -> ToolFuture<'static> {
+        self.setup.tools.runner_at(self.call.tool).start(self)
     }
 }
 
@@ -227,8 +229,7 @@ async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, Too
         .with_jitter();
     let mut pauses = backoff.build();
     loop {
-        let setup = Arc::clone(&context.setup);
-        let outcome = setup.tools.start(context.clone().next_attempt()).await;
+        let outcome = context.clone().next_attempt().start().await;
         let failed = outcome.as_ref().is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
         // A nested call that runs on belongs to the attempt.
         match pauses.next() {

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
-use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -325,15 +324,13 @@ fn limits_of(tools: &ToolSet) -> impl Iterator<Item = usize> {
 }
 
 impl Setup {
-    /// When a call that starts now has to be answered.
-    fn deadline(&self, tool: usize, now: Instant, inherited: Option<Instant>) -> Option<Instant> {
-        let timeout = match self.tools.definition_at(tool).behavior().timeout {
+    /// How long a call may run.
+    fn timeout(&self, tool: usize) -> Option<Duration> {
+        match self.tools.definition_at(tool).behavior().timeout {
             Timeout::Inherit => self.timeout,
             Timeout::After(timeout) => Some(timeout),
             Timeout::Never => None,
-        };
-        let own = timeout.and_then(|timeout| now.checked_add(timeout));
-        own.into_iter().chain(inherited).min()
+        }
     }
 
     /// Runs what blocks.

@@ -1,17 +1,17 @@
 //! The short way: calls that need no order, no decision and no waiting are polled where they stand, by a few helpers that
 //! take them from each other. Only a call that is not ready at once gets a task of its own.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Waker};
 
 use tokio::runtime::Handle;
 use tokio::task::coop::{consume_budget, has_budget_remaining};
-use tokio::time::Instant;
 
 use super::Setup;
 use super::batch::Batch;
-use super::call::{Call, CallTask};
+use super::call::{Call, CallTask, QUEUED};
 
 /// What the helpers of one batch share.
 struct Shared {
@@ -20,35 +20,58 @@ struct Shared {
     calls: Vec<Arc<Call>>,
     /// The first call that is in nobody's hands. They are taken one by one: where permits run short, those that have started
     /// are the first.
-    next: AtomicUsize,
+    next: Apart<AtomicUsize>,
     /// For each helper, the call it polls.
-    at: Vec<AtomicUsize>,
+    at: Vec<Apart<AtomicUsize>>,
     /// Whether a helper has left: those that stay see to the deadlines of their calls themselves.
     left: AtomicBool,
 }
 
+/// A value that is written all the time, and shares no line of a cache with others.
+#[repr(C)]
+struct Apart<T> {
+    before: [u64; 8],
+    value: T,
+    behind: [u64; 8],
+}
+
+impl<T> Apart<T> {
+    fn new(value: T) -> Self {
+        Self { before: [0; 8], value, behind: [0; 8] }
+    }
+}
+
+impl<T> Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
 const NOWHERE: usize = usize::MAX;
 
-/// Begins the calls of a batch, as far as they have no answer yet. They need nothing but permits of the dispatcher.
-pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &[Arc<Call>], runtime: &Handle) {
-    if let [call] = calls {
-        if !batch.engine.permits.borrow() {
-            return setup.enqueue(batch, calls);
-        }
-        if begin(call, Some(batch.queued)) == Permit::Left {
-            batch.engine.give_back();
-        }
-        return;
+/// Begins the only call of a batch, on the spot. It needs nothing but a permit of the dispatcher.
+pub(super) fn run_alone(setup: &Arc<Setup>, call: &Arc<Call>) {
+    let batch = &call.batch;
+    if !batch.engine.permits.borrow() {
+        return setup.enqueue(batch, std::slice::from_ref(call));
     }
+    if begin(call, Some(QUEUED)) == Permit::Left {
+        batch.engine.give_back();
+    }
+}
+
+/// Begins the calls of a batch, as far as they have no answer yet. They need nothing but permits of the dispatcher.
+pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: Vec<Arc<Call>>, runtime: &Handle) {
     // One for each worker, and never one alone: behind a helper that computes there is another to go on, or to watch.
     let helpers = (calls.len() + 1).min(runtime.metrics().num_workers().max(2));
-    let at = (0..helpers).map(|_| AtomicUsize::new(NOWHERE)).collect();
-    let calls = calls.to_vec();
+    let at = (0..helpers).map(|_| Apart::new(AtomicUsize::new(NOWHERE))).collect();
     let shared = Arc::new(Shared {
         setup: Arc::clone(setup),
         batch: Arc::clone(batch),
         calls,
-        next: AtomicUsize::new(0),
+        next: Apart::new(AtomicUsize::new(0)),
         at,
         left: AtomicBool::new(false),
     });
@@ -66,7 +89,7 @@ enum Permit {
 
 /// Polls a call for the first time, now or at `start`. If it is not answered, it takes the permit, and a task of its own goes
 /// on.
-fn begin(call: &Arc<Call>, start: Option<Instant>) -> Permit {
+fn begin(call: &Arc<Call>, start: Option<u64>) -> Permit {
     call.is_helped();
     // Nobody is woken: the task polls it again at once.
     if call.poll(&mut Context::from_waker(Waker::noop()), start).is_ready() {
@@ -93,17 +116,17 @@ impl Helper {
             shared.hand_over();
             return self.watch_others().await;
         }
-        let mut now = Instant::now();
+        let mut now = shared.batch.now();
         while let Some(position) = shared.next() {
             let call = &shared.calls[position];
             shared.at[self.own].store(position, Ordering::SeqCst);
             if begin(call, (!shared.left.load(Ordering::SeqCst)).then_some(now)) == Permit::Left {
-                now = call.finished().unwrap_or_else(Instant::now);
+                now = call.finished_offset().unwrap_or_else(|| shared.batch.now());
                 if permits.is_waited_for() {
                     break;
                 }
             } else {
-                now = Instant::now();
+                now = shared.batch.now();
                 if !permits.borrow() {
                     shared.at[self.own].store(NOWHERE, Ordering::Release);
                     shared.hand_over();
@@ -114,7 +137,7 @@ impl Helper {
             consume_budget().await;
             if !has_budget_remaining() {
                 tokio::task::yield_now().await;
-                now = Instant::now();
+                now = shared.batch.now();
             }
         }
         shared.at[self.own].store(NOWHERE, Ordering::Release);

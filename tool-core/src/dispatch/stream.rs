@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -92,11 +93,11 @@ impl Stream for EventStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if let State::Planned(dispatcher, calls) = &mut self.0 {
-            let running = dispatcher.setup.begin(std::mem::take(calls), None, true);
+            let running = Arc::clone(&dispatcher.setup).begin(std::mem::take(calls), None, true);
             self.0 = State::Running(running);
         }
         let State::Running(running) = &self.0 else { return Poll::Ready(None) };
-        let event = ready!(running.0.poll_event(cx));
+        let event = ready!(running.batch().poll_event(cx));
         if event.is_none() {
             self.0 = State::Done;
         }

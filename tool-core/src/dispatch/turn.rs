@@ -65,7 +65,7 @@ struct Open {
 impl Turn {
     pub(super) fn new(setup: Arc<Setup>) -> Self {
         let running = setup.empty(true);
-        let places = Places { setup, batch: Arc::clone(&running.0), open: BTreeMap::new() };
+        let places = Places { setup, batch: Arc::clone(running.batch()), open: BTreeMap::new() };
         Self { running, places, opened: 0 }
     }
 
@@ -105,7 +105,7 @@ impl Turn {
     /// What happens next: a result, or progress that a tool reports. `None` when every call handed over so far is
     /// answered and the turn is finished; until then it waits.
     pub async fn next_event(&mut self) -> Option<Event> {
-        std::future::poll_fn(|cx| self.running.0.poll_event(cx)).await
+        std::future::poll_fn(|cx| self.running.batch().poll_event(cx)).await
     }
 
     /// The message is over: calls that are not complete are answered `truncated_call`, the others run to their end.
@@ -134,7 +134,7 @@ impl Turn {
             self.refuse(position, &super::call::not_started("the message was cancelled"));
         }
         self.places.setup.finish(self.batch());
-        self.running.0.take_results()
+        self.running.batch().take_results()
     }
 
     fn batch(&self) -> &Arc<Batch> {

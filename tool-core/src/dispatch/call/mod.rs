@@ -38,6 +38,7 @@ use pieces::Extra;
 pub(crate) use stop::{Stop, not_started};
 pub(crate) use task::CallTask;
 use times::Times;
+pub(super) use times::{QUEUED, offset};
 
 pub(crate) type Outcome = Result<ToolOutput, ToolError>;
 
@@ -49,7 +50,7 @@ pub(crate) struct Call {
     pub(crate) tool: usize,
     pub(crate) batch: Arc<Batch>,
     times: Times,
-    outcome: OnceLock<Outcome>,
+    answer: OnceLock<Answer>,
     /// What it runs on: [`NOTHING`], [`HELPED`], [`BORROWED`], or its id in the scheduler.
     seat: AtomicU64,
     flags: AtomicU8,
@@ -75,10 +76,11 @@ const STOPPED: u8 = 1;
 const DUE: u8 = 2;
 /// The body is dropped, or never was.
 const GONE: u8 = 4;
-/// The tool changes nothing.
-const READ_ONLY: u8 = 8;
-/// There are layers around the tool.
-const LAYERED: u8 = 16;
+struct Answer {
+    outcome: Outcome,
+    /// When it was known: a [`times::offset`].
+    finished: u64,
+}
 
 struct Work {
     body: Body,
@@ -87,40 +89,33 @@ struct Work {
 
 enum Body {
     /// No code of the tool has run.
-    Waiting(Arc<Setup>),
+    Waiting,
     Running(ToolFuture<'static>),
     Gone,
 }
 
-/// What a call needs to begin.
-pub(super) struct Plan {
-    pub(super) setup: Arc<Setup>,
-    /// The tool's place in the set.
-    pub(super) tool: usize,
-}
-
 impl Call {
-    pub(super) fn new(call: ToolCall, position: usize, batch: Arc<Batch>, plan: Option<Plan>) -> Self {
-        let read_only = plan.as_ref().is_some_and(|plan| plan.setup.tools.definition_at(plan.tool).behavior().read_only);
-        let flags = AtomicU8::new(if plan.is_some() { 0 } else { GONE } | if read_only { READ_ONLY } else { 0 });
-        let tool = plan.as_ref().map_or(usize::MAX, |plan| plan.tool);
-        let work = Mutex::new(Work { body: plan.map_or(Body::Gone, |plan| Body::Waiting(plan.setup)), span: None });
+    /// A call of the tool at this place in the set; without one it can only be refused.
+    pub(super) fn new(call: ToolCall, position: usize, batch: Arc<Batch>, tool: Option<usize>) -> Self {
+        let (body, flags) = if tool.is_some() { (Body::Waiting, 0) } else { (Body::Gone, GONE) };
+        let (work, flags) = (Mutex::new(Work { body, span: None }), AtomicU8::new(flags));
+        let tool = tool.unwrap_or(usize::MAX);
         let (times, waker) = (Times::default(), Mutex::new(None));
-        let (outcome, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
-        Self { call, position, tool, batch, times, outcome, seat, flags, work, waker, extra }
+        let (answer, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
+        Self { call, position, tool, batch, times, answer, seat, flags, work, waker, extra }
     }
 
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
-        self.outcome.get()
+        self.answer.get().map(|answer| &answer.outcome)
     }
 
     /// As [`outcome`](Self::outcome), of a call that is handed out as answered.
     pub(crate) fn answered(&self) -> &Outcome {
-        self.outcome.get_or_init(|| Err(never_answered()))
+        &self.answer.get_or_init(never_answered).outcome
     }
 
     pub(crate) fn into_outcome(self) -> Outcome {
-        self.outcome.into_inner().unwrap_or_else(|| Err(never_answered()))
+        self.answer.into_inner().unwrap_or_else(never_answered).outcome
     }
 
     /// The arguments as the tool reads them.
@@ -143,15 +138,20 @@ impl Call {
 
     /// When it has to be answered, if it has begun.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.times.at(self.batch.queued, &self.times.deadline)
+        self.times.deadline(self.batch.queued)
     }
 
     pub(crate) fn started(&self) -> Option<Instant> {
-        self.times.at(self.batch.queued, &self.times.started)
+        self.times.started(self.batch.queued)
     }
 
     pub(crate) fn finished(&self) -> Option<Instant> {
-        self.times.at(self.batch.queued, &self.times.finished)
+        times::at(self.batch.queued, self.answer.get()?.finished)
+    }
+
+    /// When it was answered, in [`Batch::now`].
+    pub(super) fn finished_offset(&self) -> Option<u64> {
+        self.answer.get().map(|answer| answer.finished)
     }
 
     fn timeout(&self) -> Option<Duration> {
@@ -169,15 +169,20 @@ impl Call {
     }
 
     pub(crate) fn idempotency_key(&self) -> String {
-        format!("{:032x}-{:x}-{:x}", process_nonce(), self.batch.serial, self.position)
+        format!("{:032x}-{:x}-{:x}", process_nonce(), self.batch.serial(), self.position)
     }
 
     /// The tool's place in the set, until the call begins.
     pub(crate) fn tool(&self) -> Option<usize> {
         match &lock(&self.work).body {
-            Body::Waiting(_) => Some(self.tool),
+            Body::Waiting => Some(self.tool),
             Body::Running(_) | Body::Gone => None,
         }
+    }
+
+    /// Whether its tool changes nothing.
+    fn is_read_only(&self) -> bool {
+        self.batch.setup.upgrade().is_some_and(|setup| setup.tools.definition_at(self.tool).behavior().read_only)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -207,20 +212,21 @@ impl Call {
 
     /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to poll.
     ///
-    /// The first poll begins it: at `start`, or now, and then its deadline is watched.
-    pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, start: Option<Instant>) -> Poll<()> {
+    /// The first poll begins it: at `start`, in [`Batch::now`], or now, and then its deadline is watched.
+    pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, start: Option<u64>) -> Poll<()> {
         let mut work = lock(&self.work);
         if self.is(STOPPED) {
             self.discard(work);
             return Poll::Ready(());
         }
-        if let Body::Waiting(_) = work.body {
-            if let Some(why) = self.batch.halted() {
+        if let Body::Waiting = work.body {
+            let setup = self.batch.setup.upgrade();
+            let (Some(setup), None) = (setup, self.batch.halted()) else {
                 drop(work);
-                self.stop_unstarted(why);
+                self.stop_unstarted(self.batch.halted().unwrap_or(Stop::Drop));
                 return Poll::Ready(());
-            }
-            self.begin(&mut work, start.unwrap_or_else(Instant::now));
+            };
+            self.begin(&mut work, setup, start.unwrap_or_else(|| self.batch.now()));
             if start.is_none() {
                 self.batch.watch(self);
             }
@@ -259,17 +265,12 @@ impl Call {
         Poll::Pending
     }
 
-    fn begin(self: &Arc<Self>, work: &mut Work, now: Instant) {
-        let Body::Waiting(setup) = std::mem::replace(&mut work.body, Body::Gone) else { return };
-        let deadline = setup.deadline(self.tool, now, self.batch.deadline);
-        self.times.start(self.batch.queued, now, deadline);
+    fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>, now: u64) {
+        self.times.start(self.batch.queued, now, setup.timeout(self.tool), self.batch.deadline);
         work.span = self.batch.call_span(self, Some(setup.tools.definition_at(self.tool)));
-        let context = CallContext::new(Arc::clone(self), Arc::clone(&setup));
-        if setup.layers.around(self.tool).is_some() {
-            self.flag(LAYERED);
-        }
+        let context = CallContext::new(Arc::clone(self), setup);
         let _entered = work.span.as_deref().map(Span::enter);
-        let begun = catch_unwind(AssertUnwindSafe(|| setup.body(context)));
+        let begun = catch_unwind(AssertUnwindSafe(|| context.run()));
         work.body = Body::Running(begun.unwrap_or_else(|panic| {
             let error = self.panicked(panic);
             Box::pin(async move { Err(error) })
@@ -279,7 +280,8 @@ impl Call {
     /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if there are any.
     fn panicked(&self, panic: Box<dyn Any + Send>) -> ToolError {
         let text = panic_text(panic);
-        if self.is(LAYERED) { ToolError::layer_panic(text) } else { ToolError::panic(text) }
+        let layered = self.batch.setup.upgrade().is_some_and(|setup| setup.layers.around(self.tool).is_some());
+        if layered { ToolError::layer_panic(text) } else { ToolError::panic(text) }
     }
 
     /// Drops the body. Some text if that panicked.
@@ -327,8 +329,8 @@ impl Call {
         if outcome.as_ref().is_err_and(ToolError::is_undecoded) {
             self.times.never_started();
         }
-        self.times.finish(self.batch.queued);
-        if let Err(late) = self.outcome.set(outcome) {
+        let answer = Answer { outcome, finished: self.batch.now() };
+        if let Err(late) = self.answer.set(answer) {
             drop_quietly(late); // answered already
             return self.release();
         }
@@ -363,8 +365,8 @@ impl fmt::Debug for Call {
     }
 }
 
-fn never_answered() -> ToolError {
-    not_started("it was never answered")
+fn never_answered() -> Answer {
+    Answer { outcome: Err(not_started("it was never answered")), finished: 0 }
 }
 
 /// A number no other process has.

@@ -9,7 +9,8 @@ use crate::dispatch::scheduler::CallId;
 impl Call {
     /// It is about to be polled for the first time, on the permit of whoever does so.
     pub(crate) fn is_helped(&self) {
-        self.seat.store(HELPED, Ordering::SeqCst);
+        // Whoever else asks has heard of the call since.
+        self.seat.store(HELPED, Ordering::Release);
     }
 
     /// It goes on by itself, and takes the permit along.

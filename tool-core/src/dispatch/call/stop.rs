@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Body, Call, DUE, READ_ONLY, STOPPED, lock, try_lock};
+use super::{Body, Call, DUE, STOPPED, lock, try_lock};
 use crate::error::{ErrorCode, ToolError};
 
 /// Why a call is stopped.
@@ -33,7 +33,7 @@ impl Call {
         }
         let (polled, begun, panic) = match try_lock(&self.work) {
             Some(mut work) => {
-                let begun = !matches!(work.body, Body::Waiting(_));
+                let begun = !matches!(work.body, Body::Waiting);
                 (false, begun, self.end_body(&mut work))
             }
             None => (true, true, None),
@@ -52,7 +52,7 @@ impl Call {
     /// Answers the call if it has not begun.
     pub(crate) fn stop_unstarted(self: &Arc<Self>, why: Stop) {
         let Some(mut work) = try_lock(&self.work) else { return };
-        if self.outcome().is_some() || !matches!(work.body, Body::Waiting(_)) {
+        if self.outcome().is_some() || !matches!(work.body, Body::Waiting) {
             return;
         }
         self.flag(STOPPED);
@@ -109,7 +109,7 @@ impl Stop {
             (Self::NoTimers, false) => (ErrorCode::Cancelled, "cancelled: the program's tokio runtime has no timers".to_owned()),
             (Self::Cancel | Self::Drop | Self::Fatal, false) => (ErrorCode::Cancelled, "cancelled before it had an answer".to_owned()),
         };
-        let effects = if call.is(READ_ONLY) { "" } else { "; it may have acted in part" };
+        let effects = if call.is_read_only() { "" } else { "; it may have acted in part" };
         ToolError::with_text(code, format!("{stopped}{effects}"))
     }
 }

@@ -5,34 +5,47 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When a call started and finished, and when it has to be: nanoseconds since its batch was queued, plus one; 0 is never.
+/// When a call started, and when it has to be answered: [offsets](offset), 0 is never.
 #[derive(Debug, Default)]
-pub(crate) struct Times {
-    pub(crate) started: AtomicU64,
-    pub(crate) finished: AtomicU64,
-    pub(crate) deadline: AtomicU64,
+pub(super) struct Times {
+    started: AtomicU64,
+    deadline: AtomicU64,
+}
+
+/// Nanoseconds since a batch was queued, plus one.
+pub(crate) fn offset(queued: Instant, at: Instant) -> u64 {
+    nanoseconds(at.saturating_duration_since(queued)).saturating_add(1)
+}
+
+/// What was made an [`offset`].
+pub(super) fn at(queued: Instant, offset: u64) -> Option<Instant> {
+    queued.checked_add(Duration::from_nanos(offset.checked_sub(1)?))
+}
+
+/// The [`offset`] at which a batch is queued.
+pub(crate) const QUEUED: u64 = 1;
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Times {
-    pub(super) fn offset(queued: Instant, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(queued).as_nanos()).unwrap_or(u64::MAX - 1).saturating_add(1)
-    }
-
-    pub(super) fn at(&self, queued: Instant, offset: &AtomicU64) -> Option<Instant> {
-        let offset = offset.load(Ordering::Acquire).checked_sub(1)?;
-        queued.checked_add(Duration::from_nanos(offset))
-    }
-
-    pub(super) fn start(&self, queued: Instant, now: Instant, deadline: Option<Instant>) {
-        if let Some(deadline) = deadline {
-            self.deadline.store(Self::offset(queued, deadline), Ordering::Release);
+    /// It starts at this offset, and may run until `timeout` is over, or whatever it belongs to.
+    pub(super) fn start(&self, queued: Instant, started: u64, timeout: Option<Duration>, inherited: Option<Instant>) {
+        let own = timeout.and_then(|timeout| started.checked_add(nanoseconds(timeout)));
+        let inherited = inherited.map(|deadline| offset(queued, deadline));
+        if let Some(deadline) = own.into_iter().chain(inherited).min() {
+            self.deadline.store(deadline, Ordering::Release);
         }
-        self.started.store(Self::offset(queued, now), Ordering::Release);
+        self.started.store(started, Ordering::Release);
     }
 
-    pub(super) fn finish(&self, queued: Instant) {
-        let now = Self::offset(queued, Instant::now());
-        let _ = self.finished.compare_exchange(0, now, Ordering::AcqRel, Ordering::Relaxed);
+    pub(super) fn started(&self, queued: Instant) -> Option<Instant> {
+        at(queued, self.started.load(Ordering::Acquire))
+    }
+
+    pub(super) fn deadline(&self, queued: Instant) -> Option<Instant> {
+        at(queued, self.deadline.load(Ordering::Acquire))
     }
 
     pub(super) fn never_started(&self) {
