@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use schemars::Schema;
 use serde_json::{Map, Value};
 
+use super::keywords;
+
 /// What a reference refers to, at the end of all references.
 pub(super) fn resolved(mut schema: Value, definitions: &Map<String, Value>) -> Value {
     for _ in 0..definitions.len() {
-        match definition_name(&schema).and_then(|name| definitions.get(&name)) {
+        match schema.as_object().and_then(definition_name).and_then(|name| definitions.get(&name)) {
             Some(target) => schema = target.clone(),
             None => break,
         }
@@ -17,8 +19,8 @@ pub(super) fn resolved(mut schema: Value, definitions: &Map<String, Value>) -> V
 }
 
 /// The name of the definition that a schema refers to. In the reference it is written as a fragment of a URI.
-pub(super) fn definition_name(schema: &Value) -> Option<String> {
-    let name = schema.get("$ref")?.as_str()?.strip_prefix("#/$defs/")?;
+pub(super) fn definition_name(schema: &Map<String, Value>) -> Option<String> {
+    let name = keywords::get(schema, "$ref")?.as_str()?.strip_prefix("#/$defs/")?;
     let name = percent_encoding::percent_decode_str(name).decode_utf8().ok()?;
     Some(name.replace("~1", "/").replace("~0", "~"))
 }
@@ -42,7 +44,7 @@ pub(super) fn drop_unused_definitions(root: &mut Schema) {
 /// The names of the definitions referred to anywhere in a schema.
 fn references(schema: &Value) -> Vec<String> {
     match schema {
-        Value::Object(object) => definition_name(schema).into_iter().chain(object.values().flat_map(references)).collect(),
+        Value::Object(object) => definition_name(object).into_iter().chain(object.values().flat_map(references)).collect(),
         Value::Array(values) => values.iter().flat_map(references).collect(),
         _ => Vec::new(),
     }

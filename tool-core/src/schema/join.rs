@@ -5,6 +5,7 @@ use schemars::transform::transform_subschemas;
 use serde_json::{Map, Value};
 
 use super::definitions::definition_name;
+use super::keywords;
 use super::tidy::is_type_of;
 
 /// What is one object to serde, but described in parts, becomes one object: no part alone could be closed.
@@ -22,7 +23,7 @@ pub(super) fn join_parts(root: &mut Schema) {
 /// `within` are the definitions this one stands in: one that contains itself stays in parts.
 fn join(schema: &mut Schema, definitions: &Map<String, Value>, within: &mut Vec<String>) {
     let depth = within.len();
-    if let Some(object) = schema.as_object_mut().filter(|object| object.contains_key("properties")) {
+    if let Some(object) = schema.as_object_mut().filter(|object| keywords::get(object, "properties").is_some()) {
         while let Some((name, target)) = referred(object, definitions).filter(|(name, _)| !within.contains(name)) {
             object.remove("$ref");
             add_part(object, target);
@@ -37,15 +38,14 @@ fn join(schema: &mut Schema, definitions: &Map<String, Value>, within: &mut Vec<
 }
 
 fn referred<'d>(object: &Map<String, Value>, definitions: &'d Map<String, Value>) -> Option<(String, &'d Map<String, Value>)> {
-    let name = definition_name(&Value::Object(object.clone()))?;
+    let name = definition_name(object)?;
     let target = definitions.get(&name)?.as_object()?;
-    let has_parts = ["$ref", "properties", "oneOf", "anyOf"].iter().any(|key| target.contains_key(*key));
-    has_parts.then_some((name, target))
+    keywords::has_any(target, &["$ref", "properties", "oneOf", "anyOf"]).then_some((name, target))
 }
 
 /// Moves the properties of an object into each of its branches.
 fn distribute(object: &mut Map<String, Value>, key: &str) {
-    let Some(Value::Array(branches)) = object.get(key) else { return };
+    let Some(Value::Array(branches)) = keywords::get(object, key) else { return };
     let one_of_several = ["oneOf", "anyOf", "allOf", "$ref"].iter().any(|other| *other != key && object.contains_key(*other));
     let open = ["additionalProperties", "unevaluatedProperties"].iter().any(|key| object.get(*key).is_some_and(|more| more != false));
     let mut branches: Vec<Value> = branches.iter().filter(|branch| !is_type_of(branch, "null")).cloned().collect();

@@ -5,6 +5,7 @@
 
 mod definitions;
 mod join;
+mod keywords;
 mod root;
 mod tidy;
 

@@ -13,16 +13,22 @@ use crate::param::Describe;
 pub(crate) fn of_parameters(params: &[&(dyn Describe + Sync)]) -> Value {
     // A generator of its own for each tool: names in `$defs` cannot depend on other tools.
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let mut properties = Map::new();
-    let mut required = Vec::new();
+    let mut properties = Map::with_capacity(params.len());
+    let mut required = Vec::with_capacity(params.len());
     for param in params {
         properties.insert(param.name().to_owned(), param.property(&mut generator).to_value());
         if param.is_required() {
             required.push(Value::from(param.name()));
         }
     }
-    let root = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
-    finish(root, &mut generator)
+    // `json!` would copy the properties.
+    let root = Map::from_iter([
+        ("type".to_owned(), "object".into()),
+        ("properties".to_owned(), properties.into()),
+        ("required".to_owned(), required.into()),
+        ("additionalProperties".to_owned(), false.into()),
+    ]);
+    finish(root.into(), &mut generator)
 }
 
 fn finish(mut root: Value, generator: &mut SchemaGenerator) -> Value {
@@ -102,19 +108,14 @@ fn either(one: &Value, other: &Value) -> Value {
 
 /// The schema of one type, with its definitions left in the generator.
 pub(crate) fn of_type<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
+    // One without a definition needs no name for it.
+    if T::inline_schema() { T::json_schema(generator) } else { generator.subschema_for::<T>() }
 }
 
 /// Puts `description` in front; a type's own stands behind the parameter's.
-pub(crate) fn describe(schema: Schema, description: &str) -> Schema {
-    if description.is_empty() {
-        return schema;
+pub(crate) fn describe(mut schema: Schema, description: &str) -> Schema {
+    if !description.is_empty() {
+        schema.ensure_object().shift_insert(0, "description".to_owned(), description.into());
     }
-    let mut described = Map::from_iter([("description".to_owned(), Value::from(description))]);
-    match schema.to_value() {
-        Value::Object(rest) => described.extend(rest.into_iter().filter(|(key, _)| key != "description")),
-        Value::Bool(false) => drop(described.insert("not".to_owned(), json!({}))),
-        _ => {}
-    }
-    described.into()
+    schema
 }

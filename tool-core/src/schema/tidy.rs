@@ -4,6 +4,8 @@ use schemars::Schema;
 use schemars::transform::transform_subschemas;
 use serde_json::{Map, Value, json};
 
+use super::keywords;
+
 /// Every rule that looks at one schema at a time, applied to all of them.
 pub(super) fn tidy(schema: &mut Schema) {
     if let Some(object) = schema.as_object_mut() {
@@ -11,11 +13,11 @@ pub(super) fn tidy(schema: &mut Schema) {
     }
     transform_subschemas(&mut tidy, schema);
     let Some(object) = schema.as_object_mut() else { return };
-    object.remove("$schema");
-    object.remove("title");
-    object.remove("unevaluatedProperties");
-    object.remove("uniqueItems"); // a set takes a repeated value as one
-    if let Some(branches) = object.remove("oneOf") {
+    keywords::remove(object, "$schema");
+    keywords::remove(object, "title");
+    keywords::remove(object, "unevaluatedProperties");
+    keywords::remove(object, "uniqueItems"); // a set takes a repeated value as one
+    if let Some(branches) = keywords::remove(object, "oneOf") {
         match object.contains_key("anyOf") {
             false => drop(object.insert("anyOf".to_owned(), branches)),
             true => {
@@ -43,7 +45,7 @@ pub(super) fn is_type_of(schema: &Value, name: &str) -> bool {
 }
 
 pub(super) fn is_type(object: &Map<String, Value>, names: &[&str]) -> bool {
-    match object.get("type") {
+    match keywords::get(object, "type") {
         Some(Value::String(name)) => names.contains(&name.as_str()),
         Some(Value::Array(types)) => types.iter().any(|name| name.as_str().is_some_and(|name| names.contains(&name))),
         _ => false,
@@ -59,7 +61,7 @@ pub(super) fn is_type(object: &Map<String, Value>, names: &[&str]) -> bool {
 fn bound_number(object: &mut Map<String, Value>) {
     const LEAST_I64: i64 = i64::MIN + 1024;
     const BEYOND_I128: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0; // two to the 127th, exactly
-    let format = object.remove("format");
+    let format = keywords::remove(object, "format");
     let (least, (maximum, most)): (Value, (&str, Value)) = match format.as_ref().and_then(Value::as_str) {
         Some("int32") => (i32::MIN.into(), ("maximum", i32::MAX.into())),
         Some("uint32") => (u32::MIN.into(), ("maximum", u32::MAX.into())),
@@ -69,10 +71,10 @@ fn bound_number(object: &mut Map<String, Value>) {
         Some("uint128") => (u64::MIN.into(), ("exclusiveMaximum", (2.0 * BEYOND_I128).into())),
         _ => return,
     };
-    if !object.contains_key("exclusiveMinimum") {
-        object.entry("minimum").or_insert(least);
+    if !keywords::has_any(object, &["minimum", "exclusiveMinimum"]) {
+        object.insert("minimum".to_owned(), least);
     }
-    if !object.contains_key("maximum") && !object.contains_key("exclusiveMaximum") {
+    if !keywords::has_any(object, &["maximum", "exclusiveMaximum"]) {
         object.insert(maximum.to_owned(), most);
     }
 }
@@ -80,7 +82,7 @@ fn bound_number(object: &mut Map<String, Value>) {
 /// Input:  `{"type": "integer", "minimum": -128, "maximum": 127, "not": {"const": 0}}`
 /// Output: `{"anyOf": [{"type": "integer", "minimum": -128, "maximum": -1}, {"type": "integer", "minimum": 1, "maximum": 127}]}`
 fn leave_out_zero(object: &mut Map<String, Value>) {
-    if object.get("not") != Some(&json!({ "const": 0 })) {
+    if keywords::get(object, "not").is_none_or(|not| *not != json!({ "const": 0 })) {
         return;
     }
     object.remove("not");
@@ -96,7 +98,7 @@ fn leave_out_zero(object: &mut Map<String, Value>) {
 /// Formats that are none of JSON Schema's say nothing to a service, and some refuse them.
 fn tidy_format(object: &mut Map<String, Value>) {
     let known = ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"];
-    match object.get("format").and_then(Value::as_str) {
+    match keywords::get(object, "format").and_then(Value::as_str) {
         Some("ip") => {
             let mut versions = ["ipv4", "ipv6"].map(|format| json!({ "type": "string", "format": format })).to_vec();
             versions.extend(is_type(object, &["null"]).then(|| json!({ "type": "null" })));
@@ -111,7 +113,7 @@ fn tidy_format(object: &mut Map<String, Value>) {
 
 /// Providers refuse arrays without `items`, which is how schemars writes tuples.
 fn give_items(object: &mut Map<String, Value>) {
-    if object.get("items").is_some_and(|items| !items.is_boolean()) {
+    if keywords::get(object, "items").is_some_and(|items| !items.is_boolean()) {
         return;
     }
     let items = match object.get("prefixItems").and_then(Value::as_array).map(Vec::as_slice) {
@@ -132,8 +134,8 @@ const PART: &str = "x-part";
 /// Marks what describes an object in parts, where they could not be joined: two flattened enums, for example.
 fn mark_parts(object: &mut Map<String, Value>) {
     let unions = ["oneOf", "anyOf", "allOf"];
-    let several = ["properties", "$ref", PART].into_iter().chain(unions).filter(|key| object.contains_key(*key)).count() > 1;
-    if !several && !object.contains_key("allOf") {
+    let parts = keywords::count(object, &["properties", "$ref", PART]) + keywords::count(object, &unions);
+    if parts < 2 && keywords::get(object, "allOf").is_none() {
         return;
     }
     for key in unions {
@@ -146,11 +148,11 @@ fn mark_parts(object: &mut Map<String, Value>) {
 
 /// Closes an object that lists its properties, if only none. One that is only part of a larger description stays open.
 fn close(object: &mut Map<String, Value>) {
-    let part = object.remove(PART).is_some();
-    let open = ["$ref", "allOf", "anyOf", "additionalProperties", "patternProperties"].iter().any(|key| object.contains_key(*key));
+    let part = keywords::remove(object, PART).is_some();
+    let open = keywords::has_any(object, &["$ref", "allOf", "anyOf", "additionalProperties", "patternProperties"]);
     if part {
         object.remove("additionalProperties");
-    } else if !open && (object.contains_key("properties") || is_type(object, &["object"])) {
+    } else if !open && (keywords::get(object, "properties").is_some() || is_type(object, &["object"])) {
         object.insert("additionalProperties".to_owned(), false.into());
     }
 }
