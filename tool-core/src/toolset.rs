@@ -1,6 +1,6 @@
 //! The tools a model may call: in declaration order, each name once.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::{self, BTreeMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -109,9 +109,9 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
     #[must_use]
     pub fn with_shared_state(self, state: Arc<S>) -> ToolSet {
-        let bind = |entry: &Entry<S>| Entry { definition: Arc::clone(&entry.definition), runs: Runs::Ready(entry.bind(&state)) };
-        let tools = self.entries.tools.iter().map(bind).collect();
-        ToolSet { entries: Arc::new(Entries { tools, positions: self.entries.positions.clone(), json: OnceLock::new() }) }
+        let Entries { tools, positions, json } = Arc::unwrap_or_clone(self.entries);
+        let bind = |entry: Entry<S>| Entry { runs: Runs::Ready(entry.bind(&state)), definition: entry.definition };
+        ToolSet { entries: Arc::new(Entries { tools: tools.into_iter().map(bind).collect(), positions, json }) }
     }
 
     /// Adds a tool of another kind behind those that are there: a [`DynamicTool`](crate::DynamicTool), or any [`Tool`].
@@ -176,13 +176,14 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     fn push(&mut self, entry: Entry<S>) -> Result<(), DuplicateTool> {
         let entries = Arc::make_mut(&mut self.entries);
         entries.json.take();
-        let name = entry.definition.name().to_owned();
-        if entries.positions.contains_key(&name) {
-            return Err(DuplicateTool { name });
+        match entries.positions.entry(entry.definition.name().to_owned()) {
+            btree_map::Entry::Occupied(taken) => Err(DuplicateTool { name: taken.key().clone() }),
+            btree_map::Entry::Vacant(free) => {
+                free.insert(entries.tools.len());
+                entries.tools.push(entry);
+                Ok(())
+            }
         }
-        entries.positions.insert(name, entries.tools.len());
-        entries.tools.push(entry);
-        Ok(())
     }
 }
 

@@ -457,9 +457,9 @@ impl Running {
     /// The calls it was made for, which have been polled once.
     pub(super) fn with_calls(mut self, calls: Vec<Arc<Call>>) -> Self {
         if self.batch.is_done() {
-            self.done = calls
+            self.done = calls;
         } else {
-            self.batch.set_calls(calls)
+            self.batch.set_calls(calls);
         }
         self
     }
