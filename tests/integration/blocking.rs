@@ -155,6 +155,28 @@ async fn a_thread_that_panics_after_its_deadline_harms_nobody() {
     assert_eq!(codes(&dispatcher.dispatch(calls([("answer", "{}")])).await), ["ok"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_answered_parent_of_a_running_thread_leaves_its_permits() {
+    /// Give up on a thread.
+    #[tool(concurrency = 1)]
+    async fn give_up(#[context] cx: &CallContext) -> bool {
+        timeout(Duration::from_millis(10), cx.dispatch(calls([("pass", "{}")]))).await.is_err()
+    }
+
+    let gate = Gate::new();
+    let dispatcher = Dispatcher::new(tools![pass, answer, give_up].with_shared_state(Arc::clone(&gate)))
+        .with_threads(gate.threads())
+        .with_limit(3.try_into().unwrap());
+    for call in ["give_up", "give_up", "answer"] {
+        assert_eq!(codes(&dispatcher.dispatch(calls([(call, "{}")])).await), ["ok"], "{call}");
+    }
+    // Two threads are left, which have permits of their own.
+    let narrow = dispatcher.dispatch(calls([("pass", "{}"), ("answer", "{}")])).await;
+    assert_eq!(codes(&narrow), ["not_started", "ok"]);
+    gate.open();
+    dispatcher.idle().await;
+}
+
 /// Add one, on a thread.
 #[tool(timeout = "1s")]
 fn count(#[state] count: &AtomicUsize) -> usize {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
-use tool_core::{Dispatcher, ToolCall, tool, tools};
+use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
 
 use crate::support::codes;
 
@@ -178,4 +178,50 @@ fn calls_are_answered_when_their_runtime_goes_away() {
     let seen = polls.load(Ordering::SeqCst);
     thread::sleep(Duration::from_millis(5));
     assert_eq!(polls.load(Ordering::SeqCst), seen);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_that_was_given_up_on_goes_on_with_a_permit() {
+    /// Wait for a nested call on a thread, and say how many have ended then.
+    #[tool(timeout = "50ms")]
+    fn parent(#[context] cx: &CallContext, #[state] ended: &AtomicUsize) {
+        runtime().block_on(cx.dispatch(vec![call("overrun_on_thread")]));
+        let before = ended.fetch_add(10, Ordering::SeqCst);
+        assert_eq!(before, 1, "it went on while the nested call had the permit");
+        ended.fetch_add(10, Ordering::SeqCst);
+    }
+
+    let ended = Arc::new(AtomicUsize::new(0));
+    let tools = tools![parent, overrun_on_thread].with_shared_state(Arc::clone(&ended));
+    let dispatcher = Dispatcher::new(tools).with_limit(1.try_into().unwrap());
+    assert_eq!(codes(&dispatcher.dispatch(vec![call("parent")]).await), ["timeout_indeterminate"]);
+    timeout(LONG * 10, dispatcher.idle()).await.unwrap();
+    assert_eq!(ended.load(Ordering::SeqCst), 21);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_that_waits_for_nested_calls_goes_on() {
+    /// Answer at once.
+    #[tool]
+    async fn answer() -> u32 {
+        1
+    }
+
+    /// Pass that on, from a thread.
+    #[tool(timeout = "5s")]
+    fn pass_on(#[context] cx: &CallContext) -> String {
+        let nested = cx.dispatch(vec![call("answer")]);
+        tokio::runtime::Handle::current().block_on(nested)[0].content().into_owned()
+    }
+
+    for limit in [1, 2, 64] {
+        for layered in [false, true] {
+            let dispatcher = Dispatcher::new(tools![answer, pass_on]).with_limit(limit.try_into().unwrap());
+            let dispatcher = if layered { dispatcher.with_layer(tower::layer::util::Identity::new()) } else { dispatcher };
+            for run in 0..100 {
+                let results = timeout(LONG * 10, dispatcher.dispatch(vec![call("pass_on"); 2])).await.unwrap();
+                assert_eq!([results[0].content(), results[1].content()], ["1", "1"], "limit {limit}, run {run}");
+            }
+        }
+    }
 }

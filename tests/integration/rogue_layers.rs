@@ -1,6 +1,7 @@
 //! Layers that keep, move or repeat what they were lent: a call still ends with its answer and starts its tool once.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tower::layer::layer_fn;
 use tower::{Layer, Service};
 
 use crate::diary::Diary;
+use crate::gate::Gate;
 use crate::support::{calls, codes, contents};
 
 type Answer = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
@@ -69,13 +71,7 @@ fn cached() -> Result<ToolOutput, ToolError> {
 #[tokio::test(start_paused = true)]
 async fn work_that_is_moved_to_a_task_still_ends_at_its_deadline() {
     let (dispatcher, diary) = dispatcher();
-    let detaches = around(|mut inner, context| {
-        Box::pin(async move {
-            let moved = tokio::spawn(inner.call(context));
-            moved.await.unwrap_or_else(|_| cached())
-        })
-    });
-    let results = dispatcher.clone().with_layer(detaches).dispatch(vec![call("a", "work", 10), call("b", "work", 5000)]).await;
+    let results = dispatcher.clone().with_layer(detaching()).dispatch(vec![call("a", "work", 10), call("b", "work", 5000)]).await;
     assert_eq!(codes(&results), ["ok", "timeout"]);
     sleep(Duration::from_secs(10)).await;
     assert_eq!(diary.runs(), ["a 0..10", "b 0..1000"]);
@@ -231,4 +227,77 @@ async fn layers_see_nested_calls_too() {
     let dispatcher = Dispatcher::new(tools![delegate, look].with_shared_state(diary)).with_layer(sees);
     assert_eq!(codes(&dispatcher.dispatch(calls([("delegate", "{}")])).await), ["ok"]);
     assert_eq!(*seen.lock().unwrap(), ["delegate", "look"]);
+}
+
+/// A layer that has the tool polled in a task of its own.
+fn detaching()
+-> impl Layer<CallService, Service: Service<CallContext, Response = ToolOutput, Error = ToolError, Future = Answer> + Clone + Send + Sync> {
+    around(|mut inner, context| {
+        Box::pin(async move {
+            let moved = tokio::spawn(inner.call(context));
+            moved.await.unwrap_or_else(|_| cached())
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_that_is_polled_elsewhere_goes_on_with_a_permit() {
+    /// Work while a nested call does.
+    #[tool(timeout = "1s")]
+    async fn both(#[context] cx: &CallContext, #[state] diary: &Diary) {
+        let later = async {
+            sleep(Duration::from_millis(10)).await;
+            drop(diary.enter("later"));
+        };
+        tokio::join!(cx.dispatch(vec![call("nested", "work", 30)]), later);
+    }
+
+    for layered in [false, true] {
+        let diary = Diary::begin();
+        let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary))).with_limit(1.try_into().unwrap());
+        let dispatcher = if layered { dispatcher.with_layer(detaching()) } else { dispatcher };
+        let batch = calls([("both", "{}"), ("work", r#"{"millis": 5}"#)]);
+        assert_eq!(codes(&dispatcher.dispatch(batch).await), ["ok", "ok"]);
+        assert_eq!(diary.runs(), ["nested 0..30", "later 30..30", "call_1 30..35"], "{layered}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_that_a_layer_leaves_behind_is_told_to_end() {
+    struct Left {
+        gate: Arc<Gate>,
+        told: AtomicBool,
+    }
+
+    /// Wait at the gate, and note whether there was word to end.
+    #[tool]
+    fn listen(#[context] cx: &CallContext, #[state] left: &Left) {
+        left.gate.pass();
+        left.told.store(cx.cancellation().is_cancelled(), Ordering::SeqCst);
+    }
+
+    let leaves = |mut inner: CallService, context| -> Answer {
+        Box::pin(async move {
+            let _ = timeout(Duration::from_millis(10), inner.call(context)).await;
+            cached()
+        })
+    };
+    let moves = |mut inner: CallService, context| -> Answer {
+        Box::pin(async move {
+            drop(tokio::spawn(inner.call(context)));
+            sleep(Duration::from_millis(10)).await;
+            cached()
+        })
+    };
+    let layers: [fn(CallService, CallContext) -> Answer; 2] = [leaves, moves];
+    for layer in layers {
+        let gate = Gate::new();
+        let left = Arc::new(Left { gate: Arc::clone(&gate), told: AtomicBool::new(false) });
+        let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&left)));
+        let dispatcher = dispatcher.with_threads(gate.threads()).with_layer(around(layer));
+        assert_eq!(contents(&dispatcher.dispatch(calls([("listen", "{}")])).await), ["cached"]);
+        gate.open();
+        dispatcher.idle().await;
+        assert!(left.told.load(Ordering::SeqCst));
+    }
 }

@@ -169,7 +169,7 @@ impl CallContext {
             }
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));
             // Before it is known: whoever hears of it may run the tool again.
-            context.call.end_piece();
+            context.call.end_on_thread();
             if let Err(unheard) = answer.send(outcome) {
                 drop_quietly(unheard);
             }

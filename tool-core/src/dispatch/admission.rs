@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::batch::{Batch, Origin, Running};
-use super::call::{Call, panic_text};
+use super::call::{Call, WaitsForCalls, panic_text};
 use super::policy::{Decision, Proposal};
 use super::scheduler::{CallId, Spec};
 use super::{Setup, not_started, runner, span};
@@ -144,7 +144,7 @@ impl Setup {
             for (call, tool, spec) in waiting {
                 if scheduler.waiting() >= self.limits.queue {
                     overloaded.push(call);
-                } else if batch.parent.as_ref().is_some_and(|parent| !parent.begin_piece()) {
+                } else if batch.parent.as_ref().is_some_and(|parent| !parent.begin_nested()) {
                     over.push(call);
                 } else {
                     let seat = scheduler.reserve(id, call.position, Arc::clone(call), spec.clone());
@@ -276,39 +276,19 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
         return setup.refuse_all(calls, || not_started("the call it belongs to is over"));
     }
     setup.engine.adopt(&parent);
-    let waiting = WaitsForCalls::new(&parent);
+    let mut waiting = WaitsForCalls::new(&parent);
     let running = Arc::clone(&setup).begin(calls, Some(Arc::clone(&parent)), false);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(super::call::Stop::Cancel);
     }
-    if !on_thread {
-        let results = running.results().await;
-        drop(waiting);
-        return results;
+    if on_thread {
+        waiting.stop_thread();
     }
-    // A thread waits where it stands: nobody else lets go of its permits and regains them.
-    setup.engine.park(&parent);
     let results = running.results().await;
-    drop(waiting);
-    setup.engine.resume(&parent);
-    parent.regained().await;
+    if on_thread {
+        waiting.restart_thread().await;
+    }
     results
-}
-
-/// Notes that a call waits for calls of its own.
-struct WaitsForCalls<'a>(&'a Arc<Call>);
-
-impl<'a> WaitsForCalls<'a> {
-    fn new(call: &'a Arc<Call>) -> Self {
-        call.waits_for_calls(true);
-        Self(call)
-    }
-}
-
-impl Drop for WaitsForCalls<'_> {
-    fn drop(&mut self) {
-        self.0.waits_for_calls(false);
-    }
 }
 
 pub(super) fn too_many(most: usize) -> ToolError {

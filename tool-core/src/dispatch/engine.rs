@@ -69,15 +69,6 @@ impl Engine {
         }
     }
 
-    /// Lets go of the call's permits while it waits for calls of its own. False if it has none.
-    pub(super) fn park(&self, call: &Arc<Call>) -> bool {
-        self.with(|scheduler| call.seat().map(|id| scheduler.park(id)).is_some())
-    }
-
-    pub(super) fn resume(&self, call: &Arc<Call>) {
-        self.with(|scheduler| call.seat().map(|id| scheduler.resume(id)));
-    }
-
     /// The call becomes one of the scheduler's, if it has only borrowed a permit so far.
     pub(super) fn adopt(&self, call: &Arc<Call>) {
         self.with(|scheduler| {
@@ -95,6 +86,9 @@ impl Engine {
             if let Some(id) = id {
                 self.alive.fetch_add(1, Ordering::SeqCst);
                 scheduler.abandon(id);
+                if call.is_wanting() {
+                    scheduler.resume(id);
+                }
             }
             id.is_some()
         });
@@ -102,6 +96,11 @@ impl Engine {
             let sweeper = Sweeper(Arc::clone(self));
             call.batch.spawn(sweeper.run(call.batch.limits.grace));
         }
+    }
+
+    /// Nothing of the answered call itself runs any more.
+    pub(super) fn release_permits(&self, call: &Arc<Call>) {
+        self.with(|scheduler| call.seat().map(|id| scheduler.release_permits(id)));
     }
 
     // ---- idleness

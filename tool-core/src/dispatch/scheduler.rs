@@ -334,32 +334,62 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         if entry.phase.is_waiting() || matches!(entry.phase, Phase::Abandoned { .. }) {
             return;
         }
-        let with_permits = entry.phase.holds_permits();
+        let holds_permits = entry.phase.holds_permits();
         self.abandoned += 1;
-        self.abandoned_permits += usize::from(with_permits);
-        if let Some(gate) = entry.spec.gate.filter(|_| with_permits).and_then(|gate| self.gates.get_mut(gate)) {
+        self.resuming.retain(|resuming| *resuming != id);
+        self.enter(id, Phase::Abandoned { with_permits: false });
+        if holds_permits {
+            self.count_abandoned_permits(id);
+        }
+    }
+
+    /// An answered call holds permits.
+    fn count_abandoned_permits(&mut self, id: CallId) {
+        let gate = self.calls.get(&id).and_then(|entry| entry.spec.gate);
+        if let Some(gate) = gate.and_then(|gate| self.gates.get_mut(gate)) {
             gate.abandoned += 1;
         }
-        self.resuming.retain(|resuming| *resuming != id);
-        self.enter(id, Phase::Abandoned { with_permits });
+        self.abandoned_permits += 1;
+        self.enter(id, Phase::Abandoned { with_permits: true });
+    }
+
+    /// What may still run of an answered call are calls within it, which have permits of their own: it keeps key and place alone.
+    pub(crate) fn release_permits(&mut self, id: CallId) {
+        let Some(entry) = self.calls.get(&id) else { return };
+        if entry.phase != (Phase::Abandoned { with_permits: true }) {
+            return;
+        }
+        self.abandoned_permits -= 1;
+        if let Some(gate) = entry.spec.gate.and_then(|gate| self.gates.get_mut(gate)) {
+            gate.abandoned -= 1;
+        }
+        self.give_permits_back(id);
+        self.enter(id, Phase::Abandoned { with_permits: false });
+        self.schedule();
     }
 
     /// The call waits for calls of its own and gives its permits back.
-    pub(crate) fn park(&mut self, id: CallId) {
-        if self.calls.get(&id).is_some_and(|entry| entry.phase == Phase::Running) {
+    ///
+    /// False if it does not run, or is answered: then it keeps them.
+    pub(crate) fn park(&mut self, id: CallId) -> bool {
+        let runs = self.calls.get(&id).is_some_and(|entry| entry.phase == Phase::Running);
+        if runs {
             self.give_permits_back(id);
             self.enter(id, Phase::Parked);
             self.schedule();
         }
+        runs
     }
 
-    /// The call wants to go on.
+    /// The call wants to go on, or a thread of it that was answered does.
     pub(crate) fn resume(&mut self, id: CallId) {
-        if self.calls.get(&id).is_some_and(|entry| entry.phase == Phase::Parked) {
-            self.enter(id, Phase::Resuming);
-            self.resuming.push_back(id);
-            self.schedule();
+        match self.calls.get(&id).map(|entry| entry.phase) {
+            Some(Phase::Parked) => self.enter(id, Phase::Resuming),
+            Some(Phase::Abandoned { with_permits: false }) if !self.resuming.contains(&id) => {}
+            _ => return,
         }
+        self.resuming.push_back(id);
+        self.schedule();
     }
 
     /// Passes permits on that were given back outside.
@@ -535,9 +565,13 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         if let Some(gate) = entry.spec.gate.and_then(|gate| self.gates.get_mut(gate)) {
             gate.in_use += 1;
         }
-        if phase == Phase::Resuming {
+        if let Phase::Resuming | Phase::Abandoned { .. } = phase {
             self.resuming.retain(|resuming| *resuming != id);
-            self.enter(id, Phase::Running);
+            if phase == Phase::Resuming {
+                self.enter(id, Phase::Running);
+            } else {
+                self.count_abandoned_permits(id);
+            }
             return self.actions.push(Action::Resume(call));
         }
         if let Some(key) = entry.spec.key.clone() {

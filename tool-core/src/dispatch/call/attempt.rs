@@ -1,7 +1,7 @@
 //! A run of the tool, or of the layers around it, in the hands of a layer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use super::guard::{drop_quietly, lock, panic_text, try_lock};
@@ -32,16 +32,11 @@ impl Attempt {
             return Poll::Ready(Err(stopped()));
         }
         let Some(future) = body.as_mut() else { return Poll::Ready(Err(stopped())) };
+        let Some(entered) = self.call.enter(cx) else { return self.wait(cx, body) };
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
+        self.call.leave(entered);
         let outcome = match polled {
-            Ok(Poll::Pending) => {
-                *lock(&self.waker) = Some(cx.waker().clone());
-                drop(body);
-                if self.call.is_over() {
-                    self.stop();
-                }
-                return Poll::Pending;
-            }
+            Ok(Poll::Pending) => return self.wait(cx, body),
             Ok(Poll::Ready(outcome)) => outcome,
             Err(panic) if self.is_tool => Err(ToolError::panic(panic_text(panic))),
             Err(panic) => Err(ToolError::layer_panic(panic_text(panic))),
@@ -51,15 +46,29 @@ impl Attempt {
         Poll::Ready(outcome)
     }
 
+    /// Whoever ended the call meanwhile has left the rest to the poller.
+    fn wait(&self, cx: &Context<'_>, body: MutexGuard<'_, Option<ToolFuture<'static>>>) -> Poll<Outcome> {
+        *lock(&self.waker) = Some(cx.waker().clone());
+        drop(body);
+        if self.call.is_over() {
+            self.stop();
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn wake(&self) {
+        let waker = lock(&self.waker).take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     /// Drops it, unless it is polled right now: then its poller does.
     pub(crate) fn stop(&self) {
         let Some(future) = try_lock(&self.body).and_then(|mut body| body.take()) else { return };
         drop_quietly(future);
         self.call.end_attempt(self);
-        let waker = lock(&self.waker).take();
-        if let Some(waker) = waker {
-            waker.wake(); // a task that a layer has put it into ends, too
-        }
+        self.wake(); // a task that a layer has put it into ends, too
     }
 }
 

@@ -1,10 +1,11 @@
 //! One call from handed over to answered.
 //!
-//! [`task`] polls it, [`stop`] stops it, [`seat`] is what it runs on, [`pieces`] what it runs beside its body and [`attempt`] a run
-//! that a layer has in its hands.
+//! [`task`] polls it, [`stop`] stops it, [`seat`] is what it runs on, [`lending`] what becomes of that meanwhile, [`pieces`] what it
+//! runs beside its body and [`attempt`] a run that a layer has in its hands.
 
 mod attempt;
 mod guard;
+mod lending;
 mod pieces;
 mod seat;
 mod stop;
@@ -34,6 +35,7 @@ use crate::tool::ToolFuture;
 
 pub(crate) use attempt::Attempt;
 pub(crate) use guard::{drop_quietly, lock, panic_text, try_lock};
+pub(crate) use lending::WaitsForCalls;
 use pieces::Extra;
 pub(crate) use stop::{Stop, not_started};
 pub(crate) use task::CallTask;
@@ -198,10 +200,6 @@ impl Call {
         self.outcome().is_none() && self.started().is_none()
     }
 
-    pub(crate) fn forget_waker(&self) {
-        *lock(&self.waker) = None;
-    }
-
     pub(crate) fn set_waker(&self, waker: &Waker) {
         let mut stored = lock(&self.waker);
         if stored.as_ref().is_none_or(|stored| !stored.will_wake(waker)) {
@@ -232,6 +230,11 @@ impl Call {
             }
         }
         let Work { body: Body::Running(future), span, .. } = &mut *work else { return Poll::Ready(()) };
+        let Some(entered) = self.enter(cx) else {
+            self.set_waker(cx.waker());
+            drop(work);
+            return self.pending();
+        };
         let polled = {
             let _entered = span.as_deref().map(Span::enter);
             catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
@@ -240,6 +243,7 @@ impl Call {
             Ok(Poll::Pending) => {
                 self.set_waker(cx.waker());
                 drop(work);
+                self.leave(entered);
                 return self.pending();
             }
             Ok(Poll::Ready(outcome)) => outcome,
@@ -320,6 +324,9 @@ impl Call {
     /// Gives the call its one answer, lets go of what it held, and tells the batch.
     fn conclude(self: &Arc<Self>, outcome: Outcome) {
         let alive = self.end_pieces();
+        if alive {
+            self.tell_to_end();
+        }
         self.answer(outcome, alive);
     }
 

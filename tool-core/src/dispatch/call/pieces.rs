@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
+use super::lending::Lending;
 use super::{Call, Stop, lock};
 use crate::dispatch::batch::Batch;
 
@@ -16,8 +16,6 @@ pub(crate) struct Extra {
     pub(crate) edited: OnceLock<String>,
     pub(crate) token: OnceLock<CancellationToken>,
     pub(super) hold: Mutex<Hold>,
-    /// Tells a thread that the call's permits are back.
-    pub(super) regained: Notify,
     /// How often a layer has run the tool.
     pub(super) runs: AtomicU32,
     /// How often the tool was tried.
@@ -27,19 +25,24 @@ pub(crate) struct Extra {
 /// What of the call may run beside its body.
 #[derive(Default)]
 pub(super) struct Hold {
-    /// Threads, nested calls, and attempts in the hands of a layer.
+    /// Threads, and attempts in the hands of a layer.
     pub(super) pieces: usize,
+    /// Calls within it.
+    pub(super) nested: usize,
     /// Nothing more may begin.
     pub(super) closed: bool,
     /// A thread was asked for, and has not begun.
     pub(super) waits_for_thread: bool,
-    /// Nested batches that are waited for.
-    pub(super) waits_for_calls: usize,
-    /// Permits are back after a wait for nested calls.
-    pub(super) resumed: bool,
+    pub(super) lending: Lending,
     pub(super) abandoned: bool,
     pub(super) children: Vec<Weak<Batch>>,
     pub(super) attempts: Vec<Arc<Attempt>>,
+}
+
+impl Hold {
+    pub(super) fn has_any(&self) -> bool {
+        self.pieces + self.nested > 0
+    }
 }
 
 impl Call {
@@ -57,15 +60,20 @@ impl Call {
         for attempt in attempts {
             attempt.stop();
         }
-        lock(&extra.hold).pieces > 0
+        lock(&extra.hold).has_any()
     }
 
-    /// Begins a piece of work that cannot be dropped, unless the call is stopped.
-    pub(crate) fn begin_piece(self: &Arc<Self>) -> bool {
+    /// Begins a call within it, unless it is stopped.
+    pub(crate) fn begin_nested(&self) -> bool {
         let mut hold = lock(&self.extra().hold);
         let open = !hold.closed;
-        hold.pieces += usize::from(open);
+        hold.nested += usize::from(open);
         open
+    }
+
+    pub(crate) fn end_nested(self: &Arc<Self>) {
+        lock(&self.extra().hold).nested -= 1;
+        self.release();
     }
 
     pub(super) fn end_attempt(self: &Arc<Self>, attempt: &Attempt) {
@@ -73,7 +81,7 @@ impl Call {
         self.end_piece();
     }
 
-    pub(crate) fn end_piece(self: &Arc<Self>) {
+    fn end_piece(self: &Arc<Self>) {
         lock(&self.extra().hold).pieces -= 1;
         self.release();
     }
@@ -90,14 +98,20 @@ impl Call {
         }
         hold.pieces += 1;
         hold.waits_for_thread = false;
+        Self::thread_begins(&mut hold);
         true
+    }
+
+    pub(crate) fn end_on_thread(self: &Arc<Self>) {
+        Self::thread_ends(&mut lock(&self.extra().hold));
+        self.end_piece();
     }
 
     /// Whether something of the tool may run, in the hands of a layer or beside the body.
     pub(crate) fn is_at_work(&self) -> bool {
         self.extra.get().is_some_and(|extra| {
             let hold = lock(&extra.hold);
-            hold.pieces > hold.attempts.iter().filter(|attempt| !attempt.is_tool).count()
+            hold.pieces + hold.nested > hold.attempts.iter().filter(|attempt| !attempt.is_tool).count()
         })
     }
 
@@ -105,7 +119,7 @@ impl Call {
     pub(crate) fn has_nested(&self) -> bool {
         self.extra.get().is_some_and(|extra| {
             let hold = lock(&extra.hold);
-            hold.pieces > hold.attempts.len()
+            hold.pieces + hold.nested > hold.attempts.len()
         })
     }
 
@@ -132,44 +146,12 @@ impl Call {
         !hold.closed
     }
 
-    /// Whether it waits for one more nested batch, or one fewer.
-    pub(crate) fn waits_for_calls(&self, more: bool) {
-        {
-            let hold = &mut lock(&self.extra().hold).waits_for_calls;
-            *hold = if more { *hold + 1 } else { hold.saturating_sub(1) };
+    /// Has whoever polls what layers have in their hands do so again.
+    pub(super) fn wake_attempts(&self) {
+        let attempts = self.extra.get().map(|extra| lock(&extra.hold).attempts.clone());
+        for attempt in attempts.into_iter().flatten() {
+            attempt.wake();
         }
-        if more {
-            self.wake(); // a layer may have the tool polled elsewhere: the call's task lets go of the permits
-        }
-    }
-
-    pub(super) fn is_waiting_for_calls(&self) -> bool {
-        self.extra.get().is_some_and(|extra| {
-            let hold = lock(&extra.hold);
-            hold.waits_for_calls > 0 && hold.children.iter().filter_map(Weak::upgrade).any(|child| !child.is_done())
-        })
-    }
-
-    /// Its permits are back.
-    pub(crate) fn resumed(self: &Arc<Self>) {
-        lock(&self.extra().hold).resumed = true;
-        self.extra().regained.notify_one();
-        self.wake();
-    }
-
-    /// Waits until its permits are back, or it has no need of them any more.
-    pub(crate) async fn regained(&self) {
-        while !self.has_resumed() && self.seat().is_some() && self.outcome().is_none() {
-            self.extra().regained.notified().await;
-        }
-    }
-
-    pub(crate) fn has_resumed(&self) -> bool {
-        std::mem::take(&mut lock(&self.extra().hold).resumed)
-    }
-
-    pub(crate) fn park(self: &Arc<Self>) -> bool {
-        self.is_waiting_for_calls() && self.batch.engine.park(self)
     }
 
     /// An attempt in the hands of a layer is stopped with the call.

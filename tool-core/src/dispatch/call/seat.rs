@@ -46,14 +46,14 @@ impl Call {
 
     pub(super) fn leave_parent(&self) {
         if let Some(parent) = &self.batch.parent {
-            parent.end_piece();
+            parent.end_nested();
         }
     }
 
     /// Notes that it stays behind as abandoned work. False if it has ended meanwhile.
     pub(crate) fn is_left_behind(&self) -> bool {
         let mut hold = lock(&self.extra().hold);
-        let alive = self.seat.load(Ordering::SeqCst) != NOTHING && (hold.pieces > 0 || !self.is(GONE));
+        let alive = self.seat.load(Ordering::SeqCst) != NOTHING && (hold.has_any() || !self.is(GONE));
         hold.abandoned = alive;
         alive
     }
@@ -67,6 +67,11 @@ impl Call {
             let mut hold = lock(&extra.hold);
             if hold.pieces > 0 {
                 return;
+            }
+            if hold.nested > 0 {
+                drop(hold);
+                // Only what runs within it is left, on permits of its own.
+                return self.batch.engine.release_permits(self);
             }
             if std::mem::take(&mut hold.abandoned) {
                 drop(hold);
@@ -87,6 +92,7 @@ impl Call {
             BORROWED => self.batch.engine.give_back(),
             id => self.batch.engine.with(|scheduler| scheduler.settle(id)),
         }
+        self.try_again();
         self.leave_parent();
     }
 }

@@ -27,10 +27,7 @@ impl Call {
         if self.outcome().is_some() {
             return;
         }
-        self.flag(STOPPED);
-        if let Some(token) = self.extra.get().and_then(|extra| extra.token.get()) {
-            token.cancel();
-        }
+        self.tell_to_end();
         let (polled, begun, panic) = match try_lock(&self.work) {
             Some(mut work) => {
                 let begun = !matches!(work.body, Body::Waiting);
@@ -47,6 +44,14 @@ impl Call {
         let error = panic.map_or_else(|| why.error(self, started, alive), ToolError::panic);
         self.answer(Err(error), alive);
         self.wake(); // its task has nothing left to do but to end
+    }
+
+    /// Tells whatever of it cannot be dropped that nobody waits for it.
+    pub(super) fn tell_to_end(&self) {
+        self.flag(STOPPED);
+        if let Some(token) = self.extra.get().and_then(|extra| extra.token.get()) {
+            token.cancel();
+        }
     }
 
     /// Answers the call if it has not begun.

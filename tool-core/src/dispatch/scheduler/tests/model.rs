@@ -75,6 +75,9 @@ pub(super) enum Event {
     Park(usize),
     Resume(usize),
     Abandon(usize),
+    ReleasePermits(usize),
+    /// Something of an answered call wants to go on.
+    GoOn(usize),
     Settle(usize),
     Sweep,
 }
@@ -82,7 +85,7 @@ pub(super) enum Event {
 impl Event {
     /// Whether it cannot be sent for ever.
     pub(super) fn is_progress(self) -> bool {
-        !matches!(self, Self::Park(_) | Self::Sweep)
+        !matches!(self, Self::Park(_) | Self::ReleasePermits(_) | Self::GoOn(_) | Self::Sweep)
     }
 }
 
@@ -228,7 +231,9 @@ impl<'w> State<'w> {
             Running => [(!nested.is_empty()).then_some(Event::Park(task)), settle, abandon],
             Parked => [Some(Event::Resume(task)), settle, abandon],
             Resuming => [settle, abandon, None],
-            Abandoned { .. } => [settle, None, None],
+            Abandoned { .. } if nested.is_empty() => [settle, None, None],
+            Abandoned { with_permits: true } => [settle, Some(Event::ReleasePermits(task)), None],
+            Abandoned { with_permits: false } => [settle, (!self.resuming.contains(&task)).then_some(Event::GoOn(task)), None],
             Gone => [None; 3],
         };
         events.into_iter().flatten().collect()
@@ -329,6 +334,14 @@ impl<'w> State<'w> {
                 self.resuming.retain(|resuming| *resuming != task);
                 self.lives[task] = Abandoned { with_permits: self.lives[task] == Running };
                 self.machine.abandon(self.ids[task]);
+            }
+            Event::ReleasePermits(task) => {
+                self.lives[task] = Abandoned { with_permits: false };
+                self.machine.release_permits(self.ids[task]);
+            }
+            Event::GoOn(task) => {
+                self.resuming.push(task);
+                self.machine.resume(self.ids[task]);
             }
             Event::Settle(task) => {
                 self.resuming.retain(|resuming| *resuming != task);

@@ -23,7 +23,7 @@ impl<'w> State<'w> {
                 self.claim(first.is_some_and(|first| self.resuming[first] == task), "calls go on in turn");
                 self.claim(self.has_permit(), "a call goes on with a free permit");
                 self.resuming.retain(|resuming| *resuming != task);
-                self.lives[task] = Running;
+                self.lives[task] = if self.lives[task] == Resuming { Running } else { Abandoned { with_permits: true } };
             }
             Action::Deadlock(task) => {
                 self.claim(self.lives[task] == Waiting && self.waits_for_itself(task), "a deadlock is a call that waits for itself");
@@ -163,7 +163,7 @@ impl<'w> State<'w> {
     fn may_go_on(&self, task: usize) -> bool {
         let is_halted = self.halted.contains(&self.world.tasks[task].group);
         let waits = self.lives[task] == Waiting && !is_halted && self.waits_for(task).is_empty();
-        (waits || self.lives[task] == Resuming) && self.has_room(task)
+        (waits || self.resuming.contains(&task)) && self.has_room(task)
     }
 
     /// The calls that have to be settled, or else to start, before this one can go on: by its order, then by its key.

@@ -1,0 +1,167 @@
+//! The permits of a call that waits for calls within it: it lends them, and nothing of it is polled or goes on before they are
+//! back.
+
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use super::pieces::Hold;
+use super::{Call, lock};
+
+#[derive(Debug, Default)]
+pub(super) struct Lending {
+    permits: Permits,
+    /// Polls and threads of the call that are under way.
+    under_way: usize,
+    /// Futures of the call that wait for calls within it.
+    waits: usize,
+    /// Polls that could not begin.
+    tries: Vec<Waker>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Permits {
+    #[default]
+    Held,
+    Lent,
+    /// Lent, and asked for.
+    Wanted,
+}
+
+/// A poll that is under way on the permits of its call.
+#[derive(Debug)]
+#[must_use = "a poll that is over has to leave"]
+pub(super) struct Entered {
+    /// Calls that never had need of it are not counted.
+    is_counted: bool,
+}
+
+impl Hold {
+    fn enter(&mut self) -> Option<Entered> {
+        let held = self.lending.permits == Permits::Held;
+        self.lending.under_way += usize::from(held);
+        held.then_some(Entered { is_counted: true })
+    }
+
+    /// Whether nothing of the call is under way but calls within it.
+    fn only_waits(&self) -> bool {
+        let Lending { permits, under_way, waits, .. } = self.lending;
+        let mut children = self.children.iter().filter_map(Weak::upgrade);
+        permits == Permits::Held && under_way == 0 && waits > 0 && children.any(|child| !child.is_done())
+    }
+}
+
+impl Call {
+    /// Begins a poll of the call, or of what a layer has of it. If its permits are lent, asks for them, and has the poll tried
+    /// again when they are back.
+    pub(super) fn enter(self: &Arc<Self>, cx: &Context<'_>) -> Option<Entered> {
+        let Some(extra) = self.extra.get() else { return Some(Entered { is_counted: false }) };
+        if let Some(entered) = lock(&extra.hold).enter() {
+            return Some(entered);
+        }
+        self.batch.engine.with(|scheduler| {
+            let lending = &mut lock(&extra.hold).lending;
+            match self.seat() {
+                Some(id) if lending.permits == Permits::Lent => {
+                    lending.permits = Permits::Wanted;
+                    scheduler.resume(id);
+                }
+                Some(_) => {}
+                None => lending.permits = Permits::Held, // it is over, and has none to wait for
+            }
+        });
+        let mut hold = lock(&extra.hold);
+        let entered = hold.enter();
+        if entered.is_none() && !hold.lending.tries.iter().any(|waker| waker.will_wake(cx.waker())) {
+            hold.lending.tries.push(cx.waker().clone());
+        }
+        entered
+    }
+
+    /// A poll is over. Lends the permits if the call does nothing but wait for calls within it.
+    pub(super) fn leave(self: &Arc<Self>, entered: Entered) {
+        let Some(extra) = self.extra.get() else { return };
+        {
+            let mut hold = lock(&extra.hold);
+            hold.lending.under_way -= usize::from(entered.is_counted);
+            if !hold.only_waits() {
+                return;
+            }
+        }
+        self.batch.engine.with(|scheduler| {
+            let mut hold = lock(&extra.hold);
+            if let Some(id) = self.seat()
+                && hold.only_waits()
+                && scheduler.park(id)
+            {
+                hold.lending.permits = Permits::Lent;
+            }
+        });
+    }
+
+    /// Its permits are back.
+    pub(crate) fn resumed(&self) {
+        if let Some(extra) = self.extra.get() {
+            lock(&extra.hold).lending.permits = Permits::Held;
+            self.try_again();
+        }
+    }
+
+    /// Whoever could not enter tries again.
+    pub(super) fn try_again(&self) {
+        let tries = self.extra.get().map(|extra| std::mem::take(&mut lock(&extra.hold).lending.tries));
+        tries.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Whether a thread of it waits for permits.
+    pub(crate) fn is_wanting(&self) -> bool {
+        self.extra.get().is_some_and(|extra| {
+            let hold = lock(&extra.hold);
+            hold.pieces > 0 && hold.lending.permits == Permits::Wanted
+        })
+    }
+
+    pub(super) fn thread_begins(hold: &mut Hold) {
+        hold.lending.under_way += 1;
+    }
+
+    pub(super) fn thread_ends(hold: &mut Hold) {
+        hold.lending.under_way -= 1;
+    }
+}
+
+/// A call waits for calls within it.
+pub(crate) struct WaitsForCalls<'a> {
+    call: &'a Arc<Call>,
+    /// A thread that waits where it stands, and is no longer under way.
+    thread: bool,
+}
+
+impl<'a> WaitsForCalls<'a> {
+    pub(crate) fn new(call: &'a Arc<Call>) -> Self {
+        lock(&call.extra().hold).lending.waits += 1;
+        // The future may be polled by somebody the call knows nothing of: its own next poll lends the permits.
+        call.wake();
+        call.wake_attempts();
+        Self { call, thread: false }
+    }
+
+    /// The thread that made it stops here.
+    pub(crate) fn stop_thread(&mut self) {
+        self.thread = true;
+        self.call.leave(Entered { is_counted: true });
+    }
+
+    /// The thread goes on once the call has its permits.
+    pub(crate) async fn restart_thread(mut self) {
+        let Entered { .. } = std::future::poll_fn(|cx| self.call.enter(cx).map_or(Poll::Pending, Poll::Ready)).await;
+        self.thread = false; // it is counted again
+    }
+}
+
+impl Drop for WaitsForCalls<'_> {
+    fn drop(&mut self) {
+        let lending = &mut lock(&self.call.extra().hold).lending;
+        lending.waits -= 1;
+        lending.under_way += usize::from(self.thread); // it was given up on, and its thread goes on at once
+    }
+}
