@@ -72,13 +72,17 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
     let values: Vec<&Ident> = written.iter().map(|(_, _, value, _)| value).collect();
     let some = values.iter().map(|value| quote_spanned!(value.span()=> ::core::option::Option::Some(#value)));
     let mutability = (!written.is_empty()).then(|| quote!(mut));
-    quote! {
+    let checked = quote! {
         let #mutability #arguments = #call.arguments();
         #(#taken)*
         let (true, #(#some,)*) = (#arguments.is_ok(), #(#values,)*) else {
             return ::core::result::Result::Err(#arguments.into_error());
         };
-        ::core::mem::drop(#arguments);
+    };
+    // In a block: what is dropped while the function goes on would still have its place in the future.
+    match values.is_empty() {
+        true => quote!({ #checked }),
+        false => quote!(let (#(#values,)*) = { #checked (#(#values,)*) };),
     }
 }
 
