@@ -1,0 +1,74 @@
+//! Calls that wait for each other.
+
+use std::collections::BTreeSet;
+
+use crate::history::History;
+
+/// Whether the call was waiting for itself, or for a call that it is within, just before that time.
+pub(super) fn waits_for_itself(history: &History, call: usize, at: u64) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut ahead = blockers(history, call, at, true);
+    while let Some(next) = ahead.pop() {
+        if next == call || history.plan().is_within(call, next) {
+            return true;
+        }
+        if seen.insert(next) {
+            ahead.extend(blockers(history, next, at, true));
+        }
+    }
+    false
+}
+
+/// Calls that wait for each other when nothing more happens at that time.
+pub(super) fn cycle(history: &History, at: u64) -> Option<usize> {
+    let waits = |call: usize| !blockers(history, call, at, false).is_empty();
+    let reaches = |call: usize| {
+        let mut seen = BTreeSet::new();
+        let mut ahead = blockers(history, call, at, false);
+        while let Some(next) = ahead.pop() {
+            if next == call {
+                return true;
+            }
+            if seen.insert(next) {
+                ahead.extend(blockers(history, next, at, false));
+            }
+        }
+        false
+    };
+    (0..history.lives.len()).filter(|&call| history.lives[call].is_waiting(at) && waits(call)).find(|&call| reaches(call))
+}
+
+/// All calls that have to end before this one can go on. `just_before`: what happened at that time may not have happened yet.
+pub(super) fn blockers(history: &History, call: usize, at: u64, just_before: bool) -> Vec<usize> {
+    let life = &history.lives[call];
+    let is_open = |other: usize| if just_before { history.lives[other].settled >= at } else { history.lives[other].settled > at };
+    if !is_open(call) || life.submitted.is_none_or(|came| came > at) {
+        return Vec::new();
+    }
+    let holds = |other: usize| {
+        let other = &history.lives[other];
+        other.started <= at && if just_before { other.dead >= at } else { other.dead > at }
+    };
+    let has_started = if just_before { life.started < at } else { life.started <= at };
+    if has_started {
+        let waits = life.waits.iter().any(|(from, to)| *from <= at && if just_before { *to >= at } else { *to > at });
+        let within = |other: &usize| history.call(*other).parent == Some(call);
+        let came = |other: &usize| history.lives[*other].submitted.is_some_and(|came| came <= at);
+        let children: Vec<_> = (call..history.lives.len()).filter(within).filter(came).filter(|&child| is_open(child)).collect();
+        // Of several calls, one may be answered already, and nobody told.
+        let may_be_answered = |child: usize| !just_before && history.plan().batches[history.call(child).batch].calls.len() > 1;
+        let is_certain = waits && !children.iter().any(|&child| may_be_answered(child));
+        return if is_certain { children } else { Vec::new() };
+    }
+    let plan = history.call(call);
+    let key = history.key(call);
+    let same_key = |other: usize| key.is_some() && history.key(other) == key;
+    let holders = (0..history.lives.len())
+        .filter(|&other| other != call && same_key(other) && holds(other) && !history.plan().is_within(call, other));
+    let before = history.plan().batches[plan.batch].calls[..plan.position].iter().copied();
+    let ahead = before.filter(|&earlier| {
+        let is_barrier = plan.kind.exclusive || history.call(earlier).kind.exclusive;
+        (is_barrier || same_key(earlier)) && is_open(earlier)
+    });
+    holders.chain(ahead).collect()
+}

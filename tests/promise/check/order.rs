@@ -1,0 +1,47 @@
+//! Declared order: barriers in a batch, and keys across the dispatcher.
+
+use crate::history::{History, NEVER};
+
+pub(super) fn check(history: &History, faults: &mut Vec<String>) {
+    for batch in &history.plan().batches {
+        for (at, &earlier) in batch.calls.iter().enumerate() {
+            for &later in &batch.calls[at + 1..] {
+                check_barrier(history, earlier, later, faults);
+            }
+        }
+    }
+    let keyed: Vec<usize> =
+        history.all().filter(|(call, _, life)| life.started != NEVER && history.key(*call).is_some()).map(|(call, ..)| call).collect();
+    for &one in &keyed {
+        for &other in keyed.iter().filter(|&&other| other > one) {
+            check_keys(history, one, other, faults);
+        }
+    }
+}
+
+fn check_barrier(history: &History, earlier: usize, later: usize, faults: &mut Vec<String>) {
+    if !history.call(earlier).kind.exclusive && !history.call(later).kind.exclusive {
+        return;
+    }
+    let began = history.lives[later].started;
+    let was_there = history.lives[earlier].submitted.is_some() || history.lives[earlier].opened.is_some();
+    if began != NEVER && was_there && history.lives[earlier].gone() > began {
+        faults.push(format!("call {later} starts at {began}, before call {earlier} is settled"));
+    }
+}
+
+fn check_keys(history: &History, one: usize, other: usize, faults: &mut Vec<String>) {
+    let plan = history.plan();
+    if history.key(one) != history.key(other) || plan.is_within(other, one) || plan.is_within(one, other) {
+        return;
+    }
+    let (first, second) = (&history.lives[one], &history.lives[other]);
+    let apart = first.surely_alive <= second.started || second.surely_alive <= first.started;
+    if !apart {
+        faults.push(format!("calls {one} and {other} run at once with one key"));
+    }
+    let same_batch = history.call(one).batch == history.call(other).batch;
+    if same_batch && second.started < first.started {
+        faults.push(format!("call {other} starts before call {one}, which has the same key"));
+    }
+}

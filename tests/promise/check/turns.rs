@@ -1,0 +1,27 @@
+//! A message that arrives bit by bit starts a call early only when every earlier one is complete and started.
+
+use crate::history::{History, NEVER};
+
+use super::codes::is_turn;
+
+pub(super) fn check(history: &History, faults: &mut Vec<String>) {
+    for (batch, plan) in history.plan().batches.iter().enumerate() {
+        if !is_turn(history, batch) {
+            continue;
+        }
+        for (at, &call) in plan.calls.iter().enumerate() {
+            let began = history.lives[call].started;
+            let is_early = began != NEVER && history.courses[batch].ended.is_none_or(|ended| began < ended);
+            let behind = plan.calls[..at].iter().find(|&&earlier| {
+                let life = &history.lives[earlier];
+                // What a caller that gave up was not told may have been answered at any time.
+                let settled = life.answer().map_or(0, |answer| answer.finished);
+                life.submitted.is_none_or(|came| came > began) && life.cut_off.is_none_or(|cut| cut > began)
+                    || life.started != NEVER && life.started.min(settled.max(life.gone())) > began
+            });
+            if let Some(earlier) = behind.filter(|_| is_early) {
+                faults.push(format!("call {call} starts at {began}, before call {earlier}, while its message arrives"));
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What can run does: free permits are used, by nested work first, then by batches in turn, in call order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::history::{History, NEVER};
+use crate::known_faults;
+use crate::world::Verdict;
+
+use super::codes::is_turn;
+use super::cycles;
+
+/// How often another batch may be served before one that waits, for each time that it is served itself.
+const OVERTAKEN: usize = 2;
+
+pub(super) fn check(history: &History, faults: &mut Vec<String>) {
+    let mut eager: Vec<usize> = Vec::new();
+    let mut overtaken: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    let mut given_up_since = BTreeMap::new();
+    for &at in &history.times {
+        let still = Scene::at(history, at);
+        faults.extend(still.idle_permits());
+        let starts: Vec<usize> = history.all().filter(|(.., life)| life.started == at).map(|(call, ..)| call).collect();
+        let passed = eager.iter().filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &starts));
+        let undecoded = history.all().filter(|(_, call, life)| !call.is_sound() && life.settled == at).map(|(_, call, _)| call.batch);
+        let served =
+            undecoded.filter(|_| known_faults::UNDECODED_CALLS_TAKE_TURNS).chain(starts.iter().map(|&call| history.call(call).batch));
+        let passed = passed.copied().collect();
+        check_turns_taken(history, at, &passed, &starts, faults);
+        check_turns_of_batches(history, at, &passed, &starts, &served.collect(), &mut overtaken, faults);
+        if let Some(call) = cycles::cycle(history, at) {
+            faults.push(format!("at {at}: call {call} waits for itself"));
+        }
+        still.check_grace(&mut given_up_since, faults);
+        eager = (0..history.lives.len()).filter(|&call| still.wants_a_permit(call)).collect();
+    }
+}
+
+/// Whether it may have been held up in between by a call that started now.
+fn flickers(history: &History, call: usize, starts: &[usize]) -> bool {
+    let plan = history.call(call);
+    let is_in_its_way = |&other: &usize| {
+        let same_tool = plan.kind.concurrency.is_some() && history.call(other).name == plan.name;
+        let same_key = history.key(call).is_some() && history.key(call) == history.key(other);
+        same_tool || same_key
+    };
+    starts.iter().any(is_in_its_way)
+}
+
+/// Of those that wanted a permit before, `passed` got none, though `starts` did.
+fn check_turns_taken(history: &History, at: u64, passed: &BTreeSet<usize>, starts: &[usize], faults: &mut Vec<String>) {
+    for &waiting in passed {
+        for &started in starts {
+            let (first, second) = (history.call(waiting), history.call(started));
+            if first.depth > 0 && second.depth == 0 {
+                faults.push(format!("at {at}: call {started} starts before call {waiting}, which is nested"));
+            }
+            if first.batch == second.batch && first.position < second.position {
+                faults.push(format!("at {at}: call {started} starts before call {waiting} of the same batch"));
+            }
+        }
+    }
+}
+
+/// As long as a batch waits, others are served as often as it is.
+fn check_turns_of_batches(
+    history: &History,
+    at: u64,
+    passed: &BTreeSet<usize>,
+    starts: &[usize],
+    served: &BTreeSet<usize>,
+    overtaken: &mut BTreeMap<(usize, usize), usize>,
+    faults: &mut Vec<String>,
+) {
+    let batch = |call: &usize| history.call(*call).batch;
+    let top = |call: &&usize| history.call(**call).depth == 0;
+    let waiting: BTreeSet<usize> = passed.iter().filter(top).map(batch).filter(|batch| !served.contains(batch)).collect();
+    overtaken.retain(|(one, _), _| waiting.contains(one));
+    for &one in &waiting {
+        for other in starts.iter().filter(top).map(batch) {
+            let times = overtaken.entry((one, other)).or_default();
+            *times += 1;
+            if *times == OVERTAKEN + 1 {
+                faults.push(format!("at {at}: batch {other} is served over and over while batch {one} waits"));
+            }
+        }
+    }
+}
+
+/// How things are when nothing more happens at a time.
+struct Scene<'a> {
+    history: &'a History,
+    at: u64,
+    /// Calls that may hold permits.
+    holding: Vec<usize>,
+    queued: usize,
+}
+
+impl<'a> Scene<'a> {
+    fn at(history: &'a History, at: u64) -> Self {
+        let holds = |call: usize| {
+            let life = &history.lives[call];
+            if life.is_waiting(at) && life.settled > at {
+                return false;
+            }
+            let runs = life.started <= at && life.settled > at || life.runs.iter().any(|run| run.is_alive(at));
+            runs || known_faults::ANSWERED_PARENTS_KEEP_PERMITS && life.started <= at && at < life.dead
+        };
+        let holding = (0..history.lives.len()).filter(|&call| holds(call)).collect();
+        Self { history, at, holding, queued: history.queued(at) }
+    }
+
+    /// Permits that nobody uses, though somebody could.
+    fn idle_permits(&self) -> Vec<String> {
+        let limit = self.history.plan().world.limit;
+        if self.holding.len() + self.queued >= limit {
+            return Vec::new();
+        }
+        let calls = 0..self.history.lives.len();
+        let idle = calls.clone().filter(|&call| self.wants_a_permit(call));
+        let idle = idle.map(|call| format!("at {}: call {call} could run and does not; {:?} of {limit} run", self.at, self.holding));
+        let stuck = calls.filter(|&call| self.could_go_on(call));
+        let stuck = stuck.map(|call| format!("at {}: call {call} could go on and does not; {:?} of {limit} run", self.at, self.holding));
+        idle.chain(stuck).collect()
+    }
+
+    /// Whether all that the call waits for is a permit of the dispatcher.
+    fn wants_a_permit(&self, call: usize) -> bool {
+        let (plan, life) = (self.history.call(call), &self.history.lives[call]);
+        let course = &self.history.courses[plan.batch];
+        let bounds = &self.history.plan().world.bounds;
+        let is_here = life.submitted.is_some_and(|came| came <= self.at) && life.settled > self.at && life.started > self.at;
+        let may_run = plan.is_sound() && plan.position < bounds.calls && plan.depth <= bounds.nesting && course.over() > self.at;
+        let is_decided = plan.word.is_none_or(|word| {
+            let is_allowed = matches!(word.verdict, Verdict::Allow | Verdict::Edit(_));
+            is_allowed && life.decided.is_some_and(|decided| decided <= self.at)
+        });
+        let has_thread = !plan.kind.is_sync || self.queued == 0;
+        is_here
+            && may_run
+            && !self.may_be_answered(call)
+            && is_decided
+            && has_thread
+            && self.is_in_turn(call)
+            && self.has_tool_permit(call)
+            && !self.is_held_up(call)
+    }
+
+    /// Whether it may have an answer that nobody was told.
+    fn may_be_answered(&self, call: usize) -> bool {
+        let history = self.history;
+        let is_told = history.lives[call].answer().is_some() || history.lives[call].started != NEVER;
+        let has_small_queue = history.plan().world.bounds.queue < history.lives.len();
+        let has_threads = history.lives.iter().any(|life| life.runs.iter().any(|run| run.on_thread));
+        !is_told && (has_small_queue || has_threads || history.call(call).parent.is_some())
+    }
+
+    /// Whether the message has arrived so far that it may start.
+    fn is_in_turn(&self, call: usize) -> bool {
+        let plan = self.history.call(call);
+        let has_ended = self.history.courses[plan.batch].ended.is_some_and(|ended| ended <= self.at);
+        let mut before = self.history.plan().batches[plan.batch].calls[..plan.position].iter();
+        !is_turn(self.history, plan.batch)
+            || has_ended
+            || before.all(|&earlier| {
+                let life = &self.history.lives[earlier];
+                life.started.min(life.settled) <= self.at
+            })
+    }
+
+    fn has_tool_permit(&self, call: usize) -> bool {
+        let plan = self.history.call(call);
+        let held = self.holding.iter().filter(|&&other| self.history.call(other).name == plan.name).count();
+        plan.kind.concurrency.is_none_or(|most| held + if plan.kind.is_sync { self.queued } else { 0 } < most)
+    }
+
+    /// Whether order or a key, or what may have taken one, is in its way.
+    fn is_held_up(&self, call: usize) -> bool {
+        let history = self.history;
+        let (plan, key) = (history.call(call), history.key(call));
+        let has_key = |other: usize| {
+            let (life, is_sync) = (&history.lives[other], history.call(other).kind.is_sync);
+            let may_wait_for_thread = is_sync && self.queued > 0 && life.submitted.is_some_and(|came| came <= self.at);
+            history.key(other) == key && (life.started <= self.at || may_wait_for_thread) && life.dead > self.at
+        };
+        let mut others = (0..history.lives.len()).filter(|&other| other != call && !history.plan().is_within(call, other));
+        if key.is_some() && others.any(has_key) {
+            return true;
+        }
+        history.plan().batches[plan.batch].calls[..plan.position].iter().any(|&earlier| {
+            let (before, life) = (history.call(earlier), &history.lives[earlier]);
+            let is_barrier = plan.kind.exclusive || before.kind.exclusive;
+            // What it was to be keyed by before the policy had its word, or what does not decode, may count too.
+            let may_share_key = plan.kind.serialize_by == before.kind.serialize_by && key.is_some();
+            (is_barrier || may_share_key) && life.dead > self.at
+        })
+    }
+
+    /// Whether it waited for calls within it that are all answered.
+    fn could_go_on(&self, call: usize) -> bool {
+        let (history, life) = (self.history, &self.history.lives[call]);
+        let is_waiting = life.is_waiting(self.at) && life.settled > self.at && self.has_tool_permit(call);
+        let open = |(_, child, life): (usize, &crate::plan::Call, &crate::history::Life)| {
+            child.parent == Some(call) && life.submitted.is_some_and(|came| came <= self.at) && life.settled > self.at
+        };
+        is_waiting && !history.all().any(open)
+    }
+
+    /// What only given-up work holds up is answered after a while.
+    fn check_grace(&self, since: &mut BTreeMap<usize, u64>, faults: &mut Vec<String>) {
+        let (history, at) = (self.history, self.at);
+        let grace = history.plan().world.bounds.grace;
+        let runs = history.lives.iter().any(|life| life.started <= at && life.settled > at);
+        let undecided = history.all().any(|(_, call, life)| {
+            life.submitted.is_some_and(|came| came <= at)
+                && life.settled > at
+                && call.word.is_some()
+                && life.decided.is_none_or(|decided| decided > at)
+        });
+        for (call, plan, life) in history.all() {
+            let waits = life.submitted.is_some_and(|came| came <= at) && life.settled > at && life.started > at;
+            if !waits || runs || undecided || !self.is_in_turn(call) || life.settled == NEVER {
+                since.remove(&call);
+                continue;
+            }
+            let since = *since.entry(call).or_insert(at);
+            if at - since > 2 * grace + 10 {
+                faults.push(format!("at {at}: call {call} of batch {} waits for given-up work since {since}", plan.batch));
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Draws worlds.
+
+use proptest::collection::vec;
+use proptest::option::weighted;
+use proptest::prelude::*;
+
+use crate::world::{
+    Arguments, Arrival, Ask, Bounds, Caller, End, Kind, Message, Mischief, Script, SerializeBy, Step, Timeout, Tool, Turn, TurnEnd,
+    Verdict, Word, World,
+};
+
+/// Any world: most are small and crowded, some are large.
+pub(crate) fn world() -> impl Strategy<Value = World> {
+    let limit = prop_oneof![12 => 1..=8_usize, 1 => Just(64)];
+    let setup = (limit, 1..=4_usize, timeout(), bounds(), prop::bool::weighted(0.4), prop::bool::weighted(0.4), vec(kind(), 1..4));
+    let messages = prop_oneof![
+        8 => vec(message(6), 1..4),
+        3 => vec(message(16), 1..5),
+        1 => vec(message(40), 1..5),
+    ];
+    (setup, messages).prop_map(|((limit, threads, timeout, bounds, has_policy, has_layer, kinds), messages)| World {
+        limit,
+        threads,
+        timeout,
+        bounds,
+        has_policy,
+        has_layer,
+        kinds,
+        messages,
+    })
+}
+
+fn timeout() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![4 => (20..400_u64).prop_map(Some), 2 => Just(Some(120_000)), 1 => Just(None)]
+}
+
+fn bounds() -> impl Strategy<Value = Bounds> {
+    let calls = prop_oneof![6 => Just(1024), 1 => 0..10_usize];
+    let queue = prop_oneof![6 => Just(16_384), 1 => 0..10_usize];
+    let nesting = prop_oneof![6 => Just(8), 1 => 0..3_usize];
+    let output_bytes = prop_oneof![Just(256 << 10), Just(400)];
+    (calls, queue, nesting, output_bytes, 50..500_u64).prop_map(|(calls, queue, nesting, output_bytes, grace)| Bounds {
+        calls,
+        queue,
+        nesting,
+        output_bytes,
+        grace,
+    })
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    let serialize_by = prop_oneof![
+        4 => Just(SerializeBy::Nothing),
+        2 => Just(SerializeBy::Bed),
+        1 => Just(SerializeBy::Room),
+        1 => Just(SerializeBy::Both),
+    ];
+    let timeout = prop_oneof![4 => Just(Timeout::Inherited), 3 => (1..300_u64).prop_map(Timeout::After), 1 => Just(Timeout::Never)];
+    let retry =
+        prop_oneof![4 => Just((false, None)), 1 => Just((true, None)), 2 => (1..4_u32, 1..50_u64).prop_map(|retry| (true, Some(retry)))];
+    (weighted(0.4, 1..4_usize), prop::bool::weighted(0.15), serialize_by, timeout, retry).prop_map(
+        |(concurrency, exclusive, serialize_by, timeout, (repeatable, retry))| Kind {
+            concurrency,
+            exclusive,
+            serialize_by,
+            timeout,
+            repeatable,
+            retry,
+            is_sync: false,
+        },
+    )
+}
+
+fn message(most: usize) -> impl Strategy<Value = Message> {
+    let at = prop_oneof![2 => Just(0), 3 => 0..60_u64];
+    (at, caller(), vec(ask(), 0..=most)).prop_map(|(at, caller, calls)| Message { at, caller, calls })
+}
+
+fn caller() -> impl Strategy<Value = Caller> {
+    prop_oneof![
+        6 => Just(Caller::Awaits),
+        2 => (0..300_u64).prop_map(Caller::Drops),
+        2 => (1..4_u32, 0..500_u64).prop_map(|(polls, pause)| Caller::Stalls(polls, pause)),
+        2 => (0..100_u64).prop_map(Caller::Reads),
+        1 => (0..50_u64, 0..300_u64).prop_map(|(pause, after)| Caller::ReadsAndDrops(pause, after)),
+        4 => turn().prop_map(Caller::Turn),
+    ]
+}
+
+fn turn() -> impl Strategy<Value = Turn> {
+    let pause = || prop_oneof![3 => Just(0), 2 => 0..40_u64];
+    let arrival = prop_oneof![
+        6 => Just(Arrival::Whole),
+        4 => (0..80_u64).prop_map(Arrival::Later),
+        1 => (0..80_u64).prop_map(Arrival::CutOff),
+        1 => Just(Arrival::Never),
+    ];
+    let end = prop_oneof![4 => Just(TurnEnd::Finishes), 1 => Just(TurnEnd::Reads), 1 => Just(TurnEnd::Cancels), 1 => Just(TurnEnd::Drops)];
+    (vec((pause(), arrival), 1..6), 0..200_u64, end).prop_map(|(arrivals, rest, end)| Turn { arrivals, rest, end })
+}
+
+/// A call, whose tool makes calls itself now and then.
+fn ask() -> impl Strategy<Value = Ask> {
+    let leaf = ask_with(prop_oneof![5 => sleep(), 1 => Just(Step::Yield)].boxed());
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        let patience = weighted(0.2, 0..100_u64);
+        let dispatch = (vec(inner, 0..4), patience).prop_map(|(calls, patience)| Step::Dispatch(calls, patience));
+        ask_with(prop_oneof![4 => sleep(), 1 => Just(Step::Yield), 2 => dispatch].boxed())
+    })
+}
+
+fn sleep() -> impl Strategy<Value = Step> {
+    prop_oneof![6 => 0..60_u64, 1 => 0..1000_u64].prop_map(Step::Sleep)
+}
+
+fn ask_with(step: BoxedStrategy<Step>) -> BoxedStrategy<Ask> {
+    let script = (prop_oneof![8 => Just(0), 1 => 1..4_u32], vec(step, 0..4), end(), prop::bool::weighted(0.03));
+    let script = script.prop_map(|(failures, steps, end, panics_when_dropped)| Script { failures, steps, end, panics_when_dropped });
+    (tool(), arguments(), 0..3_u8, 0..2_u8, script, word(), mischief())
+        .prop_map(|(tool, arguments, bed, room, script, word, mischief)| Ask { tool, arguments, bed, room, script, word, mischief })
+        .boxed()
+}
+
+fn tool() -> impl Strategy<Value = Tool> {
+    prop_oneof![
+        14 => (0..3_usize).prop_map(Tool::Drawn),
+        3 => Just(Tool::Answer),
+        2 => Just(Tool::Block),
+        1 => Just(Tool::BlockInTurn),
+        1 => Just(Tool::BlockAlone),
+        1 => Just(Tool::BlockForBed),
+        1 => Just(Tool::Unknown),
+    ]
+}
+
+fn arguments() -> impl Strategy<Value = Arguments> {
+    prop_oneof![
+        40 => Just(Arguments::Good),
+        1 => Just(Arguments::NotJson),
+        1 => Just(Arguments::NoObject),
+        1 => Just(Arguments::WrongType),
+        1 => Just(Arguments::TooLong),
+        1 => Just(Arguments::TooDeep),
+    ]
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![
+        20 => Just(End::Text),
+        1 => (0..2000_usize).prop_map(End::Long),
+        2 => Just(End::Error),
+        1 => Just(End::Fatal),
+        1 => Just(End::BadArguments),
+        1 => Just(End::Panic),
+        1 => Just(End::PanicWhenShown),
+        1 => Just(End::PanicWhenWritten),
+        1 => Just(End::Unwritable),
+        2 => Just(End::Never),
+    ]
+}
+
+fn word() -> impl Strategy<Value = Word> {
+    let verdict = prop_oneof![
+        12 => Just(Verdict::Allow),
+        1 => Just(Verdict::Refuse),
+        2 => (0..3_u8).prop_map(Verdict::Edit),
+        1 => Just(Verdict::EditBadly),
+        1 => Just(Verdict::Panic),
+        1 => Just(Verdict::Hang),
+    ];
+    (prop_oneof![2 => Just(0), 1 => 0..50_u64], verdict).prop_map(|(after, verdict)| Word { after, verdict })
+}
+
+fn mischief() -> impl Strategy<Value = Mischief> {
+    prop_oneof![
+        12 => Just(Mischief::None),
+        1 => (0..50_u64).prop_map(Mischief::Wait),
+        1 => Just(Mischief::Panic),
+        1 => Just(Mischief::Never),
+        1 => Just(Mischief::Again),
+        1 => Just(Mischief::Detach),
+        1 => (0..50_u64).prop_map(Mischief::LeaveBehind),
+        1 => Just(Mischief::Swallow),
+        1 => (0..50_u64).prop_map(Mischief::GiveUp),
+    ]
+}

@@ -1,0 +1,29 @@
+//! The promise itself: n calls in, n results out, in call order, whatever happens.
+//!
+//! Each case draws a dispatcher with its tools, messages for it and what becomes of each call, lets all that happen on a paused
+//! clock, and judges what was noted against a model of the contract. `PROMISE_CASES=10000 cargo test --test promise` draws more,
+//! `PROMISE_SEED=7` begins with another; a case that fails says by which seed it comes again.
+
+#![cfg(test)] // for clippy, which allows `unwrap` in tests
+
+mod body;
+mod callers;
+mod cases;
+mod check;
+mod draw;
+mod history;
+mod known_faults;
+mod layers;
+mod plan;
+mod policy;
+mod run;
+mod stage;
+mod threads;
+mod tools;
+mod trace;
+mod world;
+
+#[test]
+fn whatever_happens_each_call_is_answered_and_each_rule_is_kept() {
+    cases::run_all();
+}

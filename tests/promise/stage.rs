@@ -1,0 +1,85 @@
+//! What the tools, the policy, the layers and the callers of a case share.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tool_core::ToolResult;
+
+use crate::plan::Plan;
+use crate::threads::Threads;
+use crate::trace::{Trace, What};
+
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) plan: Plan,
+    pub(crate) trace: Arc<Trace>,
+    pub(crate) threads: Arc<Threads>,
+}
+
+type Results = Pin<Box<dyn Future<Output = Vec<ToolResult>> + Send>>;
+
+/// A batch whose results somebody waits for; notes when it is handed over, when it returns and when it is dropped.
+pub(crate) struct Waiting<'a> {
+    stage: &'a Stage,
+    batch: usize,
+    results: Option<Results>,
+    begun: bool,
+}
+
+impl Stage {
+    pub(crate) fn note(&self, what: What) {
+        self.trace.note(what);
+    }
+
+    /// Waits for the results of a batch that is not handed over yet.
+    pub(crate) fn hand_over(&self, batch: usize, results: impl Future<Output = Vec<ToolResult>> + Send + 'static) -> Waiting<'_> {
+        Waiting { stage: self, batch, results: Some(Box::pin(results)), begun: false }
+    }
+
+    /// Waits for the results of a batch.
+    pub(crate) fn wait_for(&self, batch: usize, results: impl Future<Output = Vec<ToolResult>> + Send + 'static) -> Waiting<'_> {
+        Waiting { stage: self, batch, results: Some(Box::pin(results)), begun: true }
+    }
+
+    pub(crate) fn note_results(&self, batch: usize, results: &[ToolResult]) {
+        for (&call, result) in self.plan.batches[batch].calls.iter().zip(results) {
+            self.trace.note_result(call, result);
+        }
+        self.note(What::Returns { batch, results: results.len() });
+    }
+}
+
+impl Future for Waiting<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if !std::mem::replace(&mut this.begun, true) {
+            this.stage.note(What::Begins { batch: this.batch });
+        }
+        let parent = this.stage.plan.batches[this.batch].parent;
+        if let Some(parent) = parent {
+            this.stage.note(What::Waits(parent));
+        }
+        let Some(results) = &mut this.results else { return Poll::Ready(()) };
+        let Poll::Ready(results) = results.as_mut().poll(cx) else { return Poll::Pending };
+        if let Some(parent) = parent {
+            this.stage.note(What::GoesOn(parent));
+        }
+        this.stage.note_results(this.batch, &results);
+        this.results = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.results.take().is_some() && self.begun {
+            self.stage.note(What::Drops { batch: self.batch });
+            if let Some(parent) = self.stage.plan.batches[self.batch].parent {
+                self.stage.note(What::GoesOn(parent));
+            }
+        }
+    }
+}
