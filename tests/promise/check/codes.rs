@@ -48,7 +48,7 @@ fn check_code(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
 }
 
 /// Whether it came on top of all that is taken.
-fn is_too_much(history: &History, call: usize, at: u64) -> bool {
+pub(super) fn is_too_much(history: &History, call: usize, at: u64) -> bool {
     let (plan, bounds) = (history.call(call), &history.plan().world.bounds);
     let waits = |life: &Life| {
         let came = life.opened.or(life.submitted).is_some_and(|came| came <= at);
@@ -62,10 +62,13 @@ fn is_too_much(history: &History, call: usize, at: u64) -> bool {
 fn is_stopped(history: &History, call: usize, at: u64) -> bool {
     let batch = history.call(call).batch;
     let course = &history.courses[batch];
-    let given_up = |life: &Life| life.settled <= at && life.runs.iter().any(|run| run.on_thread && run.end() >= at);
+    let given_up = |(call, _, life): (usize, &Call, &Life)| {
+        let is_over = life.settled <= at || history.deadline(call).is_some_and(|deadline| deadline <= at);
+        is_over && life.runs.iter().any(|run| run.on_thread && run.end() >= at)
+    };
     let ended_before = course.ended.is_some_and(|ended| history.lives[call].submitted.is_none_or(|came| came >= ended));
     let has_no_thread = history.call(call).kind.is_sync && history.queued.iter().any(|(from, queued)| *from <= at && *queued > 0);
-    has_no_thread || course.over() <= at || history.lives.iter().any(given_up) || ended_before
+    has_no_thread || course.over() <= at || history.all().any(given_up) || ended_before
 }
 
 /// Whether it was stopped for a reason, and may run on if that is what its answer says.

@@ -49,26 +49,33 @@ pub(super) fn blockers(history: &History, call: usize, at: u64, just_before: boo
         let other = &history.lives[other];
         other.started <= at && if just_before { other.dead >= at } else { other.dead > at }
     };
-    let has_started = if just_before { life.started < at } else { life.started <= at };
-    if has_started {
-        let waits = life.waits.iter().any(|(from, to)| *from <= at && if just_before { *to >= at } else { *to > at });
-        let within = |other: &usize| history.call(*other).parent == Some(call);
-        let came = |other: &usize| history.lives[*other].submitted.is_some_and(|came| came <= at);
-        let children: Vec<_> = (call..history.lives.len()).filter(within).filter(came).filter(|&child| is_open(child)).collect();
-        // Of several calls, one may be answered already, and nobody told.
-        let may_be_answered = |child: usize| !just_before && history.plan().batches[history.call(child).batch].calls.len() > 1;
-        let is_certain = waits && !children.iter().any(|&child| may_be_answered(child));
-        return if is_certain { children } else { Vec::new() };
+    let mut blockers = Vec::new();
+    if life.started <= at {
+        blockers.extend(children(history, call, at, just_before).into_iter().filter(|&child| is_open(child)));
     }
-    let plan = history.call(call);
-    let key = history.key(call);
-    let same_key = |other: usize| key.is_some() && history.key(other) == key;
-    let holders = (0..history.lives.len())
-        .filter(|&other| other != call && same_key(other) && holds(other) && !history.plan().is_within(call, other));
-    let before = history.plan().batches[plan.batch].calls[..plan.position].iter().copied();
-    let ahead = before.filter(|&earlier| {
-        let is_barrier = plan.kind.exclusive || history.call(earlier).kind.exclusive;
-        (is_barrier || same_key(earlier)) && is_open(earlier)
-    });
-    holders.chain(ahead).collect()
+    if life.started > at || just_before && life.started == at {
+        let plan = history.call(call);
+        let key = history.key(call);
+        let same_key = |other: usize| key.is_some() && history.key(other) == key;
+        let is_within = |other: usize| history.plan().is_within(call, other);
+        blockers.extend((0..history.lives.len()).filter(|&other| other != call && same_key(other) && holds(other) && !is_within(other)));
+        let before = history.plan().batches[plan.batch].calls[..plan.position].iter().copied();
+        blockers.extend(before.filter(|&earlier| {
+            let is_barrier = plan.kind.exclusive || history.call(earlier).kind.exclusive;
+            (is_barrier || same_key(earlier)) && is_open(earlier)
+        }));
+    }
+    blockers
+}
+
+/// The calls within a call that it certainly waits for.
+fn children(history: &History, call: usize, at: u64, just_before: bool) -> Vec<usize> {
+    let waits = history.lives[call].waits.iter().any(|(from, to)| *from <= at && if just_before { *to >= at } else { *to > at });
+    let is_here = |child: usize| {
+        let came = history.lives[child].submitted.is_some_and(|came| came <= at);
+        // Of several calls, one may be answered already, and nobody told.
+        let is_alone = history.plan().batches[history.call(child).batch].calls.len() == 1;
+        history.call(child).parent == Some(call) && came && (just_before || is_alone)
+    };
+    if waits { (call..history.lives.len()).filter(|&child| is_here(child)).collect() } else { Vec::new() }
 }

@@ -2,6 +2,8 @@
 
 use crate::history::{History, NEVER};
 
+use super::codes::is_too_much;
+
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     for batch in &history.plan().batches {
         for (at, &earlier) in batch.calls.iter().enumerate() {
@@ -24,6 +26,9 @@ fn check_barrier(history: &History, earlier: usize, later: usize, faults: &mut V
         return;
     }
     let began = history.lives[later].started;
+    if history.lives[earlier].opened.is_some_and(|opened| is_too_much(history, earlier, opened)) {
+        return; // it found no place when it opened, and will not run
+    }
     let was_there = history.lives[earlier].submitted.is_some() || history.lives[earlier].opened.is_some();
     if began != NEVER && was_there && history.lives[earlier].gone() > began {
         faults.push(format!("call {later} starts at {began}, before call {earlier} is settled"));
@@ -41,7 +46,9 @@ fn check_keys(history: &History, one: usize, other: usize, faults: &mut Vec<Stri
         faults.push(format!("calls {one} and {other} run at once with one key"));
     }
     let same_batch = history.call(one).batch == history.call(other).batch;
-    if same_batch && second.started < first.started {
+    // Nobody could know by what key it would go before the policy had its word.
+    let was_known = first.decided.is_none_or(|decided| decided < second.started);
+    if same_batch && was_known && second.started < first.started {
         faults.push(format!("call {other} starts before call {one}, which has the same key"));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::history::{History, NEVER};
 
-use super::codes::is_turn;
+use super::codes::{is_too_much, is_turn};
 
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     for (batch, plan) in history.plan().batches.iter().enumerate() {
@@ -14,6 +14,14 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
             let is_early = began != NEVER && history.courses[batch].ended.is_none_or(|ended| began < ended);
             let behind = plan.calls[..at].iter().find(|&&earlier| {
                 let life = &history.lives[earlier];
+                // One that found no place when it opened will not run, and holds up nobody.
+                if life.opened.is_some_and(|opened| is_too_much(history, earlier, opened)) {
+                    return false;
+                }
+                // Nobody sees when a call begins to wait for a thread.
+                if history.call(earlier).kind.is_sync && life.answer().is_none() {
+                    return false;
+                }
                 // What a caller that gave up was not told may have been answered at any time.
                 let settled = life.answer().map_or(0, |answer| answer.finished);
                 life.submitted.is_none_or(|came| came > began) && life.cut_off.is_none_or(|cut| cut > began)

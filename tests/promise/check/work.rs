@@ -22,8 +22,12 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         let starts: Vec<usize> = history.all().filter(|(.., life)| life.started == at).map(|(call, ..)| call).collect();
         let passed = eager.iter().filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &starts));
         let undecoded = history.all().filter(|(_, call, life)| !call.is_sound() && life.settled == at).map(|(_, call, _)| call.batch);
-        let served =
-            undecoded.filter(|_| known_faults::UNDECODED_CALLS_TAKE_TURNS).chain(starts.iter().map(|&call| history.call(call).batch));
+        // Nobody sees when a call begins to wait for a thread.
+        let unseen = history.all().filter(|(_, call, _)| call.kind.is_sync && still.queued > 0).map(|(_, call, _)| call.batch);
+        let served = undecoded
+            .filter(|_| known_faults::UNDECODED_CALLS_TAKE_TURNS)
+            .chain(unseen)
+            .chain(starts.iter().map(|&call| history.call(call).batch));
         let passed = passed.copied().collect();
         check_turns_taken(history, at, &passed, &starts, faults);
         check_turns_of_batches(history, at, &passed, &starts, &served.collect(), &mut overtaken, faults);
@@ -209,7 +213,9 @@ impl<'a> Scene<'a> {
     fn check_grace(&self, since: &mut BTreeMap<usize, u64>, faults: &mut Vec<String>) {
         let (history, at) = (self.history, self.at);
         let grace = history.plan().world.bounds.grace;
-        let runs = history.lives.iter().any(|life| life.started <= at && life.settled > at);
+        let runs = self.queued > 0 || history.lives.iter().any(|life| life.started <= at && life.settled > at);
+        // Those behind it wait anew when one is answered.
+        let runs = runs || history.lives.iter().any(|life| life.settled == at);
         let undecided = history.all().any(|(_, call, life)| {
             life.submitted.is_some_and(|came| came <= at)
                 && life.settled > at
