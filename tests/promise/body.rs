@@ -35,6 +35,10 @@ async fn script(stage: &Stage, cx: &CallContext, call: usize) -> End {
                     None => waiting.await,
                 }
             }
+            Act::DispatchTwo(batches) => {
+                let [one, other] = batches.map(|batch| stage.hand_over(batch, cx.dispatch(stage.plan.tool_calls(batch))));
+                tokio::join!(one, other);
+            }
         }
     }
     let end = plan.end_of(cx.attempt());
@@ -57,6 +61,9 @@ pub(crate) fn hold(stage: &Stage, cx: &CallContext, call: usize) -> End {
     let end = plan.end_of(cx.attempt());
     if end == End::Never {
         stage.block(FOR_EVER);
+    }
+    if cx.cancellation().is_cancelled() {
+        stage.note(What::Told(call));
     }
     leave(stage, call, end)
 }

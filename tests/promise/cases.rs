@@ -21,6 +21,9 @@ const CASES: u64 = 400;
 /// Time to look for a smaller case that fails as well.
 const SHRINK_MILLIS: u32 = 60_000;
 
+/// Bytes of stack to draw calls within calls on.
+const STACK: usize = 64 << 20;
+
 pub(crate) fn run_all() {
     let cases = variable("PROMISE_CASES").unwrap_or(CASES);
     let drawn = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() << 20);
@@ -41,7 +44,7 @@ pub(crate) fn run_all() {
     };
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
+            thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).unwrap();
         }
     });
     let failures = failures.into_inner().unwrap();
@@ -88,7 +91,7 @@ fn describe(plan: &Plan) -> String {
     let world = &plan.world;
     let mut lines = vec![
         format!("limit {}, threads {}, timeout {:?}, {:?}", world.limit, world.threads, world.timeout, world.bounds),
-        format!("policy {}, layer {}", world.has_policy, world.has_layer),
+        format!("policy {}, layer {:?}, idle {:?}", world.has_policy, world.layered, world.idle),
     ];
     lines.extend(world.kinds.iter().enumerate().map(|(at, kind)| format!("drawn_{at}: {kind:?}")));
     for (at, batch) in plan.batches.iter().enumerate() {

@@ -5,29 +5,48 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 
 use crate::world::{
-    Arguments, Arrival, Ask, Bounds, Caller, End, Kind, Message, Mischief, Script, SerializeBy, Step, Timeout, Tool, Turn, TurnEnd,
-    Verdict, Word, World,
+    Arguments, Arrival, Ask, Bounds, Caller, End, Kind, Layered, Message, Mischief, Script, SerializeBy, Step, Timeout, Tool, Turn,
+    TurnEnd, Verdict, Word, World,
 };
 
 /// Any world: most are small and crowded, some are large.
 pub(crate) fn world() -> impl Strategy<Value = World> {
     let limit = prop_oneof![12 => 1..=8_usize, 1 => Just(64)];
-    let setup = (limit, 1..=4_usize, timeout(), bounds(), prop::bool::weighted(0.4), prop::bool::weighted(0.4), vec(kind(), 1..4));
+    let setup = (limit, 1..=4_usize, timeout(), bounds(), prop::bool::weighted(0.4), layered(), vec(kind(), 1..4));
     let messages = prop_oneof![
         8 => vec(message(6), 1..4),
         3 => vec(message(16), 1..5),
         1 => vec(message(40), 1..5),
     ];
-    (setup, messages).prop_map(|((limit, threads, timeout, bounds, has_policy, has_layer, kinds), messages)| World {
-        limit,
-        threads,
-        timeout,
-        bounds,
-        has_policy,
-        has_layer,
-        kinds,
-        messages,
+    (setup, messages, weighted(0.3, 0..200_u64), prop::bool::weighted(0.3)).prop_map(|(setup, messages, idle, is_calm)| {
+        let (limit, threads, timeout, bounds, has_policy, layered, kinds) = setup;
+        let mut world = World { limit, threads, timeout, bounds, has_policy, layered, idle, kinds, messages };
+        if is_calm {
+            world.messages.iter_mut().flat_map(|message| &mut message.calls).for_each(calm);
+        }
+        world
     })
+}
+
+fn layered() -> impl Strategy<Value = Layered> {
+    prop_oneof![5 => Just(Layered::None), 3 => Just(Layered::All), 2 => Just(Layered::OneTool)]
+}
+
+/// Nothing goes wrong with the call, nor with those within it: what is left is order and limits.
+fn calm(ask: &mut Ask) {
+    ask.arguments = Arguments::Good;
+    ask.mischief = Mischief::None;
+    ask.script.end = End::Text;
+    ask.script.failures = 0;
+    ask.script.panics_when_dropped = false;
+    ask.word.verdict = Verdict::Allow;
+    for step in &mut ask.script.steps {
+        match step {
+            Step::Dispatch(asks, _) => asks.iter_mut().for_each(calm),
+            Step::DispatchTwo(asks) => asks.iter_mut().flatten().for_each(calm),
+            Step::Sleep(_) | Step::Yield => {}
+        }
+    }
 }
 
 fn timeout() -> impl Strategy<Value = Option<u64>> {
@@ -35,17 +54,21 @@ fn timeout() -> impl Strategy<Value = Option<u64>> {
 }
 
 fn bounds() -> impl Strategy<Value = Bounds> {
-    let calls = prop_oneof![6 => Just(1024), 1 => 0..10_usize];
-    let queue = prop_oneof![6 => Just(16_384), 1 => 0..10_usize];
+    let calls = prop_oneof![8 => Just(1024), 1 => 0..10_usize];
+    let queue = prop_oneof![8 => Just(16_384), 1 => 0..10_usize];
     let nesting = prop_oneof![6 => Just(8), 1 => 0..3_usize];
     let output_bytes = prop_oneof![Just(256 << 10), Just(400)];
-    (calls, queue, nesting, output_bytes, 50..500_u64).prop_map(|(calls, queue, nesting, output_bytes, grace)| Bounds {
-        calls,
-        queue,
-        nesting,
-        output_bytes,
-        grace,
-    })
+    let batch_output_bytes = prop_oneof![4 => Just(4 << 20), 1 => 0..2000_usize];
+    (calls, queue, nesting, output_bytes, batch_output_bytes, 50..500_u64).prop_map(
+        |(calls, queue, nesting, output_bytes, batch_output_bytes, grace)| Bounds {
+            calls,
+            queue,
+            nesting,
+            output_bytes,
+            batch_output_bytes,
+            grace,
+        },
+    )
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -104,8 +127,9 @@ fn ask() -> impl Strategy<Value = Ask> {
     let leaf = ask_with(prop_oneof![5 => sleep(), 1 => Just(Step::Yield)].boxed());
     leaf.prop_recursive(4, 24, 4, |inner| {
         let patience = weighted(0.2, 0..100_u64);
-        let dispatch = (vec(inner, 0..4), patience).prop_map(|(calls, patience)| Step::Dispatch(calls, patience));
-        ask_with(prop_oneof![4 => sleep(), 1 => Just(Step::Yield), 2 => dispatch].boxed())
+        let dispatch = (vec(inner.clone(), 0..4), patience).prop_map(|(calls, patience)| Step::Dispatch(calls, patience));
+        let two = [vec(inner.clone(), 0..3), vec(inner, 0..3)].prop_map(Step::DispatchTwo);
+        ask_with(prop_oneof![6 => sleep(), 2 => Just(Step::Yield), 5 => dispatch, 1 => two].boxed())
     })
 }
 
@@ -178,6 +202,7 @@ fn mischief() -> impl Strategy<Value = Mischief> {
         1 => Just(Mischief::Panic),
         1 => Just(Mischief::Never),
         1 => Just(Mischief::Again),
+        1 => Just(Mischief::Twice),
         1 => Just(Mischief::Detach),
         1 => (0..50_u64).prop_map(Mischief::LeaveBehind),
         1 => Just(Mischief::Swallow),

@@ -1,5 +1,6 @@
 //! A trace, sorted by call and batch.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::plan::{Call, Key, Plan};
@@ -53,8 +54,12 @@ pub(crate) struct Life {
     pub(crate) polls: Vec<Moment>,
     /// From when to when it waited for calls within it.
     pub(crate) waits: Vec<(u64, u64)>,
+    /// The batches that it waits for, as the trace goes on.
+    waits_for: BTreeSet<usize>,
     pub(crate) answers: Vec<(Moment, End)>,
     pub(crate) known: Vec<(Moment, Answer)>,
+    /// Whether its thread was told to end.
+    pub(crate) told: bool,
     /// When it began to run, if it did.
     pub(crate) started: u64,
     /// When it was answered, or nobody waited any more.
@@ -74,6 +79,20 @@ impl Life {
     pub(crate) fn gone(&self) -> u64 {
         let ran = self.runs.iter().map(Run::end).max().unwrap_or(0);
         ran.max(self.answer().map_or(0, |answer| answer.finished))
+    }
+
+    fn wait(&mut self, at: u64, batch: usize) {
+        if self.waits_for.is_empty() {
+            self.waits.push((at, NEVER));
+        }
+        self.waits_for.insert(batch);
+    }
+
+    fn go_on(&mut self, at: u64, batch: usize) {
+        self.waits_for.remove(&batch);
+        if let Some((_, to)) = self.waits.last_mut().filter(|_| self.waits_for.is_empty()) {
+            *to = at;
+        }
     }
 
     pub(crate) fn is_waiting(&self, at: u64) -> bool {
@@ -110,6 +129,8 @@ pub(crate) struct History {
     pub(crate) courses: Vec<Course>,
     /// How much work waited for a thread from when on.
     pub(crate) queued: Vec<(u64, usize)>,
+    /// When somebody heard that nothing was alive.
+    pub(crate) idle: Option<Moment>,
     /// Every time at which something happened.
     pub(crate) times: Vec<u64>,
 }
@@ -119,7 +140,7 @@ impl History {
         let entries = stage.trace.entries();
         let lives = vec![Life::default(); stage.plan.calls.len()];
         let courses = vec![Course::default(); stage.plan.batches.len()];
-        let mut history = Self { stage, entries: Vec::new(), lives, courses, queued: Vec::new(), times: Vec::new() };
+        let mut history = Self { stage, entries: Vec::new(), lives, courses, queued: Vec::new(), idle: None, times: Vec::new() };
         for (place, entry) in entries.iter().enumerate() {
             history.add(Moment { place, at: entry.at }, &entry.what);
         }
@@ -164,20 +185,13 @@ impl History {
             What::Returns { batch, results } => self.courses[*batch].returned = Some((moment, *results)),
             What::Asks(call) => self.lives[*call].asked.push(at),
             What::Decides(call) => self.lives[*call].decided = Some(at),
+            What::Told(call) => self.lives[*call].told = true,
+            What::Idle => self.idle = Some(moment),
             What::AsksInVain(_) | What::Rests(_) => {}
             What::Layer(call) => _ = self.lives[*call].layered.get_or_insert(moment),
             What::Poll(call) => self.lives[*call].polls.push(moment),
-            What::Waits(call) => {
-                let waits = &mut self.lives[*call].waits;
-                if waits.last().is_none_or(|(_, to)| *to != NEVER) {
-                    waits.push((at, NEVER));
-                }
-            }
-            What::GoesOn(call) => {
-                if let Some((_, to)) = self.lives[*call].waits.last_mut() {
-                    *to = at;
-                }
-            }
+            What::Waits { call, batch } => self.lives[*call].wait(at, *batch),
+            What::GoesOn { call, batch } => self.lives[*call].go_on(at, *batch),
             What::Enters { call, on_thread, attempt, key, deadline } => {
                 let run = Run { on_thread: *on_thread, attempt: *attempt, key: key.clone(), deadline: *deadline, from: moment, to: None };
                 self.lives[*call].runs.push(run);

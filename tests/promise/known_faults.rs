@@ -9,3 +9,6 @@ pub(crate) const ANSWERED_PARENTS_KEEP_PERMITS: bool = true;
 
 /// A call whose arguments do not decode waits for its turn, which counts as one of its batch, until it is answered.
 pub(crate) const UNDECODED_CALLS_TAKE_TURNS: bool = true;
+
+/// A thread whose call was answered by a layer is not told that nobody waits any more.
+pub(crate) const THREADS_LEFT_BY_A_LAYER_ARE_NOT_TOLD: bool = true;

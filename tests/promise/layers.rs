@@ -66,6 +66,11 @@ async fn act(mischief: Mischief, mut inner: CallService, context: CallContext) -
         Mischief::Panic => panic!("on purpose"),
         Mischief::Never => std::future::pending().await,
         Mischief::Again => drop(inner.call(context.clone()).await),
+        Mischief::Twice => {
+            let (first, second) = (inner.call(context.clone()), inner.call(context));
+            let (first, second) = tokio::join!(first, second);
+            return Ok(first.and(second)?);
+        }
         Mischief::Detach => return Ok(tokio::spawn(inner.call(context)).await??),
         Mischief::LeaveBehind(millis) => {
             drop(tokio::spawn(inner.call(context)));

@@ -5,12 +5,15 @@ use tool_core::ToolCall;
 
 use crate::known_faults;
 use crate::world::{
-    ARGUMENT_BYTES, ARGUMENT_DEPTH, Arguments, Ask, Caller, End, Kind, Mischief, SerializeBy, Step, Timeout, Tool, TurnEnd, Verdict, Word,
-    World,
+    ARGUMENT_BYTES, ARGUMENT_DEPTH, Arguments, Ask, Caller, End, Kind, Layered, Mischief, SerializeBy, Step, Timeout, Tool, TurnEnd,
+    Verdict, Word, World,
 };
 
 /// Calls of a case at most; those behind are left out.
 const MOST_CALLS: usize = 200;
+
+/// The name of the first drawn tool.
+pub(crate) const FIRST_DRAWN: &str = "drawn_0";
 
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -56,6 +59,7 @@ pub(crate) enum Act {
     Yield,
     /// A batch, and for how long it waits for that.
     Dispatch(usize, Option<u64>),
+    DispatchTwo([usize; 2]),
 }
 
 /// What calls exclude each other by.
@@ -104,7 +108,7 @@ impl Plan {
         let is_bounded = around.bounded || kind.time(&self.world).is_some();
         let ends = around.given_up || is_bounded;
         let decided = around.given_up || around.bounded;
-        let nests = !kind.is_sync && ask.script.steps.iter().any(|step| matches!(step, Step::Dispatch(..)));
+        let nests = !kind.is_sync && ask.script.steps.iter().any(|step| matches!(step, Step::Dispatch(..) | Step::DispatchTwo(_)));
         let verdict = if ask.word.verdict == Verdict::Hang && !decided { Verdict::Allow } else { ask.word.verdict };
         let end = match ask.script.end {
             End::Never if ends || kind.is_sync => End::Never,
@@ -114,9 +118,14 @@ impl Plan {
             _ if nests && kind.retry.is_some() => End::Text,
             end => end,
         };
+        let is_layered = match self.world.layered {
+            Layered::None => false,
+            Layered::All => true,
+            Layered::OneTool => name == FIRST_DRAWN,
+        };
         let mischief = match ask.mischief {
             Mischief::Never if !ends => Mischief::None,
-            Mischief::Again if nests => Mischief::None,
+            Mischief::Again | Mischief::Twice if nests => Mischief::None,
             Mischief::Detach | Mischief::LeaveBehind(_) if nests && known_faults::PARENTS_IN_TASKS_OF_A_LAYER => Mischief::None,
             mischief => mischief,
         };
@@ -136,7 +145,7 @@ impl Plan {
             end,
             panics_when_dropped: ask.script.panics_when_dropped && !kind.is_sync,
             word: self.world.has_policy.then_some(Word { verdict, ..ask.word }),
-            mischief: if self.world.has_layer { mischief } else { Mischief::None },
+            mischief: if is_layered { mischief } else { Mischief::None },
             kind,
         });
         let inside = Around { bounded: is_bounded, ..around };
@@ -148,7 +157,8 @@ impl Plan {
         match step {
             Step::Sleep(millis) => Some(Act::Sleep(millis)),
             Step::Yield => Some(Act::Yield),
-            Step::Dispatch(..) if self.calls[call].kind.is_sync => None,
+            Step::Dispatch(..) | Step::DispatchTwo(_) if self.calls[call].kind.is_sync => None,
+            Step::DispatchTwo(asks) => Some(Act::DispatchTwo(asks.map(|asks| self.add_batch(0, Caller::Awaits, Some(call), asks, inside)))),
             Step::Dispatch(asks, patience) => Some(Act::Dispatch(self.add_batch(0, Caller::Awaits, Some(call), asks, inside), patience)),
         }
     }

@@ -10,13 +10,13 @@ use tool_core::{Dispatcher, ToolCall};
 
 use crate::callers;
 use crate::layers::Mischievous;
-use crate::plan::Plan;
+use crate::plan::{FIRST_DRAWN, Plan};
 use crate::policy::decide;
 use crate::stage::Stage;
 use crate::threads::Threads;
 use crate::tools::tools;
 use crate::trace::{Trace, What};
-use crate::world::{ARGUMENT_BYTES, ARGUMENT_DEPTH};
+use crate::world::{ARGUMENT_BYTES, ARGUMENT_DEPTH, Layered};
 
 /// What happened in a case, and what is wrong with how it ended.
 pub(crate) struct Outcome {
@@ -41,6 +41,9 @@ async fn happen(plan: Plan) -> Outcome {
     let mut faults = Vec::new();
     let roots = (0..stage.plan.batches.len()).filter(|&batch| stage.plan.batches[batch].parent.is_none());
     let callers: Vec<_> = roots.map(|batch| tokio::spawn(callers::call(Arc::clone(&stage), dispatcher.clone(), batch))).collect();
+    if let Some(millis) = stage.plan.world.idle {
+        tokio::spawn(wait_until_idle(Arc::clone(&stage), dispatcher.clone(), millis));
+    }
     for caller in callers {
         match timeout(LONG, caller).await {
             Ok(Ok(())) => {}
@@ -52,6 +55,12 @@ async fn happen(plan: Plan) -> Outcome {
         faults = after_the_end(&stage, &dispatcher).await;
     }
     Outcome { stage, faults }
+}
+
+async fn wait_until_idle(stage: Arc<Stage>, dispatcher: Dispatcher, millis: u64) {
+    sleep(Duration::from_millis(millis)).await;
+    dispatcher.idle().await;
+    stage.note(What::Idle);
 }
 
 fn dispatcher(stage: &Arc<Stage>) -> Dispatcher {
@@ -67,6 +76,7 @@ fn dispatcher(stage: &Arc<Stage>) -> Dispatcher {
             limits.calls = world.bounds.calls;
             limits.queue = world.bounds.queue;
             limits.nesting = world.bounds.nesting;
+            limits.batch_output_bytes = world.bounds.batch_output_bytes;
             limits.output_bytes = world.bounds.output_bytes;
             limits.grace = Duration::from_millis(world.bounds.grace);
         });
@@ -74,10 +84,12 @@ fn dispatcher(stage: &Arc<Stage>) -> Dispatcher {
         let stage = Arc::clone(stage);
         dispatcher = dispatcher.with_policy(move |proposal| decide(Arc::clone(&stage), proposal));
     }
-    if world.has_layer {
-        dispatcher = dispatcher.with_layer(Mischievous(Arc::clone(stage)));
+    let layer = Mischievous(Arc::clone(stage));
+    match world.layered {
+        Layered::None => dispatcher,
+        Layered::All => dispatcher.with_layer(layer),
+        Layered::OneTool => dispatcher.with_tool_layer(FIRST_DRAWN, layer).unwrap(),
     }
-    dispatcher
 }
 
 /// All is given back: permits and keys are there for the next message.

@@ -59,13 +59,13 @@ impl Future for Waiting<'_> {
             this.stage.note(What::Begins { batch: this.batch });
         }
         let parent = this.stage.plan.batches[this.batch].parent;
-        if let Some(parent) = parent {
-            this.stage.note(What::Waits(parent));
+        if let Some(call) = parent {
+            this.stage.note(What::Waits { call, batch: this.batch });
         }
         let Some(results) = &mut this.results else { return Poll::Ready(()) };
         let Poll::Ready(results) = results.as_mut().poll(cx) else { return Poll::Pending };
-        if let Some(parent) = parent {
-            this.stage.note(What::GoesOn(parent));
+        if let Some(call) = parent {
+            this.stage.note(What::GoesOn { call, batch: this.batch });
         }
         this.stage.note_results(this.batch, &results);
         this.results = None;
@@ -77,8 +77,8 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.results.take().is_some() && self.begun {
             self.stage.note(What::Drops { batch: self.batch });
-            if let Some(parent) = self.stage.plan.batches[self.batch].parent {
-                self.stage.note(What::GoesOn(parent));
+            if let Some(call) = self.stage.plan.batches[self.batch].parent {
+                self.stage.note(What::GoesOn { call, batch: self.batch });
             }
         }
     }

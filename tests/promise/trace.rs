@@ -67,8 +67,14 @@ pub(crate) enum What {
     /// A poll ends.
     Rests(usize),
     /// It waits for calls within it.
-    Waits(usize),
-    GoesOn(usize),
+    Waits {
+        call: usize,
+        batch: usize,
+    },
+    GoesOn {
+        call: usize,
+        batch: usize,
+    },
     /// The tool knows its answer.
     Answers(usize, End),
     /// The tool's future is dropped, or its thread is done.
@@ -76,6 +82,10 @@ pub(crate) enum What {
         call: usize,
         on_thread: bool,
     },
+    /// A thread that is to end is told so.
+    Told(usize),
+    /// Nothing that the dispatcher started is alive.
+    Idle,
     /// Work waits for a thread: so much after this.
     Queued(usize),
     Known(usize, Answer),

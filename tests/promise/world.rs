@@ -10,10 +10,21 @@ pub(crate) struct World {
     pub(crate) timeout: Option<u64>,
     pub(crate) bounds: Bounds,
     pub(crate) has_policy: bool,
-    pub(crate) has_layer: bool,
+    pub(crate) layered: Layered,
+    /// When somebody begins to wait until it is idle.
+    pub(crate) idle: Option<u64>,
     /// Tools whose behavior is drawn; those in [`Tool`] that have attributes come on top.
     pub(crate) kinds: Vec<Kind>,
     pub(crate) messages: Vec<Message>,
+}
+
+/// Which calls have a layer around them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layered {
+    None,
+    All,
+    /// Those of the first drawn tool.
+    OneTool,
 }
 
 /// The bounds of a dispatcher that are drawn.
@@ -23,6 +34,7 @@ pub(crate) struct Bounds {
     pub(crate) queue: usize,
     pub(crate) nesting: usize,
     pub(crate) output_bytes: usize,
+    pub(crate) batch_output_bytes: usize,
     pub(crate) grace: u64,
 }
 
@@ -168,6 +180,8 @@ pub(crate) enum Step {
     Yield,
     /// Calls within the call, and for how long it waits for them.
     Dispatch(Vec<Ask>, Option<u64>),
+    /// Two batches at once.
+    DispatchTwo([Vec<Ask>; 2]),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,6 +231,8 @@ pub(crate) enum Mischief {
     Never,
     /// Calls again when the first call is answered.
     Again,
+    /// Calls twice at once, and passes on an error if there is one.
+    Twice,
     /// Moves the call to a task, and waits for that.
     Detach,
     /// Moves the call to a task, and answers after a while.

@@ -41,6 +41,11 @@ fn check_batch(history: &History, batch: usize, faults: &mut Vec<String>) {
     if results != plan.calls.len() {
         faults.push(format!("batch {batch} has {results} results for {} calls", plan.calls.len()));
     }
+    let bytes = |&call: &usize| history.lives[call].answer().filter(|answer| answer.code == "ok").map_or(0, |answer| answer.content.len());
+    let (most, all) = (history.plan().world.bounds.batch_output_bytes, plan.calls.iter().map(bytes).sum::<usize>());
+    if all > most + 400 * plan.calls.len() {
+        faults.push(format!("batch {batch} has outputs of {all} bytes"));
+    }
     let answered = plan.calls.iter().map(|&call| history.lives[call].settled).max().unwrap_or(returned.at);
     let at_once = match &plan.caller {
         Caller::Awaits => plan.parent.is_none(),

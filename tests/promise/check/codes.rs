@@ -112,6 +112,8 @@ fn check_outcome(plan: &Call, life: &Life, answer: &Answer, on_thread: bool) -> 
     let expected = match plan.mischief {
         Mischief::None | Mischief::Wait(_) => is_own,
         Mischief::Detach => is_own || (code == "middleware_error" && last == Some("panic")),
+        // Of two at once one is refused; which of two errors comes first does not matter.
+        Mischief::Twice => code == "middleware_error" || is_own && code != "ok",
         Mischief::Panic => matches!(code, "panic" | "middleware_error"),
         Mischief::Never => false,
         Mischief::Again => {

@@ -53,8 +53,10 @@ pub(super) fn blockers(history: &History, call: usize, at: u64, just_before: boo
     if life.started <= at {
         blockers.extend(children(history, call, at, just_before).into_iter().filter(|&child| is_open(child)));
     }
-    if life.started > at || just_before && life.started == at {
-        let plan = history.call(call);
+    let plan = history.call(call);
+    // Before that, it may yet be refused.
+    let is_decided = plan.word.is_none() || life.decided.is_some_and(|decided| decided <= at);
+    if is_decided && (life.started > at || just_before && life.started == at) {
         let key = history.key(call);
         let same_key = |other: usize| key.is_some() && history.key(other) == key;
         let is_within = |other: usize| history.plan().is_within(call, other);

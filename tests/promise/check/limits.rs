@@ -12,28 +12,48 @@ struct Holding {
     threads: BTreeSet<usize>,
     /// Those whose poll is under way.
     polled: BTreeSet<usize>,
+    /// The batches that calls wait for.
+    waits: BTreeSet<(usize, usize)>,
+}
+
+impl Holding {
+    /// Takes note of an entry. Says whether a call may hold a permit now that held none before.
+    fn note(&mut self, what: &What) -> bool {
+        match *what {
+            What::Poll(call) => {
+                self.polled.insert(call);
+                return self.tasks.insert(call);
+            }
+            What::Enters { call, on_thread: true, .. } => return self.threads.insert(call),
+            What::GoesOn { call, batch } => {
+                self.waits.remove(&(call, batch));
+                return self.polled.contains(&call) && self.tasks.insert(call);
+            }
+            What::Waits { call, batch } => {
+                self.waits.insert((call, batch));
+                self.tasks.remove(&call);
+            }
+            What::Rests(call) => {
+                self.polled.remove(&call);
+                if self.waits.iter().any(|(waiting, _)| *waiting == call) {
+                    self.tasks.remove(&call);
+                }
+            }
+            What::Leaves { call, on_thread: false } => {
+                self.polled.remove(&call);
+                self.tasks.remove(&call);
+            }
+            What::Leaves { call, on_thread: true } => _ = self.threads.remove(&call),
+            _ => {}
+        }
+        false
+    }
 }
 
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     let mut holding = Holding::default();
     for entry in &history.entries {
-        let counts = match entry.what {
-            What::Poll(call) => {
-                holding.polled.insert(call);
-                holding.tasks.insert(call)
-            }
-            What::Enters { call, on_thread: true, .. } => holding.threads.insert(call),
-            What::Rests(call) => holding.polled.remove(&call) && false,
-            What::Waits(call) => holding.tasks.remove(&call) && false,
-            What::GoesOn(call) => holding.polled.contains(&call) && holding.tasks.insert(call),
-            What::Leaves { call, on_thread: false, .. } => {
-                holding.polled.remove(&call);
-                holding.tasks.remove(&call) && false
-            }
-            What::Leaves { call, on_thread: true } => holding.threads.remove(&call) && false,
-            _ => false,
-        };
-        if counts {
+        if holding.note(&entry.what) {
             faults.extend(too_many(history, &holding).map(|what| format!("at {}: {what}", entry.at)));
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::history::{History, Life, NEVER};
+use crate::known_faults;
 use crate::plan::Call;
 use crate::trace::What;
 use crate::world::Mischief;
@@ -14,6 +15,13 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         check_ends(history, call, faults);
         check_attempts(call, plan, life, faults);
         check_policy(call, plan, life, faults);
+        let is_left =
+            matches!(plan.mischief, Mischief::LeaveBehind(_) | Mischief::GiveUp(_)) && known_faults::THREADS_LEFT_BY_A_LAYER_ARE_NOT_TOLD;
+        let outlived = !is_left && life.runs.iter().any(|run| run.on_thread && run.end() > life.settled && run.to.is_some());
+        let is_alive = life.runs.iter().any(|run| run.on_thread && run.end() < life.settled);
+        if outlived && !life.told || is_alive && life.told && history.deadline(call).is_none_or(|deadline| deadline > life.gone()) {
+            faults.push(format!("a thread of call {call} is {} to end", if life.told { "told" } else { "not told" }));
+        }
         for run in &life.runs {
             if *keys.entry(run.key.clone()).or_insert(call) != call {
                 faults.push(format!("call {call} has another call's idempotency key"));
@@ -26,6 +34,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
             }
         }
     }
+    check_idle(history, faults);
     for entry in &history.entries {
         if let What::AsksInVain(id) = &entry.what {
             faults.push(format!("the policy is asked about `{id}`, which cannot run"));
@@ -91,6 +100,19 @@ fn check_attempts(call: usize, plan: &Call, life: &Life, faults: &mut Vec<String
         }
         if next.attempt != run.attempt + 1 {
             faults.push(format!("attempt {} of call {call} follows attempt {}", next.attempt, run.attempt));
+        }
+    }
+}
+
+/// Whoever hears that nothing is alive can rely on that.
+fn check_idle(history: &History, faults: &mut Vec<String>) {
+    let Some(idle) = history.idle else { return };
+    for (call, plan, life) in history.all() {
+        let runs = life.runs.iter().any(|run| run.from < idle && run.to.is_none_or(|to| to > idle));
+        let came = life.opened.into_iter().chain(life.submitted).min().is_some_and(|came| came < idle.at);
+        let waits = came && life.answer().is_some_and(|answer| answer.finished > idle.at);
+        if runs || waits {
+            faults.push(format!("`idle` returns at {}, while call {call} of batch {} is alive", idle.at, plan.batch));
         }
     }
 }

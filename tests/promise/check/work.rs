@@ -16,10 +16,13 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     let mut eager: Vec<usize> = Vec::new();
     let mut overtaken: BTreeMap<(usize, usize), usize> = BTreeMap::new();
     let mut given_up_since = BTreeMap::new();
+    let mut queued = 0;
     for &at in &history.times {
         let still = Scene::at(history, at);
         faults.extend(still.idle_permits());
-        let starts: Vec<usize> = history.all().filter(|(.., life)| life.started == at).map(|(call, ..)| call).collect();
+        // One that has waited for a thread had its permit before.
+        let begins = |call: &crate::plan::Call, life: &crate::history::Life| life.started == at && !(call.kind.is_sync && queued > 0);
+        let starts: Vec<usize> = history.all().filter(|(_, call, life)| begins(call, life)).map(|(call, ..)| call).collect();
         let passed = eager.iter().filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &starts));
         let undecoded = history.all().filter(|(_, call, life)| !call.is_sound() && life.settled == at).map(|(_, call, _)| call.batch);
         // Nobody sees when a call begins to wait for a thread.
@@ -35,6 +38,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
             faults.push(format!("at {at}: call {call} waits for itself"));
         }
         still.check_grace(&mut given_up_since, faults);
+        queued = still.queued;
         eager = (0..history.lives.len()).filter(|&call| still.wants_a_permit(call)).collect();
     }
 }
