@@ -5,6 +5,9 @@ use crate::layers::SWALLOWED;
 use crate::tools::DONE;
 use crate::world::{Caller, End, TurnEnd};
 
+/// Bytes of an output that is shortened because its batch has used up what it has.
+const SHORT: usize = 600;
+
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     for batch in 0..history.courses.len() {
         check_batch(history, batch, faults);
@@ -43,7 +46,7 @@ fn check_batch(history: &History, batch: usize, faults: &mut Vec<String>) {
     }
     let bytes = |&call: &usize| history.lives[call].answer().filter(|answer| answer.code == "ok").map_or(0, |answer| answer.content.len());
     let (most, all) = (history.plan().world.bounds.batch_output_bytes, plan.calls.iter().map(bytes).sum::<usize>());
-    if all > most + 400 * plan.calls.len() {
+    if all > most + SHORT * plan.calls.len() {
         faults.push(format!("batch {batch} has outputs of {all} bytes"));
     }
     let answered = plan.calls.iter().map(|&call| history.lives[call].settled).max().unwrap_or(returned.at);

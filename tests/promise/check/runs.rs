@@ -15,13 +15,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         check_ends(history, call, faults);
         check_attempts(call, plan, life, faults);
         check_policy(call, plan, life, faults);
-        let is_left =
-            matches!(plan.mischief, Mischief::LeaveBehind(_) | Mischief::GiveUp(_)) && known_faults::THREADS_LEFT_BY_A_LAYER_ARE_NOT_TOLD;
-        let outlived = !is_left && life.runs.iter().any(|run| run.on_thread && run.end() > life.settled && run.to.is_some());
-        let is_alive = life.runs.iter().any(|run| run.on_thread && run.end() < life.settled);
-        if outlived && !life.told || is_alive && life.told && history.deadline(call).is_none_or(|deadline| deadline > life.gone()) {
-            faults.push(format!("a thread of call {call} is {} to end", if life.told { "told" } else { "not told" }));
-        }
+        check_word_to_end(call, plan, life, faults);
         for run in &life.runs {
             if *keys.entry(run.key.clone()).or_insert(call) != call {
                 faults.push(format!("call {call} has another call's idempotency key"));
@@ -114,6 +108,18 @@ fn check_idle(history: &History, faults: &mut Vec<String>) {
         if runs || waits {
             faults.push(format!("`idle` returns at {}, while call {call} of batch {} is alive", idle.at, plan.batch));
         }
+    }
+}
+
+/// A thread is told to end when its call is over, and not before.
+fn check_word_to_end(call: usize, plan: &Call, life: &Life, faults: &mut Vec<String>) {
+    let is_left = matches!(plan.mischief, Mischief::LeaveBehind(_) | Mischief::GiveUp(_));
+    let Some(run) = life.runs.iter().find(|run| run.on_thread && run.to.is_some()) else { return };
+    if run.end() > life.settled && !life.told && !(is_left && known_faults::THREADS_LEFT_BY_A_LAYER_ARE_NOT_TOLD) {
+        faults.push(format!("a thread of call {call} is not told to end"));
+    }
+    if life.told && run.end() < life.settled && run.deadline.is_none_or(|deadline| deadline > run.end()) {
+        faults.push(format!("a thread of call {call} is told to end, and need not"));
     }
 }
 
