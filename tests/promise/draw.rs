@@ -50,7 +50,7 @@ fn calm(ask: &mut Ask) {
 }
 
 fn timeout() -> impl Strategy<Value = Option<u64>> {
-    prop_oneof![4 => (20..400_u64).prop_map(Some), 2 => Just(Some(120_000)), 1 => Just(None)]
+    prop_oneof![4 => (20..400_u64).prop_map(Some), 2 => Just(Some(2000)), 1 => Just(None)]
 }
 
 fn bounds() -> impl Strategy<Value = Bounds> {
