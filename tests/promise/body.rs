@@ -48,14 +48,22 @@ async fn script(stage: &Stage, cx: &CallContext, call: usize) -> End {
     leave(stage, call, end)
 }
 
-/// Acts on a thread, in which only sleeping is done.
+/// Acts on a thread.
 pub(crate) fn hold(stage: &Stage, cx: &CallContext, call: usize) -> End {
     let _leaves = Leaves { stage, call };
     enter(stage, cx, call, true);
     let plan = &stage.plan.calls[call];
     for step in &plan.steps {
-        if let Act::Sleep(millis) = step {
-            stage.block(*millis);
+        match step {
+            Act::Sleep(millis) => stage.block(*millis),
+            Act::Yield => {}
+            Act::Dispatch(batch, _) => stage.block_on(stage.hand_over(*batch, cx.dispatch(stage.plan.tool_calls(*batch)))),
+            Act::DispatchTwo(batches) => {
+                let [one, other] = batches.map(|batch| stage.hand_over(batch, cx.dispatch(stage.plan.tool_calls(batch))));
+                stage.block_on(async {
+                    _ = tokio::join!(one, other);
+                });
+            }
         }
     }
     let end = plan.end_of(cx.attempt());
@@ -89,6 +97,15 @@ impl Stage {
     fn block(&self, millis: u64) {
         let trace = Arc::clone(&self.trace);
         self.threads.wait(millis, move |queued| trace.note(What::Queued(queued)));
+    }
+}
+
+impl Stage {
+    /// Waits on a thread for calls that it makes.
+    fn block_on(&self, waiting: impl Future<Output = ()>) {
+        let trace = Arc::clone(&self.trace);
+        let done = self.threads.block_on(waiting, move |queued| trace.note(What::Queued(queued)));
+        assert!(done.is_some(), "on purpose: the case is over");
     }
 }
 

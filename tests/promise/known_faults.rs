@@ -12,3 +12,6 @@ pub(crate) const UNDECODED_CALLS_TAKE_TURNS: bool = true;
 
 /// A thread whose call was answered by a layer is not told that nobody waits any more.
 pub(crate) const THREADS_LEFT_BY_A_LAYER_ARE_NOT_TOLD: bool = true;
+
+/// A thread that waits for calls that it makes may never be let go.
+pub(crate) const CALLS_OF_THREADS: bool = true;

@@ -108,7 +108,7 @@ impl Plan {
         let is_bounded = around.bounded || kind.time(&self.world).is_some();
         let ends = around.given_up || is_bounded;
         let decided = around.given_up || around.bounded;
-        let nests = !kind.is_sync && ask.script.steps.iter().any(|step| matches!(step, Step::Dispatch(..) | Step::DispatchTwo(_)));
+        let nests = ask.script.steps.iter().any(|step| matches!(step, Step::Dispatch(..) | Step::DispatchTwo(_)));
         let verdict = if ask.word.verdict == Verdict::Hang && !decided { Verdict::Allow } else { ask.word.verdict };
         let end = match ask.script.end {
             End::Never if ends || kind.is_sync => End::Never,
@@ -157,7 +157,7 @@ impl Plan {
         match step {
             Step::Sleep(millis) => Some(Act::Sleep(millis)),
             Step::Yield => Some(Act::Yield),
-            Step::Dispatch(..) | Step::DispatchTwo(_) if self.calls[call].kind.is_sync => None,
+            Step::Dispatch(..) | Step::DispatchTwo(_) if known_faults::CALLS_OF_THREADS && self.calls[call].kind.is_sync => None,
             Step::DispatchTwo(asks) => Some(Act::DispatchTwo(asks.map(|asks| self.add_batch(0, Caller::Awaits, Some(call), asks, inside)))),
             Step::Dispatch(asks, patience) => Some(Act::Dispatch(self.add_batch(0, Caller::Awaits, Some(call), asks, inside), patience)),
         }

@@ -1,7 +1,9 @@
 //! Threads that take virtual time: they wait until the paused clock has come to when they are to go on.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -29,7 +31,9 @@ struct State {
     busy: usize,
     queue: VecDeque<Work>,
     waits: usize,
-    /// The waits that are over.
+    /// Those that threads are in.
+    waited: BTreeSet<usize>,
+    /// Those that are over.
     over: BTreeSet<usize>,
     /// The case is over: nobody waits any more.
     released: bool,
@@ -46,16 +50,48 @@ impl Threads {
         self.start()
     }
 
-    /// Waits, on one of the threads, until so much virtual time has gone by.
+    /// Waits, on one of the threads, until so much virtual time has gone by. `then` hears how much work waits for a thread after
+    /// that.
     pub(crate) fn wait(self: &Arc<Self>, millis: u64, then: impl Fn(usize) + Send + 'static) {
-        let mut state = self.state();
-        state.waits += 1;
-        let wait = state.waits;
+        let wait = self.new_wait();
         let threads = Arc::clone(self);
         Handle::current().spawn(async move {
             sleep(Duration::from_millis(millis)).await;
             then(threads.end(wait));
         });
+        self.wait_for(wait);
+    }
+
+    /// Waits, on one of the threads, for what the runtime brings about. `None` if the case is over before that.
+    pub(crate) fn block_on<T>(
+        self: &Arc<Self>,
+        future: impl Future<Output = T>,
+        then: impl Fn(usize) + Clone + Send + Sync + 'static,
+    ) -> Option<T> {
+        let mut future = pin!(future);
+        while !self.state().released {
+            let wait = self.new_wait();
+            let wakes = Wakes { threads: Arc::clone(self), wait, runtime: Handle::current(), then: then.clone() };
+            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(wakes)))) {
+                return Some(value);
+            }
+            self.wait_for(wait);
+        }
+        None
+    }
+
+    fn new_wait(&self) -> usize {
+        let mut state = self.state();
+        state.waits += 1;
+        state.waits
+    }
+
+    fn wait_for(&self, wait: usize) {
+        let mut state = self.state();
+        if state.over.contains(&wait) {
+            return;
+        }
+        state.waited.insert(wait);
         state.busy = state.busy.saturating_sub(1);
         self.changed.notify_all();
         let waits = |state: &mut State| !state.released && !state.over.contains(&wait);
@@ -75,10 +111,11 @@ impl Threads {
         state.threads == 0 && state.queue.is_empty()
     }
 
+    /// Lets the thread go that is in this wait, or is about to be.
     fn end(self: &Arc<Self>, wait: usize) -> usize {
         let mut state = self.state();
         state.over.insert(wait);
-        state.busy += 1;
+        state.busy += usize::from(state.waited.remove(&wait));
         self.changed.notify_all();
         self.settle(state);
         self.start()
@@ -111,6 +148,21 @@ impl Threads {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Lets a thread go on, by way of the runtime: whoever wakes it may be in the middle of something.
+struct Wakes<F> {
+    threads: Arc<Threads>,
+    wait: usize,
+    runtime: Handle,
+    then: F,
+}
+
+impl<F: Fn(usize) + Clone + Send + Sync + 'static> Wake for Wakes<F> {
+    fn wake(self: Arc<Self>) {
+        let (threads, wait, then) = (Arc::clone(&self.threads), self.wait, self.then.clone());
+        self.runtime.spawn(async move { then(threads.end(wait)) });
     }
 }
 

@@ -68,7 +68,13 @@ fn is_stopped(history: &History, call: usize, at: u64) -> bool {
     };
     let ended_before = course.ended.is_some_and(|ended| history.lives[call].submitted.is_none_or(|came| came >= ended));
     let has_no_thread = history.call(call).kind.is_sync && history.queued.iter().any(|(from, queued)| *from <= at && *queued > 0);
-    has_no_thread || course.over() <= at || history.all().any(given_up) || ended_before
+    has_no_thread || is_parent_over(history, call, at) || course.over() <= at || history.all().any(given_up) || ended_before
+}
+
+/// Whether a call that it is within is over: a thread may hear of that.
+fn is_parent_over(history: &History, call: usize, at: u64) -> bool {
+    std::iter::successors(history.call(call).parent, |&parent| history.call(parent).parent)
+        .any(|parent| history.lives[parent].settled <= at || history.deadline(parent).is_some_and(|deadline| deadline <= at))
 }
 
 /// Whether it was stopped for a reason, and may run on if that is what its answer says.
@@ -79,6 +85,7 @@ fn check_stop(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
         history.deadline(call).is_some_and(|deadline| deadline <= answer.finished)
     } else {
         history.courses[plan.batch].cancelled.is_some_and(|cancelled| cancelled.at <= answer.finished)
+            || is_parent_over(history, call, answer.finished)
     };
     let gives_up = matches!(plan.mischief, Mischief::GiveUp(_));
     if !due && !gives_up {

@@ -10,6 +10,8 @@ use crate::trace::What;
 struct Holding {
     tasks: BTreeSet<usize>,
     threads: BTreeSet<usize>,
+    /// Threads that wait for calls of their own.
+    waiting_threads: BTreeSet<usize>,
     /// Those whose poll is under way.
     polled: BTreeSet<usize>,
     /// The batches that calls wait for.
@@ -27,11 +29,17 @@ impl Holding {
             What::Enters { call, on_thread: true, .. } => return self.threads.insert(call),
             What::GoesOn { call, batch } => {
                 self.waits.remove(&(call, batch));
+                if self.waiting_threads.remove(&call) {
+                    return self.threads.insert(call);
+                }
                 return self.polled.contains(&call) && self.tasks.insert(call);
             }
             What::Waits { call, batch } => {
                 self.waits.insert((call, batch));
                 self.tasks.remove(&call);
+                if self.threads.remove(&call) {
+                    self.waiting_threads.insert(call);
+                }
             }
             What::Rests(call) => {
                 self.polled.remove(&call);
@@ -43,7 +51,10 @@ impl Holding {
                 self.polled.remove(&call);
                 self.tasks.remove(&call);
             }
-            What::Leaves { call, on_thread: true } => _ = self.threads.remove(&call),
+            What::Leaves { call, on_thread: true } => {
+                self.threads.remove(&call);
+                self.waiting_threads.remove(&call);
+            }
             _ => {}
         }
         false
