@@ -16,7 +16,7 @@ use crate::run::run;
 use crate::world::World;
 
 /// Cases, unless set by `PROMISE_CASES`.
-const CASES: u64 = 400;
+const CASES: u64 = 2500;
 
 /// Time to look for a smaller case that fails as well.
 const SHRINK_MILLIS: u32 = 60_000;
