@@ -49,6 +49,13 @@ fn check_batch(history: &History, batch: usize, faults: &mut Vec<String>) {
     if all > most + SHORT * plan.calls.len() {
         faults.push(format!("batch {batch} has outputs of {all} bytes"));
     }
+    if matches!(plan.caller, Caller::Reads(_) | Caller::ReadsAndDrops(..)) {
+        let mut read: Vec<_> = plan.calls.iter().filter_map(|&call| history.lives[call].known.first()).collect();
+        read.sort_by_key(|(moment, _)| *moment);
+        if !read.is_sorted_by_key(|(_, answer)| answer.finished) {
+            faults.push(format!("results of batch {batch} do not come as they are known"));
+        }
+    }
     let answered = plan.calls.iter().map(|&call| history.lives[call].settled).max().unwrap_or(returned.at);
     let at_once = match &plan.caller {
         Caller::Awaits => plan.parent.is_none(),

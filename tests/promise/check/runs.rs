@@ -6,7 +6,7 @@ use crate::history::{History, Life, NEVER};
 use crate::known_faults;
 use crate::plan::Call;
 use crate::trace::What;
-use crate::world::Mischief;
+use crate::world::{Mischief, Verdict};
 
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     let mut keys = BTreeMap::new();
@@ -46,6 +46,9 @@ fn check_starts(history: &History, call: usize, faults: &mut Vec<String>) {
     }
     if !plan.is_sound() || plan.position >= history.plan().world.bounds.calls || plan.depth > history.plan().world.bounds.nesting {
         faults.push(format!("call {call} runs, and should not"));
+    }
+    if plan.word.is_some_and(|word| !matches!(word.verdict, Verdict::Allow | Verdict::Edit(_))) {
+        faults.push(format!("call {call} runs, though the policy has not allowed it"));
     }
     if plan.word.is_some() && life.decided.is_none_or(|decided| decided > first.from.at) {
         faults.push(format!("call {call} runs before it is decided on"));

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::history::{History, NEVER};
+use crate::history::{History, Life, NEVER};
 use crate::known_faults;
+use crate::plan::Call;
 use crate::world::Verdict;
 
 use super::codes::is_turn;
@@ -20,8 +21,9 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     for &at in &history.times {
         let still = Scene::at(history, at);
         faults.extend(still.idle_permits());
+        faults.extend(still.full_queue());
         // One that has waited for a thread had its permit before.
-        let begins = |call: &crate::plan::Call, life: &crate::history::Life| life.started == at && !(call.kind.is_sync && queued > 0);
+        let begins = |call: &Call, life: &Life| life.started == at && !(call.kind.is_sync && queued > 0);
         let starts: Vec<usize> = history.all().filter(|(_, call, life)| begins(call, life)).map(|(call, ..)| call).collect();
         let passed = eager.iter().filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &starts));
         let undecoded = history.all().filter(|(_, call, life)| !call.is_sound() && life.settled == at).map(|(_, call, _)| call.batch);
@@ -131,6 +133,17 @@ impl<'a> Scene<'a> {
         idle.chain(stuck).collect()
     }
 
+    /// More calls that wait than may.
+    fn full_queue(&self) -> Option<String> {
+        let (at, most) = (self.at, self.history.plan().world.bounds.queue);
+        let waits = |life: &Life| {
+            let is_told = life.answer().is_some() || life.started != NEVER;
+            is_told && life.submitted.is_some_and(|came| came <= at) && life.started > at && life.settled > at
+        };
+        let waiting = self.history.lives.iter().filter(|life| waits(life)).count().saturating_sub(self.queued);
+        (waiting > most).then(|| format!("at {at}: {waiting} calls wait, more than {most}"))
+    }
+
     /// Whether all that the call waits for is a permit of the dispatcher.
     fn wants_a_permit(&self, call: usize) -> bool {
         let (plan, life) = (self.history.call(call), &self.history.lives[call]);
@@ -207,7 +220,7 @@ impl<'a> Scene<'a> {
     fn could_go_on(&self, call: usize) -> bool {
         let (history, life) = (self.history, &self.history.lives[call]);
         let is_waiting = life.is_waiting(self.at) && life.settled > self.at && self.has_tool_permit(call);
-        let open = |(_, child, life): (usize, &crate::plan::Call, &crate::history::Life)| {
+        let open = |(_, child, life): (usize, &Call, &Life)| {
             child.parent == Some(call) && life.submitted.is_some_and(|came| came <= self.at) && life.settled > self.at
         };
         is_waiting && !history.all().any(open)
@@ -228,7 +241,7 @@ impl<'a> Scene<'a> {
         });
         for (call, plan, life) in history.all() {
             let waits = life.submitted.is_some_and(|came| came <= at) && life.settled > at && life.started > at;
-            if !waits || runs || undecided || !self.is_in_turn(call) || life.settled == NEVER {
+            if !waits || runs || undecided || !self.is_in_turn(call) || self.may_be_answered(call) || life.settled == NEVER {
                 since.remove(&call);
                 continue;
             }
