@@ -169,25 +169,12 @@ impl History {
     fn add(&mut self, moment: Moment, what: &What) {
         let at = moment.at;
         match what {
-            What::Begins { batch } => {
-                self.courses[*batch].begun = Some(moment);
-                let plan = &self.stage.plan.batches[*batch];
-                if !matches!(plan.caller, Caller::Turn(_)) {
-                    plan.calls.iter().for_each(|&call| self.lives[call].submitted = Some(at));
-                }
-            }
             What::Opens(call) => self.lives[*call].opened = Some(at),
             What::Completes(call) => self.lives[*call].submitted = Some(at),
             What::CutsOff(call) => self.lives[*call].cut_off = Some(at),
-            What::Ends { batch } => self.courses[*batch].ended = Some(at),
-            What::Cancels { batch } => self.courses[*batch].cancelled = Some(moment),
-            What::Drops { batch } => self.courses[*batch].dropped = Some(moment),
-            What::Returns { batch, results } => self.courses[*batch].returned = Some((moment, *results)),
             What::Asks(call) => self.lives[*call].asked.push(at),
             What::Decides(call) => self.lives[*call].decided = Some(at),
             What::Told(call) => self.lives[*call].told = true,
-            What::Idle => self.idle = Some(moment),
-            What::AsksInVain(_) | What::Rests(_) => {}
             What::Layer(call) => _ = self.lives[*call].layered.get_or_insert(moment),
             What::Poll(call) => self.lives[*call].polls.push(moment),
             What::Waits { call, batch } => self.lives[*call].wait(at, *batch),
@@ -208,12 +195,33 @@ impl History {
                     self.courses[batch].perhaps_fatal.get_or_insert(at);
                 }
             }
-            What::Queued(queued) => self.queued.push((at, *queued)),
             What::Known(call, answer) => {
                 if let Some(life) = self.lives.get_mut(*call) {
                     life.known.push((moment, answer.clone()));
                 }
             }
+            what => self.add_of_batch(moment, what),
+        }
+    }
+
+    /// What happens to no single call.
+    fn add_of_batch(&mut self, moment: Moment, what: &What) {
+        let at = moment.at;
+        match what {
+            What::Begins { batch } => {
+                self.courses[*batch].begun = Some(moment);
+                let plan = &self.stage.plan.batches[*batch];
+                if !matches!(plan.caller, Caller::Turn(_)) {
+                    plan.calls.iter().for_each(|&call| self.lives[call].submitted = Some(at));
+                }
+            }
+            What::Ends { batch } => self.courses[*batch].ended = Some(at),
+            What::Cancels { batch } => self.courses[*batch].cancelled = Some(moment),
+            What::Drops { batch } => self.courses[*batch].dropped = Some(moment),
+            What::Returns { batch, results } => self.courses[*batch].returned = Some((moment, *results)),
+            What::Queued(queued) => self.queued.push((at, *queued)),
+            What::Idle => self.idle = Some(moment),
+            _ => {}
         }
     }
 

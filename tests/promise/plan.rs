@@ -111,24 +111,12 @@ impl Plan {
         let nests = ask.script.steps.iter().any(|step| matches!(step, Step::Dispatch(..) | Step::DispatchTwo(_)));
         let verdict = if ask.word.verdict == Verdict::Hang && !decided { Verdict::Allow } else { ask.word.verdict };
         let end = match ask.script.end {
-            End::Never if ends || kind.is_sync => End::Never,
-            End::Text | End::Long(_) => ask.script.end,
-            End::Never => End::Text,
+            End::Never if !ends && !kind.is_sync => End::Text,
             // Tried again, it would dispatch the same batch twice.
-            _ if nests && kind.retry.is_some() => End::Text,
+            end if nests && kind.retry.is_some() && !matches!(end, End::Text | End::Long(_) | End::Never) => End::Text,
             end => end,
         };
-        let is_layered = match self.world.layered {
-            Layered::None => false,
-            Layered::All => true,
-            Layered::OneTool => name == FIRST_DRAWN,
-        };
-        let mischief = match ask.mischief {
-            Mischief::Never if !ends => Mischief::None,
-            Mischief::Again | Mischief::Twice if nests => Mischief::None,
-            Mischief::Detach | Mischief::LeaveBehind(_) if nests && known_faults::PARENTS_IN_TASKS_OF_A_LAYER => Mischief::None,
-            mischief => mischief,
-        };
+        let mischief = self.mischief(ask.mischief, &name, ends, nests);
         self.calls.push(Call {
             id: if index % 7 == 3 { "twice".to_owned() } else { format!("#{index}") },
             batch,
@@ -145,12 +133,28 @@ impl Plan {
             end,
             panics_when_dropped: ask.script.panics_when_dropped && !kind.is_sync,
             word: self.world.has_policy.then_some(Word { verdict, ..ask.word }),
-            mischief: if is_layered { mischief } else { Mischief::None },
+            mischief,
             kind,
         });
         let inside = Around { bounded: is_bounded, ..around };
         let steps = ask.script.steps.into_iter().filter_map(|step| self.act(index, step, inside)).collect();
         self.calls[index].steps = steps;
+    }
+
+    /// What a layer does to a call: nothing that would keep it for ever, or have it dispatch the same batch twice.
+    fn mischief(&self, drawn: Mischief, name: &str, ends: bool, nests: bool) -> Mischief {
+        let is_layered = match self.world.layered {
+            Layered::None => false,
+            Layered::All => true,
+            Layered::OneTool => name == FIRST_DRAWN,
+        };
+        match drawn {
+            _ if !is_layered => Mischief::None,
+            Mischief::Never if !ends => Mischief::None,
+            Mischief::Again | Mischief::Twice if nests => Mischief::None,
+            Mischief::Detach | Mischief::LeaveBehind(_) if nests && known_faults::PARENTS_IN_TASKS_OF_A_LAYER => Mischief::None,
+            mischief => mischief,
+        }
     }
 
     fn act(&mut self, call: usize, step: Step, inside: Around) -> Option<Act> {
