@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::plan::{Call, Key, Plan};
 use crate::stage::Stage;
 use crate::trace::{Answer, Entry, What};
-use crate::world::{Caller, End};
+use crate::world::{Caller, End, Mischief};
 
 /// When something happened: its place in the trace, and the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -271,10 +271,20 @@ impl History {
         own(call) || (call..self.lives.len()).any(|other| own(other) && self.plan().is_within(other, call))
     }
 
+    /// Whether a layer may have answered for the call, though nobody was told.
+    pub(crate) fn may_be_left(&self, call: usize) -> bool {
+        let is_left = matches!(self.call(call).mischief, Mischief::LeaveBehind(_) | Mischief::GiveUp(_));
+        is_left && self.lives[call].answer().is_none()
+    }
+
     /// When the call has to be answered.
     pub(crate) fn deadline(&self, call: usize) -> Option<u64> {
-        let plan = self.call(call);
-        let own = plan.kind.time(&self.plan().world).map(|time| self.lives[call].started.saturating_add(time));
+        let (plan, life) = (self.call(call), &self.lives[call]);
+        // Time goes by while a call waits for a thread; where nobody was told since when, its thread knows how much is left.
+        if let Some(run) = life.runs.first().filter(|run| run.on_thread && life.answer().is_none()) {
+            return run.deadline;
+        }
+        let own = plan.kind.time(&self.plan().world).map(|time| life.started.saturating_add(time));
         own.into_iter().chain(plan.parent.and_then(|parent| self.deadline(parent))).min()
     }
 }

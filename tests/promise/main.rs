@@ -12,7 +12,6 @@ mod cases;
 mod check;
 mod draw;
 mod history;
-mod known_faults;
 mod layers;
 mod plan;
 mod policy;

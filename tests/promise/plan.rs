@@ -3,7 +3,6 @@
 use serde_json::json;
 use tool_core::ToolCall;
 
-use crate::known_faults;
 use crate::world::{
     ARGUMENT_BYTES, ARGUMENT_DEPTH, Arguments, Ask, Caller, End, Kind, Layered, Mischief, SerializeBy, Step, Timeout, Tool, TurnEnd,
     Verdict, Word, World,
@@ -152,7 +151,6 @@ impl Plan {
             _ if !is_layered => Mischief::None,
             Mischief::Never if !ends => Mischief::None,
             Mischief::Again | Mischief::Twice if nests => Mischief::None,
-            Mischief::Detach | Mischief::LeaveBehind(_) if nests && known_faults::PARENTS_IN_TASKS_OF_A_LAYER => Mischief::None,
             mischief => mischief,
         }
     }
@@ -161,7 +159,6 @@ impl Plan {
         match step {
             Step::Sleep(millis) => Some(Act::Sleep(millis)),
             Step::Yield => Some(Act::Yield),
-            Step::Dispatch(..) | Step::DispatchTwo(_) if known_faults::CALLS_OF_THREADS && self.calls[call].kind.is_sync => None,
             Step::DispatchTwo(asks) => Some(Act::DispatchTwo(asks.map(|asks| self.add_batch(0, Caller::Awaits, Some(call), asks, inside)))),
             Step::Dispatch(asks, patience) => Some(Act::Dispatch(self.add_batch(0, Caller::Awaits, Some(call), asks, inside), patience)),
         }

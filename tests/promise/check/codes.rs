@@ -73,8 +73,10 @@ fn is_stopped(history: &History, call: usize, at: u64) -> bool {
 
 /// Whether a call that it is within is over: a thread may hear of that.
 fn is_parent_over(history: &History, call: usize, at: u64) -> bool {
-    std::iter::successors(history.call(call).parent, |&parent| history.call(parent).parent)
-        .any(|parent| history.lives[parent].settled <= at || history.deadline(parent).is_some_and(|deadline| deadline <= at))
+    std::iter::successors(history.call(call).parent, |&parent| history.call(parent).parent).any(|parent| {
+        let is_due = history.deadline(parent).is_some_and(|deadline| deadline <= at);
+        history.lives[parent].settled <= at || is_due || history.may_be_left(parent)
+    })
 }
 
 /// Whether it was stopped for a reason, and may run on if that is what its answer says.

@@ -73,10 +73,16 @@ pub(super) fn blockers(history: &History, call: usize, at: u64, just_before: boo
 /// The calls within a call that it certainly waits for.
 fn children(history: &History, call: usize, at: u64, just_before: bool) -> Vec<usize> {
     let waits = history.lives[call].waits.iter().any(|(from, to)| *from <= at && if just_before { *to >= at } else { *to > at });
+    let is_open = |batch: usize| {
+        let (plan, course) = (&history.plan().batches[batch], &history.courses[batch]);
+        let mut over = course.returned.map(|(moment, _)| moment).into_iter().chain(course.dropped);
+        plan.parent == Some(call) && course.begun.is_some_and(|begun| begun.at <= at) && over.all(|over| over.at > at)
+    };
+    let waits_for_one = (0..history.courses.len()).filter(|&batch| is_open(batch)).count() == 1;
     let is_here = |child: usize| {
         let came = history.lives[child].submitted.is_some_and(|came| came <= at);
         // Of several calls, one may be answered already, and nobody told.
-        let is_alone = history.plan().batches[history.call(child).batch].calls.len() == 1;
+        let is_alone = waits_for_one && history.plan().batches[history.call(child).batch].calls.len() == 1;
         history.call(child).parent == Some(call) && came && (just_before || is_alone)
     };
     if waits { (call..history.lives.len()).filter(|&child| is_here(child)).collect() } else { Vec::new() }

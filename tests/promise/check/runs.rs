@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::history::{History, Life, NEVER};
-use crate::known_faults;
 use crate::plan::Call;
 use crate::trace::What;
 use crate::world::{Mischief, Verdict};
@@ -15,7 +14,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         check_ends(history, call, faults);
         check_attempts(call, plan, life, faults);
         check_policy(call, plan, life, faults);
-        check_word_to_end(call, plan, life, faults);
+        check_word_to_end(history, call, faults);
         for run in &life.runs {
             if *keys.entry(run.key.clone()).or_insert(call) != call {
                 faults.push(format!("call {call} has another call's idempotency key"));
@@ -53,11 +52,8 @@ fn check_starts(history: &History, call: usize, faults: &mut Vec<String>) {
     if plan.word.is_some() && life.decided.is_none_or(|decided| decided > first.from.at) {
         faults.push(format!("call {call} runs before it is decided on"));
     }
-    // Time goes by while it waits for a thread, and nobody may have been told since when.
     let expected = history.deadline(call);
-    let is_exact = !first.on_thread || life.answer().is_some();
-    let is_due = if is_exact { first.deadline == expected } else { first.deadline <= expected };
-    if !is_due {
+    if first.deadline != expected {
         faults.push(format!("call {call} has the deadline {:?} instead of {:?}", first.deadline, expected));
     }
 }
@@ -115,13 +111,13 @@ fn check_idle(history: &History, faults: &mut Vec<String>) {
 }
 
 /// A thread is told to end when its call is over, and not before.
-fn check_word_to_end(call: usize, plan: &Call, life: &Life, faults: &mut Vec<String>) {
-    let is_left = matches!(plan.mischief, Mischief::LeaveBehind(_) | Mischief::GiveUp(_));
+fn check_word_to_end(history: &History, call: usize, faults: &mut Vec<String>) {
+    let life = &history.lives[call];
     let Some(run) = life.runs.iter().find(|run| run.on_thread && run.to.is_some()) else { return };
-    if run.end() > life.settled && !life.told && !(is_left && known_faults::THREADS_LEFT_BY_A_LAYER_ARE_NOT_TOLD) {
+    if run.end() > life.settled && !life.told {
         faults.push(format!("a thread of call {call} is not told to end"));
     }
-    if life.told && run.end() < life.settled && run.deadline.is_none_or(|deadline| deadline > run.end()) {
+    if life.told && run.end() < life.settled && !history.may_be_left(call) && run.deadline.is_none_or(|deadline| deadline > run.end()) {
         faults.push(format!("a thread of call {call} is told to end, and need not"));
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::history::{History, Life, NEVER};
-use crate::known_faults;
 use crate::plan::Call;
 use crate::world::Verdict;
 
@@ -26,13 +25,11 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         let begins = |call: &Call, life: &Life| life.started == at && !(call.kind.is_sync && queued > 0);
         let starts: Vec<usize> = history.all().filter(|(_, call, life)| begins(call, life)).map(|(call, ..)| call).collect();
         let passed = eager.iter().filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &starts));
+        // A call whose arguments do not decode is answered when its turn comes.
         let undecoded = history.all().filter(|(_, call, life)| !call.is_sound() && life.settled == at).map(|(_, call, _)| call.batch);
         // Nobody sees when a call begins to wait for a thread.
         let unseen = history.all().filter(|(_, call, _)| call.kind.is_sync && still.queued > 0).map(|(_, call, _)| call.batch);
-        let served = undecoded
-            .filter(|_| known_faults::UNDECODED_CALLS_TAKE_TURNS)
-            .chain(unseen)
-            .chain(starts.iter().map(|&call| history.call(call).batch));
+        let served = undecoded.chain(unseen).chain(starts.iter().map(|&call| history.call(call).batch));
         let passed = passed.copied().collect();
         check_turns_taken(history, at, &passed, &starts, faults);
         check_turns_of_batches(history, at, &passed, &starts, &served.collect(), &mut overtaken, faults);
@@ -109,11 +106,8 @@ impl<'a> Scene<'a> {
     fn at(history: &'a History, at: u64) -> Self {
         let holds = |call: usize| {
             let life = &history.lives[call];
-            if life.is_waiting(at) && life.settled > at {
-                return false;
-            }
             let runs = life.started <= at && life.settled > at || life.runs.iter().any(|run| run.is_alive(at));
-            runs || known_faults::ANSWERED_PARENTS_KEEP_PERMITS && life.started <= at && at < life.dead
+            runs && !life.is_waiting(at)
         };
         let holding = (0..history.lives.len()).filter(|&call| holds(call)).collect();
         Self { history, at, holding, queued: history.queued(at) }
@@ -148,9 +142,8 @@ impl<'a> Scene<'a> {
     fn wants_a_permit(&self, call: usize) -> bool {
         let (plan, life) = (self.history.call(call), &self.history.lives[call]);
         let course = &self.history.courses[plan.batch];
-        let bounds = &self.history.plan().world.bounds;
         let is_here = life.submitted.is_some_and(|came| came <= self.at) && life.settled > self.at && life.started > self.at;
-        let may_run = plan.is_sound() && plan.position < bounds.calls && plan.depth <= bounds.nesting && course.over() > self.at;
+        let may_run = self.can_run(call) && course.over() > self.at;
         let is_decided = plan.word.is_none_or(|word| {
             let is_allowed = matches!(word.verdict, Verdict::Allow | Verdict::Edit(_));
             is_allowed && life.decided.is_some_and(|decided| decided <= self.at)
@@ -166,13 +159,18 @@ impl<'a> Scene<'a> {
             && !self.is_held_up(call)
     }
 
+    fn can_run(&self, call: usize) -> bool {
+        let (plan, bounds) = (self.history.call(call), &self.history.plan().world.bounds);
+        plan.is_sound() && plan.position < bounds.calls && plan.depth <= bounds.nesting
+    }
+
     /// Whether it may have an answer that nobody was told.
     fn may_be_answered(&self, call: usize) -> bool {
         let history = self.history;
         let is_told = history.lives[call].answer().is_some() || history.lives[call].started != NEVER;
         let has_small_queue = history.plan().world.bounds.queue < history.lives.len();
         let has_threads = history.lives.iter().any(|life| life.runs.iter().any(|run| run.on_thread));
-        !is_told && (has_small_queue || has_threads || history.call(call).parent.is_some())
+        !is_told && (has_small_queue || has_threads || history.call(call).parent.is_some() || !self.can_run(call))
     }
 
     /// Whether the message has arrived so far that it may start.

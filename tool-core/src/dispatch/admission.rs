@@ -276,19 +276,12 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
         return setup.refuse_all(calls, || not_started("the call it belongs to is over"));
     }
     setup.engine.adopt(&parent);
-    let mut waiting = WaitsForCalls::new(&parent);
+    let waiting = WaitsForCalls::new(&parent, on_thread);
     let running = Arc::clone(&setup).begin(calls, Some(Arc::clone(&parent)), false);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(super::call::Stop::Cancel);
     }
-    if on_thread {
-        waiting.stop_thread();
-    }
-    let results = running.results().await;
-    if on_thread {
-        waiting.restart_thread().await;
-    }
-    results
+    waiting.wait(running.results()).await
 }
 
 pub(super) fn too_many(most: usize) -> ToolError {

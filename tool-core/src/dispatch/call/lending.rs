@@ -1,17 +1,23 @@
 //! The permits of a call that waits for calls within it: it lends them, and nothing of it is polled or goes on before they are
 //! back.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::pieces::Hold;
+use super::pieces::{Extra, Hold};
 use super::{Call, lock};
 
 #[derive(Debug, Default)]
 pub(super) struct Lending {
     permits: Permits,
-    /// Polls and threads of the call that are under way.
+    /// Polls of the call that are under way, and its thread.
     under_way: usize,
+    /// Whether its thread waits for calls within it, and is not under way.
+    thread_waits: bool,
+    /// Its polls of futures that wait.
+    polls_on_thread: Vec<Waker>,
     /// Futures of the call that wait for calls within it.
     waits: usize,
     /// Polls that could not begin.
@@ -71,21 +77,23 @@ impl Call {
         });
         let mut hold = lock(&extra.hold);
         let entered = hold.enter();
-        if entered.is_none() && !hold.lending.tries.iter().any(|waker| waker.will_wake(cx.waker())) {
-            hold.lending.tries.push(cx.waker().clone());
+        if entered.is_none() {
+            note(&mut hold.lending.tries, cx.waker());
         }
         entered
     }
 
     /// A poll is over. Lends the permits if the call does nothing but wait for calls within it.
     pub(super) fn leave(self: &Arc<Self>, entered: Entered) {
-        let Some(extra) = self.extra.get() else { return };
-        {
-            let mut hold = lock(&extra.hold);
-            hold.lending.under_way -= usize::from(entered.is_counted);
-            if !hold.only_waits() {
-                return;
-            }
+        if let Some(extra) = self.extra.get() {
+            lock(&extra.hold).lending.under_way -= usize::from(entered.is_counted);
+            self.lend(extra);
+        }
+    }
+
+    fn lend(self: &Arc<Self>, extra: &Extra) {
+        if !lock(&extra.hold).only_waits() {
+            return;
         }
         self.batch.engine.with(|scheduler| {
             let mut hold = lock(&extra.hold);
@@ -119,42 +127,76 @@ impl Call {
             hold.pieces > 0 && hold.lending.permits == Permits::Wanted
         })
     }
+}
 
-    pub(super) fn thread_begins(hold: &mut Hold) {
-        hold.lending.under_way += 1;
+impl Lending {
+    pub(super) fn begin_thread(&mut self) {
+        self.under_way += 1;
     }
 
-    pub(super) fn thread_ends(hold: &mut Hold) {
-        hold.lending.under_way -= 1;
+    pub(super) fn end_thread(&mut self) {
+        self.restart_thread();
+        self.under_way -= 1;
+    }
+
+    fn stop_thread(&mut self, waker: &Waker) {
+        note(&mut self.polls_on_thread, waker);
+        self.under_way -= usize::from(!self.thread_waits);
+        self.thread_waits = true;
+    }
+
+    /// The polls of what else it waits for.
+    fn restart_thread(&mut self) -> Vec<Waker> {
+        self.under_way += usize::from(self.thread_waits);
+        self.thread_waits = false;
+        let polls = std::mem::take(&mut self.polls_on_thread);
+        if self.waits > 1 { polls } else { Vec::new() }
     }
 }
 
-/// A call waits for calls within it.
+fn note(wakers: &mut Vec<Waker>, waker: &Waker) {
+    if !wakers.iter().any(|known| known.will_wake(waker)) {
+        wakers.push(waker.clone());
+    }
+}
+
+/// A future of a call waits for calls within it.
 pub(crate) struct WaitsForCalls<'a> {
     call: &'a Arc<Call>,
-    /// A thread that waits where it stands, and is no longer under way.
-    thread: bool,
+    on_thread: bool,
 }
 
 impl<'a> WaitsForCalls<'a> {
-    pub(crate) fn new(call: &'a Arc<Call>) -> Self {
+    pub(crate) fn new(call: &'a Arc<Call>, on_thread: bool) -> Self {
         lock(&call.extra().hold).lending.waits += 1;
         // The future may be polled by somebody the call knows nothing of: its own next poll lends the permits.
         call.wake();
         call.wake_attempts();
-        Self { call, thread: false }
+        Self { call, on_thread }
     }
 
-    /// The thread that made it stops here.
-    pub(crate) fn stop_thread(&mut self) {
-        self.thread = true;
-        self.call.leave(Entered { is_counted: true });
-    }
-
-    /// The thread goes on once the call has its permits.
-    pub(crate) async fn restart_thread(mut self) {
-        let Entered { .. } = std::future::poll_fn(|cx| self.call.enter(cx).map_or(Poll::Pending, Poll::Ready)).await;
-        self.thread = false; // it is counted again
+    /// Waits for them. A thread waits where it stands: nobody else lends its permits, and sees to it that they are back.
+    pub(crate) async fn wait<T>(self, calls: impl Future<Output = T>) -> T {
+        if !self.on_thread {
+            return calls.await;
+        }
+        let extra = self.call.extra();
+        let mut calls = pin!(calls);
+        let done = poll_fn(|cx| {
+            let polled = calls.as_mut().poll(cx);
+            if polled.is_pending() {
+                lock(&extra.hold).lending.stop_thread(cx.waker());
+                self.call.lend(extra);
+            }
+            polled
+        });
+        let done = done.await;
+        let entered = poll_fn(|cx| self.call.enter(cx).map_or(Poll::Pending, Poll::Ready)).await;
+        let others = lock(&extra.hold).lending.restart_thread();
+        // It may wait for other calls still, and stops once more if it is polled for them.
+        others.into_iter().for_each(Waker::wake);
+        self.call.leave(entered);
+        done
     }
 }
 
@@ -162,6 +204,8 @@ impl Drop for WaitsForCalls<'_> {
     fn drop(&mut self) {
         let lending = &mut lock(&self.call.extra().hold).lending;
         lending.waits -= 1;
-        lending.under_way += usize::from(self.thread); // it was given up on, and its thread goes on at once
+        if self.on_thread {
+            lending.restart_thread(); // also if it was given up on
+        }
     }
 }

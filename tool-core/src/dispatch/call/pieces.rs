@@ -98,12 +98,12 @@ impl Call {
         }
         hold.pieces += 1;
         hold.waits_for_thread = false;
-        Self::thread_begins(&mut hold);
+        hold.lending.begin_thread();
         true
     }
 
     pub(crate) fn end_on_thread(self: &Arc<Self>) {
-        Self::thread_ends(&mut lock(&self.extra().hold));
+        lock(&self.extra().hold).lending.end_thread();
         self.end_piece();
     }
 
