@@ -11,7 +11,7 @@ use tool_openai::testing::{ScriptedServer, Turn};
 use tool_openai::{Agent, AgentError, AgentEvent, ModelError};
 
 /// Add two numbers.
-#[tool]
+#[tool(inline)]
 fn add(a: i64, b: i64) -> i64 {
     a.wrapping_add(b)
 }

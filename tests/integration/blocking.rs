@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
-use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
+use tokio::time::{Instant, sleep, timeout};
+use tool_core::{CallContext, Dispatcher, ToolCall, ToolError, tool, tools};
 
 use crate::gate::Gate;
 use crate::support::{calls, codes};
@@ -211,6 +211,30 @@ async fn threads_that_lose_their_work_leave_no_call_unanswered() {
         assert!(timeout(Duration::from_secs(60), dispatcher.idle()).await.is_ok(), "{name}");
     }
     assert_eq!(ran.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_fatal_error_no_thread_begins() {
+    type Work = Box<dyn FnOnce() + Send>;
+
+    /// Stop the run.
+    #[tool]
+    async fn stop() -> Result<(), ToolError> {
+        Err(ToolError::fatal("the disk is gone"))
+    }
+
+    let ran = Arc::new(AtomicUsize::new(0));
+    let queue: Arc<std::sync::Mutex<Vec<Work>>> = Arc::default();
+    let queued = Arc::clone(&queue);
+    let dispatcher = Dispatcher::new(tools![count, stop].with_shared_state(Arc::clone(&ran)))
+        .with_threads(move |work| queued.lock().unwrap().push(work));
+    let begun = Instant::now();
+    let results = dispatcher.dispatch(calls([("count", "{}"), ("stop", "{}")])).await;
+    assert_eq!(codes(&results), ["not_started", "tool_error"]);
+    assert_eq!((results[0].started(), begun.elapsed()), (None, Duration::ZERO));
+    queue.lock().unwrap().drain(..).for_each(|work| work());
+    assert_eq!(ran.load(Ordering::SeqCst), 0);
+    dispatcher.idle().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,7 +161,7 @@ impl CallContext {
         F: FnOnce(&CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
         let context = Self { on_thread: true, ..self.clone() };
-        context.call.waits_for_thread(true);
+        context.call.asks_for_thread();
         let (answer, answered) = tokio::sync::oneshot::channel();
         self.setup.on_thread(Box::new(move || {
             if !context.call.begin_on_thread() {

@@ -24,7 +24,10 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         // One that has waited for a thread had its permit before.
         let begins = |call: &Call, life: &Life| life.started == at && !(call.kind.is_sync && queued > 0);
         let starts: Vec<usize> = history.all().filter(|(_, call, life)| begins(call, life)).map(|(call, ..)| call).collect();
-        let passed = eager.iter().filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &starts));
+        // One that has its permits back has them before those that start.
+        let went_on = history.all().filter(|(_, _, life)| life.waits.iter().any(|(_, to)| *to == at)).map(|(call, ..)| call);
+        let served_now: Vec<usize> = went_on.chain(starts.iter().copied()).collect();
+        let passed = eager.iter().filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &served_now));
         // A call whose arguments do not decode is answered when its turn comes.
         let undecoded = history.all().filter(|(_, call, life)| !call.is_sound() && life.settled == at).map(|(_, call, _)| call.batch);
         // Nobody sees when a call begins to wait for a thread.
@@ -42,15 +45,15 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     }
 }
 
-/// Whether it may have been held up in between by a call that started now.
-fn flickers(history: &History, call: usize, starts: &[usize]) -> bool {
+/// Whether it may have been held up in between by a call that started or went on now.
+fn flickers(history: &History, call: usize, served: &[usize]) -> bool {
     let plan = history.call(call);
     let is_in_its_way = |&other: &usize| {
         let same_tool = plan.kind.concurrency.is_some() && history.call(other).name == plan.name;
         let same_key = history.key(call).is_some() && history.key(call) == history.key(other);
         same_tool || same_key
     };
-    starts.iter().any(is_in_its_way)
+    served.iter().any(is_in_its_way)
 }
 
 /// Of those that wanted a permit before, `passed` got none, though `starts` did.

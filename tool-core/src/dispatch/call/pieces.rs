@@ -31,8 +31,10 @@ pub(super) struct Hold {
     pub(super) nested: usize,
     /// Nothing more may begin.
     pub(super) closed: bool,
-    /// A thread was asked for, and has not begun.
+    /// A thread was asked for, and none has begun so far.
     pub(super) waits_for_thread: bool,
+    /// A thread has begun.
+    on_thread: bool,
     pub(super) lending: Lending,
     pub(super) abandoned: bool,
     pub(super) children: Vec<Weak<Batch>>,
@@ -86,8 +88,19 @@ impl Call {
         self.release();
     }
 
-    pub(crate) fn waits_for_thread(&self, waits: bool) {
-        lock(&self.extra().hold).waits_for_thread = waits;
+    pub(crate) fn asks_for_thread(&self) {
+        let mut hold = lock(&self.extra().hold);
+        hold.waits_for_thread = !hold.on_thread;
+    }
+
+    /// Sees to it that no thread begins. False if one has, or none was asked for.
+    pub(super) fn refuses_thread(&self) -> bool {
+        self.extra.get().is_some_and(|extra| {
+            let mut hold = lock(&extra.hold);
+            let refuses = hold.waits_for_thread && !hold.closed;
+            hold.closed |= refuses;
+            refuses
+        })
     }
 
     /// A thread begins with the call, unless it is stopped.
@@ -97,7 +110,7 @@ impl Call {
             return false;
         }
         hold.pieces += 1;
-        hold.waits_for_thread = false;
+        (hold.waits_for_thread, hold.on_thread) = (false, true);
         hold.lending.begin_thread();
         true
     }

@@ -35,10 +35,9 @@ impl Call {
             }
             None => (true, true, None),
         };
-        let waits_for_thread = self.extra.get().is_some_and(|extra| lock(&extra.hold).waits_for_thread);
         let alive = self.end_pieces() || polled;
-        if !polled && waits_for_thread && !alive {
-            self.times.never_started();
+        if self.extra.get().is_some_and(|extra| lock(&extra.hold).waits_for_thread) {
+            self.times.never_started(); // and never will, now
         }
         let started = begun && self.started().is_some();
         let error = panic.map_or_else(|| why.error(self, started, alive), ToolError::panic);
@@ -56,6 +55,9 @@ impl Call {
 
     /// Answers the call if it has not begun.
     pub(crate) fn stop_unstarted(self: &Arc<Self>, why: Stop) {
+        if self.refuses_thread() {
+            return self.stop(why);
+        }
         let Some(mut work) = try_lock(&self.work) else { return };
         if self.outcome().is_some() || !matches!(work.body, Body::Waiting) {
             return;
