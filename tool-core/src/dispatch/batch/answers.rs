@@ -1,0 +1,135 @@
+//! What becomes of a call's answer: it is cut to what may go out, counted, and told to whoever waits for results or events.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
+
+use super::Batch;
+use crate::call::ToolResult;
+use crate::dispatch::call::{Call, Outcome, drop_quietly, lock};
+use crate::dispatch::stream::{Event, Progress};
+
+/// What is left of an output when the batch's share is used up.
+const LEAST_OUTPUT: usize = 512;
+
+impl Batch {
+    /// A call has its answer.
+    pub(in crate::dispatch) fn answered(&self, call: &Arc<Call>) {
+        if self.told {
+            let waker = {
+                let mut state = lock(&self.state);
+                if !state.forgotten {
+                    state.events.push_back(Event::Result(ToolResult::new(Arc::clone(call))));
+                }
+                state.waker.take()
+            };
+            wake(waker);
+        }
+        self.one_less();
+    }
+
+    pub(super) fn one_less(&self) {
+        if self.unanswered.fetch_sub(1, Ordering::SeqCst) != 1 {
+            return;
+        }
+        if !self.span.is_disabled() {
+            let results: Vec<_> = self.calls().into_iter().map(ToolResult::new).collect();
+            self.close_span(&results);
+        }
+        self.engine.ended();
+        if self.waited_for.load(Ordering::SeqCst) {
+            let (waker, watch, deadlines) = {
+                let mut state = lock(&self.state);
+                (state.waker.take(), state.watch.take(), std::mem::take(&mut state.deadlines))
+            };
+            drop((watch, deadlines));
+            wake(waker);
+        }
+    }
+
+    pub(in crate::dispatch) fn is_done(&self) -> bool {
+        self.unanswered.load(Ordering::SeqCst) == 0
+    }
+
+    /// Ready when all calls are answered.
+    pub(super) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_done() {
+            return Poll::Ready(());
+        }
+        lock(&self.state).waker = Some(cx.waker().clone());
+        self.waited_for.store(true, Ordering::SeqCst);
+        if self.is_done() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// The results, in call order. The batch forgets its calls.
+    pub(in crate::dispatch) fn take_results(&self) -> Vec<ToolResult> {
+        let mut calls = std::mem::take(&mut lock(&self.state).calls);
+        if !calls.is_sorted_by_key(|call| call.position) {
+            calls.sort_by_key(|call| call.position);
+        }
+        calls.into_iter().map(ToolResult::new).collect()
+    }
+
+    /// Lets go of calls and events: they hold on to the batch.
+    pub(super) fn forget(&self) {
+        let (calls, events) = {
+            let mut state = lock(&self.state);
+            state.forgotten = true;
+            (std::mem::take(&mut state.calls), std::mem::take(&mut state.events))
+        };
+        drop_quietly((calls, events)); // outputs and errors nobody has asked for
+    }
+
+    /// The next event, or `None` when there will be no more.
+    pub(in crate::dispatch) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let mut state = lock(&self.state);
+        if let Some(event) = state.events.pop_front() {
+            state.progress -= usize::from(matches!(event, Event::Progress(_)));
+            return Poll::Ready(Some(event));
+        }
+        state.waker = Some(cx.waker().clone());
+        self.waited_for.store(true, Ordering::SeqCst);
+        if self.is_done() { Poll::Ready(None) } else { Poll::Pending }
+    }
+
+    /// Tells whoever reads events, unless the call is answered. The oldest progress is forgotten when nobody reads it.
+    pub(crate) fn report(&self, call: &Call, progress: impl FnOnce() -> Progress) {
+        if !self.told {
+            return;
+        }
+        let mut state = lock(&self.state);
+        if call.outcome().is_some() || self.limits.progress_events == 0 {
+            return;
+        }
+        if state.progress >= self.limits.progress_events
+            && let Some(oldest) = state.events.iter().position(|event| matches!(event, Event::Progress(_)))
+        {
+            state.events.remove(oldest);
+            state.progress -= 1;
+        }
+        state.events.push_back(Event::Progress(progress()));
+        state.progress += 1;
+        let waker = state.waker.take();
+        drop(state);
+        wake(waker);
+    }
+
+    /// Shortens an output that is longer than what is left for it.
+    pub(in crate::dispatch) fn within_limits(&self, outcome: Outcome) -> Outcome {
+        let output = outcome?;
+        let length = output.as_str().len();
+        if length <= LEAST_OUTPUT.min(self.limits.output_bytes) {
+            return Ok(output); // too short to be counted
+        }
+        let wanted = length.min(self.limits.output_bytes);
+        let take = |left: usize| Some(left.saturating_sub(wanted));
+        let left = self.output_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).unwrap_or_default();
+        Ok(output.within(wanted.min(left.max(LEAST_OUTPUT))))
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

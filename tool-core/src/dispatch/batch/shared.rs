@@ -1,0 +1,201 @@
+//! What the calls of a batch share: where it came from, what it may still do, and the calls themselves.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::task::Waker;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::deadlines::{Deadline, Watch};
+use crate::dispatch::Setup;
+use crate::dispatch::call::{Call, Stop, lock, offset};
+use crate::dispatch::engine::Engine;
+use crate::dispatch::limits::Limits;
+use crate::dispatch::scheduler::BatchId;
+use crate::dispatch::stream::Event;
+
+#[repr(C)] // What every answer writes lies behind what every call reads, and is not in the same line of a cache.
+pub(crate) struct Batch {
+    pub(in crate::dispatch) engine: Arc<Engine>,
+    pub(in crate::dispatch) limits: Limits,
+    pub(in crate::dispatch) records_content: bool,
+    /// What its calls begin with. Whoever waits for the batch keeps it: results do not hold on to tools and their state.
+    pub(in crate::dispatch) setup: Weak<Setup>,
+    pub(in crate::dispatch) runtime: Option<Handle>,
+    /// The call that it was dispatched from.
+    pub(in crate::dispatch) parent: Option<Arc<Call>>,
+    /// How many calls it is within.
+    pub(in crate::dispatch) depth: usize,
+    /// The deadline of the call it was dispatched from.
+    pub(in crate::dispatch) deadline: Option<Instant>,
+    pub(crate) queued: Instant,
+    /// Its number among all batches of the process, if anybody has asked.
+    serial: OnceLock<u64>,
+    pub(in crate::dispatch) span: Span,
+    /// Its id in the scheduler, if it has one.
+    id: AtomicU64,
+    /// Whether more calls may come.
+    open: AtomicBool,
+    /// Why no more calls of it start, if they do not.
+    halted: OnceLock<Stop>,
+    /// Whether the state holds something that ends with the batch.
+    pub(super) waited_for: AtomicBool,
+    /// Whether somebody reads events.
+    pub(super) told: bool,
+    pub(super) state: Mutex<State>,
+    pub(super) output_left: AtomicUsize,
+    /// Calls without an answer, plus one while more may come.
+    pub(super) unanswered: AtomicUsize,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) calls: Vec<Arc<Call>>,
+    pub(super) waker: Option<Waker>,
+    pub(super) events: VecDeque<Event>,
+    /// How many of the events are progress.
+    pub(super) progress: usize,
+    pub(super) deadlines: BinaryHeap<Reverse<Deadline>>,
+    pub(super) watch: Option<Watch>,
+    /// Nobody will ask for anything any more.
+    pub(super) forgotten: bool,
+}
+
+/// What a new batch is made of.
+pub(in crate::dispatch) struct Origin {
+    pub(in crate::dispatch) runtime: Option<Handle>,
+    pub(in crate::dispatch) parent: Option<Arc<Call>>,
+    pub(in crate::dispatch) span: Span,
+    /// Calls it is made for; none, if they are still to come.
+    pub(in crate::dispatch) calls: Option<usize>,
+    /// Whether somebody reads events.
+    pub(in crate::dispatch) told: bool,
+}
+
+impl Batch {
+    pub(in crate::dispatch) fn new(setup: &Arc<Setup>, origin: Origin) -> Arc<Self> {
+        let Origin { runtime, parent, span, calls, told } = origin;
+        if calls != Some(0) {
+            setup.engine.began();
+        }
+        Arc::new(Self {
+            depth: parent.as_ref().map_or(0, |parent| parent.batch.depth + 1),
+            deadline: parent.as_ref().and_then(|parent| parent.deadline()),
+            queued: Instant::now(),
+            serial: OnceLock::new(),
+            id: AtomicU64::new(0),
+            unanswered: AtomicUsize::new(calls.unwrap_or(1)),
+            open: AtomicBool::new(calls.is_none()),
+            waited_for: AtomicBool::new(false),
+            halted: OnceLock::new(),
+            output_left: AtomicUsize::new(setup.limits.batch_output_bytes),
+            state: Mutex::default(),
+            engine: Arc::clone(&setup.engine),
+            limits: setup.limits.clone(),
+            records_content: setup.records_content,
+            setup: Arc::downgrade(setup),
+            runtime,
+            parent,
+            span,
+            told,
+        })
+    }
+
+    /// Its number among all batches of the process.
+    pub(in crate::dispatch) fn serial(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        *self.serial.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How long ago it was queued, as [`Call`]s note it.
+    pub(in crate::dispatch) fn now(&self) -> u64 {
+        offset(self.queued, Instant::now())
+    }
+
+    /// Runs something on the runtime that the batch was dispatched on.
+    pub(in crate::dispatch) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
+        self.runtime.as_ref().map(|runtime| runtime.spawn(task))
+    }
+
+    /// Its id in the scheduler, made when first asked for.
+    pub(in crate::dispatch) fn open(&self, make: impl FnOnce() -> BatchId) -> BatchId {
+        match self.id.load(Ordering::SeqCst) {
+            0 => {
+                let id = make();
+                self.id.store(id, Ordering::SeqCst);
+                id
+            }
+            id => id,
+        }
+    }
+
+    pub(in crate::dispatch) fn id(&self) -> Option<BatchId> {
+        Some(self.id.load(Ordering::SeqCst)).filter(|id| *id != 0)
+    }
+
+    /// The calls it was made for.
+    pub(in crate::dispatch) fn set_calls(&self, calls: Vec<Arc<Call>>) {
+        lock(&self.state).calls = calls;
+    }
+
+    /// Adds a call that was still to come.
+    pub(in crate::dispatch) fn add(&self, call: Arc<Call>) {
+        self.unanswered.fetch_add(1, Ordering::SeqCst);
+        lock(&self.state).calls.push(call);
+    }
+
+    pub(super) fn calls(&self) -> Vec<Arc<Call>> {
+        lock(&self.state).calls.clone()
+    }
+
+    /// Why no more calls of it start, if they do not.
+    pub(in crate::dispatch) fn halted(&self) -> Option<Stop> {
+        self.halted.get().copied()
+    }
+
+    /// No more calls come.
+    pub(in crate::dispatch) fn seal(&self) {
+        if self.open.swap(false, Ordering::SeqCst) {
+            self.one_less();
+        }
+    }
+
+    // ---- stopping
+
+    /// Starts nothing more: calls that have not begun are answered.
+    pub(in crate::dispatch) fn halt(&self, why: Stop) {
+        let calls = self.stop_starting(why);
+        for call in &calls {
+            call.stop_unstarted(why);
+        }
+    }
+
+    /// Answers every call now.
+    pub(in crate::dispatch) fn cancel(&self, why: Stop) {
+        let calls = self.stop_starting(why);
+        for call in &calls {
+            call.stop(why);
+        }
+    }
+
+    fn stop_starting(&self, why: Stop) -> Vec<Arc<Call>> {
+        let _ = self.halted.set(why);
+        let calls = self.calls();
+        if let Some(id) = self.id() {
+            self.engine.with(|scheduler| scheduler.halt(id));
+        }
+        calls
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("unanswered", &self.unanswered).finish_non_exhaustive()
+    }
+}
