@@ -225,3 +225,24 @@ async fn a_thread_that_waits_for_nested_calls_goes_on() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_cancelled_as_it_begins_leaves_nothing_behind() {
+    /// Answer at once.
+    #[tool]
+    async fn answer(#[state] begun: &AtomicUsize) {
+        begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    let begun = Arc::new(AtomicUsize::new(0));
+    let dispatcher = Dispatcher::new(tools![answer].with_shared_state(Arc::clone(&begun)));
+    for round in 0..20_000_u32 {
+        let before = begun.load(Ordering::SeqCst);
+        let mut turn = dispatcher.turn();
+        turn.push(call("answer"));
+        (0..round % 300).for_each(|_| std::hint::spin_loop());
+        let code = codes(&turn.cancel())[0];
+        timeout(LONG * 10, dispatcher.idle()).await.unwrap_or_else(|_| panic!("round {round} leaves something behind"));
+        assert!(code != "not_started" || begun.load(Ordering::SeqCst) == before, "round {round} began after all");
+    }
+}

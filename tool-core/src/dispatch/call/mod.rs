@@ -220,11 +220,17 @@ impl Call {
         if let Body::Waiting = work.body {
             let setup = self.batch.setup.upgrade();
             let (Some(setup), None) = (setup, self.batch.halted()) else {
-                drop(work);
-                self.stop_unstarted(self.batch.halted().unwrap_or(Stop::Drop));
+                self.discard_unstarted(work);
                 return Poll::Ready(());
             };
-            self.begin(&mut work, setup, start.unwrap_or_else(|| self.batch.now()));
+            let now = start.unwrap_or_else(|| self.batch.now());
+            self.times.start(self.batch.queued, now, setup.timeout(self.tool), self.batch.deadline);
+            // Whoever stops it looks whether it has started: one of the two sees the other.
+            if self.is(STOPPED) {
+                self.discard_unstarted(work);
+                return Poll::Ready(());
+            }
+            self.begin(&mut work, setup);
             if start.is_none() {
                 self.batch.watch(self);
             }
@@ -269,8 +275,7 @@ impl Call {
         Poll::Pending
     }
 
-    fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>, now: u64) {
-        self.times.start(self.batch.queued, now, setup.timeout(self.tool), self.batch.deadline);
+    fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>) {
         work.span = self.batch.call_span(self, Some(setup.tools.definition_at(self.tool)));
         let context = CallContext::new(Arc::clone(self), setup);
         let _entered = work.span.as_deref().map(Span::enter);
@@ -304,6 +309,14 @@ impl Call {
         self.close_span(&mut work);
         drop(work);
         self.release();
+    }
+
+    /// Drops what no code of has run, and answers it unless whoever stopped it has done so.
+    fn discard_unstarted(self: &Arc<Self>, work: MutexGuard<'_, Work>) {
+        self.times.never_started();
+        self.discard(work);
+        let why = self.batch.halted().unwrap_or(Stop::Drop);
+        self.answer(Err(why.error(self, false, false)), false);
     }
 
     fn is_over(&self) -> bool {

@@ -37,11 +37,11 @@ impl Times {
         if let Some(deadline) = own.into_iter().chain(inherited).min() {
             self.deadline.store(deadline, Ordering::Release);
         }
-        self.started.store(started, Ordering::Release);
+        self.started.store(started, Ordering::SeqCst);
     }
 
     pub(super) fn started(&self, queued: Instant) -> Option<Instant> {
-        at(queued, self.started.load(Ordering::Acquire))
+        at(queued, self.started.load(Ordering::SeqCst))
     }
 
     pub(super) fn deadline(&self, queued: Instant) -> Option<Instant> {
