@@ -5,44 +5,47 @@ use std::io::{self, Write};
 
 use serde::ser::Error as _;
 
-use super::shorten::{Form, LEAST, join, shorten};
+use super::shorten::{Form, LEAST, join};
 
 /// Both ends of what is written to it; all of it, while that is no longer than `most`.
 pub(super) struct Ends {
     most: usize,
     /// The first `keep` bytes. Empty as long as the buffer has everything.
     head: Vec<u8>,
-    /// What came last, and at least `keep` bytes of it once there is a head. What fits its capacity is simply added.
+    /// What came last, and at least `keep` bytes of it once there is a head.
     buffer: Vec<u8>,
+    /// The length up to which what comes is simply added to the buffer: none before there is one, then `most`.
+    room: usize,
     /// Bytes that came before those in the buffer.
     passed: usize,
 }
 
 impl Ends {
     pub(super) fn new(most: usize) -> Self {
-        Self { most: most.max(LEAST), head: Vec::new(), buffer: Vec::new(), passed: 0 }
+        Self { most: most.max(LEAST), head: Vec::new(), buffer: Vec::new(), room: 0, passed: 0 }
     }
 
     fn keep(&self) -> usize {
         self.most / 2
     }
 
-    /// What no longer fits the buffer's capacity.
+    /// What there is no room for in the buffer.
     #[cold]
     #[inline(never)]
     fn make_room_for(&mut self, bytes: &[u8]) {
         const FEWEST: usize = 128;
-        let (keep, length) = (self.keep(), self.buffer.len());
-        let needed = length + bytes.len();
-        if self.head.is_empty() && needed <= self.most {
-            // As any vector grows, but not past the bound.
-            self.buffer.reserve_exact(needed.max(FEWEST).max(2 * length).min(self.most) - length);
-            return self.buffer.extend_from_slice(bytes);
+        let keep = self.keep();
+        if self.room == 0 {
+            self.room = self.most;
+            self.buffer.reserve_exact(FEWEST); // spares a vector's first steps
         }
         if self.head.is_empty() {
+            if self.buffer.len() + bytes.len() <= self.most {
+                return self.buffer.extend_from_slice(bytes);
+            }
             self.head.extend(self.buffer.iter().chain(bytes).take(keep));
-            self.buffer.reserve_exact(self.most.saturating_sub(length)); // twice what is kept: it is moved once in so many bytes
         }
+        // The buffer is moved once in so many bytes as are kept.
         let last = &bytes[bytes.len().saturating_sub(keep)..];
         let surplus = (self.buffer.len() + last.len()).saturating_sub(keep);
         self.buffer.drain(..surplus);
@@ -56,8 +59,7 @@ impl Ends {
 
     pub(super) fn into_text(self, form: Form) -> serde_json::Result<String> {
         if self.head.is_empty() {
-            let text = String::from_utf8(self.buffer).map_err(serde_json::Error::custom)?;
-            return Ok(shorten(text, form, self.most)); // a vector may be given more capacity than it asks for
+            return String::from_utf8(self.buffer).map_err(serde_json::Error::custom);
         }
         let (keep, written) = (self.keep(), self.passed + self.buffer.len());
         Ok(join(form, &self.head, &self.buffer[self.buffer.len() - keep..], written, self.most))
@@ -72,7 +74,7 @@ impl Write for Ends {
 
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.len() <= self.buffer.capacity() - self.buffer.len() {
+        if self.buffer.len() + bytes.len() <= self.room {
             self.buffer.extend_from_slice(bytes);
         } else {
             self.make_room_for(bytes);

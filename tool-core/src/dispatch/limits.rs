@@ -23,8 +23,9 @@ pub struct Limits {
     pub argument_depth: usize,
     /// Calls of one message: 1 024. Those behind are answered [`Overloaded`](crate::ErrorCode::Overloaded).
     pub calls: usize,
-    /// Calls that wait for their turn, in all batches: 16 384. Those that come when it is reached are answered
-    /// [`Overloaded`](crate::ErrorCode::Overloaded).
+    /// Calls that wait for their turn, in all batches: 16 384. Those that come to wait when it is reached are answered
+    /// [`Overloaded`](crate::ErrorCode::Overloaded). A call waits from when no permit is free for it, or when it is ordered behind
+    /// another, serialised, decided on or nested.
     pub queue: usize,
     /// Calls within each other, by [`CallContext::dispatch`](crate::CallContext::dispatch): 8. Deeper ones are answered
     /// [`Overloaded`](crate::ErrorCode::Overloaded).
