@@ -12,11 +12,10 @@ use super::{Call, lock};
 #[derive(Debug, Default)]
 pub(super) struct Lending {
     permits: Permits,
-    /// Polls of the call that are under way, and its thread.
-    under_way: usize,
-    /// Whether its thread waits for calls within it, and is not under way.
-    thread_waits: bool,
-    /// Its polls of futures that wait.
+    /// Polls of the call that are under way.
+    polls: usize,
+    thread: Thread,
+    /// Polls of futures that wait, on the thread.
     polls_on_thread: Vec<Waker>,
     /// Futures of the call that wait for calls within it.
     waits: usize,
@@ -33,6 +32,16 @@ enum Permits {
     Wanted,
 }
 
+/// What the call's thread does, if it has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Thread {
+    #[default]
+    None,
+    Runs,
+    /// For calls within it.
+    Waits,
+}
+
 /// A poll that is under way on the permits of its call.
 #[derive(Debug)]
 #[must_use = "a poll that is over has to leave"]
@@ -44,15 +53,15 @@ pub(super) struct Entered {
 impl Hold {
     fn enter(&mut self) -> Option<Entered> {
         let held = self.lending.permits == Permits::Held;
-        self.lending.under_way += usize::from(held);
+        self.lending.polls += usize::from(held);
         held.then_some(Entered { is_counted: true })
     }
 
     /// Whether nothing of the call is under way but calls within it.
     fn only_waits(&self) -> bool {
-        let Lending { permits, under_way, waits, .. } = self.lending;
+        let Lending { permits, polls, thread, waits, .. } = self.lending;
         let mut children = self.children.iter().filter_map(Weak::upgrade);
-        permits == Permits::Held && under_way == 0 && waits > 0 && children.any(|child| !child.is_done())
+        permits == Permits::Held && polls == 0 && thread != Thread::Runs && waits > 0 && children.any(|child| !child.is_done())
     }
 }
 
@@ -86,7 +95,7 @@ impl Call {
     /// A poll is over. Lends the permits if the call does nothing but wait for calls within it.
     pub(super) fn leave(self: &Arc<Self>, entered: Entered) {
         if let Some(extra) = self.extra.get() {
-            lock(&extra.hold).lending.under_way -= usize::from(entered.is_counted);
+            lock(&extra.hold).lending.polls -= usize::from(entered.is_counted);
             self.lend(extra);
         }
     }
@@ -131,24 +140,25 @@ impl Call {
 
 impl Lending {
     pub(super) fn begin_thread(&mut self) {
-        self.under_way += 1;
+        self.thread = Thread::Runs;
     }
 
     pub(super) fn end_thread(&mut self) {
-        self.restart_thread();
-        self.under_way -= 1;
+        self.thread = Thread::None;
     }
 
     fn stop_thread(&mut self, waker: &Waker) {
         note(&mut self.polls_on_thread, waker);
-        self.under_way -= usize::from(!self.thread_waits);
-        self.thread_waits = true;
+        if self.thread == Thread::Runs {
+            self.thread = Thread::Waits;
+        }
     }
 
     /// The polls of what else it waits for.
     fn restart_thread(&mut self) -> Vec<Waker> {
-        self.under_way += usize::from(self.thread_waits);
-        self.thread_waits = false;
+        if self.thread == Thread::Waits {
+            self.thread = Thread::Runs;
+        }
         let polls = std::mem::take(&mut self.polls_on_thread);
         if self.waits > 1 { polls } else { Vec::new() }
     }
@@ -192,20 +202,23 @@ impl<'a> WaitsForCalls<'a> {
         });
         let done = done.await;
         let entered = poll_fn(|cx| self.call.enter(cx).map_or(Poll::Pending, Poll::Ready)).await;
-        let others = lock(&extra.hold).lending.restart_thread();
-        // It may wait for other calls still, and stops once more if it is polled for them.
-        others.into_iter().for_each(Waker::wake);
+        self.restart_thread();
         self.call.leave(entered);
         done
+    }
+
+    fn restart_thread(&self) {
+        let others = lock(&self.call.extra().hold).lending.restart_thread();
+        // It may wait for other calls still, and stops once more if it is polled for them.
+        others.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Drop for WaitsForCalls<'_> {
     fn drop(&mut self) {
-        let lending = &mut lock(&self.call.extra().hold).lending;
-        lending.waits -= 1;
         if self.on_thread {
-            lending.restart_thread(); // also if it was given up on
+            self.restart_thread(); // also if it was given up on
         }
+        lock(&self.call.extra().hold).lending.waits -= 1;
     }
 }
