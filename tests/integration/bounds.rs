@@ -200,3 +200,18 @@ async fn what_a_model_wrote_is_clipped_before_it_is_repeated() {
         assert!(result.content().len() < 2000, "{} bytes", result.content().len());
     }
 }
+
+#[tokio::test]
+async fn what_is_said_of_an_error_has_the_bound_of_an_output() {
+    /// Say much of what went wrong.
+    #[tool]
+    async fn rant() -> Result<(), String> {
+        Err("no ".repeat(100_000))
+    }
+
+    let dispatcher = Dispatcher::new(tools![rant]).with_limits(|limits| limits.output_bytes = 1000);
+    let results = dispatcher.dispatch(calls([("rant", "{}")])).await;
+    let error = results[0].outcome().unwrap_err();
+    assert!(error.model_text().len() <= 1000 && error.model_text().contains(" bytes left out]"), "{}", error.model_text());
+    assert_eq!(std::error::Error::source(error).unwrap().to_string().len(), 300_000); // the program gets all of it
+}

@@ -285,3 +285,33 @@ async fn nested_calls_moved_to_a_task_end_with_their_parent() {
     sleep(Duration::from_millis(1)).await;
     assert_eq!(diary.runs(), ["w 0..10"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_error_that_is_passed_on_is_the_parents_own() {
+    /// Pass on what a nested call failed with.
+    #[tool]
+    async fn relay(#[context] cx: &CallContext, #[state] diary: &Diary, tool: String) -> Result<String, ToolError> {
+        let _inside = diary.enter("relay");
+        let mut results = cx.dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)]).await;
+        Ok(results.remove(0).into_outcome()?.into_string())
+    }
+
+    /// The same by way of `anyhow`.
+    #[tool]
+    async fn wrap(#[context] cx: &CallContext, #[state] diary: &Diary, tool: String) -> anyhow::Result<String> {
+        use anyhow::Context as _;
+        let _inside = diary.enter("wrap");
+        let mut results = cx.dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)]).await;
+        Ok(results.remove(0).into_outcome().context("nested")?.into_string())
+    }
+
+    let diary = Diary::begin();
+    let dispatcher = Dispatcher::new(tools![relay, wrap, work].with_shared_state(diary));
+    for parent in ["relay", "wrap"] {
+        for nested in ["work", "nothing"] {
+            let results = dispatcher.dispatch(vec![ToolCall::new("p", parent, json!({"tool": nested}).to_string())]).await;
+            assert_eq!(codes(&results), ["tool_error"], "{parent} {nested}");
+            assert!(results[0].started().is_some(), "{parent} {nested}");
+        }
+    }
+}

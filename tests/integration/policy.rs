@@ -280,3 +280,24 @@ async fn the_policy_set_last_is_the_policy() {
     assert_eq!(codes(&lenient.dispatch(vec![call("work", "a")]).await), ["ok"]);
     assert_eq!(codes(&strict.dispatch(vec![call("work", "a")]).await), ["refused"]);
 }
+
+#[test]
+fn a_call_that_is_not_decided_on_is_answered_when_its_runtime_goes() {
+    /// Answer at once.
+    #[tool]
+    async fn answer() -> u32 {
+        1
+    }
+
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let dispatcher = Dispatcher::new(tools![answer]).with_policy(|_| std::future::pending());
+    let (first, second) = (runtime(), runtime());
+    let mut turn = {
+        let _inside = first.enter();
+        dispatcher.turn()
+    };
+    turn.push(ToolCall::new("", "answer", "{}"));
+    drop(first);
+    let results = second.block_on(async { timeout(Duration::from_secs(10), turn.finish()).await.unwrap() });
+    assert_eq!(codes(&results), ["not_started"]);
+}

@@ -102,3 +102,18 @@ fn a_definition_that_no_service_would_accept_is_refused() {
     let either = json!({"type": "object", "anyOf": [{}]});
     assert_eq!(with("tool", either), Err("the parameters of tool `tool` have `anyOf` at the root; move it into a property".to_owned()));
 }
+
+#[test]
+fn what_a_given_up_thread_blocks_is_answered_on_another_runtime_too() {
+    /// Sleep on a thread.
+    #[tool(timeout = "50ms", concurrency = 1)]
+    fn sleep() {
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+
+    let dispatcher = Dispatcher::new(tools![sleep]).with_limits(|limits| limits.grace = Duration::from_millis(100));
+    assert_eq!(codes(&dispatcher.dispatch_blocking(calls([("sleep", "{}")]))), ["timeout_indeterminate"]);
+    let begun = std::time::Instant::now();
+    assert_eq!(codes(&dispatcher.dispatch_blocking(calls([("sleep", "{}")]))), ["not_started"]);
+    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
+}

@@ -275,3 +275,27 @@ async fn two_turns_do_not_wait_for_each_other() {
     assert_eq!(codes(&first.finish().await), ["truncated_call"]);
     assert_eq!(diary.runs(), ["a 0..10"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_after_all_others_are_answered_runs_too() {
+    /// Answer at once.
+    #[tool]
+    async fn answer() -> u32 {
+        1
+    }
+
+    let dispatcher = Dispatcher::new(tools![answer]);
+    for before in [0, 1] {
+        let mut turn = dispatcher.turn();
+        for _ in 0..before {
+            turn.push(ToolCall::new("", "answer", "{}"));
+        }
+        sleep(Duration::from_millis(1)).await;
+        turn.end();
+        sleep(Duration::from_millis(1)).await;
+        turn.push(ToolCall::new("", "answer", "{}"));
+        let results = timeout(Duration::from_secs(1), turn.finish()).await.unwrap();
+        assert_eq!(contents(&results), vec!["1"; before + 1]);
+        timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    }
+}

@@ -164,7 +164,7 @@ impl CallContext {
         context.call.asks_for_thread();
         let (answer, answered) = tokio::sync::oneshot::channel();
         self.setup.on_thread(Box::new(move || {
-            if !context.call.begin_on_thread() {
+            if answer.is_closed() || !context.call.begin_on_thread() {
                 return; // nobody waits any more
             }
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));

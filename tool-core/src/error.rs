@@ -5,6 +5,7 @@ use std::fmt;
 use std::iter::successors;
 use std::sync::Arc;
 
+use crate::bounded::{self, Form};
 use crate::toolset::ToolSet;
 
 /// Any error a tool can fail with.
@@ -167,11 +168,12 @@ impl ToolError {
     /// run where that one does.
     pub(crate) fn returned(cause: impl Cause + 'static) -> Self {
         if let Some(own) = cause.error().downcast_ref::<Self>() {
-            return own.clone();
+            return own.clone().of_running();
         }
         let wrapped = successors(cause.error().source(), |error: &&(dyn Error + 'static)| (*error).source())
             .find_map(|error| error.downcast_ref::<Self>());
-        let (code, fatal) = wrapped.map_or((ErrorCode::ToolError, false), |error| (error.0.code, error.0.fatal));
+        let own = |error: &Self| if error.0.tool.is_empty() { error.0.code } else { ErrorCode::ToolError };
+        let (code, fatal) = wrapped.map_or((ErrorCode::ToolError, false), |error| (own(error), error.0.fatal));
         Self::with_cause(code, cause).but(|failure| failure.fatal = fatal)
     }
 
@@ -223,6 +225,20 @@ impl ToolError {
     /// Whether nothing of the tool ran.
     pub(crate) fn is_undecoded(&self) -> bool {
         self.0.undecoded
+    }
+
+    /// The same, with a text for the model of at most so many bytes.
+    pub(crate) fn within(self, most: usize) -> Self {
+        self.but(|failure| failure.model_text = bounded::shorten(std::mem::take(&mut failure.model_text), Form::Text, most))
+    }
+
+    /// What a tool or a layer failed with. The answer of another call, passed on, is its own error: what became of that call says
+    /// nothing of what this one has done.
+    pub(crate) fn of_running(self) -> Self {
+        if self.0.tool.is_empty() {
+            return self;
+        }
+        self.but(|failure| (failure.code, failure.undecoded) = (ErrorCode::ToolError, false))
     }
 
     pub(crate) fn of_tool(self, name: &str) -> Self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 
 use super::batch::{Batch, Origin, Running};
-use super::call::{Call, WaitsForCalls, panic_text};
+use super::call::{Call, Stop, WaitsForCalls, panic_text};
 use super::policy::{Decision, Proposal};
 use super::scheduler::{CallId, Spec};
 use super::{Setup, not_started, runner, span};
@@ -139,7 +139,7 @@ impl Setup {
         let mut over = Vec::new();
         let mut undecided = Vec::new();
         self.engine.with(|scheduler| {
-            let id = batch.open(|| scheduler.open(parent, false));
+            let id = batch.open(scheduler, parent);
             let mut admitted = Vec::new();
             for (call, tool, spec) in waiting {
                 if scheduler.waiting() >= self.limits.queue {
@@ -166,6 +166,10 @@ impl Setup {
         for (call, tool, seat) in undecided {
             self.decide(call, tool, seat);
         }
+        for call in calls {
+            call.release(); // it may have been answered while it had no seat
+        }
+        self.look_after(batch);
     }
 
     /// The policy is not asked about a call that cannot run; such a call is answered without being asked about.
@@ -179,8 +183,10 @@ impl Setup {
         let (setup, call) = (Arc::clone(self), Arc::clone(call));
         let batch = Arc::clone(&call.batch);
         batch.spawn(async move {
+            let mut undecided = Undecided(Some(Arc::clone(&call)));
             let proposal = Proposal { call: Arc::clone(&call), setup: Arc::clone(&setup), tool };
             let decided = call.token().run_until_cancelled(policy.decide(proposal)).await;
+            undecided.0 = None;
             let arguments = match decided {
                 None => return, // answered meanwhile
                 Some(Ok(Decision::Allow)) => None,
@@ -199,7 +205,15 @@ impl Setup {
             }
             let spec = setup.spec(tool, call.arguments());
             setup.engine.with(|scheduler| scheduler.admit(seat, spec));
+            setup.look_after(&call.batch);
         });
+    }
+
+    /// Sees to it that calls which wait for work that was given up on do not do so for ever.
+    fn look_after(&self, batch: &Arc<Batch>) {
+        if self.engine.with(|scheduler| scheduler.has_abandoned()) {
+            self.engine.sweep(batch);
+        }
     }
 
     // ---- turns
@@ -209,7 +223,7 @@ impl Setup {
         let exclusive = self.tools.position(name).is_some_and(|tool| self.tools.definition_at(tool).behavior().exclusive);
         let call = Arc::new(Call::new(ToolCall::new(id, name, ""), position, Arc::clone(batch), None));
         self.engine.with(|scheduler| {
-            let batch = batch.open(|| scheduler.open(None, true));
+            let batch = batch.open(scheduler, None);
             let free = scheduler.waiting() < self.limits.queue;
             free.then(|| scheduler.reserve(batch, position, call, Spec { gate: None, key: None, exclusive }))
         })
@@ -246,6 +260,7 @@ impl Setup {
             return self.decide(&call, tool, seat);
         }
         self.engine.with(|scheduler| scheduler.admit(seat, spec));
+        self.look_after(batch);
     }
 
     /// Gives a place back that no call has come for.
@@ -265,6 +280,17 @@ impl Setup {
     }
 }
 
+/// Answers a call if its policy goes away with its runtime.
+struct Undecided(Option<Arc<Call>>);
+
+impl Drop for Undecided {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call.stop(Stop::Shutdown);
+        }
+    }
+}
+
 /// Runs calls for a call that waits for them.
 pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<ToolResult> {
     let CallContext { call: parent, setup, on_thread, .. } = context;
@@ -279,8 +305,9 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
     let waiting = WaitsForCalls::new(&parent, on_thread);
     let running = Arc::clone(&setup).begin(calls, Some(Arc::clone(&parent)), false);
     if !parent.add_child(running.batch()) {
-        running.batch().cancel(super::call::Stop::Cancel);
+        running.batch().cancel(Stop::Cancel);
     }
+    waiting.tell();
     waiting.wait(running.results()).await
 }
 

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::batch::Batch;
 use super::call::{Call, CallTask, lock, not_started};
 use super::permits::Permits;
 use super::scheduler::{Action, Scheduler};
@@ -92,9 +94,16 @@ impl Engine {
             }
             id.is_some()
         });
-        if abandoned && !self.sweeping.swap(true, Ordering::SeqCst) {
+        if abandoned {
+            self.sweep(&call.batch);
+        }
+    }
+
+    /// Looks after the calls that wait for work that was given up on, on the runtime of a batch, unless somebody does.
+    pub(super) fn sweep(self: &Arc<Self>, batch: &Batch) {
+        if !self.sweeping.swap(true, Ordering::SeqCst) {
             let sweeper = Sweeper(Arc::clone(self));
-            call.batch.spawn(sweeper.run(call.batch.limits.grace));
+            batch.spawn(sweeper.run(batch.limits.grace));
         }
     }
 
@@ -165,18 +174,23 @@ fn act(actions: Vec<Action<Arc<Call>>>) {
         })
     };
     while let Some(action) = if first { next() } else { None } {
-        match action {
-            Action::Start(call) => CallTask::spawn(call),
-            Action::Resume(call) => call.resumed(),
-            Action::Deadlock(call) => {
-                call.lose_seat();
-                let text = "it would wait for a call that waits for it; make the two calls one after the other";
-                call.refuse(ToolError::with_text(ErrorCode::Deadlock, text));
-            }
-            Action::GiveUp(call) => {
-                call.lose_seat();
-                call.refuse(not_started("an earlier call that was given up on is still in its way; try again later"));
-            }
+        // What wakes or hears of a call may panic, and must not keep this thread from acting ever again.
+        let _ = catch_unwind(AssertUnwindSafe(|| act_on(action)));
+    }
+}
+
+fn act_on(action: Action<Arc<Call>>) {
+    match action {
+        Action::Start(call) => CallTask::spawn(call),
+        Action::Resume(call) => call.resumed(),
+        Action::Deadlock(call) => {
+            call.lose_seat();
+            let text = "it would wait for a call that waits for it; make the two calls one after the other";
+            call.refuse(ToolError::with_text(ErrorCode::Deadlock, text));
+        }
+        Action::GiveUp(call) => {
+            call.lose_seat();
+            call.refuse(not_started("an earlier call that was given up on is still in its way; try again later"));
         }
     }
 }

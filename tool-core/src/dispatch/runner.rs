@@ -12,6 +12,7 @@ use tokio::task::coop::{consume_budget, has_budget_remaining};
 use super::Setup;
 use super::batch::Batch;
 use super::call::{Call, CallTask, QUEUED};
+use super::engine::Engine;
 
 /// What the helpers of one batch share.
 struct Shared {
@@ -103,6 +104,26 @@ fn begin(call: &Arc<Call>, start: Option<u64>) -> Permit {
     Permit::Taken
 }
 
+/// A permit that a helper has borrowed. Dropped, it is given back.
+struct Borrowed<'a>(&'a Engine);
+
+impl<'a> Borrowed<'a> {
+    fn new(engine: &'a Engine) -> Option<Self> {
+        engine.permits.borrow().then(|| Self(engine))
+    }
+
+    /// A call has taken it.
+    fn pass_on(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
 struct Helper {
     shared: Arc<Shared>,
     own: usize,
@@ -111,27 +132,29 @@ struct Helper {
 impl Helper {
     async fn run(self) {
         let shared = &*self.shared;
-        let permits = &shared.batch.engine.permits;
-        if !permits.borrow() {
+        let engine = &shared.batch.engine;
+        let Some(mut permit) = Borrowed::new(engine) else {
             shared.hand_over();
             return self.watch_others().await;
-        }
+        };
         let mut now = shared.batch.now();
         while let Some(position) = shared.next() {
             let call = &shared.calls[position];
             shared.at[self.own].store(position, Ordering::SeqCst);
             if begin(call, (!shared.left.load(Ordering::SeqCst)).then_some(now)) == Permit::Left {
                 now = call.finished_offset().unwrap_or_else(|| shared.batch.now());
-                if permits.is_waited_for() {
+                if engine.permits.is_waited_for() {
                     break;
                 }
             } else {
                 now = shared.batch.now();
-                if !permits.borrow() {
+                permit.pass_on();
+                let Some(another) = Borrowed::new(engine) else {
                     shared.at[self.own].store(NOWHERE, Ordering::Release);
                     shared.hand_over();
                     return self.watch_others().await;
-                }
+                };
+                permit = another;
             }
             // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields.
             consume_budget().await;
@@ -141,7 +164,7 @@ impl Helper {
             }
         }
         shared.at[self.own].store(NOWHERE, Ordering::Release);
-        shared.batch.engine.give_back();
+        drop(permit);
         shared.hand_over();
         self.watch_others().await;
     }

@@ -94,11 +94,12 @@ impl Batch {
 
     /// Tells whoever reads events, unless the call is answered. The oldest progress is forgotten when nobody reads it.
     pub(crate) fn report(&self, call: &Call, progress: impl FnOnce() -> Progress) {
-        if !self.told {
+        if !self.told || self.limits.progress_events == 0 {
             return;
         }
+        let progress = progress(); // code of the tool's may run
         let mut state = lock(&self.state);
-        if call.outcome().is_some() || self.limits.progress_events == 0 {
+        if call.outcome().is_some() {
             return;
         }
         if state.progress >= self.limits.progress_events
@@ -107,24 +108,36 @@ impl Batch {
             state.events.remove(oldest);
             state.progress -= 1;
         }
-        state.events.push_back(Event::Progress(progress()));
+        state.events.push_back(Event::Progress(progress));
         state.progress += 1;
         let waker = state.waker.take();
         drop(state);
         wake(waker);
     }
 
-    /// Shortens an output that is longer than what is left for it.
+    /// Shortens an output, or what the model is told of an error, that is longer than what is left for it.
     pub(in crate::dispatch) fn within_limits(&self, outcome: Outcome) -> Outcome {
-        let output = outcome?;
-        let length = output.as_str().len();
+        match outcome {
+            Ok(output) => Ok(match self.share(output.as_str().len()) {
+                Some(most) => output.within(most),
+                None => output,
+            }),
+            Err(error) => Err(match self.share(error.model_text().len()) {
+                Some(most) => error.within(most),
+                None => error,
+            }),
+        }
+    }
+
+    /// How much of so many bytes there is room for. `None` if they are too few to be counted.
+    fn share(&self, length: usize) -> Option<usize> {
         if length <= LEAST_OUTPUT.min(self.limits.output_bytes) {
-            return Ok(output); // too short to be counted
+            return None;
         }
         let wanted = length.min(self.limits.output_bytes);
         let take = |left: usize| Some(left.saturating_sub(wanted));
         let left = self.output_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).unwrap_or_default();
-        Ok(output.within(wanted.min(left.max(LEAST_OUTPUT))))
+        Some(wanted.min(left.max(LEAST_OUTPUT)))
     }
 }
 

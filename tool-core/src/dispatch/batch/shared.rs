@@ -17,8 +17,9 @@ use crate::dispatch::Setup;
 use crate::dispatch::call::{Call, Stop, lock, offset};
 use crate::dispatch::engine::Engine;
 use crate::dispatch::limits::Limits;
-use crate::dispatch::scheduler::BatchId;
+use crate::dispatch::scheduler::{BatchId, CallId, Scheduler};
 use crate::dispatch::stream::Event;
+use crate::key::Key;
 
 #[repr(C)] // What every answer writes lies behind what every call reads, and is not in the same line of a cache.
 pub(crate) struct Batch {
@@ -123,16 +124,14 @@ impl Batch {
         self.runtime.as_ref().map(|runtime| runtime.spawn(task))
     }
 
-    /// Its id in the scheduler, made when first asked for.
-    pub(in crate::dispatch) fn open(&self, make: impl FnOnce() -> BatchId) -> BatchId {
-        match self.id.load(Ordering::SeqCst) {
-            0 => {
-                let id = make();
-                self.id.store(id, Ordering::SeqCst);
-                id
-            }
-            id => id,
+    /// Its id in the scheduler, made when first asked for, or when the scheduler does not know it any more.
+    pub(in crate::dispatch) fn open<C: Clone>(&self, scheduler: &mut Scheduler<Key, C>, parent: Option<CallId>) -> BatchId {
+        if let Some(id) = self.id().filter(|id| scheduler.knows(*id)) {
+            return id;
         }
+        let id = scheduler.open(parent, self.open.load(Ordering::SeqCst));
+        self.id.store(id, Ordering::SeqCst);
+        id
     }
 
     pub(in crate::dispatch) fn id(&self) -> Option<BatchId> {
@@ -146,7 +145,9 @@ impl Batch {
 
     /// Adds a call that was still to come.
     pub(in crate::dispatch) fn add(&self, call: Arc<Call>) {
-        self.unanswered.fetch_add(1, Ordering::SeqCst);
+        if self.unanswered.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.engine.began(); // all before it are answered, and no more were to come
+        }
         lock(&self.state).calls.push(call);
     }
 

@@ -61,7 +61,8 @@ impl Hold {
     fn only_waits(&self) -> bool {
         let Lending { permits, polls, thread, waits, .. } = self.lending;
         let mut children = self.children.iter().filter_map(Weak::upgrade);
-        permits == Permits::Held && polls == 0 && thread != Thread::Runs && waits > 0 && children.any(|child| !child.is_done())
+        let goes_on = polls > 0 || thread == Thread::Runs || self.waits_for_thread;
+        permits == Permits::Held && !goes_on && waits > 0 && children.any(|child| !child.is_done())
     }
 }
 
@@ -179,10 +180,14 @@ pub(crate) struct WaitsForCalls<'a> {
 impl<'a> WaitsForCalls<'a> {
     pub(crate) fn new(call: &'a Arc<Call>, on_thread: bool) -> Self {
         lock(&call.extra().hold).lending.waits += 1;
-        // The future may be polled by somebody the call knows nothing of: its own next poll lends the permits.
-        call.wake();
-        call.wake_attempts();
         Self { call, on_thread }
+    }
+
+    /// The calls are known. The future that waits for them may be polled by somebody the call knows nothing of: its own next poll
+    /// lends the permits.
+    pub(crate) fn tell(&self) {
+        self.call.wake();
+        self.call.wake_attempts();
     }
 
     /// Waits for them. A thread waits where it stands: nobody else lends its permits, and sees to it that they are back.

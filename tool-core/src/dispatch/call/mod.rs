@@ -252,7 +252,7 @@ impl Call {
                 self.leave(entered);
                 return self.pending();
             }
-            Ok(Poll::Ready(outcome)) => outcome,
+            Ok(Poll::Ready(outcome)) => outcome.map_err(ToolError::of_running),
             Err(panic) => Err(self.panicked(panic)),
         };
         self.end_body(&mut work);

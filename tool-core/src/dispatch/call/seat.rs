@@ -40,8 +40,10 @@ impl Call {
 
     /// The scheduler has put it out.
     pub(crate) fn lose_seat(&self) {
-        self.seat.store(NOTHING, Ordering::SeqCst);
-        self.leave_parent();
+        // Whoever stopped it meanwhile has left its parent for it.
+        if self.seat.swap(NOTHING, Ordering::SeqCst) >= FIRST_ID {
+            self.leave_parent();
+        }
     }
 
     pub(super) fn leave_parent(&self) {
@@ -59,7 +61,7 @@ impl Call {
     }
 
     /// Gives permits, key and place back, once nothing of an answered call runs.
-    pub(super) fn release(self: &Arc<Self>) {
+    pub(crate) fn release(self: &Arc<Self>) {
         if self.outcome().is_none() || !self.is(GONE) {
             return;
         }

@@ -62,7 +62,7 @@ impl Call {
         if self.outcome().is_some() || !matches!(work.body, Body::Waiting) {
             return;
         }
-        self.flag(STOPPED);
+        self.tell_to_end();
         self.end_body(&mut work);
         drop(work);
         self.answer(Err(why.error(self, false, false)), false);

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use super::{Call, Stop};
+use super::{Call, Stop, try_lock};
 
 /// What a call does after its first poll, or from the start where its turn came later.
 pub(crate) struct CallTask(Option<Arc<Call>>);
@@ -32,6 +32,9 @@ impl Drop for CallTask {
     fn drop(&mut self) {
         if let Some(call) = self.0.take() {
             call.stop(Stop::Shutdown);
+            if let Some(work) = try_lock(&call.work) {
+                call.discard(work); // if it was stopped before, and not polled since
+            }
         }
     }
 }

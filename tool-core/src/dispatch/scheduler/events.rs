@@ -76,6 +76,10 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         id
     }
 
+    pub(crate) fn knows(&self, batch: BatchId) -> bool {
+        self.batches.contains_key(&batch)
+    }
+
     /// No more calls come: the rest may start in any order that is not declared.
     pub(crate) fn finish(&mut self, batch: BatchId) {
         if let Some(open) = self.batches.get_mut(&batch) {
