@@ -1,7 +1,9 @@
 //! Where a batch can run: inside a runtime, without one, and on one made for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tool_core::{Dispatcher, DynamicTool, ToolError, tool, tools};
@@ -105,15 +107,20 @@ fn a_definition_that_no_service_would_accept_is_refused() {
 
 #[test]
 fn what_a_given_up_thread_blocks_is_answered_on_another_runtime_too() {
-    /// Sleep on a thread.
+    /// Wait on a thread until let go.
     #[tool(timeout = "50ms", concurrency = 1)]
-    fn sleep() {
-        std::thread::sleep(Duration::from_millis(1500));
+    fn hold(#[state] let_go: &AtomicBool) {
+        let begun = Instant::now();
+        while !let_go.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
-    let dispatcher = Dispatcher::new(tools![sleep]).with_limits(|limits| limits.grace = Duration::from_millis(100));
-    assert_eq!(codes(&dispatcher.dispatch_blocking(calls([("sleep", "{}")]))), ["timeout_indeterminate"]);
-    let begun = std::time::Instant::now();
-    assert_eq!(codes(&dispatcher.dispatch_blocking(calls([("sleep", "{}")]))), ["not_started"]);
-    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
+    let let_go = Arc::new(AtomicBool::new(false));
+    let tools = tools![hold].with_shared_state(Arc::clone(&let_go));
+    let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(100));
+    for expected in ["timeout_indeterminate", "not_started"] {
+        assert_eq!(codes(&dispatcher.dispatch_blocking(calls([("hold", "{}")]))), [expected]);
+    }
+    let_go.store(true, Ordering::SeqCst);
 }

@@ -55,12 +55,13 @@ pub enum ErrorCode {
     NotStarted,
     /// Stopped at its deadline; nothing of it runs on. It may have acted in part, unless it is read-only.
     Timeout,
-    /// Past its deadline in a thread that cannot be stopped; it may still be acting.
+    /// Past its deadline, and something of it cannot be stopped: a thread, a poll that computes, or a call within it that has one.
+    /// It may still be acting.
     TimeoutIndeterminate,
     /// Stopped because its message was cancelled or the runtime shut down. It may have acted in part, unless it is
     /// read-only.
     Cancelled,
-    /// As [`Cancelled`](Self::Cancelled), in a thread that cannot be stopped; it may still be acting.
+    /// As [`Cancelled`](Self::Cancelled), but something of it cannot be stopped; it may still be acting.
     CancelledIndeterminate,
     /// The tool returned an error.
     ToolError,

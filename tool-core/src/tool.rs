@@ -20,9 +20,8 @@ pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolErr
 /// Something a model can call. [`tool`](crate::tool) makes one of a function; [`DynamicTool`](crate::DynamicTool) is one
 /// that is known only at run time.
 ///
-/// The definition does not change while the tool lives. `call` may run many times at once. It is polled in a task of its
-/// own: it may panic or never end without harm to its siblings, and is dropped at an await point when its deadline
-/// passes or nobody waits for it any more.
+/// The definition does not change while the tool lives. `call` may run many times at once. It may panic or never end without
+/// harm to its siblings, and is dropped at an await point when its deadline passes or nobody waits for it any more.
 ///
 /// ```
 /// use tool_core::{CallContext, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput};

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tokio::runtime::{self, Handle};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -33,7 +34,8 @@ pub(crate) struct Engine {
     idle: Notify,
     /// Those who wait for that.
     waiting: AtomicUsize,
-    sweeping: AtomicBool,
+    /// The runtimes on which somebody [looks after](Sweeper) calls behind work that was given up on.
+    sweepers: Mutex<Vec<runtime::Id>>,
     epoch: Instant,
 }
 
@@ -47,7 +49,7 @@ impl Engine {
             alive: AtomicUsize::new(0),
             idle: Notify::new(),
             waiting: AtomicUsize::new(0),
-            sweeping: AtomicBool::new(false),
+            sweepers: Mutex::default(),
             epoch: Instant::now(),
         }
     }
@@ -99,12 +101,20 @@ impl Engine {
         }
     }
 
-    /// Looks after the calls that wait for work that was given up on, on the runtime of a batch, unless somebody does.
+    /// Looks after the calls that wait for work that was given up on, on the runtime of a batch, unless somebody does there.
     pub(super) fn sweep(self: &Arc<Self>, batch: &Batch) {
-        if !self.sweeping.swap(true, Ordering::SeqCst) {
-            let sweeper = Sweeper(Arc::clone(self));
+        let Some(runtime) = batch.runtime.as_ref().map(Handle::id) else { return };
+        let mut sweepers = lock(&self.sweepers);
+        if !sweepers.contains(&runtime) {
+            sweepers.push(runtime);
+            drop(sweepers);
+            let sweeper = Sweeper { engine: Arc::clone(self), runtime };
             batch.spawn(sweeper.run(batch.limits.grace));
         }
+    }
+
+    fn forget_sweeper(&self, runtime: runtime::Id) {
+        lock(&self.sweepers).retain(|sweeper| *sweeper != runtime);
     }
 
     /// Nothing of the answered call itself runs any more.
@@ -196,20 +206,23 @@ fn act_on(action: Action<Arc<Call>>) {
 }
 
 /// Looks after the calls that wait for work that was given up on.
-struct Sweeper(Arc<Engine>);
+struct Sweeper {
+    engine: Arc<Engine>,
+    runtime: runtime::Id,
+}
 
 impl Sweeper {
     async fn run(self, grace: std::time::Duration) {
         let pause = (grace / 4).max(std::time::Duration::from_millis(1));
         loop {
             tokio::time::sleep(pause).await;
-            let engine = &self.0;
+            let engine = &self.engine;
             let now = Instant::now().saturating_duration_since(engine.epoch);
             let more = engine.with(|scheduler| {
                 scheduler.sweep(now, grace);
                 let more = scheduler.has_abandoned();
                 if !more {
-                    engine.sweeping.store(false, Ordering::SeqCst);
+                    engine.forget_sweeper(self.runtime);
                 }
                 more
             });
@@ -222,7 +235,7 @@ impl Sweeper {
 
 impl Drop for Sweeper {
     fn drop(&mut self) {
-        self.0.sweeping.store(false, Ordering::SeqCst); // also when its runtime goes away
+        self.engine.forget_sweeper(self.runtime); // also when its runtime goes away
     }
 }
 

@@ -47,7 +47,8 @@ pub use turn::Turn;
 /// Runs the calls of a message at once, within a limit, and answers each in call order.
 ///
 /// Whatever happens to one call (an unknown tool, arguments that do not parse, an error, a panic, a deadline) is the result
-/// in its own slot; its siblings finish. Calls run in tasks of their own, in parallel where there are cores.
+/// in its own slot; its siblings finish. Calls run in parallel where there are cores, and one that is not ready at its first poll
+/// goes on in a task of its own.
 ///
 /// Clones share the tools and the limit.
 ///

@@ -78,6 +78,7 @@ const STOPPED: u8 = 1;
 const DUE: u8 = 2;
 /// The body is dropped, or never was.
 const GONE: u8 = 4;
+
 struct Answer {
     outcome: Outcome,
     /// When it was known: a [`times::offset`].

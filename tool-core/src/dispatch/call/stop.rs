@@ -88,10 +88,7 @@ impl Stop {
     pub(super) fn error(self, call: &Call, started: bool, alive: bool) -> ToolError {
         if !started {
             let why = match self {
-                Self::Deadline => match call.timeout() {
-                    Some(timeout) => &format!("no thread was free for it within {timeout:?}"),
-                    None => "no thread was free for it in time",
-                },
+                Self::Deadline => "no thread was free for it in time",
                 Self::Cancel => "the message was cancelled",
                 Self::Drop => "nobody waited for it",
                 Self::Fatal => "another call of this message failed in a way that stops the run",
