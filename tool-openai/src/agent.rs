@@ -225,6 +225,7 @@ impl Agent {
             messages: system.into_iter().chain(self.messages.iter().cloned()).collect(),
             tools: chat::tools(self.dispatcher.tools())?,
             parallel_tool_calls: None,
+            stream: None,
             extra: self.extra.clone(),
         })
     }

@@ -13,7 +13,7 @@ pub use agent::{Agent, AgentEvent, Reply};
 #[cfg(feature = "http")]
 pub use client::OpenAi;
 pub use error::{AgentError, ModelError};
-pub use model::{ChatModel, ModelFuture};
+pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
 
 /// The front page of the repository, so that its code is compiled too.
 #[cfg(doctest)]

@@ -2,12 +2,58 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use crate::chat::{Completion, Request};
+use futures_core::Stream;
+
+use crate::chat::{Completion, Request, ToolCall};
 use crate::error::ModelError;
 
 /// The future of one completion.
 pub type ModelFuture<'a> = Pin<Box<dyn Future<Output = Result<Completion, ModelError>> + Send + 'a>>;
+
+/// One completion as it arrives. The last item is [`ModelEvent::Finished`], or an error.
+pub type ModelStream<'a> = Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelError>> + Send + 'a>>;
+
+/// A part of a message that is still being written.
+///
+/// Positions count the calls of the message from 0, in the order in which they began.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ModelEvent {
+    /// More of the text.
+    Text(String),
+    /// More of a refusal.
+    Refusal(String),
+    /// A call begins: its name is known, its arguments are not.
+    CallBegins {
+        /// The call's place in the message.
+        position: usize,
+        /// The tool's name as far as it is known.
+        name: String,
+    },
+    /// More of a call's arguments, or of a custom tool's input.
+    Arguments {
+        /// The call's place in the message.
+        position: usize,
+        /// What is added.
+        delta: String,
+    },
+    /// A call is complete, as far as can be told before the message is.
+    CallComplete {
+        /// The call's place in the message.
+        position: usize,
+        /// The call, as the server wrote it.
+        call: ToolCall,
+    },
+    /// More arguments came for a call that was complete: what it was is no longer so. It is complete again later, or never.
+    CallReopens {
+        /// The call's place in the message.
+        position: usize,
+    },
+    /// The message is over. Its `tool_calls` are the calls of the events before, by position.
+    Finished(Completion),
+}
 
 /// Anything that speaks chat completions: a service over HTTP, a model in the process, a script in a test.
 ///
@@ -38,16 +84,43 @@ pub type ModelFuture<'a> = Pin<Box<dyn Future<Output = Result<Completion, ModelE
 pub trait ChatModel: Send + Sync {
     /// Asks for the next message of the conversation.
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a>;
+
+    /// As [`complete`](Self::complete), told while it is written. All at once, where the model cannot do better.
+    fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
+        Box::pin(Whole(Some(self.complete(request))))
+    }
+}
+
+/// A completion that is told all at once.
+struct Whole<'a>(Option<ModelFuture<'a>>);
+
+impl Stream for Whole<'_> {
+    type Item = Result<ModelEvent, ModelError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(complete) = &mut self.0 else { return Poll::Ready(None) };
+        let completion = ready!(complete.as_mut().poll(cx));
+        self.0 = None;
+        Poll::Ready(Some(completion.map(ModelEvent::Finished)))
+    }
 }
 
 impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
         (**self).complete(request)
     }
+
+    fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
+        (**self).stream(request)
+    }
 }
 
 impl<M: ChatModel + ?Sized> ChatModel for Box<M> {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
         (**self).complete(request)
+    }
+
+    fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
+        (**self).stream(request)
     }
 }

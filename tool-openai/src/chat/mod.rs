@@ -1,12 +1,14 @@
 //! The chat completions format: definitions, calls and results, and the bodies they travel in.
 
 mod convert;
+mod tools;
 mod wire;
 
+pub use convert::tool_messages;
 #[cfg(feature = "testing")]
-pub(crate) use convert::array_without_items;
-pub use convert::{InvalidTools, tool_messages, tools};
+pub(crate) use tools::array_without_items;
+pub use tools::{InvalidTools, tools};
 pub use wire::{
-    AssistantMessage, Choice, Completion, FunctionCall, FunctionDefinition, Message, Request, TextMessage, Tool, ToolCall, ToolMessage,
-    Usage,
+    AssistantMessage, Choice, Completion, CustomCall, CustomDefinition, FunctionCall, FunctionDefinition, Message, Request, TextMessage,
+    Tool, ToolCall, ToolMessage, Usage,
 };

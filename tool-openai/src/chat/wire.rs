@@ -16,6 +16,9 @@ pub struct Request {
     /// Whether the model may ask for several calls in one message. Some models refuse the key: left out unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel_tool_calls: Option<bool>,
+    /// Whether the answer arrives as a stream. Set by whoever sends the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
     /// Any other key of the body, `temperature` for example.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -24,12 +27,31 @@ pub struct Request {
 /// One entry of `tools`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tool {
-    /// `function`.
+    /// `function` or `custom`.
     pub r#type: String,
-    /// The definition.
-    #[serde(default)]
+    /// The definition of a function.
+    #[serde(default, skip_serializing_if = "FunctionDefinition::is_absent")]
     pub function: FunctionDefinition,
-    /// Any other key: `custom`, for example.
+    /// The definition of a custom tool, which takes free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<CustomDefinition>,
+    /// Any other key.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// A tool that takes free text: `tools[].custom`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CustomDefinition {
+    /// 1 to 64 letters, digits, `_` or `-`.
+    pub name: String,
+    /// What it does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// What the text may be: `{"type": "text"}`, or a grammar. Any text, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Value>,
+    /// Any other key.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
@@ -46,9 +68,18 @@ pub struct FunctionDefinition {
     /// JSON Schema of the arguments object; absent for a function without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Value>,
-    /// Any other key: `strict`, for example.
+    /// Whether the service holds the model to the schema. Some refuse the key: left out unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+    /// Any other key.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl FunctionDefinition {
+    fn is_absent(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// One message of the conversation.
@@ -114,6 +145,9 @@ pub struct AssistantMessage {
     /// The calls, in the order they are to be answered; left out when there are none.
     #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub tool_calls: Vec<ToolCall>,
+    /// The one call of services that know no `tool_calls`; it has no id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function_call: Option<FunctionCall>,
     /// Any other key (`reasoning_content`, for example), to be sent back untouched.
     #[serde(flatten, deserialize_with = "without_role")]
     pub extra: Map<String, Value>,
@@ -132,12 +166,15 @@ pub struct ToolCall {
     /// What the answer is matched by; empty where the server gave none.
     #[serde(default, deserialize_with = "null_as_default")]
     pub id: String,
-    /// `function`, also where the server left it out.
+    /// `function`, also where the server left it out, or `custom`.
     #[serde(default = "function", deserialize_with = "null_as_function")]
     pub r#type: String,
     /// What to call.
-    #[serde(default, deserialize_with = "null_as_default")]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "FunctionCall::is_absent")]
     pub function: FunctionCall,
+    /// The call of a custom tool, in place of `function`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<CustomCall>,
     /// Any other key, to be sent back untouched.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -152,6 +189,26 @@ pub struct FunctionCall {
     /// JSON text, not yet checked. Read also from servers that send the object itself, `null`, or nothing (empty text).
     #[serde(default, deserialize_with = "json_text")]
     pub arguments: String,
+    /// Any other key, to be sent back untouched.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl FunctionCall {
+    fn is_absent(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The call of a custom tool.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CustomCall {
+    /// The tool's name, which may be unknown.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub name: String,
+    /// Free text.
+    #[serde(default, deserialize_with = "null_as_default")]
+    pub input: String,
     /// Any other key, to be sent back untouched.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
