@@ -5,7 +5,7 @@ use std::fmt;
 use tool_core::serde_json::{Map, Value};
 use tool_core::{Dispatcher, ToolCall, ToolError, ToolResult, ToolSet};
 
-use crate::chat::{self, AssistantMessage, Choice, Message, Request, Usage};
+use crate::chat::{self, AssistantMessage, Choice, Message, Reading, Request, Usage};
 use crate::error::{AgentError, ModelError};
 use crate::model::ChatModel;
 
@@ -192,11 +192,12 @@ impl Agent {
                 self.messages.push(AssistantMessage { tool_calls: Vec::new(), ..choice.message }.into_message());
                 return Err(AgentError::Refused { refusal });
             }
-            let calls = choice.tool_calls();
-            if calls.is_empty() {
-                return self.answer(turn, usage, choice);
+            let finish_reason = choice.finish_reason.clone();
+            let reading = choice.read(self.dispatcher.tools(), self.messages.len());
+            if reading.calls.is_empty() {
+                return self.answer(turn, usage, reading.message, finish_reason);
             }
-            self.run_calls(choice.message, calls).await?;
+            self.run_calls(reading).await?;
         }
         Err(AgentError::TurnLimit { turns: self.max_turns })
     }
@@ -208,11 +209,10 @@ impl Agent {
         let used = completion.usage.unwrap_or_default();
         *usage += &used;
         self.usage += &used;
-        let Some(mut choice) = completion.choices.into_iter().next() else {
+        let Some(choice) = completion.choices.into_iter().next() else {
             let source = ModelError::NotACompletion { reason: "`choices` is empty".to_owned(), body: String::new() };
             return Err(AgentError::Model { turn, source });
         };
-        choice.message.complete_ids(self.messages.len());
         Ok(choice)
     }
 
@@ -230,12 +230,13 @@ impl Agent {
         })
     }
 
-    async fn run_calls(&mut self, message: AssistantMessage, calls: Vec<ToolCall>) -> Result<(), AgentError> {
-        self.emit(AgentEvent::Calls(&calls));
-        let results = self.dispatcher.dispatch(calls).await;
+    async fn run_calls(&mut self, reading: Reading) -> Result<(), AgentError> {
+        self.emit(AgentEvent::Calls(&reading.calls));
+        let results = self.dispatcher.dispatch(reading.calls.clone()).await;
         // Nothing is awaited in between: the message and all its results enter the history together.
-        self.messages.push(message.into_message());
-        self.messages.extend(chat::tool_messages(&results));
+        let replies = reading.replies(&results);
+        self.messages.push(reading.message.into_message());
+        self.messages.extend(replies);
         self.emit(AgentEvent::Results(&results));
         let fatal = |result: ToolResult| {
             let tool = result.name().to_owned();
@@ -245,13 +246,13 @@ impl Agent {
         results.into_iter().find_map(fatal).map_or(Ok(()), Err)
     }
 
-    fn answer(&mut self, turns: u32, usage: Usage, choice: Choice) -> Result<Reply, AgentError> {
-        let text = choice.message.text();
+    fn answer(&mut self, turns: u32, usage: Usage, message: AssistantMessage, finish_reason: Option<String>) -> Result<Reply, AgentError> {
+        let text = message.text();
         if text.is_empty() {
-            return Err(AgentError::NoAnswer { finish_reason: choice.finish_reason });
+            return Err(AgentError::NoAnswer { finish_reason });
         }
-        self.messages.push(choice.message.into_message());
-        Ok(Reply { text, finish_reason: choice.finish_reason, turns, usage })
+        self.messages.push(message.into_message());
+        Ok(Reply { text, finish_reason, turns, usage })
     }
 
     fn emit(&mut self, event: AgentEvent<'_>) {

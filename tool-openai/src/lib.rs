@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod agent;
+mod arguments;
 pub mod chat;
 #[cfg(feature = "http")]
 mod client;

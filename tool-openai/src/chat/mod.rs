@@ -1,10 +1,13 @@
 //! The chat completions format: definitions, calls and results, and the bodies they travel in.
 
 mod convert;
+mod read;
 mod tools;
 mod wire;
 
+pub use crate::arguments::Repair;
 pub use convert::tool_messages;
+pub use read::{ReadCall, Reader, Reading};
 #[cfg(feature = "testing")]
 pub(crate) use tools::array_without_items;
 pub use tools::{InvalidTools, tools};

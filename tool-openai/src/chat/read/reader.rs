@@ -1,0 +1,219 @@
+//! One call of the wire after another.
+
+use std::collections::HashSet;
+
+use tool_core::ToolSet;
+use tool_core::serde_json::{Map, Value};
+
+use super::super::convert::legal_name;
+use super::super::wire::{CustomCall, FunctionCall, ToolCall};
+use super::{names, wrapper};
+use crate::arguments::{self, Arguments, Repair};
+
+/// Reads the calls of one message, one after another: what runs, and what the history keeps.
+///
+/// The same calls, tools and turn give the same, ids included.
+///
+/// - **Names** that are no tool's are tried without space around them, `functions.` before them and `:0` behind them.
+/// - **Wrappers** (`multi_tool_use.parallel`) become the calls inside them, unless a tool has that name.
+/// - **Ids** that are missing or repeated are replaced; all others stay as they are.
+/// - **Arguments** are mended where that is safe, and each [`Repair`] is told. What stays malformed is passed on, for the
+///   dispatcher to answer with what is wrong.
+/// - **Custom** calls become calls with one argument: the tool's only string parameter, or `input`.
+///
+/// ```
+/// use tool_core::serde_json::{from_value, json};
+/// use tool_core::{tool, tools};
+/// use tool_openai::chat::Reader;
+///
+/// /// Add two numbers.
+/// #[tool]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a.wrapping_add(b)
+/// }
+///
+/// let tools = tools![add];
+/// let call = from_value(json!({"function": {"name": "functions.add", "arguments": "```json\n{\"a\": 1, \"b\": 2}\n```"}}))?;
+/// let read = Reader::new(&tools, 1).read(call, false);
+/// assert_eq!((read[0].call.name.as_str(), read[0].call.arguments.as_str()), ("add", r#"{"a": 1, "b": 2}"#));
+/// assert_eq!(read[0].repairs.len(), 3); // name, code fence, id
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Reader<'a> {
+    tools: &'a ToolSet,
+    turn: usize,
+    split: bool,
+    taken: HashSet<String>,
+    calls: usize,
+    /// The first number that no invented id had yet.
+    free: usize,
+}
+
+/// One call, read.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ReadCall {
+    /// What the history keeps: a name that services accept, arguments as mended, `{}` where they are no object.
+    pub wire: ToolCall,
+    /// What the dispatcher runs, or refuses.
+    pub call: tool_core::ToolCall,
+    /// What was mended.
+    pub repairs: Vec<Repair>,
+    /// The message was cut short in this call: it is never to run, and what there is of its arguments is no object.
+    pub truncated: bool,
+}
+
+/// A call without its id.
+struct Found {
+    wire: ToolCall,
+    name: String,
+    arguments: String,
+    repairs: Vec<Repair>,
+    truncated: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of one message. No two messages of a conversation should have the same `turn`: invented ids are made of it.
+    pub fn new(tools: &'a ToolSet, turn: usize) -> Self {
+        Self { tools, turn, split: false, taken: HashSet::new(), calls: 0, free: 0 }
+    }
+
+    /// Whether several different objects in the arguments of one call make several calls. Unless set, such a call is
+    /// answered with an error.
+    #[must_use]
+    pub fn split(self, split: bool) -> Self {
+        Self { split, ..self }
+    }
+
+    /// Reads the next call of the message. One call, unless it wraps several; never none.
+    ///
+    /// `cut`: the message was cut short, and this may be the call that it was cut in. Then a call whose arguments are
+    /// incomplete is marked, and so is a custom one, whose text may always go on.
+    pub fn read(&mut self, call: ToolCall, cut: bool) -> Vec<ReadCall> {
+        let found = if is_custom(&call) { vec![self.custom(call, cut)] } else { self.function(call, cut) };
+        found.into_iter().map(|found| self.complete(found)).collect()
+    }
+
+    /// As [`read`](Self::read), for a call that must stay one.
+    pub(super) fn read_one(&mut self, call: ToolCall, cut: bool) -> Vec<ReadCall> {
+        self.found(call, cut, false).into_iter().map(|found| self.complete(found)).collect()
+    }
+
+    fn function(&self, call: ToolCall, cut: bool) -> Vec<Found> {
+        let uses = match arguments::read(call.function.arguments.clone(), cut, false) {
+            Arguments { texts, objects: true, .. } => texts.first().and_then(|text| wrapper::unpack(self.tools, &call.function.name, text)),
+            _ => None,
+        };
+        let Some(uses) = uses else { return self.found(call, cut, self.split) };
+        let mut first = Some(call);
+        let unpacked = uses.into_iter().flat_map(|inside| {
+            let function = FunctionCall { name: inside.name, arguments: inside.arguments, extra: Map::new() };
+            let call = ToolCall { function, ..first.take().unwrap_or_else(nameless) };
+            self.found(call, false, self.split)
+        });
+        unpacked
+            .map(|mut found| {
+                found.repairs.insert(0, Repair::Unpacked);
+                found
+            })
+            .collect()
+    }
+
+    /// The calls that a function call stands for: several, if it is to be split and its arguments are several objects.
+    fn found(&self, mut call: ToolCall, cut: bool, split: bool) -> Vec<Found> {
+        let given = std::mem::take(&mut call.function.name);
+        let name = names::resolve(self.tools, &given).to_owned();
+        let renamed = (name != given).then_some(Repair::Name { given });
+        let Arguments { texts, repairs, objects } = arguments::read(std::mem::take(&mut call.function.arguments), cut, split);
+        let repairs: Vec<Repair> = renamed.into_iter().chain(repairs).collect();
+        call.custom = None;
+        let mut first = Some(call);
+        let found = texts.into_iter().map(|arguments| {
+            let mut wire = first.take().unwrap_or_else(nameless);
+            wire.r#type = "function".to_owned();
+            wire.function.name = legal_name(&name);
+            wire.function.arguments = if objects { arguments.clone() } else { "{}".to_owned() };
+            Found { wire, name: name.clone(), arguments, repairs: repairs.clone(), truncated: cut && !objects }
+        });
+        found.collect()
+    }
+
+    fn custom(&self, mut call: ToolCall, cut: bool) -> Found {
+        let custom = call.custom.get_or_insert_default();
+        let name = names::resolve(self.tools, &custom.name).to_owned();
+        let repairs = if name == custom.name { Vec::new() } else { vec![Repair::Name { given: custom.name.clone() }] };
+        custom.name = legal_name(&name);
+        let mut arguments = self.custom_arguments(&name, &custom.input);
+        if cut {
+            arguments.truncate(arguments.len().saturating_sub(2)); // `"}`: the text goes on, so the object does not end
+            custom.input.clear();
+        }
+        call.r#type = "custom".to_owned();
+        call.function = FunctionCall::default();
+        Found { wire: call, name, arguments, repairs, truncated: cut }
+    }
+
+    /// The text as an object: `{"input": "…"}`, or under the only parameter that takes text.
+    fn custom_arguments(&self, name: &str, input: &str) -> String {
+        let properties = self.tools.definition(name).and_then(|tool| tool.parameters().get("properties")).and_then(Value::as_object);
+        let mut texts = properties.into_iter().flatten().filter(|(_, schema)| takes_text(schema)).map(|(name, _)| name.as_str());
+        let property = match (texts.next(), texts.next()) {
+            (Some(name), None) => name,
+            _ => "input",
+        };
+        Value::Object(Map::from_iter([(property.to_owned(), input.into())])).to_string()
+    }
+
+    fn complete(&mut self, found: Found) -> ReadCall {
+        let Found { mut wire, name, arguments, mut repairs, truncated } = found;
+        wire.extra.remove("index");
+        if wire.id.is_empty() || self.taken.contains(&wire.id) {
+            let id = self.invent_id();
+            repairs.push(Repair::Id { given: std::mem::replace(&mut wire.id, id) });
+        }
+        self.taken.insert(wire.id.clone());
+        self.calls += 1;
+        let schema = self.tools.definition(&name).map(|tool| tool.parameters());
+        let arguments = schema.and_then(|schema| without_nulls(&arguments, schema)).unwrap_or(arguments);
+        ReadCall { call: tool_core::ToolCall::new(&wire.id, name, arguments), wire, repairs, truncated }
+    }
+
+    /// An id by turn and position, unless the server gave just that one to another call.
+    fn invent_id(&mut self) -> String {
+        let turn = self.turn % 1_000_000_000_000;
+        let mut number = self.calls.max(self.free);
+        loop {
+            let id = format!("call_{turn:012}{number:012}");
+            number += 1;
+            if !self.taken.contains(&id) {
+                self.free = number;
+                return id;
+            }
+        }
+    }
+}
+
+/// Servers send an empty `custom` beside `function`, and an empty `function` beside `custom`.
+fn is_custom(call: &ToolCall) -> bool {
+    let empty = |custom: &CustomCall| custom.name.is_empty() && custom.input.is_empty();
+    let custom = call.custom.as_ref().is_some_and(|custom| !empty(custom));
+    custom && (call.r#type == "custom" || call.function.name.is_empty())
+}
+
+fn takes_text(schema: &Value) -> bool {
+    match schema.get("type") {
+        Some(Value::String(name)) => name == "string",
+        Some(Value::Array(names)) => names.iter().any(|name| name == "string"),
+        _ => false,
+    }
+}
+
+fn nameless() -> ToolCall {
+    ToolCall { id: String::new(), r#type: "function".to_owned(), function: FunctionCall::default(), custom: None, extra: Map::new() }
+}
+
+/// The arguments without the `null`s by which strict mode says that an optional parameter is absent; `None` if there are none.
+fn without_nulls(_arguments: &str, _schema: &Value) -> Option<String> {
+    None
+}
