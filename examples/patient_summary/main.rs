@@ -82,17 +82,17 @@ fn patient_tools(db: PatientDb) -> ToolSet {
     tools![get_patient_demographics, get_patient_medications, get_patient_allergies, get_recent_lab_results].with_state(db)
 }
 
-fn print_event(event: &AgentEvent<'_>) {
+fn print_event(event: &AgentEvent) {
     match event {
         AgentEvent::Calls(calls) => {
             println!("The model asks for {} tools in one message:", calls.len());
-            for call in *calls {
+            for call in calls {
                 println!("  {} {}", call.name, call.arguments);
             }
         }
         AgentEvent::Results(results) => {
             println!("\nResults, in call order:");
-            for result in *results {
+            for result in results {
                 let start: String = result.content().chars().take(80).collect();
                 println!("  {:>6.1} ms  {start}", result.elapsed().as_secs_f64() * 1000.0);
             }

@@ -212,7 +212,10 @@ async fn a_call_cut_short_is_answered_and_never_run_with_nothing() {
     let cut = json!({"choices": [{"message": {"content": null, "tool_calls": [call]}, "finish_reason": "length"}]});
     let server = server([Turn::body(cut.to_string()), Turn::text("Again.")]).await;
     agent(&server).run("Go.").await.unwrap();
-    assert_eq!(tool_contents(&server), [r#"{"error":"the arguments are empty; send one JSON object","tool":"fail"}"#]);
+    assert_eq!(
+        tool_contents(&server),
+        [r#"{"error":"the call was cut off before its arguments were complete; make it again","tool":"fail"}"#]
+    );
 }
 
 #[tokio::test]
@@ -238,12 +241,13 @@ async fn usage_adds_up_and_events_tell_the_story() {
     let story = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&story);
     let mut agent = agent(&server).on_event(move |event| {
-        told.lock().unwrap().push(match event {
+        let line = match event {
             AgentEvent::Asking { turn } => format!("asking {turn}"),
             AgentEvent::Calls(calls) => format!("{} call", calls.len()),
             AgentEvent::Results(results) => format!("result {}", results[0].content()),
-            _ => String::new(),
-        });
+            _ => return,
+        };
+        told.lock().unwrap().push(line);
     });
     let first = agent.run("1 + 1?").await.unwrap().usage;
     let second = agent.run("Thanks.").await.unwrap().usage;

@@ -61,7 +61,7 @@ pub enum ModelError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// The model gave no completion. Nothing of this turn is in the history.
+    /// The model gave no completion. Nothing of this turn is in the history, but calls that had started early and their results.
     #[error("turn {turn} failed")]
     Model {
         /// The turn, from 1.
@@ -92,6 +92,10 @@ pub enum AgentError {
         /// The limit.
         turns: u32,
     },
+    /// The program asked the run to stop, by [`stop_when`](crate::Agent::stop_when). Calls of the turn, if any had started, are in the
+    /// history with their results.
+    #[error("the run was stopped")]
+    Stopped,
     /// A tool asked for the run to stop. The calls and their results are in the history.
     #[error("tool `{tool}` stopped the run")]
     Fatal {

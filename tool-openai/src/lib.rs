@@ -10,7 +10,7 @@ mod model;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use agent::{Agent, AgentEvent, Reply};
+pub use agent::{Agent, AgentEvent, AgentStream, Reply, StartPolicy};
 #[cfg(feature = "http")]
 pub use client::OpenAi;
 pub use error::{AgentError, ModelError};

@@ -87,11 +87,15 @@ pub trait ChatModel: Send + Sync {
 
     /// As [`complete`](Self::complete), told while it is written. All at once, where the model cannot do better.
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
-        Box::pin(Whole(Some(self.complete(request))))
+        whole(self.complete(request))
     }
 }
 
 /// A completion that is told all at once.
+pub(crate) fn whole(completion: ModelFuture<'_>) -> ModelStream<'_> {
+    Box::pin(Whole(Some(completion)))
+}
+
 struct Whole<'a>(Option<ModelFuture<'a>>);
 
 impl Stream for Whole<'_> {

@@ -39,7 +39,7 @@ use crate::arguments::{self, Arguments, Repair};
 /// assert_eq!(read[0].repairs.len(), 3); // name, code fence, id
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reader<'a> {
     tools: &'a ToolSet,
     turn: usize,

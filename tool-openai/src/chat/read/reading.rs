@@ -80,7 +80,13 @@ impl Choice {
 
 impl Reader<'_> {
     /// Reads a whole message, cut short or not.
-    pub fn read_message(mut self, mut message: AssistantMessage, cut: bool) -> Reading {
+    pub fn read_message(self, message: AssistantMessage, cut: bool) -> Reading {
+        self.read_rest(Vec::new(), message, cut)
+    }
+
+    /// As [`read_message`](Self::read_message), where some calls were read before the message was whole: `read` is what
+    /// [`read`](Self::read) gave for its first calls, one entry for each.
+    pub fn read_rest(mut self, read: Vec<Vec<ReadCall>>, mut message: AssistantMessage, cut: bool) -> Reading {
         let calls = std::mem::take(&mut message.tool_calls);
         let function = message.function_call.take().filter(|function| calls.is_empty() && !function.name.is_empty());
         let mut reading = Reading { message, calls: Vec::new(), repairs: Vec::new(), truncated: Vec::new() };
@@ -88,7 +94,12 @@ impl Reader<'_> {
             return reading;
         }
         let last = calls.len().saturating_sub(1);
-        for (position, call) in calls.into_iter().enumerate() {
+        let rest = calls.into_iter().enumerate().skip(read.len());
+        for read in read.into_iter().flatten() {
+            let wire = reading.add(read);
+            reading.message.tool_calls.push(wire);
+        }
+        for (position, call) in rest {
             // The text of a custom call is over when another call follows; nothing in it says so.
             let cut = cut && (position == last || call.r#type != "custom");
             for read in self.read(call, cut) {

@@ -1,0 +1,94 @@
+//! What the agent tells while it runs, and what it says in the end.
+
+use std::fmt;
+
+use tool_core::{Progress, ToolCall, ToolResult};
+
+use crate::chat::{Repair, Usage};
+
+/// What happens in a run, as it happens.
+///
+/// Positions count the calls of one message from 0. Those of `CallBegins` and `Arguments` count what the model writes; where
+/// one call that it wrote was several (a wrapper for parallel calls, say), the positions from `Call` on are larger.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AgentEvent {
+    /// The model is about to be asked.
+    Asking {
+        /// The turn, from 1.
+        turn: u32,
+    },
+    /// More of what the model says. All of it at once, where the answer is not streamed.
+    Text(String),
+    /// More of why the model will not answer.
+    Refusal(String),
+    /// The model begins to write a call. Only where the answer is streamed.
+    CallBegins {
+        /// The call's place in what the model writes.
+        position: usize,
+        /// The tool's name, as far as it is known.
+        name: String,
+    },
+    /// More of a call's arguments. Only where the answer is streamed.
+    Arguments {
+        /// The call's place in what the model writes.
+        position: usize,
+        /// What is added.
+        delta: String,
+    },
+    /// A call is complete, and runs from now on or when the message is over.
+    Call {
+        /// The call's place in the message.
+        position: usize,
+        /// The call as it runs.
+        call: ToolCall,
+        /// What had to be mended before it could.
+        repairs: Vec<Repair>,
+    },
+    /// The model's message is over; these are its calls, all of them, in call order.
+    Calls(Vec<ToolCall>),
+    /// A tool reports progress.
+    Progress(Progress),
+    /// A call is answered. Results come as tools finish.
+    Result(ToolResult),
+    /// Every call of the message is answered: one result per call, in call order.
+    Results(Vec<ToolResult>),
+    /// What the turn has cost, where the service counts it.
+    Usage(Usage),
+    /// The run is over. Last of a stream; [`run`](crate::Agent::run) returns it instead.
+    Reply(Reply),
+}
+
+/// The model's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reply {
+    /// What the model says.
+    pub text: String,
+    /// Why it stopped, in the service's word: `stop`, or `length` if the text is cut short.
+    pub finish_reason: Option<String>,
+    /// How often the model was asked in this run.
+    pub turns: u32,
+    /// Tokens used by this run, where the service counts them.
+    pub usage: Usage,
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// When the calls of a message that is still being written may start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartPolicy {
+    /// When the message is over.
+    #[default]
+    StreamEnd,
+    /// When the call itself is over: a tool that is declared `read_only` or `idempotent` runs while the model still writes
+    /// the calls behind it. Others wait for the end of the message, and so do the calls behind them.
+    ///
+    /// A call that has run stays in the history, even if the rest of the message never comes.
+    CallEnd,
+}

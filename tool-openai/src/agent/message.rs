@@ -1,0 +1,148 @@
+//! One message of the model: heard while it is written, its calls run, every one of them answered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tool_core::serde_json::{Value, json};
+use tool_core::{Dispatcher, ToolCall, ToolResult, Turn};
+
+use super::{AgentEvent, Events, StartPolicy};
+use crate::chat::{self, AssistantMessage, Choice, Message, ReadCall, Reader, Reading, Repair};
+use crate::model::ModelEvent;
+
+/// What is known of a message, and what runs of it.
+pub(super) struct Answering<'a> {
+    dispatcher: &'a Dispatcher,
+    start: StartPolicy,
+    reader: Reader<'a>,
+    /// What runs. Calls are handed over in call order.
+    pub(super) running: Turn,
+    /// Complete calls that may not start yet, by their place in what the model writes.
+    waiting: BTreeMap<usize, chat::ToolCall>,
+    /// What became of the calls that were read before the message was over.
+    early: Vec<Vec<ReadCall>>,
+    /// Positions of those that the model wrote on after they had started.
+    reopened: BTreeSet<usize>,
+    /// For each of `early` the position it started at.
+    started_at: Vec<usize>,
+    text: String,
+    handed_over: usize,
+}
+
+/// A message whose calls are all handed over.
+pub(super) struct Heard {
+    pub(super) reading: Reading,
+    /// Calls that ran before the model had finished writing them, by position.
+    reopened: BTreeSet<usize>,
+}
+
+impl<'a> Answering<'a> {
+    pub(super) fn new(dispatcher: &'a Dispatcher, turn: usize, start: StartPolicy) -> Self {
+        Self {
+            dispatcher,
+            start,
+            reader: Reader::new(dispatcher.tools(), turn),
+            running: dispatcher.turn(),
+            waiting: BTreeMap::new(),
+            early: Vec::new(),
+            started_at: Vec::new(),
+            reopened: BTreeSet::new(),
+            text: String::new(),
+            handed_over: 0,
+        }
+    }
+
+    /// Takes in a part of the message.
+    pub(super) fn hear(&mut self, event: ModelEvent, events: &mut Events) {
+        match event {
+            ModelEvent::Text(text) => {
+                self.text.push_str(&text);
+                events.tell(AgentEvent::Text(text));
+            }
+            ModelEvent::Refusal(text) => events.tell(AgentEvent::Refusal(text)),
+            ModelEvent::CallBegins { position, name } => events.tell(AgentEvent::CallBegins { position, name }),
+            ModelEvent::Arguments { position, delta } => events.tell(AgentEvent::Arguments { position, delta }),
+            ModelEvent::CallComplete { position, call } => {
+                self.waiting.insert(position, call);
+                self.start_early(events);
+            }
+            ModelEvent::CallReopens { position } => {
+                if self.waiting.remove(&position).is_none() {
+                    self.reopened.extend(self.started_at.get(position));
+                }
+            }
+            ModelEvent::Finished(_) => {}
+        }
+    }
+
+    /// Starts the calls that may, in call order up to the first that may not.
+    fn start_early(&mut self, events: &mut Events) {
+        while self.start == StartPolicy::CallEnd
+            && let Some(call) = self.waiting.get(&self.early.len())
+            && self.may_start_early(call)
+            && let Some(call) = self.waiting.remove(&self.early.len())
+        {
+            self.started_at.push(self.handed_over);
+            let read = self.reader.read(call, false);
+            for call in &read {
+                self.hand_over(call.call.clone(), call.truncated, call.repairs.clone(), events);
+            }
+            self.early.push(read);
+        }
+    }
+
+    fn may_start_early(&self, call: &chat::ToolCall) -> bool {
+        let behavior = self.dispatcher.tools().definition(&call.function.name).map(tool_core::ToolDefinition::behavior);
+        behavior.is_some_and(|behavior| behavior.read_only || behavior.idempotent)
+    }
+
+    fn hand_over(&mut self, call: ToolCall, truncated: bool, repairs: Vec<Repair>, events: &mut Events) {
+        events.tell(AgentEvent::Call { position: self.handed_over, call: call.clone(), repairs });
+        self.handed_over += 1;
+        if truncated {
+            let position = self.running.open(call.id, call.name);
+            self.running.truncate(position);
+        } else {
+            self.running.push(call);
+        }
+    }
+
+    /// The message is over: hands over the rest of its calls.
+    pub(super) fn finish(mut self, choice: Choice, events: &mut Events) -> (Heard, Turn) {
+        if self.text.is_empty() {
+            let text = choice.message.text();
+            if !text.is_empty() {
+                events.tell(AgentEvent::Text(text));
+            }
+        }
+        let cut = choice.is_cut();
+        let reading = self.reader.clone().read_rest(std::mem::take(&mut self.early), choice.message, cut);
+        for (position, call) in reading.calls.iter().enumerate().skip(self.handed_over) {
+            let repairs = reading.repairs.iter().filter(|(of, _)| *of == position).map(|(_, repair)| repair.clone());
+            self.hand_over(call.clone(), reading.truncated.contains(&position), repairs.collect(), events);
+        }
+        (Heard { reading, reopened: self.reopened }, self.running)
+    }
+
+    /// The message never ends, or does not count: stops what runs of it. Nothing, if nothing has started.
+    pub(super) fn abandon(self) -> Option<(Heard, Vec<ToolResult>)> {
+        let results = self.running.cancel();
+        let content = if self.text.is_empty() { Value::Null } else { self.text.into() };
+        let message = AssistantMessage { content, ..AssistantMessage::default() };
+        let reading = self.reader.read_rest(self.early, message, false);
+        (!results.is_empty()).then_some((Heard { reading, reopened: self.reopened }, results))
+    }
+}
+
+impl Heard {
+    /// The message and its answers, as the history takes them.
+    pub(super) fn into_messages(self, results: &[ToolResult]) -> Vec<Message> {
+        let mut replies = self.reading.replies(results);
+        for position in self.reopened {
+            if let (Some(Message::Tool(reply)), Some(result)) = (replies.get_mut(position), results.get(position)) {
+                let error = "the call was run before all of its arguments had been written; make it again if the result matters";
+                reply.content = json!({"error": error, "tool": result.name()}).to_string().into();
+            }
+        }
+        std::iter::once(self.reading.message.into_message()).chain(replies).collect()
+    }
+}

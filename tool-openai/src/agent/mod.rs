@@ -1,0 +1,206 @@
+//! The loop: ask the model, run what it calls, tell it the results, until it answers.
+
+mod event;
+mod message;
+mod run;
+mod stream;
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::PoisonError;
+
+use tool_core::serde_json::{Map, Value};
+use tool_core::{Dispatcher, Event, ToolSet};
+
+use crate::chat::{Message, Usage};
+use crate::model::ChatModel;
+
+pub use event::{AgentEvent, Reply, StartPolicy};
+pub use stream::AgentStream;
+
+/// A conversation with a model that may call tools.
+///
+/// [`run`](Self::run) asks, runs all calls of each message at once, and returns the model's reply. Its history stays valid
+/// whatever happens: a message with calls and all their results enter it together, so a run that fails or is dropped can be
+/// followed by another.
+///
+/// ```no_run
+/// // `no_run`: asks a real service.
+/// use tool_core::{Dispatcher, tool, tools};
+/// use tool_openai::{Agent, OpenAi};
+///
+/// /// Get the weather in a city.
+/// #[tool(read_only)]
+/// async fn get_weather(city: &str) -> String {
+///     format!("sunny in {city}")
+/// }
+///
+/// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
+/// let reply = Agent::new(OpenAi::from_env()?, "gpt-4o")
+///     .system("Answer in one sentence.")
+///     .tools(Dispatcher::new(tools![get_weather]))
+///     .encourage_parallel()
+///     .run("How is the weather in Oslo and in Rome?")
+///     .await?;
+/// println!("{reply}");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Agent {
+    model: Box<dyn ChatModel>,
+    model_name: String,
+    system: Option<String>,
+    encourage_parallel: bool,
+    parallel_tool_calls: Option<bool>,
+    extra: Map<String, Value>,
+    dispatcher: Dispatcher,
+    start: StartPolicy,
+    max_turns: u32,
+    stop: Option<Stop>,
+    events: Events,
+    messages: Vec<Message>,
+    usage: Usage,
+}
+
+type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Who is told what happens.
+#[derive(Default)]
+struct Events {
+    on_event: Option<Box<dyn FnMut(AgentEvent) + Send>>,
+    queue: Option<stream::Queue>,
+}
+
+impl Events {
+    fn tell(&mut self, event: AgentEvent) {
+        if let Some(queue) = &self.queue {
+            queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(event.clone());
+        }
+        if let Some(on_event) = &mut self.on_event {
+            on_event(event);
+        }
+    }
+
+    fn tell_of_tools(&mut self, event: Event) {
+        match event {
+            Event::Progress(progress) => self.tell(AgentEvent::Progress(progress)),
+            Event::Result(result) => self.tell(AgentEvent::Result(result)),
+            _ => {}
+        }
+    }
+}
+
+const OWN_KEYS: [&str; 6] = ["model", "messages", "tools", "tool_choice", "parallel_tool_calls", "stream"];
+
+/// Turns a run may take, unless set.
+const MAX_TURNS: u32 = 10;
+
+impl Agent {
+    /// A conversation with the model that the service knows as `model_name`. Without tools, until
+    /// [`tools`](Self::tools) gives it some.
+    pub fn new(model: impl ChatModel + 'static, model_name: impl Into<String>) -> Self {
+        Self {
+            model: Box::new(model),
+            model_name: model_name.into(),
+            system: None,
+            encourage_parallel: false,
+            parallel_tool_calls: None,
+            extra: Map::new(),
+            dispatcher: Dispatcher::new(ToolSet::default()),
+            start: StartPolicy::default(),
+            max_turns: MAX_TURNS,
+            stop: None,
+            events: Events::default(),
+            messages: Vec::new(),
+            usage: Usage::default(),
+        }
+    }
+
+    /// Sets the instructions that stand before the conversation.
+    #[must_use]
+    pub fn system(self, prompt: impl Into<String>) -> Self {
+        Self { system: Some(prompt.into()), ..self }
+    }
+
+    /// Gives the model tools to call.
+    #[must_use]
+    pub fn tools(self, dispatcher: Dispatcher) -> Self {
+        Self { dispatcher, ..self }
+    }
+
+    /// Adds guidance to the instructions: independent calls belong into one message.
+    #[must_use]
+    pub fn encourage_parallel(self) -> Self {
+        Self { encourage_parallel: true, ..self }
+    }
+
+    /// Sets how often a run may ask the model; 10 unless set, and at least once.
+    #[must_use]
+    pub fn max_turns(self, turns: u32) -> Self {
+        Self { max_turns: turns.max(1), ..self }
+    }
+
+    /// Says whether the model may ask for several calls in one message. Not said unless set: some models refuse the key.
+    #[must_use]
+    pub fn parallel_tool_calls(self, allowed: bool) -> Self {
+        Self { parallel_tool_calls: Some(allowed), ..self }
+    }
+
+    /// Sets when calls may start. With anything but [`StartPolicy::StreamEnd`], answers are streamed.
+    #[must_use]
+    pub fn start(self, policy: StartPolicy) -> Self {
+        Self { start: policy, ..self }
+    }
+
+    /// Adds a key to every request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. The keys that the
+    /// agent writes itself (`model`, `messages`, `tools`, `tool_choice`, `parallel_tool_calls`, `stream`) are not taken.
+    #[must_use]
+    pub fn parameter(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        let key = key.into();
+        if !OWN_KEYS.contains(&key.as_str()) {
+            self.extra.insert(key, value.into());
+        }
+        self
+    }
+
+    /// Calls `on_event` with whatever happens in a run, as it happens.
+    #[must_use]
+    pub fn on_event(mut self, on_event: impl FnMut(AgentEvent) + Send + 'static) -> Self {
+        self.events.on_event = Some(Box::new(on_event));
+        self
+    }
+
+    /// Ends the run with [`AgentError::Stopped`](crate::AgentError::Stopped) when `stop` is ready: calls that run are stopped at
+    /// their next await, every call is answered, and the history takes them. `tokio::signal::ctrl_c`, say, or a token's `cancelled_owned`.
+    #[must_use]
+    pub fn stop_when(self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { stop: Some(Box::pin(stop)), ..self }
+    }
+
+    /// Goes on from an earlier conversation. Shape: messages without the instructions, as
+    /// [`messages`](Self::messages) gives them.
+    #[must_use]
+    pub fn history(self, messages: Vec<Message>) -> Self {
+        Self { messages, ..self }
+    }
+
+    /// The conversation so far, without the instructions. Every call the agent put there is answered.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// Tokens used by all runs, where the service counts them.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+}
+
+impl fmt::Debug for Agent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Agent")
+            .field("model_name", &self.model_name)
+            .field("tools", self.dispatcher.tools())
+            .field("messages", &self.messages.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,229 @@
+//! The loop: ask the model, run what it calls, tell it the results, until it answers.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tool_core::{Event, ToolError, ToolResult, Turn};
+
+use super::message::{Answering, Heard};
+use super::stream::Queue;
+use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy, Stop};
+use crate::chat::{self, AssistantMessage, Choice, Completion, Message, Request, Tool, Usage};
+use crate::error::{AgentError, ModelError};
+use crate::model::{ModelEvent, whole};
+
+const PARALLEL_GUIDANCE: &str = "When you need several pieces of information and none of them depends on another, ask for all of them at \
+once: put all of those tool calls into one message. Make a later call only when it needs the result of an earlier one.";
+
+impl Agent {
+    /// Says `prompt` to the model and returns its reply, after running whatever tools it calls on the way.
+    ///
+    /// # Errors
+    /// Each [`AgentError`] says why there is no reply and what of the run is in the history.
+    pub async fn run(&mut self, prompt: impl Into<String>) -> Result<Reply, AgentError> {
+        self.messages.push(Message::user(prompt));
+        self.resume().await
+    }
+
+    /// Goes on from where the conversation stands, after [`AgentError::TurnLimit`] or a model that could not be reached.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub async fn resume(&mut self) -> Result<Reply, AgentError> {
+        let streamed = self.start != StartPolicy::StreamEnd;
+        self.events.queue = None;
+        self.turns(streamed).await
+    }
+
+    /// As [`run`](Self::run), told while it happens, text as the model writes it.
+    pub fn stream(&mut self, prompt: impl Into<String>) -> AgentStream<'_> {
+        self.messages.push(Message::user(prompt));
+        self.resume_stream()
+    }
+
+    /// As [`resume`](Self::resume), told while it happens.
+    pub fn resume_stream(&mut self) -> AgentStream<'_> {
+        let queue = Queue::default();
+        self.events.queue = Some(Arc::clone(&queue));
+        AgentStream::new(self.turns(true), queue)
+    }
+
+    async fn turns(&mut self, streamed: bool) -> Result<Reply, AgentError> {
+        let tools = chat::tools(self.dispatcher.tools())?;
+        let mut usage = Usage::default();
+        for turn in 1..=self.max_turns {
+            let request = self.request(turn, &tools)?;
+            if let Some((text, finish_reason)) = self.turn(turn, &request, streamed, &mut usage).await? {
+                return Ok(Reply { text, finish_reason, turns: turn, usage });
+            }
+        }
+        Err(AgentError::TurnLimit { turns: self.max_turns })
+    }
+
+    /// Asks the model once and runs what it calls. If it calls nothing, what it says and why it stopped.
+    async fn turn(&mut self, turn: u32, request: &Request, streamed: bool, usage: &mut Usage) -> Result<Option<Said>, AgentError> {
+        self.events.tell(AgentEvent::Asking { turn });
+        let dispatcher = self.dispatcher.clone();
+        let mut answering = Answering::new(&dispatcher, self.messages.len(), self.start);
+        let completion = match self.hear(request, streamed, &mut answering).await {
+            Ok(completion) => completion,
+            Err(end) => {
+                self.abandon(answering);
+                return Err(match end {
+                    Unheard::Stopped => AgentError::Stopped,
+                    Unheard::Failed(source) => AgentError::Model { turn, source },
+                });
+            }
+        };
+        if let Some(used) = completion.usage {
+            *usage += &used;
+            self.usage += &used;
+            self.events.tell(AgentEvent::Usage(used));
+        }
+        let Some(choice) = completion.choices.into_iter().next() else {
+            self.abandon(answering);
+            let source = ModelError::NotACompletion { reason: "`choices` is empty".to_owned(), body: String::new() };
+            return Err(AgentError::Model { turn, source });
+        };
+        if let Some(refusal) = choice.message.refusal.clone() {
+            self.abandon(answering);
+            self.messages.push(AssistantMessage { tool_calls: Vec::new(), ..choice.message }.into_message());
+            return Err(AgentError::Refused { refusal });
+        }
+        self.settle(answering, choice).await
+    }
+
+    /// Listens to the model until its message is over, while what it has called by then may run.
+    async fn hear(&mut self, request: &Request, streamed: bool, answering: &mut Answering<'_>) -> Result<Completion, Unheard> {
+        let Self { model, stop, events, .. } = self;
+        let mut model = if streamed { model.stream(request) } else { whole(model.complete(request)) };
+        loop {
+            let step = poll_fn(|cx| {
+                if poll_stop(stop, cx).is_ready() {
+                    return Poll::Ready(Step::Stop);
+                }
+                if let Poll::Ready(event) = model.as_mut().poll_next(cx) {
+                    return Poll::Ready(Step::Model(event));
+                }
+                poll_event(&mut answering.running, cx).map(Step::Tools)
+            });
+            match step.await {
+                Step::Stop => return Err(Unheard::Stopped),
+                Step::Tools(event) => event.into_iter().for_each(|event| events.tell_of_tools(event)),
+                Step::Model(Some(Ok(ModelEvent::Finished(completion)))) => return Ok(completion),
+                Step::Model(Some(Ok(event))) => answering.hear(event, events),
+                Step::Model(Some(Err(error))) => return Err(Unheard::Failed(error)),
+                Step::Model(None) => {
+                    let reason = "the stream ended before its message did".to_owned();
+                    return Err(Unheard::Failed(ModelError::NotACompletion { reason, body: String::new() }));
+                }
+            }
+        }
+    }
+
+    /// Runs the calls of a message that is over, and puts both into the history together.
+    async fn settle(&mut self, answering: Answering<'_>, choice: Choice) -> Result<Option<Said>, AgentError> {
+        let finish_reason = choice.finish_reason.clone();
+        let (heard, mut running) = answering.finish(choice, &mut self.events);
+        if heard.reading.calls.is_empty() {
+            let text = heard.reading.message.text();
+            if text.is_empty() {
+                return Err(AgentError::NoAnswer { finish_reason });
+            }
+            self.messages.extend(heard.into_messages(&[]));
+            return Ok(Some((text, finish_reason)));
+        }
+        self.events.tell(AgentEvent::Calls(heard.reading.calls.clone()));
+        running.end();
+        let stopped = self.watch(&mut running).await.is_err();
+        let results = if stopped { running.cancel() } else { running.finish().await };
+        self.commit(heard, &results);
+        if stopped {
+            return Err(AgentError::Stopped);
+        }
+        let fatal = |result: ToolResult| {
+            let tool = result.name().to_owned();
+            let source = result.into_outcome().err().filter(ToolError::is_fatal)?;
+            Some(AgentError::Fatal { tool, source })
+        };
+        results.into_iter().find_map(fatal).map_or(Ok(None), Err)
+    }
+
+    /// Waits until every call is answered, or the run is to stop.
+    async fn watch(&mut self, running: &mut Turn) -> Result<(), Stopped> {
+        let Self { stop, events, .. } = self;
+        loop {
+            let step = poll_fn(|cx| match poll_stop(stop, cx) {
+                Poll::Ready(()) => Poll::Ready(Err(Stopped)),
+                Poll::Pending => poll_event(running, cx).map(Ok),
+            });
+            match step.await? {
+                Some(event) => events.tell_of_tools(event),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The message never ends, or does not count. What has run of it stays.
+    fn abandon(&mut self, answering: Answering<'_>) {
+        if let Some((heard, results)) = answering.abandon() {
+            self.commit(heard, &results);
+        }
+    }
+
+    /// Nothing is awaited in between: a message and all its results enter the history together.
+    fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
+        self.messages.extend(heard.into_messages(results));
+        self.events.tell(AgentEvent::Results(results.to_vec()));
+    }
+
+    fn request(&self, _turn: u32, tools: &[Tool]) -> Result<Request, AgentError> {
+        let offered = !tools.is_empty();
+        let guidance = (self.encourage_parallel && offered).then_some(PARALLEL_GUIDANCE);
+        let instructions: Vec<&str> = self.system.as_deref().into_iter().chain(guidance).collect();
+        let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
+        let request = Request {
+            model: self.model_name.clone(),
+            messages: system.into_iter().chain(self.messages.iter().cloned()).collect(),
+            tools: tools.to_vec(),
+            parallel_tool_calls: self.parallel_tool_calls.filter(|_| offered),
+            stream: None,
+            extra: self.extra.clone(),
+        };
+        Ok(request)
+    }
+}
+
+/// What the model says, and why it stopped.
+type Said = (String, Option<String>);
+
+/// What happens next while a model writes.
+#[expect(clippy::large_enum_variant, reason = "looked at where it is made")]
+enum Step {
+    Model(Option<Result<ModelEvent, ModelError>>),
+    Tools(Option<Event>),
+    Stop,
+}
+
+/// Why a message was not heard to its end.
+enum Unheard {
+    Failed(ModelError),
+    Stopped,
+}
+
+struct Stopped;
+
+fn poll_stop(stop: &mut Option<Stop>, cx: &mut Context<'_>) -> Poll<()> {
+    let Some(waiting) = stop else { return Poll::Pending };
+    let stopped = waiting.as_mut().poll(cx);
+    if stopped.is_ready() {
+        *stop = None; // a future must not be polled again
+    }
+    stopped
+}
+
+fn poll_event(running: &mut Turn, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    pin!(running.next_event()).poll(cx)
+}
