@@ -1,5 +1,8 @@
 //! Argument text to a JSON object, with the few repairs that are safe.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 use tool_core::serde_json::value::RawValue;

@@ -1,7 +1,7 @@
 //! Messages to the form in which they are sent back, results to tool messages.
 
 use tool_core::ToolResult;
-use tool_core::serde_json::{Map, Value};
+use tool_core::serde_json::{Map, Value, json};
 
 use super::wire::{AssistantMessage, FunctionCall, Message, ToolMessage};
 use crate::arguments;
@@ -11,7 +11,7 @@ impl AssistantMessage {
     /// names are written as they accept them, and arguments that are no JSON object as `{}`: the tool message says what was
     /// wrong with them. A refusal becomes a part of the content.
     pub fn into_message(mut self) -> Message {
-        self.extra.retain(|key, value| !value.is_null() && key != "annotations");
+        self.extra.retain(|key, value| keeps(key, value));
         self.function_call = self.function_call.take().filter(|function| !function.name.is_empty());
         self.function_call.iter_mut().for_each(make_legal);
         for call in &mut self.tool_calls {
@@ -25,14 +25,23 @@ impl AssistantMessage {
             }
         }
         if let Some(refusal) = self.refusal.take() {
-            let part = Map::from_iter([("type".to_owned(), "refusal".into()), ("refusal".to_owned(), refusal.into())]);
-            self.content = vec![Value::Object(part)].into();
+            self.content = refusal_part(refusal);
         }
         if !self.tool_calls.is_empty() && self.content == "" {
             self.content = Value::Null; // which every service takes beside calls
         }
         Message::Assistant(self)
     }
+}
+
+/// Whether a key of an answer goes into the history.
+pub(super) fn keeps(key: &str, value: &Value) -> bool {
+    !value.is_null() && key != "annotations"
+}
+
+/// A refusal as content.
+pub(super) fn refusal_part(refusal: String) -> Value {
+    json!([{"type": "refusal", "refusal": refusal}])
 }
 
 fn make_legal(function: &mut FunctionCall) {
@@ -48,22 +57,26 @@ pub(super) fn legal_name(name: &str) -> String {
     if name.is_empty() { "_".to_owned() } else { name.chars().take(64).map(legal).collect() }
 }
 
+/// The answer to the one call of a service that knows no `tool_calls`.
+pub(super) fn function_message(name: &str, content: String) -> Message {
+    let keys = [("role", "function".to_owned()), ("name", name.to_owned()), ("content", content)];
+    Message::Other(keys.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect())
+}
+
 /// One `role: "tool"` message per result, in order, each with the id of its call.
 pub fn tool_messages(results: &[ToolResult]) -> Vec<Message> {
-    let message = |result: &ToolResult| {
-        Message::Tool(ToolMessage {
-            tool_call_id: result.id().to_owned(),
-            content: Value::String(result.content().into_owned()),
-            extra: Map::new(),
-        })
-    };
-    results.iter().map(message).collect()
+    results.iter().map(|result| tool_message(result.id().to_owned(), result.content().into_owned())).collect()
+}
+
+/// The answer to the call with this id.
+pub(super) fn tool_message(id: String, content: String) -> Message {
+    Message::Tool(ToolMessage { tool_call_id: id, content: content.into(), extra: Map::new() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tool_core::serde_json::{from_value, json};
+    use tool_core::serde_json::from_value;
 
     #[test]
     fn history_leaves_out_what_services_do_not_take_back() {

@@ -1,12 +1,15 @@
 //! The chat completions format: definitions, calls and results, and the bodies they travel in.
 
 mod convert;
+mod history;
+mod ids;
 mod read;
 mod tools;
 mod wire;
 
 pub use crate::arguments::Repair;
 pub use convert::tool_messages;
+pub use history::{HistoryChange, HistoryRepair, repair};
 pub use read::{ReadCall, Reader, Reading};
 #[cfg(feature = "testing")]
 pub(crate) use tools::array_without_items;

@@ -1,11 +1,10 @@
 //! One call of the wire after another.
 
-use std::collections::HashSet;
-
 use tool_core::ToolSet;
 use tool_core::serde_json::{Map, Value};
 
 use super::super::convert::legal_name;
+use super::super::ids::Ids;
 use super::super::wire::{CustomCall, FunctionCall, ToolCall};
 use super::{names, wrapper};
 use crate::arguments::{self, Arguments, Repair};
@@ -42,12 +41,8 @@ use crate::arguments::{self, Arguments, Repair};
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     tools: &'a ToolSet,
-    turn: usize,
     split: bool,
-    taken: HashSet<String>,
-    calls: usize,
-    /// The first number that no invented id had yet.
-    free: usize,
+    ids: Ids,
 }
 
 /// One call, read.
@@ -76,7 +71,7 @@ struct Found {
 impl<'a> Reader<'a> {
     /// A reader of one message. No two messages of a conversation should have the same `turn`: invented ids are made of it.
     pub fn new(tools: &'a ToolSet, turn: usize) -> Self {
-        Self { tools, turn, split: false, taken: HashSet::new(), calls: 0, free: 0 }
+        Self { tools, split: false, ids: Ids::new(turn) }
     }
 
     /// Whether several different objects in the arguments of one call make several calls. Unless set, such a call is
@@ -168,29 +163,10 @@ impl<'a> Reader<'a> {
     fn complete(&mut self, found: Found) -> ReadCall {
         let Found { mut wire, name, arguments, mut repairs, truncated } = found;
         wire.extra.remove("index");
-        if wire.id.is_empty() || self.taken.contains(&wire.id) {
-            let id = self.invent_id();
-            repairs.push(Repair::Id { given: std::mem::replace(&mut wire.id, id) });
-        }
-        self.taken.insert(wire.id.clone());
-        self.calls += 1;
+        repairs.extend(self.ids.take(&mut wire.id).map(|given| Repair::Id { given }));
         let schema = self.tools.definition(&name).map(|tool| tool.parameters());
         let arguments = schema.and_then(|schema| without_nulls(&arguments, schema)).unwrap_or(arguments);
         ReadCall { call: tool_core::ToolCall::new(&wire.id, name, arguments), wire, repairs, truncated }
-    }
-
-    /// An id by turn and position, unless the server gave just that one to another call.
-    fn invent_id(&mut self) -> String {
-        let turn = self.turn % 1_000_000_000_000;
-        let mut number = self.calls.max(self.free);
-        loop {
-            let id = format!("call_{turn:012}{number:012}");
-            number += 1;
-            if !self.taken.contains(&id) {
-                self.free = number;
-                return id;
-            }
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use tool_core::serde_json::{Map, Value};
 use tool_core::{ToolResult, ToolSet};
 
-use super::super::convert::tool_messages;
+use super::super::convert::{function_message, tool_messages};
 use super::super::wire::{AssistantMessage, Choice, Message, ToolCall};
 use super::{ReadCall, Reader};
 use crate::arguments::Repair;
@@ -31,7 +31,7 @@ impl Reading {
     pub fn replies(&self, results: &[ToolResult]) -> Vec<Message> {
         match &self.message.function_call {
             Some(function) if self.message.tool_calls.is_empty() => {
-                results.iter().map(|result| function_message(&function.name, result)).collect()
+                results.iter().map(|result| function_message(&function.name, result.content().into_owned())).collect()
             }
             _ => tool_messages(results),
         }
@@ -44,11 +44,6 @@ impl Reading {
         self.calls.push(read.call);
         read.wire
     }
-}
-
-fn function_message(name: &str, result: &ToolResult) -> Message {
-    let keys = [("role", "function".into()), ("name", name.into()), ("content", result.content().into_owned().into())];
-    Message::Other(keys.into_iter().map(|(key, value): (&str, Value)| (key.to_owned(), value)).collect())
 }
 
 impl AssistantMessage {

@@ -1,0 +1,178 @@
+use super::*;
+use proptest::prelude::*;
+
+/// The objects and what was mended; no objects, if the text stays as it is.
+fn read(text: &str) -> (Vec<String>, Vec<Repair>) {
+    read_with(text, false, false)
+}
+
+fn read_with(text: &str, cut: bool, split: bool) -> (Vec<String>, Vec<Repair>) {
+    let read = super::read(text.to_owned(), cut, split);
+    if !read.objects {
+        assert_eq!(read.texts, [text]);
+    }
+    (if read.objects { read.texts } else { Vec::new() }, read.repairs)
+}
+
+fn mended(text: &str, into: &str, repairs: &[Repair]) {
+    assert_eq!(read(text), (vec![into.to_owned()], repairs.to_vec()), "{text}");
+}
+
+fn stays(text: &str) {
+    assert_eq!(read_with(text, false, true), (Vec::new(), Vec::new()), "{text}");
+}
+
+#[test]
+fn an_object_is_not_changed_by_a_byte() {
+    for text in
+        ["{}", " {\"a\" : 1}\n", r#"{"n": 123456789012345678901234567890.10, "a": 1, "a": 2}"#, r#"{"path": "C:\\new\tables \u00e9"}"#]
+    {
+        mended(text, text, &[]);
+    }
+}
+
+#[test]
+fn missing_arguments_are_none_unless_the_message_was_cut() {
+    for text in ["", " \n", "null", " null "] {
+        mended(text, "{}", &[Repair::NoArguments]);
+        assert_eq!(read_with(text, true, true), (Vec::new(), Vec::new()), "{text}");
+    }
+}
+
+#[test]
+fn a_code_fence_and_foreign_space_are_left_out() {
+    for text in ["```json\n{\"a\": 1}\n```", "```{\"a\": 1}```", "{\"a\": 1}\n```\n", "\u{feff}{\"a\": 1}", "{\"a\": 1}\u{a0}\u{2028}"] {
+        mended(text, r#"{"a": 1}"#, &[Repair::Surroundings]);
+    }
+}
+
+#[test]
+fn a_repeated_object_is_taken_once() {
+    mended(r#"{"a": 1}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Repetition]);
+    mended("{\"a\": \" }\"}\n{\"a\":\" }\"} {\"a\": \" }\"}\n", r#"{"a": " }"}"#, &[Repair::Repetition]);
+    mended("{}{}", "{}", &[Repair::Repetition]);
+}
+
+#[test]
+fn objects_that_differ_only_in_a_big_number_or_in_the_space_of_a_string_are_not_the_same() {
+    stays_unsplit(r#"{"n": 123456789012345678901234567890}{"n": 123456789012345678901234567891}"#);
+    stays_unsplit(r#"{"a": "x"}{"a": " x"}"#);
+}
+
+fn stays_unsplit(text: &str) {
+    assert_eq!(read(text), (Vec::new(), Vec::new()), "{text}");
+}
+
+#[test]
+fn empty_objects_before_the_arguments_are_left_out() {
+    mended(r#"{}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Placeholder]);
+    mended(r#"{ }{} {"a": 1}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Placeholder, Repair::Repetition]);
+    stays_unsplit(r#"{"a": 1}{}"#);
+}
+
+#[test]
+fn control_characters_are_escaped_inside_strings_only() {
+    mended("{\n\"a\": \"x\ny\tz\u{1}\"\n}", "{\n\"a\": \"x\\u000ay\\u0009z\\u0001\"\n}", &[Repair::ControlCharacters]);
+    stays("{\"a\":\u{1} 1}");
+}
+
+#[test]
+fn backslashes_that_escape_nothing_are_doubled_and_others_left() {
+    mended(r#"{"re": "\d+\.\w \u12 \\ \" \n"}"#, r#"{"re": "\\d+\\.\\w \\u12 \\ \" \n"}"#, &[Repair::Escapes]);
+    mended(r#"{"path": "C:\new\Users\ö"}"#, r#"{"path": "C:\new\\Users\\ö"}"#, &[Repair::Escapes]);
+    mended("{\"a\": \"\\\n\"}", "{\"a\": \"\\\\\\u000a\"}", &[Repair::ControlCharacters, Repair::Escapes]);
+}
+
+#[test]
+fn several_things_at_once_are_mended() {
+    let all = [Repair::Surroundings, Repair::Escapes, Repair::Placeholder, Repair::Repetition];
+    mended("```json\n{}{\"re\": \"\\d\"}{\"re\": \"\\d\"}\n```", r#"{"re": "\\d"}"#, &all);
+}
+
+#[test]
+fn different_objects_are_an_error_unless_they_are_to_be_split() {
+    let text = r#"{"city": "Oslo"}{"city": "Rome"}"#;
+    stays_unsplit(text);
+    let objects = vec![r#"{"city": "Oslo"}"#.to_owned(), r#"{"city": "Rome"}"#.to_owned()];
+    assert_eq!(read_with(text, false, true), (objects, vec![Repair::SplitObjects]));
+    stays(&(0..=MOST_OBJECTS).map(|n| format!("{{\"n\": {n}}}")).collect::<String>());
+}
+
+#[test]
+fn what_is_no_object_stays_what_it_is() {
+    for text in [
+        "{\"a\": 1",
+        "{\"a\": [1}",
+        "{\"a\": \"x",
+        "[1]",
+        "1",
+        "\"{}\"",
+        "{}[",
+        "{\"a\": 1} and more",
+        "{'a': 1}",
+        "{a: 1}",
+        "}",
+        "null null",
+    ] {
+        stays(text);
+    }
+    let deep = |depth: usize| format!("{{\"a\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
+    stays(&deep(100_000));
+    stays(&"{\"a\":".repeat(100_000));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_and_only_objects_come_of_it(text in text(), cut: bool, split: bool) {
+        let read = super::read(text.clone(), cut, split);
+        prop_assert!(!read.texts.is_empty() && (split || read.texts.len() == 1));
+        if read.objects {
+            prop_assert!(read.texts.iter().all(|text| is_object(text)));
+        } else {
+            prop_assert_eq!(&read.texts, &[text.clone()]);
+        }
+        if is_object(&text) {
+            prop_assert_eq!((read.texts, read.repairs), (vec![text], vec![]));
+        }
+    }
+
+    #[test]
+    fn brackets_are_never_closed(text in text()) {
+        let count = |text: &str, bracket: char| text.matches(bracket).count();
+        let read = super::read(text.clone(), true, true);
+        let kept: usize = read.texts.iter().map(|read| count(read, '}')).sum();
+        let given = count(&text, '}');
+        prop_assert!(kept <= given);
+    }
+}
+
+fn text() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec![
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "\\",
+        ":",
+        ",",
+        "a",
+        "\"a\"",
+        "1",
+        " ",
+        "\n",
+        "\t",
+        "\u{1}",
+        "```",
+        "json",
+        "null",
+        "{}",
+        "{\"a\":1}",
+        "u12",
+        "d",
+        "é",
+        "{\"b\":\"\\d\"}",
+        "\u{a0}",
+    ]);
+    prop_oneof![prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat()), any::<String>()]
+}

@@ -1,0 +1,125 @@
+//! A stored conversation to one that services accept.
+
+mod answers;
+mod mend;
+#[cfg(all(test, feature = "testing"))]
+mod tests;
+
+use std::fmt;
+
+use super::wire::Message;
+
+/// Makes a stored conversation one that services accept, and says what was changed: after a crash in the middle of a turn,
+/// after an edit by hand, or from another library.
+///
+/// Every call is answered by one message behind it, before anybody else speaks; calls, names, arguments, ids and contents
+/// have the form that all services take. A conversation that is so already is not touched, and the same conversation
+/// always becomes the same. What a lost result was is not known: the model is told so, and decides itself.
+///
+/// ```
+/// use tool_core::serde_json::{from_value, json};
+/// use tool_openai::chat::{self, Message};
+///
+/// let mut messages: Vec<Message> = from_value(json!([
+///     {"role": "user", "content": "Water the plants."},
+///     {"role": "assistant", "content": null, "tool_calls": [
+///         {"id": "call_1", "type": "function", "function": {"name": "water", "arguments": "{}"}},
+///     ]},
+///     {"role": "user", "content": "Are you still there?"},
+/// ]))?;
+/// let repairs = chat::repair(&mut messages);
+/// assert_eq!(repairs[0].to_string(), "message 1: call `call_1` had no result; it is told to be interrupted");
+/// assert!(matches!(&messages[2], Message::Tool(result) if result.tool_call_id == "call_1"));
+/// assert_eq!(chat::repair(&mut messages), []);
+/// # Ok::<(), tool_core::serde_json::Error>(())
+/// ```
+pub fn repair(messages: &mut Vec<Message>) -> Vec<HistoryRepair> {
+    let mut repairs = Repairs(Vec::new());
+    let given = std::mem::take(messages).into_iter().enumerate();
+    let mended: Vec<(usize, Message)> = given.filter_map(|(at, message)| Some((at, mend::message(message, at, &mut repairs)?))).collect();
+    *messages = answers::place(mended, &mut repairs);
+    repairs.0.sort_by_key(|repair| repair.message);
+    repairs.0
+}
+
+/// One change to a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HistoryRepair {
+    /// Where the message stood before the repair, from 0.
+    pub message: usize,
+    /// What was changed in it.
+    pub change: HistoryChange,
+}
+
+/// What was changed in a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HistoryChange {
+    /// A call had no result: one was written behind it, which says that the call was interrupted.
+    ResultMissing {
+        /// The id of the call.
+        id: String,
+    },
+    /// A result did not follow its call: it was moved there, before whatever came between.
+    ResultMoved {
+        /// The id of the call.
+        id: String,
+    },
+    /// A result was of no call before it, or of one that has a result: it was removed.
+    ResultRemoved {
+        /// The id it names.
+        id: String,
+    },
+    /// A message without content and calls was removed.
+    EmptyRemoved,
+    /// A call's id was missing, another's of the message, or too long: it was replaced, in its result too.
+    Id {
+        /// The id that it was.
+        given: String,
+    },
+    /// A name that no service accepts was changed into one.
+    Name {
+        /// The name that it was.
+        given: String,
+    },
+    /// A call's arguments were no JSON object: they are `{}` now.
+    Arguments,
+    /// The content was written as text, or as parts with a type.
+    Content,
+    /// Keys were left out that only answers have, or that say nothing.
+    Keys,
+}
+
+impl fmt::Display for HistoryRepair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "message {}: ", self.message)?;
+        match &self.change {
+            HistoryChange::ResultMissing { id } => write!(f, "call `{id}` had no result; it is told to be interrupted"),
+            HistoryChange::ResultMoved { id } => write!(f, "result of `{id}` moved to its call"),
+            HistoryChange::ResultRemoved { id } => write!(f, "result of `{id}` removed; no call before it is without one"),
+            HistoryChange::EmptyRemoved => f.write_str("removed; it said nothing"),
+            HistoryChange::Id { given } => write!(f, "id `{given}` replaced"),
+            HistoryChange::Name { given } => write!(f, "name `{given}` changed to one that services accept"),
+            HistoryChange::Arguments => f.write_str("arguments that were no object replaced by `{}`"),
+            HistoryChange::Content => f.write_str("content written in the form that services accept"),
+            HistoryChange::Keys => f.write_str("keys left out that services do not take"),
+        }
+    }
+}
+
+/// What has been changed so far.
+struct Repairs(Vec<HistoryRepair>);
+
+impl Repairs {
+    fn add(&mut self, message: usize, change: HistoryChange) {
+        self.0.push(HistoryRepair { message, change });
+    }
+
+    /// Notes a change, if there is one.
+    fn add_if(&mut self, changed: bool, message: usize, change: impl FnOnce() -> HistoryChange) {
+        if changed {
+            self.add(message, change());
+        }
+    }
+}
