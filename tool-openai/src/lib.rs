@@ -7,6 +7,8 @@ pub mod chat;
 mod client;
 mod error;
 mod model;
+pub mod responses;
+mod sse;
 #[cfg(feature = "testing")]
 pub mod testing;
 

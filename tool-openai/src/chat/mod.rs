@@ -5,7 +5,7 @@ mod history;
 mod ids;
 mod read;
 mod tools;
-mod wire;
+pub(crate) mod wire;
 
 pub use crate::arguments::Repair;
 pub use convert::tool_messages;

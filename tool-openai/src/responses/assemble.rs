@@ -1,0 +1,355 @@
+//! The events of a stream to a response.
+
+use std::collections::HashMap;
+
+use tool_core::serde_json::{self, Map, Value};
+
+use super::completion::{failure, numbered};
+use super::wire::{Item, Response};
+use crate::error::ModelError;
+use crate::model::ModelEvent;
+use crate::sse::{Event, Sse};
+
+/// The most bytes of text and arguments that one response may have.
+pub const MAX_RESPONSE_BYTES: usize = 64 << 20;
+
+/// The most items that one response may have.
+pub const MAX_ITEMS: usize = 4096;
+
+/// Puts a response together from its events, and tells of its calls as they come.
+///
+/// Items are known by their `output_index`, since servers change their ids on the way. A call is complete when its item is:
+/// with `response.output_item.done` and a `status` of `completed`, or none. `response.function_call_arguments.done` is no sign
+/// of it, since it comes for calls that are cut short too. The last event's own account of the response must not contradict
+/// what was told before; where it leaves out the items, as some services do, they are taken from the events.
+///
+/// ```
+/// use tool_openai::ModelEvent;
+/// use tool_openai::responses::Assembler;
+///
+/// let stream = r#"
+/// data: {"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","call_id":"call_1","name":"now"}}
+///
+/// data: {"type":"response.function_call_arguments.delta","output_index":0,"delta":"{}"}
+///
+/// data: {"type":"response.output_item.done","output_index":0,"item":{"type":"function_call","call_id":"call_1","name":"now","arguments":"{}","status":"completed"}}
+///
+/// data: {"type":"response.completed","response":{"status":"completed","output":[]}}
+///
+/// "#;
+/// let mut assembler = Assembler::new();
+/// let mut complete = Vec::new();
+/// for byte in stream.as_bytes() {
+///     for event in assembler.push_bytes(&[*byte])? {
+///         if let ModelEvent::CallComplete { call, .. } = event {
+///             complete.push(call.function.name);
+///         }
+///     }
+/// }
+/// assert_eq!(complete, ["now"]);
+/// assert_eq!(assembler.finish()?.tool_calls()[0].id, "call_1");
+/// # Ok::<(), tool_openai::ModelError>(())
+/// ```
+#[derive(Debug)]
+pub struct Assembler {
+    sse: Sse,
+    slots: Vec<Slot>,
+    /// The latest item of each `output_index`. Servers that do not number have all at `None`.
+    latest: HashMap<Option<u64>, usize>,
+    calls: usize,
+    /// The message that text was last told of.
+    speaking: Option<usize>,
+    bytes_left: usize,
+    response: Option<Response>,
+}
+
+/// One item.
+#[derive(Debug)]
+struct Slot {
+    item: Item,
+    /// Of a call: how many calls stand before it.
+    call: Option<usize>,
+    /// What was told of its text, or of its arguments.
+    text: String,
+    refusal: String,
+    done: bool,
+}
+
+impl Default for Assembler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Assembler {
+    /// An assembler that has seen nothing.
+    pub fn new() -> Self {
+        Self {
+            sse: Sse::new(),
+            slots: Vec::new(),
+            latest: HashMap::new(),
+            calls: 0,
+            speaking: None,
+            bytes_left: MAX_RESPONSE_BYTES,
+            response: None,
+        }
+    }
+
+    /// Takes the next bytes of the body, cut anywhere.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push); or an event is no JSON, or larger than 16 MiB.
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
+        let events = self.sse.push(bytes)?;
+        self.push_all(events)
+    }
+
+    /// Takes the next event: the JSON of one `data`.
+    ///
+    /// Items that arrive again as they were, and whatever is not known, make no difference. Nothing does after the end.
+    ///
+    /// # Errors
+    /// The service reports a failure, contradicts itself about a call, or sends more than
+    /// [`MAX_RESPONSE_BYTES`] or [`MAX_ITEMS`].
+    pub fn push(&mut self, event: Value) -> Result<Vec<ModelEvent>, ModelError> {
+        let mut told = Vec::new();
+        if let Value::Object(mut event) = event
+            && self.response.is_none()
+        {
+            self.take(&mut event, &mut told)?;
+        }
+        Ok(told)
+    }
+
+    /// Whether the last event has come: what follows makes no difference.
+    pub fn is_done(&self) -> bool {
+        self.response.is_some()
+    }
+
+    /// The response, when all events are in.
+    ///
+    /// # Errors
+    /// [`ModelError::Interrupted`] if the last event is missing, with what has arrived. As for [`push`](Self::push) else.
+    pub fn finish(mut self) -> Result<Response, ModelError> {
+        let events = self.sse.finish()?;
+        self.push_all(events)?;
+        match self.response {
+            Some(response) => Ok(response),
+            None => {
+                let partial = Response { status: Some("incomplete".to_owned()), output: unfinished(self.slots), ..Response::default() };
+                Err(ModelError::Interrupted { partial: Box::new(partial.into_completion()) })
+            }
+        }
+    }
+
+    fn push_all(&mut self, events: Vec<Event>) -> Result<Vec<ModelEvent>, ModelError> {
+        let mut told = Vec::new();
+        for Event { event, data } in events {
+            if self.is_done() || data.is_empty() || data == "[DONE]" {
+                continue;
+            }
+            match serde_json::from_str(&data) {
+                Ok(value) => told.extend(self.push(value)?),
+                Err(_) if event == "error" => return Err(failure(Some(&data.into()), None)),
+                Err(error) => return Err(broken(format!("an event of the stream is no JSON: {error}"))),
+            }
+        }
+        Ok(told)
+    }
+
+    fn take(&mut self, event: &mut Map<String, Value>, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let index = event.get("output_index").and_then(Value::as_u64);
+        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let item = |event: &mut Map<String, Value>| match event.remove("item") {
+            Some(Value::Object(item)) => Some(Item(item)),
+            _ => None,
+        };
+        match kind.as_str() {
+            "response.output_item.added" => item(event).map_or(Ok(()), |item| self.added(index, item, told)),
+            "response.output_item.done" => item(event).map_or(Ok(()), |item| self.done(index, item, told)),
+            "response.output_text.delta"
+            | "response.refusal.delta"
+            | "response.function_call_arguments.delta"
+            | "response.custom_tool_call_input.delta" => match event.get("delta").and_then(Value::as_str) {
+                Some(delta) => self.delta(index, kind == "response.refusal.delta", delta, told),
+                None => Ok(()),
+            },
+            "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
+                self.over(&kind, event.remove("response").unwrap_or_default(), told)
+            }
+            "error" => Err(failure(event.get("error").filter(|error| !error.is_null()).or(Some(&Value::Object(event.clone()))), None)),
+            _ => match event.get("error") {
+                Some(error) if !error.is_null() => Err(failure(Some(error), None)),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    fn added(&mut self, index: Option<u64>, item: Item, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let open = self.latest.get(&index).filter(|slot| !self.slots[**slot].done && is_same(&self.slots[**slot].item, &item));
+        if open.is_none() {
+            self.begin(index, item, told)?;
+        }
+        Ok(())
+    }
+
+    /// A new item. Where a server uses an `output_index` again, it is the new item's from now on.
+    fn begin(&mut self, index: Option<u64>, item: Item, told: &mut Vec<ModelEvent>) -> Result<usize, ModelError> {
+        let place = self.slots.len();
+        if place == MAX_ITEMS {
+            return Err(broken(format!("more than {MAX_ITEMS} items")));
+        }
+        let call = item.tool_call().map(|call| {
+            let position = self.calls;
+            self.calls += 1;
+            told.push(ModelEvent::CallBegins { position, name: call.custom.map_or(call.function.name, |custom| custom.name) });
+            position
+        });
+        self.slots.push(Slot { item, call, text: String::new(), refusal: String::new(), done: false });
+        self.latest.insert(index, place);
+        Ok(place)
+    }
+
+    /// Text for an item that never began is in the item when that is done.
+    fn delta(&mut self, index: Option<u64>, refusal: bool, delta: &str, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        match self.latest.get(&index) {
+            Some(place) if !self.slots[*place].done => self.tell(*place, refusal, delta, told),
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&mut self, place: usize, refusal: bool, delta: &str, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        if delta.is_empty() {
+            return Ok(());
+        }
+        self.bytes_left =
+            self.bytes_left.checked_sub(delta.len()).ok_or_else(|| broken(format!("more than {MAX_RESPONSE_BYTES} bytes")))?;
+        let event = match self.slots[place].call {
+            Some(position) => ModelEvent::Arguments { position, delta: delta.to_owned() },
+            None if refusal => ModelEvent::Refusal(delta.to_owned()),
+            None => match self.speaking.replace(place) {
+                Some(before) if before != place => ModelEvent::Text(format!("\n\n{delta}")),
+                _ => ModelEvent::Text(delta.to_owned()),
+            },
+        };
+        told.push(event);
+        let slot = &mut self.slots[place];
+        if refusal { &mut slot.refusal } else { &mut slot.text }.push_str(delta);
+        Ok(())
+    }
+
+    fn done(&mut self, index: Option<u64>, item: Item, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let latest = self.latest.get(&index).copied().filter(|place| is_same(&self.slots[*place].item, &item));
+        let place = match latest {
+            Some(place) if self.slots[place].done => return self.repeated(place, &item),
+            Some(place) => place,
+            None => self.begin(index, item.clone(), told)?,
+        };
+        self.settle(place, item, told)
+    }
+
+    /// Tells what was not told yet of an item that is done.
+    fn settle(&mut self, place: usize, item: Item, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let call = numbered(&item, place);
+        let text = match &call {
+            Some(call) => call.custom.as_ref().map_or(&call.function.arguments, |custom| &custom.input).clone(),
+            None => item.text(),
+        };
+        // What differs from what was told is told by the item alone.
+        for (refusal, text) in [(false, text), (true, item.refusal())] {
+            let slot = &self.slots[place];
+            if let Some(rest) = text.strip_prefix(if refusal { &slot.refusal } else { &slot.text }) {
+                self.tell(place, refusal, rest, told)?;
+            }
+        }
+        let slot = &mut self.slots[place];
+        if let (Some(position), Some(call), true) = (slot.call, call, item.is_complete()) {
+            told.push(ModelEvent::CallComplete { position, call });
+        }
+        slot.item = item;
+        slot.done = true;
+        Ok(())
+    }
+
+    fn repeated(&self, place: usize, item: &Item) -> Result<(), ModelError> {
+        let slot = &self.slots[place];
+        match item.tool_call() == slot.item.tool_call() {
+            true => Ok(()),
+            false => Err(broken(format!("the stream contradicts itself about the call `{}`", slot.item.str("call_id")))),
+        }
+    }
+
+    fn over(&mut self, kind: &str, response: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let mut response = match response {
+            Value::Object(response) => response,
+            _ => Map::new(),
+        };
+        response.entry("output").or_insert(Value::Null);
+        response.entry("status").or_insert_with(|| kind.trim_start_matches("response.").into());
+        let response: Response = serde_json::from_value(Value::Object(response))
+            .map_err(|error| broken(format!("the last event of the stream has no response: {error}")))?;
+        let mut response = response.check()?;
+        if self.is_account(&response.output) {
+            for (place, item) in response.output.iter().enumerate() {
+                match self.slots.get(place) {
+                    Some(slot) if slot.done => {}
+                    Some(_) => self.settle(place, item.clone(), told)?,
+                    None => {
+                        let place = self.begin(None, item.clone(), told)?;
+                        self.settle(place, item.clone(), told)?;
+                    }
+                }
+            }
+        } else {
+            let calls = |items: &mut dyn Iterator<Item = &Item>| items.filter_map(Item::tool_call).collect::<Vec<_>>();
+            let (last, before) = (calls(&mut response.output.iter()), calls(&mut self.slots.iter().map(|slot| &slot.item)));
+            if !response.output.is_empty() && last != before {
+                return Err(broken("the last event of the stream has other calls than those before".to_owned()));
+            }
+            response.output = unfinished(std::mem::take(&mut self.slots));
+        }
+        self.response = Some(response);
+        Ok(())
+    }
+
+    /// Whether the last event gives all items that came before, in their order, each call as it was.
+    fn is_account(&self, output: &[Item]) -> bool {
+        let agrees = |(slot, item): (&Slot, &Item)| is_same(&slot.item, item) && (!slot.done || slot.item.tool_call() == item.tool_call());
+        output.len() >= self.slots.len() && self.slots.iter().zip(output).all(agrees)
+    }
+}
+
+/// Whether two accounts are of one item. Its `id` may change on the way.
+fn is_same(one: &Item, other: &Item) -> bool {
+    let agree = |key: &str| one.str(key).is_empty() || other.str(key).is_empty() || one.str(key) == other.str(key);
+    one.kind() == other.kind() && agree("call_id") && agree("name")
+}
+
+/// The items as far as they came.
+fn unfinished(slots: Vec<Slot>) -> Vec<Item> {
+    slots.into_iter().map(Slot::into_item).collect()
+}
+
+impl Slot {
+    fn into_item(self) -> Item {
+        let Self { mut item, text, refusal, done, .. } = self;
+        if done {
+            return item;
+        }
+        let part = |kind: &str, key: &str, text: String| Value::from_iter([("type", Value::from(kind)), (key, text.into())]);
+        let (key, value) = match item.kind() {
+            "function_call" => ("arguments", text.into()),
+            "custom_tool_call" => ("input", text.into()),
+            "message" if refusal.is_empty() => ("content", Value::Array(vec![part("output_text", "text", text)])),
+            "message" => ("content", Value::Array(vec![part("refusal", "refusal", refusal)])),
+            _ => return item,
+        };
+        item.0.insert(key.to_owned(), value);
+        item.0.insert("status".to_owned(), "incomplete".into());
+        item
+    }
+}
+
+fn broken(reason: String) -> ModelError {
+    ModelError::NotACompletion { reason, body: String::new() }
+}

@@ -1,0 +1,178 @@
+//! An answer of the Responses API as a chat completion.
+
+use tool_core::serde_json::{Map, Value};
+
+use super::wire::{Item, Response, Usage};
+use crate::chat::{self, AssistantMessage, Choice, Completion, ToolCall};
+use crate::error::ModelError;
+
+/// Where a message keeps the items it was made of, so that they can be sent back.
+pub(crate) const OUTPUT: &str = "responses_output";
+/// Where a call says which of those items it was.
+pub(crate) const ITEM: &str = "responses_item";
+
+impl Response {
+    /// The calls, in order, as chat completions write them: the id is the `call_id`. Those that were cut short are among them.
+    pub fn tool_calls(&self) -> Vec<ToolCall> {
+        self.output.iter().enumerate().filter_map(|(place, item)| numbered(item, place)).collect()
+    }
+
+    /// The text: that of all messages, with an empty line in between; empty if there is none.
+    pub fn text(&self) -> String {
+        self.output.iter().map(Item::text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// Why the model will not answer, if it says so. Then there is nothing to run.
+    pub fn refusal(&self) -> Option<String> {
+        let refusal: String = self.output.iter().map(Item::refusal).collect();
+        Some(refusal).filter(|refusal| !refusal.is_empty())
+    }
+
+    /// The same as a chat completion with one choice. Its message keeps the items under `responses_output` in `extra`; a
+    /// [`Request`](super::Request) made of a conversation with that message sends them back.
+    pub fn into_completion(self) -> Completion {
+        let Choice { mut message, finish_reason, extra } = self.choice();
+        let items = self.output.into_iter().map(|Item(item)| Value::Object(item)).collect();
+        message.extra.insert(OUTPUT.to_owned(), Value::Array(items));
+        let mut others = self.extra;
+        let mut kept: Map<String, Value> = ["model", "service_tier"].iter().filter_map(|key| others.remove_entry(*key)).collect();
+        kept.insert("id".to_owned(), self.id.into());
+        Completion { choices: vec![Choice { message, finish_reason, extra }], usage: self.usage.map(Usage::into_chat), extra: kept }
+    }
+
+    pub(super) fn choice(&self) -> Choice {
+        let text = self.text();
+        let message = AssistantMessage {
+            content: if text.is_empty() { Value::Null } else { text.into() },
+            refusal: self.refusal(),
+            tool_calls: self.tool_calls(),
+            function_call: None,
+            extra: Map::new(),
+        };
+        Choice { finish_reason: Some(self.finish_reason().to_owned()), message, extra: Map::new() }
+    }
+
+    /// In the words of chat completions.
+    fn finish_reason(&self) -> &'static str {
+        let reason = self.incomplete_details.as_ref().and_then(|details| details["reason"].as_str());
+        let mut calls = self.output.iter().filter(|item| item.tool_call().is_some()).peekable();
+        match (self.status.as_deref(), reason) {
+            (_, Some("content_filter")) => "content_filter",
+            (Some("incomplete"), _) | (_, Some(_)) => "length",
+            // A call that is not complete is not to be run, whatever is said of the whole.
+            _ if calls.peek().is_some() => {
+                if calls.all(Item::is_complete) {
+                    "tool_calls"
+                } else {
+                    "length"
+                }
+            }
+            _ => "stop",
+        }
+    }
+
+    /// A response that the service did not finish is no answer, however it arrived.
+    pub(super) fn check(self) -> Result<Self, ModelError> {
+        match self.status.as_deref() {
+            Some("failed" | "cancelled") => Err(failure(self.error.as_ref(), self.status.as_deref())),
+            Some(status @ ("queued" | "in_progress")) => Err(ModelError::NotACompletion {
+                reason: format!("its status is `{status}`; ask without `background`"),
+                body: String::new(),
+            }),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// The call of the item at this place of the output, which it notes.
+pub(super) fn numbered(item: &Item, place: usize) -> Option<ToolCall> {
+    let mut call = item.tool_call()?;
+    call.extra.insert(ITEM.to_owned(), place.into());
+    Some(call)
+}
+
+/// What the service says of its own failure: `{"code", "message"}`, or as near as it gets.
+pub(super) fn failure(error: Option<&Value>, otherwise: Option<&str>) -> ModelError {
+    let text = |key: &str| error.and_then(|error| error.get(key)).and_then(Value::as_str);
+    let message = text("message").or_else(|| error.and_then(Value::as_str)).or(otherwise).unwrap_or("no reason is given").to_owned();
+    ModelError::BrokenOff { code: text("code").map(str::to_owned), message, failed_generation: None }
+}
+
+impl Usage {
+    fn into_chat(self) -> chat::Usage {
+        let Self { input_tokens, output_tokens, total_tokens, mut extra } = self;
+        for (ours, theirs) in [("input_tokens_details", "prompt_tokens_details"), ("output_tokens_details", "completion_tokens_details")] {
+            if let Some(details) = extra.remove(ours) {
+                extra.insert(theirs.to_owned(), details);
+            }
+        }
+        chat::Usage { prompt_tokens: input_tokens, completion_tokens: output_tokens, total_tokens, extra }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tool_core::serde_json::{from_value, json};
+
+    fn response(value: Value) -> Response {
+        from_value(value).unwrap()
+    }
+
+    #[test]
+    fn an_answer_becomes_a_completion_that_keeps_its_items() {
+        let items = json!([
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"},
+            {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+             "content": [{"type": "output_text", "text": "Let me ", "annotations": []}, {"type": "output_text", "text": "see."}]},
+            {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "add", "arguments": "{}", "status": "completed"},
+        ]);
+        let completion = response(json!({
+            "id": "resp_1", "model": "gpt-5", "status": "completed", "output": items,
+            "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "output_tokens_details": {"reasoning_tokens": 1}},
+        }))
+        .into_completion();
+        let choice = &completion.choices[0];
+        assert_eq!(choice.message.content, "Let me see.");
+        assert_eq!(choice.message.tool_calls[0].id, "call_1");
+        assert_eq!(choice.message.extra[OUTPUT], items);
+        assert_eq!(choice.finish_reason.as_deref(), Some("tool_calls"));
+        let usage = completion.usage.unwrap();
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (1, 2, 3));
+        assert_eq!(usage.extra["completion_tokens_details"]["reasoning_tokens"], 1);
+    }
+
+    #[test]
+    fn a_refusal_is_a_refusal() {
+        let answer = response(json!({"status": "completed", "output": [
+            {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
+        ]}));
+        let choice = answer.choice();
+        assert_eq!((choice.message.refusal.as_deref(), &choice.message.content), (Some("No."), &Value::Null));
+    }
+
+    #[test]
+    fn why_it_stopped_is_said_in_the_words_of_chat() {
+        let call = |status: &str| json!([{"type": "function_call", "call_id": "1", "name": "n", "arguments": "{}", "status": status}]);
+        for (answer, expected) in [
+            (json!({"status": "completed", "output": []}), "stop"),
+            (json!({"output": []}), "stop"),
+            (json!({"status": "completed", "output": call("completed")}), "tool_calls"),
+            (json!({"status": "completed", "output": call("incomplete")}), "length"),
+            (json!({"status": "incomplete", "output": call("completed")}), "length"),
+            (json!({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []}), "length"),
+            (json!({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": []}), "content_filter"),
+        ] {
+            assert_eq!(response(answer.clone()).choice().finish_reason.as_deref(), Some(expected), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_response_that_failed_is_an_error() {
+        let failed = json!({"status": "failed", "output": [], "error": {"code": "server_error", "message": "Sorry."}});
+        let error = response(failed).check().unwrap_err();
+        assert!(matches!(error, ModelError::BrokenOff { code: Some(code), message, .. } if code == "server_error" && message == "Sorry."));
+        assert!(response(json!({"status": "queued", "output": []})).check().is_err());
+        assert!(response(json!({"status": "incomplete", "output": []})).check().is_ok());
+    }
+}

@@ -1,0 +1,19 @@
+//! The Responses API: the same definitions, calls and results as in [`chat`](crate::chat), in its flat shapes.
+//!
+//! [`tools`] offers a tool set, [`Response::tool_calls`] and [`calls`] read what the model asks for, [`outputs`] answers, and an
+//! [`Assembler`] reads a stream. [`OpenAi::responses`](crate::OpenAi::responses) is all of it behind the
+//! [`ChatModel`](crate::ChatModel) of the agent, whose history serves both APIs.
+
+mod assemble;
+mod completion;
+mod echo;
+mod flat;
+mod input;
+mod outputs;
+mod tools;
+mod wire;
+
+pub use assemble::{Assembler, MAX_ITEMS, MAX_RESPONSE_BYTES};
+pub use outputs::{calls, outputs};
+pub use tools::{tool_choice, tools};
+pub use wire::{Item, Request, Response, Tool, Usage};

@@ -1,0 +1,103 @@
+//! Definitions to the flat `tools` array.
+
+use tool_core::ToolSet;
+use tool_core::serde_json::{Map, Value};
+
+use super::flat::flat;
+use super::wire::Tool;
+use crate::chat::{self, InvalidTools};
+
+/// The `tools` array of a Responses request: what [`chat::tools`] gives, flat, and with `strict` always said, since left out it
+/// would be the service's choice.
+///
+/// # Errors
+/// As for [`chat::tools`].
+///
+/// ```
+/// use tool_core::serde_json::{json, to_value};
+/// use tool_core::{tool, tools};
+///
+/// /// Get the weather in a city.
+/// #[tool]
+/// fn get_weather(city: &str) -> String {
+///     format!("sunny in {city}")
+/// }
+///
+/// let offered = to_value(tool_openai::responses::tools(&tools![get_weather])?)?;
+/// assert_eq!(offered[0]["type"], "function");
+/// assert_eq!(offered[0]["name"], "get_weather");
+/// assert!(offered[0]["strict"].is_boolean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
+    Ok(chat::tools(tools)?.into_iter().map(Tool::from).collect())
+}
+
+/// A `tool_choice` of chat completions as the Responses API writes it. What is written so already stays as it is.
+///
+/// ```
+/// use tool_core::serde_json::json;
+/// use tool_openai::responses::tool_choice;
+///
+/// let one = json!({"type": "function", "function": {"name": "get_weather"}});
+/// assert_eq!(tool_choice(one), json!({"type": "function", "name": "get_weather"}));
+/// ```
+pub fn tool_choice(choice: Value) -> Value {
+    flat(choice)
+}
+
+impl From<chat::Tool> for Tool {
+    fn from(tool: chat::Tool) -> Self {
+        let chat::Tool { r#type, function, custom, extra } = tool;
+        let mut all: Map<String, Value> = extra;
+        if let Some(custom) = custom {
+            all.extend(custom.extra);
+            let format = custom.format.map(flat);
+            return Self { r#type, name: custom.name, description: custom.description, parameters: None, strict: None, format, extra: all };
+        }
+        all.extend(function.extra);
+        let strict = (r#type == "function").then(|| function.strict.unwrap_or(false));
+        let (name, description, parameters) = (function.name, function.description, function.parameters);
+        Self { r#type, name, description, parameters, strict, format: None, extra: all }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tool_core::serde_json::{from_value, json, to_value};
+
+    fn converted(chat: Value) -> Value {
+        to_value(Tool::from(from_value::<chat::Tool>(chat).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn definitions_are_flat_and_strict_is_always_said() {
+        let parameters = json!({"type": "object", "properties": {}});
+        for (strict, said) in [(Value::Null, false), (json!(false), false), (json!(true), true)] {
+            assert_eq!(
+                converted(
+                    json!({"type": "function", "function": {"name": "n", "description": "d", "parameters": parameters, "strict": strict}})
+                ),
+                json!({"type": "function", "name": "n", "description": "d", "parameters": parameters, "strict": said}),
+            );
+        }
+    }
+
+    #[test]
+    fn custom_tools_are_flat_down_to_their_grammar() {
+        let grammar = json!({"syntax": "regex", "definition": "[a-z]+"});
+        assert_eq!(
+            converted(
+                json!({"type": "custom", "custom": {"name": "n", "description": "d", "format": {"type": "grammar", "grammar": grammar}}})
+            ),
+            json!({"type": "custom", "name": "n", "description": "d", "format": {"type": "grammar", "syntax": "regex", "definition": "[a-z]+"}}),
+        );
+    }
+
+    #[test]
+    fn tools_of_the_service_pass() {
+        let search = json!({"type": "web_search", "search_context_size": "low"});
+        assert_eq!(converted(search.clone()), search);
+    }
+}
