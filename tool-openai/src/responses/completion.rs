@@ -30,26 +30,26 @@ impl Response {
 
     /// The same as a chat completion with one choice. Its message keeps the items under `responses_output` in `extra`; a
     /// [`Request`](super::Request) made of a conversation with that message sends them back.
-    pub fn into_completion(self) -> Completion {
-        let Choice { mut message, finish_reason, extra } = self.choice();
-        let items = self.output.into_iter().map(|Item(item)| Value::Object(item)).collect();
-        message.extra.insert(OUTPUT.to_owned(), Value::Array(items));
-        let mut others = self.extra;
-        let mut kept: Map<String, Value> = ["model", "service_tier"].iter().filter_map(|key| others.remove_entry(*key)).collect();
-        kept.insert("id".to_owned(), self.id.into());
-        Completion { choices: vec![Choice { message, finish_reason, extra }], usage: self.usage.map(Usage::into_chat), extra: kept }
+    pub fn into_completion(mut self) -> Completion {
+        let usage = self.usage.take().map(Usage::into_chat);
+        let mut extra: Map<String, Value> = ["model", "service_tier"].iter().filter_map(|key| self.extra.remove_entry(*key)).collect();
+        extra.insert("id".to_owned(), std::mem::take(&mut self.id).into());
+        Completion { choices: vec![self.into_choice()], usage, extra }
     }
 
-    pub(super) fn choice(&self) -> Choice {
+    pub(super) fn into_choice(self) -> Choice {
+        let finish_reason = Some(self.finish_reason().to_owned());
         let text = self.text();
+        let (refusal, tool_calls) = (self.refusal(), self.tool_calls());
+        let items = self.output.into_iter().map(|Item(item)| Value::Object(item)).collect();
         let message = AssistantMessage {
             content: if text.is_empty() { Value::Null } else { text.into() },
-            refusal: self.refusal(),
-            tool_calls: self.tool_calls(),
+            refusal,
+            tool_calls,
             function_call: None,
-            extra: Map::new(),
+            extra: Map::from_iter([(OUTPUT.to_owned(), Value::Array(items))]),
         };
-        Choice { finish_reason: Some(self.finish_reason().to_owned()), message, extra: Map::new() }
+        Choice { message, finish_reason, extra: Map::new() }
     }
 
     /// In the words of chat completions.
@@ -147,7 +147,7 @@ mod tests {
         let answer = response(json!({"status": "completed", "output": [
             {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
         ]}));
-        let choice = answer.choice();
+        let choice = answer.into_choice();
         assert_eq!((choice.message.refusal.as_deref(), &choice.message.content), (Some("No."), &Value::Null));
     }
 
@@ -163,7 +163,7 @@ mod tests {
             (json!({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []}), "length"),
             (json!({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": []}), "content_filter"),
         ] {
-            assert_eq!(response(answer.clone()).choice().finish_reason.as_deref(), Some(expected), "{answer}");
+            assert_eq!(response(answer.clone()).into_choice().finish_reason.as_deref(), Some(expected), "{answer}");
         }
     }
 

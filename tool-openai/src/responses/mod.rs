@@ -1,7 +1,7 @@
 //! The Responses API: the same definitions, calls and results as in [`chat`](crate::chat), in its flat shapes.
 //!
-//! [`tools`] offers a tool set, [`Response::tool_calls`] and [`calls`] read what the model asks for, [`outputs`] answers, and an
-//! [`Assembler`] reads a stream. [`OpenAi::responses`](crate::OpenAi::responses) is all of it behind the
+//! [`tools`] offers a tool set, [`Response::read`] reads what the model asks for, [`items`] and [`outputs`] are what the next
+//! request tells it, and an [`Assembler`] reads a stream. [`OpenAi::responses`](crate::OpenAi::responses) is all of it behind the
 //! [`ChatModel`](crate::ChatModel) of the agent, whose history serves both APIs.
 
 mod assemble;
@@ -14,6 +14,6 @@ mod tools;
 mod wire;
 
 pub use assemble::{Assembler, MAX_ITEMS, MAX_RESPONSE_BYTES};
-pub use outputs::{calls, outputs};
+pub use outputs::{items, outputs};
 pub use tools::{tool_choice, tools};
 pub use wire::{Item, Request, Response, Tool, Usage};

@@ -1,49 +1,108 @@
-//! What the model calls, and what it is told.
+//! What the model calls, what it said, and what it is told.
 
-use std::collections::HashSet;
-
-use tool_core::ToolResult;
 use tool_core::serde_json::Value;
+use tool_core::{ToolResult, ToolSet};
 
+use super::echo;
 use super::wire::{Item, Response};
+use crate::chat::{AssistantMessage, Reading};
 
-/// The calls of a response, in order, for [`Dispatcher::dispatch`](tool_core::Dispatcher::dispatch). Of a response that was cut
-/// short, the call that the cut fell into is answered with an error instead of run.
-///
-/// ```
-/// use tool_core::serde_json::{from_value, json, to_value};
-/// use tool_core::{Dispatcher, tool, tools};
-/// use tool_openai::responses::{self, Response};
-///
-/// /// Add two numbers.
-/// #[tool]
-/// fn add(a: i64, b: i64) -> i64 {
-///     a.wrapping_add(b)
-/// }
-///
-/// let response: Response = from_value(json!({"status": "completed", "output": [
-///     {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "add", "arguments": "{\"a\": 2, \"b\": 3}"},
-/// ]}))?;
-/// let results = Dispatcher::new(tools![add]).dispatch_blocking(responses::calls(&response));
-/// let next = responses::outputs(&results, &response);
-/// assert_eq!(to_value(next)?, json!([{"type": "function_call_output", "call_id": "call_1", "output": "5"}]));
-/// # Ok::<(), tool_core::serde_json::Error>(())
-/// ```
-pub fn calls(response: &Response) -> Vec<tool_core::ToolCall> {
-    response.choice().tool_calls()
+impl Response {
+    /// What to run of the response, and what the history keeps of it: as [`Choice::read`](crate::chat::Choice::read), which
+    /// it serves too, mended in the same way. A call that the response was cut short in is never run.
+    ///
+    /// The next request has [`items`] of the message and [`outputs`] of the results after what stood in the last.
+    ///
+    /// ```
+    /// use tool_core::serde_json::{from_value, json, to_value};
+    /// use tool_core::{Dispatcher, tool, tools};
+    /// use tool_openai::responses::{self, Response};
+    ///
+    /// /// Add two numbers.
+    /// #[tool]
+    /// fn add(a: i64, b: i64) -> i64 {
+    ///     a.wrapping_add(b)
+    /// }
+    ///
+    /// let dispatcher = Dispatcher::new(tools![add]);
+    /// let response: Response = from_value(json!({"status": "completed", "output": [
+    ///     {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "add", "arguments": "{\"a\": 2, \"b\": 3}"},
+    /// ]}))?;
+    /// let mut input = Vec::new(); // and what was said before
+    ///
+    /// let reading = response.read(dispatcher.tools(), input.len());
+    /// let results = dispatcher.dispatch_blocking(reading.calls);
+    /// input.extend(responses::items(&reading.message));
+    /// input.extend(responses::outputs(&results, &reading.message));
+    /// assert_eq!(
+    ///     to_value(input)?,
+    ///     json!([
+    ///         {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "add", "arguments": "{\"a\": 2, \"b\": 3}"},
+    ///         {"type": "function_call_output", "call_id": "call_1", "output": "5"},
+    ///     ]),
+    /// );
+    /// # Ok::<(), tool_core::serde_json::Error>(())
+    /// ```
+    pub fn read(self, tools: &ToolSet, turn: usize) -> Reading {
+        self.into_choice().read(tools, turn)
+    }
 }
 
-/// One output item per result, in order, each with the id of its call; `response` is the one that asked for them.
-///
-/// Append to the input: first `response.output`, then these.
-pub fn outputs(results: &[ToolResult], response: &Response) -> Vec<Item> {
-    let custom: HashSet<&str> =
-        response.output.iter().filter(|item| item.kind() == "custom_tool_call").map(|item| item.str("call_id")).collect();
-    results.iter().map(|result| output(result.id(), Value::String(result.content().into_owned()), custom.contains(result.id()))).collect()
+/// The items of what the model said: as they came, if it said them here; else a message, and its calls.
+pub fn items(message: &AssistantMessage) -> Vec<Item> {
+    let mut items = Vec::new();
+    echo::assistant(message, false, &mut items);
+    items
+}
+
+/// One output item per result, in order, each with the id of its call; `message` is the one that asked for them.
+pub fn outputs(results: &[ToolResult], message: &AssistantMessage) -> Vec<Item> {
+    let is_custom = |position: usize| message.tool_calls.get(position).is_some_and(|call| call.custom.is_some());
+    let output = |(position, result): (usize, &ToolResult)| output(result.id(), result.content().into_owned().into(), is_custom(position));
+    results.iter().enumerate().map(output).collect()
 }
 
 /// The answer to one call.
 pub(super) fn output(call_id: &str, output: Value, custom: bool) -> Item {
     let kind = if custom { "custom_tool_call_output" } else { "function_call_output" };
     Item::from([("type", kind.into()), ("call_id", call_id.into()), ("output", output)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tool_core::Dispatcher;
+    use tool_core::serde_json::{from_value, json, to_value};
+
+    #[test]
+    fn each_result_is_an_output_of_its_kind_in_call_order() {
+        let response: Response = from_value(json!({"output": [
+            {"type": "custom_tool_call", "id": "ctc_1", "call_id": "a", "name": "shell", "input": "ls"},
+            {"type": "reasoning", "id": "rs_1", "summary": []},
+            {"type": "function_call", "id": "fc_1", "call_id": "b", "name": "nothing", "arguments": "{}"},
+        ]}))
+        .unwrap();
+        let schema = json!({"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]});
+        let shell =
+            tool_core::DynamicTool::new("shell", "", schema, |arguments| async move { Ok::<_, String>(arguments["command"].clone()) });
+        let dispatcher = Dispatcher::new(ToolSet::<()>::default().with_tool(shell.unwrap()).unwrap());
+        let reading = response.read(dispatcher.tools(), 0);
+        let results = dispatcher.dispatch_blocking(reading.calls);
+        let outputs = to_value(outputs(&results, &reading.message)).unwrap();
+        assert_eq!(outputs[0], json!({"type": "custom_tool_call_output", "call_id": "a", "output": "ls"}));
+        assert_eq!((&outputs[1]["type"], &outputs[1]["call_id"]), (&json!("function_call_output"), &json!("b")));
+        assert!(outputs[1]["output"].as_str().unwrap().contains("nothing"));
+    }
+
+    #[test]
+    fn a_call_that_was_cut_short_is_not_run() {
+        let response: Response = from_value(json!({"status": "incomplete", "output": [
+            {"type": "function_call", "call_id": "a", "name": "now", "arguments": "{}", "status": "completed"},
+            {"type": "function_call", "call_id": "b", "name": "now", "arguments": "{\"x\":48151", "status": "incomplete"},
+        ], "incomplete_details": {"reason": "max_output_tokens"}}))
+        .unwrap();
+        let reading = response.read(&ToolSet::default(), 0);
+        assert_eq!((reading.calls.len(), reading.truncated), (2, vec![1]));
+        assert_eq!(items(&reading.message)[1].0["arguments"], "{}");
+    }
 }

@@ -1,0 +1,42 @@
+//! Replays recorded traffic of other people's programs. It is not part of this repository: `RECORDED_TRAFFIC` names the folder
+//! that has it, as JSON lines. Without it there is nothing to replay, and each test says so.
+
+mod responses;
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One exchange.
+#[derive(Debug, Deserialize)]
+struct Exchange {
+    source: String,
+    file: String,
+    /// Why the recorder says it ended.
+    finish: Vec<String>,
+    /// The answer, if it came whole.
+    body: Option<Value>,
+    /// The answer, if it came as a stream.
+    sse: Option<String>,
+    /// What other programs made of it.
+    expected: Option<Vec<Call>>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+struct Call {
+    id: String,
+    name: String,
+    arguments: Value,
+}
+
+/// The exchanges in a file of that name, or nothing, with a word about it.
+fn exchanges(file: &str) -> Vec<Exchange> {
+    let Some(folder) = std::env::var_os("RECORDED_TRAFFIC") else {
+        println!("skipped: `RECORDED_TRAFFIC` does not name a folder with `{file}`");
+        return Vec::new();
+    };
+    let path = PathBuf::from(folder).join(file);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
