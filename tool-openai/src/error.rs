@@ -52,6 +52,22 @@ pub enum ModelError {
         /// The beginning of the body.
         body: String,
     },
+    /// The service reported an error in a stream that had begun.
+    #[error("the service broke off its answer: {message}")]
+    BrokenOff {
+        /// The service's code for the error, `tool_use_failed` for example.
+        code: Option<String>,
+        /// The service's own words.
+        message: String,
+        /// What the model wrote and the service could not read as a call (Groq's `failed_generation`).
+        failed_generation: Option<String>,
+    },
+    /// The stream ended in the middle of the message.
+    #[error("the stream ended before the message did; ask again")]
+    Interrupted {
+        /// What had arrived.
+        partial: Box<crate::chat::Completion>,
+    },
     /// A failure of a [`ChatModel`](crate::ChatModel) of another make.
     #[error("the model failed")]
     Other(#[source] Box<dyn Error + Send + Sync>),

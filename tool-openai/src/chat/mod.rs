@@ -1,5 +1,6 @@
 //! The chat completions format: definitions, calls and results, and the bodies they travel in.
 
+mod assemble;
 mod convert;
 mod history;
 mod ids;
@@ -8,6 +9,7 @@ mod tools;
 pub(crate) mod wire;
 
 pub use crate::arguments::Repair;
+pub use assemble::{Assembler, MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
 pub use convert::tool_messages;
 pub use history::{HistoryChange, HistoryRepair, repair};
 pub use read::{ReadCall, Reader, Reading};

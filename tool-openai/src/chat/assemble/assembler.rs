@@ -1,0 +1,256 @@
+//! From bytes, lines or chunks to events and a completion.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::de::IgnoredAny;
+use tool_core::serde_json::{Map, Value, from_str, from_value};
+
+use super::budget::{Budget, MAX_CHOICES, too_much, weight};
+use super::calls::Scene;
+use super::choice::Alternative;
+use super::entry::index;
+use super::failure;
+use crate::chat::wire::{Completion, Usage};
+use crate::error::ModelError;
+use crate::model::ModelEvent;
+use crate::sse::{Event, Sse};
+
+/// The data of the last event.
+const DONE: &str = "[DONE]";
+
+/// Puts the chunks of one streamed answer together.
+///
+/// Feed it as it comes, in one of three forms: [`push_bytes`](Self::push_bytes) takes the body, cut anywhere;
+/// [`push_text`](Self::push_text) the data of one event; [`push`](Self::push) one chunk as a JSON value. Each gives the events of
+/// what was fed. When the stream is over, [`finish`](Self::finish) gives the completion, in the form of an answer that was not streamed.
+///
+/// ```
+/// use tool_openai::chat::Assembler;
+/// use tool_openai::ModelEvent;
+///
+/// # fn main() -> Result<(), tool_openai::ModelError> {
+/// let mut assembler = Assembler::new();
+/// assembler.push_text(r#"{"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "add"}}]}}]}"#)?;
+/// assembler.push_text(r#"{"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": "{\"a\":"}}]}}]}"#)?;
+/// assembler.push_text(r#"{"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]}}]}"#)?;
+/// let events = assembler.push_text(r#"{"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}"#)?;
+/// assert!(matches!(&events[..], [ModelEvent::CallComplete { position: 0, .. }]));
+/// assembler.push_text("[DONE]")?;
+///
+/// let completion = assembler.finish()?;
+/// assert_eq!(completion.choices[0].message.tool_calls[0].function.arguments, r#"{"a":1}"#);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # What it makes of a stream
+///
+/// - **Calls** stand in the order in which they began; a position in an event is a place in the final `tool_calls`. Ids are kept as the
+///   server gave them: they may be empty, or the same for two calls.
+/// - **A call is complete** when a piece of another call comes, when the choice has a `finish_reason`, or at the latest at the end of the
+///   stream; and only if its arguments are whole by then. No arguments at all count as whole, unless the model was cut off. What is between
+///   the brackets is not checked. After a refusal no call is complete.
+/// - **Events** tell of the choice of index 0 alone, and of none by `function_call`, the older form. The completion has everything.
+/// - **Unknown keys** of a delta are in the message's `extra`, strings one after the other; those of a call, a choice or a chunk in
+///   theirs, where the first or the last one stays.
+/// - **It is bounded** by [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES), [`MAX_CALLS`](super::MAX_CALLS) and
+///   [`MAX_CHOICES`](super::MAX_CHOICES), and takes time in proportion to what it is fed.
+///
+/// After an error the answer is lost: neither feed nor finish it.
+#[derive(Debug)]
+pub struct Assembler {
+    sse: Sse,
+    tools: HashSet<String>,
+    budget: Budget,
+    choices: BTreeMap<i64, Alternative>,
+    usage: Option<Usage>,
+    extra: Map<String, Value>,
+    done: bool,
+}
+
+impl Default for Assembler {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Assembler {
+    /// Nothing has come yet.
+    pub fn new() -> Self {
+        Self::for_tools::<[String; 0]>([])
+    }
+
+    /// As [`new`](Self::new), for a server that may send a tool's name in pieces: put together, they are a name among these.
+    pub fn for_tools<N>(names: N) -> Self
+    where
+        N: IntoIterator<Item: Into<String>>,
+    {
+        Self {
+            sse: Sse::new(),
+            tools: names.into_iter().map(Into::into).collect(),
+            budget: Budget::new(),
+            choices: BTreeMap::new(),
+            usage: None,
+            extra: Map::new(),
+            done: false,
+        }
+    }
+
+    /// Takes more of the body: server-sent events, cut anywhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`push_text`](Self::push_text), and:
+    /// - [`ModelError::BrokenOff`]: there is an event of type `error`.
+    /// - [`ModelError::NotACompletion`]: an event is larger than 16 MiB.
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
+        let mut told = Vec::new();
+        for event in self.sse.push(bytes)? {
+            self.take_event(&event, &mut told)?;
+        }
+        Ok(told)
+    }
+
+    /// Takes the data of one event: a chunk as JSON text, or `[DONE]`, after which nothing is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push), and [`ModelError::NotACompletion`]: the text is no JSON.
+    pub fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
+        let mut told = Vec::new();
+        self.take_text(data, &mut told)?;
+        Ok(told)
+    }
+
+    /// Takes one chunk. What in it is not of the type it should be is passed over.
+    ///
+    /// # Errors
+    ///
+    /// - [`ModelError::BrokenOff`]: the chunk reports an error.
+    /// - [`ModelError::NotACompletion`]: there are more calls, choices or bytes than are kept.
+    pub fn push(&mut self, chunk: Value) -> Result<Vec<ModelEvent>, ModelError> {
+        let mut told = Vec::new();
+        self.take(chunk, &mut told)?;
+        Ok(told)
+    }
+
+    /// Whether the server said that the answer is over. Whatever comes after is not read.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The stream is over: what is known only now. To be called once, before [`finish`](Self::finish), by whoever needs each event.
+    ///
+    /// # Errors
+    ///
+    /// As [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a blank line.
+    pub fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
+        let mut told = Vec::new();
+        for event in self.sse.finish()? {
+            let is_cut = event.event != "error" && event.data.trim() != DONE && from_str::<IgnoredAny>(&event.data).is_err();
+            if !is_cut {
+                self.take_event(&event, &mut told)?;
+            }
+        }
+        self.end(&mut told);
+        Ok(told)
+    }
+
+    /// The completion.
+    ///
+    /// # Errors
+    ///
+    /// - [`ModelError::Interrupted`]: the stream ended although neither `[DONE]` nor a `finish_reason` said so, and it is not a message
+    ///   whose calls are all complete.
+    /// - [`ModelError::NotACompletion`]: there was no choice in it.
+    /// - As [`close`](Self::close).
+    pub fn finish(mut self) -> Result<Completion, ModelError> {
+        self.close()?;
+        if self.choices.is_empty() {
+            return Err(ModelError::NotACompletion { reason: "the stream has no `choices`".to_owned(), body: String::new() });
+        }
+        let whole = self.done || self.choices.values().all(Alternative::is_whole);
+        if self.extra.contains_key("object") {
+            self.extra.insert("object".to_owned(), Value::from("chat.completion"));
+        }
+        let choices = self.choices.into_values().map(Alternative::into_wire).collect();
+        let completion = Completion { choices, usage: self.usage, extra: self.extra };
+        if whole { Ok(completion) } else { Err(ModelError::Interrupted { partial: Box::new(completion) }) }
+    }
+
+    fn take_event(&mut self, event: &Event, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        if event.event == "error" && !self.done {
+            return Err(failure::of_event(&event.data));
+        }
+        self.take_text(&event.data, told)
+    }
+
+    fn take_text(&mut self, data: &str, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let data = data.trim();
+        if self.done || data.is_empty() {
+            return Ok(());
+        }
+        if data == DONE {
+            self.done = true;
+            self.end(told);
+            return Ok(());
+        }
+        let chunk = from_str(data).map_err(|error| ModelError::NotACompletion {
+            reason: format!("a chunk of the stream is no JSON: {error}"),
+            body: data.chars().take(200).collect(),
+        })?;
+        self.take(chunk, told)
+    }
+
+    fn take(&mut self, chunk: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let Value::Object(members) = chunk else { return Ok(()) };
+        let (mut choices, mut failure) = (Value::Null, None);
+        for (key, value) in members {
+            match key.as_str() {
+                "choices" => choices = value,
+                "error" => failure = failure::of_value(value),
+                "usage" => self.usage = from_value::<Option<Usage>>(value).unwrap_or_default().or(self.usage.take()),
+                "obfuscation" => {}
+                _ => self.keep(key, value)?,
+            }
+        }
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let Value::Array(choices) = choices else { return Ok(()) };
+        choices.into_iter().try_for_each(|choice| self.take_choice(choice, told))
+    }
+
+    /// A key of the chunk. It comes with each chunk, the same or anew.
+    fn keep(&mut self, key: String, value: Value) -> Result<(), ModelError> {
+        let says_nothing = value.is_null() || value == "";
+        if says_nothing || self.extra.get(&key) == Some(&value) {
+            return Ok(());
+        }
+        self.budget.spend(key.len() + weight(&value))?;
+        let len = key.len();
+        if let Some(before) = self.extra.insert(key, value) {
+            self.budget.give_back(len + weight(&before));
+        }
+        Ok(())
+    }
+
+    fn take_choice(&mut self, choice: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let Value::Object(entry) = choice else { return Ok(()) };
+        let index = entry.get("index").and_then(index).unwrap_or(0);
+        if self.choices.len() == MAX_CHOICES && !self.choices.contains_key(&index) {
+            return Err(too_much(MAX_CHOICES, "choices"));
+        }
+        let mut untold = Vec::new();
+        let events = if index == 0 { told } else { &mut untold };
+        let mut scene = Scene { tools: &self.tools, budget: &mut self.budget, events };
+        self.choices.entry(index).or_default().push(entry, &mut scene)
+    }
+
+    fn end(&mut self, told: &mut Vec<ModelEvent>) {
+        for (index, choice) in &mut self.choices {
+            let mut untold = Vec::new();
+            choice.end(if *index == 0 { told } else { &mut untold });
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What a stream may make us keep.
+
+use tool_core::serde_json::{Map, Value};
+
+use crate::error::ModelError;
+
+/// The most bytes of text and unknown keys that an [`Assembler`](super::Assembler) keeps of one answer.
+pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
+
+/// The most calls that an [`Assembler`](super::Assembler) takes in one message.
+pub const MAX_CALLS: usize = 4096;
+
+/// The most alternatives that an [`Assembler`](super::Assembler) takes in one answer.
+pub const MAX_CHOICES: usize = 128;
+
+/// What may still be kept.
+#[derive(Debug)]
+pub(super) struct Budget(usize);
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self(MAX_MESSAGE_BYTES)
+    }
+
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), ModelError> {
+        self.0 = self.0.checked_sub(bytes).ok_or_else(|| too_much(MAX_MESSAGE_BYTES, "bytes"))?;
+        Ok(())
+    }
+
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        self.0 = self.0.saturating_add(bytes).min(MAX_MESSAGE_BYTES);
+    }
+}
+
+pub(super) fn too_much(limit: usize, of: &str) -> ModelError {
+    ModelError::NotACompletion { reason: format!("more than {limit} {of}"), body: String::new() }
+}
+
+/// About what a value takes in memory, in bytes.
+pub(super) fn weight(value: &Value) -> usize {
+    size_of::<Value>()
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(items) => items.iter().map(weight).sum(),
+            Value::Object(members) => weight_of(members),
+            _ => 0,
+        }
+}
+
+/// About what an object takes in memory, in bytes.
+pub(super) fn weight_of(members: &Map<String, Value>) -> usize {
+    members.iter().map(|(key, value)| key.len() + weight(value)).sum()
+}

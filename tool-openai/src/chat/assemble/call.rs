@@ -1,0 +1,104 @@
+//! One call that is being written.
+
+use std::mem;
+
+use super::entry::Entry;
+use super::merge::{Strings, merge};
+use super::scan::Scan;
+use crate::chat::wire::{CustomCall, FunctionCall, ToolCall};
+
+/// A call, and where its writing stands.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) index: Option<i64>,
+    pub(super) wire: ToolCall,
+    pub(super) scan: Scan,
+    /// Whether the call was told to be complete, and nothing has come since.
+    pub(super) complete: bool,
+    /// Whether the name came again after the JSON had ended: what follows may be a second call of the tool.
+    pub(super) named_again: bool,
+}
+
+impl Call {
+    /// What the first piece says, apart from its text.
+    pub(super) fn new(entry: &mut Entry) -> Self {
+        let name = mem::take(&mut entry.name);
+        let mut wire = ToolCall {
+            id: mem::take(&mut entry.id),
+            r#type: mem::take(&mut entry.kind),
+            function: FunctionCall::default(),
+            custom: None,
+            extra: mem::take(&mut entry.extra),
+        };
+        wire.extra.retain(|_, value| !value.is_null());
+        if wire.r#type.is_empty() {
+            wire.r#type = if entry.custom { "custom" } else { "function" }.to_owned();
+        }
+        let inner = mem::take(&mut entry.inner);
+        if entry.custom {
+            wire.custom = Some(CustomCall { name, input: String::new(), extra: inner });
+        } else {
+            wire.function = FunctionCall { name, arguments: String::new(), extra: inner };
+        }
+        Self { index: entry.index, wire, scan: Scan::default(), complete: false, named_again: false }
+    }
+
+    /// What a later piece says, apart from its text and its name.
+    pub(super) fn merge(&mut self, entry: &mut Entry) {
+        merge(&mut self.wire.extra, mem::take(&mut entry.extra), Strings::Repeat);
+        let inner = match &mut self.wire.custom {
+            Some(custom) => &mut custom.extra,
+            None => &mut self.wire.function.extra,
+        };
+        merge(inner, mem::take(&mut entry.inner), Strings::Repeat);
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.wire.custom.as_ref().map_or(&self.wire.function.name, |custom| &custom.name)
+    }
+
+    pub(super) fn name_mut(&mut self) -> &mut String {
+        match &mut self.wire.custom {
+            Some(custom) => &mut custom.name,
+            None => &mut self.wire.function.name,
+        }
+    }
+
+    pub(super) fn text(&self) -> &str {
+        self.wire.custom.as_ref().map_or(&self.wire.function.arguments, |custom| &custom.input)
+    }
+
+    fn text_mut(&mut self) -> &mut String {
+        match &mut self.wire.custom {
+            Some(custom) => &mut custom.input,
+            None => &mut self.wire.function.arguments,
+        }
+    }
+
+    pub(super) fn push(&mut self, text: &str) {
+        self.named_again = false;
+        self.text_mut().push_str(text);
+        if self.wire.custom.is_none() {
+            self.scan.push(text);
+        }
+    }
+
+    /// Forgets the text so far.
+    pub(super) fn restart(&mut self) {
+        self.text_mut().clear();
+        self.scan = Scan::default();
+    }
+
+    /// The JSON, if it has visibly ended; never that of a custom tool, whose text is free.
+    pub(super) fn closed(&self) -> Option<&str> {
+        self.text().get(self.scan.closed()?)
+    }
+
+    /// Whether the text may be all there is, once something else says that no more is coming. `cut` is whether the model was stopped.
+    pub(super) fn may_end(&self, cut: bool) -> bool {
+        if self.wire.custom.is_some() {
+            return !cut;
+        }
+        if self.scan.is_empty() { !cut } else { self.scan.is_whole(self.text()) }
+    }
+}

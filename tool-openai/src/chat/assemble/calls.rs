@@ -1,0 +1,247 @@
+//! The calls of one message: which of them a piece belongs to, and which are complete.
+
+use std::collections::{HashMap, HashSet};
+use std::mem;
+
+use super::budget::{Budget, MAX_CALLS, too_much, weight_of};
+use super::call::Call;
+use super::entry::Entry;
+use crate::chat::wire::ToolCall;
+use crate::error::ModelError;
+use crate::model::ModelEvent;
+
+/// What pieces are read with.
+#[derive(Debug)]
+pub(super) struct Scene<'a> {
+    /// Names of tools, if they are known.
+    pub(super) tools: &'a HashSet<String>,
+    pub(super) budget: &'a mut Budget,
+    pub(super) events: &'a mut Vec<ModelEvent>,
+}
+
+/// Calls in the order in which they began.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    /// The latest call of an id.
+    by_id: HashMap<String, usize>,
+    /// The latest call of an index. Indices are names here, never places: they may begin anywhere and be any number.
+    by_index: HashMap<i64, usize>,
+    /// The call that the latest piece belonged to.
+    current: Option<usize>,
+    /// Whether the model refused, so that nothing is to be run.
+    refused: bool,
+}
+
+/// Where a piece goes.
+enum Route {
+    To(usize),
+    /// The JSON before the piece was only a placeholder.
+    Restart(usize),
+    /// A call begins; if the piece has no name, it calls the same tool as this one.
+    New(Option<usize>),
+    /// The piece says again what was said.
+    Drop,
+}
+
+impl Calls {
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// No call is complete from now on.
+    pub(super) fn refuse(&mut self) {
+        self.refused = true;
+    }
+
+    /// Takes one piece.
+    ///
+    /// # Errors
+    ///
+    /// There are more calls, or more text, than are kept.
+    pub(super) fn push(&mut self, mut entry: Entry, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+        let slot = match self.route(&entry, scene.tools) {
+            Route::To(slot) => slot,
+            Route::Restart(slot) => {
+                self.calls[slot].restart();
+                slot
+            }
+            Route::New(_) if entry.is_idle() => return Ok(()),
+            Route::New(like) => {
+                if let (true, Some(like)) = (entry.name.is_empty(), like) {
+                    entry.name = self.calls[like].name().to_owned();
+                }
+                self.calls.len()
+            }
+            Route::Drop => return Ok(()),
+        };
+        if let Some(before) = self.current
+            && before != slot
+        {
+            self.complete(before, false, scene.events);
+        }
+        self.current = Some(slot);
+        let bytes = entry.id.len() + entry.name.len() + entry.text.len() + weight_of(&entry.extra) + weight_of(&entry.inner);
+        scene.budget.spend(bytes)?;
+        self.note(&entry, slot);
+        if slot == self.calls.len() {
+            self.begin(&mut entry, scene)?;
+        } else {
+            self.go_on(slot, &mut entry, scene);
+        }
+        self.write(slot, entry.text, scene.events);
+        Ok(())
+    }
+
+    fn note(&mut self, entry: &Entry, slot: usize) {
+        if !entry.id.is_empty() && self.by_id.get(&entry.id) != Some(&slot) {
+            self.by_id.insert(entry.id.clone(), slot);
+        }
+        if let Some(index) = entry.index {
+            self.by_index.insert(index, slot);
+        }
+    }
+
+    fn begin(&mut self, entry: &mut Entry, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+        if self.calls.len() == MAX_CALLS {
+            return Err(too_much(MAX_CALLS, "tool calls"));
+        }
+        let call = Call::new(entry);
+        scene.events.push(ModelEvent::CallBegins { position: self.calls.len(), name: call.name().to_owned() });
+        self.calls.push(call);
+        Ok(())
+    }
+
+    fn go_on(&mut self, slot: usize, entry: &mut Entry, scene: &Scene<'_>) {
+        let call = &mut self.calls[slot];
+        call.merge(entry);
+        call.index = call.index.or(entry.index);
+        if call.wire.id.is_empty() {
+            call.wire.id = mem::take(&mut entry.id);
+        }
+        call.named_again |= !entry.name.is_empty() && call.closed().is_some();
+        call.rename(mem::take(&mut entry.name), scene.tools);
+    }
+
+    fn write(&mut self, slot: usize, text: String, events: &mut Vec<ModelEvent>) {
+        let call = &mut self.calls[slot];
+        let over = call.complete || call.closed().is_some();
+        if text.is_empty() || (over && (is_blank(&text) || call.text() == text)) {
+            return;
+        }
+        if mem::take(&mut call.complete) {
+            events.push(ModelEvent::CallReopens { position: slot });
+        }
+        call.push(&text);
+        events.push(ModelEvent::Arguments { position: slot, delta: text });
+    }
+
+    fn complete(&mut self, slot: usize, cut: bool, events: &mut Vec<ModelEvent>) {
+        let call = &mut self.calls[slot];
+        if !self.refused && !call.complete && call.may_end(cut) {
+            call.complete = true;
+            events.push(ModelEvent::CallComplete { position: slot, call: call.wire.clone() });
+        }
+    }
+
+    /// The message is over. What is not complete after this is incomplete.
+    pub(super) fn end(&mut self, cut: bool, events: &mut Vec<ModelEvent>) {
+        for slot in 0..self.calls.len() {
+            self.complete(slot, cut, events);
+        }
+    }
+
+    pub(super) fn are_complete(&self) -> bool {
+        self.calls.iter().all(|call| call.complete)
+    }
+
+    pub(super) fn into_wire(self) -> Vec<ToolCall> {
+        self.calls.into_iter().map(|call| call.wire).collect()
+    }
+
+    fn route(&self, entry: &Entry, tools: &HashSet<String>) -> Route {
+        match self.slot_of(entry, tools) {
+            Some(slot) => self.route_within(slot, entry),
+            None => Route::New(None),
+        }
+    }
+
+    /// The call that a piece names, or goes on with.
+    fn slot_of(&self, entry: &Entry, tools: &HashSet<String>) -> Option<usize> {
+        let indexed = entry.index.and_then(|index| self.by_index.get(&index).copied());
+        if entry.id.is_empty() {
+            if entry.index.is_some() {
+                return indexed.filter(|&slot| !(self.calls[slot].scan.is_empty() && self.calls[slot].is_left(entry, tools)));
+            }
+            let ended = |call: &Call| call.closed().is_some() && !entry.name.is_empty();
+            return self.current.filter(|&slot| !ended(&self.calls[slot]) && !self.calls[slot].is_left(entry, tools));
+        }
+        if let Some(slot) = indexed.filter(|&slot| self.calls[slot].wire.id == entry.id) {
+            return Some(slot);
+        }
+        if let Some(&slot) = self.by_id.get(&entry.id) {
+            // Two calls with one id, as of servers whose ids are the names of tools.
+            let is_other = matches!((self.calls[slot].index, entry.index), (Some(known), Some(index)) if known != index);
+            return (!is_other).then_some(slot);
+        }
+        // An id never seen begins a call, whatever its index: Ollama and others number all calls 0.
+        let before = if entry.index.is_some() { indexed } else { self.current };
+        before.filter(|&slot| self.calls[slot].takes_id_of(entry, tools))
+    }
+
+    fn route_within(&self, slot: usize, entry: &Entry) -> Route {
+        let call = &self.calls[slot];
+        let Some(json) = call.closed() else { return Route::To(slot) };
+        let text = entry.text.trim();
+        if !entry.name.is_empty() && !call.name().is_empty() && entry.name != call.name() {
+            Route::New(None)
+        } else if text.is_empty() {
+            Route::To(slot)
+        } else if text == json {
+            Route::Drop
+        } else if !text.starts_with('{') {
+            Route::To(slot)
+        } else if json == "{}" && entry.name.is_empty() && !call.named_again {
+            Route::Restart(slot)
+        } else {
+            Route::New(Some(slot))
+        }
+    }
+}
+
+impl Call {
+    /// Whether a piece without id, which names another tool, cannot belong to this call.
+    fn is_left(&self, entry: &Entry, tools: &HashSet<String>) -> bool {
+        let (known, name) = (self.name(), entry.name.as_str());
+        let differs = !name.is_empty() && !known.is_empty() && name != known;
+        differs && (!self.scan.is_empty() || self.renamed(name, tools).is_none() || tools.contains(known))
+    }
+
+    /// Whether an id that was never seen is the late one of this call, or one of many: old vLLM invents one for each piece.
+    fn takes_id_of(&self, entry: &Entry, tools: &HashSet<String>) -> bool {
+        let goes_on = entry.name.is_empty() && !entry.text.is_empty();
+        self.closed().is_none() && !self.is_left(entry, tools) && (self.wire.id.is_empty() || goes_on)
+    }
+
+    /// The name that a second one makes of the first, if either of them or both together are a tool's.
+    fn renamed(&self, name: &str, tools: &HashSet<String>) -> Option<String> {
+        let joined = || format!("{}{name}", self.name());
+        if tools.contains(name) { Some(name.to_owned()) } else { Some(joined()).filter(|joined| tools.contains(joined)) }
+    }
+
+    /// A name may come again with each piece, or in pieces of its own.
+    fn rename(&mut self, name: String, tools: &HashSet<String>) {
+        if name.is_empty() || name == self.name() {
+            return;
+        }
+        if self.name().is_empty() {
+            *self.name_mut() = name;
+        } else if let Some(renamed) = self.renamed(&name, tools) {
+            *self.name_mut() = renamed;
+        }
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_whitespace())
+}

@@ -1,0 +1,154 @@
+//! One alternative of the answer, as far as it has been written.
+
+use tool_core::serde_json::{Map, Value};
+
+use super::budget::weight;
+use super::calls::{Calls, Scene};
+use super::content::Content;
+use super::entry::Entry;
+use super::merge::{Strings, merge_key};
+use crate::chat::wire::{AssistantMessage, Choice, FunctionCall};
+use crate::error::ModelError;
+use crate::model::ModelEvent;
+
+/// What has come of one entry of `choices`.
+#[derive(Debug, Default)]
+pub(super) struct Alternative {
+    content: Content,
+    refusal: String,
+    calls: Calls,
+    function_call: Option<FunctionCall>,
+    message_extra: Map<String, Value>,
+    finish_reason: Option<String>,
+    extra: Map<String, Value>,
+}
+
+impl Alternative {
+    /// Takes one entry of a chunk's `choices`. The delta is read before the reason to finish, which may come in the same chunk.
+    ///
+    /// # Errors
+    ///
+    /// There are more calls, or more text, than are kept.
+    pub(super) fn push(&mut self, entry: Map<String, Value>, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+        let (mut delta, mut message, mut finish) = (Value::Null, Value::Null, None);
+        for (key, value) in entry {
+            match (key.as_str(), value) {
+                ("index", _) => {}
+                ("delta", value) => delta = value,
+                ("message", value) => message = value,
+                ("finish_reason", Value::String(reason)) => finish = Some(reason).filter(|reason| !reason.is_empty()),
+                ("finish_reason", _) => {}
+                (_, value) => {
+                    scene.budget.spend(weight(&value))?;
+                    merge_key(&mut self.extra, key, value, Strings::Repeat);
+                }
+            }
+        }
+        match (delta, message) {
+            (Value::Object(delta), _) => self.push_delta(delta, scene)?,
+            // Some servers answer with one chunk that is the whole message.
+            (_, Value::Object(message)) if self.is_blank() => self.push_delta(message, scene)?,
+            _ => {}
+        }
+        if let (Some(reason), None) = (finish, &self.finish_reason) {
+            scene.budget.spend(reason.len())?;
+            self.finish_reason = Some(reason);
+            self.end(scene.events);
+        }
+        Ok(())
+    }
+
+    fn is_blank(&self) -> bool {
+        self.content.is_none() && self.refusal.is_empty() && self.calls.is_empty() && self.function_call.is_none()
+    }
+
+    fn push_delta(&mut self, delta: Map<String, Value>, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+        let mut calls = Value::Null;
+        for (key, value) in delta {
+            match (key.as_str(), value) {
+                (_, Value::Null) | ("role", _) => {}
+                ("content", value) => self.push_content(value, scene)?,
+                ("refusal", Value::String(text)) => self.push_refusal(text, scene)?,
+                ("tool_calls", value) => calls = value,
+                ("function_call", Value::Object(members)) => self.push_function_call(members, scene)?,
+                ("refusal" | "function_call", _) => {}
+                (_, value) => {
+                    scene.budget.spend(key.len() + weight(&value))?;
+                    merge_key(&mut self.message_extra, key, value, Strings::Continue);
+                }
+            }
+        }
+        let entries = match calls {
+            Value::Array(entries) => entries,
+            Value::Null => return Ok(()),
+            entry => vec![entry],
+        };
+        entries.into_iter().filter_map(Entry::read).try_for_each(|entry| self.calls.push(entry, scene))
+    }
+
+    fn push_content(&mut self, piece: Value, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+        scene.budget.spend(weight(&piece))?;
+        let text = self.content.push(piece).filter(|text| !text.is_empty());
+        scene.events.extend(text.map(ModelEvent::Text));
+        Ok(())
+    }
+
+    /// With a refusal there is nothing to run, so no call is complete any more.
+    fn push_refusal(&mut self, text: String, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        scene.budget.spend(text.len())?;
+        self.refusal.push_str(&text);
+        self.calls.refuse();
+        scene.events.push(ModelEvent::Refusal(text));
+        Ok(())
+    }
+
+    /// The call of servers that know no `tool_calls`. Some send an empty one beside each real call.
+    fn push_function_call(&mut self, members: Map<String, Value>, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+        let entry = Entry::read_function_call(members);
+        if self.function_call.is_none() && entry.is_idle() {
+            return Ok(());
+        }
+        scene.budget.spend(entry.name.len() + entry.text.len())?;
+        let call = self.function_call.get_or_insert_default();
+        if call.name.is_empty() {
+            call.name = entry.name;
+        }
+        call.arguments.push_str(&entry.text);
+        for (key, value) in entry.inner {
+            scene.budget.spend(weight(&value))?;
+            merge_key(&mut call.extra, key, value, Strings::Repeat);
+        }
+        Ok(())
+    }
+
+    /// Whether the model was stopped rather than done. OpenRouter says so only in the word of the service behind it.
+    fn is_cut(&self) -> bool {
+        let native = self.extra.get("native_finish_reason").and_then(Value::as_str);
+        [self.finish_reason.as_deref(), native].iter().flatten().any(|reason| matches!(*reason, "length" | "content_filter"))
+    }
+
+    /// No more is coming.
+    pub(super) fn end(&mut self, events: &mut Vec<ModelEvent>) {
+        let cut = self.is_cut();
+        self.calls.end(cut, events);
+    }
+
+    /// Whether the message is whole although nothing says that it is over: it calls, and its calls are complete.
+    pub(super) fn is_whole(&self) -> bool {
+        self.finish_reason.is_some() || (!self.calls.is_empty() && self.calls.are_complete())
+    }
+
+    pub(super) fn into_wire(self) -> Choice {
+        let message = AssistantMessage {
+            content: self.content.into_value(),
+            refusal: Some(self.refusal).filter(|refusal| !refusal.is_empty()),
+            tool_calls: self.calls.into_wire(),
+            function_call: self.function_call,
+            extra: self.message_extra,
+        };
+        Choice { message, finish_reason: self.finish_reason, extra: self.extra }
+    }
+}

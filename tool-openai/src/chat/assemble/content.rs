@@ -1,0 +1,89 @@
+//! The text of a message, which may come as strings or as content parts.
+
+use tool_core::serde_json::{Value, json};
+
+/// What has come of `content`.
+#[derive(Debug, Default)]
+pub(super) enum Content {
+    #[default]
+    None,
+    Text(String),
+    Parts(Vec<Value>),
+}
+
+impl Content {
+    pub(super) fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// Adds a piece, and says what of it is text.
+    pub(super) fn push(&mut self, piece: Value) -> Option<String> {
+        match piece {
+            Value::String(text) => {
+                self.push_text(&text);
+                Some(text)
+            }
+            Value::Array(parts) => {
+                let text = parts.iter().filter_map(text_of).collect();
+                for part in parts {
+                    self.push_part(part);
+                }
+                Some(text)
+            }
+            _ => None,
+        }
+    }
+
+    fn push_text(&mut self, text: &str) {
+        match self {
+            Self::None => *self = Self::Text(text.to_owned()),
+            Self::Text(before) => before.push_str(text),
+            Self::Parts(_) => self.push_part(json!({"type": "text", "text": text})),
+        }
+    }
+
+    fn push_part(&mut self, part: Value) {
+        match self {
+            Self::None => *self = Self::Parts(vec![part]),
+            Self::Text(text) => {
+                let mut parts = Vec::new();
+                if !text.is_empty() {
+                    parts.push(json!({"type": "text", "text": std::mem::take(text)}));
+                }
+                append(&mut parts, part);
+                *self = Self::Parts(parts);
+            }
+            Self::Parts(parts) => append(parts, part),
+        }
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        match self {
+            Self::None => Value::Null,
+            Self::Text(text) => Value::String(text),
+            Self::Parts(parts) => Value::Array(parts),
+        }
+    }
+}
+
+/// Text continues the text before it.
+fn append(parts: &mut Vec<Value>, part: Value) {
+    match (parts.last_mut().and_then(text_mut), text_of(&part)) {
+        (Some(before), Some(more)) => before.push_str(more),
+        _ => parts.push(part),
+    }
+}
+
+/// The text of a part that is nothing else.
+fn text_of(part: &Value) -> Option<&str> {
+    let is_text = part.get("type").is_none_or(|kind| kind == "text");
+    part.get("text").filter(|_| is_text).and_then(Value::as_str)
+}
+
+fn text_mut(part: &mut Value) -> Option<&mut String> {
+    text_of(part)?;
+    match part.get_mut("text") {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}

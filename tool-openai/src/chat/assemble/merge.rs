@@ -1,0 +1,104 @@
+//! Keys we do not know, put together from their pieces.
+
+use tool_core::serde_json::map::Entry;
+use tool_core::serde_json::{Map, Value};
+
+/// What a second string under the same key is.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Strings {
+    /// The rest of the first, as of `reasoning_content`.
+    Continue,
+    /// The same thing again, as of `native_finish_reason`: the first stays.
+    Repeat,
+}
+
+/// Strings that are labels wherever they stand, and come again with every piece.
+const LABELS: [&str; 9] = ["channel", "format", "id", "name", "object", "padding", "role", "signature", "type"];
+
+/// Adds what a piece says. `null` says nothing.
+pub(super) fn merge(into: &mut Map<String, Value>, more: Map<String, Value>, strings: Strings) {
+    for (key, value) in more {
+        merge_key(into, key, value, strings);
+    }
+}
+
+pub(super) fn merge_key(into: &mut Map<String, Value>, key: String, value: Value, strings: Strings) {
+    if value.is_null() {
+        return;
+    }
+    let strings = if LABELS.contains(&key.as_str()) { Strings::Repeat } else { strings };
+    match into.entry(key) {
+        Entry::Vacant(free) => {
+            free.insert(value);
+        }
+        Entry::Occupied(mut kept) => merge_value(kept.get_mut(), value, strings),
+    }
+}
+
+fn merge_value(kept: &mut Value, more: Value, strings: Strings) {
+    match (kept, more) {
+        (_, Value::Null) => {}
+        (Value::String(kept), Value::String(more)) => {
+            if strings == Strings::Continue || kept.is_empty() {
+                kept.push_str(&more);
+            }
+        }
+        (Value::Object(kept), Value::Object(more)) => merge(kept, more, strings),
+        (Value::Array(kept), Value::Array(more)) => {
+            for item in more {
+                merge_item(kept, item, strings);
+            }
+        }
+        (kept, more) => *kept = more,
+    }
+}
+
+/// A list grows, or its last item does: OpenRouter numbers the pieces of one item of `reasoning_details` alike.
+fn merge_item(kept: &mut Vec<Value>, item: Value, strings: Strings) {
+    match (kept.last_mut(), item) {
+        (Some(Value::Object(last)), Value::Object(item))
+            if item.contains_key("index") && last.get("index") == item.get("index") && last.get("type") == item.get("type") =>
+        {
+            merge(last, item, strings);
+        }
+        (_, item) => kept.push(item),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tool_core::serde_json::json;
+
+    fn merged(pieces: Value, strings: Strings) -> Value {
+        let mut whole = Map::new();
+        for piece in pieces.as_array().unwrap() {
+            merge(&mut whole, piece.as_object().unwrap().clone(), strings);
+        }
+        Value::Object(whole)
+    }
+
+    #[test]
+    fn texts_continue_and_labels_stay() {
+        let pieces = json!([
+            {"reasoning": "I ", "channel": "analysis", "n": 1, "x": null},
+            {"reasoning": "think", "channel": "analysis", "n": 2, "reasoning_details": [{"type": "t", "index": 0, "text": "I "}]},
+            {"reasoning": null, "reasoning_details": [{"type": "t", "index": 0, "text": "think"}, {"type": "t", "index": 1, "text": "?"}]},
+        ]);
+        let whole = json!({
+            "reasoning": "I think", "channel": "analysis", "n": 2,
+            "reasoning_details": [{"type": "t", "index": 0, "text": "I think"}, {"type": "t", "index": 1, "text": "?"}],
+        });
+        assert_eq!(merged(pieces, Strings::Continue), whole);
+    }
+
+    #[test]
+    fn what_comes_again_is_kept_once() {
+        let pieces = json!([
+            {"google": {"thought_signature": "s"}, "log": {"content": [1]}},
+            {"google": {"thought_signature": "s", "more": true}, "log": {"content": [2]}},
+        ]);
+        let whole = json!({"google": {"thought_signature": "s", "more": true}, "log": {"content": [1, 2]}});
+        assert_eq!(merged(pieces, Strings::Repeat), whole);
+    }
+}

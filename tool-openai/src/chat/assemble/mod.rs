@@ -1,0 +1,20 @@
+//! Puts a message together from the chunks of a stream.
+//!
+//! Services differ in how they cut calls up: `index` or `id` may be missing, repeated or reused, a call may come whole or twice. `calls`
+//! finds the call that a piece belongs to, `scan` tells when its JSON has ended, `choice` keeps the rest of the message.
+
+mod assembler;
+mod budget;
+mod call;
+mod calls;
+mod choice;
+mod content;
+mod entry;
+mod failure;
+mod merge;
+mod scan;
+#[cfg(test)]
+mod tests;
+
+pub use assembler::Assembler;
+pub use budget::{MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};

@@ -1,0 +1,87 @@
+//! Server-sent events, from bytes that arrive in any pieces.
+
+use sse_parse::SseParser;
+
+use crate::error::ModelError;
+
+/// The most bytes that one event may have.
+pub(crate) const MAX_EVENT_BYTES: usize = 16 << 20;
+
+/// One event: its type, which is `message` unless the server names another, and its data lines, joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) event: String,
+    pub(crate) data: String,
+}
+
+/// Reads events out of bytes. However the bytes are cut, the events are the same, and each byte is looked at a fixed number of times.
+///
+/// Lines may end in LF, CR or both; comments and a byte order mark are passed over; what is no UTF-8 becomes U+FFFD.
+#[derive(Debug)]
+pub(crate) struct Sse(SseParser);
+
+impl Sse {
+    pub(crate) fn new() -> Self {
+        Self(SseParser::new().max_buffer(MAX_EVENT_BYTES))
+    }
+
+    /// The events that end within these bytes.
+    ///
+    /// # Errors
+    ///
+    /// An event is larger than [`MAX_EVENT_BYTES`].
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, ModelError> {
+        self.0.feed(bytes);
+        if self.0.overflows() > 0 {
+            let reason = format!("an event of the stream is larger than {MAX_EVENT_BYTES} bytes");
+            return Err(ModelError::NotACompletion { reason, body: String::new() });
+        }
+        Ok(std::iter::from_fn(|| self.0.next_event()).map(|event| Event { event: event.event, data: event.data }).collect())
+    }
+
+    /// The last event, if the server left out the blank line that ends it. It may be cut.
+    pub(crate) fn finish(&mut self) -> Result<Vec<Event>, ModelError> {
+        self.push(b"\n\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(events: Vec<Event>) -> Vec<String> {
+        events.into_iter().map(|event| event.data).collect()
+    }
+
+    #[test]
+    fn pieces_make_no_difference() {
+        let text = "\u{feff}: a comment\r\nevent: error\r\ndata: é😀\r\ndata:second\r\n\r\ndata\n\ndata: three\r\rid: 7\n\ndata: [DONE]";
+        let mut whole = Sse::new();
+        let mut expected = whole.push(text.as_bytes()).unwrap();
+        expected.extend(whole.finish().unwrap());
+        assert_eq!(expected[0], Event { event: "error".into(), data: "é😀\nsecond".into() });
+        assert_eq!(data(expected.clone()), ["é😀\nsecond", "", "three", "[DONE]"]);
+        for cut in 0..=text.len() {
+            let (before, after) = text.as_bytes().split_at(cut);
+            let mut sse = Sse::new();
+            let mut events = sse.push(before).unwrap();
+            events.extend(sse.push(after).unwrap());
+            events.extend(sse.finish().unwrap());
+            assert_eq!(events, expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_byte_that_is_no_text_spoils_itself_alone() {
+        assert_eq!(data(Sse::new().push(b"data: a\xffb\n\ndata: c\n\n").unwrap()), ["a\u{fffd}b", "c"]);
+    }
+
+    #[test]
+    fn an_event_without_end_is_an_error() {
+        let mut sse = Sse::new();
+        sse.push(b"data: ").unwrap();
+        let piece = vec![b'x'; 1 << 20];
+        let error = (0..32).find_map(|_| sse.push(&piece).err()).unwrap();
+        assert!(error.to_string().contains("16777216 bytes"), "{error}");
+    }
+}
