@@ -84,7 +84,7 @@ async fn a_spent_quota_is_not_tried_again() {
 async fn a_service_that_is_not_there_is_named() {
     let client = OpenAi::new("key").unwrap().with_base_url("http://127.0.0.1:1/v1").unwrap().with_retries(0);
     let error = client.complete(&hello()).await.unwrap_err();
-    assert_eq!(error.to_string(), "no answer from the service at http://127.0.0.1:1/v1/chat/completions");
+    assert_eq!(error.to_string(), "no whole answer from the service at http://127.0.0.1:1/v1/chat/completions");
 }
 
 #[tokio::test]

@@ -35,8 +35,8 @@ pub enum ModelError {
         /// The service's own words.
         message: String,
     },
-    /// No answer: the service could not be reached, or took too long.
-    #[error("no answer from the service at {url}")]
+    /// No answer, or only a part of one: the service could not be reached, took too long, or broke off.
+    #[error("no whole answer from the service at {url}")]
     Transport {
         /// Where the request went.
         url: String,

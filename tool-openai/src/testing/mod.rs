@@ -2,6 +2,8 @@
 //! and checks what it is sent as strictly as the service does.
 
 mod check;
+mod completion;
+mod delivery;
 mod script;
 mod server;
 

@@ -1,83 +1,163 @@
-//! What the scripted model says.
+//! What the scripted model says, and how it arrives.
+
+use std::time::Duration;
 
 use tool_core::serde_json::{Value, json};
 
 use crate::chat::Request;
 
 /// One answer of the scripted model.
+///
+/// A request with `stream: true` is answered in chunks, in OpenAI's order: the role; the text in pieces of eight characters; of
+/// each call its id and name, then its arguments in such pieces; the finish reason; the token counts, if asked for; `[DONE]`.
+///
+/// ```
+/// use std::time::Duration;
+/// use tool_core::serde_json::json;
+/// use tool_openai::testing::Turn;
+///
+/// let calls = || Turn::calls([("add", json!({"a": 2, "b": 3})), ("now", json!({}))]);
+/// let talkative = calls().with_text("Let me see.");
+/// let slow = calls().with_pace(Duration::from_millis(5));
+/// let lost = calls().with_cut_after(3);
+/// let cut_short = Turn::calls([("add", json!("{\"a\": 2, "))]).with_finish_reason("length");
+/// # let _ = (talkative, slow, lost, cut_short);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Turn(pub(crate) Answer);
+pub struct Turn {
+    pub(super) answer: Answer,
+    /// The wait before each chunk but the first.
+    pub(super) pace: Duration,
+    pub(super) end: End,
+}
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Answer {
-    Text(String),
-    Calls(Vec<(String, String)>),
+pub(super) enum Answer {
+    Message(Spoken),
     Status { status: u16, body: Value, retry_after: Option<u64> },
     Body(String),
+    Sse(String),
+}
+
+/// A message of the scripted model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Spoken {
+    pub(super) reasoning: Option<String>,
+    pub(super) text: Option<String>,
+    pub(super) refusal: Option<String>,
+    /// Names and arguments.
+    pub(super) calls: Vec<(String, String)>,
+    pub(super) finish_reason: Option<String>,
+}
+
+/// How an answer ends.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum End {
+    Regular,
+    /// The connection breaks after so many chunks.
+    Cut(usize),
+    /// After so many chunks comes an error.
+    Error(usize, Value),
 }
 
 impl Turn {
+    fn new(answer: Answer) -> Self {
+        Self { answer, pace: Duration::ZERO, end: End::Regular }
+    }
+
     /// The model answers with text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self(Answer::Text(text.into()))
+        Self::new(Answer::Message(Spoken { text: Some(text.into()), ..Spoken::default() }))
     }
 
     /// The model asks for these calls in one message: pairs of a tool's name and its arguments. Arguments given as a JSON
-    /// string are sent as that text, so that they need not be valid.
+    /// string are sent as that text, so that they need not be valid. A tool that the request offers as a custom one gets the
+    /// text as its input.
     pub fn calls<N: Into<String>>(calls: impl IntoIterator<Item = (N, Value)>) -> Self {
         let text = |arguments: Value| match arguments {
             Value::String(text) => text,
             value => value.to_string(),
         };
-        Self(Answer::Calls(calls.into_iter().map(|(name, arguments)| (name.into(), text(arguments))).collect()))
+        let calls = calls.into_iter().map(|(name, arguments)| (name.into(), text(arguments))).collect();
+        Self::new(Answer::Message(Spoken { calls, ..Spoken::default() }))
+    }
+
+    /// The model refuses to answer, in these words.
+    pub fn refusal(refusal: impl Into<String>) -> Self {
+        Self::new(Answer::Message(Spoken { refusal: Some(refusal.into()), ..Spoken::default() }))
     }
 
     /// The service refuses with this HTTP status, the way OpenAI words it.
     pub fn error(status: u16, code: &str, message: impl Into<String>) -> Self {
-        let body = json!({"error": {"message": message.into(), "type": "scripted_error", "param": null, "code": code}});
-        Self(Answer::Status { status, body, retry_after: None })
+        Self::new(Answer::Status { status, body: error(code, message.into()), retry_after: None })
     }
 
     /// As [`error`](Self::error) with 429, asking to be tried again after so many seconds.
     pub fn rate_limit(retry_after: u64) -> Self {
-        let Self(error) = Self::error(429, "rate_limit_exceeded", "Rate limit reached. Please try again later.");
-        match error {
-            Answer::Status { status, body, .. } => Self(Answer::Status { status, body, retry_after: Some(retry_after) }),
-            other => Self(other),
-        }
+        let body = error("rate_limit_exceeded", "Rate limit reached. Please try again later.".to_owned());
+        Self::new(Answer::Status { status: 429, body, retry_after: Some(retry_after) })
     }
 
-    /// The service answers 200 with this body, whatever it is.
+    /// The service answers 200 with this body, whatever it is and whatever was asked for.
     pub fn body(body: impl Into<String>) -> Self {
-        Self(Answer::Body(body.into()))
+        Self::new(Answer::Body(body.into()))
     }
+
+    /// The service answers with this stream of server-sent events, whatever it is and whatever was asked for. What stands
+    /// between two blank lines counts as a chunk.
+    pub fn sse(events: impl Into<String>) -> Self {
+        Self::new(Answer::Sse(events.into()))
+    }
+
+    /// Lets the model say something before its calls.
+    #[must_use]
+    pub fn with_text(self, text: impl Into<String>) -> Self {
+        self.with(|message| message.text = Some(text.into()))
+    }
+
+    /// Lets the model think aloud before anything else: `reasoning_content`, which OpenAI's own chat completions have not.
+    #[must_use]
+    pub fn with_reasoning(self, reasoning: impl Into<String>) -> Self {
+        self.with(|message| message.reasoning = Some(reasoning.into()))
+    }
+
+    /// Gives another finish reason than `tool_calls` with calls and `stop` without.
+    #[must_use]
+    pub fn with_finish_reason(self, reason: impl Into<String>) -> Self {
+        self.with(|message| message.finish_reason = Some(reason.into()))
+    }
+
+    /// Waits so long before each chunk but the first, or before a whole answer. Time is tokio's, and may be paused.
+    #[must_use]
+    pub fn with_pace(self, pace: Duration) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// Breaks the connection after so many chunks; a whole answer, in its middle.
+    #[must_use]
+    pub fn with_cut_after(self, chunks: usize) -> Self {
+        Self { end: End::Cut(chunks), ..self }
+    }
+
+    /// Ends a stream with an error after so many chunks, as services do that run into trouble on the way; a whole answer is
+    /// that error, with status 200.
+    #[must_use]
+    pub fn with_error_after(self, chunks: usize, code: &str, message: impl Into<String>) -> Self {
+        Self { end: End::Error(chunks, error(code, message.into())), ..self }
+    }
+
+    /// Only what the model says has these parts.
+    fn with(mut self, set: impl FnOnce(&mut Spoken)) -> Self {
+        if let Answer::Message(message) = &mut self.answer {
+            set(message);
+        }
+        self
+    }
+}
+
+fn error(code: &str, message: String) -> Value {
+    json!({"error": {"message": message, "type": "scripted_error", "param": null, "code": code}})
 }
 
 /// Decides each answer from the request.
-pub(crate) type Script = Box<dyn FnMut(&Request) -> Turn + Send>;
-
-/// The body of a completion. Token counts are estimates: a token for every four bytes.
-pub(crate) fn completion(number: usize, model: &str, prompt_bytes: usize, answer: &Answer) -> Option<Value> {
-    let (message, finish_reason) = match answer {
-        Answer::Text(text) => (json!({"role": "assistant", "content": text, "refusal": null, "annotations": []}), "stop"),
-        Answer::Calls(calls) => {
-            let call = |(position, (name, arguments)): (usize, &(String, String))| {
-                let id = format!("call_{number:012}{position:012}");
-                json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}})
-            };
-            let calls: Vec<_> = calls.iter().enumerate().map(call).collect();
-            (json!({"role": "assistant", "content": null, "refusal": null, "annotations": [], "tool_calls": calls}), "tool_calls")
-        }
-        Answer::Status { .. } | Answer::Body(_) => return None,
-    };
-    let (prompt, written) = (prompt_bytes.div_ceil(4), message.to_string().len().div_ceil(4));
-    Some(json!({
-        "id": format!("chatcmpl-scripted{number}"),
-        "object": "chat.completion",
-        "created": 0,
-        "model": model,
-        "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": finish_reason}],
-        "usage": {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written},
-        "system_fingerprint": null,
-    }))
-}
+pub(super) type Script = Box<dyn FnMut(&Request) -> Turn + Send>;

@@ -16,10 +16,12 @@ use tokio::task::JoinHandle;
 use tool_core::serde_json::{self, Value};
 
 use super::check::{self, ApiError};
-use super::script::{Answer, Script, Turn, completion};
+use super::completion::{self, Head};
+use super::delivery;
+use super::script::{Answer, Script, Turn};
 use crate::chat::Request;
 
-/// A chat-completions server on loopback that answers by script. It stops when dropped.
+/// A chat-completions server on loopback that answers by script, whole or as a stream. It stops when dropped.
 ///
 /// A request that the service would refuse is refused with the service's own words, and takes no turn of the script: a
 /// missing or misplaced tool message, an unknown key, a name that no tool may have, a message with a key that only answers have.
@@ -123,12 +125,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
     match answer(&shared, &headers, &body) {
-        Ok(response) => response,
+        Ok((number, request, turn)) => deliver(&Head { number, request: &request, bytes: body.len() }, turn).await,
         Err(error) => json(error.status, &error.body()),
     }
 }
 
-fn answer(shared: &Shared, headers: &HeaderMap, body: &str) -> Result<Response, ApiError> {
+/// The next turn of the script, if the service would take the request.
+fn answer(shared: &Shared, headers: &HeaderMap, body: &str) -> Result<(usize, Request, Turn), ApiError> {
     let key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
     if key.is_none_or(|key| key.trim().is_empty()) {
         return Err(ApiError::no_key());
@@ -141,21 +144,24 @@ fn answer(shared: &Shared, headers: &HeaderMap, body: &str) -> Result<Response, 
     };
     check::request(&value)?;
     let request: Request = serde_json::from_value(value).map_err(|error| ApiError::invalid(error.to_string(), None))?;
-    let Turn(answer) = (lock(&shared.script))(&request);
-    Ok(match completion(number, &request.model, body.len(), &answer) {
-        Some(completion) => json(200, &completion),
-        None => refusal(answer),
-    })
+    let turn = (lock(&shared.script))(&request);
+    Ok((number, request, turn))
 }
 
-fn refusal(answer: Answer) -> Response {
+async fn deliver(head: &Head<'_>, Turn { answer, pace, end }: Turn) -> Response {
     match answer {
-        Answer::Status { status, body, retry_after: Some(seconds) } => {
-            ([(RETRY_AFTER, seconds.to_string())], json(status, &body)).into_response()
+        Answer::Message(message) if head.request.stream == Some(true) => {
+            let chunks = completion::chunks(head, &message);
+            let done = "data: [DONE]\n\n".to_owned();
+            delivery::stream(chunks.iter().map(delivery::event).chain([done]).collect(), pace, end)
         }
-        Answer::Status { status, body, retry_after: None } => json(status, &body),
-        Answer::Body(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
-        Answer::Text(_) | Answer::Calls(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Answer::Message(message) => delivery::whole(completion::whole(head, &message).to_string(), pace, end).await,
+        Answer::Body(body) => delivery::whole(body, pace, end).await,
+        Answer::Sse(text) => delivery::stream(delivery::events(&text), pace, end),
+        Answer::Status { status, body, retry_after } => {
+            let seconds = retry_after.map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
+            (seconds, json(status, &body)).into_response()
+        }
     }
 }
 

@@ -1,0 +1,177 @@
+//! Chat completions over HTTP.
+
+mod refusal;
+mod retry;
+mod service;
+mod stream;
+
+use std::env;
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use tool_core::serde_json::{self, Value, json};
+
+use self::refusal::{Refusal, excerpt};
+use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
+use crate::chat::{Completion, Request};
+use crate::error::ModelError;
+use crate::model::{ChatModel, ModelFuture, ModelStream};
+
+/// A service that speaks chat completions over HTTP: OpenAI, or whatever is at the base URL.
+///
+/// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice unless set, after 0.5 s and
+/// up, or as the service's `Retry-After` says. They are not when it asks for more than a minute, or the quota is spent, and
+/// never once a success has come back: a call of that answer may have been started.
+///
+/// ```
+/// use tool_openai::OpenAi;
+///
+/// # fn main() -> Result<(), tool_openai::ModelError> {
+/// let openai = OpenAi::new("sk-…")?;
+/// let ollama = OpenAi::at("http://localhost:11434/v1")?;
+/// // Azure, which takes the key in a header of its own and the version of its API in the query:
+/// let azure = OpenAi::at("https://my.openai.azure.com/openai/deployments/gpt-4o?api-version=2024-10-21")?.with_header("api-key", "…")?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct OpenAi {
+    service: Service,
+    stream_usage: bool,
+}
+
+const PATH: &str = "chat/completions";
+
+impl OpenAi {
+    /// The service at `OPENAI_BASE_URL` (OpenAI, unless set), with the key in `OPENAI_API_KEY`. A service of your own may
+    /// need no key.
+    ///
+    /// # Errors
+    /// [`ModelError::Configuration`] if there is no key for OpenAI itself, or either variable is not what it should be.
+    pub fn from_env() -> Result<Self, ModelError> {
+        let set = |name| env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        match (set("OPENAI_API_KEY"), set("OPENAI_BASE_URL")) {
+            (None, None) => Err(ModelError::Configuration(
+                "`OPENAI_API_KEY` is not set; export a key, or set `OPENAI_BASE_URL` to a service that needs none".to_owned(),
+            )),
+            (key, base_url) => {
+                let client = Self::at(base_url.as_deref().unwrap_or(OPENAI_BASE_URL))?;
+                key.map_or(Ok(client.clone()), |key| client.with_key(&key))
+            }
+        }
+    }
+
+    /// OpenAI, with this key.
+    ///
+    /// # Errors
+    /// [`ModelError::Configuration`] if the key cannot be sent in a header.
+    pub fn new(api_key: &str) -> Result<Self, ModelError> {
+        Self::at(OPENAI_BASE_URL)?.with_key(api_key)
+    }
+
+    /// The service at `base_url` that needs no key, or takes it in a [header](Self::with_header) of its own. Shape: as for
+    /// [`with_base_url`](Self::with_base_url).
+    ///
+    /// # Errors
+    /// [`ModelError::Configuration`] if it is no URL.
+    pub fn at(base_url: &str) -> Result<Self, ModelError> {
+        Ok(Self { service: Service::new(base_url)?, stream_usage: true })
+    }
+
+    fn with_key(self, api_key: &str) -> Result<Self, ModelError> {
+        Ok(Self { service: self.service.with_key(api_key)?, ..self })
+    }
+
+    /// Sets where the service is: the URL that `/chat/completions` is added to, `http://localhost:11434/v1` for example. What
+    /// stands in its query is sent with every request.
+    ///
+    /// # Errors
+    /// [`ModelError::Configuration`] if it is no URL.
+    pub fn with_base_url(self, base_url: &str) -> Result<Self, ModelError> {
+        Ok(Self { service: self.service.with_base_url(base_url)?, ..self })
+    }
+
+    /// Sets a header of every request: `OpenAI-Project`, `HTTP-Referer` for OpenRouter, or what a gateway asks for.
+    ///
+    /// # Errors
+    /// [`ModelError::Configuration`] if the name or the value cannot be sent.
+    pub fn with_header(self, name: &str, value: &str) -> Result<Self, ModelError> {
+        Ok(Self { service: self.service.with_header(name, value)?, ..self })
+    }
+
+    /// Sets how long one attempt may take, or of a stream, how long nothing may come; ten minutes unless set.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { service: self.service.with_timeout(timeout), ..self }
+    }
+
+    /// Sets how often a failed request is tried again; twice unless set.
+    #[must_use]
+    pub fn with_retries(self, retries: usize) -> Self {
+        Self { service: self.service.with_retries(retries), ..self }
+    }
+
+    /// Sets whether a stream is asked to end with its token counts (`stream_options`); it is unless set. Some services refuse
+    /// the key.
+    #[must_use]
+    pub fn with_stream_usage(self, stream_usage: bool) -> Self {
+        Self { stream_usage, ..self }
+    }
+
+    async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
+        let mut request = request.clone();
+        request.stream = (pace == Pace::Stream).then_some(true);
+        if pace == Pace::Stream && self.stream_usage {
+            request.extra.entry("stream_options").or_insert_with(|| json!({"include_usage": true}));
+        } else if pace == Pace::Whole {
+            request.extra.remove("stream_options"); // which services refuse without a stream
+        }
+        self.service.post(PATH, &request, pace, &request.model).await
+    }
+}
+
+impl ChatModel for OpenAi {
+    fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
+        Box::pin(async move { read(&self.answer(request, Pace::Whole).await?.rest(Vec::new()).await?) })
+    }
+
+    /// Asks with `stream: true`. A service that answers whole all the same is read too.
+    fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
+        stream::stream(self, request)
+    }
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+/// A whole answer that came with a success.
+fn read(body: &[u8]) -> Result<Completion, ModelError> {
+    let not_a_completion = |reason: String| ModelError::NotACompletion { reason, body: excerpt(body) };
+    let value: Value = serde_json::from_slice(body).map_err(|error| not_a_completion(error.to_string()))?;
+    if value.get("choices").is_none() && value.get("error").is_some_and(|error| !error.is_null()) {
+        return Err(Refusal::read(body).into_error(StatusCode::OK, ""));
+    }
+    serde_json::from_value(value).map_err(|error| not_a_completion(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_success_that_is_no_completion_is_an_error() {
+        assert!(matches!(read(b"<html>"), Err(ModelError::NotACompletion { .. })));
+        assert!(matches!(read(br#"{"hello":1}"#), Err(ModelError::NotACompletion { reason, .. }) if reason.contains("choices")));
+        assert!(matches!(read(br#"{"error":{"message":"overloaded"}}"#), Err(ModelError::Status { status: 200, .. })));
+    }
+
+    #[test]
+    fn no_key_is_shown() {
+        let client = OpenAi::new("sk-secret").unwrap().with_header("api-key", "other-secret").unwrap();
+        assert!(!format!("{client:?}").contains("secret"));
+    }
+}
