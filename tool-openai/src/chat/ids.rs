@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 /// Gives each call of a message an id of its own.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ids {
     turn: usize,
     taken: HashSet<String>,
