@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, from_value, json, to_value};
 use tokio::time::{Instant, sleep};
 use tool_core::{CallContext, Dispatcher, ErrorCode, ToolError, tool, tools};
-use tool_openai::chat::{Completion, Request, ToolCall};
+use tool_openai::chat::{Completion, Message, Request, ToolCall};
 use tool_openai::{Agent, AgentError, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream, StartPolicy};
 
 /// What a scripted model does next.
@@ -380,6 +380,30 @@ async fn a_conversation_goes_on_from_its_serialised_history() {
     agent.run("Again?").await.unwrap();
     let expected: Value = serde_json::from_str(&stored).unwrap();
     assert_eq!(second.conversation().as_array().unwrap()[..4], expected.as_array().unwrap()[..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_that_no_service_would_take_is_repaired_and_told_of() {
+    let (dispatcher, _) = clinic();
+    let crashed: Vec<Message> = from_value(json!([
+        {"role": "user", "content": "Go."},
+        {"role": "assistant", "content": null, "tool_calls": [call(0, "look_up", &json!({"what": "a"})), call(1, "look_up", &json!({"what": "b"}))]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "found b"},
+        {"role": "tool", "tool_call_id": "call_9", "content": "found nobody"},
+    ]))
+    .unwrap();
+    let model = Scripted::new([says("Done.")]);
+    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).history(crashed);
+    let mut stream = agent.resume_stream();
+    let first = stream.next().await;
+    assert!(matches!(&first, Some(Ok(AgentEvent::HistoryRepaired(repairs))) if repairs.len() >= 2), "{first:?}");
+    while stream.next().await.is_some() {}
+    drop(stream);
+    let messages = model.conversation();
+    let ids: Vec<_> = (2..4).map(|message| messages[message]["tool_call_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["call_0", "call_1"]);
+    assert_eq!(messages[3]["content"], "found b");
+    assert_eq!(messages.as_array().unwrap().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tool_core::{Progress, ToolCall, ToolResult};
 
-use crate::chat::{Repair, Usage};
+use crate::chat::{HistoryRepair, Repair, Usage};
 
 /// What happens in a run, as it happens.
 ///
@@ -13,6 +13,8 @@ use crate::chat::{Repair, Usage};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AgentEvent {
+    /// The history that the agent was given was none a service would accept; this was changed.
+    HistoryRepaired(Vec<HistoryRepair>),
     /// The model is about to be asked.
     Asking {
         /// The turn, from 1.

@@ -12,7 +12,7 @@ use std::sync::PoisonError;
 use tool_core::serde_json::{Map, Value};
 use tool_core::{Dispatcher, Event, ToolSet};
 
-use crate::chat::{Message, Usage};
+use crate::chat::{self, HistoryRepair, Message, Usage};
 use crate::model::ChatModel;
 
 pub use event::{AgentEvent, Reply, StartPolicy};
@@ -59,6 +59,7 @@ pub struct Agent {
     stop: Option<Stop>,
     events: Events,
     messages: Vec<Message>,
+    repairs: Vec<HistoryRepair>,
     usage: Usage,
 }
 
@@ -112,6 +113,7 @@ impl Agent {
             stop: None,
             events: Events::default(),
             messages: Vec::new(),
+            repairs: Vec::new(),
             usage: Usage::default(),
         }
     }
@@ -177,11 +179,15 @@ impl Agent {
         Self { stop: Some(Box::pin(stop)), ..self }
     }
 
-    /// Goes on from an earlier conversation. Shape: messages without the instructions, as
-    /// [`messages`](Self::messages) gives them.
+    /// Goes on from an earlier conversation. Shape: messages without the instructions, as [`messages`](Self::messages) gives
+    /// them; they serialise as the `messages` of a request.
+    ///
+    /// What no service would accept is [repaired](chat::repair), as after a crash between a call and its answer; the next run
+    /// tells of it as [`AgentEvent::HistoryRepaired`].
     #[must_use]
-    pub fn history(self, messages: Vec<Message>) -> Self {
-        Self { messages, ..self }
+    pub fn history(self, mut messages: Vec<Message>) -> Self {
+        let repairs = chat::repair(&mut messages);
+        Self { messages, repairs, ..self }
     }
 
     /// The conversation so far, without the instructions. Every call the agent put there is answered.

@@ -51,6 +51,10 @@ impl Agent {
     }
 
     async fn turns(&mut self, streamed: bool) -> Result<Reply, AgentError> {
+        if !self.repairs.is_empty() {
+            let repairs = std::mem::take(&mut self.repairs);
+            self.events.tell(AgentEvent::HistoryRepaired(repairs));
+        }
         let tools = chat::tools(self.dispatcher.tools())?;
         let mut usage = Usage::default();
         for turn in 1..=self.max_turns {

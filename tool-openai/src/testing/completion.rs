@@ -85,9 +85,8 @@ pub(super) fn chunks(head: &Head<'_>, spoken: &Spoken) -> Vec<Value> {
         }
         head.object("chat.completion.chunk", Value::Object(rest))
     };
-    let choice = |delta: Value, finish_reason: Option<&str>| {
-        json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}])
-    };
+    let choice =
+        |delta: Value, finish_reason: Option<&str>| json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}]);
     let deltas = deltas(head, spoken).into_iter().map(|delta| chunk(choice(delta, None), None));
     let last = chunk(choice(json!({}), Some(finish_reason(spoken))), None);
     let usage = include_usage.then(|| chunk(json!([]), Some(head.usage(spoken))));

@@ -98,18 +98,24 @@ fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key
     calls
 }
 
-/// The message and the results of its calls, in the order in which they stood, those that were missing last.
+/// The message and the results of its calls, in call order: some servers match them by position.
 fn with_results(asked: Asked, repairs: &mut Repairs) -> impl Iterator<Item = Message> + use<> {
     let mut results = Vec::new();
+    let mut last = 0;
     for call in asked.calls {
-        results.push(call.result.unwrap_or_else(|| {
-            repairs.add(asked.at, HistoryChange::ResultMissing { id: call.id.clone() });
-            let error = "the call was interrupted; whether it took effect is not known";
-            let content = json!({"error": error, "tool": call.name}).to_string();
-            let message = if call.function { function_message(&call.name, content) } else { tool_message(call.id, content) };
-            (usize::MAX, message)
-        }));
+        results.push(match call.result {
+            Some((at, result)) => {
+                repairs.add_if(at < last, at, || HistoryChange::ResultMoved { id: call.id.clone() });
+                last = last.max(at);
+                result
+            }
+            None => {
+                repairs.add(asked.at, HistoryChange::ResultMissing { id: call.id.clone() });
+                let error = "the call was interrupted; whether it took effect is not known";
+                let content = json!({"error": error, "tool": call.name}).to_string();
+                if call.function { function_message(&call.name, content) } else { tool_message(call.id, content) }
+            }
+        });
     }
-    results.sort_by_key(|(at, _)| *at);
-    std::iter::once(asked.message).chain(results.into_iter().map(|(_, result)| result))
+    std::iter::once(asked.message).chain(results)
 }

@@ -12,7 +12,7 @@ use super::wire::Message;
 /// Makes a stored conversation one that services accept, and says what was changed: after a crash in the middle of a turn,
 /// after an edit by hand, or from another library.
 ///
-/// Every call is answered by one message behind it, before anybody else speaks; calls, names, arguments, ids and contents
+/// Every call is answered by one message behind it, in call order and before anybody else speaks; calls, names, arguments, ids and contents
 /// have the form that all services take. A conversation that is so already is not touched, and the same conversation
 /// always becomes the same. What a lost result was is not known: the model is told so, and decides itself.
 ///
@@ -39,6 +39,7 @@ pub fn repair(messages: &mut Vec<Message>) -> Vec<HistoryRepair> {
     let mended: Vec<(usize, Message)> = given.filter_map(|(at, message)| Some((at, mend::message(message, at, &mut repairs)?))).collect();
     *messages = answers::place(mended, &mut repairs);
     repairs.0.sort_by_key(|repair| repair.message);
+    repairs.0.dedup();
     repairs.0
 }
 
@@ -61,7 +62,8 @@ pub enum HistoryChange {
         /// The id of the call.
         id: String,
     },
-    /// A result did not follow its call: it was moved there, before whatever came between.
+    /// A result did not follow its call, or came before that of an earlier call: it was moved to its place, before whatever came
+    /// between.
     ResultMoved {
         /// The id of the call.
         id: String,

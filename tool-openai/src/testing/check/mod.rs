@@ -114,9 +114,7 @@ fn stream(body: &Map<String, Value>) -> Checked {
     };
     match body.get("stream_options") {
         None | Some(Value::Null) => Ok(()),
-        Some(_) if !is_stream => {
-            refuse("stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled.")
-        }
+        Some(_) if !is_stream => refuse("stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled."),
         Some(options @ Value::Object(_)) => known_keys("stream_options", options, &["include_usage", "include_obfuscation"]),
         Some(other) => wrong_type("stream_options", "an object", other),
     }

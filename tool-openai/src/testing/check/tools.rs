@@ -94,7 +94,10 @@ mod tests {
             (json!([{"type": "function", "function": {"name": "a", "parameter": {}}}]), "Unknown parameter: 'tools[0].function.parameter'"),
             (json!([{"type": "funktion"}]), "Supported values are: 'function' and 'custom'"),
             (json!([{"custom": {"name": "a"}}]), "Missing required parameter: 'tools[0].type'"),
-            (json!([{"type": "custom", "custom": {"name": "a", "format": {"type": "lark"}}}]), "Supported values are: 'text' and 'grammar'"),
+            (
+                json!([{"type": "custom", "custom": {"name": "a", "format": {"type": "lark"}}}]),
+                "Supported values are: 'text' and 'grammar'",
+            ),
             (json!([{"type": "custom", "custom": {"name": "a", "input": ""}}]), "Unknown parameter: 'tools[0].custom.input'"),
             (schema(json!({"type": "string"})), "schema must have type 'object'"),
             (schema(json!({"type": "object", "anyOf": []})), "schema must have type 'object'"),
