@@ -173,7 +173,7 @@ impl Assembler {
         if self.extra.contains_key("object") {
             self.extra.insert("object".to_owned(), Value::from("chat.completion"));
         }
-        let choices = self.choices.into_values().map(Alternative::into_wire).collect();
+        let choices = self.choices.into_iter().map(|(index, choice)| choice.into_wire(index)).collect();
         let completion = Completion { choices, usage: self.usage, extra: self.extra };
         if whole { Ok(completion) } else { Err(ModelError::Interrupted { partial: Box::new(completion) }) }
     }

@@ -141,7 +141,8 @@ impl Alternative {
         self.finish_reason.is_some() || (!self.calls.is_empty() && self.calls.are_complete())
     }
 
-    pub(super) fn into_wire(self) -> Choice {
+    pub(super) fn into_wire(mut self, index: i64) -> Choice {
+        self.extra.insert("index".to_owned(), index.into());
         let message = AssistantMessage {
             content: self.content.into_value(),
             refusal: Some(self.refusal).filter(|refusal| !refusal.is_empty()),
