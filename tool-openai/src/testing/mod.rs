@@ -9,3 +9,9 @@ mod server;
 
 pub use script::Turn;
 pub use server::ScriptedServer;
+
+/// Whether the service would take this body; else its answer.
+#[cfg(test)]
+pub(crate) fn check_request(body: &tool_core::serde_json::Value) -> Result<(), tool_core::serde_json::Value> {
+    check::request(body).map_err(|error| error.body())
+}

@@ -1,0 +1,261 @@
+use super::*;
+use crate::chat::Repair;
+use tool_core::{Dispatcher, ErrorCode};
+
+/// The code that each call of the reading is answered with; `None` where it ran.
+fn codes(reading: &Reading) -> Vec<Option<ErrorCode>> {
+    let results = Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(reading.calls.clone());
+    results.iter().map(|result| result.outcome().err().map(|error| error.code())).collect()
+}
+
+fn wrapper(uses: Value) -> Value {
+    call("w", "multi_tool_use.parallel", json!({"tool_uses": uses}).to_string())
+}
+
+#[test]
+fn quirk_01_a_parallel_wrapper_is_unpacked() {
+    let reading = read(json!([
+        call("a", "now", "{}"),
+        wrapper(json!([
+            {"recipient_name": "functions.add", "parameters": {"a": 1.50, "b": 12345678901234567890_u64}},
+            {"recipient_name": "now"},
+        ])),
+    ]));
+    assert_eq!(runs(&reading), [("now", "{}"), ("add", r#"{"a":1.5,"b":12345678901234567890}"#), ("now", "{}")]);
+    assert_eq!(ids(&reading), ["a", "w", "call_000000000001000000000002"]);
+    assert!(reading.repairs.contains(&(1, Repair::Unpacked)) && reading.repairs.contains(&(2, Repair::Unpacked)));
+    let names: Vec<_> = reading.message.tool_calls.iter().map(|call| call.function.name.as_str()).collect();
+    assert_eq!(names, ["now", "add", "now"]);
+}
+
+#[test]
+fn quirk_01_numbers_in_a_wrapper_keep_their_digits() {
+    let text = r#"{"tool_uses": [{"recipient_name": "functions.add", "parameters": {"n": 123456789012345678901234567890.10}}]}"#;
+    for name in ["multi_tool_use.parallel", "parallel", "functions.multi_tool_use.parallel"] {
+        assert_eq!(runs(&read(json!([call("w", name, text)]))), [("add", r#"{"n": 123456789012345678901234567890.10}"#)]);
+    }
+}
+
+#[test]
+fn quirk_01_a_tool_of_that_name_is_called_itself() {
+    let text = r#"{"tool_uses": [{"recipient_name": "functions.add", "parameters": {}}]}"#;
+    let message = message(json!({"tool_calls": [call("w", "parallel", text)]}));
+    assert_eq!(runs(&message.read(&tools(&["parallel", "add"]), 1)), [("parallel", text)]);
+}
+
+#[test]
+fn quirk_01_nothing_in_a_wrapper_is_lost() {
+    let reading = read(wrapped_oddly());
+    assert_eq!(reading.calls.len(), 5);
+    assert_eq!(
+        codes(&reading),
+        [Some(ErrorCode::UnknownTool), Some(ErrorCode::UnknownTool), Some(ErrorCode::InvalidJson), None, Some(ErrorCode::UnknownTool)]
+    );
+}
+
+fn wrapped_oddly() -> Value {
+    json!([wrapper(json!([
+        "add",
+        {"parameters": {}},
+        {"recipient_name": "functions.add", "parameters": "{\"a\": "},
+        {"recipient_name": "functions.add", "parameters": "{\"a\": 1}"},
+        {"recipient_name": "functions.subtract", "parameters": {}},
+    ]))])
+}
+
+#[test]
+fn quirk_01_wrappers_in_wrappers_are_unpacked_so_far() {
+    let nest = |depth: usize| {
+        let innermost = json!({"recipient_name": "functions.now", "parameters": {}});
+        (1..depth).fold(innermost, |inside, _| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": [inside]}}))
+    };
+    assert_eq!(runs(&read(json!([wrapper(json!([nest(3), nest(1)]))]))), [("now", "{}"), ("now", "{}")]);
+    let deep = read(json!([wrapper(json!([nest(50)]))]));
+    assert_eq!(codes(&deep), [Some(ErrorCode::UnknownTool)]);
+}
+
+#[test]
+fn quirk_01_what_only_looks_like_a_wrapper_is_an_unknown_tool() {
+    let many: Vec<_> = (0..1_000).map(|_| json!({"recipient_name": "functions.now"})).collect();
+    for arguments in [json!({}), json!({"tool_uses": []}), json!({"tool_uses": {}}), json!({"tool_uses": many})] {
+        let reading = read(json!([call("w", "multi_tool_use.parallel", arguments.to_string())]));
+        assert_eq!(codes(&reading), [Some(ErrorCode::UnknownTool)], "{arguments}");
+        assert_eq!(reading.message.tool_calls[0].function.name, "multi_tool_use_parallel");
+    }
+}
+
+#[test]
+fn quirk_15_the_reason_to_stop_does_not_decide_whether_there_are_calls() {
+    for reason in [None, Some("stop"), Some("tool_calls"), Some("")] {
+        let choice = |calls: Value| Choice {
+            message: message(json!({"content": "hi", "tool_calls": calls})),
+            finish_reason: reason.map(str::to_owned),
+            extra: Default::default(),
+        };
+        assert_eq!(choice(json!([call("1", "now", "")])).read(&tools(&["now"]), 1).calls.len(), 1);
+        assert_eq!(choice(json!([])).read(&tools(&["now"]), 1).calls.len(), 0);
+    }
+}
+
+#[test]
+fn quirk_16_a_cut_call_is_known_by_its_arguments_and_by_the_native_reason() {
+    let choice: Choice = from_value(json!({
+        "message": {"tool_calls": [call("1", "add", "{\"a\": 1}"), call("2", "add", "")]},
+        "finish_reason": "tool_calls", "native_finish_reason": "length",
+    }))
+    .unwrap();
+    assert!(choice.is_cut());
+    let reading = choice.read(&tools(&["add"]), 1);
+    assert_eq!(runs(&reading), [("add", "{\"a\": 1}"), ("add", "")]);
+    assert_eq!(reading.truncated, [1]);
+}
+
+#[test]
+fn quirk_17_empty_arguments_are_none() {
+    let reading = read(json!([call("1", "now", "")]));
+    assert_eq!(runs(&reading), [("now", "{}")]);
+    assert_eq!(reading.repairs, [(0, Repair::NoArguments)]);
+    assert_eq!(reading.message.tool_calls[0].function.arguments, "{}");
+}
+
+#[test]
+fn quirk_18_null_arguments_are_none() {
+    assert_eq!(runs(&read(json!([call("1", "now", "null"), call("2", "now", Value::Null)]))), [("now", "{}"); 2]);
+}
+
+#[test]
+fn quirk_19_absent_arguments_are_none() {
+    let reading = read(json!([{"id": "1", "type": "function", "function": {"name": "now"}}]));
+    assert_eq!(runs(&reading), [("now", "{}")]);
+    assert_eq!(kept(reading)["tool_calls"][0], call("1", "now", "{}"));
+}
+
+#[test]
+fn quirk_20_an_object_for_arguments_is_taken() {
+    let reading = read(json!([call("1", "add", json!({"a": 1})), call("2", "add", json!([1]))]));
+    assert_eq!(runs(&reading), [("add", r#"{"a":1}"#), ("add", "[1]")]);
+    assert_eq!(kept(reading)["tool_calls"], json!([call("1", "add", r#"{"a":1}"#), call("2", "add", "{}")]));
+}
+
+#[test]
+fn quirk_21_an_object_twice_is_one_call_and_two_objects_are_an_error() {
+    let calls = json!([call("1", "add", r#"{"a":1}{"a":1}"#), call("2", "add", r#"{"a":1}{"a":2}"#), call("3", "add", r#"{"a":1} or so"#)]);
+    let reading = read(calls);
+    assert_eq!(codes(&reading), [None, Some(ErrorCode::InvalidJson), Some(ErrorCode::InvalidJson)]);
+    assert_eq!(kept(reading)["tool_calls"][1]["function"]["arguments"], "{}");
+}
+
+#[test]
+fn quirk_21_two_objects_are_two_calls_where_that_is_asked_for() {
+    let message = message(json!({"tool_calls": [call("1", "add", r#"{"a":1}{"a":2}"#), call("2", "now", "{}")]}));
+    let tools = tools(&["now", "add"]);
+    let reading = super::super::Reader::new(&tools, 1).split(true).read_message(message, false);
+    assert_eq!(runs(&reading), [("add", r#"{"a":1}"#), ("add", r#"{"a":2}"#), ("now", "{}")]);
+    assert_eq!(ids(&reading), ["1", "call_000000000001000000000001", "2"]);
+}
+
+#[test]
+fn quirk_22_invalid_escapes_and_raw_newlines_are_escaped() {
+    let reading = read(json!([call("1", "add", "{\"re\": \"\\d\", \"text\": \"a\nb\", \"path\": \"C:\\temp\"}")]));
+    assert_eq!(runs(&reading), [("add", r#"{"re": "\\d", "text": "a\u000ab", "path": "C:\temp"}"#)]);
+    assert_eq!(reading.repairs, [(0, Repair::ControlCharacters), (0, Repair::Escapes)]);
+}
+
+#[test]
+fn quirk_23_what_was_cut_is_answered_and_not_sent_back() {
+    for text in ["", "null", "{\"a\": 1", "{\"a\": \"x", "{\"a\": 1}{\"a\""] {
+        let reading = read_cut(json!([call("1", "now", "{}"), call("2", "add", text)]));
+        assert_eq!(reading.truncated, [1], "{text}");
+        let codes = codes(&reading);
+        assert!(codes[0].is_none() && codes[1].is_some(), "{text}: {codes:?}");
+        assert_eq!(kept(reading)["tool_calls"][1], call("2", "add", "{}"));
+    }
+}
+
+#[test]
+fn quirk_23_incomplete_arguments_are_an_error_whatever_the_reason_to_stop() {
+    let reading = read(json!([call("1", "add", "{\"a\": 1")]));
+    assert_eq!(codes(&reading), [Some(ErrorCode::InvalidJson)]);
+    assert_eq!(reading.truncated, [] as [usize; 0]);
+}
+
+#[test]
+fn quirk_26_text_beside_calls_stays_in_the_message() {
+    for (content, expected) in [(json!("Let me see."), json!("Let me see.")), (json!(""), Value::Null), (Value::Null, Value::Null)] {
+        let reading = message(json!({"content": content, "tool_calls": [call("1", "now", "{}")]})).read(&tools(&["now"]), 1);
+        assert_eq!(kept(reading), json!({"role": "assistant", "content": expected, "tool_calls": [call("1", "now", "{}")]}));
+    }
+}
+
+#[test]
+fn quirk_27_with_a_refusal_nothing_runs() {
+    let message = message(json!({"refusal": "I can't.", "tool_calls": [call("1", "now", "{}")], "function_call": {"name": "now"}}));
+    let reading = message.read(&tools(&["now"]), 1);
+    assert_eq!(reading.calls, []);
+    assert_eq!(kept(reading), json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "I can't."}]}));
+}
+
+#[test]
+fn quirk_28_an_unknown_name_is_answered_and_written_as_services_take_it() {
+    let reading = read(json!([call("1", "add.numbers", "{}"), call("2", "", "{}"), call("3", &"é".repeat(80), "{}")]));
+    assert_eq!(codes(&reading), [Some(ErrorCode::UnknownTool); 3]);
+    assert_eq!(reading.calls[0].name, "add.numbers");
+    let names: Vec<_> = reading.message.tool_calls.iter().map(|call| call.function.name.clone()).collect();
+    assert_eq!(names, ["add_numbers".to_owned(), "_".to_owned(), "_".repeat(64)]);
+}
+
+#[test]
+fn quirk_29_all_calls_of_a_message_are_read() {
+    let calls: Vec<_> = (0..50).map(|n| call(&n.to_string(), "now", "{}")).collect();
+    assert_eq!(read(json!(calls)).calls.len(), 50);
+}
+
+#[test]
+fn quirk_30_the_same_call_twice_is_two_calls() {
+    let reading = read(json!([call("1", "now", "{}"), call("2", "now", "{}")]));
+    assert_eq!((runs(&reading), ids(&reading)), (vec![("now", "{}"); 2], vec!["1", "2"]));
+}
+
+#[test]
+fn quirk_31_a_custom_call_runs_with_its_text_and_stays_custom() {
+    let parameters = json!({"type": "object", "properties": {"code": {"type": ["string", "null"]}, "limit": {"type": "integer"}}});
+    let run = DynamicTool::new("run", "", parameters, |_| async { Ok::<_, String>(()) }).unwrap();
+    let tools = tools(&["now"]).with_tool(run).unwrap();
+    let calls = json!([
+        {"id": "1", "type": "custom", "custom": {"name": "run", "input": "say \"hi\"\n"}},
+        {"id": "2", "type": "custom", "custom": {"name": "now", "input": ""}, "function": {"name": "", "arguments": ""}},
+    ]);
+    let reading = message(json!({"tool_calls": calls})).read(&tools, 1);
+    assert_eq!(runs(&reading), [("run", r#"{"code":"say \"hi\"\n"}"#), ("now", r#"{"input":""}"#)]);
+    assert_eq!(kept(reading)["tool_calls"][0], calls[0]);
+}
+
+#[test]
+fn quirk_31_a_custom_call_that_may_have_been_cut_does_not_run() {
+    let custom = |id: &str| json!({"id": id, "type": "custom", "custom": {"name": "add", "input": "1 + "}});
+    let reading = read_cut(json!([custom("1"), custom("2")]));
+    assert_eq!(reading.truncated, [1]);
+    assert_eq!(codes(&reading), [None, Some(ErrorCode::InvalidJson)]);
+    assert_eq!(kept(reading)["tool_calls"][1]["custom"]["input"], "");
+}
+
+#[test]
+fn empty_objects_beside_a_call_are_ignored() {
+    let beside =
+        json!({"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}"}, "custom": {"name": "", "input": ""}});
+    let message = message(json!({"function_call": {"name": "", "arguments": ""}, "tool_calls": [beside]}));
+    let reading = message.read(&tools(&["now"]), 1);
+    assert_eq!(runs(&reading), [("now", "{}")]);
+    assert_eq!(kept(reading), json!({"role": "assistant", "content": null, "tool_calls": [call("1", "now", "{}")]}));
+}
+
+#[test]
+fn a_call_without_tool_calls_is_answered_by_name() {
+    let message = message(json!({"content": null, "function_call": {"name": "functions.add", "arguments": "{\"a\": 1}{\"a\": 1}"}}));
+    let reading = message.read(&tools(&["add"]), 1);
+    assert_eq!(runs(&reading), [("add", "{\"a\": 1}")]);
+    let results = Dispatcher::new(tools(&["add"])).dispatch_blocking(reading.calls.clone());
+    let replies = tool_core::serde_json::to_value(reading.replies(&results)).unwrap();
+    assert_eq!(replies, json!([{"role": "function", "name": "add", "content": "done"}]));
+    assert_eq!(kept(reading)["function_call"], json!({"name": "add", "arguments": "{\"a\": 1}"}));
+}
