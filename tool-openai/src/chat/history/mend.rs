@@ -127,21 +127,19 @@ fn assistant(mut message: AssistantMessage, at: usize, repairs: &mut Repairs) ->
         function_call(call, at, repairs);
     }
     let calls = calls || message.function_call.is_some();
+    let had_content = !message.content.is_null();
     match content_of(message.content, false) {
         Some((content, changed)) if calls || content != "" => {
             message.content = content;
             repairs.add_if(changed, at, || HistoryChange::Content);
         }
         _ => {
-            message.content = Value::Null;
-            match message.refusal.take() {
-                Some(refusal) => {
-                    message.content = refusal_part(refusal);
-                    repairs.add(at, HistoryChange::Content);
-                }
-                None if !calls => return None,
-                None => {}
+            let refusal = message.refusal.take();
+            if refusal.is_none() && !calls {
+                return None;
             }
+            repairs.add_if(had_content || refusal.is_some(), at, || HistoryChange::Content);
+            message.content = refusal.map_or(Value::Null, refusal_part);
         }
     }
     Some(message)

@@ -1,1 +1,265 @@
+use super::*;
+use crate::testing::check_request;
+use proptest::prelude::*;
+use tool_core::serde_json::{Value, from_value, json, to_value};
 
+fn call(id: &str) -> Value {
+    json!({"id": id, "type": "function", "function": {"name": "add", "arguments": "{}"}})
+}
+
+fn asks(ids: &[&str]) -> Value {
+    json!({"role": "assistant", "content": null, "tool_calls": ids.iter().map(|id| call(id)).collect::<Vec<_>>()})
+}
+
+fn result(id: &str, content: &str) -> Value {
+    json!({"role": "tool", "tool_call_id": id, "content": content})
+}
+
+fn interrupted(id: &str) -> Value {
+    let content = r#"{"error":"the call was interrupted; whether it took effect is not known","tool":"add"}"#;
+    result(id, content)
+}
+
+fn user(text: &str) -> Value {
+    json!({"role": "user", "content": text})
+}
+
+/// The conversation, repaired, and what was said of it.
+fn repaired(messages: Value) -> (Value, Vec<String>) {
+    let mut messages: Vec<Message> = from_value(messages).unwrap();
+    let repairs = repair(&mut messages);
+    (to_value(messages).unwrap(), repairs.iter().map(HistoryRepair::to_string).collect())
+}
+
+fn becomes(messages: Value, expected: Value, said: &[&str]) {
+    let (messages, repairs) = repaired(messages);
+    assert_eq!(messages, expected);
+    assert_eq!(repairs, said);
+    assert_eq!(check_request(&json!({"model": "m", "messages": messages})), Ok(()));
+    assert_eq!(repaired(messages.clone()), (messages, Vec::new()));
+}
+
+#[test]
+fn a_valid_conversation_is_not_touched() {
+    let valid = json!([
+        {"role": "system", "content": "Be brief."}, user("hi"), asks(&["a", "b"]), result("b", "2"), result("a", "1"),
+        {"role": "assistant", "content": "", "reasoning_content": "hm", "tool_calls": [call("a")]}, result("a", "3"),
+        {"role": "assistant", "content": null, "function_call": {"name": "now", "arguments": "{}"}},
+        {"role": "function", "name": "now", "content": "noon"},
+        {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "run", "input": "x"}}]},
+        result("c", "4"), {"role": "developer", "content": "Go on."},
+        {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}, {"role": "user", "content": [{"type": "image_url", "image_url": {}}]},
+    ]);
+    assert_eq!(repaired(valid.clone()), (valid, Vec::new()));
+}
+
+#[test]
+fn a_call_without_a_result_is_told_to_be_interrupted() {
+    becomes(
+        json!([user("hi"), asks(&["a", "b"]), result("b", "2")]),
+        json!([user("hi"), asks(&["a", "b"]), result("b", "2"), interrupted("a")]),
+        &["message 1: call `a` had no result; it is told to be interrupted"],
+    );
+    let function = json!({"role": "assistant", "content": null, "function_call": {"name": "add", "arguments": "{}"}});
+    let answer = json!({"role": "function", "name": "add", "content": interrupted("")["content"]});
+    becomes(
+        json!([function, user("hi")]),
+        json!([function, answer, user("hi")]),
+        &["message 0: call `add` had no result; it is told to be interrupted"],
+    );
+}
+
+#[test]
+fn a_result_without_a_call_is_removed() {
+    let removed = |at: usize, id: &str| format!("message {at}: result of `{id}` removed; no call before it is without one");
+    becomes(
+        json!([result("a", "early"), asks(&["a"]), result("a", "1"), result("a", "again"), result("x", "?"), {"role": "function", "name": "f", "content": ""}]),
+        json!([asks(&["a"]), result("a", "1")]),
+        &[&removed(0, "a"), &removed(3, "a"), &removed(4, "x"), &removed(5, "f")],
+    );
+}
+
+#[test]
+fn a_result_elsewhere_moves_to_its_call_and_what_came_between_behind_it() {
+    becomes(
+        json!([asks(&["a", "b"]), user("wait"), result("a", "1"), asks(&["c"]), result("c", "3"), result("b", "2")]),
+        json!([asks(&["a", "b"]), result("a", "1"), result("b", "2"), user("wait"), asks(&["c"]), result("c", "3")]),
+        &["message 2: result of `a` moved to its call", "message 5: result of `b` moved to its call"],
+    );
+}
+
+#[test]
+fn a_result_belongs_to_the_latest_call_of_its_id() {
+    becomes(
+        json!([asks(&["a"]), asks(&["a"]), result("a", "2")]),
+        json!([asks(&["a"]), interrupted("a"), asks(&["a"]), result("a", "2")]),
+        &["message 0: call `a` had no result; it is told to be interrupted"],
+    );
+}
+
+#[test]
+fn ids_that_are_missing_repeated_or_too_long_are_replaced_in_call_and_result() {
+    let long = "x".repeat(41);
+    let ids = ["a", "call_000000000000000000000001", "call_000000000000000000000002", "call_000000000000000000000003"];
+    becomes(
+        json!([asks(&["a", "a", "", &long]), result("a", "1"), result("a", "2"), result(&long, "4"), {"role": "tool", "content": "3"}]),
+        json!([asks(&ids), result(ids[0], "1"), result(ids[1], "2"), result(ids[3], "4"), result(ids[2], "3")]),
+        &["message 0: id `a` replaced", "message 0: id `` replaced", &format!("message 0: id `{long}` replaced")],
+    );
+}
+
+#[test]
+fn names_and_arguments_get_the_form_that_services_take() {
+    let broken = json!({"role": "assistant", "tool_calls": [
+        {"id": "a", "index": 0, "function": {"name": "functions.add", "arguments": "{\"cut"}, "custom": {"name": "", "input": ""}},
+    ]});
+    let mended = json!({"role": "assistant", "content": null, "tool_calls": [
+        {"id": "a", "type": "function", "function": {"name": "functions_add", "arguments": "{}"}},
+    ]});
+    becomes(
+        json!([broken, result("a", "1")]),
+        json!([mended, result("a", "1")]),
+        &[
+            "message 0: name `functions.add` changed to one that services accept",
+            "message 0: arguments that were no object replaced by `{}`",
+            "message 0: keys left out that services do not take",
+        ],
+    );
+    let function = |name: &str| json!({"role": "assistant", "content": null, "function_call": {"name": name, "arguments": "{}"}});
+    let answer = |name: &str| json!({"role": "function", "name": name, "content": "1"});
+    let changed = |at: usize| format!("message {at}: name `f.x` changed to one that services accept");
+    becomes(json!([function("f.x"), answer("f.x")]), json!([function("f_x"), answer("f_x")]), &[&changed(0), &changed(1)]);
+}
+
+#[test]
+fn a_message_that_says_nothing_is_removed() {
+    let removed = |at: usize| format!("message {at}: removed; it said nothing");
+    becomes(
+        json!([
+            {"role": "assistant", "content": null, "tool_calls": []}, {"role": "assistant", "content": ""}, {"role": "assistant", "content": []},
+            {"role": "user"}, {"role": "user", "content": null}, {"role": "developer"}, user("hi"),
+        ]),
+        json!([user("hi")]),
+        &[&removed(0), &removed(1), &removed(2), &removed(3), &removed(4), &removed(5)],
+    );
+}
+
+#[test]
+fn content_gets_the_form_that_services_take() {
+    let parts = json!([{"type": "text", "text": "a"}, {"text": "b"}, "c", 1]);
+    let typed =
+        json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "text", "text": "c"}, {"type": "text", "text": "1"}]);
+    let changed = |at: usize| format!("message {at}: content written in the form that services accept");
+    let tool = |content: Value| json!({"role": "tool", "tool_call_id": "a", "content": content});
+    becomes(
+        json!([{"role": "user", "content": parts}, {"role": "user", "content": {"x": 1}}, {"role": "assistant", "refusal": "No."}]),
+        json!([{"role": "user", "content": typed}, user("{\"x\":1}"), {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}]),
+        &[&changed(0), &changed(1), &changed(2)],
+    );
+    for (content, expected) in [
+        (json!([{"type": "text", "text": "a"}, {"text": "b"}]), "ab"),
+        (json!({"x": 1}), "{\"x\":1}"),
+        (json!(["a"]), "[\"a\"]"),
+        (Value::Null, ""),
+    ] {
+        becomes(json!([asks(&["a"]), tool(content)]), json!([asks(&["a"]), result("a", expected)]), &[&changed(1)]);
+    }
+}
+
+#[test]
+fn what_does_not_fit_its_role_is_kept_as_far_as_it_can_be() {
+    becomes(
+        json!([{"role": "assistant", "content": "hi", "refusal": 1, "tool_calls": ["x", call("a"), {"id": 1}], "function_call": "x"}, result("a", "1")]),
+        json!([{"role": "assistant", "content": "hi", "tool_calls": [call("a")]}, result("a", "1")]),
+        &["message 0: keys left out that services do not take"],
+    );
+}
+
+/// A message as it might stand in a file, more or less.
+fn message() -> impl Strategy<Value = Value> {
+    let id =
+        || prop::sample::select(vec!["", "a", "b", "call_000000000000000000000001", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]);
+    let name = || prop::sample::select(vec!["add", "functions.add", "", "é"]);
+    let content = || {
+        prop_oneof![
+            Just(json!("hi")),
+            Just(json!("")),
+            Just(Value::Null),
+            Just(json!([])),
+            Just(json!(["a", {"text": "b"}, {"type": "text", "text": "c"}])),
+            Just(json!(1)),
+            Just(json!({"x": [1]})),
+        ]
+    };
+    let arguments =
+        || prop::sample::select(vec![json!("{}"), json!("{\"a\": 1}"), json!("{\"a"), json!("[]"), Value::Null, json!({"a": 1})]);
+    let function = move || (name(), arguments()).prop_map(|(name, arguments)| json!({"name": name, "arguments": arguments}));
+    let custom = move || name().prop_map(|name| json!({"name": name, "input": "x"}));
+    let call = prop_oneof![
+        (id(), function()).prop_map(|(id, function)| json!({"id": id, "type": "function", "function": function})),
+        (id(), function(), custom())
+            .prop_map(|(id, function, custom)| json!({"id": id, "index": 1, "function": function, "custom": custom})),
+        (id(), custom()).prop_map(|(id, custom)| json!({"id": id, "type": "custom", "custom": custom})),
+        Just(json!({"type": "odd"})),
+        Just(json!(7)),
+    ];
+    let calls = prop::collection::vec(call, 0..4);
+    prop_oneof![
+        2 => (prop::sample::select(vec!["user", "system", "developer"]), content()).prop_map(|(role, content)| json!({"role": role, "content": content})),
+        2 => (content(), calls).prop_map(|(content, calls)| json!({"role": "assistant", "content": content, "tool_calls": calls})),
+        1 => (content(), function()).prop_map(|(content, function)| json!({"role": "assistant", "content": content, "function_call": function})),
+        1 => Just(json!({"role": "assistant", "refusal": "No.", "annotations": []})),
+        1 => Just(json!({"role": "user"})),
+        4 => (id(), content()).prop_map(|(id, content)| json!({"role": "tool", "tool_call_id": id, "content": content})),
+        1 => (name(), content()).prop_map(|(name, content)| json!({"role": "function", "name": name, "content": content})),
+        1 => Just(json!({"role": "tool"})),
+    ]
+}
+
+fn content_of_a_message() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![json!("hi"), json!([{"type": "text", "text": "hi"}]), json!("")])
+}
+
+/// Calls, and their results in some order.
+fn turn() -> impl Strategy<Value = Vec<Value>> {
+    let content = prop_oneof![content_of_a_message(), Just(Value::Null)];
+    (content, 1..5_usize, any::<prop::sample::Index>()).prop_map(|(content, calls, first)| {
+        let ids: Vec<String> = (0..calls).map(|n| format!("call_{n}")).collect();
+        let calls: Vec<Value> = ids.iter().map(|id| call(id)).collect();
+        let asked = json!({"role": "assistant", "content": content, "tool_calls": calls});
+        let mut results: Vec<Value> = ids.iter().map(|id| result(id, "1")).collect();
+        results.rotate_left(first.index(ids.len()));
+        std::iter::once(asked).chain(results).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn any_conversation_becomes_one_that_the_service_takes(messages in prop::collection::vec(message(), 0..10)) {
+        let given: Vec<Message> = from_value(json!(messages)).unwrap();
+        let mut repaired = given.clone();
+        let repairs = repair(&mut repaired);
+        prop_assert!(repairs.is_sorted_by_key(|repair| repair.message) && repairs.iter().all(|repair| repair.message < given.len()));
+        prop_assert_eq!(repairs.is_empty(), repaired == given, "{:?}", repairs);
+        if !repaired.is_empty() {
+            let checked = check_request(&json!({"model": "m", "messages": repaired}));
+            prop_assert!(checked.is_ok(), "{:?}: {}", checked, to_value(&repaired).unwrap());
+        }
+        let again = repaired.clone();
+        prop_assert_eq!((repair(&mut repaired), &repaired), (vec![], &again));
+        let asked = repaired.iter().map(|message| if let Message::Assistant(message) = message { message.tool_calls.len() } else { 0 });
+        let answers = repaired.iter().filter(|message| matches!(message, Message::Tool(_)));
+        prop_assert_eq!(answers.count(), asked.sum::<usize>());
+    }
+
+    #[test]
+    fn no_valid_conversation_is_touched(turns in prop::collection::vec((turn(), content_of_a_message()), 0..5)) {
+        let messages: Vec<Value> = turns.into_iter().flat_map(|(turn, content)| turn.into_iter().chain([json!({"role": "user", "content": content})])).collect();
+        if !messages.is_empty() {
+            prop_assert_eq!(check_request(&json!({"model": "m", "messages": messages})), Ok(()));
+        }
+        prop_assert_eq!(repaired(json!(messages)), (json!(messages), vec![]));
+    }
+}
