@@ -1,6 +1,7 @@
 //! Replays recorded traffic of other people's programs. It is not part of this repository: `RECORDED_TRAFFIC` names the folder
 //! that has it, as JSON lines. Without it there is nothing to replay, and each test says so.
 
+mod bodies;
 mod responses;
 
 use std::path::PathBuf;
@@ -13,6 +14,9 @@ use serde_json::Value;
 struct Exchange {
     source: String,
     file: String,
+    /// The names of the tools that the model was offered.
+    #[serde(default)]
+    request_tools: Vec<String>,
     /// Why the recorder says it ended.
     finish: Vec<String>,
     /// The answer, if it came whole.

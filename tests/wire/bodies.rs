@@ -1,0 +1,87 @@
+//! Chat completions that were not streamed: the same calls as other programs read.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, from_value, json};
+use tool_core::{Dispatcher, DynamicTool, ToolCall, ToolSet};
+use tool_openai::chat::{self, Completion, HistoryChange, Message, Reading};
+
+use super::{Call, exchanges};
+
+#[test]
+fn recorded_answers_are_read_as_others_read_them() {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for exchange in exchanges("chat.jsonl") {
+        let Some(body) = exchange.body else { continue };
+        let at = format!("{} ({})", exchange.file, exchange.source);
+        let expected = exchange.expected.unwrap_or_else(|| written(&body));
+        let tools = open_tools(&exchange.request_tools);
+        let (reading, cut) = read(body, &tools);
+        assert_eq!(reading.calls.len(), expected.len(), "{at}");
+        for (position, (call, expected)) in reading.calls.iter().zip(&expected).enumerate() {
+            assert_eq!(call.name, expected.name, "{at}");
+            assert!(expected.id.is_empty() || call.id == expected.id, "{at}: {} for {expected:?}", call.id);
+            check_arguments(call, expected, cut, &at);
+            let complete = serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object());
+            assert_eq!(reading.truncated.contains(&position), cut && !complete, "{at}");
+        }
+        let reasons = reading.repairs.iter().map(|(_, repair)| repair.to_string());
+        let truncated = reading.truncated.iter().map(|_| "cut short".to_owned());
+        for count in reasons.chain(truncated).chain(reading.calls.iter().map(|_| "calls".to_owned())) {
+            *counts.entry(count).or_default() += 1;
+        }
+        *counts.entry("answers".to_owned()).or_default() += 1;
+        stays_valid(reading, tools, &at);
+    }
+    println!("{counts:#?}");
+}
+
+/// Tools with these names, which take anything.
+fn open_tools(names: &[String]) -> ToolSet {
+    let open = || json!({"type": "object", "properties": {}});
+    let tool = |name: &String| DynamicTool::new(name, "", open(), |_| async { Ok::<_, String>("done") }).unwrap();
+    names.iter().fold(ToolSet::default(), |set, name| set.with_tool(tool(name)).unwrap())
+}
+
+/// The reading, and whether the message was cut short.
+fn read(body: Value, tools: &ToolSet) -> (Reading, bool) {
+    let completion: Completion = from_value(body).unwrap();
+    let choice = completion.choices.into_iter().next().unwrap();
+    let cut = choice.is_cut();
+    (choice.read(tools, 1), cut)
+}
+
+/// The calls as the answer has them, for answers that nobody else has read.
+fn written(body: &Value) -> Vec<Call> {
+    let calls = body["choices"][0]["message"]["tool_calls"].as_array().unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let call = |call: &Value| Call {
+        id: text(&call["id"]),
+        name: text(&call["function"]["name"]),
+        arguments: text(&call["function"]["arguments"]).into(),
+    };
+    calls.iter().map(call).collect()
+}
+
+fn check_arguments(call: &ToolCall, expected: &Call, cut: bool, at: &str) {
+    let expected = expected.arguments.as_str().unwrap();
+    match serde_json::from_str::<Value>(expected) {
+        Ok(value @ Value::Object(_)) => assert_eq!(serde_json::from_str::<Value>(&call.arguments).unwrap(), value, "{at}"),
+        _ if cut => assert_eq!(call.arguments, expected, "{at}"),
+        _ => assert_eq!((call.arguments.as_str(), expected.trim_start_matches("null")), ("{}", ""), "{at}"),
+    }
+}
+
+/// The message and its answers are a conversation as services take it, but for ids that only the service that wrote them takes.
+fn stays_valid(reading: Reading, tools: ToolSet, at: &str) {
+    let results = Dispatcher::new(tools).dispatch_blocking(reading.calls.clone());
+    for (position, result) in results.iter().enumerate() {
+        assert_eq!(result.outcome().is_err(), reading.truncated.contains(&position), "{at}");
+    }
+    let replies = reading.replies(&results);
+    let mut messages = vec![Message::user("hi"), reading.message.into_message()];
+    messages.extend(replies);
+    let mut repairs = chat::repair(&mut messages);
+    repairs.retain(|repair| !matches!(&repair.change, HistoryChange::Id { given } if given.len() > 40));
+    assert_eq!(repairs, [], "{at}");
+}
