@@ -37,10 +37,10 @@ fn recorded_answers_are_read_as_others_read_them() {
 }
 
 /// Tools with these names, which take anything.
-fn open_tools(names: &[String]) -> ToolSet {
+fn open_tools(names: &[Option<String>]) -> ToolSet {
     let open = || json!({"type": "object", "properties": {}});
     let tool = |name: &String| DynamicTool::new(name, "", open(), |_| async { Ok::<_, String>("done") }).unwrap();
-    names.iter().fold(ToolSet::default(), |set, name| set.with_tool(tool(name)).unwrap())
+    names.iter().flatten().fold(ToolSet::default(), |set, name| set.with_tool(tool(name)).unwrap())
 }
 
 /// The reading, and whether the message was cut short.

@@ -14,9 +14,8 @@ use serde_json::Value;
 struct Exchange {
     source: String,
     file: String,
-    /// The names of the tools that the model was offered.
-    #[serde(default)]
-    request_tools: Vec<String>,
+    /// The names of the tools that the model was offered; those of the service itself have none.
+    request_tools: Vec<Option<String>>,
     /// Why the recorder says it ended.
     finish: Vec<String>,
     /// The answer, if it came whole.

@@ -42,7 +42,7 @@ fn becomes(messages: Value, expected: Value, said: &[&str]) {
 #[test]
 fn a_valid_conversation_is_not_touched() {
     let valid = json!([
-        {"role": "system", "content": "Be brief."}, user("hi"), asks(&["a", "b"]), result("b", "2"), result("a", "1"),
+        {"role": "system", "content": "Be brief."}, user("hi"), asks(&["a", "b"]), result("a", "1"), result("b", "2"),
         {"role": "assistant", "content": "", "reasoning_content": "hm", "tool_calls": [call("a")]}, result("a", "3"),
         {"role": "assistant", "content": null, "function_call": {"name": "now", "arguments": "{}"}},
         {"role": "function", "name": "now", "content": "noon"},
@@ -57,7 +57,7 @@ fn a_valid_conversation_is_not_touched() {
 fn a_call_without_a_result_is_told_to_be_interrupted() {
     becomes(
         json!([user("hi"), asks(&["a", "b"]), result("b", "2")]),
-        json!([user("hi"), asks(&["a", "b"]), result("b", "2"), interrupted("a")]),
+        json!([user("hi"), asks(&["a", "b"]), interrupted("a"), result("b", "2")]),
         &["message 1: call `a` had no result; it is told to be interrupted"],
     );
     let function = json!({"role": "assistant", "content": null, "function_call": {"name": "add", "arguments": "{}"}});
@@ -89,6 +89,15 @@ fn a_result_elsewhere_moves_to_its_call_and_what_came_between_behind_it() {
 }
 
 #[test]
+fn results_stand_in_call_order() {
+    becomes(
+        json!([asks(&["a", "b", "c"]), result("b", "2"), result("c", "3"), result("a", "1")]),
+        json!([asks(&["a", "b", "c"]), result("a", "1"), result("b", "2"), result("c", "3")]),
+        &["message 1: result of `b` moved to its call", "message 2: result of `c` moved to its call"],
+    );
+}
+
+#[test]
 fn a_result_belongs_to_the_latest_call_of_its_id() {
     becomes(
         json!([asks(&["a"]), asks(&["a"]), result("a", "2")]),
@@ -102,8 +111,8 @@ fn ids_that_are_missing_repeated_or_too_long_are_replaced_in_call_and_result() {
     let long = "x".repeat(41);
     let ids = ["a", "call_000000000000000000000001", "call_000000000000000000000002", "call_000000000000000000000003"];
     becomes(
-        json!([asks(&["a", "a", "", &long]), result("a", "1"), result("a", "2"), result(&long, "4"), {"role": "tool", "content": "3"}]),
-        json!([asks(&ids), result(ids[0], "1"), result(ids[1], "2"), result(ids[3], "4"), result(ids[2], "3")]),
+        json!([asks(&["a", "a", "", &long]), result("a", "1"), result("a", "2"), {"role": "tool", "content": "3"}, result(&long, "4")]),
+        json!([asks(&ids), result(ids[0], "1"), result(ids[1], "2"), result(ids[2], "3"), result(ids[3], "4")]),
         &["message 0: id `a` replaced", "message 0: id `` replaced", &format!("message 0: id `{long}` replaced")],
     );
 }
@@ -220,16 +229,14 @@ fn content_of_a_message() -> impl Strategy<Value = Value> {
     prop::sample::select(vec![json!("hi"), json!([{"type": "text", "text": "hi"}]), json!("")])
 }
 
-/// Calls, and their results in some order.
+/// Calls, and their results.
 fn turn() -> impl Strategy<Value = Vec<Value>> {
     let content = prop_oneof![content_of_a_message(), Just(Value::Null)];
-    (content, 1..5_usize, any::<prop::sample::Index>()).prop_map(|(content, calls, first)| {
+    (content, 1..5_usize).prop_map(|(content, calls)| {
         let ids: Vec<String> = (0..calls).map(|n| format!("call_{n}")).collect();
         let calls: Vec<Value> = ids.iter().map(|id| call(id)).collect();
         let asked = json!({"role": "assistant", "content": content, "tool_calls": calls});
-        let mut results: Vec<Value> = ids.iter().map(|id| result(id, "1")).collect();
-        results.rotate_left(first.index(ids.len()));
-        std::iter::once(asked).chain(results).collect()
+        std::iter::once(asked).chain(ids.iter().map(|id| result(id, "1"))).collect()
     })
 }
 

@@ -96,9 +96,9 @@ fn strip_unknown(messages: &mut Value) {
     {
         let known = |key: &String| ["id", "type", "function", "custom"].contains(&key.as_str());
         call.as_object_mut().into_iter().for_each(|call| call.retain(|key, _| known(key)));
-        for kind in ["function", "custom"] {
+        for (kind, text) in [("function", "arguments"), ("custom", "input")] {
             let call = call.get_mut(kind).and_then(Value::as_object_mut);
-            call.into_iter().for_each(|call| call.retain(|key, _| ["name", "arguments", "input"].contains(&key.as_str())));
+            call.into_iter().for_each(|call| call.retain(|key, _| key == "name" || key == text));
         }
     }
 }
