@@ -3,6 +3,7 @@
 
 mod bodies;
 mod responses;
+mod streams;
 
 use std::path::PathBuf;
 

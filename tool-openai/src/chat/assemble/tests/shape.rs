@@ -1,0 +1,150 @@
+//! What else a message is made of.
+
+use super::*;
+
+#[test]
+fn names_may_come_in_pieces_if_the_tools_are_known() {
+    let piece = |name: &str, text: &str| pieces(json!([{"index": 0, "function": {"name": name, "arguments": text}}]));
+    mean([piece("get_", ""), piece("weather", "{}"), finish("stop")], &[("", "get_weather", "{}")]);
+    mean([piece("get_", ""), piece("get_weather", "{}"), finish("stop")], &[("", "get_weather", "{}")]);
+    mean([piece("add", ""), piece("get", "{}"), finish("stop")], &[("", "add", ""), ("", "get", "{}")]);
+}
+
+#[test]
+fn unknown_keys_are_kept_where_they_were() {
+    let (_, completion) = run([
+        json!({"id": "c", "object": "chat.completion.chunk", "model": "m", "provider": "p", "obfuscation": "xyz", "choices": [
+            {"index": 0, "delta": {"role": "assistant", "reasoning_content": "I ", "audio": {"id": "x"}}, "logprobs": {"content": [1]}}]}),
+        delta(json!({"reasoning_content": "think", "content": null})),
+        json!({"model": "", "choices": [{"index": 0, "delta": {"content": "Hi"}, "logprobs": {"content": [2]}}]}),
+        pieces(
+            json!([{"id": "a", "function": {"name": "add", "arguments": "{"}, "extra_content": {"google": {"thought_signature": "s"}}}]),
+        ),
+        pieces(json!([{"function": {"arguments": "}"}, "extra_content": {"google": {"thought_signature": "s"}}, "none": null}])),
+        finish("tool_calls"),
+    ]);
+    let expected = json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "model": "m", "provider": "p", "usage": null,
+        "choices": [{
+            "message": {
+                "content": "Hi", "reasoning_content": "I think", "audio": {"id": "x"},
+                "tool_calls": [{
+                    "id": "a", "type": "function", "function": {"name": "add", "arguments": "{}"},
+                    "extra_content": {"google": {"thought_signature": "s"}},
+                }],
+            },
+            "finish_reason": "tool_calls", "logprobs": {"content": [1, 2]},
+        }],
+    });
+    assert_eq!(tool_core::serde_json::to_value(completion).unwrap(), expected);
+}
+
+#[test]
+fn content_may_be_parts() {
+    let (events, completion) = run([
+        delta(json!({"content": ""})),
+        delta(json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]})),
+        delta(json!({"content": [{"type": "text", "text": "Hel"}]})),
+        delta(json!({"content": "lo"})),
+        finish("stop"),
+    ]);
+    let content = &completion.choices[0].message.content;
+    let thinking = json!({"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]});
+    assert_eq!(*content, json!([thinking, {"type": "text", "text": "Hello"}]));
+    assert_eq!(events, [ModelEvent::Text("Hel".into()), ModelEvent::Text("lo".into())]);
+}
+
+#[test]
+fn absent_content_stays_absent_and_empty_content_empty() {
+    let (_, completion) = run([delta(json!({"content": null})), finish("stop")]);
+    assert_eq!(completion.choices[0].message.content, json!(null));
+    let (_, completion) = run([delta(json!({"content": ""})), finish("stop")]);
+    assert_eq!(completion.choices[0].message.content, json!(""));
+}
+
+#[test]
+fn a_legacy_call_is_in_the_message_but_in_no_event() {
+    let (events, completion) = run([
+        delta(json!({"function_call": {"name": "add", "arguments": ""}})),
+        delta(json!({"function_call": {"arguments": "{}"}})),
+        finish("function_call"),
+    ]);
+    let call = completion.choices[0].message.function_call.as_ref().unwrap();
+    assert_eq!((call.name.as_str(), call.arguments.as_str()), ("add", "{}"));
+    assert_eq!(events, []);
+    let (_, completion) = run([delta(json!({"function_call": {}})), finish("stop")]);
+    assert_eq!(completion.choices[0].message.function_call, None);
+}
+
+#[test]
+fn each_choice_is_put_together_by_itself_and_the_first_is_told() {
+    let chunk = |index: usize, name: &str| {
+        json!({"choices": [{"index": index, "delta": {"content": name, "tool_calls": [
+            {"index": 0, "id": name, "function": {"name": name, "arguments": "{}"}}]}, "finish_reason": "stop"}]})
+    };
+    let (events, completion) = run([chunk(1, "get"), chunk(0, "add")]);
+    assert!(matches!(&events[..], [ModelEvent::Text(text), .., ModelEvent::CallComplete { position: 0, .. }] if text == "add"));
+    assert_eq!(events.len(), 4);
+    let names: Vec<_> = completion.choices.iter().map(|choice| choice.message.tool_calls[0].function.name.as_str()).collect();
+    assert_eq!(names, ["add", "get"]);
+}
+
+#[test]
+fn one_chunk_may_be_the_whole_message() {
+    let message =
+        json!({"role": "assistant", "content": "Hi", "tool_calls": [{"id": "a", "function": {"name": "add", "arguments": "{}"}}]});
+    let chunk = json!({"choices": [{"message": message.clone(), "finish_reason": "tool_calls"}]});
+    mean([chunk.clone()], &[("a", "add", "{}")]);
+    // At the end of a stream it says again what was said.
+    mean([delta(message), chunk], &[("a", "add", "{}")]);
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_an_error_that_has_what_was_there() {
+    let open = pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{\"a\":"}}]));
+    for chunk in [open, delta(json!({"content": "Hel"}))] {
+        match failure([chunk]) {
+            ModelError::Interrupted { partial } => assert_eq!(partial.choices.len(), 1),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(failure([]), ModelError::NotACompletion { .. }));
+}
+
+#[test]
+fn without_an_end_calls_are_complete_if_their_arguments_are() {
+    let mut assembler = Assembler::new();
+    assembler.push(pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}]))).unwrap();
+    assert_eq!(complete(&assembler.close().unwrap()), [0]);
+    assert_eq!(calls(&assembler.finish().unwrap()), [("a", "add", "{}")]);
+}
+
+#[test]
+fn the_last_line_needs_no_end() {
+    let mut assembler = Assembler::new();
+    let text = format!("data: {}\n\ndata:[DONE]", delta(json!({"content": "Hi"})));
+    assembler.push_bytes(text.as_bytes()).unwrap();
+    assert!(!assembler.is_done());
+    assert_eq!(assembler.finish().unwrap().choices[0].message.text(), "Hi");
+
+    let mut assembler = Assembler::new();
+    let text = format!("data: {}\n\ndata: {{\"choices\": [", delta(json!({"content": "Hi"})));
+    assembler.push_bytes(text.as_bytes()).unwrap();
+    assert!(matches!(assembler.finish(), Err(ModelError::Interrupted { .. })));
+}
+
+#[test]
+fn nothing_is_read_after_the_end() {
+    let mut assembler = Assembler::new();
+    assembler.push(delta(json!({"content": "Hi"}))).unwrap();
+    assembler.push_text(" [DONE] ").unwrap();
+    assert!(assembler.is_done());
+    assert_eq!(assembler.push_bytes(b"event: error\ndata: no\n\ndata: {}}\n\n").unwrap(), []);
+    assert_eq!(assembler.finish().unwrap().choices[0].message.text(), "Hi");
+}
+
+#[test]
+fn what_is_no_json_is_said_to_be_none() {
+    let error = Assembler::new().push_bytes(b"data: {\"choices\": oops}\n\n").unwrap_err().to_string();
+    assert!(error.contains("no JSON") && error.contains("oops"), "{error}");
+}
