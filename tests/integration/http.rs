@@ -1,8 +1,11 @@
 //! The HTTP client, and what the scripted server refuses.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, from_value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tool_openai::chat::{Message, Request};
 use tool_openai::testing::{ScriptedServer, Turn};
 use tool_openai::{ChatModel, ModelError, OpenAi};
@@ -89,10 +92,54 @@ async fn a_service_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn a_service_that_never_answers_is_given_up() {
-    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", silent.local_addr().unwrap());
     let client = OpenAi::new("key").unwrap().with_base_url(&url).unwrap().with_timeout(Duration::from_millis(50));
     assert!(matches!(client.complete(&hello()).await, Err(ModelError::Transport { .. })));
+}
+
+/// A server that answers each connection with these bytes, and what it was sent.
+async fn raw(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, requests) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
+    let seen = Arc::clone(&requests);
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            let mut request = vec![0; 4096];
+            let length = connection.read(&mut request).await.unwrap();
+            seen.lock().unwrap().push(String::from_utf8_lossy(&request[..length]).to_lowercase());
+            connection.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (format!("http://{address}"), requests)
+}
+
+#[tokio::test]
+async fn a_service_of_another_shape_gets_its_header_and_its_query() {
+    let body = json!({"choices": [{"message": {"content": "Hello."}}]}).to_string();
+    let (address, requests) = raw(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())).await;
+    let client = OpenAi::at(&format!("{address}/openai/deployments/d?api-version=2024-10-21")).unwrap().with_header("api-key", "k").unwrap();
+    client.complete(&hello()).await.unwrap();
+    let request = requests.lock().unwrap()[0].clone();
+    assert!(request.starts_with("post /openai/deployments/d/chat/completions?api-version=2024-10-21 http/1.1\r\n"), "{request}");
+    assert!(request.contains("\r\napi-key: k\r\n") && !request.contains("authorization"), "{request}");
+}
+
+#[tokio::test]
+async fn a_redirect_takes_nothing_elsewhere() {
+    let (elsewhere, there) = raw("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()).await;
+    let redirect = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let (address, _) = raw(redirect).await;
+    let client = OpenAi::at(&address).unwrap().with_header("api-key", "k").unwrap();
+    assert!(matches!(client.complete(&hello()).await, Err(ModelError::Status { status: 307, .. })));
+    assert!(there.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_not_asked_for_again() {
+    let (answer, requests) = answer([Turn::text("Hello.").with_cut_after(0), Turn::text("Never said.")]).await;
+    assert!(matches!(answer, Err(ModelError::Transport { .. })), "{answer:?}");
+    assert_eq!(requests, 1);
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod failures;
 mod functions;
 mod gate;
 mod http;
+mod http_stream;
 mod idleness;
 mod layers;
 mod methods;
