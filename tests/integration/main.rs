@@ -34,6 +34,7 @@ mod retries;
 mod rogue_layers;
 mod runtime;
 mod schema;
+mod scripted;
 mod spans;
 mod state;
 mod streams;
