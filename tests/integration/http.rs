@@ -118,7 +118,8 @@ async fn raw(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
 async fn a_service_of_another_shape_gets_its_header_and_its_query() {
     let body = json!({"choices": [{"message": {"content": "Hello."}}]}).to_string();
     let (address, requests) = raw(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())).await;
-    let client = OpenAi::at(&format!("{address}/openai/deployments/d?api-version=2024-10-21")).unwrap().with_header("api-key", "k").unwrap();
+    let client =
+        OpenAi::at(&format!("{address}/openai/deployments/d?api-version=2024-10-21")).unwrap().with_header("api-key", "k").unwrap();
     client.complete(&hello()).await.unwrap();
     let request = requests.lock().unwrap()[0].clone();
     assert!(request.starts_with("post /openai/deployments/d/chat/completions?api-version=2024-10-21 http/1.1\r\n"), "{request}");

@@ -42,9 +42,7 @@ async fn a_stream_has_the_order_of_the_services_own() {
     let (usage, told) = chunks.split_last().unwrap();
     let deltas: Vec<_> = told.iter().map(|chunk| chunk["choices"][0]["delta"].clone()).collect();
     let more = |index: usize, arguments: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]});
-    let first = |index: usize, id: &str, name: &str| {
-        json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]})
-    };
+    let first = |index: usize, id: &str, name: &str| json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
     assert_eq!(
         deltas,
         [
