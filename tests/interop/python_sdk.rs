@@ -1,0 +1,114 @@
+//! What the scripted server writes, read by OpenAI's own Python SDK; and what we write, held against its types.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json, to_value};
+use tool_core::Dispatcher;
+use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::{Agent, chat};
+
+use crate::{script, tool_at, toolset};
+
+/// What the SDK reads from the server, an answer per ask.
+async fn ask(python: &OsStr, server: &ScriptedServer, asks: Vec<Value>) -> Vec<Value> {
+    let mut command = Command::new(python);
+    let mut sdk = command.arg(script("python_sdk.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let job = json!({"base_url": server.base_url(), "asks": asks}).to_string();
+    sdk.stdin.take().unwrap().write_all(job.as_bytes()).unwrap();
+    let output = tokio::task::spawn_blocking(move || sdk.wait_with_output()).await.unwrap().unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A body with our tools, strict as the SDK's helper wants them.
+fn body(messages: Value) -> Value {
+    let mut tools = to_value(chat::tools(&toolset()).unwrap()).unwrap();
+    let function = &mut tools[0]["function"];
+    function["strict"] = json!(true);
+    function["parameters"]["additionalProperties"] = json!(false);
+    json!({"model": "scripted", "messages": messages, "tools": tools})
+}
+
+fn user() -> Value {
+    json!({"role": "user", "content": "Go."})
+}
+
+fn two_calls() -> Turn {
+    Turn::calls([("add", json!({"a": 1, "b": 2})), ("add", json!({"a": 3000, "b": 4000}))])
+}
+
+const CALLS: [(&str, &str); 2] = [("add", r#"{"a":1,"b":2}"#), ("add", r#"{"a":3000,"b":4000}"#)];
+
+#[tokio::test]
+async fn the_sdk_reads_whole_and_streamed_answers_alike() {
+    let Some(python) = tool_at("INTEROP_PYTHON") else { return };
+    for (turn, calls, rest) in [
+        (two_calls(), json!(CALLS), json!({"content": null, "refusal": null, "finish_reason": "tool_calls"})),
+        (two_calls().with_text("Let me see."), json!(CALLS), json!({"content": "Let me see.", "finish_reason": "tool_calls"})),
+        (two_calls().with_finish_reason("stop"), json!(CALLS), json!({"finish_reason": "stop"})),
+        (Turn::text("Grüße. 🦀"), json!([]), json!({"content": "Grüße. 🦀", "finish_reason": "stop"})),
+        (Turn::refusal("I will not."), json!([]), json!({"content": null, "refusal": "I will not."})),
+    ] {
+        let server = ScriptedServer::start(vec![turn.clone(); 3]).await.unwrap();
+        let asks = ["whole", "chunks", "helper"].map(|how| json!({"how": how, "body": body(json!([user()]))}));
+        let answers = ask(&python, &server, asks.into()).await;
+        for answer in &answers {
+            assert_eq!(answer["calls"], calls, "{answer}");
+            for (key, value) in rest.as_object().unwrap() {
+                assert_eq!(answer[key], *value, "{key}: {answer}");
+            }
+            assert!(answer["tokens"].as_u64() > Some(0), "{answer}");
+            let ids = answer["ids"].as_array().unwrap();
+            assert!(ids.len() < 2 || ids[0] != ids[1], "{answer}");
+        }
+        assert_eq!(answers[2]["done"], calls, "the helper tells of each call when it is complete");
+    }
+}
+
+#[tokio::test]
+async fn the_sdk_reads_refusals_and_broken_streams_as_the_services_own() {
+    let Some(python) = tool_at("INTEROP_PYTHON") else { return };
+    let server = ScriptedServer::start([
+        Turn::rate_limit(0),
+        Turn::text("Hello."),
+        Turn::error(400, "bad_day", "Not today."),
+        two_calls().with_error_after(4, "server_error", "The model is overloaded."),
+        two_calls().with_cut_after(4),
+        Turn::calls([("add", json!("{\"a\": 1, "))]).with_finish_reason("length"),
+    ]);
+    let server = server.await.unwrap();
+    let ask_so = |how: &str| json!({"how": how, "body": body(json!([user()]))});
+    let misplaced = json!({"how": "whole", "body": body(json!([user(), {"role": "tool", "tool_call_id": "x", "content": "1"}]))});
+    let asks = vec![ask_so("whole"), ask_so("whole"), ask_so("chunks"), ask_so("chunks"), ask_so("helper"), misplaced];
+    let answers = ask(&python, &server, asks).await;
+    assert_eq!(answers[0]["content"], "Hello.", "a rate limit is waited out: {}", answers[0]);
+    let said = |answer: &Value, class: &str, words: &str| {
+        let error = &answer["error"];
+        error[0] == class && error[1].as_str().unwrap().contains(words)
+    };
+    assert!(said(&answers[1], "BadRequestError", "Not today."), "{}", answers[1]);
+    assert!(said(&answers[2], "APIError", "The model is overloaded."), "{}", answers[2]);
+    assert!(answers[3]["error"].is_array(), "{}", answers[3]);
+    assert!(said(&answers[4], "LengthFinishReasonError", ""), "{}", answers[4]);
+    assert!(said(&answers[5], "BadRequestError", "must be a response to a preceeding message"), "{}", answers[5]);
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_through_the_sdk() {
+    let Some(python) = tool_at("INTEROP_PYTHON") else { return };
+    // Ours, with calls that fail, fed back by the SDK.
+    let calls = [("add", json!({"a": 1, "b": 2})), ("add", json!("{\"a\": ")), ("functions.subtract it", json!({}))];
+    let ours = ScriptedServer::start([Turn::calls(calls).with_text("Let me see."), Turn::text("Done.")]).await.unwrap();
+    let mut agent = Agent::new(ours.client().unwrap(), "scripted").tools(Dispatcher::new(toolset()));
+    agent.run("Go.").await.unwrap();
+    let mut history = to_value(agent.messages()).unwrap();
+    history.as_array_mut().unwrap().push(json!({"role": "user", "content": "Sure?"}));
+    // And the SDK's own.
+    let server = ScriptedServer::start([Turn::text("Sure."), two_calls(), Turn::text("Sums.")]).await.unwrap();
+    let asks = vec![json!({"how": "whole", "body": body(history)}), json!({"how": "feed_back", "body": body(json!([user()]))})];
+    let answers = ask(&python, &server, asks).await;
+    let said: Vec<_> = answers.iter().map(|answer| &answer["content"]).collect();
+    assert_eq!(said, ["Sure.", "Sums."], "{answers:?}");
+}
