@@ -1,6 +1,6 @@
 //! The chat completions format: definitions, calls and results, and the bodies they travel in.
 
-mod assemble;
+pub(crate) mod assemble;
 mod convert;
 mod history;
 mod ids;

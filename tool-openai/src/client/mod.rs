@@ -1,20 +1,26 @@
 //! Chat completions over HTTP.
 
+mod endpoint;
 mod refusal;
+mod responses;
 mod retry;
 mod service;
 mod stream;
+
+pub use responses::Responses;
 
 use std::env;
 use std::fmt;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
 use tool_core::serde_json::{self, Value, json};
 
+use self::endpoint::Endpoint;
 use self::refusal::{Refusal, excerpt};
 use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
-use crate::chat::{Completion, Request};
+use crate::chat::{Assembler, Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
 
@@ -119,8 +125,18 @@ impl OpenAi {
         Self { stream_usage, ..self }
     }
 
+    /// The same service by its Responses API, `/responses`.
+    pub fn responses(self) -> Responses {
+        Responses::new(self)
+    }
+}
+
+impl Endpoint for OpenAi {
+    type Assembler = Assembler;
+
     async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
         let mut request = request.clone();
+        request.messages.iter_mut().for_each(crate::responses::forget);
         request.stream = (pace == Pace::Stream).then_some(true);
         if pace == Pace::Stream && self.stream_usage {
             request.extra.entry("stream_options").or_insert_with(|| json!({"include_usage": true}));
@@ -129,11 +145,19 @@ impl OpenAi {
         }
         self.service.post(PATH, &request, pace, &request.model).await
     }
+
+    fn assembler(request: &Request) -> Assembler {
+        Assembler::for_tools(request.tools.iter().map(|tool| &tool.function.name))
+    }
+
+    fn read(body: &[u8]) -> Result<Completion, ModelError> {
+        read(body, "choices")
+    }
 }
 
 impl ChatModel for OpenAi {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
-        Box::pin(async move { read(&self.answer(request, Pace::Whole).await?.rest(Vec::new()).await?) })
+        Box::pin(endpoint::complete(self, request))
     }
 
     /// Asks with `stream: true`. A service that answers whole all the same is read too.
@@ -148,11 +172,11 @@ impl fmt::Debug for OpenAi {
     }
 }
 
-/// A whole answer that came with a success.
-fn read(body: &[u8]) -> Result<Completion, ModelError> {
+/// A whole answer that came with a success. One without this key may be a refusal.
+fn read<T: DeserializeOwned>(body: &[u8], key: &str) -> Result<T, ModelError> {
     let not_a_completion = |reason: String| ModelError::NotACompletion { reason, body: excerpt(body) };
     let value: Value = serde_json::from_slice(body).map_err(|error| not_a_completion(error.to_string()))?;
-    if value.get("choices").is_none() && value.get("error").is_some_and(|error| !error.is_null()) {
+    if value.get(key).is_none() && value.get("error").is_some_and(|error| !error.is_null()) {
         return Err(Refusal::read(body).into_error(StatusCode::OK, ""));
     }
     serde_json::from_value(value).map_err(|error| not_a_completion(error.to_string()))
@@ -164,9 +188,9 @@ mod tests {
 
     #[test]
     fn a_success_that_is_no_completion_is_an_error() {
-        assert!(matches!(read(b"<html>"), Err(ModelError::NotACompletion { .. })));
-        assert!(matches!(read(br#"{"hello":1}"#), Err(ModelError::NotACompletion { reason, .. }) if reason.contains("choices")));
-        assert!(matches!(read(br#"{"error":{"message":"overloaded"}}"#), Err(ModelError::Status { status: 200, .. })));
+        assert!(matches!(OpenAi::read(b"<html>"), Err(ModelError::NotACompletion { .. })));
+        assert!(matches!(OpenAi::read(br#"{"hello":1}"#), Err(ModelError::NotACompletion { reason, .. }) if reason.contains("choices")));
+        assert!(matches!(OpenAi::read(br#"{"error":{"message":"overloaded"}}"#), Err(ModelError::Status { status: 200, .. })));
     }
 
     #[test]

@@ -2,41 +2,41 @@
 
 use futures_util::stream::try_unfold;
 
+use super::endpoint::{Assemble, Endpoint};
 use super::service::{Answer, Pace};
-use super::{OpenAi, read};
-use crate::chat::{Assembler, Request};
+use crate::chat::Request;
 use crate::error::ModelError;
 use crate::model::{ModelEvent, ModelStream};
 
-pub(super) fn stream<'a>(client: &'a OpenAi, request: &'a Request) -> ModelStream<'a> {
+pub(super) fn stream<'a, E: Endpoint>(client: &'a E, request: &'a Request) -> ModelStream<'a> {
     Box::pin(try_unfold(Stage::Asking(client, request), next))
 }
 
-enum Stage<'a> {
-    Asking(&'a OpenAi, &'a Request),
-    Reading(Box<Reading>),
+enum Stage<'a, E: Endpoint> {
+    Asking(&'a E, &'a Request),
+    Reading(Box<Reading<E::Assembler>>),
     Over,
 }
 
-struct Reading {
+struct Reading<A> {
     answer: Answer,
-    assembler: Assembler,
+    assembler: A,
     /// Told by the assembler, not yet by us.
     events: std::vec::IntoIter<ModelEvent>,
     is_over: bool,
 }
 
-async fn next(mut stage: Stage<'_>) -> Result<Option<(ModelEvent, Stage<'_>)>, ModelError> {
+async fn next<E: Endpoint>(mut stage: Stage<'_, E>) -> Result<Option<(ModelEvent, Stage<'_, E>)>, ModelError> {
     loop {
         stage = match stage {
             Stage::Asking(client, request) => {
                 let mut answer = client.answer(request, Pace::Stream).await?;
                 let beginning = beginning(&mut answer).await?;
                 if is_whole(&beginning) {
-                    let completion = read(&answer.rest(beginning).await?)?;
+                    let completion = E::read(&answer.rest(beginning).await?)?;
                     return Ok(Some((ModelEvent::Finished(completion), Stage::Over)));
                 }
-                let mut assembler = Assembler::for_tools(request.tools.iter().map(|tool| &tool.function.name));
+                let mut assembler = E::assembler(request);
                 let events = assembler.push_bytes(&beginning)?.into_iter();
                 Stage::Reading(Box::new(Reading { answer, assembler, events, is_over: false }))
             }
@@ -55,7 +55,7 @@ async fn next(mut stage: Stage<'_>) -> Result<Option<(ModelEvent, Stage<'_>)>, M
     }
 }
 
-impl Reading {
+impl<A: Assemble> Reading<A> {
     async fn read_on(&mut self) -> Result<(), ModelError> {
         // Some services keep the connection open after the end.
         let part = if self.assembler.is_done() { None } else { self.answer.part().await? };

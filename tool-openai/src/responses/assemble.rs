@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use serde::de::IgnoredAny;
 use tool_core::serde_json::{self, Map, Value};
 
-use super::completion::{failure, numbered};
+use super::completion::numbered;
 use super::wire::{Item, Response};
+use crate::chat::assemble::failure;
 use crate::error::ModelError;
 use crate::model::ModelEvent;
 use crate::sse::{Event, Sse};
@@ -126,13 +128,22 @@ impl Assembler {
         self.response.is_some()
     }
 
+    /// The stream is over: what is known only now. To be called once, before [`finish`](Self::finish), by whoever needs each event.
+    ///
+    /// # Errors
+    /// As for [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a blank line.
+    pub fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
+        let mut events = self.sse.finish()?;
+        events.retain(|event| event.event == "error" || serde_json::from_str::<IgnoredAny>(&event.data).is_ok()); // else it is cut
+        self.push_all(events)
+    }
+
     /// The response, when all events are in.
     ///
     /// # Errors
     /// [`ModelError::Interrupted`] if the last event is missing, with what has arrived. As for [`push`](Self::push) else.
     pub fn finish(mut self) -> Result<Response, ModelError> {
-        let events = self.sse.finish()?;
-        self.push_all(events)?;
+        self.close()?;
         match self.response {
             Some(response) => Ok(response),
             None => {
@@ -149,9 +160,10 @@ impl Assembler {
                 continue;
             }
             match serde_json::from_str(&data) {
-                Ok(value) => told.extend(self.push(value)?),
-                Err(_) if event == "error" => return Err(failure(Some(&data.into()), None)),
-                Err(error) => return Err(broken(format!("an event of the stream is no JSON: {error}"))),
+                Ok(Value::Object(value)) if event != "error" => told.extend(self.push(Value::Object(value))?),
+                Err(error) if event != "error" => return Err(broken(format!("an event of the stream is no JSON: {error}"))),
+                Ok(_) if event != "error" => {}
+                _ => return Err(failure::of_event(&data)),
             }
         }
         Ok(told)
@@ -177,11 +189,8 @@ impl Assembler {
             "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
                 self.over(&kind, event.remove("response").unwrap_or_default(), told)
             }
-            "error" => Err(failure(event.get("error").filter(|error| !error.is_null()).or(Some(&Value::Object(event.clone()))), None)),
-            _ => match event.get("error") {
-                Some(error) if !error.is_null() => Err(failure(Some(error), None)),
-                _ => Ok(()),
-            },
+            "error" => Err(failure::of_event(&Value::Object(std::mem::take(event)).to_string())),
+            _ => event.remove("error").and_then(failure::of_value).map_or(Ok(()), Err),
         }
     }
 

@@ -4,6 +4,7 @@ use tool_core::serde_json::{Map, Value};
 
 use super::wire::{Item, Response, Usage};
 use crate::chat::{self, AssistantMessage, Choice, Completion, ToolCall};
+use crate::chat::assemble::failure;
 use crate::error::ModelError;
 
 /// Where a message keeps the items it was made of, so that they can be sent back.
@@ -72,9 +73,12 @@ impl Response {
     }
 
     /// A response that the service did not finish is no answer, however it arrived.
-    pub(super) fn check(self) -> Result<Self, ModelError> {
+    pub(crate) fn check(self) -> Result<Self, ModelError> {
         match self.status.as_deref() {
-            Some("failed" | "cancelled") => Err(failure(self.error.as_ref(), self.status.as_deref())),
+            Some("failed" | "cancelled") => {
+                let silent = || failure::of_event(&format!("the response has the status `{}`", self.status.unwrap_or_default()));
+                Err(self.error.and_then(failure::of_value).unwrap_or_else(silent))
+            }
             Some(status @ ("queued" | "in_progress")) => Err(ModelError::NotACompletion {
                 reason: format!("its status is `{status}`; ask without `background`"),
                 body: String::new(),
@@ -84,18 +88,20 @@ impl Response {
     }
 }
 
+/// Takes out of a message what is for the Responses API alone.
+#[cfg(feature = "http")]
+pub(crate) fn forget(message: &mut chat::Message) {
+    if let chat::Message::Assistant(message) = message {
+        message.extra.remove(OUTPUT);
+        message.tool_calls.iter_mut().for_each(|call| drop(call.extra.remove(ITEM)));
+    }
+}
+
 /// The call of the item at this place of the output, which it notes.
 pub(super) fn numbered(item: &Item, place: usize) -> Option<ToolCall> {
     let mut call = item.tool_call()?;
     call.extra.insert(ITEM.to_owned(), place.into());
     Some(call)
-}
-
-/// What the service says of its own failure: `{"code", "message"}`, or as near as it gets.
-pub(super) fn failure(error: Option<&Value>, otherwise: Option<&str>) -> ModelError {
-    let text = |key: &str| error.and_then(|error| error.get(key)).and_then(Value::as_str);
-    let message = text("message").or_else(|| error.and_then(Value::as_str)).or(otherwise).unwrap_or("no reason is given").to_owned();
-    ModelError::BrokenOff { code: text("code").map(str::to_owned), message, failed_generation: None }
 }
 
 impl Usage {

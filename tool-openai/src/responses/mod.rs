@@ -1,8 +1,8 @@
 //! The Responses API: the same definitions, calls and results as in [`chat`](crate::chat), in its flat shapes.
 //!
 //! [`tools`] offers a tool set, [`Response::read`] reads what the model asks for, [`items`] and [`outputs`] are what the next
-//! request tells it, and an [`Assembler`] reads a stream. [`OpenAi::responses`](crate::OpenAi::responses) is all of it behind the
-//! [`ChatModel`](crate::ChatModel) of the agent, whose history serves both APIs.
+//! request tells it, and an [`Assembler`] reads a stream. `OpenAi::responses` is all of it as a
+//! [`ChatModel`](crate::ChatModel) for the agent, whose history serves both APIs.
 
 mod assemble;
 mod completion;
@@ -14,6 +14,10 @@ mod tools;
 mod wire;
 
 pub use assemble::{Assembler, MAX_ITEMS, MAX_RESPONSE_BYTES};
+#[cfg(feature = "http")]
+pub use crate::client::Responses;
+#[cfg(feature = "http")]
+pub(crate) use completion::forget;
 pub use outputs::{items, outputs};
 pub use tools::{tool_choice, tools};
 pub use wire::{Item, Request, Response, Tool, Usage};

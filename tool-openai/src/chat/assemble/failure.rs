@@ -5,7 +5,7 @@ use tool_core::serde_json::{Value, from_str};
 use crate::error::ModelError;
 
 /// An `error` that says something.
-pub(super) fn of_value(error: Value) -> Option<ModelError> {
+pub(crate) fn of_value(error: Value) -> Option<ModelError> {
     let text = |value: Option<&Value>| match value {
         Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
         Some(Value::Number(number)) => Some(number.to_string()),
@@ -26,7 +26,7 @@ pub(super) fn of_value(error: Value) -> Option<ModelError> {
 }
 
 /// The data of `event: error`: an object that has an `error`, the error itself, or plain words.
-pub(super) fn of_event(data: &str) -> ModelError {
+pub(crate) fn of_event(data: &str) -> ModelError {
     let error = match from_str(data) {
         Ok(Value::Object(mut members)) => members.remove("error").and_then(of_value).or_else(|| of_value(Value::Object(members))),
         Ok(value) => of_value(value),

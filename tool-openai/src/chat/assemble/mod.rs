@@ -10,7 +10,7 @@ mod calls;
 mod choice;
 mod content;
 mod entry;
-mod failure;
+pub(crate) mod failure;
 mod merge;
 mod scan;
 #[cfg(test)]

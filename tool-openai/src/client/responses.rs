@@ -1,0 +1,93 @@
+//! The Responses API over HTTP.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::endpoint::{Endpoint, complete};
+use super::service::{Answer, Pace};
+use super::stream::stream;
+use super::{OpenAi, read};
+use crate::chat::{Completion, Request};
+use crate::error::ModelError;
+use crate::model::{ChatModel, ModelFuture, ModelStream};
+use crate::responses::{self, Assembler, Response};
+
+/// A service that speaks the Responses API over HTTP, as a model for the [`Agent`](crate::Agent).
+///
+/// Made by [`OpenAi::responses`], with the settings made there. [`responses::Request`] says what becomes of a chat request, and
+/// [`Response::into_completion`] what becomes of the answer. The agent's history keeps what the model made, its reasoning
+/// among it, and each request sends it back as it came; the same history goes to chat completions without it.
+///
+/// Models that do not reason refuse to be asked for encrypted reasoning: they are asked again without, and remembered.
+///
+/// ```no_run
+/// // `no_run`: asks a real service.
+/// use tool_openai::{Agent, OpenAi};
+///
+/// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut agent = Agent::new(OpenAi::from_env()?.responses(), "gpt-5").parameter("reasoning_effort", "low");
+/// println!("{}", agent.run("What is 2 + 3?").await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Responses {
+    client: OpenAi,
+    /// Models that have no encrypted reasoning.
+    plain: Arc<Mutex<HashSet<String>>>,
+}
+
+const PATH: &str = "responses";
+
+impl Responses {
+    pub(super) fn new(client: OpenAi) -> Self {
+        Self { client, plain: Arc::default() }
+    }
+
+    fn plain<T>(&self, look: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+        look(&mut self.plain.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Endpoint for Responses {
+    type Assembler = Assembler;
+
+    async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
+        let mut body = responses::Request::from(request);
+        body.stream = (pace == Pace::Stream).then_some(true);
+        let asked_by_us = body.extra.contains_key("include") && !request.extra.contains_key("include");
+        if asked_by_us && self.plain(|plain| plain.contains(&body.model)) {
+            body.extra.remove("include");
+        }
+        match self.client.service.post(PATH, &body, pace, &body.model).await {
+            Err(error) if asked_by_us && is_about_encryption(&error) && body.extra.remove("include").is_some() => {
+                self.plain(|plain| plain.insert(body.model.clone()));
+                self.client.service.post(PATH, &body, pace, &body.model).await
+            }
+            answer => answer,
+        }
+    }
+
+    fn assembler(_: &Request) -> Assembler {
+        Assembler::new()
+    }
+
+    fn read(body: &[u8]) -> Result<Completion, ModelError> {
+        Ok(read::<Response>(body, "output")?.check()?.into_completion())
+    }
+}
+
+/// `Encrypted content is not supported with this model.`
+fn is_about_encryption(error: &ModelError) -> bool {
+    matches!(error, ModelError::Status { status: 400, message, .. } if message.to_ascii_lowercase().contains("encrypted content"))
+}
+
+impl ChatModel for Responses {
+    fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
+        Box::pin(complete(self, request))
+    }
+
+    fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
+        stream(self, request)
+    }
+}
