@@ -3,8 +3,8 @@
 use tool_core::serde_json::{Map, Value};
 
 use super::wire::{Item, Response, Usage};
-use crate::chat::{self, AssistantMessage, Choice, Completion, ToolCall};
 use crate::chat::assemble::failure;
+use crate::chat::{self, AssistantMessage, Choice, Completion, ToolCall};
 use crate::error::ModelError;
 
 /// Where a message keeps the items it was made of, so that they can be sent back.

@@ -13,9 +13,9 @@ mod outputs;
 mod tools;
 mod wire;
 
-pub use assemble::{Assembler, MAX_ITEMS, MAX_RESPONSE_BYTES};
 #[cfg(feature = "http")]
 pub use crate::client::Responses;
+pub use assemble::{Assembler, MAX_ITEMS, MAX_RESPONSE_BYTES};
 #[cfg(feature = "http")]
 pub(crate) use completion::forget;
 pub use outputs::{items, outputs};

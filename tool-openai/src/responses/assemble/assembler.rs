@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use serde::de::IgnoredAny;
 use tool_core::serde_json::{self, Map, Value};
 
-use super::completion::numbered;
-use super::wire::{Item, Response};
+use super::slot::{Slot, is_same, unfinished};
 use crate::chat::assemble::failure;
 use crate::error::ModelError;
 use crate::model::ModelEvent;
+use crate::responses::completion::numbered;
+use crate::responses::wire::{Item, Response};
 use crate::sse::{Event, Sse};
 
 /// The most bytes of text and arguments that one response may have.
@@ -63,18 +64,6 @@ pub struct Assembler {
     speaking: Option<usize>,
     bytes_left: usize,
     response: Option<Response>,
-}
-
-/// One item.
-#[derive(Debug)]
-struct Slot {
-    item: Item,
-    /// Of a call: how many calls stand before it.
-    call: Option<usize>,
-    /// What was told of its text, or of its arguments.
-    text: String,
-    refusal: String,
-    done: bool,
 }
 
 impl Default for Assembler {
@@ -325,37 +314,6 @@ impl Assembler {
     fn is_account(&self, output: &[Item]) -> bool {
         let agrees = |(slot, item): (&Slot, &Item)| is_same(&slot.item, item) && (!slot.done || slot.item.tool_call() == item.tool_call());
         output.len() >= self.slots.len() && self.slots.iter().zip(output).all(agrees)
-    }
-}
-
-/// Whether two accounts are of one item. Its `id` may change on the way.
-fn is_same(one: &Item, other: &Item) -> bool {
-    let agree = |key: &str| one.str(key).is_empty() || other.str(key).is_empty() || one.str(key) == other.str(key);
-    one.kind() == other.kind() && agree("call_id") && agree("name")
-}
-
-/// The items as far as they came.
-fn unfinished(slots: Vec<Slot>) -> Vec<Item> {
-    slots.into_iter().map(Slot::into_item).collect()
-}
-
-impl Slot {
-    fn into_item(self) -> Item {
-        let Self { mut item, text, refusal, done, .. } = self;
-        if done {
-            return item;
-        }
-        let part = |kind: &str, key: &str, text: String| Value::from_iter([("type", Value::from(kind)), (key, text.into())]);
-        let (key, value) = match item.kind() {
-            "function_call" => ("arguments", text.into()),
-            "custom_tool_call" => ("input", text.into()),
-            "message" if refusal.is_empty() => ("content", Value::Array(vec![part("output_text", "text", text)])),
-            "message" => ("content", Value::Array(vec![part("refusal", "refusal", refusal)])),
-            _ => return item,
-        };
-        item.0.insert(key.to_owned(), value);
-        item.0.insert("status".to_owned(), "incomplete".into());
-        item
     }
 }
 

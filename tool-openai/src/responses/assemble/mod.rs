@@ -1,0 +1,8 @@
+//! Puts a response together from the events of a stream.
+
+mod assembler;
+mod slot;
+#[cfg(test)]
+mod tests;
+
+pub use assembler::{Assembler, MAX_ITEMS, MAX_RESPONSE_BYTES};
