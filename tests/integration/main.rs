@@ -30,6 +30,7 @@ mod peers;
 mod policy;
 mod real_time;
 mod registration;
+mod responses;
 mod retries;
 mod rogue_layers;
 mod runtime;
