@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, from_value, json, to_value};
 use tokio::time::{Instant, sleep};
 use tool_core::{CallContext, Dispatcher, ErrorCode, ToolError, tool, tools};
-use tool_openai::chat::{Completion, Message, Request, ToolCall};
+use tool_openai::chat::{Completion, Message, Request, ToolCall, ToolChoice};
 use tool_openai::{Agent, AgentError, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream, StartPolicy};
 
 /// What a scripted model does next.
@@ -415,4 +415,17 @@ async fn a_fatal_error_of_an_early_call_ends_the_run_when_the_message_is_over() 
     assert!(matches!(&error, AgentError::Fatal { tool, .. } if tool == "give_up"), "{error:?}");
     assert_eq!(noted(&diary), [], "what had not started does not");
     assert_eq!(agent.messages().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_choice_of_tool_is_for_the_first_message_only() {
+    let (dispatcher, _) = clinic();
+    let model = Scripted::new([calls(&[look("a")], 0), says("Done."), says("Again.")]);
+    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).tool_choice(ToolChoice::Required).parallel_tool_calls(true);
+    agent.run("Go.").await.unwrap();
+    agent.run("Go on.").await.unwrap();
+    let requests = model.requests.lock().unwrap();
+    let choices: Vec<_> = requests.iter().map(|request| to_value(request).unwrap()["tool_choice"].clone()).collect();
+    assert_eq!(choices, [json!("required"), Value::Null, json!("required")]);
+    assert!(requests.iter().all(|request| request.parallel_tool_calls == Some(true)));
 }

@@ -89,6 +89,9 @@ pub enum AgentError {
     /// The tools cannot be offered to the service.
     #[error("the tools cannot be offered")]
     Tools(#[from] crate::chat::InvalidTools),
+    /// The choice of tools names one that is not on offer.
+    #[error("the choice of tools cannot be made")]
+    ToolChoice(#[from] crate::chat::InvalidToolChoice),
     /// The model refused to answer. Its refusal is in the history.
     #[error("the model refused: {refusal}")]
     Refused {

@@ -7,8 +7,10 @@ pub mod chat;
 mod client;
 mod error;
 mod model;
+mod profile;
 pub mod responses;
 mod sse;
+mod strict;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -17,6 +19,7 @@ pub use agent::{Agent, AgentEvent, AgentStream, Reply, StartPolicy};
 pub use client::OpenAi;
 pub use error::{AgentError, ModelError};
 pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
+pub use profile::Profile;
 
 /// The front page of the repository, so that its code is compiled too.
 #[cfg(doctest)]

@@ -8,6 +8,7 @@ use futures_core::Stream;
 
 use crate::chat::{Completion, Request, ToolCall};
 use crate::error::ModelError;
+use crate::profile::Profile;
 
 /// The future of one completion.
 pub type ModelFuture<'a> = Pin<Box<dyn Future<Output = Result<Completion, ModelError>> + Send + 'a>>;
@@ -85,6 +86,11 @@ pub trait ChatModel: Send + Sync {
     /// Asks for the next message of the conversation.
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a>;
 
+    /// What the service takes, where services differ: what every one does, unless it is known to take more.
+    fn profile(&self) -> Profile {
+        Profile::portable()
+    }
+
     /// As [`complete`](Self::complete), told while it is written. All at once, where the model cannot do better.
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
         whole(self.complete(request))
@@ -114,6 +120,10 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
         (**self).complete(request)
     }
 
+    fn profile(&self) -> Profile {
+        (**self).profile()
+    }
+
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
         (**self).stream(request)
     }
@@ -122,6 +132,10 @@ impl<M: ChatModel + ?Sized> ChatModel for Arc<M> {
 impl<M: ChatModel + ?Sized> ChatModel for Box<M> {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
         (**self).complete(request)
+    }
+
+    fn profile(&self) -> Profile {
+        (**self).profile()
     }
 
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {

@@ -36,11 +36,11 @@ pub(super) struct Heard {
 }
 
 impl<'a> Answering<'a> {
-    pub(super) fn new(dispatcher: &'a Dispatcher, turn: usize, start: StartPolicy) -> Self {
+    pub(super) fn new(dispatcher: &'a Dispatcher, reader: Reader<'a>, start: StartPolicy) -> Self {
         Self {
             dispatcher,
             start,
-            reader: Reader::new(dispatcher.tools(), turn),
+            reader,
             running: dispatcher.turn(),
             waiting: BTreeMap::new(),
             early: Vec::new(),

@@ -12,8 +12,9 @@ use std::sync::PoisonError;
 use tool_core::serde_json::{Map, Value};
 use tool_core::{Dispatcher, Event, ToolSet};
 
-use crate::chat::{self, HistoryRepair, Message, Usage};
+use crate::chat::{self, HistoryRepair, Message, ToolChoice, Usage};
 use crate::model::ChatModel;
+use crate::profile::Profile;
 
 pub use event::{AgentEvent, Reply, StartPolicy};
 pub use stream::AgentStream;
@@ -51,6 +52,8 @@ pub struct Agent {
     model_name: String,
     system: Option<String>,
     encourage_parallel: bool,
+    profile: Option<Profile>,
+    tool_choice: Option<ToolChoice>,
     parallel_tool_calls: Option<bool>,
     extra: Map<String, Value>,
     dispatcher: Dispatcher,
@@ -105,6 +108,8 @@ impl Agent {
             model_name: model_name.into(),
             system: None,
             encourage_parallel: false,
+            profile: None,
+            tool_choice: None,
             parallel_tool_calls: None,
             extra: Map::new(),
             dispatcher: Dispatcher::new(ToolSet::default()),
@@ -140,6 +145,19 @@ impl Agent {
     #[must_use]
     pub fn max_turns(self, turns: u32) -> Self {
         Self { max_turns: turns.max(1), ..self }
+    }
+
+    /// Sets what the service is known to take; what [`ChatModel::profile`] says, unless set.
+    #[must_use]
+    pub fn profile(self, profile: Profile) -> Self {
+        Self { profile: Some(profile), ..self }
+    }
+
+    /// Sets what the model may or must call in its first message of a run. In later ones it chooses freely: one that has to call
+    /// a tool each time never answers.
+    #[must_use]
+    pub fn tool_choice(self, choice: ToolChoice) -> Self {
+        Self { tool_choice: Some(choice), ..self }
     }
 
     /// Says whether the model may ask for several calls in one message. Not said unless set: some models refuse the key.

@@ -10,9 +10,10 @@ use tool_core::{Event, ToolError, ToolResult, Turn};
 use super::message::{Answering, Heard};
 use super::stream::Queue;
 use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy, Stop};
-use crate::chat::{self, AssistantMessage, Choice, Completion, Message, Request, Tool, Usage};
+use crate::chat::{self, AssistantMessage, Choice, Completion, Message, Reader, Request, Tool, Usage};
 use crate::error::{AgentError, ModelError};
 use crate::model::{ModelEvent, whole};
+use crate::profile::Profile;
 
 const PARALLEL_GUIDANCE: &str = "When you need several pieces of information and none of them depends on another, ask for all of them at \
 once: put all of those tool calls into one message. Make a later call only when it needs the result of an earlier one.";
@@ -55,7 +56,7 @@ impl Agent {
             let repairs = std::mem::take(&mut self.repairs);
             self.events.tell(AgentEvent::HistoryRepaired(repairs));
         }
-        let tools = chat::tools(self.dispatcher.tools())?;
+        let tools = chat::tools_for(self.dispatcher.tools(), &self.service_profile())?;
         let mut usage = Usage::default();
         for turn in 1..=self.max_turns {
             let request = self.request(turn, &tools)?;
@@ -70,7 +71,8 @@ impl Agent {
     async fn turn(&mut self, turn: u32, request: &Request, streamed: bool, usage: &mut Usage) -> Result<Option<Said>, AgentError> {
         self.events.tell(AgentEvent::Asking { turn });
         let dispatcher = self.dispatcher.clone();
-        let mut answering = Answering::new(&dispatcher, self.messages.len(), self.start);
+        let reader = Reader::new(dispatcher.tools(), self.messages.len()).profile(&self.service_profile());
+        let mut answering = Answering::new(&dispatcher, reader, self.start);
         let completion = match self.hear(request, streamed, &mut answering).await {
             Ok(completion) => completion,
             Err(end) => {
@@ -183,19 +185,24 @@ impl Agent {
         self.events.tell(AgentEvent::Results(results.to_vec()));
     }
 
-    fn request(&self, _turn: u32, tools: &[Tool]) -> Result<Request, AgentError> {
-        let offered = !tools.is_empty();
-        let guidance = (self.encourage_parallel && offered).then_some(PARALLEL_GUIDANCE);
+    fn service_profile(&self) -> Profile {
+        self.profile.clone().unwrap_or_else(|| self.model.profile())
+    }
+
+    fn request(&self, turn: u32, tools: &[Tool]) -> Result<Request, AgentError> {
+        let guidance = (self.encourage_parallel && !tools.is_empty()).then_some(PARALLEL_GUIDANCE);
         let instructions: Vec<&str> = self.system.as_deref().into_iter().chain(guidance).collect();
         let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
         let request = Request {
             model: self.model_name.clone(),
             messages: system.into_iter().chain(self.messages.iter().cloned()).collect(),
             tools: tools.to_vec(),
-            parallel_tool_calls: self.parallel_tool_calls.filter(|_| offered),
+            tool_choice: self.tool_choice.clone().filter(|_| turn == 1),
+            parallel_tool_calls: self.parallel_tool_calls,
             stream: None,
             extra: self.extra.clone(),
         };
+        request.check_tool_choice()?;
         Ok(request)
     }
 }

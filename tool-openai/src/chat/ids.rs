@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
+use crate::profile::Profile;
+
 /// Gives each call of a message an id of its own.
 #[derive(Clone, Debug)]
 pub(super) struct Ids {
     turn: usize,
+    profile: Profile,
     taken: HashSet<String>,
     calls: usize,
     /// The first number that no invented id had yet.
@@ -15,7 +18,12 @@ pub(super) struct Ids {
 impl Ids {
     /// The same `turn` gives the same ids; no two messages of a conversation should share one.
     pub(super) fn new(turn: usize) -> Self {
-        Self { turn, taken: HashSet::new(), calls: 0, free: 0 }
+        Self { turn, profile: Profile::default(), taken: HashSet::new(), calls: 0, free: 0 }
+    }
+
+    /// Invents ids of the form that the service demands.
+    pub(super) fn for_profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
     }
 
     /// Takes the id of the next call. If it is empty or taken, another is invented and the one given is returned.
@@ -29,13 +37,11 @@ impl Ids {
         given
     }
 
-    /// An id by turn and position, unless the server gave just that one to another call. At most 40 characters, of letters,
-    /// digits and `_`.
+    /// An id by turn and position, unless the server gave just that one to another call.
     fn invent(&mut self) -> String {
-        let turn = self.turn % 1_000_000_000_000;
         let mut number = self.calls.max(self.free);
         loop {
-            let id = format!("call_{turn:012}{number:012}");
+            let id = self.profile.invented_id(self.turn, number);
             number += 1;
             if !self.taken.contains(&id) {
                 self.free = number;

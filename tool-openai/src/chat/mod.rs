@@ -2,20 +2,27 @@
 
 pub(crate) mod assemble;
 mod convert;
+mod custom;
 mod history;
 mod ids;
+mod minimal;
+mod nulls;
 mod read;
+mod tool_choice;
 mod tools;
 pub(crate) mod wire;
 
 pub use crate::arguments::Repair;
+#[doc(no_inline)]
+pub use crate::strict::{NotStrict, Obstacle};
 pub use assemble::{Assembler, MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
 pub use convert::tool_messages;
+pub use custom::{TextFormat, custom};
 pub use history::{HistoryChange, HistoryRepair, repair};
+pub use nulls::without_nulls;
 pub use read::{ReadCall, Reader, Reading};
-#[cfg(feature = "testing")]
-pub(crate) use tools::array_without_items;
-pub use tools::{InvalidTools, tools};
+pub use tool_choice::{InvalidToolChoice, ToolChoice, ToolName};
+pub use tools::{InvalidTools, Strictness, Warning, strictness, tools, tools_for};
 pub use wire::{
     AssistantMessage, Choice, Completion, CustomCall, CustomDefinition, FunctionCall, FunctionDefinition, Message, Request, TextMessage,
     Tool, ToolCall, ToolMessage, Usage,

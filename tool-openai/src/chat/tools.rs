@@ -1,88 +1,213 @@
 //! Definitions to the `tools` array of a request.
 
-use tool_core::serde_json::{Map, Value};
+use tool_core::serde_json::{Map, Value, json};
 use tool_core::{ToolDefinition, ToolSet};
 
+use super::minimal::{leave_out_widest_bounds, tidy};
 use super::wire::{FunctionDefinition, Tool};
+use crate::Profile;
+use crate::strict::{NotStrict, Strict, strict};
 
 /// The most tools a service takes in one request.
 const MOST_TOOLS: usize = 128;
 
-/// The `tools` array of a request: the definitions in declaration order, in as few bytes as say the same.
-///
-/// Shape: of tools that check their arguments themselves, `additionalProperties: false` is left out at the root, and so are the
-/// bounds of 64-bit integers: a service that does not enforce the schema makes nothing of them, and they cost tokens in every
-/// request. The same set gives the same bytes in every run.
+/// The longest description that every service takes, in characters.
+const LONGEST_DESCRIPTION: usize = 1024;
+
+/// The `tools` array of a request to api.openai.com: the definitions in declaration order, as [`tools_for`] writes them for
+/// [`Profile::openai`].
 ///
 /// # Errors
-/// There are more tools than services accept, or one has parameters that are no object, or an array without `items`.
+/// As for [`tools_for`].
 ///
 /// ```
 /// use tool_core::{tool, tools};
 ///
-/// /// Add two numbers.
+/// /// Find a patient.
 /// #[tool]
-/// fn add(a: i64, b: i64) -> i64 {
-///     a.wrapping_add(b)
+/// fn find(name: &str, limit: Option<u8>) -> String {
+///     format!("{name}, at most {limit:?}")
 /// }
 ///
-/// let tools = tool_openai::chat::tools(&tools![add])?;
+/// let tools = tool_openai::chat::tools(&tools![find])?;
 /// assert_eq!(
 ///     tool_core::serde_json::to_value(&tools)?,
 ///     tool_core::serde_json::json!([{"type": "function", "function": {
-///         "name": "add",
-///         "description": "Add two numbers.",
+///         "name": "find",
+///         "description": "Find a patient.",
 ///         "parameters": {
 ///             "type": "object",
-///             "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
-///             "required": ["a", "b"],
+///             "properties": {"name": {"type": "string"}, "limit": {"type": ["integer", "null"], "minimum": 0, "maximum": 255}},
+///             "required": ["name", "limit"],
+///             "additionalProperties": false,
 ///         },
+///         "strict": true,
 ///     }}]),
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
+    tools_for(tools, &Profile::default())
+}
+
+/// The `tools` array of a request to a service of that profile.
+///
+/// Shape: each tool is held to its schema by the service, `strict: true`, where the schema can be carried over without loss.
+/// Then every property is required, and one that is optional may be `null` for absent. The others are offered without
+/// `strict`; [`strictness`] tells which, and why. In these, what tells a model nothing is left out, and of tools that check
+/// their arguments themselves also `additionalProperties: false` at the root and the bounds of 64-bit integers. The same set
+/// gives the same bytes in every run.
+///
+/// # Errors
+/// There are more tools than services accept; one has parameters that are no plain object; or one that must be strict,
+/// `#[tool(strict)]`, cannot be.
+pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidTools> {
     if tools.len() > MOST_TOOLS {
         return Err(InvalidTools::TooMany { count: tools.len() });
     }
-    tools.definitions().map(tool).collect()
+    tools.definitions().map(|definition| tool(definition, profile)).collect()
 }
 
-fn tool(definition: &ToolDefinition) -> Result<Tool, InvalidTools> {
-    let mut parameters = definition.parameters().clone();
+fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidTools> {
     definition.check()?;
-    if let Some(path) = array_without_items(&parameters, &mut Vec::new()) {
-        return Err(InvalidTools::ArrayWithoutItems { tool: definition.name().to_owned(), path: path.join(".") });
-    }
-    if let Some(root) = parameters.as_object_mut().filter(|_| definition.checks_arguments()) {
-        root.remove("additionalProperties");
-        leave_out_widest_bounds(&mut parameters);
-    }
+    let (parameters, is_strict) = match carried(definition, profile) {
+        Some(Ok(strict)) => (strict.schema, Some(true)),
+        Some(Err(reason)) if definition.behavior().strict => {
+            return Err(InvalidTools::NotStrict { tool: definition.name().to_owned(), reason: Box::new(reason) });
+        }
+        Some(Err(_)) | None => (minimal(definition), None),
+    };
     let function = FunctionDefinition {
         name: definition.name().to_owned(),
         description: definition.description().to_owned(),
         parameters: Some(parameters),
-        strict: None,
+        strict: is_strict,
         extra: Map::new(),
     };
     Ok(Tool { r#type: "function".to_owned(), function, custom: None, extra: Map::new() })
 }
 
-/// Removes the bounds of 64-bit integers.
-fn leave_out_widest_bounds(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            object.retain(|key, limit| match key.as_str() {
-                "minimum" => limit.as_i64().is_none_or(|limit| limit > i64::MIN + 1024),
-                "maximum" => *limit != i64::MAX && *limit != u64::MAX,
-                _ => true,
-            });
-            let schemas = object.iter_mut().filter(|(key, _)| !["const", "default", "enum"].contains(&key.as_str()));
-            schemas.for_each(|(_, schema)| leave_out_widest_bounds(schema));
+/// The schema that the service can enforce, or why there is none; nothing if it enforces none at all.
+fn carried(definition: &ToolDefinition, profile: &Profile) -> Option<Result<Strict, NotStrict>> {
+    profile.is_strict().then(|| {
+        let mut parameters = definition.parameters().clone();
+        if definition.checks_arguments() {
+            leave_out_widest_bounds(&mut parameters);
         }
-        Value::Array(values) => values.iter_mut().for_each(leave_out_widest_bounds),
-        _ => {}
+        strict(&parameters, profile)
+    })
+}
+
+fn minimal(definition: &ToolDefinition) -> Value {
+    let mut parameters = definition.parameters().clone();
+    tidy(&mut parameters);
+    if let Some(root) = parameters.as_object_mut() {
+        if definition.checks_arguments() {
+            root.remove("additionalProperties");
+        }
+        root.entry("properties").or_insert_with(|| json!({}));
     }
+    if definition.checks_arguments() {
+        leave_out_widest_bounds(&mut parameters);
+    }
+    parameters
+}
+
+/// How [`tools_for`] offers each tool to a service of that profile, in declaration order: held to its schema, or why not.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use tool_core::{tool, tools};
+/// use tool_openai::{Profile, chat};
+///
+/// /// Set tags.
+/// #[tool]
+/// fn tag(tags: BTreeMap<String, String>) -> usize {
+///     tags.len()
+/// }
+///
+/// let report = chat::strictness(&tools![tag], &Profile::openai());
+/// assert_eq!(
+///     report[0].to_string(),
+///     "tool `tag` is not strict: parameter `tags` is a map with keys of any name; take a list of entries, or list the names in \
+///      `properties`"
+/// );
+/// ```
+pub fn strictness(tools: &ToolSet, profile: &Profile) -> Vec<Strictness> {
+    let of = |definition: &ToolDefinition| {
+        let (is_strict, reason, same_first_key) = match carried(definition, profile) {
+            Some(Ok(strict)) => (true, None, strict.same_first_key),
+            Some(Err(reason)) => (false, Some(reason), None),
+            None => (false, None, None),
+        };
+        let mut warnings: Vec<Warning> = Vec::new();
+        let characters = definition.description().chars().count();
+        if characters > LONGEST_DESCRIPTION {
+            warnings.push(Warning::LongDescription { characters });
+        }
+        warnings.extend(same_first_key.map(|(path, property)| Warning::SameFirstKey { path, property }));
+        Strictness { tool: definition.name().to_owned(), is_strict, reason, warnings }
+    };
+    tools.definitions().map(of).collect()
+}
+
+/// How a tool is offered: part of what [`strictness`] reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strictness {
+    tool: String,
+    is_strict: bool,
+    reason: Option<NotStrict>,
+    warnings: Vec<Warning>,
+}
+
+impl Strictness {
+    /// The tool's name.
+    pub fn tool(&self) -> &str {
+        &self.tool
+    }
+
+    /// Whether it is offered with `strict: true`.
+    pub fn is_strict(&self) -> bool {
+        self.is_strict
+    }
+
+    /// Why it is not. None if it is, and if the profile sends no `strict` at all.
+    pub fn reason(&self) -> Option<&NotStrict> {
+        self.reason.as_ref()
+    }
+
+    /// What some services are known to refuse, though this one takes it.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+}
+
+impl std::fmt::Display for Strictness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "tool `{}` is {}strict", self.tool, if self.is_strict { "" } else { "not " })?;
+        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
+        self.warnings.iter().try_for_each(|warning| write!(f, "; {warning}"))
+    }
+}
+
+/// What some services are known to refuse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// A long description. It is sent whole all the same.
+    #[error("its description has {characters} characters, and some services take {LONGEST_DESCRIPTION}")]
+    LongDescription {
+        /// How many it has.
+        characters: usize,
+    },
+    /// Forms that begin with the same property.
+    #[error("the forms at `{path}` begin with the same property `{property}`, and some services cannot tell them apart")]
+    SameFirstKey {
+        /// Where in the strict schema.
+        path: String,
+        /// The property.
+        property: String,
+    },
 }
 
 /// Tools that no service would accept.
@@ -98,71 +223,23 @@ pub enum InvalidTools {
     /// Services accept parameters only as a plain object.
     #[error(transparent)]
     Definition(#[from] tool_core::InvalidDefinition),
-    /// Services refuse an array that does not say what is in it, and the whole request with it.
-    #[error("the parameters of tool `{tool}` have an array without `items` at `{path}`; write `\"items\": {{}}` for any")]
-    ArrayWithoutItems {
+    /// A tool that must be strict and cannot be.
+    #[error("tool `{tool}` must be strict, but {reason}; or do without `strict`")]
+    NotStrict {
         /// The tool.
         tool: String,
-        /// Where in its schema.
-        path: String,
+        /// What in its parameters stands in the way, and where.
+        reason: Box<NotStrict>,
+    },
+    /// A tool that cannot be offered as one that takes free text.
+    #[error("tool `{tool}` cannot take free text: {mend}")]
+    NotText {
+        /// The tool.
+        tool: String,
+        /// What it would have to be.
+        mend: &'static str,
     },
 }
 
-/// The path of the first array schema that has no `items`.
-pub(crate) fn array_without_items(schema: &Value, path: &mut Vec<String>) -> Option<Vec<String>> {
-    let object = schema.as_object()?;
-    let is_array = match object.get("type") {
-        Some(Value::String(name)) => name == "array",
-        Some(Value::Array(names)) => names.iter().any(|name| name == "array"),
-        _ => false,
-    };
-    if is_array && !object.contains_key("items") {
-        return Some(path.clone());
-    }
-    let named = ["properties", "$defs"].into_iter().flat_map(|key| {
-        let entries = object.get(key).and_then(Value::as_object).into_iter().flatten();
-        entries.map(move |(name, schema)| (vec![key.to_owned(), name.clone()], schema))
-    });
-    let listed = ["anyOf", "allOf", "oneOf", "prefixItems"].into_iter().flat_map(|key| {
-        let entries = object.get(key).and_then(Value::as_array).into_iter().flatten().enumerate();
-        entries.map(move |(position, schema)| (vec![key.to_owned(), position.to_string()], schema))
-    });
-    let single = ["items", "additionalProperties"].into_iter().filter_map(|key| Some((vec![key.to_owned()], object.get(key)?)));
-    named.chain(listed).chain(single).find_map(|(steps, schema)| {
-        let depth = path.len();
-        path.extend(steps);
-        let found = array_without_items(schema, path);
-        path.truncate(depth);
-        found
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tool_core::serde_json::json;
-
-    #[test]
-    fn what_a_service_would_refuse_is_named_before_it_is_sent() {
-        let dynamic = |name: String, items: Value| {
-            let parameters = json!({"type": "object", "properties": {"rows": items}, "additionalProperties": false});
-            tool_core::DynamicTool::new(name, "", parameters, |_| async { Ok::<_, String>(()) }).unwrap()
-        };
-        let bare = ToolSet::<()>::default().with_tool(dynamic("bare".into(), json!({"type": "array"}))).unwrap();
-        let path = "properties.rows".to_owned();
-        assert_eq!(tools(&bare).unwrap_err(), InvalidTools::ArrayWithoutItems { tool: "bare".into(), path });
-
-        let many = (0..129).fold(ToolSet::<()>::default(), |set, n| {
-            set.with_tool(dynamic(format!("t{n}"), json!({"type": "array", "items": {}}))).unwrap()
-        });
-        assert_eq!(tools(&many).unwrap_err(), InvalidTools::TooMany { count: 129 });
-    }
-
-    #[test]
-    fn a_tool_that_does_not_check_its_arguments_keeps_its_schema() {
-        let parameters = json!({"type": "object", "properties": {}, "additionalProperties": false});
-        let tool = tool_core::DynamicTool::new("t", "", parameters.clone(), |_| async { Ok::<_, String>(()) }).unwrap();
-        let offered = tools(&ToolSet::<()>::default().with_tool(tool).unwrap()).unwrap();
-        assert_eq!(offered[0].function.parameters, Some(parameters));
-    }
-}
+mod tests;

@@ -23,6 +23,7 @@ use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
 use crate::chat::{Assembler, Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
+use crate::profile::Profile;
 
 /// A service that speaks chat completions over HTTP: OpenAI, or whatever is at the base URL.
 ///
@@ -158,6 +159,18 @@ impl Endpoint for OpenAi {
 impl ChatModel for OpenAi {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
         Box::pin(endpoint::complete(self, request))
+    }
+
+    /// By the host: what OpenAI, Azure, Gemini and Mistral are known to take, and what every service does.
+    fn profile(&self) -> Profile {
+        match self.service.host() {
+            "api.openai.com" => Profile::openai(),
+            // It enforces no schema beside parallel calls.
+            host if host.ends_with(".azure.com") => Profile::azure().without_strict(),
+            "generativelanguage.googleapis.com" => Profile::portable().without_strict(),
+            "api.mistral.ai" => Profile::portable().with_short_ids(),
+            _ => Profile::portable(),
+        }
     }
 
     /// Asks with `stream: true`. A service that answers whole all the same is read too.

@@ -10,6 +10,7 @@ use super::{OpenAi, read};
 use crate::chat::{Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
+use crate::profile::Profile;
 use crate::responses::{self, Assembler, Response};
 
 /// A service that speaks the Responses API over HTTP, as a model for the [`Agent`](crate::Agent).
@@ -85,6 +86,10 @@ fn is_about_encryption(error: &ModelError) -> bool {
 impl ChatModel for Responses {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
         Box::pin(complete(self, request))
+    }
+
+    fn profile(&self) -> Profile {
+        self.client.profile()
     }
 
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {

@@ -52,6 +52,10 @@ impl Service {
         Ok(Self { http: http(&base)?, base, headers: HeaderMap::new(), timeout: TIMEOUT, retries: RETRIES })
     }
 
+    pub(crate) fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
     pub(crate) fn with_base_url(self, base_url: &str) -> Result<Self, ModelError> {
         let base = parse(base_url)?;
         Ok(Self { http: http(&base)?, base, ..self })

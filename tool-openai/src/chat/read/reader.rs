@@ -8,6 +8,8 @@ use super::super::ids::Ids;
 use super::super::wire::{CustomCall, FunctionCall, ToolCall};
 use super::{names, wrapper};
 use crate::arguments::{self, Arguments, Repair};
+use crate::profile::Profile;
+use crate::strict::drop_nulls;
 
 /// Reads the calls of one message, one after another: what runs, and what the history keeps.
 ///
@@ -72,6 +74,12 @@ impl<'a> Reader<'a> {
     /// A reader of one message. No two messages of a conversation should have the same `turn`: invented ids are made of it.
     pub fn new(tools: &'a ToolSet, turn: usize) -> Self {
         Self { tools, split: false, ids: Ids::new(turn) }
+    }
+
+    /// Invents ids of the form that the service demands.
+    #[must_use]
+    pub fn profile(self, profile: &Profile) -> Self {
+        Self { ids: self.ids.for_profile(profile.clone()), ..self }
     }
 
     /// Whether several different objects in the arguments of one call make several calls. Unless set, such a call is
@@ -165,7 +173,7 @@ impl<'a> Reader<'a> {
         wire.extra.remove("index");
         repairs.extend(self.ids.take(&mut wire.id).map(|given| Repair::Id { given }));
         let schema = self.tools.definition(&name).map(|tool| tool.parameters());
-        let arguments = schema.and_then(|schema| without_nulls(&arguments, schema)).unwrap_or(arguments);
+        let arguments = schema.and_then(|schema| drop_nulls(&arguments, schema)).unwrap_or(arguments);
         ReadCall { call: tool_core::ToolCall::new(&wire.id, name, arguments), wire, repairs, truncated }
     }
 }
@@ -187,9 +195,4 @@ fn takes_text(schema: &Value) -> bool {
 
 fn nameless() -> ToolCall {
     ToolCall { id: String::new(), r#type: "function".to_owned(), function: FunctionCall::default(), custom: None, extra: Map::new() }
-}
-
-/// The arguments without the `null`s by which strict mode says that an optional parameter is absent; `None` if there are none.
-fn without_nulls(_arguments: &str, _schema: &Value) -> Option<String> {
-    None
 }

@@ -3,7 +3,6 @@
 use tool_core::serde_json::{Map, Value};
 
 use super::{Checked, empty_array, known_keys, missing, name, refuse, refuse_with, wrong_type};
-use crate::chat::array_without_items;
 
 pub(super) fn check(body: &Map<String, Value>) -> Checked {
     let tools = match body.get("tools") {
@@ -77,6 +76,35 @@ fn custom(path: &str, custom: &Value) -> Checked {
         }
         (_, None) => missing(&format!("{path}.type")),
     }
+}
+
+/// The path of the first array schema that has no `items`.
+fn array_without_items(schema: &Value, path: &mut Vec<String>) -> Option<Vec<String>> {
+    let object = schema.as_object()?;
+    let is_array = match object.get("type") {
+        Some(Value::String(name)) => name == "array",
+        Some(Value::Array(names)) => names.iter().any(|name| name == "array"),
+        _ => false,
+    };
+    if is_array && !object.contains_key("items") {
+        return Some(path.clone());
+    }
+    let named = ["properties", "$defs"].into_iter().flat_map(|key| {
+        let entries = object.get(key).and_then(Value::as_object).into_iter().flatten();
+        entries.map(move |(name, schema)| (vec![key.to_owned(), name.clone()], schema))
+    });
+    let listed = ["anyOf", "allOf", "oneOf", "prefixItems"].into_iter().flat_map(|key| {
+        let entries = object.get(key).and_then(Value::as_array).into_iter().flatten().enumerate();
+        entries.map(move |(position, schema)| (vec![key.to_owned(), position.to_string()], schema))
+    });
+    let single = ["items", "additionalProperties"].into_iter().filter_map(|key| Some((vec![key.to_owned()], object.get(key)?)));
+    named.chain(listed).chain(single).find_map(|(steps, schema)| {
+        let depth = path.len();
+        path.extend(steps);
+        let found = array_without_items(schema, path);
+        path.truncate(depth);
+        found
+    })
 }
 
 #[cfg(test)]

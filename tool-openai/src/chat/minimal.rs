@@ -1,0 +1,80 @@
+//! Schemas that no service enforces: in few bytes, and in words that every service takes.
+
+use tool_core::serde_json::{Map, Value, json};
+
+use crate::strict::each_subschema;
+
+/// How deep a schema is followed; deeper down it stays as it is.
+const DEEPEST: usize = 128;
+
+/// Brings a schema into a form that every service takes: `anyOf` in place of `oneOf`, lists always with `items`; and without
+/// what tells a model nothing: `$schema`, `title`, the `format` of numbers.
+pub(super) fn tidy(schema: &mut Value) {
+    tidy_at(schema, 0);
+}
+
+fn tidy_at(schema: &mut Value, depth: usize) {
+    let Some(object) = schema.as_object_mut().filter(|_| depth < DEEPEST) else { return };
+    for keyword in ["$schema", "title"] {
+        object.shift_remove(keyword);
+    }
+    if has_type(object, &["integer", "number"]) && !has_type(object, &["string"]) {
+        object.shift_remove("format");
+    }
+    if let Some(branches) = object.shift_remove("oneOf") {
+        match object.contains_key("anyOf") {
+            false => drop(object.insert("anyOf".to_owned(), branches)),
+            true => {
+                if let Some(all) = object.entry("allOf").or_insert_with(|| json!([])).as_array_mut() {
+                    all.push(json!({ "anyOf": branches }));
+                }
+            }
+        }
+    }
+    if has_type(object, &["array"]) {
+        give_items(object);
+    }
+    each_subschema(object, &mut |schema| tidy_at(schema, depth + 1));
+}
+
+fn has_type(object: &Map<String, Value>, names: &[&str]) -> bool {
+    match object.get("type") {
+        Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).any(|name| names.contains(&name)),
+        Some(name) => name.as_str().is_some_and(|name| names.contains(&name)),
+        None => false,
+    }
+}
+
+/// Input:  `{"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]}`
+/// Output: `{…, "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}`
+fn give_items(object: &mut Map<String, Value>) {
+    if let Some(places @ Value::Array(_)) = object.get("items").cloned() {
+        object.insert("prefixItems".to_owned(), places); // as it was called before 2020
+        object.shift_remove("items");
+    } else if object.get("items").is_some_and(Value::is_object) {
+        return;
+    }
+    let items = match object.get("prefixItems").and_then(Value::as_array).map(Vec::as_slice) {
+        Some([first, rest @ ..]) if rest.iter().all(|place| place == first) => first.clone(),
+        Some(places @ [_, ..]) => json!({ "anyOf": places }),
+        _ => json!({}),
+    };
+    object.insert("items".to_owned(), items);
+}
+
+/// Removes the bounds of 64-bit integers.
+pub(super) fn leave_out_widest_bounds(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            object.retain(|key, limit| match key.as_str() {
+                "minimum" => limit.as_i64().is_none_or(|limit| limit > i64::MIN + 1024),
+                "maximum" => *limit != i64::MAX && *limit != u64::MAX,
+                _ => true,
+            });
+            let schemas = object.iter_mut().filter(|(key, _)| !["const", "default", "enum"].contains(&key.as_str()));
+            schemas.for_each(|(_, schema)| leave_out_widest_bounds(schema));
+        }
+        Value::Array(values) => values.iter_mut().for_each(leave_out_widest_bounds),
+        _ => {}
+    }
+}

@@ -1,0 +1,125 @@
+//! What a service takes, where services differ.
+
+use crate::strict::Limits;
+
+/// What a service takes, where services differ: which schemas it can enforce, and how the ids of calls look.
+///
+/// [`chat::tools_for`](crate::chat::tools_for) offers tools in the form that a profile asks for;
+/// [`chat::tools`](crate::chat::tools) in that of [`Profile::openai`], which is also the default.
+///
+/// ```
+/// use tool_core::{tool, tools};
+/// use tool_openai::{Profile, chat};
+///
+/// /// Find a patient.
+/// #[tool]
+/// fn find(name: &str, limit: Option<u8>) -> String {
+///     format!("{name}, at most {limit:?}")
+/// }
+///
+/// let enforced = chat::tools_for(&tools![find], &Profile::openai())?;
+/// assert_eq!(enforced[0].function.strict, Some(true));
+/// let plain = chat::tools_for(&tools![find], &Profile::openai().without_strict())?;
+/// assert_eq!(plain[0].function.strict, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    strict: bool,
+    pub(crate) constraints: bool,
+    pub(crate) lengths: bool,
+    /// Whether to keep to what every strict service takes, where api.openai.com takes more than it documents.
+    pub(crate) cautious: bool,
+    pub(crate) same_first_key: bool,
+    pub(crate) limits: Limits,
+    short_ids: bool,
+}
+
+impl Profile {
+    /// api.openai.com: `strict` with 5 000 properties in 10 levels, bounds of numbers and lists included.
+    pub fn openai() -> Self {
+        let limits = Limits { properties: 5_000, levels: 10, characters: 120_000, values: 1_000, characters_of_one: 15_000 };
+        Self { strict: true, constraints: true, lengths: false, cautious: false, same_first_key: true, limits, short_ids: false }
+    }
+
+    /// Azure: `strict` without any bounds, patterns or formats, with 100 properties in 5 levels. What cannot be enforced is
+    /// said in the descriptions.
+    ///
+    /// Azure does not enforce schemas beside parallel calls. To have both, do without:
+    /// `Profile::azure().without_strict()`; or send `parallel_tool_calls: false`.
+    pub fn azure() -> Self {
+        let limits = Limits { properties: 100, levels: 5, characters: 15_000, values: 500, characters_of_one: 7_500 };
+        Self { constraints: false, same_first_key: false, limits, ..Self::openai() }
+    }
+
+    /// Any service that knows `strict`: only what all of them take.
+    pub fn portable() -> Self {
+        Self { cautious: true, same_first_key: false, ..Self::openai() }
+    }
+
+    /// Sends no `strict`, and schemas in the fewest bytes: for services that do not know the key, or refuse it.
+    #[must_use]
+    pub fn without_strict(self) -> Self {
+        Self { strict: false, ..self }
+    }
+
+    /// Keeps `minLength` and `maxLength` in strict schemas. api.openai.com takes them, though it does not say so; others
+    /// refuse the whole request. Without this, they are said in the descriptions.
+    #[must_use]
+    pub fn with_lengths(self) -> Self {
+        Self { lengths: true, ..self }
+    }
+
+    /// Invents ids of exactly nine letters and digits, as Mistral demands them.
+    #[must_use]
+    pub fn with_short_ids(self) -> Self {
+        Self { short_ids: true, ..self }
+    }
+
+    /// Whether tools are offered with `strict`, where their schemas allow it.
+    pub fn is_strict(&self) -> bool {
+        self.strict
+    }
+
+    /// An id for a call that has none, or one that is taken: the same for the same place. Shape: `call_` and 24 digits, or
+    /// nine letters and digits. `turn` and `position` are the place of the call in the conversation and in its message.
+    pub fn invented_id(&self, turn: usize, position: usize) -> String {
+        if self.short_ids {
+            return digits(turn, 5) + &digits(position, 4);
+        }
+        format!("call_{:012}{:012}", turn % 1_000_000_000_000, position % 1_000_000_000_000)
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self::openai()
+    }
+}
+
+/// The last `count` digits of a number to the base of 36.
+fn digits(mut number: usize, count: usize) -> String {
+    let mut digits = vec![b'0'; count];
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdefghijklmnopqrstuvwxyz"[number % 36];
+        number /= 36;
+    }
+    digits.into_iter().map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invented_ids_have_the_form_that_the_service_demands() {
+        let (long, short) = (Profile::openai(), Profile::openai().with_short_ids());
+        assert_eq!(long.invented_id(2, 11), "call_000000000002000000000011");
+        assert_eq!(short.invented_id(2, 37), "000020011");
+        for (turn, position) in [(0, 0), (usize::MAX, usize::MAX)] {
+            assert_eq!(long.invented_id(turn, position).len(), 29);
+            let id = short.invented_id(turn, position);
+            assert!(id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric()), "{id}");
+        }
+    }
+}

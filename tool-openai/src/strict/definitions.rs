@@ -1,0 +1,71 @@
+//! What references refer to: each thing once, under a name that every service takes.
+
+use serde_json::Value;
+
+use super::schema::{Object, target};
+
+#[derive(Default)]
+pub(super) struct Definitions {
+    found: Vec<Definition>,
+}
+
+struct Definition {
+    /// Where in the original: the address of the schema that is referred to, since there is more than one way to write it.
+    original: *const Value,
+    name: String,
+    /// Empty as long as it is being rewritten.
+    schema: Object,
+}
+
+impl Definitions {
+    /// The place of what a reference refers to, and whether it is seen for the first time.
+    pub(super) fn place(&mut self, root: &Value, pointer: &str) -> (usize, bool) {
+        let original = target(root, pointer).map_or(std::ptr::null(), std::ptr::from_ref);
+        if let Some(place) = self.found.iter().position(|known| known.original == original) {
+            return (place, false);
+        }
+        let name = self.unused(&legal_name(root, pointer));
+        self.found.push(Definition { original, name, schema: Object::new() });
+        (self.found.len() - 1, true)
+    }
+
+    pub(super) fn set(&mut self, place: usize, schema: Object) {
+        if let Some(definition) = self.found.get_mut(place) {
+            definition.schema = schema;
+        }
+    }
+
+    pub(super) fn reference(&self, place: usize) -> String {
+        self.found.get(place).map(|definition| format!("#/$defs/{}", definition.name)).unwrap_or_default()
+    }
+
+    /// All that were referred to, in the order of the original.
+    pub(super) fn in_order(self, root: &Value) -> Object {
+        let named = ["$defs", "definitions"].into_iter().flat_map(|key| root.get(key).and_then(Value::as_object).into_iter().flatten());
+        let order: std::collections::HashMap<*const Value, usize> =
+            named.enumerate().map(|(position, (_, schema))| (std::ptr::from_ref(schema), position)).collect();
+        let mut found = self.found;
+        found.sort_by_key(|definition| order.get(&definition.original).copied().unwrap_or(usize::MAX));
+        found.into_iter().map(|definition| (definition.name, definition.schema.into())).collect()
+    }
+
+    fn unused(&self, name: &str) -> String {
+        let taken = |name: &str| self.found.iter().any(|known| known.name == name);
+        if !taken(name) {
+            return name.to_owned();
+        }
+        (2..).map(|number| format!("{name}_{number}")).find(|name| !taken(name)).unwrap_or_default()
+    }
+}
+
+/// A name of plain letters. What stands in `$defs` keeps its own, if it is one.
+fn legal_name(root: &Value, pointer: &str) -> String {
+    let plain = |name: &str| name.chars().map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' }).collect::<String>();
+    let pointer = percent_encoding::percent_decode_str(pointer).decode_utf8_lossy();
+    let named = ["#/$defs/", "#/definitions/"].iter().find_map(|prefix| pointer.strip_prefix(prefix));
+    let name = match named.filter(|_| root.is_object()) {
+        Some(name) => name.replace("~1", "/").replace("~0", "~"),
+        None => pointer.trim_start_matches("#/").to_owned(),
+    };
+    plain(&name)
+}

@@ -1,0 +1,275 @@
+//! `null` for what was left out: what a model that is held to a strict schema has to write.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::schema::{Object, allows_null, implied_type};
+
+/// How deep arguments are looked into; deeper down they stay as they are.
+const DEEPEST: usize = 64;
+
+/// How many schemas may be compared with values; after that, the rest stays as it is.
+const MOST_STEPS: usize = 200_000;
+
+/// The arguments without the properties that are `null` where the schema, as it was before it became strict, neither requires
+/// them nor allows `null`. None if there are none, or the text is not one JSON object. What is kept keeps its text.
+pub(crate) fn drop_nulls(arguments: &str, schema: &Value) -> Option<String> {
+    if !arguments.contains("null") {
+        return None;
+    }
+    let Node::Object(members) = Node::parse(serde_json::from_str(arguments).ok()?, 0) else { return None };
+    let mut walk = Walk { root: schema, steps: MOST_STEPS, depth: 0 };
+    walk.object(&members, &[schema])
+}
+
+/// A JSON value, its scalars as they are written.
+enum Node<'a> {
+    Object(Vec<(String, &'a RawValue, Node<'a>)>),
+    Array(Vec<(&'a RawValue, Node<'a>)>),
+    Scalar(Value),
+    /// Too deep down to be looked into.
+    Deep,
+}
+
+type Members<'a> = [(String, &'a RawValue, Node<'a>)];
+
+impl<'a> Node<'a> {
+    fn parse(text: &'a RawValue, depth: usize) -> Self {
+        let parsed = match text.get().as_bytes().first() {
+            Some(b'{' | b'[') if depth >= DEEPEST => None,
+            Some(b'{') => serde_json::from_str(text.get()).ok().map(|Entries(entries)| {
+                let node = |(name, value): (String, &'a RawValue)| (name, value, Self::parse(value, depth + 1));
+                Self::Object(entries.into_iter().map(node).collect())
+            }),
+            Some(b'[') => serde_json::from_str(text.get())
+                .ok()
+                .map(|items: Vec<&'a RawValue>| Self::Array(items.into_iter().map(|item| (item, Self::parse(item, depth + 1))).collect())),
+            _ => serde_json::from_str(text.get()).ok().map(Self::Scalar),
+        };
+        parsed.unwrap_or(Self::Deep)
+    }
+
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Scalar(Value::Null))
+    }
+}
+
+/// The members of an object, in the order and as often as they are written.
+struct Entries<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> serde::Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
+    }
+}
+
+/// Whether the same value fits another schema.
+type Again<'f, 's> = &'f dyn Fn(&mut Walk<'s>, &'s Value) -> bool;
+
+/// Goes through arguments and schema side by side.
+struct Walk<'s> {
+    root: &'s Value,
+    steps: usize,
+    depth: usize,
+}
+
+impl<'s> Walk<'s> {
+    /// The new text of a value that all of the schemas describe, if it changes.
+    fn value(&mut self, node: &Node<'_>, schemas: &[&'s Value]) -> Option<String> {
+        match node {
+            Node::Object(members) => self.object(members, schemas),
+            Node::Array(items) => self.array(items, schemas),
+            Node::Scalar(_) | Node::Deep => None,
+        }
+    }
+
+    fn object(&mut self, members: &Members<'_>, schemas: &[&'s Value]) -> Option<String> {
+        let parts = self.parts(|walk, schema| walk.fits_object(members, schema), schemas);
+        let mut changed = false;
+        let mut kept: Vec<String> = Vec::with_capacity(members.len());
+        for (name, text, node) in members {
+            let described = described(&parts, name);
+            if node.is_null() && self.means_absent(&parts, name, &described) {
+                changed = true;
+                continue;
+            }
+            let value = self.value(node, &described);
+            changed |= value.is_some();
+            kept.push(format!("{}:{}", Value::from(name.as_str()), value.as_deref().unwrap_or(text.get())));
+        }
+        changed.then(|| format!("{{{}}}", kept.join(",")))
+    }
+
+    fn array(&mut self, items: &[(&RawValue, Node<'_>)], schemas: &[&'s Value]) -> Option<String> {
+        let parts = self.parts(|walk, schema| walk.fits_array(items, schema), schemas);
+        let mut changed = false;
+        let mut kept: Vec<String> = Vec::with_capacity(items.len());
+        for (place, (text, node)) in items.iter().enumerate() {
+            let described: Vec<&Value> = parts.iter().filter_map(|part| item(part, place)).collect();
+            let value = self.value(node, &described);
+            changed |= value.is_some();
+            kept.push(value.unwrap_or_else(|| text.get().to_owned()));
+        }
+        changed.then(|| format!("[{}]", kept.join(",")))
+    }
+
+    /// Whether a property that is `null` stands for one that was left out.
+    fn means_absent(&mut self, parts: &[&'s Object], name: &str, described: &[&'s Value]) -> bool {
+        let required = |part: &&Object| part.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|n| n == name));
+        let root = self.root;
+        !parts.iter().any(required)
+            && !described.is_empty()
+            && !described.iter().all(|schema| allows_null(root, schema, &mut self.steps))
+            && self.steps > 0
+    }
+
+    /// The plain schemas that describe a value together: through references and `allOf`, and of several branches the first that
+    /// fits.
+    fn parts(&mut self, fits: impl Fn(&mut Self, &'s Value) -> bool + Copy, schemas: &[&'s Value]) -> Vec<&'s Object> {
+        let (mut parts, mut unread) = (Vec::new(), schemas.to_vec());
+        while let Some(schema) = unread.pop() {
+            let (Some(object), true) = (schema.as_object(), self.step()) else { continue };
+            parts.push(object);
+            unread.extend(object.get("$ref").and_then(Value::as_str).and_then(|reference| super::target(self.root, reference)));
+            unread.extend(object.get("allOf").and_then(Value::as_array).into_iter().flatten());
+            for branches in ["anyOf", "oneOf"].iter().filter_map(|key| object.get(*key)?.as_array()) {
+                unread.extend(branches.iter().find(|branch| fits(self, branch)));
+            }
+        }
+        parts
+    }
+
+    /// Whether a value is one that the schema takes, once the properties that stand for nothing are gone.
+    fn fits(&mut self, node: &Node<'_>, schema: &'s Value) -> bool {
+        match node {
+            Node::Object(members) => self.fits_object(members, schema),
+            Node::Array(items) => self.fits_array(items, schema),
+            Node::Scalar(value) => self.fits_itself(schema, type_of(value), Some(value), &|walk, schema| walk.fits(node, schema)),
+            Node::Deep => true,
+        }
+    }
+
+    fn fits_object(&mut self, members: &Members<'_>, schema: &'s Value) -> bool {
+        let again = |walk: &mut Self, schema: &'s Value| walk.fits_object(members, schema);
+        if !self.fits_itself(schema, "object", None, &again) {
+            return false;
+        }
+        let Some(object) = schema.as_object() else { return true };
+        let given = |name: &Value| members.iter().any(|(given, ..)| name == given);
+        let required = object.get("required").and_then(Value::as_array);
+        required.into_iter().flatten().all(given)
+            && members.iter().all(|(name, _, node)| {
+                let described = described(&[object], name);
+                if node.is_null() && self.means_absent(&[object], name, &described) {
+                    return true;
+                }
+                let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
+                (!closed || !described.is_empty()) && described.into_iter().all(|schema| self.fits(node, schema))
+            })
+    }
+
+    fn fits_array(&mut self, items: &[(&RawValue, Node<'_>)], schema: &'s Value) -> bool {
+        let again = |walk: &mut Self, schema: &'s Value| walk.fits_array(items, schema);
+        if !self.fits_itself(schema, "array", None, &again) {
+            return false;
+        }
+        let Some(object) = schema.as_object() else { return true };
+        let count = |keyword: &str| object.get(keyword).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+        count("minItems").is_none_or(|least| items.len() >= least)
+            && count("maxItems").is_none_or(|most| items.len() <= most)
+            && items.iter().enumerate().all(|(place, (_, node))| item(object, place).is_none_or(|schema| self.fits(node, schema)))
+    }
+
+    /// Whether the type, the constants and the parts of a schema fit; not what is inside the value.
+    fn fits_itself(&mut self, schema: &'s Value, name: &str, value: Option<&Value>, again: Again<'_, 's>) -> bool {
+        if !self.step() || self.depth >= 2 * DEEPEST {
+            return false;
+        }
+        self.depth += 1;
+        let fits = self.fits_shallow(schema, name, value, again);
+        self.depth -= 1;
+        fits
+    }
+
+    fn fits_shallow(&mut self, schema: &'s Value, name: &str, value: Option<&Value>, again: Again<'_, 's>) -> bool {
+        let Some(object) = schema.as_object() else { return *schema != false };
+        let is = |named: &str| named == name || named == "number" && name == "integer" || named == "integer" && is_whole(value);
+        let of_type = match object.get("type") {
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(is),
+            Some(named) => named.as_str().is_some_and(is),
+            None => implied_type(object).is_none_or(is),
+        };
+        let nullable = name == "null" && object.get("nullable") == Some(&Value::Bool(true));
+        let equal = |listed: &Value| value.is_none_or(|value| value == listed);
+        let (root, branches) = (self.root, |key: &str| object.get(key).and_then(Value::as_array));
+        let listed = branches("enum");
+        (of_type || nullable)
+            && object.get("const").is_none_or(equal)
+            && listed.is_none_or(|values| values.iter().any(equal))
+            && object.get("$ref").and_then(Value::as_str).is_none_or(|reference| {
+                let schema = super::target(root, reference);
+                schema.is_some_and(|schema| again(self, schema))
+            })
+            && branches("allOf").into_iter().flatten().all(|part| again(self, part))
+            && ["anyOf", "oneOf"].into_iter().filter_map(branches).all(|branches| branches.iter().any(|branch| again(self, branch)))
+    }
+
+    fn step(&mut self) -> bool {
+        self.steps = self.steps.saturating_sub(1);
+        self.steps > 0
+    }
+}
+
+/// How each of the parts describes a property.
+fn described<'s>(parts: &[&'s Object], name: &str) -> Vec<&'s Value> {
+    let of = |part: &&'s Object| {
+        let listed = part.get("properties").and_then(Value::as_object).and_then(|listed| listed.get(name));
+        listed.or_else(|| part.get("additionalProperties").filter(|more| more.is_object()))
+    };
+    parts.iter().filter_map(of).collect()
+}
+
+/// How a list describes one of its items.
+fn item(list: &Object, place: usize) -> Option<&Value> {
+    let rest = match (list.get("prefixItems").or(list.get("items")), list.get("prefixItems")) {
+        (Some(Value::Array(places)), _) if place < places.len() => return places.get(place),
+        (Some(Value::Array(_)), None) => list.get("additionalItems"),
+        _ => list.get("items"),
+    };
+    rest.filter(|items| items.is_object() || items.is_boolean())
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// `5.0` is an integer, too.
+fn is_whole(value: Option<&Value>) -> bool {
+    value.and_then(Value::as_f64).is_some_and(|number| number.fract() == 0.0)
+}
