@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tool_core::{Dispatcher, ToolCall, ToolResult};
-use tool_openai::chat;
+use tool_openai::{Profile, chat};
 
 use super::*;
 
@@ -112,15 +112,21 @@ async fn the_run_asks_for_four_tools_in_one_message() {
 #[tokio::test]
 async fn the_definitions_keep_every_description_within_219_tokens() {
     let (dispatcher, _folder) = hospital().await;
-    let tools = serde_json::to_value(chat::tools(dispatcher.tools()).unwrap()).unwrap();
+    let offered = |profile| serde_json::to_value(chat::tools_for(dispatcher.tools(), &profile).unwrap()).unwrap();
+    let tools = offered(Profile::openai().without_strict());
     for tool in tools.as_array().unwrap() {
         assert_ne!(tool["function"]["description"], Value::Null, "{tool}");
         for property in tool["function"]["parameters"]["properties"].as_object().unwrap().values() {
             assert_ne!(property["description"], Value::Null, "{tool}");
         }
     }
-    let tokens = tiktoken_rs::o200k_base().unwrap().encode_ordinary(&tools.to_string()).len();
-    assert!(tokens <= 219, "{tokens} tokens: {tools}");
+    let encoder = tiktoken_rs::o200k_base().unwrap();
+    let tokens = |tools: &Value| encoder.encode_ordinary(&tools.to_string()).len();
+    assert!(tokens(&tools) <= 219, "{} tokens: {tools}", tokens(&tools));
+
+    // What the service enforces has to say more.
+    let enforced = offered(Profile::openai());
+    assert!(tokens(&enforced) <= 261, "{} tokens: {enforced}", tokens(&enforced));
 }
 
 /// The body of an answer, before any type of ours has read it.

@@ -33,7 +33,7 @@ fn unknown_keys_are_kept_where_they_were() {
                     "extra_content": {"google": {"thought_signature": "s"}},
                 }],
             },
-            "finish_reason": "tool_calls", "logprobs": {"content": [1, 2]},
+            "index": 0, "finish_reason": "tool_calls", "logprobs": {"content": [1, 2]},
         }],
     });
     assert_eq!(tool_core::serde_json::to_value(completion).unwrap(), expected);
