@@ -33,7 +33,7 @@ impl Grammar {
     }
 
     /// One string of the language.
-    fn draw(&mut self, random: &mut StdRng) -> String {
+    pub(crate) fn draw(&mut self, random: &mut StdRng) -> String {
         let mut text = Vec::new();
         let calm = random.random_range(8..200); // after this many bytes, prefer what closes things
         self.matcher.reset().unwrap();

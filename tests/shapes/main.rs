@@ -9,5 +9,6 @@ mod draw;
 mod exceptions;
 mod grammar;
 mod lenience;
+mod strict;
 mod tools;
 mod types;

@@ -13,6 +13,9 @@ use crate::Profile;
 /// How deep schemas may be nested, references included; services take far less.
 const DEEPEST: usize = 64;
 
+/// How deep its JSON may be nested, so that it can be read and copied without care.
+const DEEPEST_JSON: usize = 256;
+
 /// How many schemas may be looked at before it is given up.
 const MOST_STEPS: usize = 50_000;
 
@@ -28,15 +31,11 @@ pub(super) type Rewritten = Result<Object, NotStrict>;
 
 /// Rewrites the schema of an arguments object into the strict subset of a service.
 pub(crate) fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStrict> {
-    let mut rewriter = Rewriter {
-        root: schema,
-        profile,
-        steps: MOST_STEPS,
-        depth: 0,
-        path: Vec::new(),
-        definitions: Definitions::default(),
-        inlined: Vec::new(),
-    };
+    if is_deeper(schema, DEEPEST_JSON) {
+        return Err(NotStrict::new(&[], Obstacle::TooComplex));
+    }
+    let mut rewriter =
+        Rewriter { root: schema, profile, steps: MOST_STEPS, depth: 0, path: Vec::new(), definitions: Definitions::default(), inlined: Vec::new() };
     let mut root = rewriter.root()?;
     let definitions = rewriter.definitions.in_order(schema);
     if !definitions.is_empty() {
@@ -45,6 +44,16 @@ pub(crate) fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStr
     let schema = Value::Object(root);
     let same_first_key = limits::check(&schema, profile)?;
     Ok(Strict { schema, same_first_key })
+}
+
+/// Whether values are nested deeper than that; stops looking there.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match (levels.checked_sub(1), value) {
+        (None, _) => true,
+        (Some(left), Value::Object(object)) => object.values().any(|value| is_deeper(value, left)),
+        (Some(left), Value::Array(values)) => values.iter().any(|value| is_deeper(value, left)),
+        (Some(_), _) => false,
+    }
 }
 
 pub(super) struct Rewriter<'s> {

@@ -72,7 +72,7 @@ impl Rewriter<'_> {
         }
         if types.is_empty() {
             match (values, implied_type(schema)) {
-                (Some(values), _) => types.extend(TYPES.into_iter().filter(|name| values.iter().any(|value| is_of(value, name)))),
+                (Some(values), _) => types.extend(TYPES.into_iter().filter(|name| values.iter().any(|value| is_best_as(value, name)))),
                 (None, Some(name)) => types.push(name),
                 (None, None) => return Err(self.because(Obstacle::Untyped)),
             }
@@ -116,10 +116,31 @@ fn is_of(value: &Value, name: &str) -> bool {
     }
 }
 
+/// Whether it is the narrowest type of a value.
+fn is_best_as(value: &Value, name: &str) -> bool {
+    is_of(value, name) && (name != "number" || !is_of(value, "integer"))
+}
+
+/// The bounds in the words of today, and those that a format implies: a value that the schema admits must fit the type.
+///
 /// Input:  `{"minimum": 0, "exclusiveMinimum": true}`, as it was written before draft 6
 /// Output: `{"exclusiveMinimum": 0}`
+/// Input:  `{"type": "integer", "format": "int32"}`
+/// Output: `{…, "minimum": -2147483648, "maximum": 2147483647}`
 fn with_own_bounds(schema: &Object) -> Object {
     let mut schema = schema.clone();
+    let implied = match schema.get("format").and_then(Value::as_str) {
+        Some("int32") => Some((i64::from(i32::MIN), i64::from(i32::MAX))),
+        Some("uint32") => Some((0, i64::from(u32::MAX))),
+        _ => None,
+    };
+    if let Some((least, most)) = implied {
+        for (bound, exclusive, limit) in [("minimum", "exclusiveMinimum", least), ("maximum", "exclusiveMaximum", most)] {
+            if !schema.contains_key(bound) && !schema.contains_key(exclusive) {
+                schema.insert(bound.to_owned(), limit.into());
+            }
+        }
+    }
     for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         let Some(is) = schema.get(exclusive).and_then(Value::as_bool) else { continue };
         schema.shift_remove(exclusive);

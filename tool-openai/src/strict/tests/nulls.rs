@@ -1,0 +1,71 @@
+use super::*;
+use crate::strict::drop_nulls;
+
+fn dropped(arguments: &str, schema: &Value) -> String {
+    drop_nulls(arguments, schema).unwrap_or_else(|| "unchanged".to_owned())
+}
+
+#[test]
+fn what_is_neither_required_nor_nullable_is_dropped() {
+    let schema = json!({"type": "object", "properties": {
+        "a": {"type": "integer"}, "b": {"type": ["integer", "null"]}, "c": {"type": "string"}, "d": {"enum": ["x", null]}, "e": {},
+    }, "required": ["c"]});
+    assert_eq!(dropped(r#"{"a":null,"b":null,"c":null,"d":null,"e":null,"f":null}"#, &schema), r#"{"b":null,"c":null,"d":null,"e":null,"f":null}"#);
+    assert_eq!(dropped(r#"{"b":null,"c":"null"}"#, &schema), "unchanged");
+    assert_eq!(dropped(r#"{"a":null"#, &schema), "unchanged");
+    assert_eq!(dropped("null", &schema), "unchanged");
+    assert_eq!(dropped(r#"{"a":null,"a":1}"#, &schema), r#"{"a":1}"#);
+}
+
+#[test]
+fn the_rest_keeps_its_text() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}, "n": {"type": "number"}, "s": {"type": "string"}, "o": {"type": "object"}}});
+    assert_eq!(
+        dropped(r#"{ "a": null, "n": 123456789012345678901234567890.10, "s": "\u00e9\/", "o": { "x" : 1e400 } }"#, &schema),
+        r#"{"n":123456789012345678901234567890.10,"s":"\u00e9\/","o":{ "x" : 1e400 }}"#
+    );
+}
+
+#[test]
+fn nulls_are_found_through_references_lists_and_maps() {
+    let schema = json!({"type": "object", "properties": {
+        "list": {"type": "array", "items": {"$ref": "#/$defs/V"}},
+        "map": {"type": "object", "additionalProperties": {"$ref": "#/$defs/V"}},
+        "pair": {"type": "array", "prefixItems": [{"type": "null"}, {"$ref": "#/$defs/V"}]},
+        "all": {"allOf": [{"$ref": "#/$defs/V"}, {"properties": {"z": {"type": "string"}}}]},
+        "me": {"$ref": "#"},
+    }, "$defs": {"V": {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}}}}});
+    assert_eq!(dropped(r#"{"list":[{"x":null,"y":1},null]}"#, &schema), r#"{"list":[{"y":1},null]}"#);
+    assert_eq!(dropped(r#"{"map":{"k":{"x":1,"y":null},"l":null}}"#, &schema), r#"{"map":{"k":{"x":1}}}"#);
+    assert_eq!(dropped(r#"{"pair":[null,{"x":null}]}"#, &schema), r#"{"pair":[null,{}]}"#);
+    assert_eq!(dropped(r#"{"all":{"x":null,"z":null}}"#, &schema), r#"{"all":{}}"#);
+    assert_eq!(dropped(r#"{"me":{"me":{"list":null}}}"#, &schema), r#"{"me":{"me":{}}}"#);
+}
+
+#[test]
+fn of_several_forms_the_one_that_fits_decides() {
+    let form = |kind: &str, x: Value| json!({"type": "object", "properties": {"kind": {"const": kind}, "x": x, "y": {"type": "string"}}, "required": ["kind"]});
+    let schema = json!({"type": "object", "properties": {"p": {"oneOf": [
+        form("a", json!({"type": "integer"})), form("b", json!({"type": ["integer", "null"]})), {"type": "null"},
+    ]}}});
+    assert_eq!(dropped(r#"{"p":{"kind":"a","x":null,"y":"z"}}"#, &schema), r#"{"p":{"kind":"a","y":"z"}}"#);
+    assert_eq!(dropped(r#"{"p":{"kind":"b","x":null,"y":null}}"#, &schema), r#"{"p":{"kind":"b","x":null}}"#);
+    assert_eq!(dropped(r#"{"p":null}"#, &schema), "unchanged");
+    assert_eq!(dropped(r#"{"p":{"kind":"c","x":null}}"#, &schema), "unchanged");
+
+    let untagged = json!({"type": "object", "properties": {"p": {"anyOf": [
+        {"type": "object", "properties": {"l": {"type": "integer"}, "r": {"type": "integer"}}, "required": ["l"], "additionalProperties": false},
+        {"type": "object", "properties": {"n": {"type": "string"}}, "additionalProperties": false},
+    ]}}});
+    assert_eq!(dropped(r#"{"p":{"l":1,"r":null}}"#, &untagged), r#"{"p":{"l":1}}"#);
+    assert_eq!(dropped(r#"{"p":{"n":null}}"#, &untagged), r#"{"p":{}}"#);
+}
+
+#[test]
+fn hostile_arguments_are_left_alone() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}, "b": {"type": "string"}}});
+    let deep = format!(r#"{{"b":null,"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(dropped(&deep, &schema).len(), deep.len() - r#""b":null,"#.len());
+    let endless = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}}});
+    dropped(r#"{"a":{"x":null}}"#, &endless);
+}
