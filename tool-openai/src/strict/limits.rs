@@ -27,7 +27,7 @@ pub(crate) struct Limits {
 const MOST_STEPS: usize = 100_000;
 
 /// Checks a schema of the subset as a whole. Returns where forms begin with the same property, if the service takes that.
-pub(super) fn check(schema: &Value, profile: &Profile) -> Result<Option<(String, String)>, NotStrict> {
+pub(crate) fn check(schema: &Value, profile: &Profile) -> Result<Option<(String, String)>, NotStrict> {
     let mut look = Look { root: schema, steps: MOST_STEPS, counts: Counts::default(), same: None, path: Vec::new() };
     look.at(schema)?;
     let levels = look.levels(schema, &mut Vec::new(), &mut HashMap::new())?.0;

@@ -19,6 +19,8 @@ mod shape;
 mod union;
 
 pub(crate) use limits::Limits;
+#[cfg(feature = "testing")]
+pub(crate) use limits::check as check_limits;
 pub(crate) use nulls::drop_nulls;
 pub use reason::{NotStrict, Obstacle};
 pub(crate) use rewrite::{Strict, strict};

@@ -34,8 +34,15 @@ pub(crate) fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStr
     if is_deeper(schema, DEEPEST_JSON) {
         return Err(NotStrict::new(&[], Obstacle::TooComplex));
     }
-    let mut rewriter =
-        Rewriter { root: schema, profile, steps: MOST_STEPS, depth: 0, path: Vec::new(), definitions: Definitions::default(), inlined: Vec::new() };
+    let mut rewriter = Rewriter {
+        root: schema,
+        profile,
+        steps: MOST_STEPS,
+        depth: 0,
+        path: Vec::new(),
+        definitions: Definitions::default(),
+        inlined: Vec::new(),
+    };
     let mut root = rewriter.root()?;
     let definitions = rewriter.definitions.in_order(schema);
     if !definitions.is_empty() {

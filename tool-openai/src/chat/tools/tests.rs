@@ -106,6 +106,7 @@ fn forms_that_some_services_cannot_tell_apart_are_reported() {
 
 #[test]
 fn the_same_tools_have_the_same_bytes() {
-    let tools = || with_parameter(json!({"oneOf": [{"type": "string", "default": 1, "format": "uri"}, {"$ref": "#/properties/p/oneOf/0"}]}));
+    let tools =
+        || with_parameter(json!({"oneOf": [{"type": "string", "default": 1, "format": "uri"}, {"$ref": "#/properties/p/oneOf/0"}]}));
     assert_eq!(to_string(&super::tools(&tools()).unwrap()).unwrap(), to_string(&super::tools(&tools()).unwrap()).unwrap());
 }

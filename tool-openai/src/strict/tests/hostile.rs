@@ -76,7 +76,8 @@ fn no_schema_takes_long() {
     let many: Vec<Value> = (0..60_000).map(|n| json!({ "const": n })).collect();
     let clique = |n: usize| {
         let properties: serde_json::Map<_, _> = (0..n).map(|n| (format!("p{n}"), json!({"$ref": format!("#/$defs/D{n}")}))).collect();
-        let definitions: serde_json::Map<_, _> = (0..n).map(|n| (format!("D{n}"), json!({"type": "object", "properties": properties}))).collect();
+        let definitions: serde_json::Map<_, _> =
+            (0..n).map(|n| (format!("D{n}"), json!({"type": "object", "properties": properties}))).collect();
         json!({"type": "object", "properties": {"p": {"$ref": "#/$defs/D0"}}, "$defs": definitions})
     };
     for schema in [

@@ -177,7 +177,10 @@ fn what_only_narrows_is_described() {
 fn what_says_more_is_not_strict() {
     for keyword in ["if", "then", "else", "dependentSchemas", "dependencies"] {
         let (path, obstacle) = obstacle(json!({"type": "object", "properties": {}, keyword: {}}));
-        assert_eq!((path.as_str(), obstacle.to_string()), ("properties.p", format!("has `{keyword}`, which strict schemas do not; leave it out")));
+        assert_eq!(
+            (path.as_str(), obstacle.to_string()),
+            ("properties.p", format!("has `{keyword}`, which strict schemas do not; leave it out"))
+        );
     }
     let maps = [
         json!({"additionalProperties": {"type": "string"}}),

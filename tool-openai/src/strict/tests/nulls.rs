@@ -10,7 +10,10 @@ fn what_is_neither_required_nor_nullable_is_dropped() {
     let schema = json!({"type": "object", "properties": {
         "a": {"type": "integer"}, "b": {"type": ["integer", "null"]}, "c": {"type": "string"}, "d": {"enum": ["x", null]}, "e": {},
     }, "required": ["c"]});
-    assert_eq!(dropped(r#"{"a":null,"b":null,"c":null,"d":null,"e":null,"f":null}"#, &schema), r#"{"b":null,"c":null,"d":null,"e":null,"f":null}"#);
+    assert_eq!(
+        dropped(r#"{"a":null,"b":null,"c":null,"d":null,"e":null,"f":null}"#, &schema),
+        r#"{"b":null,"c":null,"d":null,"e":null,"f":null}"#
+    );
     assert_eq!(dropped(r#"{"b":null,"c":"null"}"#, &schema), "unchanged");
     assert_eq!(dropped(r#"{"a":null"#, &schema), "unchanged");
     assert_eq!(dropped("null", &schema), "unchanged");
@@ -63,7 +66,8 @@ fn of_several_forms_the_one_that_fits_decides() {
 
 #[test]
 fn hostile_arguments_are_left_alone() {
-    let schema = json!({"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}, "b": {"type": "string"}}});
+    let schema =
+        json!({"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}, "b": {"type": "string"}}});
     let deep = format!(r#"{{"b":null,"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(dropped(&deep, &schema).len(), deep.len() - r#""b":null,"#.len());
     let endless = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}}});

@@ -24,7 +24,8 @@ fn a_reference_stands_alone() {
 
 #[test]
 fn recursion_is_kept() {
-    let tree = json!({"type": "object", "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#"}}}});
+    let tree =
+        json!({"type": "object", "properties": {"value": {"type": "integer"}, "children": {"type": "array", "items": {"$ref": "#"}}}});
     let strict = whole(tree, &Profile::openai()).unwrap();
     assert_eq!(strict["properties"]["children"], json!({"type": ["array", "null"], "items": {"$ref": "#"}}));
 
@@ -90,10 +91,7 @@ fn parts_are_merged() {
         {"type": "object", "properties": {"a": {"type": "number", "minimum": 1}}, "required": ["a"]},
         {"type": "object", "properties": {"a": {"type": "integer", "minimum": 2, "maximum": 9}, "b": {"type": "string"}}, "required": ["b"]},
     ]});
-    assert_eq!(
-        parameter(both),
-        Ok(closed(json!({"a": {"type": "integer", "minimum": 2, "maximum": 9}, "b": {"type": "string"}})))
-    );
+    assert_eq!(parameter(both), Ok(closed(json!({"a": {"type": "integer", "minimum": 2, "maximum": 9}, "b": {"type": "string"}}))));
     let clash = json!({"allOf": [{"type": "string", "pattern": "a"}, {"type": "string", "pattern": "b"}]});
     assert_eq!(obstacle(clash), ("properties.p".into(), Obstacle::Parts("pattern".into())));
     assert_eq!(obstacle(json!({"allOf": [{"type": "string"}, {"type": "integer"}]})), ("properties.p".into(), Obstacle::Nothing));
@@ -114,7 +112,8 @@ fn parts_are_merged() {
 
 #[test]
 fn forms_begin_with_what_tells_them_apart() {
-    let form = |kind: &str| json!({"type": "object", "properties": {"x": {"type": "string"}, "kind": {"const": kind}}, "required": ["x", "kind"]});
+    let form =
+        |kind: &str| json!({"type": "object", "properties": {"x": {"type": "string"}, "kind": {"const": kind}}, "required": ["x", "kind"]});
     let strict = parameter(json!({"oneOf": [form("a"), form("b")]})).unwrap();
     assert_eq!(strict["anyOf"][0]["required"], json!(["kind", "x"]));
 

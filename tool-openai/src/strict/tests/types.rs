@@ -5,9 +5,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroI8;
 
+use serde::Deserialize;
 use tool_core::schemars::generate::SchemaSettings;
 use tool_core::schemars::{self, JsonSchema};
-use serde::Deserialize;
 
 use super::*;
 

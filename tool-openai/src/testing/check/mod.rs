@@ -2,6 +2,7 @@
 
 mod choice;
 mod messages;
+mod strict;
 mod tools;
 
 use tool_core::serde_json::{Map, Value, json};

@@ -2,7 +2,7 @@
 
 use tool_core::serde_json::{Map, Value};
 
-use super::{Checked, empty_array, known_keys, missing, name, refuse, refuse_with, wrong_type};
+use super::{Checked, empty_array, known_keys, missing, name, refuse, refuse_with, strict, wrong_type};
 
 pub(super) fn check(body: &Map<String, Value>) -> Checked {
     let tools = match body.get("tools") {
@@ -52,6 +52,7 @@ fn function(path: &str, function: &Value) -> Checked {
             let context: Vec<String> = path.iter().map(|step| format!("'{step}'")).collect();
             invalid(&format!("In context=({}), array schema missing items.", context.join(", ")))
         }
+        None if function["strict"] == true => strict::refusal(parameters).map_or(Ok(()), |message| invalid(&message)),
         None => Ok(()),
     }
 }
