@@ -1,6 +1,8 @@
 //! Replays recorded traffic of other people's programs. It is not part of this repository: `RECORDED_TRAFFIC` names the folder
 //! that has it, as JSON lines. Without it there is nothing to replay, and each test says so.
 
+#![cfg(test)] // for clippy, which allows `unwrap` in tests
+
 mod bodies;
 mod responses;
 mod streams;

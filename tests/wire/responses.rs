@@ -87,7 +87,7 @@ fn assemble<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Response, Vec<Mo
                 (ModelEvent::Arguments { position: p, delta }, Some(ModelEvent::Arguments { position, delta: before }))
                     if p == position =>
                 {
-                    before.push_str(delta)
+                    before.push_str(delta);
                 }
                 _ => events.push(event),
             }

@@ -129,7 +129,7 @@ proptest! {
         if read.objects {
             prop_assert!(read.texts.iter().all(|text| is_object(text)));
         } else {
-            prop_assert_eq!(&read.texts, &[text.clone()]);
+            prop_assert_eq!(&read.texts, &[text.as_str()]);
         }
         if is_object(&text) {
             prop_assert_eq!((read.texts, read.repairs), (vec![text], vec![]));

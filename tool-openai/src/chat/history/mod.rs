@@ -2,7 +2,7 @@
 
 mod answers;
 mod mend;
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

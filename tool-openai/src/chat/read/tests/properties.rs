@@ -59,7 +59,6 @@ proptest! {
         let reading = Reader::new(&tools, 7).split(split).read_message(message.clone(), cut);
         prop_assert_eq!(reading.calls.len(), reading.message.tool_calls.len());
         prop_assert_eq!(&Reader::new(&tools, 7).split(split).read_message(message, cut), &reading);
-        #[cfg(feature = "testing")]
         accepted(&reading)?;
     }
 
@@ -74,7 +73,6 @@ proptest! {
 }
 
 /// Whether the service takes the message back, answered.
-#[cfg(feature = "testing")]
 fn accepted(reading: &Reading) -> Result<(), TestCaseError> {
     let results = tool_core::Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(reading.calls.clone());
     let mut messages = vec![crate::chat::Message::user("hi")];
@@ -90,7 +88,6 @@ fn accepted(reading: &Reading) -> Result<(), TestCaseError> {
 }
 
 /// Leaves out what is echoed because we do not know it: the service we speak to wrote it.
-#[cfg(feature = "testing")]
 fn strip_unknown(messages: &mut Value) {
     for call in messages.as_array_mut().into_iter().flatten().filter_map(|message| message.get_mut("tool_calls")?.as_array_mut()).flatten()
     {
