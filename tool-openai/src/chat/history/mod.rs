@@ -14,7 +14,8 @@ use super::wire::Message;
 ///
 /// Every call is answered by one message behind it, in call order and before anybody else speaks; calls, names, arguments, ids and contents
 /// have the form that all services take. A conversation that is so already is not touched, and the same conversation
-/// always becomes the same. What a lost result was is not known: the model is told so, and decides itself.
+/// always becomes the same. What a lost result was is not known: the model is told so, and decides itself. Messages of roles
+/// that the API does not have stay as they are, and so do unknown keys.
 ///
 /// ```
 /// use tool_core::serde_json::{from_value, json};

@@ -104,11 +104,7 @@ impl<'a> Reader<'a> {
     }
 
     fn function(&self, call: ToolCall, cut: bool) -> Vec<Found> {
-        let uses = match arguments::read(call.function.arguments.clone(), cut, false) {
-            Arguments { texts, objects: true, .. } => texts.first().and_then(|text| wrapper::unpack(self.tools, &call.function.name, text)),
-            _ => None,
-        };
-        let Some(uses) = uses else { return self.found(call, cut, self.split) };
+        let Some(uses) = wrapper::unpack(self.tools, &call.function, cut) else { return self.found(call, cut, self.split) };
         let mut first = Some(call);
         let unpacked = uses.into_iter().flat_map(|inside| {
             let function = FunctionCall { name: inside.name, arguments: inside.arguments, extra: Map::new() };

@@ -5,6 +5,7 @@ use tool_core::ToolSet;
 use tool_core::serde_json::value::RawValue;
 use tool_core::serde_json::{self, Value};
 
+use super::super::wire::FunctionCall;
 use super::names;
 use crate::arguments;
 
@@ -34,14 +35,14 @@ struct Entry<'a> {
     parameters: Option<&'a RawValue>,
 }
 
-/// The calls inside a call of `name`, if it is a wrapper. Entries that are no calls are kept as calls of a tool without a
-/// name, so that they are answered.
-pub(super) fn unpack(tools: &ToolSet, name: &str, text: &str) -> Option<Vec<Use>> {
-    if !is_wrapper(tools, name) {
+/// The calls inside a call, if it is a wrapper. Entries that are no calls are kept as calls of a tool without a name, so that
+/// they are answered.
+pub(super) fn unpack(tools: &ToolSet, call: &FunctionCall, cut: bool) -> Option<Vec<Use>> {
+    if !is_wrapper(tools, &call.name) {
         return None;
     }
     let mut uses = Vec::new();
-    unpack_into(&mut uses, tools, text, MOST_DEPTH)?;
+    unpack_into(&mut uses, tools, &call.arguments, cut, MOST_DEPTH)?;
     Some(uses)
 }
 
@@ -51,8 +52,10 @@ fn is_wrapper(tools: &ToolSet, name: &str) -> bool {
 }
 
 /// `None` if the text is no wrapper's, or there are too many calls in it.
-fn unpack_into(uses: &mut Vec<Use>, tools: &ToolSet, text: &str, depth: usize) -> Option<()> {
-    let wrapper: Wrapper<'_> = serde_json::from_str(text).ok()?;
+fn unpack_into(uses: &mut Vec<Use>, tools: &ToolSet, text: &str, cut: bool, depth: usize) -> Option<()> {
+    let arguments = arguments::read(text.to_owned(), cut, false);
+    let object = arguments.texts.first().filter(|_| arguments.objects)?;
+    let wrapper: Wrapper<'_> = serde_json::from_str(object).ok()?;
     if wrapper.tool_uses.is_empty() || uses.len() + wrapper.tool_uses.len() > MOST_USES {
         return None;
     }
@@ -60,8 +63,7 @@ fn unpack_into(uses: &mut Vec<Use>, tools: &ToolSet, text: &str, depth: usize) -
         let inside = read_entry(entry.get());
         let before = uses.len();
         let nested = depth > 1 && is_wrapper(tools, &inside.name);
-        let arguments = nested.then(|| arguments::read(inside.arguments.clone(), false, false));
-        let unpacked = arguments.and_then(|arguments| unpack_into(uses, tools, arguments.texts.first()?, depth - 1));
+        let unpacked = if nested { unpack_into(uses, tools, &inside.arguments, false, depth - 1) } else { None };
         if unpacked.is_none() {
             uses.truncate(before);
             uses.push(inside);
@@ -72,11 +74,12 @@ fn unpack_into(uses: &mut Vec<Use>, tools: &ToolSet, text: &str, depth: usize) -
 
 fn read_entry(text: &str) -> Use {
     match serde_json::from_str::<Entry<'_>>(text) {
-        Ok(entry) => Use {
+        // A list would be read too, its items as the keys in order.
+        Ok(entry) if text.starts_with('{') => Use {
             name: names::unprefixed(entry.recipient_name.trim()).to_owned(),
             arguments: entry.parameters.map_or_else(String::new, json_text),
         },
-        Err(_) => Use { name: String::new(), arguments: text.to_owned() },
+        _ => Use { name: String::new(), arguments: text.to_owned() },
     }
 }
 

@@ -46,16 +46,24 @@ fn quirk_01_a_tool_of_that_name_is_called_itself() {
 #[test]
 fn quirk_01_nothing_in_a_wrapper_is_lost() {
     let reading = read(wrapped_oddly());
-    assert_eq!(reading.calls.len(), 5);
+    assert_eq!(reading.calls.len(), 6);
     assert_eq!(
         codes(&reading),
-        [Some(ErrorCode::UnknownTool), Some(ErrorCode::UnknownTool), Some(ErrorCode::InvalidJson), None, Some(ErrorCode::UnknownTool)]
+        [
+            Some(ErrorCode::UnknownTool),
+            Some(ErrorCode::UnknownTool),
+            Some(ErrorCode::UnknownTool),
+            Some(ErrorCode::InvalidJson),
+            None,
+            Some(ErrorCode::UnknownTool)
+        ]
     );
 }
 
 fn wrapped_oddly() -> Value {
     json!([wrapper(json!([
         "add",
+        ["add", {}],
         {"parameters": {}},
         {"recipient_name": "functions.add", "parameters": "{\"a\": "},
         {"recipient_name": "functions.add", "parameters": "{\"a\": 1}"},
@@ -69,7 +77,7 @@ fn quirk_01_wrappers_in_wrappers_are_unpacked_so_far() {
         let innermost = json!({"recipient_name": "functions.now", "parameters": {}});
         (1..depth).fold(innermost, |inside, _| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": [inside]}}))
     };
-    assert_eq!(runs(&read(json!([wrapper(json!([nest(3), nest(1)]))]))), [("now", "{}"), ("now", "{}")]);
+    assert_eq!(runs(&read(json!([wrapper(json!([nest(4), nest(1)]))]))), [("now", "{}"), ("now", "{}")]);
     let deep = read(json!([wrapper(json!([nest(50)]))]));
     assert_eq!(codes(&deep), [Some(ErrorCode::UnknownTool)]);
 }
