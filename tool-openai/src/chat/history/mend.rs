@@ -147,7 +147,6 @@ fn assistant(mut message: AssistantMessage, at: usize, repairs: &mut Repairs) ->
 
 fn call(call: &mut ToolCall, at: usize, repairs: &mut Repairs) {
     let custom = call.custom.as_mut().filter(|_| call.r#type == "custom" || call.function == FunctionCall::default());
-    let custom = custom.filter(|custom| !custom.name.is_empty());
     let mut changed = call.extra.remove("index").is_some();
     if let Some(custom) = custom {
         name(&mut custom.name, at, repairs);

@@ -141,6 +141,23 @@ fn names_and_arguments_get_the_form_that_services_take() {
 }
 
 #[test]
+fn a_call_is_of_one_kind() {
+    let said = "message 0: keys left out that services do not take";
+    for (key, value) in [("custom", json!({"name": "", "input": ""})), ("index", json!(0)), ("type", json!("tool"))] {
+        let mut odd = asks(&["a"]);
+        odd["tool_calls"][0][key] = value;
+        becomes(json!([odd, result("a", "1")]), json!([asks(&["a"]), result("a", "1")]), &[said]);
+    }
+    let custom = json!({"id": "a", "type": "custom", "custom": {"name": "run", "input": ""}});
+    let asks = |call: &Value| json!({"role": "assistant", "content": null, "tool_calls": [call]});
+    for (key, value) in [("function", json!({"name": "x"})), ("index", json!(0))] {
+        let mut odd = custom.clone();
+        odd[key] = value;
+        becomes(json!([asks(&odd), result("a", "1")]), json!([asks(&custom), result("a", "1")]), &[said]);
+    }
+}
+
+#[test]
 fn a_message_that_says_nothing_is_removed() {
     let removed = |at: usize| format!("message {at}: removed; it said nothing");
     becomes(
@@ -165,6 +182,8 @@ fn content_gets_the_form_that_services_take() {
         json!([{"role": "user", "content": typed}, user("{\"x\":1}"), {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}]),
         &[&changed(0), &changed(1), &changed(2)],
     );
+    let asked = |content: Value| json!({"role": "assistant", "content": content, "tool_calls": [call("a")]});
+    becomes(json!([asked(json!([])), result("a", "1")]), json!([asked(Value::Null), result("a", "1")]), &[&changed(0)]);
     for (content, expected) in [
         (json!([{"type": "text", "text": "a"}, {"text": "b"}]), "ab"),
         (json!({"x": 1}), "{\"x\":1}"),

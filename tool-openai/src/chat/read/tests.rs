@@ -4,10 +4,10 @@ mod names_and_ids;
 mod properties;
 mod quirks;
 
-use tool_core::serde_json::{Value, from_value, json};
+use tool_core::serde_json::{Value, from_value, json, to_value};
 use tool_core::{DynamicTool, ToolSet};
 
-use super::super::wire::{AssistantMessage, Choice};
+use super::super::wire::{AssistantMessage, Choice, Message};
 use super::Reading;
 
 /// Tools with these names, which take anything.
@@ -46,7 +46,9 @@ fn ids(reading: &Reading) -> Vec<&str> {
     reading.calls.iter().map(|call| call.id.as_str()).collect()
 }
 
-/// What the next request says of the message.
+/// What the next request says of the message. Its calls are in that form already.
 fn kept(reading: Reading) -> Value {
-    tool_core::serde_json::to_value(reading.message.into_message()).unwrap()
+    let message = reading.message.clone().into_message();
+    assert!(matches!(&message, Message::Assistant(kept) if kept.tool_calls == reading.message.tool_calls));
+    to_value(message).unwrap()
 }

@@ -78,8 +78,19 @@ fn quirk_01_wrappers_in_wrappers_are_unpacked_so_far() {
         (1..depth).fold(innermost, |inside, _| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": [inside]}}))
     };
     assert_eq!(runs(&read(json!([wrapper(json!([nest(4), nest(1)]))]))), [("now", "{}"), ("now", "{}")]);
-    let deep = read(json!([wrapper(json!([nest(50)]))]));
-    assert_eq!(codes(&deep), [Some(ErrorCode::UnknownTool)]);
+    for depth in [5, 20, 50] {
+        let deep = read(json!([wrapper(json!([nest(depth)]))]));
+        assert_eq!(codes(&deep), [Some(ErrorCode::UnknownTool)], "{depth}");
+    }
+}
+
+#[test]
+fn quirk_01_a_wrapper_of_too_many_stays_one_call_and_the_others_run() {
+    let many = |calls: usize| vec![json!({"recipient_name": "functions.now", "parameters": {}}); calls];
+    let wrap = |uses: Vec<Value>| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": uses}});
+    let too_many = wrap([vec![wrap(many(100))], many(60)].concat());
+    assert_eq!(codes(&read(json!([wrapper(json!([too_many, many(1)[0]]))]))), [Some(ErrorCode::UnknownTool), None]);
+    assert_eq!(read(json!([wrapper(json!([wrap(many(100)), many(1)[0]]))])).calls.len(), 101);
 }
 
 #[test]
@@ -245,6 +256,26 @@ fn quirk_31_a_custom_call_that_may_have_been_cut_does_not_run() {
     assert_eq!(reading.truncated, [1]);
     assert_eq!(codes(&reading), [None, Some(ErrorCode::InvalidJson)]);
     assert_eq!(kept(reading)["tool_calls"][1]["custom"]["input"], "");
+}
+
+#[test]
+fn quirk_31_of_a_call_that_is_both_the_type_decides() {
+    let both = |kind: &str| {
+        let function = json!({"name": "now", "arguments": "{}"});
+        json!([{"id": "1", "type": kind, "function": function, "custom": {"name": "add", "input": "1"}}])
+    };
+    let (function, custom) = (read(both("function")), read(both("custom")));
+    assert_eq!((runs(&function), runs(&custom)), (vec![("now", "{}")], vec![("add", r#"{"input":"1"}"#)]));
+    assert_eq!(kept(function)["tool_calls"], json!([call("1", "now", "{}")]));
+    assert_eq!(kept(custom)["tool_calls"], json!([{"id": "1", "type": "custom", "custom": {"name": "add", "input": "1"}}]));
+}
+
+#[test]
+fn a_function_call_beside_tool_calls_is_ignored() {
+    let message = message(json!({"function_call": {"name": "add", "arguments": "{}"}, "tool_calls": [call("1", "now", "{}")]}));
+    let reading = message.read(&tools(&["now", "add"]), 1);
+    assert_eq!(runs(&reading), [("now", "{}")]);
+    assert_eq!(reading.message.function_call, None);
 }
 
 #[test]
