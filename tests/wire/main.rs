@@ -19,6 +19,8 @@ struct Exchange {
     file: String,
     /// The names of the tools that the model was offered; those of the service itself have none.
     request_tools: Vec<Option<String>>,
+    /// Who answered.
+    provider: String,
     /// Why the recorder says it ended.
     finish: Vec<String>,
     /// The answer, if it came whole.
