@@ -1,22 +1,36 @@
 //! What the scripted server writes, before any type of ours has read it.
 
-use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tool_openai::chat::Request;
+use tool_openai::responses::{self, Assembler, Response};
 use tool_openai::testing::{ScriptedServer, Turn};
 
 /// The body of the answer to a request with these keys beside the usual ones.
 async fn raw_answer(turn: Turn, rest: Value) -> String {
+    posted("chat/completions", turn, json!({"messages": [{"role": "user", "content": "Go."}]}), rest).await
+}
+
+/// The same of the Responses API.
+async fn raw_response(turn: Turn, rest: Value) -> String {
+    posted("responses", turn, json!({"input": "Go."}), rest).await
+}
+
+async fn posted(path: &str, turn: Turn, mut body: Value, rest: Value) -> String {
     let server = ScriptedServer::start([turn]).await.unwrap();
-    let mut body = json!({"model": "scripted", "messages": [{"role": "user", "content": "Go."}]});
+    body["model"] = json!("scripted");
     body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    post(&server, path, &body).await
+}
+
+async fn post(server: &ScriptedServer, path: &str, body: &Value) -> String {
     let (address, body) = (server.base_url().replace("http://", "").replace("/v1", ""), body.to_string());
     // A server ends the body of an answer to HTTP/1.0 with the connection, and writes nothing in between.
-    let head = format!("POST /v1/chat/completions HTTP/1.0\r\nAuthorization: Bearer key\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!("POST /v1/{path} HTTP/1.0\r\nAuthorization: Bearer key\r\nContent-Length: {}\r\n\r\n", body.len());
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all((head + &body).as_bytes()).await.unwrap();
     let mut answer = String::new();
@@ -101,8 +115,117 @@ async fn an_answer_breaks_off_where_the_script_says() {
     assert_eq!(serde_json::from_str::<Value>(&failed).unwrap()["error"]["message"], "No.");
 }
 
+/// The types of a stream's events, without those of its pieces; and the events.
+async fn events(turn: Turn) -> (Vec<String>, Vec<Value>) {
+    let body = raw_response(turn, json!({"stream": true})).await;
+    let data = |event: &str| serde_json::from_str(event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap();
+    let events: Vec<Value> = body.split_terminator("\n\n").map(data).collect();
+    let kinds = events.iter().map(|event| event["type"].as_str().unwrap().trim_start_matches("response.").to_owned());
+    (kinds.filter(|kind| !kind.ends_with("delta")).collect(), events)
+}
+
+#[tokio::test]
+async fn a_response_has_the_order_of_the_services_own() {
+    let (kinds, events) = events(calls().with_text("Let me see.").with_reasoning("Two things.")).await;
+    let call = ["output_item.added", "function_call_arguments.done", "output_item.done"];
+    let part = |kind: &'static str, text: &'static str| {
+        let frame = ["reasoning_summary_part", "content_part"][usize::from(text == "output_text")];
+        [format!("{frame}.added"), format!("{text}.done"), format!("{frame}.done"), kind.to_owned()]
+    };
+    let expected: Vec<String> = ["created", "in_progress", "output_item.added"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(part("output_item.done", "reasoning_summary_text"))
+        .chain(["output_item.added".to_owned()])
+        .chain(part("output_item.done", "output_text"))
+        .chain(call.into_iter().chain(call).map(str::to_owned))
+        .chain(["completed".to_owned()])
+        .collect();
+    assert_eq!(kinds, expected);
+    assert!(events.iter().enumerate().all(|(number, event)| event["sequence_number"] == number));
+
+    let output = events.last().unwrap()["response"]["output"].as_array().unwrap();
+    let item_kinds: Vec<_> = output.iter().map(|item| item["type"].as_str().unwrap()).collect();
+    assert_eq!(item_kinds, ["reasoning", "message", "function_call", "function_call"]);
+    for (index, item) in output.iter().enumerate() {
+        let of_it = |kind: &str| {
+            events
+                .iter()
+                .filter(|event| event["output_index"] == index && event["type"].as_str().unwrap().ends_with(kind))
+                .collect::<Vec<_>>()
+        };
+        let told: String = of_it(".delta").iter().map(|event| event["delta"].as_str().unwrap()).collect();
+        let text = item["arguments"].as_str().or(item["content"][0]["text"].as_str()).or(item["summary"][0]["text"].as_str());
+        assert_eq!(Some(told.as_str()), text);
+        assert_eq!(of_it("output_item.done")[0]["item"], *item);
+    }
+}
+
+#[tokio::test]
+async fn a_response_is_read_alike_whole_and_streamed() {
+    let cut = Turn::calls([("add", json!({"a": 1, "b": 2})), ("add", json!("{\"a\": 3, "))]).with_finish_reason("length");
+    for turn in [calls().with_text("Let me see.").with_reasoning("Two things."), Turn::refusal("I will not."), cut] {
+        let whole: Response = serde_json::from_str(&raw_response(turn.clone(), json!({})).await).unwrap();
+        let mut assembler = Assembler::new();
+        assembler.push_bytes(raw_response(turn, json!({"stream": true})).await.as_bytes()).unwrap();
+        let streamed = assembler.finish().unwrap();
+        let usage = whole.usage.clone(); // counts what was asked, too
+        assert_eq!(Response { usage: streamed.usage.clone(), ..whole }, streamed);
+        assert_eq!(usage.unwrap().output_tokens, streamed.usage.unwrap().output_tokens);
+    }
+}
+
+#[tokio::test]
+async fn a_response_breaks_off_where_the_script_says() {
+    let streamed = json!({"stream": true});
+    let cut = raw_response(calls().with_cut_after(4), streamed.clone()).await;
+    assert_eq!(cut.matches("\n\n").count(), 4);
+    let failed = raw_response(calls().with_error_after(2, "server_error", "No."), streamed).await;
+    assert!(failed.contains("event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"No.\""), "{failed}");
+    let failed: Value = serde_json::from_str(&raw_response(calls().with_error_after(0, "server_error", "No."), json!({})).await).unwrap();
+    assert_eq!((&failed["status"], &failed["error"]["message"]), (&json!("failed"), &json!("No.")));
+}
+
+#[tokio::test]
+async fn a_script_sees_a_response_request_as_a_chat_request() {
+    let (sent, seen) = std::sync::mpsc::channel();
+    let server = ScriptedServer::start_with(move |request| {
+        sent.send(request.clone()).unwrap();
+        Turn::text("Hello.")
+    });
+    let server = server.await.unwrap();
+    let chat = Request {
+        model: "scripted".to_owned(),
+        messages: serde_json::from_value(json!([
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "Go."},
+            {"role": "assistant", "content": "Let me see.", "tool_calls": [
+                {"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}},
+                {"id": "2", "type": "custom", "custom": {"name": "run", "input": "1 + 1"}},
+            ]},
+            {"role": "tool", "tool_call_id": "1", "content": "3"},
+            {"role": "tool", "tool_call_id": "2", "content": "2"},
+        ]))
+        .unwrap(),
+        tools: serde_json::from_value(json!([
+            {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}, "strict": false}},
+            {"type": "custom", "custom": {"name": "run", "description": "Runs."}},
+        ]))
+        .unwrap(),
+        ..Request::default()
+    };
+    let answer = post(&server, "responses", &serde_json::to_value(responses::Request::from(&chat)).unwrap()).await;
+    assert!(answer.contains("Hello."), "{answer}");
+    let seen = seen.recv().unwrap();
+    assert_eq!(serde_json::to_value(&seen.messages).unwrap(), serde_json::to_value(&chat.messages).unwrap());
+    assert_eq!(seen.tools, chat.tools);
+}
+
 #[tokio::test]
 async fn every_answer_is_one_that_the_specification_has() {
+    let mut answers: [(&str, Vec<String>); 4] =
+        ["response", "chunk", "responses-response", "responses-event"].map(|kind| (kind, Vec::new()));
+    let usage = json!({"stream": true, "stream_options": {"include_usage": true}});
     for turn in [
         Turn::text("Hello. 🦀"),
         calls(),
@@ -111,23 +234,34 @@ async fn every_answer_is_one_that_the_specification_has() {
         Turn::calls([("add", json!("{\"a\": 1, "))]).with_finish_reason("length"),
         Turn::text("").with_finish_reason("content_filter"),
     ] {
-        check_against_the_specification("response", &raw_answer(turn.clone(), json!({})).await);
-        for options in [json!({"stream": true}), json!({"stream": true, "stream_options": {"include_usage": true}})] {
-            check_against_the_specification("chunk", &raw_answer(turn.clone(), options).await);
-        }
+        answers[0].1.push(raw_answer(turn.clone(), json!({})).await);
+        answers[1].1.push(raw_answer(turn.clone(), json!({"stream": true})).await);
+        answers[1].1.push(raw_answer(turn.clone(), usage.clone()).await);
+        let turn = turn.with_reasoning("Well.");
+        answers[2].1.push(raw_response(turn.clone(), json!({})).await);
+        answers[3].1.push(raw_response(turn, json!({"stream": true})).await);
     }
-    let custom = json!({"tools": [{"type": "custom", "custom": {"name": "run"}}]});
-    check_against_the_specification("response", &raw_answer(Turn::calls([("run", json!("1 + 1"))]), custom).await);
+    let custom = || Turn::calls([("run", json!("1 + 1"))]);
+    answers[0].1.push(raw_answer(custom(), json!({"tools": [{"type": "custom", "custom": {"name": "run"}}]})).await);
+    answers[3].1.push(raw_response(custom(), json!({"stream": true, "tools": [{"type": "custom", "name": "run"}]})).await);
+    for (kind, answers) in answers {
+        check_against_the_specification(kind, &answers);
+    }
 }
 
-/// Puts a body before a checker made from OpenAI's published specification. The checker is no part of this
-/// repository: `OPENAI_SPEC_CHECK` says where it is.
-fn check_against_the_specification(kind: &str, body: &str) {
-    let Some(checker) = std::env::var_os("OPENAI_SPEC_CHECK").map(PathBuf::from) else {
-        eprintln!("skipped: OPENAI_SPEC_CHECK is not set, so the {kind} was not checked against the specification");
+/// Puts bodies before a checker made from OpenAI's published specification. The checker is no part of this repository:
+/// `OPENAI_SPEC_CHECK` says where it is.
+fn check_against_the_specification(kind: &str, bodies: &[String]) {
+    let Some(checker) = std::env::var_os("OPENAI_SPEC_CHECK") else {
+        eprintln!("skipped: OPENAI_SPEC_CHECK is not set, so no {kind} was checked against the specification");
         return;
     };
-    let mut check = Command::new("python3").arg(checker).args(["--werror", "--kind", kind, "-"]).stdin(Stdio::piped()).spawn().unwrap();
-    check.stdin.take().unwrap().write_all(body.as_bytes()).unwrap();
-    assert!(check.wait().unwrap().success(), "refused by the specification: {body}");
+    let file = |(number, body): (usize, &String)| {
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{kind}-{number}"));
+        std::fs::write(&file, body).unwrap();
+        file
+    };
+    let files: Vec<_> = bodies.iter().enumerate().map(file).collect();
+    let check = Command::new("python3").arg(checker).args(["--werror", "--kind", kind]).args(&files).output().unwrap();
+    assert!(check.status.success(), "refused by the specification: {}", String::from_utf8_lossy(&check.stdout));
 }

@@ -11,9 +11,10 @@ use tool_core::serde_json::Value;
 
 use super::script::End;
 
-/// One server-sent event.
+/// One server-sent event. The Responses API repeats what stands in `type`.
 pub(super) fn event(data: &Value) -> String {
-    format!("data: {data}\n\n")
+    let kind = data["type"].as_str().map(|kind| format!("event: {kind}\n")).unwrap_or_default();
+    format!("{kind}data: {data}\n\n")
 }
 
 /// The events of a text, each with the blank line that ends it.

@@ -1,9 +1,12 @@
-//! A scripted chat-completions server on loopback, for examples and tests. It speaks real HTTP, answers what its script says,
+//! A scripted server on loopback for chat completions and the Responses API, for examples and tests. It speaks real HTTP, answers what its script says,
 //! and checks what it is sent as strictly as the service does.
 
+mod api;
 mod check;
 mod completion;
 mod delivery;
+mod input;
+mod response;
 mod script;
 mod server;
 

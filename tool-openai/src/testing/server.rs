@@ -15,13 +15,15 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tool_core::serde_json::{self, Value};
 
-use super::check::{self, ApiError};
-use super::completion::{self, Head};
+use super::api::Api;
+use super::check::ApiError;
+use super::completion::Head;
 use super::delivery;
-use super::script::{Answer, Script, Turn};
+use super::script::{Answer, End, Script, Turn};
 use crate::chat::Request;
 
-/// A chat-completions server on loopback that answers by script, whole or as a stream. It stops when dropped.
+/// A server on loopback that answers by script, whole or as a stream, and stops when dropped. It speaks chat completions at
+/// `/v1/chat/completions`, and at `/v1/responses` the Responses API: scripts are the same, and see its requests as chat requests.
 ///
 /// A request that the service would refuse is refused with the service's own words, and takes no turn of the script: a
 /// missing or misplaced tool message, an unknown key, a name that no tool may have, a message with a key that only answers have.
@@ -77,8 +79,11 @@ impl ScriptedServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared { script: Mutex::new(Box::new(script)), requests: Mutex::default() });
-        let app =
-            Router::new().route("/v1/chat/completions", post(complete)).layer(DefaultBodyLimit::disable()).with_state(Arc::clone(&shared));
+        let app = Router::new()
+            .route("/v1/chat/completions", post(complete))
+            .route("/v1/responses", post(respond))
+            .layer(DefaultBodyLimit::disable())
+            .with_state(Arc::clone(&shared));
         let serving = tokio::spawn(async move {
             // Ends only with the task: an accept that fails is tried again by axum.
             let _ = axum::serve(listener, app).await;
@@ -124,14 +129,15 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
-    match answer(&shared, &headers, &body) {
-        Ok((number, request, turn)) => deliver(&Head { number, request: &request, bytes: body.len() }, turn).await,
-        Err(error) => json(error.status, &error.body()),
-    }
+    answer(Api::Completions, &shared, &headers, &body).await.unwrap_or_else(|error| json(error.status, &error.body()))
+}
+
+async fn respond(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
+    answer(Api::Responses, &shared, &headers, &body).await.unwrap_or_else(|error| json(error.status, &error.body()))
 }
 
 /// The next turn of the script, if the service would take the request.
-fn answer(shared: &Shared, headers: &HeaderMap, body: &str) -> Result<(usize, Request, Turn), ApiError> {
+async fn answer(api: Api, shared: &Shared, headers: &HeaderMap, body: &str) -> Result<Response, ApiError> {
     let key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
     if key.is_none_or(|key| key.trim().is_empty()) {
         return Err(ApiError::no_key());
@@ -142,20 +148,20 @@ fn answer(shared: &Shared, headers: &HeaderMap, body: &str) -> Result<(usize, Re
         requests.push(value.clone());
         requests.len()
     };
-    check::request(&value)?;
-    let request: Request = serde_json::from_value(value).map_err(|error| ApiError::invalid(error.to_string(), None))?;
+    let request = api.request(value)?;
     let turn = (lock(&shared.script))(&request);
-    Ok((number, request, turn))
+    Ok(deliver(api, &Head { number, request: &request, bytes: body.len() }, turn).await)
 }
 
-async fn deliver(head: &Head<'_>, Turn { answer, pace, end }: Turn) -> Response {
+async fn deliver(api: Api, head: &Head<'_>, Turn { answer, pace, end }: Turn) -> Response {
+    let streamed = head.request.stream == Some(true);
+    let end = match end {
+        End::Error(after, error) => End::Error(after, api.failure(head, streamed, error)),
+        end => end,
+    };
     match answer {
-        Answer::Message(message) if head.request.stream == Some(true) => {
-            let chunks = completion::chunks(head, &message);
-            let done = "data: [DONE]\n\n".to_owned();
-            delivery::stream(chunks.iter().map(delivery::event).chain([done]).collect(), pace, end)
-        }
-        Answer::Message(message) => delivery::whole(completion::whole(head, &message).to_string(), pace, end).await,
+        Answer::Message(message) if streamed => delivery::stream(api.stream(head, &message), pace, end),
+        Answer::Message(message) => delivery::whole(api.whole(head, &message).to_string(), pace, end).await,
         Answer::Body(body) => delivery::whole(body, pace, end).await,
         Answer::Sse(text) => delivery::stream(delivery::events(&text), pace, end),
         Answer::Status { status, body, retry_after } => {

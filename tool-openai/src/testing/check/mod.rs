@@ -2,8 +2,11 @@
 
 mod choice;
 mod messages;
+mod responses;
 mod strict;
 mod tools;
+
+pub(super) use responses::responses_request;
 
 use tool_core::serde_json::{Map, Value, json};
 
@@ -128,6 +131,10 @@ fn known_keys(path: &str, object: &Value, known: &[&str]) -> Checked {
 }
 
 fn name(path: &str, name: Option<&Value>) -> Checked {
+    name_within(64, path, name)
+}
+
+fn name_within(longest: usize, path: &str, name: Option<&Value>) -> Checked {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     match name.map(Value::as_str) {
         None => missing(path),
@@ -137,9 +144,9 @@ fn name(path: &str, name: Option<&Value>) -> Checked {
             path,
             format!("Invalid '{path}': empty string. Expected a string with minimum length 1, but got an empty string instead."),
         ),
-        Some(Some(name)) if name.len() > 64 => {
+        Some(Some(name)) if name.len() > longest => {
             let message = format!(
-                "Invalid '{path}': string too long. Expected a string with maximum length 64, but got a string with length {} instead.",
+                "Invalid '{path}': string too long. Expected a string with maximum length {longest}, but got a string with length {} instead.",
                 name.len()
             );
             refuse_with("string_above_max_length", path, message)
