@@ -44,7 +44,7 @@ async fn an_unknown_model_is_named() {
 
 #[tokio::test]
 async fn what_is_no_completion_is_shown() {
-    for body in ["<html>Welcome</html>", r#"{"object": "list", "data": []}"#, ""] {
+    for body in ["<html>Welcome</html>", "upstream error", r#"{"object": "list", "data": []}"#, ""] {
         let (refused, _) = answer([Turn::body(body)]).await;
         assert!(matches!(refused, Err(ModelError::NotACompletion { .. })), "{body}: {refused:?}");
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tool_core::{tool, tools};
+use tool_core::{Dispatcher, tool, tools};
 use tool_openai::chat::{self, Completion, Message, Request};
 use tool_openai::testing::{ScriptedServer, Turn};
-use tool_openai::{ChatModel, ModelError, ModelEvent, OpenAi};
+use tool_openai::{Agent, ChatModel, ModelError, ModelEvent, OpenAi, StartPolicy};
 
 /// Add two numbers.
 #[tool]
@@ -114,6 +115,25 @@ async fn a_call_is_complete_while_the_next_is_being_written() {
     assert!(complete[0].1 + Duration::from_secs(2) < complete[1].1, "{complete:?}");
 }
 
+/// Says when it runs.
+#[tool(read_only)]
+async fn look(#[state] seen: &mpsc::UnboundedSender<Instant>) {
+    seen.send(Instant::now()).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_runs_while_the_next_is_being_written() {
+    let two = Turn::calls([("look", json!({})), ("look", json!({}))]).with_pace(Duration::from_secs(1));
+    for (policy, apart) in [(StartPolicy::CallEnd, true), (StartPolicy::StreamEnd, false)] {
+        let server = ScriptedServer::start([two.clone(), Turn::text("Done.")]).await.unwrap();
+        let (seen, mut runs) = mpsc::unbounded_channel();
+        let dispatcher = Dispatcher::new(tools![look].with_state(seen));
+        Agent::new(server.client().unwrap(), "scripted").tools(dispatcher).start(policy).run("Go.").await.unwrap();
+        let (first, second) = (runs.recv().await.unwrap(), runs.recv().await.unwrap());
+        assert_eq!(second - first >= Duration::from_secs(1), apart, "{:?}", second - first);
+    }
+}
+
 #[tokio::test]
 async fn a_service_may_be_spared_the_stream_options_or_given_others() {
     let server = ScriptedServer::start(vec![Turn::text("Hello."); 2]).await.unwrap();
@@ -183,11 +203,23 @@ async fn a_service_that_does_not_stream_is_read_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_service_that_streams_unasked_is_read_all_the_same() {
+    let events = r#"data: {"choices": [{"delta": {"content": "Hel"}}]}"#.to_owned()
+        + "\n\n"
+        + r#"data: {"choices": [{"delta": {"content": "lo."}, "finish_reason": "stop"}]}"#
+        + "\n\ndata: [DONE]\n\n";
+    let server = ScriptedServer::start([Turn::sse(events.clone()), Turn::sse(events).with_cut_after(1)]).await.unwrap();
+    let client = server.client().unwrap();
+    assert_eq!(client.complete(&request()).await.unwrap().choices[0].message.text(), "Hello.");
+    assert!(matches!(client.complete(&request()).await, Err(ModelError::Transport { .. })));
+}
+
+#[tokio::test]
 async fn a_whole_answer_that_is_none_is_shown() {
     let (_, end, _) = answer([Turn::body(r#"{"error": {"message": "Overloaded.", "code": 529}}"#)]).await;
     let Err(ModelError::Status { status: 200, code: Some(code), message }) = end else { panic!("{end:?}") };
     assert_eq!((code.as_str(), message.as_str()), ("529", "Overloaded."));
-    for body in ["<html>Welcome</html>", r#"{"object": "list", "data": []}"#, "", " \n "] {
+    for body in ["<html>Welcome</html>", "upstream error", r#"{"object": "list", "data": []}"#, "", " \n "] {
         let (_, end, _) = answer([Turn::body(body)]).await;
         assert!(matches!(end, Err(ModelError::NotACompletion { .. })), "{body}: {end:?}");
     }

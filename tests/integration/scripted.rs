@@ -6,9 +6,11 @@ use std::process::Command;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tool_openai::chat::Request;
+use tool_core::{Dispatcher, tool, tools};
+use tool_openai::chat::{Message, Request};
 use tool_openai::responses::{self, Assembler, Response};
 use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::{Agent, StartPolicy};
 
 /// The body of the answer to a request with these keys beside the usual ones.
 async fn raw_answer(turn: Turn, rest: Value) -> String {
@@ -219,6 +221,38 @@ async fn a_script_sees_a_response_request_as_a_chat_request() {
     let seen = seen.recv().unwrap();
     assert_eq!(serde_json::to_value(&seen.messages).unwrap(), serde_json::to_value(&chat.messages).unwrap());
     assert_eq!(seen.tools, chat.tools);
+}
+
+/// Add two numbers.
+#[tool(read_only)]
+fn add(a: i64, b: i64) -> i64 {
+    a.wrapping_add(b)
+}
+
+#[tokio::test]
+async fn an_agent_has_the_same_conversation_over_both_apis() {
+    let turns = || {
+        let calls = Turn::calls([("add", json!({"a": 1, "b": 2})), ("subtract", json!({}))]).with_text("Let me see.");
+        [calls.with_reasoning("Two things."), Turn::text("3."), Turn::text("Sure.")]
+    };
+    for policy in [StartPolicy::StreamEnd, StartPolicy::CallEnd] {
+        let mut conversations = Vec::new();
+        for is_chat in [true, false] {
+            let server = ScriptedServer::start(turns()).await.unwrap();
+            let client = server.client().unwrap();
+            let agent = if is_chat { Agent::new(client, "scripted") } else { Agent::new(client.responses(), "scripted") };
+            let mut agent = agent.system("Be brief.").tools(Dispatcher::new(tools![add])).start(policy);
+            assert_eq!(agent.run("Go.").await.unwrap().text, "3.");
+            assert_eq!(agent.run("Sure?").await.unwrap().text, "Sure.");
+            let results = agent.messages().iter().filter_map(|message| match message {
+                Message::Tool(result) => Some(result.text()),
+                _ => None,
+            });
+            conversations.push((results.collect::<Vec<_>>(), agent.messages().len(), server.requests().len()));
+        }
+        assert_eq!(conversations[0], conversations[1]);
+        assert_eq!((conversations[0].0[0].as_str(), conversations[0].1, conversations[0].2), ("3", 7, 3));
+    }
 }
 
 #[tokio::test]

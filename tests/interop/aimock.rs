@@ -33,6 +33,11 @@ impl Mock {
     fn agent(&self, policy: StartPolicy) -> Agent {
         Agent::new(self.client(), "gpt-4o").tools(Dispatcher::new(toolset())).start(policy)
     }
+
+    /// The same over the Responses API.
+    fn responses(&self, policy: StartPolicy) -> Agent {
+        Agent::new(self.client().responses(), "gpt-4o").tools(Dispatcher::new(toolset())).start(policy)
+    }
 }
 
 impl Drop for Mock {
@@ -63,12 +68,15 @@ async fn calls_are_run_however_they_arrive() {
         ("malformed", &malformed, "I am sorry."),
         ("unknown", &unknown, "I am sorry."),
     ] {
-        for policy in [StartPolicy::StreamEnd, StartPolicy::CallEnd] {
-            let mut whole = mock.agent(policy); // streamed too, if calls may start early
+        for (policy, is_chat) in
+            [StartPolicy::StreamEnd, StartPolicy::CallEnd].into_iter().flat_map(|policy| [(policy, true), (policy, false)])
+        {
+            let agent = || if is_chat { mock.agent(policy) } else { mock.responses(policy) };
+            let mut whole = agent(); // streamed too, if calls may start early
             assert_eq!(whole.run(prompt).await.unwrap().text, reply, "{prompt}");
             assert_eq!(answers(&whole), expected, "{prompt}");
 
-            let mut streamed = mock.agent(policy);
+            let mut streamed = agent();
             let (mut events, mut calls) = (streamed.stream(prompt), 0);
             while let Some(event) = events.next().await {
                 match event.unwrap() {

@@ -2,7 +2,7 @@
 
 Standard input: {"base_url", "asks": [{"how", "body"}]}. Standard output: one entry per ask, either what was read or
 {"error": [class, text]}. How: `whole`, `chunks` (streamed, put together by the SDK's accumulator), `helper` (its stream
-helper with events), `feed_back` (asks, answers every call with "done", asks again).
+helper with events), `response` and `response_helper` (the same of the Responses API), `feed_back` (asks, answers every call with "done", asks again).
 """
 
 import json
@@ -13,6 +13,7 @@ import openai
 import pydantic
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import CompletionCreateParams
+from openai.types.responses import ResponseCreateParams
 
 
 def read(completion):
@@ -56,6 +57,31 @@ def feed_back(client, body):
     return whole(client, body | {"messages": [*body["messages"], asked, *answers]})
 
 
+def read_response(response):
+    calls = [item for item in response.output if item.type == "function_call"]
+    return {
+        "content": response.output_text,
+        "calls": [[call.name, call.arguments] for call in calls],
+        "ids": [call.call_id for call in calls],
+        "kinds": [item.type for item in response.output],
+        "finish_reason": response.status,
+        "tokens": response.usage.total_tokens,
+    }
+
+
+def response(client, body):
+    return read_response(client.responses.create(**body))
+
+
+def response_helper(client, body):
+    done = []
+    with client.responses.stream(**body) as stream:
+        for event in stream:
+            if event.type == "response.output_item.done" and event.item.type == "function_call":
+                done.append([event.item.name, event.item.arguments])
+        return read_response(stream.get_final_response()) | {"done": done}
+
+
 def walk(value):
     """Pydantic validates what is declared as an iterable only when it is read."""
     if isinstance(value, Mapping):
@@ -66,16 +92,20 @@ def walk(value):
             walk(part)
 
 
+CHAT = {"whole": whole, "chunks": chunks, "helper": helper, "feed_back": feed_back}
+RESPONSES = {"response": response, "response_helper": response_helper}
+
+
 def main():
     job = json.load(sys.stdin)
     client = openai.OpenAI(api_key="scripted", base_url=job["base_url"], max_retries=1)
-    request = pydantic.TypeAdapter(CompletionCreateParams)
-    hows = {"whole": whole, "chunks": chunks, "helper": helper, "feed_back": feed_back}
+    chat, responses = pydantic.TypeAdapter(CompletionCreateParams), pydantic.TypeAdapter(ResponseCreateParams)
     answers = []
     for ask in job["asks"]:
+        request = chat if ask["how"] in CHAT else responses
         try:
             walk(request.validate_python(ask["body"], strict=True))
-            answers.append(hows[ask["how"]](client, ask["body"]))
+            answers.append((CHAT | RESPONSES)[ask["how"]](client, ask["body"]))
         except Exception as error:
             answers.append({"error": [type(error).__name__, str(error)]})
     json.dump(answers, sys.stdout)

@@ -19,10 +19,6 @@ pub(super) trait Endpoint: Sync {
     fn read(body: &[u8]) -> Result<Completion, ModelError>;
 }
 
-pub(super) async fn complete<E: Endpoint>(endpoint: &E, request: &Request) -> Result<Completion, ModelError> {
-    E::read(&endpoint.answer(request, Pace::Whole).await?.rest(Vec::new()).await?)
-}
-
 /// What reads the body of a stream, and tells of it. Each method is as the assemblers have it.
 pub(super) trait Assemble: Send {
     fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError>;

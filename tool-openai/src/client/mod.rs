@@ -158,7 +158,7 @@ impl Endpoint for OpenAi {
 
 impl ChatModel for OpenAi {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
-        Box::pin(endpoint::complete(self, request))
+        Box::pin(stream::complete(self, request))
     }
 
     /// By the host: what OpenAI, Azure, Gemini and Mistral are known to take, and what every service does.
@@ -173,7 +173,7 @@ impl ChatModel for OpenAi {
         }
     }
 
-    /// Asks with `stream: true`. A service that answers whole all the same is read too.
+    /// Asks with `stream: true`. A service that answers whole all the same is read too, and so is one that streams unasked.
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
         stream::stream(self, request)
     }

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::endpoint::{Endpoint, complete};
+use super::endpoint::Endpoint;
 use super::service::{Answer, Pace};
-use super::stream::stream;
+use super::stream::{complete, stream};
 use super::{OpenAi, read};
 use crate::chat::{Completion, Request};
 use crate::error::ModelError;

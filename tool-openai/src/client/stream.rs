@@ -1,10 +1,10 @@
-//! A completion as it arrives.
+//! An answer as it arrives, whole or in events: what it is decides, not what was asked for.
 
 use futures_util::stream::try_unfold;
 
 use super::endpoint::{Assemble, Endpoint};
 use super::service::{Answer, Pace};
-use crate::chat::Request;
+use crate::chat::{Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ModelEvent, ModelStream};
 
@@ -12,10 +12,21 @@ pub(super) fn stream<'a, E: Endpoint>(client: &'a E, request: &'a Request) -> Mo
     Box::pin(try_unfold(Stage::Asking(client, request), next))
 }
 
-enum Stage<'a, E: Endpoint> {
-    Asking(&'a E, &'a Request),
-    Reading(Box<Reading<E::Assembler>>),
-    Over,
+pub(super) async fn complete<E: Endpoint>(client: &E, request: &Request) -> Result<Completion, ModelError> {
+    match open(client, request, Pace::Whole).await? {
+        Opened::Whole(completion) => Ok(completion),
+        Opened::Stream(mut reading) => {
+            while !reading.is_over {
+                reading.read_on().await?;
+            }
+            reading.assembler.finish()
+        }
+    }
+}
+
+enum Opened<A> {
+    Whole(Completion),
+    Stream(Box<Reading<A>>),
 }
 
 struct Reading<A> {
@@ -26,20 +37,30 @@ struct Reading<A> {
     is_over: bool,
 }
 
+async fn open<E: Endpoint>(client: &E, request: &Request, pace: Pace) -> Result<Opened<E::Assembler>, ModelError> {
+    let mut answer = client.answer(request, pace).await?;
+    let beginning = beginning(&mut answer).await?;
+    if !is_stream(&beginning) {
+        return Ok(Opened::Whole(E::read(&answer.rest(beginning).await?)?));
+    }
+    let mut assembler = E::assembler(request);
+    let events = assembler.push_bytes(&beginning)?.into_iter();
+    Ok(Opened::Stream(Box::new(Reading { answer, assembler, events, is_over: false })))
+}
+
+enum Stage<'a, E: Endpoint> {
+    Asking(&'a E, &'a Request),
+    Reading(Box<Reading<E::Assembler>>),
+    Over,
+}
+
 async fn next<E: Endpoint>(mut stage: Stage<'_, E>) -> Result<Option<(ModelEvent, Stage<'_, E>)>, ModelError> {
     loop {
         stage = match stage {
-            Stage::Asking(client, request) => {
-                let mut answer = client.answer(request, Pace::Stream).await?;
-                let beginning = beginning(&mut answer).await?;
-                if is_whole(&beginning) {
-                    let completion = E::read(&answer.rest(beginning).await?)?;
-                    return Ok(Some((ModelEvent::Finished(completion), Stage::Over)));
-                }
-                let mut assembler = E::assembler(request);
-                let events = assembler.push_bytes(&beginning)?.into_iter();
-                Stage::Reading(Box::new(Reading { answer, assembler, events, is_over: false }))
-            }
+            Stage::Asking(client, request) => match open(client, request, Pace::Stream).await? {
+                Opened::Whole(completion) => return Ok(Some((ModelEvent::Finished(completion), Stage::Over))),
+                Opened::Stream(reading) => Stage::Reading(reading),
+            },
             Stage::Reading(mut reading) => {
                 if let Some(event) = reading.events.next() {
                     return Ok(Some((event, Stage::Reading(reading))));
@@ -80,7 +101,23 @@ async fn beginning(answer: &mut Answer) -> Result<Vec<u8>, ModelError> {
     Ok(Vec::new())
 }
 
-/// Whether this begins JSON or HTML, or is nothing. No stream of events begins so, whatever the content type says.
-fn is_whole(beginning: &[u8]) -> bool {
-    matches!(beginning.first(), None | Some(b'{' | b'[' | b'<'))
+/// Whether this begins a stream of events, whatever the content type says: with a comment, or the first bytes of a field.
+fn is_stream(beginning: &[u8]) -> bool {
+    let begins = |field: &&[u8]| beginning.starts_with(field) || field.starts_with(beginning);
+    beginning.starts_with(b":") || !beginning.is_empty() && [b"data".as_slice(), b"event", b"id", b"retry"].iter().any(begins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_told_from_a_whole_answer_by_how_it_begins() {
+        for stream in ["data: {}", "d", "event: x", ": PROCESSING", "id:7", "retry"] {
+            assert!(is_stream(stream.as_bytes()), "{stream}");
+        }
+        for whole in ["", "{\"choices\": []}", "[", "<html>", "upstream error", "internal error"] {
+            assert!(!is_stream(whole.as_bytes()), "{whole}");
+        }
+    }
 }

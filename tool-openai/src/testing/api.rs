@@ -2,7 +2,7 @@
 
 use tool_core::serde_json::{self, Value};
 
-use super::check::{self, ApiError};
+use super::check::{self, ApiError, Dialect};
 use super::completion::{self, Head};
 use super::delivery::event;
 use super::script::Spoken;
@@ -17,10 +17,10 @@ pub(super) enum Api {
 
 impl Api {
     /// The request as a script sees it, if the service would take it.
-    pub(super) fn request(self, body: Value) -> Result<Request, ApiError> {
+    pub(super) fn request(self, body: Value, dialect: Dialect) -> Result<Request, ApiError> {
         let read = match self {
             Self::Completions => {
-                check::request(&body)?;
+                check::request(&body, dialect)?;
                 serde_json::from_value(body)
             }
             Self::Responses => {

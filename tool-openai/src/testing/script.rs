@@ -115,7 +115,8 @@ impl Turn {
         self.with(|message| message.text = Some(text.into()))
     }
 
-    /// Lets the model think aloud before anything else: `reasoning_content`, which OpenAI's own chat completions have not.
+    /// Lets the model think aloud before anything else: a reasoning item of the Responses API, or `reasoning_content`, which
+    /// OpenAI's own chat completions do not have. The server takes it back from then on.
     #[must_use]
     pub fn with_reasoning(self, reasoning: impl Into<String>) -> Self {
         self.with(|message| message.reasoning = Some(reasoning.into()))
@@ -144,6 +145,10 @@ impl Turn {
     #[must_use]
     pub fn with_error_after(self, chunks: usize, code: &str, message: impl Into<String>) -> Self {
         Self { end: End::Error(chunks, error(code, message.into())), ..self }
+    }
+
+    pub(super) fn thinks(&self) -> bool {
+        matches!(&self.answer, Answer::Message(message) if message.reasoning.is_some())
     }
 
     /// Only what the model says has these parts.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -16,7 +18,7 @@ use tokio::task::JoinHandle;
 use tool_core::serde_json::{self, Value};
 
 use super::api::Api;
-use super::check::ApiError;
+use super::check::{ApiError, Dialect};
 use super::completion::Head;
 use super::delivery;
 use super::script::{Answer, End, Script, Turn};
@@ -59,6 +61,8 @@ pub struct ScriptedServer {
 struct Shared {
     script: Mutex<Script>,
     requests: Mutex<Vec<Value>>,
+    /// Whether the model has thought aloud.
+    thinks: AtomicBool,
 }
 
 impl ScriptedServer {
@@ -78,7 +82,7 @@ impl ScriptedServer {
     pub async fn start_with(script: impl FnMut(&Request) -> Turn + Send + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { script: Mutex::new(Box::new(script)), requests: Mutex::default() });
+        let shared = Arc::new(Shared { script: Mutex::new(Box::new(script)), requests: Mutex::default(), thinks: AtomicBool::default() });
         let app = Router::new()
             .route("/v1/chat/completions", post(complete))
             .route("/v1/responses", post(respond))
@@ -148,8 +152,12 @@ async fn answer(api: Api, shared: &Shared, headers: &HeaderMap, body: &str) -> R
         requests.push(value.clone());
         requests.len()
     };
-    let request = api.request(value)?;
+    let thinks = shared.thinks.load(Relaxed);
+    let request = api.request(value, if thinks { Dialect::Thinking } else { Dialect::OpenAi })?;
     let turn = (lock(&shared.script))(&request);
+    if turn.thinks() {
+        shared.thinks.store(true, Relaxed);
+    }
     Ok(deliver(api, &Head { number, request: &request, bytes: body.len() }, turn).await)
 }
 

@@ -55,13 +55,13 @@ fn supported(path: &str, value: &str, values: &[&str]) -> Checked {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::check::request;
+    use crate::testing::check::{Dialect, request};
     use tool_core::serde_json::{Value, json};
 
     fn refusal(choice: &Value) -> Option<String> {
         let tools = json!([{"type": "function", "function": {"name": "add"}}, {"type": "custom", "custom": {"name": "run"}}]);
         let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": tools, "tool_choice": choice});
-        request(&body).err().map(|error| error.message)
+        request(&body, Dialect::OpenAi).err().map(|error| error.message)
     }
 
     #[test]

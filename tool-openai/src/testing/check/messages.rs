@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use tool_core::serde_json::Value;
 
-use super::{ApiError, Checked, empty_array, known_keys, missing, name, refuse, refuse_with, wrong_type};
+use super::{ApiError, Checked, Dialect, empty_array, known_keys, missing, name, refuse, refuse_with, wrong_type};
 
 /// The rules of a conversation: above all, every call is answered by a tool message before anybody else speaks.
-pub(super) fn check(messages: &[Value]) -> Checked {
+pub(super) fn check(messages: &[Value], dialect: Dialect) -> Checked {
     // The calls of the last assistant message, and whether each is answered; none before the first.
     let mut calls: Option<BTreeMap<&str, bool>> = None;
     for (position, message) in messages.iter().enumerate() {
@@ -34,7 +34,7 @@ pub(super) fn check(messages: &[Value]) -> Checked {
             calls = None;
         }
         content(position, role, message)?;
-        known_keys(&format!("messages[{position}]"), message, keys_of(role))?;
+        known_keys(&format!("messages[{position}]"), message, keys_of(role, dialect))?;
         match role {
             "assistant" => {
                 calls = tool_calls(position, message)?;
@@ -50,8 +50,11 @@ pub(super) fn check(messages: &[Value]) -> Checked {
 }
 
 /// The keys of a message, in the published specification.
-fn keys_of(role: &str) -> &'static [&'static str] {
+fn keys_of(role: &str, dialect: Dialect) -> &'static [&'static str] {
     match role {
+        "assistant" if dialect == Dialect::Thinking => {
+            &["role", "content", "name", "refusal", "audio", "tool_calls", "function_call", "reasoning_content"]
+        }
         "assistant" => &["role", "content", "name", "refusal", "audio", "tool_calls", "function_call"],
         "tool" => &["role", "content", "tool_call_id"],
         _ => &["role", "content", "name"],
@@ -163,7 +166,7 @@ mod tests {
     }
 
     fn refusal(messages: &Value) -> Option<String> {
-        crate::testing::check::request(&json!({"model": "m", "messages": messages})).err().map(|error| error.message)
+        crate::testing::check::request(&json!({"model": "m", "messages": messages}), Dialect::OpenAi).err().map(|error| error.message)
     }
 
     fn tool(id: &str) -> Value {
@@ -192,6 +195,13 @@ mod tests {
         assert_eq!(refusal(&json!([user(), older, {"role": "function", "name": "add", "content": "2"}])), None);
         let nameless = refusal(&json!([user(), older, {"role": "function", "content": "2"}]));
         assert_eq!(nameless.as_deref(), Some("Missing required parameter: 'messages[2].name'."));
+    }
+
+    #[test]
+    fn thoughts_are_taken_back_by_a_service_that_writes_them() {
+        let messages = [user(), json!({"role": "assistant", "content": "hi", "reasoning_content": "hm"})];
+        assert!(check(&messages, Dialect::OpenAi).is_err());
+        assert_eq!(check(&messages, Dialect::Thinking), Ok(()));
     }
 
     #[test]

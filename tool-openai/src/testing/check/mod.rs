@@ -90,8 +90,16 @@ fn refuse_with(code: &'static str, param: impl Into<String>, message: impl Into<
     Err(ApiError { code: Some(code), ..ApiError::invalid(message, Some(param.into())) })
 }
 
+/// Which keys of a message are known.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Dialect {
+    OpenAi,
+    /// A service that writes `reasoning_content` takes it back.
+    Thinking,
+}
+
 /// Whether the service would take this body.
-pub(super) fn request(body: &Value) -> Checked {
+pub(super) fn request(body: &Value, dialect: Dialect) -> Checked {
     let Some(body) = body.as_object() else { return Err(ApiError::not_json()) };
     if let Some(key) = body.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return refuse_with("unknown_parameter", key, format!("Unknown parameter: '{key}'."));
@@ -105,7 +113,7 @@ pub(super) fn request(body: &Value) -> Checked {
     match body.get("messages") {
         None => refuse("messages", "Missing required parameter: 'messages'."),
         Some(Value::Array(messages)) if messages.is_empty() => empty_array("messages"),
-        Some(Value::Array(messages)) => messages::check(messages),
+        Some(Value::Array(messages)) => messages::check(messages, dialect),
         Some(other) => wrong_type("messages", "an array of objects", other),
     }
 }
@@ -190,7 +198,7 @@ mod tests {
         let refusal = |rest: Value| {
             let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
             body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-            request(&body).err().map(|error| error.message)
+            request(&body, Dialect::OpenAi).err().map(|error| error.message)
         };
         assert_eq!(refusal(json!({"stream": true, "stream_options": {"include_usage": true}})), None);
         assert_eq!(refusal(json!({"stream": null, "stream_options": null})), None);

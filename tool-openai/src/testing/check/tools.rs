@@ -111,7 +111,7 @@ fn array_without_items(schema: &Value, path: &mut Vec<String>) -> Option<Vec<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::check::request;
+    use crate::testing::check::{Dialect, request};
     use tool_core::serde_json::json;
 
     #[test]
@@ -136,10 +136,10 @@ mod tests {
             ),
         ] {
             let body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": tools});
-            let refused = request(&body).unwrap_err().message;
+            let refused = request(&body, Dialect::OpenAi).unwrap_err().message;
             assert!(refused.contains(expected), "{tools}: {refused}");
         }
         let bare = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], "parallel_tool_calls": true});
-        assert!(request(&bare).unwrap_err().message.contains("only allowed when 'tools' are specified"));
+        assert!(request(&bare, Dialect::OpenAi).unwrap_err().message.contains("only allowed when 'tools' are specified"));
     }
 }
