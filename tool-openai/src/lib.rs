@@ -6,6 +6,8 @@ pub mod chat;
 #[cfg(feature = "http")]
 mod client;
 mod error;
+#[cfg(feature = "async-openai")]
+mod interop;
 mod model;
 mod profile;
 pub mod responses;
@@ -18,6 +20,8 @@ pub use agent::{Agent, AgentEvent, AgentStream, Reply, StartPolicy};
 #[cfg(feature = "http")]
 pub use client::OpenAi;
 pub use error::{AgentError, ModelError};
+#[cfg(feature = "async-openai")]
+pub use interop::ConversionError;
 pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
 pub use profile::Profile;
 

@@ -89,7 +89,7 @@ impl Response {
 }
 
 /// Takes out of a message what is for the Responses API alone.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "async-openai", feature = "http"))]
 pub(crate) fn forget(message: &mut chat::Message) {
     if let chat::Message::Assistant(message) = message {
         message.extra.remove(OUTPUT);
