@@ -6,6 +6,7 @@ mod agent;
 mod agent_streams;
 mod agreement;
 mod arguments;
+mod async_openai_client;
 mod attributes;
 mod batches;
 mod behavior;
