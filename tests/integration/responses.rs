@@ -217,7 +217,8 @@ async fn a_model_that_does_not_reason_is_asked_again_without_and_remembered() {
 
 #[tokio::test]
 async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
-    let refused = json!({"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
+    let mut refused = said("");
+    refused["content"] = json!([{"type": "refusal", "refusal": "No."}]);
     let server = Server::start([response(json!([refused.clone()])), response(json!([said("Hello.")]))]).await;
     let mut agent = server.agent();
     assert!(matches!(agent.run("Hi.").await, Err(AgentError::Refused { refusal }) if refusal == "No."));
