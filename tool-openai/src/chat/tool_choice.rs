@@ -66,7 +66,7 @@ impl ToolChoice {
         }
     }
 
-    fn to_value(&self) -> Value {
+    pub(crate) fn to_value(&self) -> Value {
         match self {
             Self::None => "none".into(),
             Self::Auto => "auto".into(),

@@ -14,7 +14,11 @@ use crate::chat::{self, AssistantMessage, Message, TextMessage, ToolMessage};
 impl From<&chat::Request> for Request {
     fn from(request: &chat::Request) -> Self {
         let mut extra = request.extra.clone();
+        let choice = request.tool_choice.as_ref().map(tool_choice);
+        let (choice, parallel) = (choice.or(extra.remove("tool_choice").map(flat)), extra.remove("parallel_tool_calls"));
+        extra.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
         rename(&mut extra);
+        let has_tools = !request.tools.is_empty();
         let (instructions, messages) = match request.messages.as_slice() {
             // Instructions alone are no input.
             [Message::System(TextMessage { content: Value::String(text), .. }), rest @ ..]
@@ -31,12 +35,16 @@ impl From<&chat::Request> for Request {
             instructions,
             input: input.items,
             tools: request.tools.iter().cloned().map(Tool::from).collect(),
-            parallel_tool_calls: request.parallel_tool_calls,
+            tool_choice: choice.filter(|_| has_tools),
+            parallel_tool_calls: request.parallel_tool_calls.or(parallel.and_then(|value| value.as_bool())).filter(|_| has_tools),
             stream: request.stream,
             extra,
         }
     }
 }
+
+/// What a parameter cannot set.
+const OWN_KEYS: [&str; 5] = ["model", "input", "messages", "tools", "stream"];
 
 /// Gives the parameters of chat completions their names here, and sets what the loop needs, unless it is set.
 fn rename(parameters: &mut Map<String, Value>) {
@@ -51,9 +59,6 @@ fn rename(parameters: &mut Map<String, Value>) {
     nest(parameters, "response_format", "text", "format");
     nest(parameters, "verbosity", "text", "verbosity");
     nest(parameters, "reasoning_effort", "reasoning", "effort");
-    if let Some(choice) = parameters.get_mut("tool_choice") {
-        *choice = tool_choice(choice.take());
-    }
     // Usage comes unasked.
     if let Some(Value::Object(options)) = parameters.get_mut("stream_options") {
         options.remove("include_usage");
@@ -214,6 +219,7 @@ mod tests {
             "model": "m", "messages": [], "max_completion_tokens": 99, "temperature": 0, "reasoning_effort": "low", "verbosity": "low",
             "reasoning": {"summary": "auto"}, "stream_options": {"include_usage": true},
             "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}},
+            "tools": [{"type": "function", "function": {"name": "x"}}],
             "tool_choice": {"type": "function", "function": {"name": "x"}}, "parallel_tool_calls": false,
         }));
         assert_eq!(
@@ -221,10 +227,22 @@ mod tests {
             json!({
                 "model": "m", "input": [], "max_output_tokens": 99, "temperature": 0, "reasoning": {"summary": "auto", "effort": "low"},
                 "text": {"format": {"type": "json_schema", "name": "n", "schema": {}}, "verbosity": "low"},
+                "tools": [{"type": "function", "name": "x", "strict": false}],
                 "tool_choice": {"type": "function", "name": "x"}, "parallel_tool_calls": false,
                 "store": false, "include": ["reasoning.encrypted_content"],
             }),
         );
+    }
+
+    #[test]
+    fn nothing_is_said_of_tools_where_there_are_none() {
+        let request = converted(json!({"model": "m", "messages": [], "tool_choice": "none", "parallel_tool_calls": true}));
+        assert_eq!((request.get("tools"), request.get("tool_choice"), request.get("parallel_tool_calls")), (None, None, None));
+        let extra = [("tool_choice", json!("none")), ("parallel_tool_calls", json!(true)), ("stream", json!(true)), ("input", json!("x"))];
+        let extra = extra.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let request = Request::from(&chat::Request { extra, ..chat::Request::default() });
+        assert_eq!((&request.tool_choice, request.parallel_tool_calls), (&None, None));
+        assert!(request.extra.keys().all(|key| ["store", "include"].contains(&key.as_str())), "{:?}", request.extra);
     }
 
     #[test]

@@ -19,5 +19,5 @@ pub use assemble::{Assembler, MAX_ITEMS, MAX_RESPONSE_BYTES};
 #[cfg(any(feature = "async-openai", feature = "http"))]
 pub(crate) use completion::forget;
 pub use outputs::{items, outputs};
-pub use tools::{tool_choice, tools};
+pub use tools::{tool_choice, tools, tools_for};
 pub use wire::{Item, Request, Response, Tool, Usage};

@@ -5,13 +5,13 @@ use tool_core::serde_json::{Map, Value};
 
 use super::flat::flat;
 use super::wire::Tool;
-use crate::chat::{self, InvalidTools};
+use crate::Profile;
+use crate::chat::{self, InvalidTools, ToolChoice};
 
-/// The `tools` array of a Responses request: what [`chat::tools`] gives, flat, and with `strict` always said, since left out it
-/// would be the service's choice.
+/// The `tools` array of a Responses request to api.openai.com: as [`tools_for`] writes it for [`Profile::openai`].
 ///
 /// # Errors
-/// As for [`chat::tools`].
+/// As for [`chat::tools_for`].
 ///
 /// ```
 /// use tool_core::serde_json::{json, to_value};
@@ -23,27 +23,47 @@ use crate::chat::{self, InvalidTools};
 ///     format!("sunny in {city}")
 /// }
 ///
-/// let offered = to_value(tool_openai::responses::tools(&tools![get_weather])?)?;
-/// assert_eq!(offered[0]["type"], "function");
-/// assert_eq!(offered[0]["name"], "get_weather");
-/// assert!(offered[0]["strict"].is_boolean());
+/// assert_eq!(
+///     to_value(tool_openai::responses::tools(&tools![get_weather])?)?,
+///     json!([{
+///         "type": "function",
+///         "name": "get_weather",
+///         "description": "Get the weather in a city.",
+///         "parameters": {
+///             "type": "object",
+///             "properties": {"city": {"type": "string"}},
+///             "required": ["city"],
+///             "additionalProperties": false,
+///         },
+///         "strict": true,
+///     }]),
+/// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
-    Ok(chat::tools(tools)?.into_iter().map(Tool::from).collect())
+    tools_for(tools, &Profile::default())
 }
 
-/// A `tool_choice` of chat completions as the Responses API writes it. What is written so already stays as it is.
+/// The `tools` array of a Responses request to a service of that profile: what [`chat::tools_for`] gives, flat, and with
+/// `strict` always said, since left out it would be the service's choice.
+///
+/// # Errors
+/// As for [`chat::tools_for`].
+pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidTools> {
+    Ok(chat::tools_for(tools, profile)?.into_iter().map(Tool::from).collect())
+}
+
+/// A `tool_choice` as the Responses API writes it.
 ///
 /// ```
 /// use tool_core::serde_json::json;
+/// use tool_openai::chat::ToolChoice;
 /// use tool_openai::responses::tool_choice;
 ///
-/// let one = json!({"type": "function", "function": {"name": "get_weather"}});
-/// assert_eq!(tool_choice(one), json!({"type": "function", "name": "get_weather"}));
+/// assert_eq!(tool_choice(&ToolChoice::function("get_weather")), json!({"type": "function", "name": "get_weather"}));
 /// ```
-pub fn tool_choice(choice: Value) -> Value {
-    flat(choice)
+pub fn tool_choice(choice: &ToolChoice) -> Value {
+    flat(choice.to_value())
 }
 
 impl From<chat::Tool> for Tool {

@@ -8,7 +8,7 @@ use crate::chat::{CustomCall, FunctionCall, ToolCall};
 
 /// The body of a request: `POST /responses`.
 ///
-/// A chat request becomes one with `From`. Its messages become items, its instructions `instructions`, and the parameters that
+/// A chat request becomes one with `From`. Where it has no tools, nothing is said of them. Its messages become items, its instructions `instructions`, and the parameters that
 /// have another name here (`max_completion_tokens`, `reasoning_effort`, `response_format`, `verbosity`) get it. Unless `store`
 /// says otherwise the service is asked to keep nothing (`store: false`) and to hand out its reasoning in encrypted form
 /// (`include`), so that it can be sent back: the history is the only state.
@@ -49,6 +49,9 @@ pub struct Request {
     /// What the model may call; left out when there is nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Tool>,
+    /// Which of them it may call, or must: as [`tool_choice`](super::tool_choice) writes it. Left out unless set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_choice: Option<Value>,
     /// Whether the model may ask for several calls at once. Left out unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel_tool_calls: Option<bool>,
