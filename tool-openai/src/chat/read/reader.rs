@@ -20,6 +20,7 @@ use crate::strict::drop_nulls;
 /// - **Ids** that are missing or repeated are replaced; all others stay as they are.
 /// - **Arguments** are mended where that is safe, and each [`Repair`] is told. What stays malformed is passed on, for the
 ///   dispatcher to answer with what is wrong.
+/// - **Nulls** that stand for absent parameters, as models write them in strict mode, are left out of what runs.
 /// - **Custom** calls become calls with one argument: the tool's only string parameter, or `input`.
 ///
 /// ```

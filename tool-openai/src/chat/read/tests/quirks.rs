@@ -181,6 +181,22 @@ fn quirk_22_invalid_escapes_and_raw_newlines_are_escaped() {
 }
 
 #[test]
+fn nulls_for_absent_parameters_do_not_run_and_stay_in_the_history() {
+    let parameters = json!({
+        "type": "object",
+        "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"type": ["string", "null"]}},
+        "required": ["city"],
+    });
+    let weather = DynamicTool::new("weather", "", parameters, |_| async { Ok::<_, String>(()) }).unwrap();
+    let tools = ToolSet::<()>::default().with_tool(weather).unwrap();
+    let text = r#"{"city": "Oslo", "days": null, "unit": null}"#;
+    let reading = message(json!({"tool_calls": [call("1", "functions.weather", text)]})).read(&tools, 1);
+    let runs: Value = tool_core::serde_json::from_str(&reading.calls[0].arguments).unwrap();
+    assert_eq!(runs, json!({"city": "Oslo", "unit": null}));
+    assert_eq!(kept(reading)["tool_calls"], json!([call("1", "weather", text)]));
+}
+
+#[test]
 fn quirk_23_what_was_cut_is_answered_and_not_sent_back() {
     for text in ["", "null", "{\"a\": 1", "{\"a\": \"x", "{\"a\": 1}{\"a\""] {
         let reading = read_cut(json!([call("1", "now", "{}"), call("2", "add", text)]));
