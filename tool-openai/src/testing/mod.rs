@@ -16,5 +16,5 @@ pub use server::ScriptedServer;
 /// Whether the service would take this body; else its answer.
 #[cfg(test)]
 pub(crate) fn check_request(body: &tool_core::serde_json::Value) -> Result<(), tool_core::serde_json::Value> {
-    check::request(body).map_err(|error| error.body())
+    check::request(body, check::Dialect::OpenAi).map_err(|error| error.body())
 }
