@@ -104,6 +104,7 @@ impl<'a> Input<'a> {
             }
             Message::Other(other) => {
                 let mut other = other.clone();
+                other.remove("name"); // which only chat completions take
                 if let Some(content) = other.get_mut("content") {
                     *content = parts(content);
                 }
@@ -173,7 +174,7 @@ mod tests {
     fn messages_become_items() {
         let request = converted(json!({"model": "m", "messages": [
             {"role": "system", "content": "Be brief."},
-            {"role": "developer", "content": "And polite."},
+            {"role": "developer", "content": "And polite.", "name": "bob"},
             {"role": "user", "content": [{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": {"url": "data:x"}},
                                          {"type": "file", "file": {"file_id": "file_1"}}], "name": "ann"},
             {"role": "assistant", "content": "Let me see.", "tool_calls": [

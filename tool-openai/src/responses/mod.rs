@@ -15,7 +15,7 @@ mod wire;
 
 #[cfg(feature = "http")]
 pub use crate::client::Responses;
-pub use assemble::{Assembler, MAX_ITEMS, MAX_RESPONSE_BYTES};
+pub use assemble::{Assembler, MAX_ITEMS};
 #[cfg(any(feature = "async-openai", feature = "http"))]
 pub(crate) use completion::forget;
 pub use outputs::{items, outputs};

@@ -15,29 +15,29 @@ pub const MAX_CHOICES: usize = 128;
 
 /// What may still be kept.
 #[derive(Debug)]
-pub(super) struct Budget(usize);
+pub(crate) struct Budget(usize);
 
 impl Budget {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(MAX_MESSAGE_BYTES)
     }
 
-    pub(super) fn spend(&mut self, bytes: usize) -> Result<(), ModelError> {
+    pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), ModelError> {
         self.0 = self.0.checked_sub(bytes).ok_or_else(|| too_much(MAX_MESSAGE_BYTES, "bytes"))?;
         Ok(())
     }
 
-    pub(super) fn give_back(&mut self, bytes: usize) {
+    pub(crate) fn give_back(&mut self, bytes: usize) {
         self.0 = self.0.saturating_add(bytes).min(MAX_MESSAGE_BYTES);
     }
 }
 
-pub(super) fn too_much(limit: usize, of: &str) -> ModelError {
+pub(crate) fn too_much(limit: usize, of: &str) -> ModelError {
     ModelError::NotACompletion { reason: format!("more than {limit} {of}"), body: String::new() }
 }
 
 /// About what a value takes in memory, in bytes.
-pub(super) fn weight(value: &Value) -> usize {
+pub(crate) fn weight(value: &Value) -> usize {
     size_of::<Value>()
         + match value {
             Value::String(text) => text.len(),
@@ -48,6 +48,6 @@ pub(super) fn weight(value: &Value) -> usize {
 }
 
 /// About what an object takes in memory, in bytes.
-pub(super) fn weight_of(members: &Map<String, Value>) -> usize {
+pub(crate) fn weight_of(members: &Map<String, Value>) -> usize {
     members.iter().map(|(key, value)| key.len() + weight(value)).sum()
 }

@@ -4,7 +4,7 @@
 //! finds the call that a piece belongs to, `scan` tells when its JSON has ended, `choice` keeps the rest of the message.
 
 mod assembler;
-mod budget;
+pub(crate) mod budget;
 mod call;
 mod calls;
 mod choice;

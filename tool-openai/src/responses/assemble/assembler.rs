@@ -6,15 +6,13 @@ use serde::de::IgnoredAny;
 use tool_core::serde_json::{self, Map, Value};
 
 use super::slot::{Slot, is_same, unfinished};
+use crate::chat::assemble::budget::{Budget, too_much, weight_of};
 use crate::chat::assemble::failure;
 use crate::error::ModelError;
 use crate::model::ModelEvent;
 use crate::responses::completion::numbered;
 use crate::responses::wire::{Item, Response};
 use crate::sse::{Event, Sse};
-
-/// The most bytes of text and arguments that one response may have.
-pub const MAX_RESPONSE_BYTES: usize = 64 << 20;
 
 /// The most items that one response may have.
 pub const MAX_ITEMS: usize = 4096;
@@ -62,7 +60,9 @@ pub struct Assembler {
     calls: usize,
     /// The message that text was last told of.
     speaking: Option<usize>,
-    bytes_left: usize,
+    /// After a refusal there is nothing to run.
+    refused: bool,
+    budget: Budget,
     response: Option<Response>,
 }
 
@@ -81,31 +81,45 @@ impl Assembler {
             latest: HashMap::new(),
             calls: 0,
             speaking: None,
-            bytes_left: MAX_RESPONSE_BYTES,
+            refused: false,
+            budget: Budget::new(),
             response: None,
         }
     }
 
-    /// Takes the next bytes of the body, cut anywhere.
+    /// Takes more of the body: server-sent events, cut anywhere.
     ///
     /// # Errors
-    /// As for [`push`](Self::push); or an event is no JSON, or larger than 16 MiB.
+    /// As for [`push_text`](Self::push_text), and if there is an event of type `error`, or one larger than 16 MiB.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
         let events = self.sse.push(bytes)?;
         self.push_all(events)
     }
 
-    /// Takes the next event: the JSON of one `data`.
+    /// Takes the data of one event: JSON text, or the `[DONE]` that some services end with.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push), and if the text is no JSON.
+    pub fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
+        let data = data.trim();
+        if self.is_done() || data.is_empty() || data == "[DONE]" {
+            return Ok(Vec::new());
+        }
+        self.push(serde_json::from_str(data).map_err(|error| broken(format!("an event of the stream is no JSON: {error}")))?)
+    }
+
+    /// Takes one event.
     ///
     /// Items that arrive again as they were, and whatever is not known, make no difference. Nothing does after the end.
     ///
     /// # Errors
-    /// The service reports a failure, contradicts itself about a call, or sends more than
-    /// [`MAX_RESPONSE_BYTES`] or [`MAX_ITEMS`].
+    /// - [`ModelError::BrokenOff`]: the service reports a failure.
+    /// - [`ModelError::NotACompletion`]: it contradicts itself about a call, or sends more than [`MAX_ITEMS`], or than
+    ///   [`MAX_MESSAGE_BYTES`](crate::chat::MAX_MESSAGE_BYTES).
     pub fn push(&mut self, event: Value) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         if let Value::Object(mut event) = event
-            && self.response.is_none()
+            && !self.is_done()
         {
             self.take(&mut event, &mut told)?;
         }
@@ -145,15 +159,10 @@ impl Assembler {
     fn push_all(&mut self, events: Vec<Event>) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         for Event { event, data } in events {
-            if self.is_done() || data.is_empty() || data == "[DONE]" {
-                continue;
+            if event == "error" && !self.is_done() {
+                return Err(failure::of_event(&data));
             }
-            match serde_json::from_str(&data) {
-                Ok(Value::Object(value)) if event != "error" => told.extend(self.push(Value::Object(value))?),
-                Err(error) if event != "error" => return Err(broken(format!("an event of the stream is no JSON: {error}"))),
-                Ok(_) if event != "error" => {}
-                _ => return Err(failure::of_event(&data)),
-            }
+            told.extend(self.push_text(&data)?);
         }
         Ok(told)
     }
@@ -193,9 +202,10 @@ impl Assembler {
 
     /// A new item. Where a server uses an `output_index` again, it is the new item's from now on.
     fn begin(&mut self, index: Option<u64>, item: Item, told: &mut Vec<ModelEvent>) -> Result<usize, ModelError> {
+        self.budget.spend(weight_of(&item.0))?;
         let place = self.slots.len();
         if place == MAX_ITEMS {
-            return Err(broken(format!("more than {MAX_ITEMS} items")));
+            return Err(too_much(MAX_ITEMS, "items"));
         }
         let call = item.tool_call().map(|call| {
             let position = self.calls;
@@ -220,8 +230,7 @@ impl Assembler {
         if delta.is_empty() {
             return Ok(());
         }
-        self.bytes_left =
-            self.bytes_left.checked_sub(delta.len()).ok_or_else(|| broken(format!("more than {MAX_RESPONSE_BYTES} bytes")))?;
+        self.budget.spend(delta.len())?;
         let event = match self.slots[place].call {
             Some(position) => ModelEvent::Arguments { position, delta: delta.to_owned() },
             None if refusal => ModelEvent::Refusal(delta.to_owned()),
@@ -231,6 +240,7 @@ impl Assembler {
             },
         };
         told.push(event);
+        self.refused |= refusal;
         let slot = &mut self.slots[place];
         if refusal { &mut slot.refusal } else { &mut slot.text }.push_str(delta);
         Ok(())
@@ -240,7 +250,10 @@ impl Assembler {
         let latest = self.latest.get(&index).copied().filter(|place| is_same(&self.slots[*place].item, &item));
         let place = match latest {
             Some(place) if self.slots[place].done => return self.repeated(place, &item),
-            Some(place) => place,
+            Some(place) => {
+                self.budget.spend(weight_of(&item.0))?;
+                place
+            }
             None => self.begin(index, item.clone(), told)?,
         };
         self.settle(place, item, told)
@@ -261,7 +274,7 @@ impl Assembler {
             }
         }
         let slot = &mut self.slots[place];
-        if let (Some(position), Some(call), true) = (slot.call, call, item.is_complete()) {
+        if let (Some(position), Some(call), true) = (slot.call, call, item.is_complete() && !self.refused) {
             told.push(ModelEvent::CallComplete { position, call });
         }
         slot.item = item;

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use tool_core::serde_json::{Value, json};
 
 use super::{Assembler, MAX_ITEMS};
+use crate::chat::MAX_MESSAGE_BYTES;
 use crate::error::ModelError;
 use crate::model::ModelEvent;
 use crate::responses::Response;
@@ -234,6 +235,13 @@ fn a_refusal_is_told() {
 }
 
 #[test]
+fn after_a_refusal_no_call_is_complete() {
+    let refused = json!({"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
+    let (events, _) = read([done(0, refused), done(1, call("a", "{}", "completed")), completed(json!([]))]).unwrap();
+    assert_eq!(complete(&events), []);
+}
+
+#[test]
 fn an_empty_line_stands_between_two_messages() {
     let (events, response) = read([done(0, message("One.")), done(1, message("Two.")), completed(json!([]))]).unwrap();
     assert_eq!(events, [ModelEvent::Text("One.".into()), ModelEvent::Text("\n\nTwo.".into())]);
@@ -282,6 +290,20 @@ fn strange_events_are_passed_over() {
         json!({"type": "response.something.new", "output_index": 0, "error": null}),
     ];
     assert_eq!(read(strange.into_iter().chain(stream())).unwrap(), read(stream()).unwrap());
+}
+
+#[test]
+fn bytes_without_end_are_an_error() {
+    let mut assembler = Assembler::new();
+    assembler.push(added(0, call("a", "", "in_progress"))).unwrap();
+    let piece = "x".repeat(MAX_MESSAGE_BYTES / 8);
+    assert!((0..7).all(|_| assembler.push(delta(0, &piece)).is_ok()));
+    assert!(assembler.push(delta(0, &piece)).is_err());
+
+    let mut assembler = Assembler::new();
+    let mut reasoning = |index| assembler.push(done(index, json!({"type": "reasoning", "encrypted_content": piece})));
+    assert!((0..7).all(|index| reasoning(index).is_ok()));
+    assert!(reasoning(7).is_err());
 }
 
 #[test]
