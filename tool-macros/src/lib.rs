@@ -142,7 +142,7 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | `exclusive` | a call starts when the earlier calls of its message are answered, and later ones start when it is |
 /// | `serialize_by(patient_id)` | calls with equal values of these parameters run one after the other, in call order, also those of other tools that are serialised by them |
 /// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a call whose tool returns an error is tried again, within its timeout; for `read_only` or `idempotent` tools |
-/// | `strict` | its schema has to be one that a service can enforce (not acted on yet) |
+/// | `strict` | its schema has to be one that a service can enforce: an error of `tool_openai::chat::tools` otherwise |
 /// | `linked` | listed by the linker, for `ToolSet::linked` (feature `linked`) |
 /// | `type = SearchTool` | the name of its type, instead of the function's |
 /// | `crate = my_crate::tool_core` | where `tool_core` is found, if not at `::tool_core` |
