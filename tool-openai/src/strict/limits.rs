@@ -193,9 +193,7 @@ impl<'s> Look<'s> {
     }
 
     fn step(&mut self) -> Result<(), NotStrict> {
-        match self.steps.checked_sub(1) {
-            Some(left) => Ok(self.steps = left),
-            None => Err(NotStrict::new(&self.path, Obstacle::TooComplex)),
-        }
+        self.steps = self.steps.checked_sub(1).ok_or_else(|| NotStrict::new(&self.path, Obstacle::TooComplex))?;
+        Ok(())
     }
 }

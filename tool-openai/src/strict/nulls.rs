@@ -8,8 +8,9 @@ use super::schema::{Object, allows_null, implied_type};
 /// How deep arguments are looked into; deeper down they stay as they are.
 const DEEPEST: usize = 64;
 
-/// How many schemas may be compared with values; after that, the rest stays as it is.
+/// How many schemas may be compared with values, and how many more for each byte; after that, the rest stays as it is.
 const MOST_STEPS: usize = 200_000;
+const STEPS_PER_BYTE: usize = 10;
 
 /// The arguments without the properties that are `null` where the schema, as it was before it became strict, neither requires
 /// them nor allows `null`. None if there are none, or the text is not one JSON object. What is kept keeps its text.
@@ -18,7 +19,8 @@ pub(crate) fn drop_nulls(arguments: &str, schema: &Value) -> Option<String> {
         return None;
     }
     let Node::Object(members) = Node::parse(serde_json::from_str(arguments).ok()?, 0) else { return None };
-    let mut walk = Walk { root: schema, steps: MOST_STEPS, depth: 0 };
+    let steps = MOST_STEPS.saturating_add(STEPS_PER_BYTE.saturating_mul(arguments.len()));
+    let mut walk = Walk { root: schema, steps, depth: 0 };
     walk.object(&members, &[schema])
 }
 
@@ -102,7 +104,7 @@ impl<'s> Walk<'s> {
     }
 
     fn object(&mut self, members: &Members<'_>, schemas: &[&'s Value]) -> Option<String> {
-        let parts = self.parts(|walk, schema| walk.fits_object(members, schema), schemas);
+        let parts = self.parts(|walk, schema| walk.fits_object(members, schema), |walk, schema| walk.may_be(members, schema, 0), schemas);
         let mut changed = false;
         let mut kept: Vec<String> = Vec::with_capacity(members.len());
         for (name, text, node) in members {
@@ -119,7 +121,7 @@ impl<'s> Walk<'s> {
     }
 
     fn array(&mut self, items: &[(&RawValue, Node<'_>)], schemas: &[&'s Value]) -> Option<String> {
-        let parts = self.parts(|walk, schema| walk.fits_array(items, schema), schemas);
+        let parts = self.parts(|walk, schema| walk.fits_array(items, schema), |_, _| false, schemas);
         let mut changed = false;
         let mut kept: Vec<String> = Vec::with_capacity(items.len());
         for (place, (text, node)) in items.iter().enumerate() {
@@ -142,8 +144,13 @@ impl<'s> Walk<'s> {
     }
 
     /// The plain schemas that describe a value together: through references and `allOf`, and of several branches the first that
-    /// fits.
-    fn parts(&mut self, fits: impl Fn(&mut Self, &'s Value) -> bool + Copy, schemas: &[&'s Value]) -> Vec<&'s Object> {
+    /// fits, or else may be meant.
+    fn parts(
+        &mut self,
+        fits: impl Fn(&mut Self, &'s Value) -> bool,
+        may_be: impl Fn(&mut Self, &'s Value) -> bool,
+        schemas: &[&'s Value],
+    ) -> Vec<&'s Object> {
         let (mut parts, mut unread) = (Vec::new(), schemas.to_vec());
         while let Some(schema) = unread.pop() {
             let (Some(object), true) = (schema.as_object(), self.step()) else { continue };
@@ -151,7 +158,8 @@ impl<'s> Walk<'s> {
             unread.extend(object.get("$ref").and_then(Value::as_str).and_then(|reference| super::target(self.root, reference)));
             unread.extend(object.get("allOf").and_then(Value::as_array).into_iter().flatten());
             for branches in ["anyOf", "oneOf"].iter().filter_map(|key| object.get(*key)?.as_array()) {
-                unread.extend(branches.iter().find(|branch| fits(self, branch)));
+                let fitting = branches.iter().find(|branch| fits(self, branch));
+                unread.extend(fitting.or_else(|| branches.iter().find(|branch| may_be(self, branch))));
             }
         }
         parts
@@ -172,6 +180,7 @@ impl<'s> Walk<'s> {
         if !self.fits_itself(schema, "object", None, &again) {
             return false;
         }
+        self.steps = self.steps.saturating_sub(members.len());
         let Some(object) = schema.as_object() else { return true };
         let given = |name: &Value| members.iter().any(|(given, ..)| name == given);
         let required = object.get("required").and_then(Value::as_array);
@@ -186,11 +195,27 @@ impl<'s> Walk<'s> {
             })
     }
 
+    /// Whether an object with a mistake in it may be meant as one that the schema describes: by the constants in both.
+    fn may_be(&mut self, members: &Members<'_>, schema: &'s Value, hops: usize) -> bool {
+        const MOST_HOPS: usize = 16;
+        let (Some(object), true) = (schema.as_object(), hops < MOST_HOPS && self.step()) else { return false };
+        if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
+            return super::target(self.root, reference).is_some_and(|schema| self.may_be(members, schema, hops + 1));
+        }
+        let Some(properties) = object.get("properties").and_then(Value::as_object) else { return false };
+        members.iter().all(|(name, _, node)| match (properties.get(name).and_then(|schema| schema.get("const")), node) {
+            (Some(constant), Node::Scalar(value)) => constant == value,
+            (Some(_), _) => false,
+            (None, _) => true,
+        })
+    }
+
     fn fits_array(&mut self, items: &[(&RawValue, Node<'_>)], schema: &'s Value) -> bool {
         let again = |walk: &mut Self, schema: &'s Value| walk.fits_array(items, schema);
         if !self.fits_itself(schema, "array", None, &again) {
             return false;
         }
+        self.steps = self.steps.saturating_sub(items.len());
         let Some(object) = schema.as_object() else { return true };
         let count = |keyword: &str| object.get(keyword).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
         count("minItems").is_none_or(|least| items.len() >= least)

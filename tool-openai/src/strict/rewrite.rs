@@ -6,7 +6,7 @@ use super::definitions::Definitions;
 use super::limits;
 use super::notes;
 use super::reason::{NotStrict, Obstacle};
-use super::schema::{Object, allows_null, decides, is_assertion};
+use super::schema::{COMBINING, Object, allows_null, decides, is_assertion};
 use super::shape::{describe, nullable};
 use crate::Profile;
 
@@ -17,7 +17,7 @@ const DEEPEST: usize = 64;
 const DEEPEST_JSON: usize = 256;
 
 /// How many schemas may be looked at before it is given up.
-const MOST_STEPS: usize = 50_000;
+const MOST_STEPS: usize = 200_000;
 
 /// A schema in the strict subset.
 #[derive(Debug)]
@@ -77,16 +77,21 @@ pub(super) struct Rewriter<'s> {
 impl Rewriter<'_> {
     fn root(&mut self) -> Rewritten {
         let Some(object) = self.root.as_object() else { return Err(self.because(Obstacle::NoSchema)) };
-        let mut forms = self.forms(object)?;
-        let (Some(form), true) = (forms.pop(), forms.is_empty()) else { return Err(self.because(Obstacle::Forms)) };
-        let mut root = self.plain(&form)?;
+        let mut root = match COMBINING.iter().any(|key| object.contains_key(*key)) {
+            false => self.plain(object)?,
+            true => {
+                let mut forms = self.forms(object)?;
+                let (Some(form), true) = (forms.pop(), forms.is_empty()) else { return Err(self.because(Obstacle::Forms)) };
+                describe(self.plain(&form)?, &notes::of(&form))
+            }
+        };
         if root.get("type") == Some(&json!(["object", "null"])) {
             root.insert("type".to_owned(), "object".into());
         }
         if root.get("type").is_none_or(|name| name != "object") || root.contains_key("enum") || root.contains_key("const") {
             return Err(self.because(Obstacle::Forms));
         }
-        Ok(describe(describe(root, &notes::of(&form)), &notes::of(object)))
+        Ok(describe(root, &notes::of(object)))
     }
 
     /// One schema and all in it.
@@ -183,10 +188,8 @@ impl Rewriter<'_> {
     }
 
     pub(super) fn count_steps(&mut self, steps: usize) -> Result<(), NotStrict> {
-        match self.steps.checked_sub(steps) {
-            Some(left) => Ok(self.steps = left),
-            None => Err(self.because(Obstacle::TooComplex)),
-        }
+        self.steps = self.steps.checked_sub(steps).ok_or_else(|| self.because(Obstacle::TooComplex))?;
+        Ok(())
     }
 
     pub(super) fn because(&self, obstacle: Obstacle) -> NotStrict {

@@ -56,6 +56,8 @@ fn of_several_forms_the_one_that_fits_decides() {
     assert_eq!(dropped(r#"{"p":null}"#, &schema), "unchanged");
     assert_eq!(dropped(r#"{"p":{"kind":"c","x":null}}"#, &schema), "unchanged");
 
+    assert_eq!(dropped(r#"{"p":{"kind":"a","x":null,"y":1}}"#, &schema), r#"{"p":{"kind":"a","y":1}}"#, "it is meant, mistake or not");
+
     let untagged = json!({"type": "object", "properties": {"p": {"anyOf": [
         {"type": "object", "properties": {"l": {"type": "integer"}, "r": {"type": "integer"}}, "required": ["l"], "additionalProperties": false},
         {"type": "object", "properties": {"n": {"type": "string"}}, "additionalProperties": false},
