@@ -22,13 +22,9 @@ async fn ask(python: &OsStr, server: &ScriptedServer, asks: Vec<Value>) -> Vec<V
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// A body with our tools, strict as the SDK's helper wants them.
+/// A body with our tools, strict: the SDK's helper refuses others.
 fn body(messages: Value) -> Value {
-    let mut tools = to_value(chat::tools(&toolset()).unwrap()).unwrap();
-    let function = &mut tools[0]["function"];
-    function["strict"] = json!(true);
-    function["parameters"]["additionalProperties"] = json!(false);
-    json!({"model": "scripted", "messages": messages, "tools": tools})
+    json!({"model": "scripted", "messages": messages, "tools": chat::tools(&toolset()).unwrap()})
 }
 
 /// The same for the Responses API, after a call that is answered.

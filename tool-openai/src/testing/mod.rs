@@ -1,5 +1,5 @@
-//! A scripted server on loopback for chat completions and the Responses API, for examples and tests. It speaks real HTTP, answers what its script says,
-//! and checks what it is sent as strictly as the service does.
+//! A scripted server on loopback for chat completions and the Responses API, for examples and tests. It speaks real HTTP,
+//! answers what its script says, and checks what it is sent as strictly as the service does.
 
 mod api;
 mod check;
