@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use serde::de::IgnoredAny;
+use tool_core::serde_json::map::Entry as Slot;
 use tool_core::serde_json::{Map, Value, from_str, from_value};
 
-use super::budget::{Budget, MAX_CHOICES, too_much, weight};
+use super::budget::{Budget, MAX_CHOICES, too_much, weight, weight_of_member};
 use super::calls::Scene;
 use super::choice::Alternative;
 use super::entry::index;
@@ -227,10 +228,16 @@ impl Assembler {
         if says_nothing || self.extra.get(&key) == Some(&value) {
             return Ok(());
         }
-        self.budget.spend(key.len() + weight(&value))?;
-        let len = key.len();
-        if let Some(before) = self.extra.insert(key, value) {
-            self.budget.give_back(len + weight(&before));
+        match self.extra.entry(key) {
+            Slot::Vacant(free) => {
+                self.budget.spend(weight_of_member(free.key(), &value))?;
+                free.insert(value);
+            }
+            Slot::Occupied(mut kept) => {
+                self.budget.give_back(weight(kept.get()));
+                self.budget.spend(weight(&value))?;
+                kept.insert(value);
+            }
         }
         Ok(())
     }

@@ -36,18 +36,21 @@ pub(crate) fn too_much(limit: usize, of: &str) -> ModelError {
     ModelError::NotACompletion { reason: format!("more than {limit} {of}"), body: String::new() }
 }
 
-/// About what a value takes in memory, in bytes.
+/// About what a value takes in memory beside itself, in bytes.
 pub(crate) fn weight(value: &Value) -> usize {
-    size_of::<Value>()
-        + match value {
-            Value::String(text) => text.len(),
-            Value::Array(items) => items.iter().map(weight).sum(),
-            Value::Object(members) => weight_of(members),
-            _ => 0,
-        }
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(|item| size_of::<Value>() + weight(item)).sum(),
+        Value::Object(members) => weight_of(members),
+        _ => 0,
+    }
 }
 
-/// About what an object takes in memory, in bytes.
+/// About what the members of an object take in memory, in bytes.
 pub(crate) fn weight_of(members: &Map<String, Value>) -> usize {
-    members.iter().map(|(key, value)| key.len() + weight(value)).sum()
+    members.iter().map(|(key, value)| weight_of_member(key, value)).sum()
+}
+
+pub(crate) fn weight_of_member(key: &str, value: &Value) -> usize {
+    key.len() + size_of::<Value>() + weight(value)
 }

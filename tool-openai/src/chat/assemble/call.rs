@@ -15,22 +15,25 @@ pub(super) struct Call {
     pub(super) scan: Scan,
     /// Whether the call was told to be complete, and nothing has come since.
     pub(super) complete: bool,
+    /// Whether something came after that.
+    pub(super) reopened: bool,
     /// Whether the name came again after the JSON had ended: what follows may be a second call of the tool.
     pub(super) named_again: bool,
 }
 
 impl Call {
-    /// What the first piece says, apart from its text.
+    /// What the first piece says, apart from its text and its id.
     pub(super) fn new(entry: &mut Entry) -> Self {
         let name = mem::take(&mut entry.name);
+        entry.extra.retain(|_, value| !value.is_null());
+        entry.inner.retain(|_, value| !value.is_null());
         let mut wire = ToolCall {
-            id: mem::take(&mut entry.id),
+            id: String::new(),
             r#type: mem::take(&mut entry.kind),
             function: FunctionCall::default(),
             custom: None,
             extra: mem::take(&mut entry.extra),
         };
-        wire.extra.retain(|_, value| !value.is_null());
         if wire.r#type.is_empty() {
             wire.r#type = if entry.custom { "custom" } else { "function" }.to_owned();
         }
@@ -40,17 +43,17 @@ impl Call {
         } else {
             wire.function = FunctionCall { name, arguments: String::new(), extra: inner };
         }
-        Self { index: entry.index, wire, scan: Scan::default(), complete: false, named_again: false }
+        Self { index: entry.index, wire, scan: Scan::default(), complete: false, reopened: false, named_again: false }
     }
 
-    /// What a later piece says, apart from its text and its name.
-    pub(super) fn merge(&mut self, entry: &mut Entry) {
-        merge(&mut self.wire.extra, mem::take(&mut entry.extra), Strings::Repeat);
+    /// What a later piece says, apart from its text, id and name. Returns by how much the call has grown, in bytes.
+    pub(super) fn merge(&mut self, entry: &mut Entry) -> usize {
         let inner = match &mut self.wire.custom {
             Some(custom) => &mut custom.extra,
             None => &mut self.wire.function.extra,
         };
-        merge(inner, mem::take(&mut entry.inner), Strings::Repeat);
+        merge(inner, mem::take(&mut entry.inner), Strings::Repeat)
+            + merge(&mut self.wire.extra, mem::take(&mut entry.extra), Strings::Repeat)
     }
 
     pub(super) fn name(&self) -> &str {

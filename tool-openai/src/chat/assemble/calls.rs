@@ -10,6 +10,9 @@ use crate::chat::wire::ToolCall;
 use crate::error::ModelError;
 use crate::model::ModelEvent;
 
+/// Longer than any name of a tool that services take.
+const MAX_NAME_BYTES: usize = 512;
+
 /// What pieces are read with.
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
@@ -78,49 +81,60 @@ impl Calls {
         if let Some(before) = self.current
             && before != slot
         {
-            self.complete(before, false, scene.events);
+            self.leave(before, scene.events);
         }
         self.current = Some(slot);
-        let bytes = entry.id.len() + entry.name.len() + entry.text.len() + weight_of(&entry.extra) + weight_of(&entry.inner);
-        scene.budget.spend(bytes)?;
-        self.note(&entry, slot);
+        scene.budget.spend(entry.text.len())?;
+        if let Some(index) = entry.index {
+            self.by_index.insert(index, slot);
+        }
         if slot == self.calls.len() {
             self.begin(&mut entry, scene)?;
         } else {
-            self.go_on(slot, &mut entry, scene);
+            self.go_on(slot, &mut entry, scene)?;
         }
         self.write(slot, entry.text, scene.events);
         Ok(())
     }
 
-    fn note(&mut self, entry: &Entry, slot: usize) {
-        if !entry.id.is_empty() && self.by_id.get(&entry.id) != Some(&slot) {
-            self.by_id.insert(entry.id.clone(), slot);
-        }
-        if let Some(index) = entry.index {
-            self.by_index.insert(index, slot);
-        }
-    }
-
     fn begin(&mut self, entry: &mut Entry, scene: &mut Scene<'_>) -> Result<(), ModelError> {
-        if self.calls.len() == MAX_CALLS {
+        let position = self.calls.len();
+        if position == MAX_CALLS {
             return Err(too_much(MAX_CALLS, "tool calls"));
         }
+        let grown = size_of::<Call>() + entry.name.len() + weight_of(&entry.extra) + weight_of(&entry.inner);
+        scene.budget.spend(grown)?;
         let call = Call::new(entry);
-        scene.events.push(ModelEvent::CallBegins { position: self.calls.len(), name: call.name().to_owned() });
+        scene.events.push(ModelEvent::CallBegins { position, name: call.name().to_owned() });
         self.calls.push(call);
-        Ok(())
+        self.identify(position, mem::take(&mut entry.id), scene)
     }
 
-    fn go_on(&mut self, slot: usize, entry: &mut Entry, scene: &Scene<'_>) {
+    fn go_on(&mut self, slot: usize, entry: &mut Entry, scene: &mut Scene<'_>) -> Result<(), ModelError> {
         let call = &mut self.calls[slot];
-        call.merge(entry);
+        let grown = call.merge(entry);
+        scene.budget.spend(grown)?;
         call.index = call.index.or(entry.index);
-        if call.wire.id.is_empty() {
-            call.wire.id = mem::take(&mut entry.id);
-        }
         call.named_again |= !entry.name.is_empty() && call.closed().is_some();
-        call.rename(mem::take(&mut entry.name), scene.tools);
+        call.rename(mem::take(&mut entry.name), scene)?;
+        self.identify(slot, mem::take(&mut entry.id), scene)
+    }
+
+    /// Ids that a call does not keep are forgotten: old vLLM invents one for each piece.
+    fn identify(&mut self, slot: usize, id: String, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+        let call = &mut self.calls[slot];
+        if id.is_empty() {
+            return Ok(());
+        }
+        if let Some(latest) = self.by_id.get_mut(&id) {
+            *latest = slot;
+        }
+        if call.wire.id.is_empty() {
+            scene.budget.spend(2 * id.len())?;
+            self.by_id.insert(id.clone(), slot);
+            call.wire.id = id;
+        }
+        Ok(())
     }
 
     fn write(&mut self, slot: usize, text: String, events: &mut Vec<ModelEvent>) {
@@ -130,10 +144,18 @@ impl Calls {
             return;
         }
         if mem::take(&mut call.complete) {
+            call.reopened = true;
             events.push(ModelEvent::CallReopens { position: slot });
         }
         call.push(&text);
         events.push(ModelEvent::Arguments { position: slot, delta: text });
+    }
+
+    /// A piece of another call has come. What was reopened waits for the end, or else a text could be told again and again.
+    fn leave(&mut self, slot: usize, events: &mut Vec<ModelEvent>) {
+        if !self.calls[slot].reopened {
+            self.complete(slot, false, events);
+        }
     }
 
     fn complete(&mut self, slot: usize, cut: bool, events: &mut Vec<ModelEvent>) {
@@ -225,20 +247,25 @@ impl Call {
 
     /// The name that a second one makes of the first, if either of them or both together are a tool's.
     fn renamed(&self, name: &str, tools: &HashSet<String>) -> Option<String> {
-        let joined = || format!("{}{name}", self.name());
-        if tools.contains(name) { Some(name.to_owned()) } else { Some(joined()).filter(|joined| tools.contains(joined)) }
+        if tools.contains(name) {
+            return Some(name.to_owned());
+        }
+        let fits = self.name().len() + name.len() <= MAX_NAME_BYTES;
+        fits.then(|| format!("{}{name}", self.name())).filter(|joined| tools.contains(joined))
     }
 
     /// A name may come again with each piece, or in pieces of its own.
-    fn rename(&mut self, name: String, tools: &HashSet<String>) {
+    fn rename(&mut self, name: String, scene: &mut Scene<'_>) -> Result<(), ModelError> {
         if name.is_empty() || name == self.name() {
-            return;
+            return Ok(());
         }
         if self.name().is_empty() {
+            scene.budget.spend(name.len())?;
             *self.name_mut() = name;
-        } else if let Some(renamed) = self.renamed(&name, tools) {
+        } else if let Some(renamed) = self.renamed(&name, scene.tools) {
             *self.name_mut() = renamed;
         }
+        Ok(())
     }
 }
 

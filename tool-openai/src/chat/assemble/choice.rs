@@ -6,7 +6,7 @@ use super::budget::weight;
 use super::calls::{Calls, Scene};
 use super::content::Content;
 use super::entry::Entry;
-use super::merge::{Strings, merge_key};
+use super::merge::{Strings, merge, merge_key};
 use crate::chat::wire::{AssistantMessage, Choice, FunctionCall};
 use crate::error::ModelError;
 use crate::model::ModelEvent;
@@ -39,8 +39,8 @@ impl Alternative {
                 ("finish_reason", Value::String(reason)) => finish = Some(reason).filter(|reason| !reason.is_empty()),
                 ("finish_reason", _) => {}
                 (_, value) => {
-                    scene.budget.spend(weight(&value))?;
-                    merge_key(&mut self.extra, key, value, Strings::Repeat);
+                    let grown = merge_key(&mut self.extra, key, value, Strings::Repeat);
+                    scene.budget.spend(grown)?;
                 }
             }
         }
@@ -73,8 +73,8 @@ impl Alternative {
                 ("function_call", Value::Object(members)) => self.push_function_call(members, scene)?,
                 ("refusal" | "function_call", _) => {}
                 (_, value) => {
-                    scene.budget.spend(key.len() + weight(&value))?;
-                    merge_key(&mut self.message_extra, key, value, Strings::Continue);
+                    let grown = merge_key(&mut self.message_extra, key, value, Strings::Continue);
+                    scene.budget.spend(grown)?;
                 }
             }
         }
@@ -117,11 +117,8 @@ impl Alternative {
             call.name = entry.name;
         }
         call.arguments.push_str(&entry.text);
-        for (key, value) in entry.inner {
-            scene.budget.spend(weight(&value))?;
-            merge_key(&mut call.extra, key, value, Strings::Repeat);
-        }
-        Ok(())
+        let grown = merge(&mut call.extra, entry.inner, Strings::Repeat);
+        scene.budget.spend(grown)
     }
 
     /// Whether the model was stopped rather than done. OpenRouter says so only in the word of the service behind it.

@@ -66,12 +66,19 @@ impl Content {
     }
 }
 
-/// Text continues the text before it.
-fn append(parts: &mut Vec<Value>, part: Value) {
-    match (parts.last_mut().and_then(text_mut), text_of(&part)) {
-        (Some(before), Some(more)) => before.push_str(more),
-        _ => parts.push(part),
+/// Text continues the text before it, and a thought (Mistral's, which is a list of such parts) the thought.
+fn append(parts: &mut Vec<Value>, mut part: Value) {
+    if let Some((before, more)) = parts.last_mut().and_then(text_mut).zip(text_of(&part)) {
+        before.push_str(more);
+    } else if let Some((before, more)) = parts.last_mut().and_then(thought_mut).zip(thought_mut(&mut part)) {
+        more.drain(..).for_each(|part| append(before, part));
+    } else {
+        parts.push(part);
     }
+}
+
+fn thought_mut(part: &mut Value) -> Option<&mut Vec<Value>> {
+    part.get_mut("thinking")?.as_array_mut()
 }
 
 /// The text of a part that is nothing else.

@@ -3,6 +3,8 @@
 use tool_core::serde_json::map::Entry;
 use tool_core::serde_json::{Map, Value};
 
+use super::budget::{weight, weight_of_member};
+
 /// What a second string under the same key is.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Strings {
@@ -15,53 +17,59 @@ pub(super) enum Strings {
 /// Strings that are labels wherever they stand, and come again with every piece.
 const LABELS: [&str; 9] = ["channel", "format", "id", "name", "object", "padding", "role", "signature", "type"];
 
-/// Adds what a piece says. `null` says nothing.
-pub(super) fn merge(into: &mut Map<String, Value>, more: Map<String, Value>, strings: Strings) {
-    for (key, value) in more {
-        merge_key(into, key, value, strings);
-    }
+/// Adds what a piece says. `null` says nothing. Returns by how much what is kept has grown, in bytes.
+pub(super) fn merge(into: &mut Map<String, Value>, more: Map<String, Value>, strings: Strings) -> usize {
+    more.into_iter().map(|(key, value)| merge_key(into, key, value, strings)).sum()
 }
 
-pub(super) fn merge_key(into: &mut Map<String, Value>, key: String, value: Value, strings: Strings) {
+pub(super) fn merge_key(into: &mut Map<String, Value>, key: String, value: Value, strings: Strings) -> usize {
     if value.is_null() {
-        return;
+        return 0;
     }
     let strings = if LABELS.contains(&key.as_str()) { Strings::Repeat } else { strings };
     match into.entry(key) {
         Entry::Vacant(free) => {
+            let grown = weight_of_member(free.key(), &value);
             free.insert(value);
+            grown
         }
         Entry::Occupied(mut kept) => merge_value(kept.get_mut(), value, strings),
     }
 }
 
-fn merge_value(kept: &mut Value, more: Value, strings: Strings) {
+fn merge_value(kept: &mut Value, more: Value, strings: Strings) -> usize {
     match (kept, more) {
-        (_, Value::Null) => {}
+        (_, Value::Null) => 0,
         (Value::String(kept), Value::String(more)) => {
-            if strings == Strings::Continue || kept.is_empty() {
-                kept.push_str(&more);
+            if strings == Strings::Repeat && !kept.is_empty() {
+                return 0;
             }
+            kept.push_str(&more);
+            more.len()
         }
         (Value::Object(kept), Value::Object(more)) => merge(kept, more, strings),
-        (Value::Array(kept), Value::Array(more)) => {
-            for item in more {
-                merge_item(kept, item, strings);
-            }
+        (Value::Array(kept), Value::Array(more)) => more.into_iter().map(|item| merge_item(kept, item, strings)).sum(),
+        (kept, more) => {
+            let grown = weight(&more).saturating_sub(weight(kept));
+            *kept = more;
+            grown
         }
-        (kept, more) => *kept = more,
     }
 }
 
 /// A list grows, or its last item does: OpenRouter numbers the pieces of one item of `reasoning_details` alike.
-fn merge_item(kept: &mut Vec<Value>, item: Value, strings: Strings) {
+fn merge_item(kept: &mut Vec<Value>, item: Value, strings: Strings) -> usize {
     match (kept.last_mut(), item) {
         (Some(Value::Object(last)), Value::Object(item))
             if item.contains_key("index") && last.get("index") == item.get("index") && last.get("type") == item.get("type") =>
         {
-            merge(last, item, strings);
+            merge(last, item, strings)
         }
-        (_, item) => kept.push(item),
+        (_, item) => {
+            let grown = size_of::<Value>() + weight(&item);
+            kept.push(item);
+            grown
+        }
     }
 }
 

@@ -41,8 +41,20 @@ fn what_comes_anew_with_each_chunk_is_kept_once() {
     let long = "x".repeat(1 << 20);
     let mut assembler = Assembler::new();
     for at in 0..200 {
-        assembler.push(json!({"timings": {"at": at, "log": long}, "usage": {"total_tokens": at, "log": long}, "choices": []})).unwrap();
+        let filter = json!({"hate": {"filtered": false, "log": long}});
+        let choice = json!({"content_filter_results": filter, "delta": {"channel": long, "n": at}});
+        let usage = json!({"total_tokens": at, "log": long});
+        assembler.push(json!({"timings": {"at": at, "log": long}, "usage": usage, "choices": [choice]})).unwrap();
     }
+}
+
+#[test]
+fn a_text_that_goes_on_after_its_end_is_told_once_more_at_most() {
+    let piece = |index: usize, text: &str| pieces(json!([{"index": index, "custom": {"name": "run", "input": text}}]));
+    let turns = (0..200).map(|at| piece(at % 2, &at.to_string()));
+    let (events, completion) = run(turns.chain([finish("tool_calls")]));
+    assert_eq!(complete(&events), [0, 1, 0, 1]);
+    check_events(&events, &completion);
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn unknown_keys_are_kept_where_they_were() {
 fn content_may_be_parts() {
     let (events, completion) = run([
         delta(json!({"content": ""})),
-        delta(json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]})),
+        delta(json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "h"}]}]})),
+        delta(json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "m"}]}]})),
         delta(json!({"content": [{"type": "text", "text": "Hel"}]})),
         delta(json!({"content": "lo"})),
         finish("stop"),
