@@ -251,6 +251,20 @@ fn quirk_21_a_repeated_flush_says_nothing_and_a_placeholder_gives_way() {
 }
 
 #[test]
+fn quirk_21_a_late_flush_ends_no_other_call() {
+    let (events, completion) = run([
+        pieces(json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}}])),
+        pieces(json!([{"index": 1, "id": "b", "function": {"name": "get", "arguments": ""}}])),
+        pieces(json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": " {\"a\":1}\n"}}])),
+        pieces(json!([{"index": 1, "function": {"arguments": "{}"}}])),
+        finish("tool_calls"),
+    ]);
+    assert_eq!(complete(&events), [0, 1]);
+    assert_eq!(calls(&completion), [("a", "add", "{\"a\":1}"), ("b", "get", "{}")]);
+    check_events(&events, &completion);
+}
+
+#[test]
 fn quirk_21_text_after_the_end_reopens_the_call() {
     let (events, completion) = run([
         pieces(json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{}"}}])),
