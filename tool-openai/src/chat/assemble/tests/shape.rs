@@ -94,7 +94,7 @@ fn each_choice_is_put_together_by_itself_and_the_first_is_told() {
 fn one_chunk_may_be_the_whole_message() {
     let message =
         json!({"role": "assistant", "content": "Hi", "tool_calls": [{"id": "a", "function": {"name": "add", "arguments": "{}"}}]});
-    let chunk = json!({"choices": [{"message": message.clone(), "finish_reason": "tool_calls"}]});
+    let chunk = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
     mean([chunk.clone()], &[("a", "add", "{}")]);
     // At the end of a stream it says again what was said.
     mean([delta(message), chunk], &[("a", "add", "{}")]);
