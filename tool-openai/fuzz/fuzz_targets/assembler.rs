@@ -1,0 +1,133 @@
+//! Whatever a server streams: no panic, no call lost or doubled between the events and the message, and the same message
+//! however the bytes are cut.
+#![no_main]
+
+use libfuzzer_sys::arbitrary::{self, Arbitrary};
+use libfuzzer_sys::fuzz_target;
+use tool_core::serde_json::{Map, Value, json};
+use tool_openai::chat::{Assembler, Completion, ToolCall};
+use tool_openai::{ModelError, ModelEvent};
+
+#[derive(Debug, Arbitrary)]
+struct Input {
+    deltas: Vec<Delta>,
+    raw: Vec<u8>,
+    cuts: Vec<u8>,
+    done: bool,
+}
+
+#[derive(Debug, Arbitrary)]
+struct Delta {
+    choice: Option<u8>,
+    index: Option<i8>,
+    id: Option<u8>,
+    name: Option<u8>,
+    arguments: Option<Piece>,
+    content: Option<u8>,
+    finish: Option<u8>,
+    custom: bool,
+}
+
+#[derive(Debug, Arbitrary)]
+enum Piece {
+    Text(String),
+    Open,
+    Member(u8),
+    Close,
+    Whole(u8),
+    Null,
+}
+
+impl Delta {
+    fn event(&self) -> String {
+        let arguments = self.arguments.as_ref().map(|piece| match piece {
+            Piece::Text(text) => json!(text),
+            Piece::Open => json!("{"),
+            Piece::Member(number) => json!(format!("\"a{number}\":\"}}\"")),
+            Piece::Close => json!("}"),
+            Piece::Whole(number) => json!(format!("{{\"a\":{number}}}")),
+            Piece::Null => Value::Null,
+        });
+        let mut call = Map::new();
+        let mut put = |key: &str, value: Option<Value>| value.map(|value| call.insert(key.to_owned(), value));
+        put("index", self.index.map(|index| json!(index)));
+        put("id", self.id.map(|id| if id % 4 == 0 { json!("") } else { json!(format!("call_{}", id % 4)) }));
+        let name = self.name.map(|name| json!(["", "a", "b", "ab"][usize::from(name % 4)]));
+        let (kind, text) = if self.custom { ("custom", "input") } else { ("function", "arguments") };
+        put(kind, Some(json!({"name": name, text: arguments})));
+        let finish = self.finish.map(|finish| ["stop", "tool_calls", "length", ""][usize::from(finish % 4)]);
+        let content = self.content.map(|letter| char::from(b'a' + letter % 26).to_string());
+        let chunk = json!({"choices": [{
+            "index": self.choice.map(|choice| choice % 3),
+            "delta": {"content": content, "tool_calls": [call]},
+            "finish_reason": finish,
+        }]});
+        format!("data: {chunk}\n\n")
+    }
+}
+
+fuzz_target!(|input: Input| {
+    let mut bytes: Vec<u8> = input.deltas.iter().map(Delta::event).collect::<String>().into_bytes();
+    bytes.extend(&input.raw);
+    if input.done {
+        bytes.extend(b"\n\ndata: [DONE]\n\n");
+    }
+    let whole = assemble(&[&bytes]);
+    let mut parts = Vec::new();
+    let mut rest = bytes.as_slice();
+    for cut in &input.cuts {
+        let (part, behind) = rest.split_at(usize::from(*cut).min(rest.len()));
+        parts.push(part);
+        rest = behind;
+    }
+    parts.push(rest);
+    let cut = assemble(&parts);
+    match (whole, cut) {
+        (Ok(whole), Ok(cut)) => assert_eq!(whole, cut),
+        (Err(_), Err(_)) => {}
+        (whole, cut) => panic!("cutting made a difference: {whole:?} {cut:?}"),
+    }
+});
+
+fn assemble(parts: &[&[u8]]) -> Result<Completion, ModelError> {
+    let mut assembler = Assembler::new();
+    let (mut begun, mut complete) = (0, Vec::new());
+    let mut hear = |events: Vec<ModelEvent>| {
+        for event in events {
+            match event {
+                ModelEvent::CallBegins { position, .. } => {
+                    assert_eq!(position, begun);
+                    begun += 1;
+                    complete.push(None);
+                }
+                ModelEvent::CallComplete { position, call } => complete[position] = Some(call),
+                ModelEvent::CallReopens { position } => assert!(complete[position].take().is_some()),
+                _ => {}
+            }
+        }
+        begun
+    };
+    for part in parts {
+        hear(assembler.push_bytes(part)?);
+    }
+    let begun = hear(assembler.close()?);
+    let completion = assembler.finish()?;
+    if let Some(choice) = completion.choices.iter().find(|choice| choice.extra["index"] == 0) {
+        assert_eq!(choice.message.tool_calls.len(), begun, "a call was lost");
+        for (call, told) in choice.message.tool_calls.iter().zip(complete) {
+            // An id may still come, and a name where there was none.
+            let Some(told) = told else { continue };
+            assert_eq!(text(&told), text(call), "the arguments of a complete call changed");
+            assert!(name(&told).is_empty() || name(&told) == name(call), "the name of a complete call changed");
+        }
+    }
+    Ok(completion)
+}
+
+fn text(call: &ToolCall) -> &str {
+    call.custom.as_ref().map_or(&call.function.arguments, |custom| &custom.input)
+}
+
+fn name(call: &ToolCall) -> &str {
+    call.custom.as_ref().map_or(&call.function.name, |custom| &custom.name)
+}
