@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, from_value, json, to_value};
 use tokio::time::{Instant, sleep};
 use tool_core::{CallContext, Dispatcher, ErrorCode, ToolError, tool, tools};
-use tool_openai::chat::{Completion, Message, Request, ToolCall, ToolChoice};
+use tool_openai::chat::{Completion, Message, Request, TextFormat, ToolCall, ToolChoice};
 use tool_openai::{Agent, AgentError, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream, StartPolicy};
 
 /// What a scripted model does next.
@@ -19,6 +19,7 @@ enum Act {
     Write(ModelEvent),
     Think(u64),
     Break,
+    Botch,
     Hang,
 }
 
@@ -65,6 +66,12 @@ impl ChatModel for Scripted {
                     Act::Write(event) => return Some((Ok(event), acts)),
                     Act::Think(millis) => sleep(Duration::from_millis(millis)).await,
                     Act::Break => return Some((Err(ModelError::Other("the connection broke".into())), acts)),
+                    Act::Botch => {
+                        let code = Some("tool_use_failed".to_owned());
+                        let error =
+                            ModelError::BrokenOff { code, message: "Failed to call a function.".to_owned(), failed_generation: None };
+                        return Some((Err(error), acts));
+                    }
                     Act::Hang => pending().await,
                 }
             }
@@ -428,4 +435,46 @@ async fn a_choice_of_tool_is_for_the_first_message_only() {
     let choices: Vec<_> = requests.iter().map(|request| to_value(request).unwrap()["tool_choice"].clone()).collect();
     assert_eq!(choices, [json!("required"), Value::Null, json!("required")]);
     assert!(requests.iter().all(|request| request.parallel_tool_calls == Some(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_botched_call_is_asked_for_again_but_not_for_ever() {
+    let (dispatcher, _) = clinic();
+    let model = Scripted::new([vec![Act::Botch], vec![Act::Botch], says("Done.")]);
+    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher.clone());
+    assert_eq!(agent.run("Go.").await.unwrap().turns, 1);
+    assert_eq!(model.requests.lock().unwrap().len(), 3);
+
+    let mut agent = Agent::new(Scripted::new(vec![vec![Act::Botch]; 3]), "scripted").tools(dispatcher);
+    let error = agent.run("Go.").await.unwrap_err();
+    assert!(matches!(&error, AgentError::Model { turn: 1, source: ModelError::BrokenOff { .. } }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_botched_call_is_not_asked_for_again_once_another_has_started() {
+    let (dispatcher, _) = clinic();
+    let botched = [writes(0, "look_up", json!({"what": "a"}), 0), vec![Act::Think(1), Act::Botch]].concat();
+    let model = Scripted::new([botched]);
+    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
+    assert!(matches!(agent.run("Go.").await, Err(AgentError::Model { .. })));
+    assert_eq!(model.requests.lock().unwrap().len(), 1);
+    assert_eq!(agent.messages().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_custom_tool_takes_free_text() {
+    let (dispatcher, diary) = clinic();
+    let call = json!({"id": "call_0", "type": "custom", "custom": {"name": "write_down", "input": "a \"b\""}});
+    let model = Scripted::new([vec![ends(json!({"content": null, "tool_calls": [call.clone()]}), "tool_calls")], says("Done.")]);
+    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher.clone()).custom("write_down", TextFormat::Text);
+    agent.run("Go.").await.unwrap();
+    assert_eq!(noted(&diary)[0].0, "a \"b\"");
+    let request = to_value(&model.requests.lock().unwrap()[0]).unwrap();
+    assert_eq!((&request["tools"][0]["type"], &request["tools"][1]["custom"]["name"]), (&json!("function"), &json!("write_down")));
+    assert_eq!(model.conversation()[1]["tool_calls"][0], call);
+
+    let mut agent = Agent::new(Scripted::default(), "scripted").tools(dispatcher).custom("write", TextFormat::Text);
+    let error = agent.run("Go.").await.unwrap_err();
+    let AgentError::Tools(source) = error else { panic!("{error:?}") };
+    assert_eq!(source.to_string(), "tool `write` cannot take free text: there is no such tool");
 }

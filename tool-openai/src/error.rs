@@ -73,6 +73,13 @@ pub enum ModelError {
     Other(#[source] Box<dyn Error + Send + Sync>),
 }
 
+impl ModelError {
+    /// Whether the service could not read what the model wrote as a call, so that asking again may do. Groq says so.
+    pub(crate) fn is_botched_call(&self) -> bool {
+        matches!(self, Self::BrokenOff { code: Some(code), .. } | Self::Status { code: Some(code), .. } if code == "tool_use_failed")
+    }
+}
+
 /// Why a run ended without a reply. The history is valid after each: the next run can go on from it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -15,7 +15,8 @@ use crate::chat::{HistoryRepair, Repair, Usage};
 pub enum AgentEvent {
     /// The history that the agent was given was none a service would accept; this was changed.
     HistoryRepaired(Vec<HistoryRepair>),
-    /// The model is about to be asked.
+    /// The model is about to be asked; again for the same turn, where the service could not read its calls. What was told of the
+    /// turn before counts no more then.
     Asking {
         /// The turn, from 1.
         turn: u32,

@@ -12,7 +12,7 @@ use std::sync::PoisonError;
 use tool_core::serde_json::{Map, Value};
 use tool_core::{Dispatcher, Event, ToolSet};
 
-use crate::chat::{self, HistoryRepair, Message, ToolChoice, Usage};
+use crate::chat::{self, HistoryRepair, Message, TextFormat, ToolChoice, Usage};
 use crate::model::ChatModel;
 use crate::profile::Profile;
 
@@ -53,6 +53,7 @@ pub struct Agent {
     system: Option<String>,
     encourage_parallel: bool,
     profile: Option<Profile>,
+    custom: Vec<(String, TextFormat)>,
     tool_choice: Option<ToolChoice>,
     parallel_tool_calls: Option<bool>,
     extra: Map<String, Value>,
@@ -109,6 +110,7 @@ impl Agent {
             system: None,
             encourage_parallel: false,
             profile: None,
+            custom: Vec::new(),
             tool_choice: None,
             parallel_tool_calls: None,
             extra: Map::new(),
@@ -151,6 +153,14 @@ impl Agent {
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         Self { profile: Some(profile), ..self }
+    }
+
+    /// Offers one of the tools as a [custom](chat::custom) one, which takes free text; asking for one that cannot is an error of
+    /// the run.
+    #[must_use]
+    pub fn custom(mut self, tool: impl Into<String>, format: TextFormat) -> Self {
+        self.custom.push((tool.into(), format));
+        self
     }
 
     /// Sets what the model may or must call in its first message of a run. In later ones it chooses freely: one that has to call

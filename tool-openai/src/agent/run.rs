@@ -5,15 +5,18 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tool_core::{Event, ToolError, ToolResult, Turn};
+use tool_core::{Dispatcher, Event, ToolError, ToolResult, Turn};
 
 use super::message::{Answering, Heard};
 use super::stream::Queue;
 use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy, Stop};
-use crate::chat::{self, AssistantMessage, Choice, Completion, Message, Reader, Request, Tool, Usage};
+use crate::chat::{self, AssistantMessage, Choice, Completion, InvalidTools, Message, Reader, Request, Tool, Usage};
 use crate::error::{AgentError, ModelError};
 use crate::model::{ModelEvent, whole};
 use crate::profile::Profile;
+
+/// How often a turn is asked for when the model botches its calls.
+const MOST_TRIES: u32 = 3;
 
 const PARALLEL_GUIDANCE: &str = "When you need several pieces of information and none of them depends on another, ask for all of them at \
 once: put all of those tool calls into one message. Make a later call only when it needs the result of an earlier one.";
@@ -56,7 +59,7 @@ impl Agent {
             let repairs = std::mem::take(&mut self.repairs);
             self.events.tell(AgentEvent::HistoryRepaired(repairs));
         }
-        let tools = chat::tools_for(self.dispatcher.tools(), &self.service_profile())?;
+        let tools = self.offer()?;
         let mut usage = Usage::default();
         for turn in 1..=self.max_turns {
             let request = self.request(turn, &tools)?;
@@ -69,20 +72,8 @@ impl Agent {
 
     /// Asks the model once and runs what it calls. If it calls nothing, what it says and why it stopped.
     async fn turn(&mut self, turn: u32, request: &Request, streamed: bool, usage: &mut Usage) -> Result<Option<Said>, AgentError> {
-        self.events.tell(AgentEvent::Asking { turn });
         let dispatcher = self.dispatcher.clone();
-        let reader = Reader::new(dispatcher.tools(), self.messages.len()).profile(&self.service_profile());
-        let mut answering = Answering::new(&dispatcher, reader, self.start);
-        let completion = match self.hear(request, streamed, &mut answering).await {
-            Ok(completion) => completion,
-            Err(end) => {
-                self.abandon(answering);
-                return Err(match end {
-                    Unheard::Stopped => AgentError::Stopped,
-                    Unheard::Failed(source) => AgentError::Model { turn, source },
-                });
-            }
-        };
+        let (answering, completion) = self.ask(turn, request, streamed, &dispatcher).await?;
         if let Some(used) = completion.usage {
             *usage += &used;
             self.usage += &used;
@@ -99,6 +90,36 @@ impl Agent {
             return Err(AgentError::Refused { refusal });
         }
         self.settle(answering, choice).await
+    }
+
+    /// Asks until the model is heard to the end of a message: once, unless it botches a call in a way that asking again may mend.
+    async fn ask<'a>(
+        &mut self,
+        turn: u32,
+        request: &Request,
+        streamed: bool,
+        dispatcher: &'a Dispatcher,
+    ) -> Result<(Answering<'a>, Completion), AgentError> {
+        let mut tries = MOST_TRIES;
+        loop {
+            tries -= 1;
+            self.events.tell(AgentEvent::Asking { turn });
+            let reader = Reader::new(dispatcher.tools(), self.messages.len()).profile(&self.service_profile());
+            let mut answering = Answering::new(dispatcher, reader, self.start);
+            let heard = self.hear(request, streamed, &mut answering).await;
+            let unheard = match heard {
+                Ok(completion) => return Ok((answering, completion)),
+                Err(unheard) => unheard,
+            };
+            let has_started = self.abandon(answering);
+            match unheard {
+                Unheard::Stopped => return Err(AgentError::Stopped),
+                Unheard::Failed(source) if has_started || tries == 0 || !source.is_botched_call() => {
+                    return Err(AgentError::Model { turn, source });
+                }
+                Unheard::Failed(_) => {}
+            }
+        }
     }
 
     /// Listens to the model until its message is over, while what it has called by then may run.
@@ -172,17 +193,30 @@ impl Agent {
         }
     }
 
-    /// The message never ends, or does not count. What has run of it stays.
-    fn abandon(&mut self, answering: Answering<'_>) {
-        if let Some((heard, results)) = answering.abandon() {
-            self.commit(heard, &results);
-        }
+    /// The message never ends, or does not count. What has run of it stays; whether anything has.
+    fn abandon(&mut self, answering: Answering<'_>) -> bool {
+        let Some((heard, results)) = answering.abandon() else { return false };
+        self.commit(heard, &results);
+        true
     }
 
     /// Nothing is awaited in between: a message and all its results enter the history together.
     fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
         self.messages.extend(heard.into_messages(results));
         self.events.tell(AgentEvent::Results(results.to_vec()));
+    }
+
+    /// The tools as the service is told of them.
+    fn offer(&self) -> Result<Vec<Tool>, InvalidTools> {
+        let tools = self.dispatcher.tools();
+        let mut offered = chat::tools_for(tools, &self.service_profile())?;
+        for (name, format) in &self.custom {
+            let position = tools.definitions().position(|definition| definition.name() == name);
+            let offered = position.and_then(|position| offered.get_mut(position)).zip(tools.definition(name));
+            let (tool, definition) = offered.ok_or_else(|| InvalidTools::NotText { tool: name.clone(), mend: "there is no such tool" })?;
+            *tool = chat::custom(definition, format)?;
+        }
+        Ok(offered)
     }
 
     fn service_profile(&self) -> Profile {
