@@ -77,7 +77,7 @@ impl Engine {
     pub(super) fn adopt(&self, call: &Arc<Call>) {
         self.with(|scheduler| {
             if call.seat().is_none() {
-                scheduler.adopt(Arc::clone(call), |id| call.is_adopted(id));
+                scheduler.adopt(Arc::clone(call), |id| call.try_adopt(id));
             }
         });
     }
@@ -86,7 +86,7 @@ impl Engine {
     pub(super) fn abandon(self: &Arc<Self>, call: &Arc<Call>) {
         self.adopt(call);
         let abandoned = self.with(|scheduler| {
-            let id = call.seat().filter(|_| call.is_left_behind());
+            let id = call.seat().filter(|_| call.try_leave_behind());
             if let Some(id) = id {
                 self.alive.fetch_add(1, Ordering::SeqCst);
                 scheduler.abandon(id);

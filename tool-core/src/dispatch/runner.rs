@@ -91,7 +91,7 @@ enum Permit {
 /// Polls a call for the first time, now or at `start`. If it is not answered, it takes the permit, and a task of its own goes
 /// on.
 fn begin(call: &Arc<Call>, start: Option<u64>) -> Permit {
-    call.is_helped();
+    call.borrows_permit();
     // Nobody is woken: the task polls it again at once.
     if call.poll(&mut Context::from_waker(Waker::noop()), start).is_ready() {
         return if call.leaves_permit() { Permit::Left } else { Permit::Taken };

@@ -11,7 +11,7 @@ use super::{Call, lock};
 
 #[derive(Debug, Default)]
 pub(super) struct Lending {
-    permits: Permits,
+    permits: State,
     /// Polls of the call that are under way.
     polls: usize,
     thread: Thread,
@@ -24,7 +24,7 @@ pub(super) struct Lending {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Permits {
+enum State {
     #[default]
     Held,
     Lent,
@@ -52,7 +52,7 @@ pub(super) struct Entered {
 
 impl Hold {
     fn enter(&mut self) -> Option<Entered> {
-        let held = self.lending.permits == Permits::Held;
+        let held = self.lending.permits == State::Held;
         self.lending.polls += usize::from(held);
         held.then_some(Entered { is_counted: true })
     }
@@ -62,7 +62,7 @@ impl Hold {
         let Lending { permits, polls, thread, waits, .. } = self.lending;
         let mut children = self.children.iter().filter_map(Weak::upgrade);
         let goes_on = polls > 0 || thread == Thread::Runs || self.waits_for_thread;
-        permits == Permits::Held && !goes_on && waits > 0 && children.any(|child| !child.is_done())
+        permits == State::Held && !goes_on && waits > 0 && children.any(|child| !child.is_done())
     }
 }
 
@@ -77,12 +77,12 @@ impl Call {
         self.batch.engine.with(|scheduler| {
             let lending = &mut lock(&extra.hold).lending;
             match self.seat() {
-                Some(id) if lending.permits == Permits::Lent => {
-                    lending.permits = Permits::Wanted;
+                Some(id) if lending.permits == State::Lent => {
+                    lending.permits = State::Wanted;
                     scheduler.resume(id);
                 }
                 Some(_) => {}
-                None => lending.permits = Permits::Held, // it is over, and has none to wait for
+                None => lending.permits = State::Held, // it is over, and has none to wait for
             }
         });
         let mut hold = lock(&extra.hold);
@@ -111,7 +111,7 @@ impl Call {
                 && hold.only_waits()
                 && scheduler.park(id)
             {
-                hold.lending.permits = Permits::Lent;
+                hold.lending.permits = State::Lent;
             }
         });
     }
@@ -119,7 +119,7 @@ impl Call {
     /// Its permits are back.
     pub(crate) fn resumed(&self) {
         if let Some(extra) = self.extra.get() {
-            lock(&extra.hold).lending.permits = Permits::Held;
+            lock(&extra.hold).lending.permits = State::Held;
             self.try_again();
         }
     }
@@ -134,7 +134,7 @@ impl Call {
     pub(crate) fn is_wanting(&self) -> bool {
         self.extra.get().is_some_and(|extra| {
             let hold = lock(&extra.hold);
-            hold.pieces > 0 && hold.lending.permits == Permits::Wanted
+            hold.pieces > 0 && hold.lending.permits == State::Wanted
         })
     }
 }

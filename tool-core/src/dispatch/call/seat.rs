@@ -8,7 +8,7 @@ use crate::dispatch::scheduler::CallId;
 
 impl Call {
     /// It is about to be polled for the first time, on the permit of whoever does so.
-    pub(crate) fn is_helped(&self) {
+    pub(crate) fn borrows_permit(&self) {
         // Whoever else asks has heard of the call since.
         self.seat.store(HELPED, Ordering::Release);
     }
@@ -33,7 +33,7 @@ impl Call {
     }
 
     /// Makes a borrowed seat one in the scheduler. False if it is not borrowed any more.
-    pub(crate) fn is_adopted(&self, id: CallId) -> bool {
+    pub(crate) fn try_adopt(&self, id: CallId) -> bool {
         let adopt = |seat| (seat == HELPED || seat == BORROWED).then_some(id);
         self.seat.fetch_update(Ordering::SeqCst, Ordering::SeqCst, adopt).is_ok()
     }
@@ -53,7 +53,7 @@ impl Call {
     }
 
     /// Notes that it stays behind as abandoned work. False if it has ended meanwhile.
-    pub(crate) fn is_left_behind(&self) -> bool {
+    pub(crate) fn try_leave_behind(&self) -> bool {
         let mut hold = lock(&self.extra().hold);
         let alive = self.seat.load(Ordering::SeqCst) != NOTHING && (hold.has_any() || !self.is(GONE));
         hold.abandoned = alive;
