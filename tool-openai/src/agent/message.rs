@@ -116,9 +116,12 @@ impl<'a> Answering<'a> {
         }
         let cut = choice.is_cut();
         let reading = self.reader.clone().read_rest(std::mem::take(&mut self.early), choice.message, cut);
-        for (position, call) in reading.calls.iter().enumerate().skip(self.handed_over) {
-            let repairs = reading.repairs.iter().filter(|(of, _)| *of == position).map(|(_, repair)| repair.clone());
-            self.hand_over(call.clone(), reading.truncated.contains(&position), repairs.collect(), events);
+        let mut repairs = reading.repairs.iter().peekable();
+        for (position, call) in reading.calls.iter().enumerate() {
+            let of_this = std::iter::from_fn(|| repairs.next_if(|(of, _)| *of == position)).map(|(_, repair)| repair.clone()).collect();
+            if position >= self.handed_over {
+                self.hand_over(call.clone(), reading.truncated.binary_search(&position).is_ok(), of_this, events);
+            }
         }
         (Heard { reading, reopened: self.reopened }, self.running)
     }
