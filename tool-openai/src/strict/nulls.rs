@@ -243,7 +243,8 @@ impl<'s> Walk<'s> {
             None => implied_type(object).is_none_or(is),
         };
         let nullable = name == "null" && object.get("nullable") == Some(&Value::Bool(true));
-        let equal = |listed: &Value| value.is_none_or(|value| value == listed);
+        // Of objects and lists only the type is compared.
+        let equal = |listed: &Value| value.map_or_else(|| type_of(listed) == name, |value| value == listed);
         let (root, branches) = (self.root, |key: &str| object.get(key).and_then(Value::as_array));
         let listed = branches("enum");
         (of_type || nullable)

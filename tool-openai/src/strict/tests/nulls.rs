@@ -67,6 +67,16 @@ fn of_several_forms_the_one_that_fits_decides() {
 }
 
 #[test]
+fn a_form_of_listed_values_is_none_for_objects_and_lists() {
+    let schema = json!({"type": "object", "properties": {"p": {"anyOf": [
+        {"enum": ["x", "y"]}, {"const": 1}, {"type": "object", "properties": {"b": {"type": "string"}}},
+        {"type": "array", "items": {"type": "object", "properties": {"b": {"type": "string"}}}},
+    ]}}});
+    assert_eq!(dropped(r#"{"p":{"b":null}}"#, &schema), r#"{"p":{}}"#);
+    assert_eq!(dropped(r#"{"p":[{"b":null}]}"#, &schema), r#"{"p":[{}]}"#);
+}
+
+#[test]
 fn hostile_arguments_are_left_alone() {
     let schema =
         json!({"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}, "b": {"type": "string"}}});
