@@ -104,7 +104,11 @@ impl<'s> Walk<'s> {
     }
 
     fn object(&mut self, members: &Members<'_>, schemas: &[&'s Value]) -> Option<String> {
-        let parts = self.parts(|walk, schema| walk.fits_object(members, schema), |walk, schema| walk.may_be(members, schema, 0), schemas);
+        let parts = self.parts(
+            |walk, schema, beside| walk.fits_object(members, schema, beside),
+            |walk, schema| walk.may_be(members, schema, 0),
+            schemas,
+        );
         let mut changed = false;
         let mut kept: Vec<String> = Vec::with_capacity(members.len());
         for (name, text, node) in members {
@@ -121,7 +125,7 @@ impl<'s> Walk<'s> {
     }
 
     fn array(&mut self, items: &[(&RawValue, Node<'_>)], schemas: &[&'s Value]) -> Option<String> {
-        let parts = self.parts(|walk, schema| walk.fits_array(items, schema), |_, _| false, schemas);
+        let parts = self.parts(|walk, schema, _| walk.fits_array(items, schema), |_, _| false, schemas);
         let mut changed = false;
         let mut kept: Vec<String> = Vec::with_capacity(items.len());
         for (place, (text, node)) in items.iter().enumerate() {
@@ -144,52 +148,58 @@ impl<'s> Walk<'s> {
     }
 
     /// The plain schemas that describe a value together: through references and `allOf`, and of several branches the first that
-    /// fits, or else may be meant.
+    /// fits beside the others, or else may be meant.
     fn parts(
         &mut self,
-        fits: impl Fn(&mut Self, &'s Value) -> bool,
+        fits: impl Fn(&mut Self, &'s Value, &[&'s Object]) -> bool,
         may_be: impl Fn(&mut Self, &'s Value) -> bool,
         schemas: &[&'s Value],
     ) -> Vec<&'s Object> {
-        let (mut parts, mut unread) = (Vec::new(), schemas.to_vec());
-        while let Some(schema) = unread.pop() {
-            let (Some(object), true) = (schema.as_object(), self.step()) else { continue };
-            parts.push(object);
-            unread.extend(object.get("$ref").and_then(Value::as_str).and_then(|reference| super::target(self.root, reference)));
-            unread.extend(object.get("allOf").and_then(Value::as_array).into_iter().flatten());
-            for branches in ["anyOf", "oneOf"].iter().filter_map(|key| object.get(*key)?.as_array()) {
-                let fitting = branches.iter().find(|branch| fits(self, branch));
-                unread.extend(fitting.or_else(|| branches.iter().find(|branch| may_be(self, branch))));
+        let (mut parts, mut unread, mut choices) = (Vec::new(), schemas.to_vec(), Vec::new());
+        loop {
+            while let Some(schema) = unread.pop() {
+                let (Some(object), true) = (schema.as_object(), self.step()) else { continue };
+                parts.push(object);
+                unread.extend(object.get("$ref").and_then(Value::as_str).and_then(|reference| super::target(self.root, reference)));
+                unread.extend(object.get("allOf").and_then(Value::as_array).into_iter().flatten());
+                choices.extend(["anyOf", "oneOf"].iter().filter_map(|key| object.get(*key)?.as_array()));
             }
+            let Some(branches) = choices.pop() else { return parts };
+            let fitting = branches.iter().find(|branch| fits(self, branch, &parts));
+            unread.extend(fitting.or_else(|| branches.iter().find(|branch| may_be(self, branch))));
         }
-        parts
     }
 
     /// Whether a value is one that the schema takes, once the properties that stand for nothing are gone.
     fn fits(&mut self, node: &Node<'_>, schema: &'s Value) -> bool {
         match node {
-            Node::Object(members) => self.fits_object(members, schema),
+            Node::Object(members) => self.fits_object(members, schema, &[]),
             Node::Array(items) => self.fits_array(items, schema),
             Node::Scalar(value) => self.fits_itself(schema, type_of(value), Some(value), &|walk, schema| walk.fits(node, schema)),
             Node::Deep => true,
         }
     }
 
-    fn fits_object(&mut self, members: &Members<'_>, schema: &'s Value) -> bool {
-        let again = |walk: &mut Self, schema: &'s Value| walk.fits_object(members, schema);
+    /// `beside`: the other schemas that describe the same object, which may say that a property cannot be `null`.
+    fn fits_object(&mut self, members: &Members<'_>, schema: &'s Value, beside: &[&'s Object]) -> bool {
+        let parts: Vec<&Object> = beside.iter().copied().chain(schema.as_object()).collect();
+        let again = |walk: &mut Self, schema: &'s Value| walk.fits_object(members, schema, &parts);
         if !self.fits_itself(schema, "object", None, &again) {
             return false;
         }
         self.steps = self.steps.saturating_sub(members.len());
         let Some(object) = schema.as_object() else { return true };
-        let given = |name: &Value| members.iter().any(|(given, ..)| name == given);
+        let mut given = |required: &Value| {
+            let mut named = members.iter().filter(|(name, ..)| required == name);
+            named.any(|(name, _, node)| !node.is_null() || !self.means_absent(beside, name, &described(beside, name)))
+        };
         let required = object.get("required").and_then(Value::as_array);
-        required.into_iter().flatten().all(given)
+        required.into_iter().flatten().all(&mut given)
             && members.iter().all(|(name, _, node)| {
-                let described = described(&[object], name);
-                if node.is_null() && self.means_absent(&[object], name, &described) {
+                if node.is_null() && self.means_absent(&parts, name, &described(&parts, name)) {
                     return true;
                 }
+                let described = described(&[object], name);
                 let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
                 (!closed || !described.is_empty()) && described.into_iter().all(|schema| self.fits(node, schema))
             })

@@ -77,6 +77,20 @@ fn a_form_of_listed_values_is_none_for_objects_and_lists() {
 }
 
 #[test]
+fn a_form_that_only_requires_is_read_beside_what_describes_its_properties() {
+    let forms = json!([{"required": ["a"]}, {"required": ["b"]}]);
+    let properties = json!({"a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": ["string", "null"]}});
+    let object = json!({"type": "object", "properties": properties, "anyOf": forms});
+    let parts = json!({"allOf": [{"anyOf": forms}, {"type": "object", "properties": properties}]});
+    let inner = json!({"anyOf": [{"type": "string"}, {"$ref": "#/properties/object"}]});
+    let schema = json!({"type": "object", "properties": {"object": object, "parts": parts, "inner": inner}});
+    for name in ["object", "parts", "inner"] {
+        let said = format!(r#"{{"{name}":{{"a":null,"b":"x","c":null}}}}"#);
+        assert_eq!(dropped(&said, &schema), format!(r#"{{"{name}":{{"b":"x","c":null}}}}"#));
+    }
+}
+
+#[test]
 fn hostile_arguments_are_left_alone() {
     let schema =
         json!({"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}, "b": {"type": "string"}}});
