@@ -12,8 +12,8 @@ const DEEPEST: usize = 64;
 const MOST_STEPS: usize = 200_000;
 const STEPS_PER_BYTE: usize = 10;
 
-/// The arguments without the properties that are `null` where the schema, as it was before it became strict, neither requires
-/// them nor allows `null`. None if there are none, or the text is not one JSON object. What is kept keeps its text.
+/// The arguments without the properties that are `null` where the schema, as it was before it became strict, lists them, but
+/// neither requires them nor allows `null`. None if there are none, or the text is not one JSON object. What is kept keeps its text.
 pub(crate) fn drop_nulls(arguments: &str, schema: &Value) -> Option<String> {
     if !arguments.contains("null") {
         return None;
@@ -140,9 +140,11 @@ impl<'s> Walk<'s> {
     /// Whether a property that is `null` stands for one that was left out.
     fn means_absent(&mut self, parts: &[&'s Object], name: &str, described: &[&'s Value]) -> bool {
         let required = |part: &&Object| part.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|n| n == name));
+        let listed = |part: &&Object| part.get("properties").is_some_and(|properties| properties.get(name).is_some());
         let root = self.root;
-        !parts.iter().any(required)
-            && !described.is_empty()
+        // An entry of a map is never one that had to be written.
+        parts.iter().any(listed)
+            && !parts.iter().any(required)
             && !described.iter().all(|schema| allows_null(root, schema, &mut self.steps))
             && self.steps > 0
     }

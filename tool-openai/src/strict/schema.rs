@@ -109,6 +109,7 @@ fn allows_null_at(root: &Value, schema: &Value, steps: &mut usize, depth: usize)
         && object.get("$ref").and_then(Value::as_str).is_none_or(|reference| target(root, reference).is_some_and(&mut allows))
         && ["anyOf", "oneOf"].iter().filter_map(|key| object.get(*key)?.as_array()).all(|branches| branches.iter().any(&mut allows))
         && object.get("allOf").and_then(Value::as_array).into_iter().flatten().all(&mut allows)
+        && !object.get("not").is_some_and(&mut allows)
 }
 
 /// Does something to every schema inside a schema, one level down.

@@ -39,7 +39,7 @@ fn nulls_are_found_through_references_lists_and_maps() {
         "me": {"$ref": "#"},
     }, "$defs": {"V": {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}}}}});
     assert_eq!(dropped(r#"{"list":[{"x":null,"y":1},null]}"#, &schema), r#"{"list":[{"y":1},null]}"#);
-    assert_eq!(dropped(r#"{"map":{"k":{"x":1,"y":null},"l":null}}"#, &schema), r#"{"map":{"k":{"x":1}}}"#);
+    assert_eq!(dropped(r#"{"map":{"k":{"x":1,"y":null},"l":null}}"#, &schema), r#"{"map":{"k":{"x":1},"l":null}}"#, "an entry is given");
     assert_eq!(dropped(r#"{"pair":[null,{"x":null}]}"#, &schema), r#"{"pair":[null,{}]}"#);
     assert_eq!(dropped(r#"{"all":{"x":null,"z":null}}"#, &schema), r#"{"all":{}}"#);
     assert_eq!(dropped(r#"{"me":{"me":{"list":null}}}"#, &schema), r#"{"me":{"me":{}}}"#);
@@ -88,6 +88,14 @@ fn a_form_that_only_requires_is_read_beside_what_describes_its_properties() {
         let said = format!(r#"{{"{name}":{{"a":null,"b":"x","c":null}}}}"#);
         assert_eq!(dropped(&said, &schema), format!(r#"{{"{name}":{{"b":"x","c":null}}}}"#));
     }
+}
+
+#[test]
+fn what_is_no_null_by_exclusion_is_dropped() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": ["string", "null"], "not": {"type": "null"}}}});
+    assert_eq!(dropped(r#"{"a":null}"#, &schema), "{}");
+    let schema = json!({"type": "object", "properties": {"a": {"type": ["string", "null"], "not": {"const": "x"}}}});
+    assert_eq!(dropped(r#"{"a":null}"#, &schema), "unchanged");
 }
 
 #[test]
