@@ -128,20 +128,20 @@ fn contained(contains: &Value, schema: &Object) -> String {
     format!("Of its items, {least}{most} must match the JSON Schema {contains}.")
 }
 
-/// Whether a pattern is one that a service can enforce: without looking around or back. Not all know more than the common
-/// escapes, or groups with names.
+/// Whether a pattern is one that a service can enforce: regular, so without looking around (`\b` does) or back. Not all know
+/// more than the common escapes, or groups with names.
 fn is_regular(pattern: &str, cautious: bool) -> bool {
+    let escapes = if cautious { "dDwWsSnrtfv" } else { "dDwWsSnrtfvpPAzxu" };
     let mut rest = pattern;
     while let Some(at) = rest.find(['\\', '(']) {
         let (escape, after) = (rest[at..].starts_with('\\'), &rest[at + 1..]);
         let bad = match (escape, after.chars().next()) {
             (true, None) => true,
-            (true, Some(c)) if c.is_ascii_digit() || c == 'k' => true,
-            (true, Some(c)) => cautious && c.is_ascii_alphabetic() && !"dDwWsSbBnrtfv".contains(c),
+            (true, Some(c)) => c.is_ascii_alphanumeric() && !escapes.contains(c),
             (false, _) => match after.strip_prefix('?') {
                 None => false,
                 Some(after) if cautious => !after.starts_with(':'),
-                Some(after) => ["=", "!", "<=", "<!"].iter().any(|look| after.starts_with(look)),
+                Some(after) => ["=", "!", "<=", "<!", ">", "#", "(", "P=", "P>"].iter().any(|group| after.starts_with(group)),
             },
         };
         if bad {
@@ -150,7 +150,7 @@ fn is_regular(pattern: &str, cautious: bool) -> bool {
         let skipped = if escape { after.chars().next().map_or(0, char::len_utf8) } else { 0 };
         rest = &after[skipped..];
     }
-    !cautious || is_balanced(pattern)
+    is_balanced(pattern)
 }
 
 /// Whether groups and classes are closed, at a glance.
