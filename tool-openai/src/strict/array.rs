@@ -12,13 +12,7 @@ impl Rewriter<'_> {
         if schema.get("unevaluatedItems").is_some_and(|more| *more != false) {
             return Err(self.because(Obstacle::Keyword("unevaluatedItems")));
         }
-        // Before 2020, the places of a tuple stood in `items`, and what follows them in `additionalItems`.
-        let (places, rest) = match (schema.get("prefixItems"), schema.get("items")) {
-            (Some(Value::Array(places)), rest) => (places.as_slice(), rest),
-            (_, Some(Value::Array(places))) => (places.as_slice(), schema.get("additionalItems")),
-            (_, rest) => (&[][..], rest),
-        };
-        let mut strict = Object::new();
+        let (places, rest) = places(schema);
         let of = match (places.split_first(), rest) {
             (None, Some(items)) if *items != true && *items != json!({}) => items,
             (None, _) => return Err(self.because(Obstacle::ListOfAnything)),
@@ -29,14 +23,26 @@ impl Rewriter<'_> {
                 if !same {
                     return Err(self.because(Obstacle::MixedTuple));
                 }
-                if ends && most.is_none() {
-                    strict.insert("maxItems".to_owned(), places.len().into());
-                }
                 first
             }
         };
         let items = self.schema_at(&["items"], of)?;
-        strict.shift_insert(0, "items".to_owned(), items.into());
-        Ok(strict)
+        Ok(Object::from_iter([("items".to_owned(), items.into())]))
     }
+}
+
+/// The places of a tuple, and what follows them.
+fn places(schema: &Object) -> (&[Value], Option<&Value>) {
+    match (schema.get("prefixItems"), schema.get("items")) {
+        (Some(Value::Array(places)), rest) => (places, rest),
+        // Before 2020, the places stood in `items`, and what follows them in `additionalItems`.
+        (_, Some(Value::Array(places))) => (places, schema.get("additionalItems")),
+        (_, rest) => (&[], rest),
+    }
+}
+
+/// How many items a tuple has at most, after which nothing follows.
+pub(super) fn implied_most(schema: &Object) -> Option<usize> {
+    let (places, rest) = places(schema);
+    (rest == Some(&Value::Bool(false))).then_some(places.len())
 }

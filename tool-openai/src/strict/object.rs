@@ -16,16 +16,16 @@ impl Rewriter<'_> {
         if more.into_iter().flatten().any(|more| *more != false) || patterns.is_some_and(|patterns| !patterns.is_empty()) {
             return Err(self.because(Obstacle::OpenMap));
         }
-        // A tool without parameters may say nothing of them; a bare object further down is a bag of anything.
-        if listed.is_none() && more.iter().all(Option::is_none) && !self.path.is_empty() {
-            return Err(self.because(Obstacle::Unlisted));
-        }
         let mut required: Vec<&str> = Vec::new();
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if listed.is_none_or(|listed| !listed.contains_key(name)) {
                 return Err(self.because(Obstacle::Undescribed(name.to_owned())));
             }
             required.push(name);
+        }
+        // A tool without parameters may say nothing of them; a bare object further down is a bag of anything.
+        if listed.is_none_or(Object::is_empty) && more.iter().all(Option::is_none) && !self.path.is_empty() {
+            return Err(self.because(Obstacle::Unlisted));
         }
         let required: std::collections::HashSet<&str> = required.into_iter().collect();
         let mut properties = Object::new();

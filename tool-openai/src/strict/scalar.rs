@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::array::implied_most;
 use super::notes;
 use super::reason::{NotStrict, Obstacle};
 use super::rewrite::{Rewriter, Rewritten};
@@ -121,7 +122,8 @@ fn is_best_as(value: &Value, name: &str) -> bool {
     is_of(value, name) && (name != "number" || !is_of(value, "integer"))
 }
 
-/// The bounds in the words of today, and those that a format implies: a value that the schema admits must fit the type.
+/// The bounds in the words of today, and those that a format or a tuple implies: a value that the schema admits must fit the
+/// type.
 ///
 /// Input:  `{"minimum": 0, "exclusiveMinimum": true}`, as it was written before draft 6
 /// Output: `{"exclusiveMinimum": 0}`
@@ -140,6 +142,9 @@ fn with_own_bounds(schema: &Object) -> Object {
                 schema.insert(bound.to_owned(), limit.into());
             }
         }
+    }
+    if let (None, Some(most)) = (schema.get("maxItems"), implied_most(&schema)) {
+        schema.insert("maxItems".to_owned(), most.into());
     }
     for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
         let Some(is) = schema.get(exclusive).and_then(Value::as_bool) else { continue };

@@ -16,7 +16,7 @@ fn every_schema_has_a_type() {
     assert_eq!(parameter(json!({"enum": ["a", "b"]})), Ok(json!({"type": "string", "enum": ["a", "b"]})));
     assert_eq!(parameter(json!({"const": 1})), Ok(json!({"type": "integer", "const": 1})));
     assert_eq!(parameter(json!({"const": null})), Ok(json!({"type": "null"})));
-    assert_eq!(parameter(json!({"properties": {}})), Ok(closed(json!({}))));
+    assert_eq!(parameter(json!({"properties": {}, "additionalProperties": false})), Ok(closed(json!({}))));
     assert_eq!(parameter(json!({"items": {"type": "null"}})), Ok(json!({"type": "array", "items": {"type": "null"}})));
     assert_eq!(obstacle(json!({"minLength": 1})), ("properties.p".into(), Obstacle::Untyped));
     assert_eq!(obstacle(json!({"type": "date"})), ("properties.p".into(), Obstacle::UnknownType("date".into())));
@@ -193,6 +193,7 @@ fn what_says_more_is_not_strict() {
         assert_eq!(obstacle(map), ("properties.p".into(), Obstacle::OpenMap));
     }
     assert_eq!(obstacle(json!({"type": "object"})), ("properties.p".into(), Obstacle::Unlisted));
+    assert_eq!(obstacle(json!({"type": "object", "properties": {}})), ("properties.p".into(), Obstacle::Unlisted));
     assert_eq!(parameter(json!({"type": "object", "properties": {}, "unevaluatedProperties": false})), Ok(closed(json!({}))));
 }
 
