@@ -16,10 +16,17 @@ impl AssistantMessage {
         self.function_call.iter_mut().for_each(make_legal);
         for call in &mut self.tool_calls {
             call.extra.remove("index");
+            let is_custom = call.is_custom();
+            if is_custom != (call.r#type == "custom") {
+                call.r#type = if is_custom { "custom" } else { "function" }.to_owned();
+            }
             match &mut call.custom {
-                Some(custom) if call.function.name.is_empty() => custom.name = legal_name(&custom.name),
+                Some(custom) if is_custom => {
+                    custom.name = legal_name(&custom.name);
+                    call.function = FunctionCall::default();
+                }
                 _ => {
-                    call.custom = None; // some services write an empty one beside the function
+                    call.custom = None;
                     make_legal(&mut call.function);
                 }
             }

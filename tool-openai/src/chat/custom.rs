@@ -79,17 +79,22 @@ pub fn custom(definition: &ToolDefinition, format: &TextFormat) -> Result<Tool, 
 }
 
 /// The parameter that free text becomes: the only one, a required string.
-pub(crate) fn text_parameter(parameters: &Value) -> Option<&str> {
+fn text_parameter(parameters: &Value) -> Option<&str> {
     let mut properties = parameters.get("properties")?.as_object()?.iter();
-    let (Some((name, mut schema)), None) = (properties.next(), properties.next()) else { return None };
+    let (Some((name, schema)), None) = (properties.next(), properties.next()) else { return None };
+    let is_required = parameters.get("required")?.as_array()?.iter().any(|required| required == name);
+    (is_required && behind_references(parameters, schema)?.get("type")? == "string").then_some(name)
+}
+
+/// What a schema is that may be a reference, as a newtype of a string is.
+pub(super) fn behind_references<'s>(root: &'s Value, mut schema: &'s Value) -> Option<&'s Value> {
     for _ in 0..16 {
         match schema.get("$ref").and_then(Value::as_str) {
-            Some(reference) => schema = target(parameters, reference)?,
+            Some(reference) => schema = target(root, reference)?,
             None => break,
         }
     }
-    let is_required = parameters.get("required")?.as_array()?.iter().any(|required| required == name);
-    (is_required && schema.get("type")? == "string").then_some(name)
+    Some(schema)
 }
 
 #[cfg(test)]

@@ -219,6 +219,15 @@ pub struct ToolCall {
     pub extra: Map<String, Value>,
 }
 
+impl ToolCall {
+    /// Whether it is the call of a custom tool. Servers send an empty `custom` beside `function`, and an empty `function`
+    /// beside `custom`.
+    pub(super) fn is_custom(&self) -> bool {
+        let custom = self.custom.as_ref().is_some_and(|custom| !custom.name.is_empty() || !custom.input.is_empty());
+        custom && (self.r#type == "custom" || self.function.name.is_empty())
+    }
+}
+
 /// What to call, and with what.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FunctionCall {

@@ -4,8 +4,9 @@ use tool_core::ToolSet;
 use tool_core::serde_json::{Map, Value};
 
 use super::super::convert::legal_name;
+use super::super::custom::behind_references;
 use super::super::ids::Ids;
-use super::super::wire::{CustomCall, FunctionCall, ToolCall};
+use super::super::wire::{FunctionCall, ToolCall};
 use super::{names, wrapper};
 use crate::arguments::{self, Arguments, Repair};
 use crate::profile::Profile;
@@ -95,7 +96,7 @@ impl<'a> Reader<'a> {
     /// `cut`: the message was cut short, and this may be the call that it was cut in. Then a call whose arguments are
     /// incomplete is marked, and so is a custom one, whose text may always go on.
     pub fn read(&mut self, call: ToolCall, cut: bool) -> Vec<ReadCall> {
-        let found = if is_custom(&call) { vec![self.custom(call, cut)] } else { self.function(call, cut) };
+        let found = if call.is_custom() { vec![self.custom(call, cut)] } else { self.function(call, cut) };
         found.into_iter().map(|found| self.complete(found)).collect()
     }
 
@@ -156,8 +157,9 @@ impl<'a> Reader<'a> {
 
     /// The text as an object: `{"input": "…"}`, or under the only parameter that takes text.
     fn custom_arguments(&self, name: &str, input: &str) -> String {
-        let properties = self.tools.definition(name).and_then(|tool| tool.parameters().get("properties")).and_then(Value::as_object);
-        let mut texts = properties.into_iter().flatten().filter(|(_, schema)| takes_text(schema)).map(|(name, _)| name.as_str());
+        let parameters = self.tools.definition(name).map_or(&Value::Null, |tool| tool.parameters());
+        let properties = parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
+        let mut texts = properties.filter(|(_, schema)| takes_text(parameters, schema)).map(|(name, _)| name.as_str());
         let property = match (texts.next(), texts.next()) {
             (Some(name), None) => name,
             _ => "input",
@@ -175,15 +177,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Servers send an empty `custom` beside `function`, and an empty `function` beside `custom`.
-fn is_custom(call: &ToolCall) -> bool {
-    let empty = |custom: &CustomCall| custom.name.is_empty() && custom.input.is_empty();
-    let custom = call.custom.as_ref().is_some_and(|custom| !empty(custom));
-    custom && (call.r#type == "custom" || call.function.name.is_empty())
-}
-
-fn takes_text(schema: &Value) -> bool {
-    match schema.get("type") {
+fn takes_text(parameters: &Value, schema: &Value) -> bool {
+    match behind_references(parameters, schema).and_then(|schema| schema.get("type")) {
         Some(Value::String(name)) => name == "string",
         Some(Value::Array(names)) => names.iter().any(|name| name == "string"),
         _ => false,

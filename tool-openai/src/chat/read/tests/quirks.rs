@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::Repair;
+use crate::chat::{self, Repair};
 use tool_core::{Dispatcher, ErrorCode};
 
 /// The code that each call of the reading is answered with; `None` where it ran.
@@ -266,6 +266,18 @@ fn quirk_31_a_custom_call_runs_with_its_text_and_stays_custom() {
 }
 
 #[test]
+fn quirk_31_text_goes_to_the_parameter_that_it_was_offered_for() {
+    let parameters = json!({"type": "object", "properties": {"sql": {"$ref": "#/$defs/Sql"}}, "required": ["sql"],
+        "$defs": {"Sql": {"type": "string"}}});
+    let query = DynamicTool::new("query", "", parameters, |_| async { Ok::<_, String>(()) }).unwrap();
+    let tools = ToolSet::default().with_tool(query).unwrap();
+    assert!(chat::custom(tools.definition("query").unwrap(), &chat::TextFormat::Text).is_ok());
+    let call = json!({"id": "1", "type": "custom", "custom": {"name": "query", "input": "SELECT 1"}});
+    let reading = message(json!({ "tool_calls": [call] })).read(&tools, 1);
+    assert_eq!(runs(&reading), [("query", r#"{"sql":"SELECT 1"}"#)]);
+}
+
+#[test]
 fn quirk_31_a_custom_call_that_may_have_been_cut_does_not_run() {
     let custom = |id: &str| json!({"id": id, "type": "custom", "custom": {"name": "add", "input": "1 + "}});
     let reading = read_cut(json!([custom("1"), custom("2")]));
@@ -281,6 +293,10 @@ fn quirk_31_of_a_call_that_is_both_the_type_decides() {
         json!([{"id": "1", "type": kind, "function": function, "custom": {"name": "add", "input": "1"}}])
     };
     let (function, custom) = (read(both("function")), read(both("custom")));
+    for (kind, read) in [("function", &function), ("custom", &custom)] {
+        let unread = message(json!({"content": null, "tool_calls": both(kind)}));
+        assert_eq!(to_value(unread.into_message()).unwrap(), kept(read.clone()));
+    }
     assert_eq!((runs(&function), runs(&custom)), (vec![("now", "{}")], vec![("add", r#"{"input":"1"}"#)]));
     assert_eq!(kept(function)["tool_calls"], json!([call("1", "now", "{}")]));
     assert_eq!(kept(custom)["tool_calls"], json!([{"id": "1", "type": "custom", "custom": {"name": "add", "input": "1"}}]));
