@@ -7,6 +7,7 @@ use super::calls::{Calls, Scene};
 use super::content::Content;
 use super::entry::Entry;
 use super::merge::{Strings, merge, merge_key};
+use crate::chat::read::is_cut;
 use crate::chat::wire::{AssistantMessage, Choice, FunctionCall};
 use crate::error::ModelError;
 use crate::model::ModelEvent;
@@ -121,15 +122,9 @@ impl Alternative {
         scene.budget.spend(grown)
     }
 
-    /// Whether the model was stopped rather than done. OpenRouter says so only in the word of the service behind it.
-    fn is_cut(&self) -> bool {
-        let native = self.extra.get("native_finish_reason").and_then(Value::as_str);
-        [self.finish_reason.as_deref(), native].iter().flatten().any(|reason| matches!(*reason, "length" | "content_filter"))
-    }
-
     /// No more is coming.
     pub(super) fn end(&mut self, events: &mut Vec<ModelEvent>) {
-        let cut = self.is_cut();
+        let cut = is_cut(self.finish_reason.as_deref(), &self.extra);
         self.calls.end(cut, events);
     }
 

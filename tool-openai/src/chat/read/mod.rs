@@ -9,3 +9,4 @@ mod wrapper;
 
 pub use reader::{ReadCall, Reader};
 pub use reading::Reading;
+pub(super) use reading::is_cut;

@@ -196,7 +196,7 @@ fn quirk_15_calls_are_there_whatever_the_reason_to_finish() {
 fn quirk_17_no_arguments_are_whole_unless_the_model_was_cut() {
     let call = |id: &str| pieces(json!([{"id": id, "function": {"name": "get", "arguments": ""}}]));
     mean([call("a"), call("b"), finish("tool_calls")], &[("a", "get", ""), ("b", "get", "")]);
-    for native in ["length", "content_filter"] {
+    for native in ["length", "content_filter", "MAX_TOKENS", "error"] {
         let cut = json!({"choices": [{"delta": {}, "finish_reason": "tool_calls", "native_finish_reason": native}]});
         for cut in [finish(native), cut] {
             let (events, completion) = run([call("a"), call("b"), cut]);
