@@ -1,5 +1,7 @@
 //! What references refer to: each thing once, under a name that every service takes.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use super::schema::{Object, target};
@@ -7,6 +9,9 @@ use super::schema::{Object, target};
 #[derive(Default)]
 pub(super) struct Definitions {
     found: Vec<Definition>,
+    places: HashMap<*const Value, usize>,
+    /// The names in use, and the number behind the last that was made from each.
+    names: HashMap<String, usize>,
 }
 
 struct Definition {
@@ -21,10 +26,11 @@ impl Definitions {
     /// The place of what a reference refers to, and whether it is seen for the first time.
     pub(super) fn place(&mut self, root: &Value, pointer: &str) -> (usize, bool) {
         let original = target(root, pointer).map_or(std::ptr::null(), std::ptr::from_ref);
-        if let Some(place) = self.found.iter().position(|known| known.original == original) {
-            return (place, false);
+        if let Some(place) = self.places.get(&original) {
+            return (*place, false);
         }
-        let name = self.unused(&legal_name(root, pointer));
+        let name = self.unused(legal_name(root, pointer));
+        self.places.insert(original, self.found.len());
         self.found.push(Definition { original, name, schema: Object::new() });
         (self.found.len() - 1, true)
     }
@@ -42,19 +48,23 @@ impl Definitions {
     /// All that were referred to, in the order of the original.
     pub(super) fn in_order(self, root: &Value) -> Object {
         let named = ["$defs", "definitions"].into_iter().flat_map(|key| root.get(key).and_then(Value::as_object).into_iter().flatten());
-        let order: std::collections::HashMap<*const Value, usize> =
+        let order: HashMap<*const Value, usize> =
             named.enumerate().map(|(position, (_, schema))| (std::ptr::from_ref(schema), position)).collect();
         let mut found = self.found;
         found.sort_by_key(|definition| order.get(&definition.original).copied().unwrap_or(usize::MAX));
         found.into_iter().map(|definition| (definition.name, definition.schema.into())).collect()
     }
 
-    fn unused(&self, name: &str) -> String {
-        let taken = |name: &str| self.found.iter().any(|known| known.name == name);
-        if !taken(name) {
-            return name.to_owned();
+    fn unused(&mut self, name: String) -> String {
+        let mut unused = name.clone();
+        let mut number = self.names.get(&name).copied().unwrap_or(1);
+        while self.names.contains_key(&unused) {
+            number += 1;
+            unused = format!("{name}_{number}");
         }
-        (2..).map(|number| format!("{name}_{number}")).find(|name| !taken(name)).unwrap_or_default()
+        self.names.insert(unused.clone(), 1);
+        self.names.insert(name, number);
+        unused
     }
 }
 
@@ -67,5 +77,5 @@ fn legal_name(root: &Value, pointer: &str) -> String {
         Some(name) => name.replace("~1", "/").replace("~0", "~"),
         None => pointer.trim_start_matches("#/").to_owned(),
     };
-    plain(&name)
+    if name.is_empty() { "_".to_owned() } else { plain(&name) }
 }

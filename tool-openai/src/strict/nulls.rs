@@ -1,5 +1,7 @@
 //! `null` for what was left out: what a model that is held to a strict schema has to write.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -158,9 +160,13 @@ impl<'s> Walk<'s> {
         schemas: &[&'s Value],
     ) -> Vec<&'s Object> {
         let (mut parts, mut unread, mut choices) = (Vec::new(), schemas.to_vec(), Vec::new());
+        let mut read = HashSet::new();
         loop {
             while let Some(schema) = unread.pop() {
                 let (Some(object), true) = (schema.as_object(), self.step()) else { continue };
+                if !read.insert(std::ptr::from_ref(object)) {
+                    continue;
+                }
                 parts.push(object);
                 unread.extend(object.get("$ref").and_then(Value::as_str).and_then(|reference| super::target(self.root, reference)));
                 unread.extend(object.get("allOf").and_then(Value::as_array).into_iter().flatten());

@@ -80,6 +80,11 @@ fn no_schema_takes_long() {
             (0..n).map(|n| (format!("D{n}"), json!({"type": "object", "properties": properties}))).collect();
         json!({"type": "object", "properties": {"p": {"$ref": "#/$defs/D0"}}, "$defs": definitions})
     };
+    // Names that are all the same in plain letters.
+    let name = |n: u32| char::from_u32(0x4e00 + n).unwrap().to_string();
+    let alike: serde_json::Map<_, _> = (0..2_000).map(|n| (name(n), json!({"$ref": format!("#/$defs/{}", name(n))}))).collect();
+    let definitions: serde_json::Map<_, _> = (0..2_000).map(|n| (name(n), json!({"type": "null"}))).collect();
+    let alike = json!({"type": "object", "properties": alike, "$defs": definitions});
     for schema in [
         doubling("allOf", |schema| schema),
         doubling("anyOf", |schema| schema),
@@ -92,6 +97,7 @@ fn no_schema_takes_long() {
         parallel,
         json!({"type": "object", "properties": {"p": {"anyOf": many}}}),
         clique(30),
+        alike,
     ] {
         let begun = Instant::now();
         let _ = strict(&schema, &Profile::openai());

@@ -105,5 +105,8 @@ fn hostile_arguments_are_left_alone() {
     let deep = format!(r#"{{"b":null,"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert_eq!(dropped(&deep, &schema).len(), deep.len() - r#""b":null,"#.len());
     let endless = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}}});
-    dropped(r#"{"a":{"x":null}}"#, &endless);
+    let members: Vec<String> = (0..2_000).map(|n| format!(r#""x{n}":null"#)).collect();
+    let begun = std::time::Instant::now();
+    dropped(&format!(r#"{{"a":{{{}}}}}"#, members.join(",")), &endless);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
 }

@@ -47,6 +47,18 @@ fn references_to_other_places_become_definitions() {
 }
 
 #[test]
+fn definitions_have_names_of_plain_letters_each_its_own() {
+    let definitions = json!({"薬": {"type": "null"}, "患": {"type": "string"}, "__2": {"type": "integer"}, "": {"type": "boolean"}});
+    let reference = |name: &str| json!({"$ref": format!("#/$defs/{name}")});
+    let list = json!({"anyOf": [reference("薬"), reference("患"), reference("__2"), reference("")]});
+    let strict = strict_with(list, definitions).unwrap();
+    assert_eq!(
+        strict["$defs"],
+        json!({"_": {"type": "null"}, "__2": {"type": "string"}, "__2_2": {"type": "integer"}, "__3": {"type": "boolean"}})
+    );
+}
+
+#[test]
 fn references_that_lead_nowhere_are_not_strict() {
     for reference in ["#/$defs/None", "https://example.org/schema", "other.json"] {
         let (path, obstacle) = obstacle(json!({ "$ref": reference }));
