@@ -64,17 +64,29 @@ fn give_items(object: &mut Map<String, Value>) {
 
 /// Removes the bounds of 64-bit integers.
 pub(super) fn leave_out_widest_bounds(schema: &mut Value) {
-    match schema {
-        Value::Object(object) => {
-            object.retain(|key, limit| match key.as_str() {
-                "minimum" => limit.as_i64().is_none_or(|limit| limit > i64::MIN + 1024),
-                "maximum" => *limit != i64::MAX && *limit != u64::MAX,
-                _ => true,
-            });
-            let schemas = object.iter_mut().filter(|(key, _)| !["const", "default", "enum"].contains(&key.as_str()));
-            schemas.for_each(|(_, schema)| leave_out_widest_bounds(schema));
-        }
-        Value::Array(values) => values.iter_mut().for_each(leave_out_widest_bounds),
-        _ => {}
+    leave_out_widest_bounds_at(schema, 0);
+}
+
+fn leave_out_widest_bounds_at(schema: &mut Value, depth: usize) {
+    let Some(object) = schema.as_object_mut().filter(|_| depth < DEEPEST) else { return };
+    object.retain(|key, limit| match key.as_str() {
+        "minimum" => limit.as_i64().is_none_or(|limit| limit > i64::MIN + 1024),
+        "maximum" => *limit != i64::MAX && *limit != u64::MAX,
+        _ => true,
+    });
+    each_subschema(object, &mut |schema| leave_out_widest_bounds_at(schema, depth + 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widest_bounds_are_left_out_of_schemas_and_of_nothing_else() {
+        let bounds = || json!({"minimum": i64::MIN, "maximum": i64::MAX});
+        let mut schema = json!({"properties": {"default": bounds(), "minimum": bounds()}, "examples": [bounds()], "default": bounds()});
+        leave_out_widest_bounds(&mut schema);
+        let expected = json!({"properties": {"default": {}, "minimum": {}}, "examples": [bounds()], "default": bounds()});
+        assert_eq!(schema, expected);
     }
 }
