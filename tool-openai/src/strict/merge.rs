@@ -101,6 +101,11 @@ fn weight(object: &Object) -> usize {
 
 /// What both say, or nothing if no value can be both. Fails with the keyword on which they cannot be merged.
 fn merged(one: &Object, other: &Object) -> Result<Option<Object>, String> {
+    // Beside places, `items` are what follows them; in another part, they are the places, too.
+    let has = |schema: &Object, key: &str| schema.contains_key(key);
+    if has(one, "prefixItems") != has(other, "prefixItems") && has(if has(one, "prefixItems") { other } else { one }, "items") {
+        return Err("items".to_owned());
+    }
     let mut both = one.clone();
     for (key, theirs) in other {
         let ours = match both.get(key) {

@@ -107,6 +107,9 @@ fn parts_are_merged() {
     let clash = json!({"allOf": [{"type": "string", "pattern": "a"}, {"type": "string", "pattern": "b"}]});
     assert_eq!(obstacle(clash), ("properties.p".into(), Obstacle::Parts("pattern".into())));
     assert_eq!(obstacle(json!({"allOf": [{"type": "string"}, {"type": "integer"}]})), ("properties.p".into(), Obstacle::Nothing));
+    let pair = json!({"type": "array", "prefixItems": [{"type": "string"}, {"type": "string"}], "maxItems": 2});
+    let tuple = json!({"allOf": [pair, {"items": {"pattern": "^a"}}]});
+    assert_eq!(obstacle(tuple), ("properties.p".into(), Obstacle::Parts("items".into())), "which are not those after the places");
     let beside = json!({"type": "object", "properties": {"due": {"type": "string"}}, "required": ["due"], "oneOf": [
         {"type": "object", "properties": {"cash": {"type": "string"}}, "required": ["cash"]},
         {"type": "object", "properties": {"card": {"type": "string"}}, "required": ["card"]},
