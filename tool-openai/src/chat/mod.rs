@@ -3,6 +3,7 @@
 pub(crate) mod assemble;
 mod convert;
 mod custom;
+mod cut;
 mod history;
 mod ids;
 mod minimal;

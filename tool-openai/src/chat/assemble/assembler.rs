@@ -49,8 +49,9 @@ const DONE: &str = "[DONE]";
 /// - **Calls** stand in the order in which they began; a position in an event is a place in the final `tool_calls`. Ids are kept as the
 ///   server gave them: they may be empty, or the same for two calls.
 /// - **A call is complete** when a piece of another call comes, when the choice has a `finish_reason`, or at the latest at the end of the
-///   stream; and only if its arguments are whole by then. No arguments at all count as whole, unless the model was cut off. What is between
-///   the brackets is not checked. After a refusal no call is complete.
+///   stream; and only if its arguments are whole by then. No arguments at all count as whole, unless the model was
+///   [cut off](crate::chat::Choice::is_cut) or nothing says that the answer is over. What is between the brackets is not checked. After
+///   a refusal no call is complete.
 /// - **Events** tell of the choice of index 0 alone, and of none by `function_call`, the older form. The completion has everything.
 /// - **Unknown keys** of a delta are in the message's `extra`, strings one after the other; those of a call, a choice or a chunk in
 ///   theirs, where the first or the last one stays.
@@ -257,7 +258,7 @@ impl Assembler {
     fn end(&mut self, told: &mut Vec<ModelEvent>) {
         for (index, choice) in &mut self.choices {
             let mut untold = Vec::new();
-            choice.end(if *index == 0 { told } else { &mut untold });
+            choice.end(self.done, if *index == 0 { told } else { &mut untold });
         }
     }
 }

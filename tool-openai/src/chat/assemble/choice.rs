@@ -7,7 +7,7 @@ use super::calls::{Calls, Scene};
 use super::content::Content;
 use super::entry::Entry;
 use super::merge::{Strings, merge, merge_key};
-use crate::chat::read::is_cut;
+use crate::chat::cut::is_cut;
 use crate::chat::wire::{AssistantMessage, Choice, FunctionCall};
 use crate::error::ModelError;
 use crate::model::ModelEvent;
@@ -54,7 +54,7 @@ impl Alternative {
         if let (Some(reason), None) = (finish, &self.finish_reason) {
             scene.budget.spend(reason.len())?;
             self.finish_reason = Some(reason);
-            self.end(scene.events);
+            self.end(true, scene.events);
         }
         Ok(())
     }
@@ -122,10 +122,10 @@ impl Alternative {
         scene.budget.spend(grown)
     }
 
-    /// No more is coming.
-    pub(super) fn end(&mut self, events: &mut Vec<ModelEvent>) {
-        let cut = is_cut(self.finish_reason.as_deref(), &self.extra);
-        self.calls.end(cut, events);
+    /// No more is coming. Unless the server has `said` so, here or for the whole answer, the connection may have been lost.
+    pub(super) fn end(&mut self, said: bool, events: &mut Vec<ModelEvent>) {
+        let lost = !said && self.finish_reason.is_none();
+        self.calls.end(lost || is_cut(self.finish_reason.as_deref(), &self.extra), events);
     }
 
     /// Whether the message is whole although nothing says that it is over: it calls, and its calls are complete.

@@ -9,4 +9,3 @@ mod wrapper;
 
 pub use reader::{ReadCall, Reader};
 pub use reading::Reading;
-pub(super) use reading::is_cut;

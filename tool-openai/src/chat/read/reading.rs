@@ -1,6 +1,6 @@
 //! A whole message.
 
-use tool_core::serde_json::{Map, Value};
+use tool_core::serde_json::Map;
 use tool_core::{ToolResult, ToolSet};
 
 use super::super::convert::{function_message, tool_messages};
@@ -63,19 +63,6 @@ impl Choice {
         let cut = self.is_cut();
         Reader::new(tools, turn).read_message(self.message, cut)
     }
-
-    /// Whether the service stopped the model before it had finished. Where a gateway passes on the reason of the service
-    /// behind it (`native_finish_reason`), either may say so.
-    pub fn is_cut(&self) -> bool {
-        is_cut(self.finish_reason.as_deref(), &self.extra)
-    }
-}
-
-/// As [`Choice::is_cut`], of a choice in parts.
-pub(in crate::chat) fn is_cut(finish_reason: Option<&str>, extra: &Map<String, Value>) -> bool {
-    let native = extra.get("native_finish_reason").and_then(Value::as_str);
-    let cut = ["length", "max_tokens", "max_output_tokens", "model_length", "content_filter", "safety", "error"];
-    [finish_reason, native].into_iter().flatten().any(|reason| cut.iter().any(|cut| reason.eq_ignore_ascii_case(cut)))
 }
 
 impl Reader<'_> {

@@ -103,7 +103,9 @@ fn one_chunk_may_be_the_whole_message() {
 #[test]
 fn a_stream_that_breaks_off_is_an_error_that_has_what_was_there() {
     let open = pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{\"a\":"}}]));
-    for chunk in [open, delta(json!({"content": "Hel"}))] {
+    let begun = pieces(json!([{"id": "a", "function": {"name": "add", "arguments": ""}}]));
+    let custom = pieces(json!([{"id": "a", "custom": {"name": "run", "input": "rm -r /tmp"}}]));
+    for chunk in [open, begun, custom, delta(json!({"content": "Hel"}))] {
         match failure([chunk]) {
             ModelError::Interrupted { partial } => assert_eq!(partial.choices.len(), 1),
             other => panic!("{other:?}"),
