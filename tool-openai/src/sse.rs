@@ -7,6 +7,9 @@ use crate::error::ModelError;
 /// The most bytes that one event may have.
 pub(crate) const MAX_EVENT_BYTES: usize = 16 << 20;
 
+/// The most bytes that the id of an event may have. The parser gives each event a copy of the last one.
+const MAX_ID_BYTES: usize = 1 << 10;
+
 /// One event: its type, which is `message` unless the server names another, and its data lines, joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
@@ -29,14 +32,24 @@ impl Sse {
     ///
     /// # Errors
     ///
-    /// An event is larger than [`MAX_EVENT_BYTES`].
+    /// An event is larger than [`MAX_EVENT_BYTES`], or its id than a kilobyte.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, ModelError> {
-        self.0.feed(bytes);
-        if self.0.overflows() > 0 {
-            let reason = format!("an event of the stream is larger than {MAX_EVENT_BYTES} bytes");
-            return Err(ModelError::NotACompletion { reason, body: String::new() });
+        let too_large = |what: &str, most: usize| {
+            let reason = format!("{what} of the stream is larger than {most} bytes");
+            Err(ModelError::NotACompletion { reason, body: String::new() })
+        };
+        let mut events = Vec::new();
+        for line in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
+            self.0.feed(line);
+            if self.0.overflows() > 0 {
+                return too_large("an event", MAX_EVENT_BYTES);
+            }
+            if self.0.last_event_id().len() > MAX_ID_BYTES {
+                return too_large("the id of an event", MAX_ID_BYTES);
+            }
+            events.extend(std::iter::from_fn(|| self.0.next_event()).map(|event| Event { event: event.event, data: event.data }));
         }
-        Ok(std::iter::from_fn(|| self.0.next_event()).map(|event| Event { event: event.event, data: event.data }).collect())
+        Ok(events)
     }
 
     /// The last event, if the server left out the blank line that ends it. It may be cut.
@@ -74,6 +87,15 @@ mod tests {
     #[test]
     fn a_byte_that_is_no_text_spoils_itself_alone() {
         assert_eq!(data(Sse::new().push(b"data: a\xffb\n\ndata: c\n\n").unwrap()), ["a\u{fffd}b", "c"]);
+    }
+
+    #[test]
+    fn an_id_that_each_event_would_repeat_is_an_error() {
+        let mut body = b"id: 7\ndata: a\n\nid: ".to_vec();
+        body.extend([b'x'; MAX_ID_BYTES + 1]);
+        body.extend(b"\r\rdata: b\r\r".repeat(1000));
+        let error = Sse::new().push(&body).unwrap_err();
+        assert!(error.to_string().contains("1024 bytes"), "{error}");
     }
 
     #[test]
