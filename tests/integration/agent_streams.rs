@@ -478,3 +478,24 @@ async fn a_custom_tool_takes_free_text() {
     let AgentError::Tools(source) = error else { panic!("{error:?}") };
     assert_eq!(source.to_string(), "tool `write` cannot take free text: there is no such tool");
 }
+
+/// How long an agent takes with a message of so many calls, each of which has something to be told of.
+async fn time_for(calls: usize) -> Duration {
+    let wire = vec![json!({"function": {"name": "look_up", "arguments": "{}"}}); calls];
+    let model = Scripted::new([vec![ends(json!({"content": null, "tool_calls": wire}), "tool_calls")], says("Done.")]);
+    let repaired = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&repaired);
+    let mut agent = Agent::new(model, "scripted").tools(clinic().0).on_event(move |event| {
+        *count.lock().unwrap() += usize::from(matches!(event, AgentEvent::Call { repairs, .. } if repairs.len() == 1));
+    });
+    let start = std::time::Instant::now();
+    agent.run("Go.").await.unwrap();
+    assert_eq!(*repaired.lock().unwrap(), calls, "each was given an id");
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn time_is_linear_in_the_calls_of_a_message() {
+    let (short, long) = (time_for(3_000).await, time_for(30_000).await);
+    assert!(long < short * 25 + Duration::from_millis(100), "{short:?} for 3,000, {long:?} for 30,000");
+}
