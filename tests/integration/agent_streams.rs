@@ -499,3 +499,17 @@ async fn time_is_linear_in_the_calls_of_a_message() {
     let (short, long) = (time_for(3_000).await, time_for(30_000).await);
     assert!(long < short * 25 + Duration::from_millis(100), "{short:?} for 3,000, {long:?} for 30,000");
 }
+
+#[tokio::test]
+async fn a_refusal_leaves_no_call_in_the_history() {
+    let function = json!({"name": "look_up", "arguments": "{}"});
+    let call = json!({"id": "a", "type": "function", "function": function});
+    for key in [("tool_calls", json!([call])), ("function_call", function)] {
+        let mut message = json!({"content": null, "refusal": "No."});
+        message[key.0] = key.1;
+        let mut agent = Agent::new(Scripted::new([vec![ends(message, "stop")]]), "scripted").tools(clinic().0);
+        assert!(matches!(agent.run("Go.").await, Err(AgentError::Refused { .. })));
+        let said = json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
+        assert_eq!(to_value(agent.messages()).unwrap()[1], said);
+    }
+}

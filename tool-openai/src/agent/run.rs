@@ -86,7 +86,7 @@ impl Agent {
         };
         if let Some(refusal) = choice.message.refusal.clone() {
             self.abandon(answering);
-            self.messages.push(AssistantMessage { tool_calls: Vec::new(), ..choice.message }.into_message());
+            self.messages.push(AssistantMessage { tool_calls: Vec::new(), function_call: None, ..choice.message }.into_message());
             return Err(AgentError::Refused { refusal });
         }
         self.settle(answering, choice).await
