@@ -513,3 +513,12 @@ async fn a_refusal_leaves_no_call_in_the_history() {
         assert_eq!(to_value(agent.messages()).unwrap()[1], said);
     }
 }
+
+#[tokio::test]
+async fn a_stream_that_is_never_polled_says_nothing() {
+    let mut agent = Agent::new(Scripted::new([says("Hello.")]), "scripted");
+    drop(agent.stream("Never mind."));
+    assert_eq!(agent.messages(), []);
+    assert_eq!(agent.run("Hello?").await.unwrap().text, "Hello.");
+    assert_eq!(agent.messages().len(), 2);
+}

@@ -43,15 +43,24 @@ impl Agent {
 
     /// As [`run`](Self::run), told while it happens, text as the model writes it.
     pub fn stream(&mut self, prompt: impl Into<String>) -> AgentStream<'_> {
-        self.messages.push(Message::user(prompt));
-        self.resume_stream()
+        self.told(Some(Message::user(prompt)))
     }
 
     /// As [`resume`](Self::resume), told while it happens.
     pub fn resume_stream(&mut self) -> AgentStream<'_> {
+        self.told(None)
+    }
+
+    /// Nothing happens before the stream is polled.
+    fn told(&mut self, prompt: Option<Message>) -> AgentStream<'_> {
         let queue = Queue::default();
-        self.events.queue = Some(Arc::clone(&queue));
-        AgentStream::new(self.turns(true), queue)
+        let events = Arc::clone(&queue);
+        let run = async move {
+            self.messages.extend(prompt);
+            self.events.queue = Some(events);
+            self.turns(true).await
+        };
+        AgentStream::new(run, queue)
     }
 
     async fn turns(&mut self, streamed: bool) -> Result<Reply, AgentError> {
