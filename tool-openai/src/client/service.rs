@@ -205,9 +205,9 @@ fn http(base: &Url) -> Result<Client, ModelError> {
 }
 
 fn parse(base_url: &str) -> Result<Url, ModelError> {
-    let invalid =
-        |why: String| ModelError::Configuration(format!("the base URL `{base_url}` {why}; write `{OPENAI_BASE_URL}`, for example"));
-    let url = Url::parse(base_url).map_err(|error| invalid(format!("is none ({error})")))?;
+    // What it is stays untold: it may carry a password, or be a key that was set in its place.
+    let invalid = |why: String| ModelError::Configuration(format!("the base URL {why}; write `{OPENAI_BASE_URL}`, for example"));
+    let url = Url::parse(base_url).map_err(|error| invalid(format!("cannot be read ({error})")))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
         other => Err(invalid(format!("has the scheme `{other}`"))),
@@ -275,5 +275,9 @@ mod tests {
         let error = service().with_header("x-title", "a\nsecret").unwrap_err().to_string();
         assert_eq!(error, "the header `x-title` has a value that cannot be sent");
         assert!(service().with_header("x title", "a").is_err());
+        for wrong in ["htp://user:hunter2@127.0.0.1:1/v1?key=hunter3", "http://user:hunter2@127.0.0.1:port/v1", "sk-hunter4"] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("the base URL ") && !error.contains("hunter"), "{error}");
+        }
     }
 }
