@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, from_value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tool_openai::chat::{Message, Request};
 use tool_openai::testing::{ScriptedServer, Turn};
 use tool_openai::{ChatModel, ModelError, OpenAi};
@@ -96,6 +97,22 @@ async fn a_service_that_never_answers_is_given_up() {
     let url = format!("http://{}/v1", silent.local_addr().unwrap());
     let client = OpenAi::new("key").unwrap().with_base_url(&url).unwrap().with_timeout(Duration::from_millis(50));
     assert!(matches!(client.complete(&hello()).await, Err(ModelError::Transport { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_takes_no_connection_is_tried_again() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let busy = socket.listen(0).unwrap();
+    let address = busy.local_addr().unwrap();
+    let waiting: Vec<_> = (0..100).map_while(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok()).collect();
+    if waiting.len() == 100 {
+        return; // on this system a queue is never full
+    }
+    let start = Instant::now();
+    let error = OpenAi::at(&format!("http://{address}/v1")).unwrap().complete(&hello()).await.unwrap_err();
+    assert!(matches!(error, ModelError::Transport { .. }), "{error:?}");
+    assert!(start.elapsed() >= Duration::from_secs(30), "three times ten seconds, but {:?}", start.elapsed());
 }
 
 /// A server that answers each connection with these bytes, and what it was sent.

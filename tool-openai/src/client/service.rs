@@ -111,7 +111,7 @@ impl Service {
         let response = match timeout(self.timeout, post.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                let retry = error.is_request() && !error.is_timeout();
+                let retry = error.is_connect() || error.is_request() && !error.is_timeout();
                 return Err(Failure::unanswered(transport(url, error.without_url()), retry));
             }
             Err(_) => return Err(Failure::unanswered(silence(url, self.timeout), false)),
