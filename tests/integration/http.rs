@@ -146,10 +146,13 @@ async fn a_service_of_another_shape_gets_its_header_and_its_query() {
 #[tokio::test]
 async fn a_redirect_takes_nothing_elsewhere() {
     let (elsewhere, there) = raw("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()).await;
-    let redirect = format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let redirect =
+        format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/?key=secret\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
     let (address, _) = raw(redirect).await;
     let client = OpenAi::at(&address).unwrap().with_header("api-key", "k").unwrap();
-    assert!(matches!(client.complete(&hello()).await, Err(ModelError::Status { status: 307, .. })));
+    let error = client.complete(&hello()).await.unwrap_err();
+    assert!(matches!(&error, ModelError::Status { status: 307, message, .. } if message.contains(&elsewhere)), "{error}");
+    assert!(!error.to_string().contains("secret"), "{error}");
     assert!(there.lock().unwrap().is_empty());
 }
 

@@ -5,8 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use backon::Retryable;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, RequestBuilder, Response, Url, redirect};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -121,7 +121,10 @@ impl Service {
         if status.is_success() {
             return Ok(answer);
         }
-        let refusal = Refusal::read(&answer.beginning(LARGEST_REFUSAL).await);
+        let mut refusal = Refusal::read(&answer.beginning(LARGEST_REFUSAL).await);
+        if let Some(elsewhere) = elsewhere(status, &headers, url) {
+            refusal.message = format!("it is at {elsewhere}, to which nothing is sent unasked; set the base URL to where it is");
+        }
         let code = refusal.code.clone();
         Err(Failure::refused(status, &headers, code.as_deref(), refusal.into_error(status, model)))
     }
@@ -221,6 +224,12 @@ fn below(base: &Url, path: &str) -> Url {
     url
 }
 
+/// Where a redirect leads that was not followed.
+fn elsewhere(status: StatusCode, headers: &HeaderMap, url: &Url) -> Option<String> {
+    let location = headers.get(LOCATION).filter(|_| status.is_redirection())?;
+    url.join(location.to_str().ok()?).ok().map(|elsewhere| shown(&elsewhere))
+}
+
 /// A URL may carry a password, and its query a key.
 fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
@@ -266,6 +275,10 @@ mod tests {
         let service = Service::new("http://user:hunter2@127.0.0.1:1/v1?key=hunter3").unwrap();
         assert_eq!(shown(&service.base), "http://127.0.0.1:1/v1");
         assert!(!format!("{service:?}").contains("hunter"));
+        for wrong in ["htp://user:hunter2@127.0.0.1:1/v1?key=hunter3", "http://user:hunter2@127.0.0.1:port/v1", "sk-hunter4"] {
+            let error = parse(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("the base URL ") && !error.contains("hunter"), "{error}");
+        }
     }
 
     #[test]
@@ -275,9 +288,5 @@ mod tests {
         let error = service().with_header("x-title", "a\nsecret").unwrap_err().to_string();
         assert_eq!(error, "the header `x-title` has a value that cannot be sent");
         assert!(service().with_header("x title", "a").is_err());
-        for wrong in ["htp://user:hunter2@127.0.0.1:1/v1?key=hunter3", "http://user:hunter2@127.0.0.1:port/v1", "sk-hunter4"] {
-            let error = parse(wrong).unwrap_err().to_string();
-            assert!(error.starts_with("the base URL ") && !error.contains("hunter"), "{error}");
-        }
     }
 }
