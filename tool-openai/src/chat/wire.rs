@@ -1,8 +1,9 @@
 //! The JSON of the chat completions API, field for field. What is not named here is kept in `extra` and sent back as it came.
 
+use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tool_core::serde_json::{Map, Value};
+use tool_core::serde_json::{Map, Value, from_value};
 
 use super::tool_choice::ToolChoice;
 
@@ -286,8 +287,8 @@ impl ToolMessage {
 pub struct Completion {
     /// The alternatives; one, unless more were asked for.
     pub choices: Vec<Choice>,
-    /// Tokens used, where the server counts them.
-    #[serde(default)]
+    /// Tokens used, where the server counts them in a form that can be read.
+    #[serde(default, deserialize_with = "illegible_as_none")]
     pub usage: Option<Usage>,
     /// Any other key.
     #[serde(flatten)]
@@ -349,6 +350,11 @@ pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserializ
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// An answer is not lost because its costs cannot be read.
+pub(crate) fn illegible_as_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(from_value(Value::deserialize(deserializer)?).ok())
+}
+
 fn empty_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
 }
@@ -375,7 +381,7 @@ fn json_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Er
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tool_core::serde_json::{from_value, json, to_value};
+    use tool_core::serde_json::{json, to_value};
 
     #[test]
     fn unknown_keys_are_sent_back_untouched() {
@@ -411,6 +417,14 @@ mod tests {
     fn a_request_leaves_out_what_is_not_set() {
         let request = Request { model: "m".into(), messages: vec![Message::user("hi")], ..Request::default() };
         assert_eq!(to_value(request).unwrap(), json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]}));
+    }
+
+    #[test]
+    fn an_answer_is_read_whatever_it_says_of_its_costs() {
+        for usage in [json!(null), json!("none"), json!({"total_tokens": 1.5}), json!({"total_tokens": -1})] {
+            let body = json!({"choices": [{"message": {"content": "Hi."}}], "usage": usage});
+            assert_eq!(from_value::<Completion>(body).unwrap().usage, None, "{usage}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tool_core::serde_json::{Map, Value};
 
-use crate::chat::wire::null_as_default;
+use crate::chat::wire::{illegible_as_none, null_as_default};
 use crate::chat::{CustomCall, FunctionCall, ToolCall};
 
 /// The body of a request: `POST /responses`.
@@ -182,8 +182,8 @@ pub struct Response {
     /// Why it failed: `{"code", "message"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
-    /// Tokens used, where the server counts them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Tokens used, where the server counts them in a form that can be read.
+    #[serde(default, deserialize_with = "illegible_as_none", skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// Any other key.
     #[serde(flatten)]
@@ -226,6 +226,7 @@ mod tests {
     fn an_answer_without_output_is_none() {
         assert!(from_value::<Response>(json!({"id": "resp_1"})).is_err());
         assert_eq!(from_value::<Response>(json!({"output": null, "id": null})).unwrap(), Response::default());
+        assert_eq!(from_value::<Response>(json!({"output": [], "usage": {"total_tokens": 1.5}})).unwrap(), Response::default());
     }
 
     #[test]
