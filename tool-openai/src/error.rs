@@ -25,7 +25,7 @@ pub enum ModelError {
         /// The service's own words.
         message: String,
     },
-    /// Any other answer that is not a success. 429 and 5xx have been retried before they end here.
+    /// Any other answer that is not a success. What may pass, 429 and 5xx above all, has been tried again as the client was set to.
     #[error("the service answered {status}: {message}")]
     Status {
         /// The HTTP status.
