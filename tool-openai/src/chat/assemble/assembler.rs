@@ -64,7 +64,8 @@ pub struct Assembler {
     sse: Sse,
     tools: HashSet<String>,
     budget: Budget,
-    choices: BTreeMap<i64, Alternative>,
+    /// By index, that of the events first.
+    choices: BTreeMap<u64, Alternative>,
     usage: Option<Usage>,
     extra: Map<String, Value>,
     done: bool,
@@ -245,7 +246,7 @@ impl Assembler {
 
     fn take_choice(&mut self, choice: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
         let Value::Object(entry) = choice else { return Ok(()) };
-        let index = entry.get("index").and_then(index).unwrap_or(0);
+        let index = entry.get("index").and_then(index).unwrap_or(0) as u64; // what is negative is last
         if self.choices.len() == MAX_CHOICES && !self.choices.contains_key(&index) {
             return Err(too_much(MAX_CHOICES, "choices"));
         }

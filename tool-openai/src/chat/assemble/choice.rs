@@ -133,7 +133,7 @@ impl Alternative {
         self.finish_reason.is_some() || (!self.calls.is_empty() && self.calls.are_complete())
     }
 
-    pub(super) fn into_wire(mut self, index: i64) -> Choice {
+    pub(super) fn into_wire(mut self, index: u64) -> Choice {
         self.extra.insert("index".to_owned(), index.into());
         let message = AssistantMessage {
             content: self.content.into_value(),

@@ -83,6 +83,8 @@ fn each_choice_is_put_together_by_itself_and_the_first_is_told() {
         json!({"choices": [{"index": index, "delta": {"content": name, "tool_calls": [
             {"index": 0, "id": name, "function": {"name": name, "arguments": "{}"}}]}, "finish_reason": "stop"}]})
     };
+    let (_, completion) = run([chunk(usize::MAX, "get"), chunk(0, "add")]);
+    assert_eq!(completion.choices[0].message.text(), "add", "the first is that of the events");
     let (events, completion) = run([chunk(1, "get"), chunk(0, "add")]);
     assert!(matches!(&events[..], [ModelEvent::Text(text), .., ModelEvent::CallComplete { position: 0, .. }] if text == "add"));
     assert_eq!(events.len(), 4);
