@@ -247,8 +247,7 @@ impl Assembler {
     }
 
     fn done(&mut self, index: Option<u64>, item: Item, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
-        let latest = self.latest.get(&index).copied().filter(|place| is_same(&self.slots[*place].item, &item));
-        let place = match latest {
+        let place = match self.place_of(index, &item) {
             Some(place) if self.slots[place].done => return self.repeated(place, &item),
             Some(place) => {
                 self.budget.spend(weight_of(&item.0))?;
@@ -257,6 +256,15 @@ impl Assembler {
             None => self.begin(index, item.clone(), told)?,
         };
         self.settle(place, item, told)
+    }
+
+    /// The item that this is an account of: the latest of its index, or where there is none, the open call of its id.
+    fn place_of(&self, index: Option<u64>, item: &Item) -> Option<usize> {
+        let is_it = |place: &usize| is_same(&self.slots[*place].item, item);
+        let id = item.str("call_id");
+        let is_open = |slot: &Slot| !slot.done && !id.is_empty() && slot.item.str("call_id") == id;
+        let by_id = || self.slots.iter().position(is_open).filter(|_| index.is_none()).filter(is_it);
+        self.latest.get(&index).copied().filter(is_it).or_else(by_id)
     }
 
     /// Tells what was not told yet of an item that is done.

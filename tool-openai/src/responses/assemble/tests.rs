@@ -172,6 +172,23 @@ fn items_are_known_by_output_index_whatever_their_id() {
 }
 
 #[test]
+fn calls_without_an_index_are_known_by_their_ids() {
+    let mut events = vec![
+        added(0, call("a", "", "in_progress")),
+        added(0, call("b", "", "in_progress")),
+        done(0, call("a", "{\"x\":1}", "completed")),
+        done(0, call("b", "{}", "completed")),
+        completed(json!([])),
+    ];
+    for event in &mut events {
+        event.as_object_mut().unwrap().remove("output_index");
+    }
+    let (_, response) = read(events).unwrap();
+    let ids: Vec<_> = response.tool_calls().into_iter().map(|call| (call.id, call.function.arguments)).collect();
+    assert_eq!(ids, [("a".to_owned(), "{\"x\":1}".to_owned()), ("b".to_owned(), "{}".to_owned())]);
+}
+
+#[test]
 fn an_output_index_may_be_used_again_or_be_missing() {
     let without_index = |mut event: Value| {
         event.as_object_mut().unwrap().remove("output_index");
