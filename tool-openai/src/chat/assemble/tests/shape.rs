@@ -125,6 +125,21 @@ fn without_an_end_calls_are_complete_if_their_arguments_are() {
 }
 
 #[test]
+fn without_an_end_a_call_whose_arguments_may_still_follow_is_not_complete() {
+    let open =
+        [json!({"function": {"name": "get", "arguments": ""}}), json!({"type": "custom", "custom": {"name": "get", "input": "SEL"}})];
+    for open in open {
+        let mut assembler = Assembler::new();
+        assembler.push(pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}]))).unwrap();
+        let mut piece = open;
+        piece["id"] = json!("b");
+        assert_eq!(complete(&assembler.push(pieces(json!([piece]))).unwrap()), [0]);
+        assert!(complete(&assembler.close().unwrap()).is_empty());
+        assert!(matches!(assembler.finish(), Err(ModelError::Interrupted { .. })));
+    }
+}
+
+#[test]
 fn the_last_line_needs_no_end() {
     let mut assembler = Assembler::new();
     let text = format!("data: {}\n\ndata:[DONE]", delta(json!({"content": "Hi"})));
