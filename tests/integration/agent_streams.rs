@@ -353,6 +353,24 @@ async fn a_run_stops_when_it_is_told_to_and_its_calls_are_answered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_call_that_was_stopped_is_told_once() {
+    let (dispatcher, _) = clinic();
+    let broken = [writes(0, "look_up", json!({"what": "a"}), 0), vec![Act::Think(10), Act::Break]].concat();
+    let model = Scripted::new([calls(&[look("a"), ("write_down", json!({"what": "b"}))], 0), broken]);
+    let mut agent = Agent::new(model, "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
+    agent = agent.stop_when(sleep(Duration::from_millis(100)));
+    for expected in [vec!["result 1", "result 0", "results 2"], vec!["result 0", "results 1"]] {
+        let mut told = Vec::new();
+        let mut stream = agent.stream("Go.");
+        while let Some(Ok(event)) = stream.next().await {
+            told.push(kind(&event));
+        }
+        told.retain(|event| event.starts_with("result"));
+        assert_eq!(told, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_model_that_hangs_is_left_when_the_run_is_told_to_stop() {
     let (dispatcher, _) = clinic();
     let mut agent = Agent::new(Scripted::new([vec![Act::Hang], vec![Act::Hang]]), "scripted").tools(dispatcher);

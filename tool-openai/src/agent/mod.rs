@@ -5,12 +5,13 @@ mod message;
 mod run;
 mod stream;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::PoisonError;
 
 use tool_core::serde_json::{Map, Value};
-use tool_core::{Dispatcher, Event, ToolSet};
+use tool_core::{Dispatcher, Event, ToolResult, ToolSet};
 
 use crate::chat::{self, HistoryRepair, Message, TextFormat, ToolChoice, Usage};
 use crate::model::ChatModel;
@@ -74,6 +75,8 @@ type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 struct Events {
     on_event: Option<Box<dyn FnMut(AgentEvent) + Send>>,
     queue: Option<stream::Queue>,
+    /// Positions of the calls of this turn whose results are told.
+    answered: BTreeSet<usize>,
 }
 
 impl Events {
@@ -89,9 +92,27 @@ impl Events {
     fn tell_of_tools(&mut self, event: Event) {
         match event {
             Event::Progress(progress) => self.tell(AgentEvent::Progress(progress)),
-            Event::Result(result) => self.tell(AgentEvent::Result(result)),
+            Event::Result(result) => {
+                self.answered.insert(result.position());
+                self.tell(AgentEvent::Result(result));
+            }
             _ => {}
         }
+    }
+
+    fn tell_asking(&mut self, turn: u32) {
+        self.answered.clear();
+        self.tell(AgentEvent::Asking { turn });
+    }
+
+    /// Calls that were stopped have results that nothing has told of yet.
+    fn tell_results(&mut self, results: &[ToolResult]) {
+        for result in results {
+            if self.answered.insert(result.position()) {
+                self.tell(AgentEvent::Result(result.clone()));
+            }
+        }
+        self.tell(AgentEvent::Results(results.to_vec()));
     }
 }
 

@@ -112,7 +112,7 @@ impl Agent {
         let mut tries = MOST_TRIES;
         loop {
             tries -= 1;
-            self.events.tell(AgentEvent::Asking { turn });
+            self.events.tell_asking(turn);
             let reader = Reader::new(dispatcher.tools(), self.messages.len()).profile(&self.service_profile());
             let mut answering = Answering::new(dispatcher, reader, self.start);
             let heard = self.hear(request, streamed, &mut answering).await;
@@ -212,7 +212,7 @@ impl Agent {
     /// Nothing is awaited in between: a message and all its results enter the history together.
     fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
         self.messages.extend(heard.into_messages(results));
-        self.events.tell(AgentEvent::Results(results.to_vec()));
+        self.events.tell_results(results);
     }
 
     /// The tools as the service is told of them.
