@@ -3,6 +3,7 @@
 #![cfg(test)] // for clippy, which allows `unwrap` in tests
 
 mod agent;
+mod agent_chaos;
 mod agent_streams;
 mod agreement;
 mod arguments;

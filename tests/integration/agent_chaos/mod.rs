@@ -1,0 +1,34 @@
+//! The agent's promise, under models that do everything wrong: every call is answered once, in order, with its id, and the
+//! history is one that services accept, whatever happens to the message, to the tools, to the run.
+//!
+//! Each case draws a script of messages and how the runs over it go, plays it on a paused clock, and judges what was noted. They
+//! are the same cases in every run: `CHAOS_CASES=10000 cargo test --test integration agent_chaos` draws more, `CHAOS_SEED=1000000`
+//! others.
+
+mod cases;
+mod events;
+mod judge;
+mod plan;
+mod play;
+mod script;
+mod text;
+mod tools;
+mod wire;
+
+use plan::Form;
+
+/// Cases over models in the program, unless set by `CHAOS_CASES`.
+const CASES: u64 = 300;
+
+/// Cases over HTTP, where the clock is real.
+const HTTP_CASES: u64 = 12;
+
+#[test]
+fn whatever_the_model_writes_each_call_is_answered_and_the_history_is_valid() {
+    cases::run_all(CASES, &[Form::Events, Form::Events, Form::Silent, Form::Bytes, Form::Bytes]);
+}
+
+#[test]
+fn whatever_comes_over_http_each_call_is_answered_and_the_history_is_valid() {
+    cases::run_all(HTTP_CASES, &[Form::Http]);
+}

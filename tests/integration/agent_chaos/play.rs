@@ -1,0 +1,228 @@
+//! Plays a case.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, to_value};
+use tokio::time::{sleep, timeout};
+use tool_core::Dispatcher;
+use tool_openai::chat::{self, Message};
+use tool_openai::testing::{ScriptedServer, Turn as Answer};
+use tool_openai::{Agent, AgentError, AgentEvent, Reply, StartPolicy};
+
+use super::plan::{Case, End, Form, How, Run};
+use super::script::{Script, chunks};
+use super::tools::{Log, Note, dispatcher};
+
+/// Longer than anything that ends.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+/// What became of a run.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Ended(Result<Reply, AgentError>),
+    Dropped,
+    /// It was waited for in vain.
+    Hung,
+}
+
+/// A run, as it was seen.
+pub(super) struct Seen {
+    pub(super) outcome: Outcome,
+    pub(super) events: Vec<AgentEvent>,
+    /// The history before it, and after.
+    pub(super) before: Vec<Value>,
+    pub(super) after: Vec<Value>,
+    /// What is wrong in itself.
+    pub(super) faults: Vec<String>,
+    /// What it cost.
+    pub(super) tokens: u64,
+}
+
+/// All that was noted.
+pub(super) struct Played {
+    pub(super) runs: Vec<Seen>,
+    pub(super) notes: Vec<Note>,
+    pub(super) requests: Vec<Value>,
+}
+
+enum Model {
+    Script(Arc<Script>),
+    Server(ScriptedServer, Arc<Mutex<bool>>),
+}
+
+impl Model {
+    async fn new(case: &Case, log: &Log) -> Self {
+        if case.form != Form::Http {
+            return Self::Script(Arc::new(Script::new(case.form, &case.turns, log)));
+        }
+        let mut answers = case.turns.clone().into_iter().enumerate();
+        let over = Arc::new(Mutex::new(false));
+        let (is_over, log) = (Arc::clone(&over), Arc::clone(log));
+        let script = move |_: &chat::Request| {
+            let next = answers.next().filter(|_| !*is_over.lock().unwrap());
+            let Some((at, turn)) = next else { return Answer::text("Over.") };
+            log.lock().unwrap().push(Note::Begun(at));
+            let chunks = chunks(&turn, at);
+            let after = turn.at % chunks.len();
+            let body: String = chunks.into_iter().map(|(chunk, _)| chunk).collect();
+            let answer = Answer::sse(body).with_pace(Duration::from_millis(turn.pace / 8));
+            match turn.end {
+                End::Finish => answer,
+                End::Error => answer.with_error_after(after, "busy", "overloaded"),
+                End::Break | End::Hang | End::Nothing | End::NoChoice => answer.with_cut_after(after),
+            }
+        };
+        Self::Server(ScriptedServer::start_with(script).await.unwrap(), over)
+    }
+
+    fn agent(&self, case: &Case, dispatcher: &Dispatcher) -> Agent {
+        let agent = match self {
+            Self::Script(script) => Agent::new(Arc::clone(script), "scripted"),
+            Self::Server(server, _) => Agent::new(server.client().unwrap(), "scripted"),
+        };
+        let policy = if case.early { StartPolicy::CallEnd } else { StartPolicy::StreamEnd };
+        agent.tools(dispatcher.clone()).start(policy).max_turns(case.max_turns)
+    }
+
+    fn end(&self) {
+        match self {
+            Self::Script(script) => script.end(),
+            Self::Server(_, over) => *over.lock().unwrap() = true,
+        }
+    }
+}
+
+fn history(agent: &Agent) -> Vec<Value> {
+    agent.messages().iter().map(|message| to_value(message).unwrap()).collect()
+}
+
+/// Plays all runs, then lets the model be well-behaved and goes on until it has said its last.
+pub(super) async fn play(case: &Case) -> Played {
+    let log = Log::default();
+    let dispatcher = dispatcher(&log, case.limit, case.most);
+    let model = Model::new(case, &log).await;
+    let mut agent = model.agent(case, &dispatcher);
+    if let Some(stop) = case.stop {
+        agent = agent.stop_when(sleep(Duration::from_millis(stop)));
+    }
+    let mut runs = Vec::new();
+    let (resume, last) = (Run { how: How::Whole, says: false, stored: false }, case.runs.len());
+    for (at, run) in case.runs.iter().copied().chain([resume; 2]).enumerate() {
+        if at == last {
+            model.end();
+        }
+        if run.stored {
+            let stored: Vec<Message> = serde_json::from_str(&serde_json::to_string(agent.messages()).unwrap()).unwrap();
+            agent = model.agent(case, &dispatcher).history(stored);
+        }
+        log.lock().unwrap().push(Note::Run(at));
+        runs.push(one_run(&mut agent, run, at == 0 || run.says, &log).await);
+        dispatcher.idle().await;
+    }
+    let requests = match &model {
+        Model::Script(script) => script.requests.lock().unwrap().clone(),
+        Model::Server(server, _) => server.requests(),
+    };
+    Played { runs, notes: log.lock().unwrap().clone(), requests }
+}
+
+async fn one_run(agent: &mut Agent, run: Run, says: bool, log: &Log) -> Seen {
+    let (before, cost) = (history(agent), agent.usage().total_tokens);
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = Arc::clone(&told);
+    *agent = std::mem::replace(agent, Agent::new(Nobody, "")).on_event(move |event| telling.lock().unwrap().push(event));
+    let mut faults = Vec::new();
+    let outcome = match run.how {
+        How::Whole => ended(timeout(FOREVER, whole(agent, says)).await, log).into(),
+        How::Abandoned(millis) => timeout(Duration::from_millis(millis), whole(agent, says)).await.map_or(Outcome::Dropped, Outcome::Ended),
+        How::Streamed => ended(timeout(FOREVER, streamed(agent, says, usize::MAX, &told, &mut faults)).await, log).into(),
+        How::Left(events) => ended(timeout(FOREVER, streamed(agent, says, events, &told, &mut faults)).await, log).into(),
+    };
+    let events = told.lock().unwrap().clone();
+    Seen { outcome, events, before, after: history(agent), faults, tokens: agent.usage().total_tokens - cost }
+}
+
+async fn whole(agent: &mut Agent, says: bool) -> Result<Reply, AgentError> {
+    if says { agent.run("Go on.").await } else { agent.resume().await }
+}
+
+/// The last of a stream, or nothing if it was left before. What it tells is what `on_event` is told.
+async fn streamed(
+    agent: &mut Agent,
+    says: bool,
+    most: usize,
+    told: &Mutex<Vec<AgentEvent>>,
+    faults: &mut Vec<String>,
+) -> Option<Result<Reply, AgentError>> {
+    let mut stream = if says { agent.stream("Go on.") } else { agent.resume_stream() };
+    for at in 0..most {
+        match stream.next().await {
+            Some(Ok(AgentEvent::Reply(reply))) => {
+                let rest = stream.next().await;
+                faults.extend(rest.map(|event| format!("after the reply: {event:?}")));
+                return Some(Ok(reply));
+            }
+            Some(Ok(event)) => {
+                let same = told.lock().unwrap().get(at).map(|event| format!("{event:?}"));
+                if same != Some(format!("{event:?}")) {
+                    faults.push(format!("the stream tells {event:?}, `on_event` {same:?}"));
+                }
+            }
+            Some(Err(error)) => {
+                let rest = stream.next().await;
+                faults.extend(rest.map(|event| format!("after the error: {event:?}")));
+                return Some(Err(error));
+            }
+            None => {
+                faults.push("the stream has no last item".to_owned());
+                return None;
+            }
+        }
+    }
+    None
+}
+
+/// What only a model that hangs may end like.
+fn ended<T>(result: Result<T, tokio::time::error::Elapsed>, log: &Log) -> Ended<T> {
+    match result {
+        Ok(result) => Ended::Yes(result),
+        Err(_) if log.lock().unwrap().contains(&Note::Hangs) => Ended::Dropped,
+        Err(_) => Ended::Hung,
+    }
+}
+
+enum Ended<T> {
+    Yes(T),
+    Dropped,
+    Hung,
+}
+
+impl From<Ended<Result<Reply, AgentError>>> for Outcome {
+    fn from(ended: Ended<Result<Reply, AgentError>>) -> Self {
+        match ended {
+            Ended::Yes(result) => Self::Ended(result),
+            Ended::Dropped => Self::Dropped,
+            Ended::Hung => Self::Hung,
+        }
+    }
+}
+
+impl From<Ended<Option<Result<Reply, AgentError>>>> for Outcome {
+    fn from(ended: Ended<Option<Result<Reply, AgentError>>>) -> Self {
+        match ended {
+            Ended::Yes(result) => result.map_or(Self::Dropped, Self::Ended),
+            Ended::Dropped => Self::Dropped,
+            Ended::Hung => Self::Hung,
+        }
+    }
+}
+
+/// Stands in while an agent is given its ears.
+struct Nobody;
+
+impl tool_openai::ChatModel for Nobody {
+    fn complete<'a>(&'a self, _: &'a chat::Request) -> tool_openai::ModelFuture<'a> {
+        unreachable!("is never asked")
+    }
+}
