@@ -92,6 +92,7 @@ pub enum StartPolicy {
     /// When the call itself is over: a tool that is declared `read_only` or `idempotent` runs while the model still writes
     /// the calls behind it. Others wait for the end of the message, and so do the calls behind them.
     ///
-    /// A call that has run stays in the history, even if the rest of the message never comes.
+    /// A call that has run stays in the history, even if the rest of the message never comes; not so if the run is dropped, of
+    /// which nothing since the last whole message stays.
     CallEnd,
 }

@@ -1,0 +1,14 @@
+//! The JSON of the chat completions API, field for field. What is not named here is kept in `extra` and sent back as it came.
+
+mod answer;
+mod lenient;
+mod message;
+mod request;
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Choice, Completion, Usage};
+pub(crate) use lenient::{illegible_as_none, null_as_default};
+pub(super) use message::text_of;
+pub use message::{AssistantMessage, CustomCall, FunctionCall, Message, TextMessage, ToolCall, ToolMessage};
+pub use request::{CustomDefinition, FunctionDefinition, Request, Tool};
