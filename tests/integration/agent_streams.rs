@@ -540,3 +540,13 @@ async fn a_stream_that_is_never_polled_says_nothing() {
     assert_eq!(agent.run("Hello?").await.unwrap().text, "Hello.");
     assert_eq!(agent.messages().len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn objects_in_one_call_are_calls_where_that_is_asked_for() {
+    let (dispatcher, diary) = clinic();
+    let two = call(0, "look_up", &json!(r#"{"what":"a"}{"what":"b"}"#));
+    let model = Scripted::new([vec![ends(json!({"content": null, "tool_calls": [two]}), "tool_calls")], says("Done.")]);
+    Agent::new(model.clone(), "scripted").tools(dispatcher).split(true).run("Go.").await.unwrap();
+    assert_eq!(noted(&diary).len(), 2);
+    assert_eq!(model.conversation()[1]["tool_calls"].as_array().unwrap().len(), 2);
+}

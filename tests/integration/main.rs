@@ -32,6 +32,7 @@ mod peers;
 mod policy;
 mod real_time;
 mod registration;
+mod requests;
 mod responses;
 mod retries;
 mod rogue_layers;

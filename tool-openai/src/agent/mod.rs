@@ -57,6 +57,7 @@ pub struct Agent {
     custom: Vec<(String, TextFormat)>,
     tool_choice: Option<ToolChoice>,
     parallel_tool_calls: Option<bool>,
+    split: bool,
     extra: Map<String, Value>,
     dispatcher: Dispatcher,
     start: StartPolicy,
@@ -134,6 +135,7 @@ impl Agent {
             custom: Vec::new(),
             tool_choice: None,
             parallel_tool_calls: None,
+            split: false,
             extra: Map::new(),
             dispatcher: Dispatcher::new(ToolSet::default()),
             start: StartPolicy::default(),
@@ -195,6 +197,13 @@ impl Agent {
     #[must_use]
     pub fn parallel_tool_calls(self, allowed: bool) -> Self {
         Self { parallel_tool_calls: Some(allowed), ..self }
+    }
+
+    /// Takes several different objects in the arguments of one call for as many calls, as [`Reader::split`](chat::Reader::split)
+    /// does. Unless set, such a call is answered with an error.
+    #[must_use]
+    pub fn split(self, split: bool) -> Self {
+        Self { split, ..self }
     }
 
     /// Sets when calls may start. With anything but [`StartPolicy::StreamEnd`], answers are streamed.

@@ -113,7 +113,7 @@ impl Agent {
         loop {
             tries -= 1;
             self.events.tell_asking(turn);
-            let reader = Reader::new(dispatcher.tools(), self.messages.len()).profile(&self.service_profile());
+            let reader = Reader::new(dispatcher.tools(), self.messages.len()).profile(&self.service_profile()).split(self.split);
             let mut answering = Answering::new(dispatcher, reader, self.start);
             let heard = self.hear(request, streamed, &mut answering).await;
             let unheard = match heard {
