@@ -7,6 +7,9 @@ use crate::strict::each_subschema;
 /// How deep a schema is followed; deeper down it stays as it is.
 const DEEPEST: usize = 128;
 
+/// How many values are said twice for the sake of services that want `items`.
+const MOST_REPEATED: usize = 256;
+
 /// Brings a schema into a form that every service takes: `anyOf` in place of `oneOf`, lists always with `items`; and without
 /// what tells a model nothing: `$schema`, `title`, the `format` of numbers.
 pub(super) fn tidy(schema: &mut Value) {
@@ -31,10 +34,10 @@ fn tidy_at(schema: &mut Value, depth: usize) {
             }
         }
     }
+    each_subschema(object, &mut |schema| tidy_at(schema, depth + 1));
     if has_type(object, &["array"]) {
         give_items(object);
     }
-    each_subschema(object, &mut |schema| tidy_at(schema, depth + 1));
 }
 
 fn has_type(object: &Map<String, Value>, names: &[&str]) -> bool {
@@ -45,6 +48,8 @@ fn has_type(object: &Map<String, Value>, names: &[&str]) -> bool {
     }
 }
 
+/// What is in the places is said again, unless that is much: lists in lists would double it with each level.
+///
 /// Input:  `{"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]}`
 /// Output: `{…, "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}`
 fn give_items(object: &mut Map<String, Value>) {
@@ -55,11 +60,25 @@ fn give_items(object: &mut Map<String, Value>) {
         return;
     }
     let items = match object.get("prefixItems").and_then(Value::as_array).map(Vec::as_slice) {
+        Some(places) if !are_few(&mut { MOST_REPEATED }, places) => json!({}),
         Some([first, rest @ ..]) if rest.iter().all(|place| place == first) => first.clone(),
         Some(places @ [_, ..]) => json!({ "anyOf": places }),
         _ => json!({}),
     };
     object.insert("items".to_owned(), items);
+}
+
+/// Whether there are no more values in these than are left.
+fn are_few<'a>(left: &mut usize, values: impl IntoIterator<Item = &'a Value>) -> bool {
+    values.into_iter().all(|value| {
+        let Some(fewer) = left.checked_sub(1) else { return false };
+        *left = fewer;
+        match value {
+            Value::Object(members) => are_few(left, members.values()),
+            Value::Array(values) => are_few(left, values),
+            _ => true,
+        }
+    })
 }
 
 /// Removes the bounds of 64-bit integers.
@@ -80,6 +99,18 @@ fn leave_out_widest_bounds_at(schema: &mut Value, depth: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_in_lists_are_not_said_twice_at_each_level() {
+        let list = |inside: Value| json!({"type": "array", "prefixItems": [inside, {"type": "null"}]});
+        let mut schema = (0..60).fold(json!({"type": "string"}), |inside, _| list(inside));
+        tidy(&mut schema);
+        assert!(schema.to_string().len() < 200_000, "{}", schema.to_string().len());
+
+        let mut shallow = list(json!({"type": "string"}));
+        tidy(&mut shallow);
+        assert_eq!(shallow["items"], json!({"anyOf": [{"type": "string"}, {"type": "null"}]}));
+    }
 
     #[test]
     fn widest_bounds_are_left_out_of_schemas_and_of_nothing_else() {
