@@ -1,0 +1,77 @@
+//! What the agent tells, and in which order.
+
+use super::*;
+
+fn kind(event: &AgentEvent) -> String {
+    match event {
+        AgentEvent::Asking { turn } => format!("asking {turn}"),
+        AgentEvent::Text(text) => format!("text {text}"),
+        AgentEvent::CallBegins { position, name } => format!("begins {position} {name}"),
+        AgentEvent::Arguments { position, delta } => format!("arguments {position} {delta}"),
+        AgentEvent::Call { position, call, .. } => format!("call {position} {}", call.id),
+        AgentEvent::Calls(calls) => format!("calls {}", calls.len()),
+        AgentEvent::Progress(progress) => format!("progress {} {}", progress.position, progress.message),
+        AgentEvent::Result(result) => format!("result {}", result.position()),
+        AgentEvent::Results(results) => format!("results {}", results.len()),
+        AgentEvent::Usage(usage) => format!("usage {}", usage.total_tokens),
+        AgentEvent::Reply(reply) => format!("reply {} {}", reply.text, reply.usage.total_tokens),
+        other => format!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_tells_everything_in_its_order() {
+    let model = Scripted::new([calls(&[look("a")], 10), says("Done.")]);
+    let (dispatcher, _) = clinic();
+    let mut agent = Agent::new(model, "scripted").tools(dispatcher);
+    let mut told = Vec::new();
+    let mut stream = agent.stream("Go.");
+    while let Some(event) = stream.next().await {
+        told.push(kind(&event.unwrap()));
+    }
+    drop(stream);
+    let expected = [
+        "asking 1",
+        "begins 0 look_up",
+        r#"arguments 0 {"what":"a"}"#,
+        "usage 15",
+        "call 0 call_0",
+        "calls 1",
+        "progress 0 half way",
+        "result 0",
+        "results 1",
+        "asking 2",
+        "text Done.",
+        "usage 15",
+        "reply Done. 30",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(agent.usage().total_tokens, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_call_that_was_stopped_is_told_once() {
+    let (dispatcher, _) = clinic();
+    let broken = [writes(0, "look_up", json!({"what": "a"}), 0), vec![Act::Think(10), Act::Break]].concat();
+    let model = Scripted::new([calls(&[look("a"), ("write_down", json!({"what": "b"}))], 0), broken]);
+    let mut agent = Agent::new(model, "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
+    agent = agent.stop_when(sleep(Duration::from_millis(100)));
+    for expected in [vec!["result 1", "result 0", "results 2"], vec!["result 0", "results 1"]] {
+        let mut told = Vec::new();
+        let mut stream = agent.stream("Go.");
+        while let Some(Ok(event)) = stream.next().await {
+            told.push(kind(&event));
+        }
+        told.retain(|event| event.starts_with("result"));
+        assert_eq!(told, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_never_polled_says_nothing() {
+    let mut agent = Agent::new(Scripted::new([says("Hello.")]), "scripted");
+    drop(agent.stream("Never mind."));
+    assert_eq!(agent.messages(), []);
+    assert_eq!(agent.run("Hello?").await.unwrap().text, "Hello.");
+    assert_eq!(agent.messages().len(), 2);
+}
