@@ -10,59 +10,62 @@ use super::shorten::{Form, LEAST, join};
 /// Both ends of what is written to it; all of it, while that is no longer than `most`.
 pub(super) struct Ends {
     most: usize,
-    /// The first `keep` bytes. Empty as long as the buffer has everything.
+    /// The first bytes, half of `most`. Empty as long as the buffer has everything.
     head: Vec<u8>,
-    /// What came last, and at least `keep` bytes of it once there is a head.
+    /// Up to `end` what came last, and at least as much once there is a head. The rest is room. Grows to `most` bytes and no further.
     buffer: Vec<u8>,
-    /// The length up to which what comes is simply added to the buffer: none before there is one, then `most`.
-    room: usize,
+    end: usize,
     /// Bytes that came before those in the buffer.
     passed: usize,
 }
 
 impl Ends {
+    #[inline]
     pub(super) fn new(most: usize) -> Self {
-        Self { most: most.max(LEAST), head: Vec::new(), buffer: Vec::new(), room: 0, passed: 0 }
+        Self { most: most.max(LEAST), head: Vec::new(), buffer: Vec::new(), end: 0, passed: 0 }
     }
 
-    fn keep(&self) -> usize {
-        self.most / 2
-    }
-
-    /// What there is no room for in the buffer.
+    /// Adds what there is no room for, and returns the new end.
     #[cold]
     #[inline(never)]
-    fn make_room_for(&mut self, bytes: &[u8]) {
-        const FEWEST: usize = 128;
-        let keep = self.keep();
-        if self.room == 0 {
-            self.room = self.most;
-            self.buffer.reserve_exact(FEWEST); // spares a vector's first steps
-        }
+    fn make_room_for(&mut self, bytes: &[u8]) -> usize {
+        const FEWEST: usize = 128; // spares a vector's first steps
+        let (keep, end) = (self.most / 2, self.end + bytes.len());
         if self.head.is_empty() {
-            if self.buffer.len() + bytes.len() <= self.most {
-                return self.buffer.extend_from_slice(bytes);
+            let room = end.max(2 * self.buffer.len()).max(FEWEST).min(self.most);
+            if self.buffer.is_empty() {
+                self.buffer = Vec::with_capacity(room); // quicker than to grow
             }
-            self.head.extend(self.buffer.iter().chain(bytes).take(keep));
+            self.buffer.reserve_exact(room - self.buffer.len());
+            self.buffer.resize(room, 0);
+            if end <= self.most {
+                self.buffer[self.end..end].copy_from_slice(bytes);
+                return end;
+            }
+            self.head.extend(self.buffer[..self.end].iter().chain(bytes).take(keep));
         }
         // The buffer is moved once in so many bytes as are kept.
         let last = &bytes[bytes.len().saturating_sub(keep)..];
-        let surplus = (self.buffer.len() + last.len()).saturating_sub(keep);
-        self.buffer.drain(..surplus);
-        self.buffer.extend_from_slice(last);
-        self.passed += surplus + bytes.len() - last.len();
+        let start = self.end.min(keep - last.len());
+        self.buffer.copy_within(self.end - start..self.end, 0);
+        self.buffer[start..start + last.len()].copy_from_slice(last);
+        self.passed += self.end - start + bytes.len() - last.len();
+        start + last.len()
     }
 
+    #[inline]
     pub(super) fn starts_with(&self, byte: u8) -> bool {
         self.head.first().or(self.buffer.first()) == Some(&byte)
     }
 
+    #[inline]
     pub(super) fn into_text(self, form: Form) -> serde_json::Result<String> {
-        if self.head.is_empty() {
-            return String::from_utf8(self.buffer).map_err(serde_json::Error::custom);
+        let Self { most, head, mut buffer, end, passed } = self;
+        buffer.truncate(end);
+        if head.is_empty() {
+            return String::from_utf8(buffer).map_err(serde_json::Error::custom);
         }
-        let (keep, written) = (self.keep(), self.passed + self.buffer.len());
-        Ok(join(form, &self.head, &self.buffer[self.buffer.len() - keep..], written, self.most))
+        Ok(join(form, &head, &buffer[end - most / 2..], passed + end, most))
     }
 }
 
@@ -74,11 +77,15 @@ impl Write for Ends {
 
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.buffer.len() + bytes.len() <= self.room {
-            self.buffer.extend_from_slice(bytes);
-        } else {
-            self.make_room_for(bytes);
-        }
+        let end = self.end + bytes.len();
+        // Set in one place: what writes twice in a row need not read it again.
+        self.end = match self.buffer.get_mut(self.end..end) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                end
+            }
+            None => self.make_room_for(bytes),
+        };
         Ok(())
     }
 
@@ -104,6 +111,6 @@ mod tests {
             ends.write_all(&vec![b'x'; length]).unwrap();
             assert!(ends.head.capacity() <= 2000 && ends.buffer.capacity() <= 2000);
         }
-        assert_eq!(ends.passed + ends.buffer.len(), 2000 * 5714);
+        assert_eq!(ends.passed + ends.end, 2000 * 5714);
     }
 }

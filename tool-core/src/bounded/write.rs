@@ -21,12 +21,14 @@ pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<(String, Form
     if let Some(text) = text {
         return Ok((text, Form::Text));
     }
-    if json.starts_with(b'"') {
+    let is_string = json.starts_with(b'"');
+    let json = json.into_text(Form::Json)?;
+    if is_string {
         // Only a `RawValue` gets here: it has all of the text in memory as it is.
         let text: String = serde_json::from_str(&serde_json::to_string(value)?)?;
         return Ok((shorten(text, Form::Text, most), Form::Text));
     }
-    Ok((json.into_text(Form::Json)?, Form::Json))
+    Ok((json, Form::Json))
 }
 
 type Json = serde_json::Serializer<Ends>;
@@ -40,6 +42,7 @@ struct Outermost<'a> {
 
 macro_rules! forward {
     ($($method:ident($($argument:ident: $ty:ty),*) -> $ok:ty;)*) => { $(
+        #[inline]
         fn $method(self, $($argument: $ty),*) -> Result<$ok, Error> {
             self.json.$method($($argument),*)
         }
