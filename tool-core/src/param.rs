@@ -7,7 +7,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use crate::arguments::ArgumentError;
 use crate::declared::trimmed;
@@ -78,7 +77,7 @@ pub struct Param<T> {
     name: &'static str,
     description: &'static str,
     schema: fn(&mut SchemaGenerator) -> Schema,
-    decode: fn(&RawValue) -> Result<T, ArgumentError>,
+    decode: fn(&str) -> Result<T, ArgumentError>,
     missing: Missing<T>,
     aliases: &'static [&'static str],
     check: Option<Check<T>>,
@@ -140,7 +139,8 @@ impl<T> Param<T> {
     }
 
     /// The value of the property, or what is wrong with it.
-    pub(crate) fn read(&self, raw: Option<&RawValue>) -> Result<T, ArgumentError> {
+    #[inline]
+    pub(crate) fn read(&self, raw: Option<&str>) -> Result<T, ArgumentError> {
         if let Some(value) = self.stand_in(raw) {
             return Ok(value());
         }
@@ -153,10 +153,10 @@ impl<T> Param<T> {
     }
 
     /// What makes the value of a property that need not be there and is not.
-    fn stand_in(&self, raw: Option<&RawValue>) -> Option<fn() -> T> {
+    fn stand_in(&self, raw: Option<&str>) -> Option<fn() -> T> {
         match (&self.missing, raw) {
             (Missing::Becomes(value) | Missing::HasDefault(value, _), None) => Some(*value),
-            (Missing::HasDefault(value, _), Some(raw)) if raw.get() == "null" => Some(*value),
+            (Missing::HasDefault(value, _), Some("null")) => Some(*value),
             _ => None,
         }
     }
@@ -180,14 +180,19 @@ impl<T> fmt::Debug for Param<T> {
 ///
 /// Integers may be written as floats: what does not decode is tried once more with `5.0` written as `5`. What is wrong then is
 /// wrong for another reason.
-fn decode<T: Parameter>(raw: &RawValue) -> Result<T, ArgumentError> {
+fn decode<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
     // What is no array or object has nothing in it that would have to be watched.
-    if !raw.get().starts_with(['{', '['])
-        && let Ok(value) = serde_json::from_str(raw.get())
+    if !matches!(text.as_bytes().first(), Some(b'{' | b'['))
+        && let Ok(value) = serde_json::from_str(text)
     {
         return Ok(value);
     }
-    decode_text(raw.get()).or_else(|error| match integers::write_out(raw.get()) {
+    decode_watched(text)
+}
+
+#[inline(never)] // what is in the way of every call stays small
+fn decode_watched<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
+    decode_text(text).or_else(|error| match integers::write_out(text) {
         Some(text) => decode_text(&text),
         None => Err(error),
     })
@@ -225,7 +230,7 @@ pub trait Describe: fmt::Debug {
     ///
     /// # Errors
     /// What is wrong with it.
-    fn check(&self, raw: Option<&RawValue>) -> Result<(), ArgumentError>;
+    fn check(&self, raw: Option<&str>) -> Result<(), ArgumentError>;
 }
 
 impl<T> Describe for Param<T> {
@@ -252,7 +257,7 @@ impl<T> Describe for Param<T> {
         schema
     }
 
-    fn check(&self, raw: Option<&RawValue>) -> Result<(), ArgumentError> {
+    fn check(&self, raw: Option<&str>) -> Result<(), ArgumentError> {
         match self.stand_in(raw) {
             Some(_) => Ok(()),
             None => self.read(raw).map(drop),
