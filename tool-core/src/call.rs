@@ -47,11 +47,13 @@ impl ToolResult {
     }
 
     /// The call that this answers.
+    #[inline]
     pub fn call(&self) -> &ToolCall {
         &self.call.call
     }
 
     /// The call's id, as the model gave it.
+    #[inline]
     pub fn id(&self) -> &str {
         &self.call.call.id
     }
@@ -62,6 +64,7 @@ impl ToolResult {
     }
 
     /// The call's place in its batch, from 0.
+    #[inline]
     pub fn position(&self) -> usize {
         self.call.position
     }
@@ -70,6 +73,7 @@ impl ToolResult {
     ///
     /// # Errors
     /// Why the call has no output.
+    #[inline]
     pub fn outcome(&self) -> Result<&ToolOutput, &ToolError> {
         self.call.answered().as_ref()
     }
@@ -86,6 +90,7 @@ impl ToolResult {
     }
 
     /// What the model reads: the tool's output, or `{"error": …, "tool": …}` with enough to correct the call.
+    #[inline]
     pub fn content(&self) -> Cow<'_, str> {
         #[derive(Serialize)]
         struct Failed<'a> {

@@ -1,5 +1,6 @@
 //! What a running call knows of itself, and what it can ask for.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -38,6 +39,7 @@ impl CallContext {
     }
 
     /// The argument text that the tool reads: the model's, or what the program's policy has put in its place.
+    #[inline]
     pub fn arguments(&self) -> &str {
         self.call.arguments()
     }
@@ -140,8 +142,17 @@ impl CallContext {
         nested(self.clone(), calls)
     }
 
+    #[inline]
     pub(crate) fn new(call: Arc<Call>, setup: Arc<Setup>) -> Self {
         Self { call, setup, attempt: 1, on_thread: false }
+    }
+
+    /// What runs calls of the tool, for itself to borrow from.
+    #[expect(clippy::expect_used, reason = "only the tool itself asks, and knows its type")]
+    #[inline]
+    pub(crate) fn runner<T: 'static>(&self) -> &T {
+        let runner: &dyn Any = &*self.setup.runners[self.call.tool];
+        runner.downcast_ref().expect("a call runs its own tool")
     }
 
     /// The context of the next attempt.
@@ -150,6 +161,7 @@ impl CallContext {
     }
 
     /// Bytes that the output may have.
+    #[inline]
     pub(crate) fn most(&self) -> usize {
         self.setup.limits.output_bytes
     }

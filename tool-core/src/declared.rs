@@ -2,6 +2,7 @@
 //! code.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use crate::arguments::{self, Arguments};
@@ -186,15 +187,17 @@ impl<S> Declared<S> {
 }
 
 /// A tool and its state.
-#[repr(align(64))] // Not in one line of a cache with the count of those who hold it, which every call changes.
 struct Bound<S> {
     declared: Declared<S>,
     state: Arc<S>,
 }
 
 impl<S: Send + Sync + 'static> Start for Bound<S> {
-    fn start(self: Arc<Self>, context: CallContext) -> ToolFuture<'static> {
-        (self.declared.run)(Call { context, tool: self })
+    fn start(&self) -> fn(CallContext) -> ToolFuture<'static> {
+        |context| {
+            let run = context.runner::<Self>().declared.run;
+            run(Call { context, state: PhantomData })
+        }
     }
 
     fn check(&self, arguments: &str) -> Result<(), ToolError> {
@@ -210,13 +213,14 @@ impl<S: Send + Sync + 'static> Start for Bound<S> {
 /// One call on its way to the function.
 pub struct Call<S> {
     context: CallContext,
-    tool: Arc<Bound<S>>,
+    state: PhantomData<fn() -> S>,
 }
 
 impl<S: Send + Sync + 'static> Call<S> {
     /// The arguments, cut into one slot per declared parameter.
+    #[inline]
     pub fn arguments(&self) -> Arguments<'_> {
-        Arguments::read(self.context.arguments(), self.tool.params())
+        Arguments::read(self.context.arguments(), self.context.runner::<Bound<S>>().params())
     }
 
     /// The arguments object, as one value.
@@ -228,11 +232,13 @@ impl<S: Send + Sync + 'static> Call<S> {
     }
 
     /// What `#[state]` parameters borrow from.
+    #[inline]
     pub fn state(&self) -> &S {
-        &self.tool.state
+        &self.context.runner::<Bound<S>>().state
     }
 
     /// Bytes that the output may have.
+    #[inline]
     pub fn most(&self) -> usize {
         self.context.most()
     }
@@ -250,8 +256,7 @@ impl<S: Send + Sync + 'static> Call<S> {
     where
         F: FnOnce(&S, &CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
-        let tool = Arc::clone(&self.tool);
-        self.context.blocking(move |context| function(&tool.state, context)).await
+        self.context.blocking(move |context| function(&context.runner::<Bound<S>>().state, context)).await
     }
 }
 

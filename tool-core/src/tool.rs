@@ -1,5 +1,6 @@
 //! What a tool is: a definition for the model, and a call from argument text to output.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -62,9 +63,10 @@ pub trait Tool: Send + Sync {
     }
 }
 
-/// A tool as the dispatcher runs it: the future owns what it borrows from.
-pub(crate) trait Start: Send + Sync {
-    fn start(self: Arc<Self>, context: CallContext) -> ToolFuture<'static>;
+/// A tool as the dispatcher runs it.
+pub(crate) trait Start: Any + Send + Sync {
+    /// What runs a call of it: the future owns the context, and borrows the tool [from that](CallContext::runner).
+    fn start(&self) -> fn(CallContext) -> ToolFuture<'static>;
 
     fn check(&self, arguments: &str) -> Result<(), ToolError>;
 
@@ -76,11 +78,14 @@ pub(crate) trait Start: Send + Sync {
 pub(crate) struct Foreign<T>(pub(crate) T);
 
 impl<T: Tool + 'static> Start for Foreign<T> {
-    fn start(self: Arc<Self>, context: CallContext) -> ToolFuture<'static> {
-        Box::pin(async move {
-            self.0.check(context.arguments()).map_err(ToolError::undecoded)?;
-            self.0.call(&context, context.arguments()).await
-        })
+    fn start(&self) -> fn(CallContext) -> ToolFuture<'static> {
+        |context| {
+            Box::pin(async move {
+                let Self(tool) = context.runner();
+                tool.check(context.arguments()).map_err(ToolError::undecoded)?;
+                tool.call(&context, context.arguments()).await
+            })
+        }
     }
 
     fn check(&self, arguments: &str) -> Result<(), ToolError> {

@@ -5,8 +5,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::declared::Declared;
-use crate::error::ToolError;
-use crate::key::Key;
 use crate::tool::{Foreign, InvalidDefinition, Start, Tool, ToolDefinition};
 
 /// The tools a model may call, in declaration order, each name once. Cheap to clone.
@@ -238,25 +236,10 @@ impl ToolSet {
         &self.entries.tools[position].definition
     }
 
-    /// What runs calls of a tool.
-    pub(crate) fn runner_at(&self, position: usize) -> Arc<dyn Start> {
-        match &self.entries.tools[position].runs {
-            Runs::Ready(tool) => Arc::clone(tool),
-            Runs::NeedsState(declared) => declared.bind(Arc::new(())),
-        }
-    }
-
-    /// What decoding the arguments would refuse.
-    pub(crate) fn check(&self, position: usize, arguments: &str) -> Result<(), ToolError> {
-        self.entries.tools[position].bind(&Arc::new(())).check(arguments)
-    }
-
-    /// What tells this call from others of its tool that are serialised.
-    pub(crate) fn key(&self, position: usize, arguments: &str) -> Option<Key> {
-        let entry = &self.entries.tools[position];
-        let definition = &entry.definition;
-        let params = entry.bind(&Arc::new(())).params();
-        Key::of(arguments, &definition.behavior().serialize_by, definition.parameters(), params)
+    /// What runs calls of each tool.
+    pub(crate) fn runners(&self) -> Arc<[Arc<dyn Start>]> {
+        let state = Arc::new(());
+        self.entries.tools.iter().map(|entry| entry.bind(&state)).collect()
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is decided on before a call runs: whether it can, whether it may, and what it has to wait for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
+use tracing::Span;
 
-use super::batch::{Batch, Origin, Running};
-use super::call::{Call, Stop, WaitsForCalls, panic_text};
+use super::batch::{Batch, Calls, Origin, Running};
+use super::call::{Call, Called, Stop, WaitsForCalls, panic_text};
 use super::policy::{Decision, Proposal};
 use super::scheduler::{CallId, Spec};
 use super::{Setup, not_started, runner, span};
@@ -17,39 +18,54 @@ use crate::key::Key;
 use crate::nesting;
 
 impl Setup {
+    /// Answers the calls of a message.
+    pub(super) async fn answer(self: Arc<Self>, calls: Vec<ToolCall>) -> Vec<ToolResult> {
+        let span = span::of_batch();
+        if let [call] = &*calls
+            && span.is_disabled()
+            && let Some(called) = self.runs_alone(call)
+            && self.engine.permits.borrow()
+        {
+            let (mut setup, mut waits) = (Some(self), None);
+            let alone = calls.into_iter().filter_map(|call| {
+                let (result, running) = runner::run_alone(setup.take()?, call, called);
+                waits = running;
+                Some(result)
+            });
+            let results = alone.collect();
+            if let Some(running) = waits {
+                running.done().await;
+            }
+            return results;
+        }
+        self.begin(calls, None, span, false).results().await
+    }
+
     /// Starts the calls of a message, as far as they can and may run.
-    pub(super) fn begin(self: Arc<Self>, calls: Vec<ToolCall>, parent: Option<Arc<Call>>, told: bool) -> Running {
+    pub(super) fn begin(self: Arc<Self>, calls: Vec<ToolCall>, parent: Option<Arc<Call>>, span: Span, told: bool) -> Running {
         let mut plain = parent.is_none() && self.policy.is_none();
-        let origin = Origin { runtime: Handle::try_current().ok(), parent, span: span::of_batch(), calls: Some(calls.len()), told };
-        let running = Running::new(self, origin);
-        let (setup, batch) = (&running.setup, running.batch());
+        let origin = Origin { setup: Arc::downgrade(&self), parent, span, calls: Some(calls.len()), told };
+        let running = Running::new(Arc::clone(&self), origin);
+        let (setup, batch) = (&self, running.batch());
+        let runtime = batch.runtime();
         let mut refused = Vec::new();
         let calls = calls.into_iter().enumerate().map(|(position, call)| {
-            let admitted = setup.admit(&call, position).and_then(|tool| match batch.runtime {
+            let admitted = setup.admit(&call, position).and_then(|tool| match runtime {
                 Some(_) => Ok(tool),
                 None => Err(not_started("the program has no tokio runtime to run it on")),
             });
             let tool = admitted.map_err(|error| refused.push((position, error))).ok();
-            plain &= tool.is_none_or(|tool| setup.is_plain(tool));
+            plain &= tool.is_none_or(|called| setup.is_plain(called.tool));
             Arc::new(Call::new(call, position, Arc::clone(batch), tool))
         });
-        let calls: Vec<Arc<Call>> = calls.collect();
-        if let [call] = &*calls
-            && plain
-            && refused.is_empty()
-            && batch.span.is_disabled()
-        {
-            // Nobody asks a batch of one call for its calls before its first poll is over, but for its span.
-            runner::run_alone(setup, call);
-            return running.with_calls(calls);
-        }
-        batch.set_calls(calls.clone());
+        let calls: Calls = Arc::new(calls.collect());
+        batch.set_calls(Arc::clone(&calls));
         for (position, error) in refused {
             calls[position].refuse(error);
         }
-        match (&batch.runtime, &*calls) {
-            (Some(_), [call]) if plain => runner::run_alone(setup, call),
-            (Some(runtime), _) if plain => runner::run(setup, batch, calls, runtime),
+        match (runtime, &**calls) {
+            (Some(_), [call]) if plain && setup.engine.permits.borrow() => runner::run_here(setup, call),
+            (Some(runtime), _) if plain => runner::run(setup, batch, &calls, runtime),
             (Some(_), _) => setup.enqueue(batch, &calls),
             (None, _) => {}
         }
@@ -58,31 +74,41 @@ impl Setup {
 
     /// A batch whose calls are still to come.
     pub(super) fn empty(self: &Arc<Self>, told: bool) -> Running {
-        let origin = Origin { runtime: Handle::try_current().ok(), parent: None, span: span::of_batch(), calls: None, told };
-        Running::new(Arc::clone(self), origin)
+        let origin = Origin { setup: Arc::downgrade(self), parent: None, span: span::of_batch(), calls: None, told };
+        let running = Running::new(Arc::clone(self), origin);
+        running.batch().runtime();
+        running
     }
 
     /// Answers calls none of which can run.
     pub(super) fn refuse_all(self: &Arc<Self>, calls: Vec<ToolCall>, error: impl Fn() -> ToolError) -> Vec<ToolResult> {
-        let origin = Origin { runtime: None, parent: None, span: span::of_batch(), calls: Some(calls.len()), told: false };
-        let batch = Batch::new(self, origin);
+        let origin = Origin { setup: Weak::new(), parent: None, span: span::of_batch(), calls: Some(calls.len()), told: false };
+        let batch = Arc::new(Batch::new(self, origin));
         let calls = calls.into_iter().enumerate().map(|(position, call)| Arc::new(Call::new(call, position, Arc::clone(&batch), None)));
-        let calls: Vec<_> = calls.collect();
-        batch.set_calls(calls.clone());
-        for call in calls {
+        batch.set_calls(Arc::new(calls.collect()));
+        for call in batch.calls().iter() {
             call.refuse(error());
         }
         batch.take_results()
     }
 
     /// The tool that a call is of, or why it cannot run.
-    fn admit(&self, call: &ToolCall, position: usize) -> Result<usize, ToolError> {
+    fn admit(&self, call: &ToolCall, position: usize) -> Result<Called, ToolError> {
         if position >= self.limits.calls {
             return Err(too_many(self.limits.calls));
         }
         let tool = self.tools.position(&call.name).ok_or_else(|| self.unknown_tool(&call.name))?;
         self.check_size(&call.arguments)?;
-        Ok(tool)
+        let is_read_only = self.tools.definition_at(tool).behavior().read_only;
+        Ok(Called { tool, is_read_only, is_layered: self.layers.around(tool).is_some() })
+    }
+
+    /// The tool of a call that, alone in its message, needs nothing but a permit to begin on the spot.
+    fn runs_alone(&self, call: &ToolCall) -> Option<Called> {
+        // A task has a runtime, which is quicker to see.
+        let has_runtime = || tokio::task::try_id().is_some() || Handle::try_current().is_ok();
+        let called = self.admit(call, 0).ok()?;
+        (self.policy.is_none() && self.is_plain(called.tool) && has_runtime()).then_some(called)
     }
 
     fn check_size(&self, arguments: &str) -> Result<(), ToolError> {
@@ -113,14 +139,15 @@ impl Setup {
     fn spec(&self, tool: usize, arguments: &str) -> Spec<Key> {
         let definition = self.tools.definition_at(tool);
         let names = &definition.behavior().serialize_by;
-        let key = if names.is_empty() { None } else { self.tools.key(tool, arguments) };
+        let params = || self.runners[tool].params();
+        let key = if names.is_empty() { None } else { Key::of(arguments, names, definition.parameters(), params()) };
         Spec { gate: self.gates[tool], key, exclusive: definition.behavior().exclusive }
     }
 
     /// What decoding the arguments would refuse.
     fn check_arguments(&self, tool: usize, arguments: &str) -> Result<(), ToolError> {
         self.check_size(arguments)?;
-        catch_unwind(AssertUnwindSafe(|| self.tools.check(tool, arguments)))
+        catch_unwind(AssertUnwindSafe(|| self.runners[tool].check(arguments)))
             .unwrap_or_else(|panic| Err(ToolError::panic(panic_text(panic))))
     }
 
@@ -231,19 +258,19 @@ impl Setup {
 
     /// Lets a call that is complete run from the place that was taken for it.
     pub(super) fn seat(self: &Arc<Self>, batch: &Arc<Batch>, position: usize, call: ToolCall, seat: Option<CallId>) {
-        let admitted = match (self.admit(&call, position), seat, batch.runtime.is_some()) {
+        let admitted = match (self.admit(&call, position), seat, batch.runtime().is_some()) {
             (Ok(_), None, _) => Err(overload(self.limits.queue)),
             (Ok(_), _, false) => Err(not_started("the program has no tokio runtime to run it on")),
             (Ok(tool), Some(seat), true) => Ok((tool, seat)),
             (Err(error), ..) => Err(error),
         };
-        let tool = admitted.as_ref().ok().map(|(tool, _)| *tool);
-        let call = Arc::new(Call::new(call, position, Arc::clone(batch), tool));
+        let called = admitted.as_ref().ok().map(|(called, _)| *called);
+        let call = Arc::new(Call::new(call, position, Arc::clone(batch), called));
         batch.add(Arc::clone(&call));
         if let Some(seat) = seat {
             call.take_seat(seat);
         }
-        let (tool, seat) = match admitted {
+        let (Called { tool, .. }, seat) = match admitted {
             Ok(admitted) => admitted,
             Err(error) => return call.refuse(error),
         };
@@ -303,7 +330,7 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
     }
     setup.engine.adopt(&parent);
     let waiting = WaitsForCalls::new(&parent, on_thread);
-    let running = Arc::clone(&setup).begin(calls, Some(Arc::clone(&parent)), false);
+    let running = Arc::clone(&setup).begin(calls, Some(Arc::clone(&parent)), span::of_batch(), false);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(Stop::Cancel);
     }

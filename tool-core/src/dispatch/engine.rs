@@ -29,7 +29,8 @@ thread_local! {
 pub(crate) struct Engine {
     pub(super) permits: Arc<Permits>,
     scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
-    /// Batches that are not done, and calls that were answered but may still run.
+    /// Batches that are not done, and calls that were answered but may still run. A call alone in its message is not counted while it
+    /// runs on a permit it has borrowed.
     alive: AtomicUsize,
     idle: Notify,
     /// Those who wait for that.
@@ -63,14 +64,17 @@ impl Engine {
         if !actions.is_empty() {
             act(actions);
         }
+        self.tell_if_idle();
         told
     }
 
     /// A call has given a borrowed permit back.
+    #[inline]
     pub(super) fn give_back(&self) {
         if self.permits.give_back() {
             self.with(Scheduler::schedule);
         }
+        self.tell_if_idle();
     }
 
     /// The call becomes one of the scheduler's, if it has only borrowed a permit so far.
@@ -103,7 +107,7 @@ impl Engine {
 
     /// Looks after the calls that wait for work that was given up on, on the runtime of a batch, unless somebody does there.
     pub(super) fn sweep(self: &Arc<Self>, batch: &Batch) {
-        let Some(runtime) = batch.runtime.as_ref().map(Handle::id) else { return };
+        let Some(runtime) = batch.runtime().map(Handle::id) else { return };
         let mut sweepers = lock(&self.sweepers);
         if !sweepers.contains(&runtime) {
             sweepers.push(runtime);
@@ -129,9 +133,19 @@ impl Engine {
     }
 
     pub(super) fn ended(&self) {
-        if self.alive.fetch_sub(1, Ordering::SeqCst) == 1 && self.waiting.load(Ordering::SeqCst) > 0 {
+        self.alive.fetch_sub(1, Ordering::SeqCst);
+        self.tell_if_idle();
+    }
+
+    #[inline]
+    fn tell_if_idle(&self) {
+        if self.waiting.load(Ordering::SeqCst) > 0 && self.is_idle() {
             self.idle.notify_waiters();
         }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.alive.load(Ordering::SeqCst) == 0 && self.permits.in_use() == 0
     }
 
     pub(super) async fn idle(&self) {
@@ -139,7 +153,7 @@ impl Engine {
         loop {
             let mut notified = std::pin::pin!(self.idle.notified());
             notified.as_mut().enable();
-            if self.alive.load(Ordering::SeqCst) == 0 {
+            if self.is_idle() {
                 return;
             }
             notified.await;

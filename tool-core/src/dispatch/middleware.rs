@@ -142,6 +142,7 @@ impl Wrapped {
         }))
     }
 
+    #[inline]
     pub(super) fn run(&self, context: CallContext) -> ToolFuture<'static> {
         (self.0)(context)
     }
@@ -207,6 +208,7 @@ impl CallContext {
     }
 
     /// The tool, tried again where it asks for that.
+    #[inline]
     fn attempts(self) -> ToolFuture<'static> {
         match self.definition().behavior().retry {
             Some(retry) if retry.attempts > 1 => Box::pin(try_often(self, retry)),
@@ -215,8 +217,9 @@ impl CallContext {
         }
     }
 
+    #[inline]
     fn start(self) -> ToolFuture<'static> {
-        self.setup.tools.runner_at(self.call.tool).start(self)
+        self.setup.runners[self.call.tool].start()(self)
     }
 }
 

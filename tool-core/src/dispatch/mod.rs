@@ -31,6 +31,7 @@ use crate::call::{ToolCall, ToolResult};
 use crate::context::CallContext;
 use crate::error::{BoxError, UnknownTool};
 use crate::output::ToolOutput;
+use crate::tool::Start;
 use crate::toolset::ToolSet;
 use engine::Engine;
 use middleware::Layers;
@@ -81,6 +82,8 @@ pub struct Dispatcher {
 #[derive(Clone)]
 pub(crate) struct Setup {
     pub(crate) tools: ToolSet,
+    /// What runs calls of each tool.
+    pub(crate) runners: Arc<[Arc<dyn Start>]>,
     engine: Arc<Engine>,
     /// For each tool its place among those with a limit of their own.
     gates: Arc<[Option<usize>]>,
@@ -105,7 +108,6 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 impl Dispatcher {
     /// A dispatcher for these tools: 64 calls at once, each for at most two minutes.
     pub fn new(tools: ToolSet) -> Self {
-        let tools = tools.with_state(());
         let mut limits = 0;
         let gate = |limited: Option<NonZeroUsize>| {
             limited?;
@@ -116,6 +118,7 @@ impl Dispatcher {
         let engine = Arc::new(Engine::new(LIMIT, limits_of(&tools)));
         Self {
             setup: Arc::new(Setup {
+                runners: tools.runners(),
                 tools,
                 engine,
                 gates,
@@ -260,7 +263,7 @@ impl Dispatcher {
     /// [`NotStarted`](crate::ErrorCode::NotStarted).
     pub fn dispatch(&self, calls: Vec<ToolCall>) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
         let setup = Arc::clone(&self.setup);
-        async move { setup.begin(calls, None, false).results().await }
+        setup.answer(calls)
     }
 
     /// As [`dispatch`](Self::dispatch), but yields each result when it is there; [`ToolResult::position`] tells whose it is.

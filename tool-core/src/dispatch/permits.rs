@@ -21,20 +21,23 @@ impl Permits {
     }
 
     /// A permit for a call that nobody is before: none while others wait.
+    #[inline]
     pub(crate) fn borrow(&self) -> bool {
         let free = |word| (word & WAITED_FOR == 0 && word / ONE < self.limit).then(|| word + ONE);
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok()
     }
 
     /// Whether somebody waits, and [`borrow`](Self::borrow) is refused.
+    #[inline]
     pub(crate) fn is_waited_for(&self) -> bool {
         self.word.load(Ordering::Acquire) & WAITED_FOR != 0
     }
 
     /// Gives a permit back. True if somebody waits for it: whoever gave it back has the scheduler pass it on.
     #[must_use]
+    #[inline]
     pub(crate) fn give_back(&self) -> bool {
-        self.word.fetch_sub(ONE, Ordering::AcqRel) & WAITED_FOR != 0
+        self.word.fetch_sub(ONE, Ordering::SeqCst) & WAITED_FOR != 0 // whoever waits for idleness looks here, too
     }
 
     /// A permit for the call whose turn it is; without one, everybody is told that it waits.
@@ -57,7 +60,7 @@ impl Permits {
 
     /// Permits in use.
     pub(super) fn in_use(&self) -> usize {
-        self.word.load(Ordering::Acquire) / ONE
+        self.word.load(Ordering::SeqCst) / ONE
     }
 
     /// As many, in the same use.

@@ -1,84 +1,73 @@
 //! The short way: calls that need no order, no decision and no waiting are polled where they stand, by a few helpers that
 //! take them from each other. Only a call that is not ready at once gets a task of its own.
 
-use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+mod hands;
+
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
 use tokio::task::coop::{consume_budget, has_budget_remaining};
+use tracing::Span;
 
 use super::Setup;
-use super::batch::Batch;
-use super::call::{Call, CallTask, QUEUED};
+use super::batch::{Batch, Calls, Origin, Running};
+use super::call::{Call, CallTask, Called, First, QUEUED};
 use super::engine::Engine;
+use crate::call::{ToolCall, ToolResult};
+use hands::{Hands, Left, Next};
 
-/// What the helpers of one batch share.
-struct Shared {
-    setup: Arc<Setup>,
-    batch: Arc<Batch>,
-    calls: Vec<Arc<Call>>,
-    /// The first call that is in nobody's hands. They are taken one by one: where permits run short, those that have started
-    /// are the first.
-    next: Apart<AtomicUsize>,
-    /// For each helper, the call it polls.
-    at: Vec<Apart<AtomicUsize>>,
-    /// Whether a helper has left: those that stay see to the deadlines of their calls themselves.
-    left: AtomicBool,
+/// How many calls a helper takes at once while none it polls has to wait. Before that, it takes one: where permits run short, those that
+/// have started are to be the first.
+const MOST_AT_ONCE: usize = 16;
+
+/// Begins the only call of a message, on the spot and on a permit that is borrowed for it. The result is there at once, unless the call
+/// goes on: then when that is done.
+pub(super) fn run_alone(setup: Arc<Setup>, call: ToolCall, called: Called) -> (ToolResult, Option<Running>) {
+    let origin = Origin { setup: Weak::new(), parent: None, span: Span::none(), calls: Some(1), told: false };
+    let batch = Arc::new(Batch::new(&setup, origin));
+    let call = Arc::new(Call::new(call, 0, batch, Some(called)));
+    let running = (!begin_on_borrowed(&call, setup)).then(|| {
+        let running = Running::begun(&call);
+        go_on(Arc::clone(&call), true);
+        running
+    });
+    (ToolResult::new(call), running)
 }
 
-/// A value that is written all the time, and shares no line of a cache with others.
-#[repr(C)]
-struct Apart<T> {
-    before: [u64; 8],
-    value: T,
-    behind: [u64; 8],
-}
-
-impl<T> Apart<T> {
-    fn new(value: T) -> Self {
-        Self { before: [0; 8], value, behind: [0; 8] }
+/// As [`run_alone`], for a batch that is known already.
+pub(super) fn run_here(setup: &Arc<Setup>, call: &Arc<Call>) {
+    if !begin_on_borrowed(call, Arc::clone(setup)) {
+        go_on(Arc::clone(call), true);
     }
 }
 
-impl<T> Deref for Apart<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.value
+/// Begins the only call of a message. Whether it is answered.
+fn begin_on_borrowed(call: &Arc<Call>, setup: Arc<Setup>) -> bool {
+    let begun = begin(call, Some(First { setup, at: QUEUED, untold: false }));
+    if let Begun::Answered { permit: Permit::Left, .. } = begun {
+        call.batch.engine.give_back();
     }
-}
-
-const NOWHERE: usize = usize::MAX;
-
-/// Begins the only call of a batch, on the spot. It needs nothing but a permit of the dispatcher.
-pub(super) fn run_alone(setup: &Arc<Setup>, call: &Arc<Call>) {
-    let batch = &call.batch;
-    if !batch.engine.permits.borrow() {
-        return setup.enqueue(batch, std::slice::from_ref(call));
-    }
-    if begin(call, Some(QUEUED)) == Permit::Left {
-        batch.engine.give_back();
-    }
+    matches!(begun, Begun::Answered { .. })
 }
 
 /// Begins the calls of a batch, as far as they have no answer yet. They need nothing but permits of the dispatcher.
-pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: Vec<Arc<Call>>, runtime: &Handle) {
+pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &Calls, runtime: &Handle) {
     // One for each worker, and never one alone: behind a helper that computes there is another to go on, or to watch.
     let helpers = (calls.len() + 1).min(runtime.metrics().num_workers().max(2));
-    let at = (0..helpers).map(|_| Apart::new(AtomicUsize::new(NOWHERE))).collect();
-    let shared = Arc::new(Shared {
-        setup: Arc::clone(setup),
-        batch: Arc::clone(batch),
-        calls,
-        next: Apart::new(AtomicUsize::new(0)),
-        at,
-        left: AtomicBool::new(false),
-    });
+    let hands = Arc::new(Hands::new(helpers, calls.len()));
     for own in 0..helpers {
-        runtime.spawn(Helper { shared: Arc::clone(&shared), own }.run());
+        let helper = Helper { setup: Arc::clone(setup), batch: Arc::clone(batch), hands: Arc::clone(&hands), own, has_left: false };
+        runtime.spawn(helper.run(Arc::clone(calls)));
     }
+}
+
+/// What became of a call by its first poll.
+enum Begun {
+    /// Whether the batch is still to be told, and what has become of the permit.
+    Answered { untold: bool, permit: Permit },
+    /// It has taken the permit that it was begun on.
+    Pending,
 }
 
 /// What became of the permit that a call was begun on.
@@ -88,20 +77,23 @@ enum Permit {
     Taken,
 }
 
-/// Polls a call for the first time, now or at `start`. If it is not answered, it takes the permit, and a task of its own goes
-/// on.
-fn begin(call: &Arc<Call>, start: Option<u64>) -> Permit {
+/// Polls a call for the first time, with what it is given or what its batch has for it.
+fn begin(call: &Arc<Call>, first: Option<First>) -> Begun {
     call.borrows_permit();
     // Nobody is woken: the task polls it again at once.
-    if call.poll(&mut Context::from_waker(Waker::noop()), start).is_ready() {
-        return if call.leaves_permit() { Permit::Left } else { Permit::Taken };
+    if let Poll::Ready(untold) = call.poll(&mut Context::from_waker(Waker::noop()), first) {
+        return Begun::Answered { untold, permit: if call.leaves_permit() { Permit::Left } else { Permit::Taken } };
     }
     call.takes_permit();
-    if start.is_some() {
-        call.batch.watch(call);
+    Begun::Pending
+}
+
+/// Has a task of its own go on with a call that has begun.
+fn go_on(call: Arc<Call>, is_watched: bool) {
+    if is_watched {
+        call.batch.watch(&call);
     }
-    CallTask::spawn(Arc::clone(call));
-    Permit::Taken
+    CallTask::spawn(call);
 }
 
 /// A permit that a helper has borrowed. Dropped, it is given back.
@@ -125,83 +117,96 @@ impl Drop for Borrowed<'_> {
 }
 
 struct Helper {
-    shared: Arc<Shared>,
+    setup: Arc<Setup>,
+    batch: Arc<Batch>,
+    hands: Arc<Hands>,
+    /// Which of the hands are its own.
     own: usize,
+    has_left: bool,
 }
 
 impl Helper {
-    async fn run(self) {
-        let shared = &*self.shared;
-        let engine = &shared.batch.engine;
-        let Some(mut permit) = Borrowed::new(engine) else {
-            shared.hand_over();
-            return self.watch_others().await;
-        };
-        let mut now = shared.batch.now();
-        while let Some(position) = shared.next() {
-            let call = &shared.calls[position];
-            shared.at[self.own].store(position, Ordering::SeqCst);
-            if begin(call, (!shared.left.load(Ordering::SeqCst)).then_some(now)) == Permit::Left {
-                now = call.finished_offset().unwrap_or_else(|| shared.batch.now());
+    async fn run(mut self, calls: Calls) {
+        let answered = self.poll_calls(&calls).await;
+        let (others, untold) = self.leave(&calls, answered);
+        if others.is_empty() {
+            drop(calls); // whoever is woken now takes them
+            return self.batch.fewer(untold);
+        }
+        self.batch.fewer(untold);
+        for other in others {
+            self.watch(other, &calls).await;
+        }
+    }
+
+    /// Polls calls as long as there are any, and permits for them. How many answers are untold.
+    async fn poll_calls(&self, calls: &[Arc<Call>]) -> usize {
+        let (batch, engine) = (&self.batch, &self.batch.engine);
+        // One of its own for contexts to hold: how many do is no business of other cores.
+        let setup = if calls.len() > MOST_AT_ONCE { Arc::new(Setup::clone(&self.setup)) } else { Arc::clone(&self.setup) };
+        let mut permit = Borrowed::new(engine);
+        let mut now = batch.now();
+        let (mut answered, mut at_once) = (0, 1);
+        while permit.is_some() {
+            let Next { position, on_its_own, tell } = self.hands.next(self.own, std::mem::take(&mut answered), at_once);
+            batch.fewer(tell);
+            let Some(call) = position.map(|position| &calls[position]) else { break };
+            let first = (!on_its_own).then(|| First { setup: Arc::clone(&setup), at: now, untold: !batch.told });
+            let begun = begin(call, first);
+            answered = usize::from(matches!(begun, Begun::Answered { untold: true, .. }));
+            if let Begun::Answered { permit: Permit::Left, .. } = begun {
+                now = call.finished_offset().unwrap_or_else(|| batch.now());
+                at_once = MOST_AT_ONCE.min(at_once + 1);
                 if engine.permits.is_waited_for() {
                     break;
                 }
             } else {
-                now = shared.batch.now();
-                permit.pass_on();
-                let Some(another) = Borrowed::new(engine) else {
-                    shared.at[self.own].store(NOWHERE, Ordering::Release);
-                    shared.hand_over();
-                    return self.watch_others().await;
-                };
-                permit = another;
+                if let Begun::Pending = begun {
+                    go_on(Arc::clone(call), !on_its_own);
+                }
+                permit.take().into_iter().for_each(Borrowed::pass_on);
+                permit = Borrowed::new(engine);
+                now = batch.now();
+                at_once = 1;
             }
             // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields.
-            consume_budget().await;
             if !has_budget_remaining() {
+                batch.fewer(std::mem::take(&mut answered) + self.hands.take_untold(self.own));
                 tokio::task::yield_now().await;
-                now = shared.batch.now();
+                now = batch.now();
             }
+            consume_budget().await;
         }
-        shared.at[self.own].store(NOWHERE, Ordering::Release);
-        drop(permit);
-        shared.hand_over();
-        self.watch_others().await;
+        answered
     }
 
-    /// What another helper is still at may compute for long: its deadline is watched from here.
-    async fn watch_others(&self) {
-        self.shared.left.store(true, Ordering::SeqCst);
-        for other in &self.shared.at {
-            while let Some(call) = self.shared.calls.get(other.load(Ordering::SeqCst)).filter(|call| call.outcome().is_none()) {
-                if call.started().is_some() {
-                    self.shared.batch.watch(call);
-                    break;
-                }
-                tokio::task::yield_now().await; // it is about to begin
+    /// Leaves what has not begun to the scheduler. The helpers that are polling something, and how many answers are untold.
+    fn leave(&mut self, calls: &[Arc<Call>], answered: usize) -> (Vec<usize>, usize) {
+        self.has_left = true;
+        let Left { rest, others, tell } = self.hands.leave(self.own);
+        for rest in rest {
+            self.setup.enqueue(&self.batch, &calls[rest]);
+        }
+        (others, tell + answered)
+    }
+
+    /// What another helper is at may compute for long: its deadline is watched from here.
+    async fn watch(&self, other: usize, calls: &[Arc<Call>]) {
+        while let Some(call) = self.hands.at(other).map(|position| &calls[position]).filter(|call| call.outcome().is_none()) {
+            if call.started().is_some() {
+                self.batch.watch(call);
+                break;
             }
+            tokio::task::yield_now().await; // it is about to begin
         }
     }
 }
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        self.shared.at[self.own].store(NOWHERE, Ordering::Release);
-        self.shared.hand_over(); // there is something left if the runtime drops its tasks
-    }
-}
-
-impl Shared {
-    fn next(&self) -> Option<usize> {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        (next < self.calls.len()).then_some(next)
-    }
-
-    /// Leaves what has not begun to the scheduler.
-    fn hand_over(&self) {
-        let next = self.next.swap(self.calls.len(), Ordering::Relaxed);
-        if let Some(rest) = self.calls.get(next..).filter(|rest| !rest.is_empty()) {
-            self.setup.enqueue(&self.batch, rest);
+        if !self.has_left {
+            let (_, untold) = self.leave(&self.batch.calls(), 0); // the runtime drops its tasks
+            self.batch.fewer(untold);
         }
     }
 }

@@ -9,6 +9,7 @@ use futures_core::Stream;
 
 use super::Dispatcher;
 use super::batch::Running;
+use super::span;
 use crate::call::{ToolCall, ToolResult};
 
 /// What a tool says of its progress, by [`CallContext::progress`](crate::CallContext::progress).
@@ -93,7 +94,7 @@ impl Stream for EventStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if let State::Planned(dispatcher, calls) = &mut self.0 {
-            let running = Arc::clone(&dispatcher.setup).begin(std::mem::take(calls), None, true);
+            let running = Arc::clone(&dispatcher.setup).begin(std::mem::take(calls), None, span::of_batch(), true);
             self.0 = State::Running(running);
         }
         let State::Running(running) = &self.0 else { return Poll::Ready(None) };

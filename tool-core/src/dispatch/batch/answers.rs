@@ -25,18 +25,21 @@ impl Batch {
             };
             wake(waker);
         }
-        self.one_less();
+        self.fewer(1);
     }
 
-    pub(super) fn one_less(&self) {
-        if self.unanswered.fetch_sub(1, Ordering::SeqCst) != 1 {
+    /// So many calls have their answers.
+    pub(in crate::dispatch) fn fewer(&self, answered: usize) {
+        if answered == 0 || self.unanswered.fetch_sub(answered, Ordering::SeqCst) != answered {
             return;
         }
         if !self.span.is_disabled() {
-            let results: Vec<_> = self.calls().into_iter().map(ToolResult::new).collect();
+            let results: Vec<_> = self.calls().iter().cloned().map(ToolResult::new).collect();
             self.close_span(&results);
         }
-        self.engine.ended();
+        if self.counted.load(Ordering::Relaxed) {
+            self.engine.ended();
+        }
         if self.waited_for.load(Ordering::SeqCst) {
             let (waker, watch, deadlines) = {
                 let mut state = lock(&self.state);
@@ -63,7 +66,8 @@ impl Batch {
 
     /// The results, in call order. The batch forgets its calls.
     pub(in crate::dispatch) fn take_results(&self) -> Vec<ToolResult> {
-        let mut calls = std::mem::take(&mut lock(&self.state).calls);
+        let calls = lock(&self.state).calls.take();
+        let mut calls = calls.map(Arc::unwrap_or_clone).unwrap_or_default();
         if !calls.is_sorted_by_key(|call| call.position) {
             calls.sort_by_key(|call| call.position);
         }
@@ -75,7 +79,7 @@ impl Batch {
         let (calls, events) = {
             let mut state = lock(&self.state);
             state.forgotten = true;
-            (std::mem::take(&mut state.calls), std::mem::take(&mut state.events))
+            (state.calls.take(), std::mem::take(&mut state.events))
         };
         drop_quietly((calls, events)); // outputs and errors nobody has asked for
     }
@@ -116,6 +120,7 @@ impl Batch {
     }
 
     /// Shortens an output, or what the model is told of an error, that is longer than what is left for it.
+    #[inline]
     pub(in crate::dispatch) fn within_limits(&self, outcome: Outcome) -> Outcome {
         match outcome {
             Ok(output) => Ok(match self.share(output.as_str().len()) {
@@ -130,6 +135,7 @@ impl Batch {
     }
 
     /// How much of so many bytes there is room for. `None` if they are too few to be counted.
+    #[inline]
     fn share(&self, length: usize) -> Option<usize> {
         if length <= LEAST_OUTPUT.min(self.limits.output_bytes) {
             return None;

@@ -10,4 +10,4 @@ mod shared;
 
 pub(super) use running::Running;
 pub(crate) use shared::Batch;
-pub(super) use shared::Origin;
+pub(super) use shared::{Calls, Origin};

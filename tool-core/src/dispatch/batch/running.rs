@@ -11,38 +11,39 @@ use crate::dispatch::call::{Call, Stop};
 /// The batch as whoever started it holds it: given up, it stops.
 #[derive(Debug)]
 pub(in crate::dispatch) struct Running {
-    pub(in crate::dispatch) setup: Arc<Setup>,
     batch: Arc<Batch>,
-    /// The calls of a batch that was done before anybody could ask it for them.
-    done: Vec<Arc<Call>>,
+    /// What calls begin with whose turn is still to come.
+    _setup: Option<Arc<Setup>>,
 }
 
 impl Running {
     pub(in crate::dispatch) fn new(setup: Arc<Setup>, origin: Origin) -> Self {
-        Self { batch: Batch::new(&setup, origin), setup, done: Vec::new() }
+        let batch = Arc::new(Batch::new(&setup, origin));
+        batch.count();
+        Self { batch, _setup: Some(setup) }
+    }
+
+    /// A batch whose only call has begun.
+    pub(in crate::dispatch) fn begun(call: &Arc<Call>) -> Self {
+        call.batch.runtime();
+        call.batch.set_calls(Arc::new(vec![Arc::clone(call)]));
+        call.batch.count();
+        Self { batch: Arc::clone(&call.batch), _setup: None }
     }
 
     pub(in crate::dispatch) fn batch(&self) -> &Arc<Batch> {
         &self.batch
     }
 
-    /// The calls it was made for, which have been polled once.
-    pub(in crate::dispatch) fn with_calls(mut self, calls: Vec<Arc<Call>>) -> Self {
-        if self.batch.is_done() {
-            self.done = calls;
-        } else {
-            self.batch.set_calls(calls);
-        }
-        self
+    /// Ready when all calls are answered.
+    pub(in crate::dispatch) async fn done(&self) {
+        std::future::poll_fn(|cx| self.batch.poll_done(cx)).await;
     }
 
-    /// Ready when all calls are answered.
-    pub(in crate::dispatch) async fn results(mut self) -> Vec<ToolResult> {
-        std::future::poll_fn(|cx| self.batch.poll_done(cx)).await;
-        match std::mem::take(&mut self.done) {
-            done if done.is_empty() => self.batch.take_results(),
-            done => done.into_iter().map(ToolResult::new).collect(),
-        }
+    /// The results, when all calls are answered.
+    pub(in crate::dispatch) async fn results(self) -> Vec<ToolResult> {
+        self.done().await;
+        self.batch.take_results()
     }
 }
 

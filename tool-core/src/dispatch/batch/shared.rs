@@ -26,9 +26,12 @@ pub(crate) struct Batch {
     pub(in crate::dispatch) engine: Arc<Engine>,
     pub(in crate::dispatch) limits: Limits,
     pub(in crate::dispatch) records_content: bool,
-    /// What its calls begin with. Whoever waits for the batch keeps it: results do not hold on to tools and their state.
+    /// What calls begin with whose turn comes later. Whoever waits for the batch keeps it: results do not hold on to tools and their
+    /// state.
     pub(in crate::dispatch) setup: Weak<Setup>,
-    pub(in crate::dispatch) runtime: Option<Handle>,
+    runtime: OnceLock<Handle>,
+    /// Whether the engine counts it among what is alive.
+    pub(super) counted: AtomicBool,
     /// The call that it was dispatched from.
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
     /// How many calls it is within.
@@ -48,16 +51,19 @@ pub(crate) struct Batch {
     /// Whether the state holds something that ends with the batch.
     pub(super) waited_for: AtomicBool,
     /// Whether somebody reads events.
-    pub(super) told: bool,
+    pub(in crate::dispatch) told: bool,
     pub(super) state: Mutex<State>,
     pub(super) output_left: AtomicUsize,
     /// Calls without an answer, plus one while more may come.
     pub(super) unanswered: AtomicUsize,
 }
 
+/// The calls of a batch; in call order, unless they come one by one.
+pub(in crate::dispatch) type Calls = Arc<Vec<Arc<Call>>>;
+
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) calls: Vec<Arc<Call>>,
+    pub(super) calls: Option<Calls>,
     pub(super) waker: Option<Waker>,
     pub(super) events: VecDeque<Event>,
     /// How many of the events are progress.
@@ -70,7 +76,7 @@ pub(super) struct State {
 
 /// What a new batch is made of.
 pub(in crate::dispatch) struct Origin {
-    pub(in crate::dispatch) runtime: Option<Handle>,
+    pub(in crate::dispatch) setup: Weak<Setup>,
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
     pub(in crate::dispatch) span: Span,
     /// Calls it is made for; none, if they are still to come.
@@ -80,12 +86,10 @@ pub(in crate::dispatch) struct Origin {
 }
 
 impl Batch {
-    pub(in crate::dispatch) fn new(setup: &Arc<Setup>, origin: Origin) -> Arc<Self> {
-        let Origin { runtime, parent, span, calls, told } = origin;
-        if calls != Some(0) {
-            setup.engine.began();
-        }
-        Arc::new(Self {
+    #[inline]
+    pub(in crate::dispatch) fn new(setup: &Setup, origin: Origin) -> Self {
+        let Origin { setup: later, parent, span, calls, told } = origin;
+        Self {
             depth: parent.as_ref().map_or(0, |parent| parent.batch.depth + 1),
             deadline: parent.as_ref().and_then(|parent| parent.deadline()),
             queued: Instant::now(),
@@ -100,12 +104,21 @@ impl Batch {
             engine: Arc::clone(&setup.engine),
             limits: setup.limits.clone(),
             records_content: setup.records_content,
-            setup: Arc::downgrade(setup),
-            runtime,
+            counted: AtomicBool::new(false),
+            runtime: OnceLock::new(),
+            setup: later,
             parent,
             span,
             told,
-        })
+        }
+    }
+
+    /// From here on it is alive, until its last call is answered.
+    pub(in crate::dispatch) fn count(&self) {
+        if !self.is_done() {
+            self.engine.began();
+            self.counted.store(true, Ordering::Relaxed); // whoever answers a call has heard of it since
+        }
     }
 
     /// Its number among all batches of the process.
@@ -115,13 +128,22 @@ impl Batch {
     }
 
     /// How long ago it was queued, as [`Call`]s note it.
+    #[inline]
     pub(in crate::dispatch) fn now(&self) -> u64 {
         offset(self.queued, Instant::now())
     }
 
+    /// The runtime that it was dispatched on: this one, if nobody has asked before.
+    pub(in crate::dispatch) fn runtime(&self) -> Option<&Handle> {
+        self.runtime.get().or_else(|| {
+            let runtime = Handle::try_current().ok()?;
+            Some(self.runtime.get_or_init(|| runtime))
+        })
+    }
+
     /// Runs something on the runtime that the batch was dispatched on.
     pub(in crate::dispatch) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
-        self.runtime.as_ref().map(|runtime| runtime.spawn(task))
+        self.runtime().map(|runtime| runtime.spawn(task))
     }
 
     /// Its id in the scheduler, made when first asked for, or when the scheduler does not know it any more.
@@ -139,20 +161,20 @@ impl Batch {
     }
 
     /// The calls it was made for.
-    pub(in crate::dispatch) fn set_calls(&self, calls: Vec<Arc<Call>>) {
-        lock(&self.state).calls = calls;
+    pub(in crate::dispatch) fn set_calls(&self, calls: Calls) {
+        lock(&self.state).calls = Some(calls);
     }
 
     /// Adds a call that was still to come.
     pub(in crate::dispatch) fn add(&self, call: Arc<Call>) {
         if self.unanswered.fetch_add(1, Ordering::SeqCst) == 0 {
-            self.engine.began(); // all before it are answered, and no more were to come
+            self.count(); // all before it are answered, and no more were to come
         }
-        lock(&self.state).calls.push(call);
+        Arc::make_mut(lock(&self.state).calls.get_or_insert_default()).push(call);
     }
 
-    pub(super) fn calls(&self) -> Vec<Arc<Call>> {
-        lock(&self.state).calls.clone()
+    pub(in crate::dispatch) fn calls(&self) -> Calls {
+        lock(&self.state).calls.clone().unwrap_or_default()
     }
 
     /// Why no more calls of it start, if they do not.
@@ -163,7 +185,7 @@ impl Batch {
     /// No more calls come.
     pub(in crate::dispatch) fn seal(&self) {
         if self.open.swap(false, Ordering::SeqCst) {
-            self.one_less();
+            self.fewer(1);
         }
     }
 
@@ -172,7 +194,7 @@ impl Batch {
     /// Starts nothing more: calls that have not begun are answered.
     pub(in crate::dispatch) fn halt(&self, why: Stop) {
         let calls = self.stop_starting(why);
-        for call in &calls {
+        for call in calls.iter() {
             call.stop_unstarted(why);
         }
     }
@@ -180,12 +202,12 @@ impl Batch {
     /// Answers every call now.
     pub(in crate::dispatch) fn cancel(&self, why: Stop) {
         let calls = self.stop_starting(why);
-        for call in &calls {
+        for call in calls.iter() {
             call.stop(why);
         }
     }
 
-    fn stop_starting(&self, why: Stop) -> Vec<Arc<Call>> {
+    fn stop_starting(&self, why: Stop) -> Calls {
         let _ = self.halted.set(why);
         let calls = self.calls();
         if let Some(id) = self.id() {

@@ -5,11 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Locks what no panic leaves half-done.
+#[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As `lock`, or `None` while somebody else holds it.
+#[inline]
 pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),
@@ -19,6 +21,7 @@ pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 }
 
 /// Drops a value of the user's, whose destructor may panic: then what it said.
+#[inline]
 pub(crate) fn drop_quietly<T>(value: T) -> Option<String> {
     catch_unwind(AssertUnwindSafe(|| drop(value))).err().map(panic_text)
 }

@@ -50,6 +50,9 @@ pub(crate) struct Call {
     pub(crate) position: usize,
     /// The tool's place in the set, if there is one of its name.
     pub(crate) tool: usize,
+    is_read_only: bool,
+    /// Whether layers stand around its tool.
+    is_layered: bool,
     pub(crate) batch: Arc<Batch>,
     times: Times,
     answer: OnceLock<Answer>,
@@ -79,6 +82,26 @@ const DUE: u8 = 2;
 /// The body is dropped, or never was.
 const GONE: u8 = 4;
 
+/// The tool that a call is of.
+#[derive(Clone, Copy)]
+pub(super) struct Called {
+    /// Its place in the set.
+    pub(super) tool: usize,
+    /// Whether it changes nothing.
+    pub(super) is_read_only: bool,
+    /// Whether layers stand around it.
+    pub(super) is_layered: bool,
+}
+
+/// What a call begins with.
+pub(super) struct First {
+    pub(super) setup: Arc<Setup>,
+    /// When: an [`offset`].
+    pub(super) at: u64,
+    /// Whether whoever polls the call tells its batch that it is answered.
+    pub(super) untold: bool,
+}
+
 struct Answer {
     outcome: Outcome,
     /// When it was known: a [`times::offset`].
@@ -99,13 +122,14 @@ enum Body {
 
 impl Call {
     /// A call of the tool at this place in the set; without one it can only be refused.
-    pub(super) fn new(call: ToolCall, position: usize, batch: Arc<Batch>, tool: Option<usize>) -> Self {
+    #[inline]
+    pub(super) fn new(call: ToolCall, position: usize, batch: Arc<Batch>, tool: Option<Called>) -> Self {
         let (body, flags) = if tool.is_some() { (Body::Waiting, 0) } else { (Body::Gone, GONE) };
         let (work, flags) = (Mutex::new(Work { body, span: None }), AtomicU8::new(flags));
-        let tool = tool.unwrap_or(usize::MAX);
+        let Called { tool, is_read_only, is_layered } = tool.unwrap_or(Called { tool: usize::MAX, is_read_only: false, is_layered: false });
         let (times, waker) = (Times::default(), Mutex::new(None));
         let (answer, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
-        Self { call, position, tool, batch, times, answer, seat, flags, work, waker, extra }
+        Self { call, position, tool, is_read_only, is_layered, batch, times, answer, seat, flags, work, waker, extra }
     }
 
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
@@ -183,11 +207,6 @@ impl Call {
         }
     }
 
-    /// Whether its tool changes nothing.
-    fn is_read_only(&self) -> bool {
-        self.batch.setup.upgrade().is_some_and(|setup| setup.tools.definition_at(self.tool).behavior().read_only)
-    }
-
     pub(crate) fn is_stopped(&self) -> bool {
         self.is(STOPPED)
     }
@@ -209,34 +228,37 @@ impl Call {
     }
     // ---- polling
 
-    /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to poll.
+    /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to poll: with whether the batch is still to
+    /// be told of its answer.
     ///
-    /// The first poll begins it: at `start`, in [`Batch::now`], or now, and then its deadline is watched.
-    pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, start: Option<u64>) -> Poll<()> {
+    /// The first poll begins it: with what it is given, or else now, and then its deadline is watched.
+    pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, first: Option<First>) -> Poll<bool> {
+        let mut untold = false;
         let mut work = lock(&self.work);
         if self.is(STOPPED) {
             self.discard(work);
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
         if let Body::Waiting = work.body {
-            let setup = self.batch.setup.upgrade();
-            let (Some(setup), None) = (setup, self.batch.halted()) else {
+            let watched = first.is_none();
+            let later = || Some(First { setup: self.batch.setup.upgrade()?, at: self.batch.now(), untold: false });
+            let (Some(first), None) = (first.or_else(later), self.batch.halted()) else {
                 self.discard_unstarted(work);
-                return Poll::Ready(());
+                return Poll::Ready(false);
             };
-            let now = start.unwrap_or_else(|| self.batch.now());
-            self.times.start(self.batch.queued, now, setup.timeout(self.tool), self.batch.deadline);
+            untold = first.untold;
+            self.times.start(self.batch.queued, first.at, first.setup.timeout(self.tool), self.batch.deadline);
             // Whoever stops it looks whether it has started: one of the two sees the other.
             if self.is(STOPPED) {
                 self.discard_unstarted(work);
-                return Poll::Ready(());
+                return Poll::Ready(false);
             }
-            self.begin(&mut work, setup);
-            if start.is_none() {
+            self.begin(&mut work, first.setup);
+            if watched {
                 self.batch.watch(self);
             }
         }
-        let Work { body: Body::Running(future), span, .. } = &mut *work else { return Poll::Ready(()) };
+        let Work { body: Body::Running(future), span, .. } = &mut *work else { return Poll::Ready(false) };
         let Some(entered) = self.enter(cx) else {
             self.set_waker(cx.waker());
             drop(work);
@@ -258,24 +280,28 @@ impl Call {
         };
         self.end_body(&mut work);
         drop(work);
-        self.conclude(outcome);
-        Poll::Ready(())
+        let answered = self.conclude(outcome);
+        if answered && !untold {
+            self.batch.answered(self);
+        }
+        Poll::Ready(answered && untold)
     }
 
     /// Whoever stopped the call or found it due while it was polled has left the rest to the poller.
-    fn pending(self: &Arc<Self>) -> Poll<()> {
+    fn pending(self: &Arc<Self>) -> Poll<bool> {
         if self.is(STOPPED) {
             self.discard(lock(&self.work));
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
         // Also where nobody could tell it: a poll that computes may hold up the runtime's clock.
         if self.is(DUE) || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
             self.stop(Stop::Deadline);
-            return Poll::Ready(());
+            return Poll::Ready(false);
         }
         Poll::Pending
     }
 
+    #[inline]
     fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>) {
         work.span = self.batch.call_span(self, Some(setup.tools.definition_at(self.tool)));
         let context = CallContext::new(Arc::clone(self), setup);
@@ -290,11 +316,11 @@ impl Call {
     /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if there are any.
     fn panicked(&self, panic: Box<dyn Any + Send>) -> ToolError {
         let text = panic_text(panic);
-        let layered = self.batch.setup.upgrade().is_some_and(|setup| setup.layers.around(self.tool).is_some());
-        if layered { ToolError::layer_panic(text) } else { ToolError::panic(text) }
+        if self.is_layered { ToolError::layer_panic(text) } else { ToolError::panic(text) }
     }
 
     /// Drops the body. Some text if that panicked.
+    #[inline]
     fn end_body(&self, work: &mut Work) -> Option<String> {
         let mut panic = None;
         if let Body::Running(future) = std::mem::replace(&mut work.body, Body::Gone) {
@@ -317,7 +343,7 @@ impl Call {
         self.times.never_started();
         self.discard(work);
         let why = self.batch.halted().unwrap_or(Stop::Drop);
-        self.answer(Err(why.error(self, false, false)), false);
+        self.answer_and_tell(Err(why.error(self, false, false)), false);
     }
 
     fn is_over(&self) -> bool {
@@ -332,19 +358,30 @@ impl Call {
             work.body = Body::Gone;
         }
         self.flag(GONE);
-        self.conclude(Err(error));
+        if self.conclude(Err(error)) {
+            self.batch.answered(self);
+        }
     }
 
-    /// Gives the call its one answer, lets go of what it held, and tells the batch.
-    fn conclude(self: &Arc<Self>, outcome: Outcome) {
+    /// Ends what it runs beside its body, and answers it.
+    #[inline]
+    fn conclude(self: &Arc<Self>, outcome: Outcome) -> bool {
         let alive = self.end_pieces();
         if alive {
             self.tell_to_end();
         }
-        self.answer(outcome, alive);
+        self.answer(outcome, alive)
     }
 
-    fn answer(self: &Arc<Self>, outcome: Outcome, alive: bool) {
+    fn answer_and_tell(self: &Arc<Self>, outcome: Outcome, alive: bool) {
+        if self.answer(outcome, alive) {
+            self.batch.answered(self);
+        }
+    }
+
+    /// Gives the call its one answer, and lets go of what it held. False if it has one: otherwise the batch is to be told.
+    #[inline]
+    fn answer(self: &Arc<Self>, outcome: Outcome, alive: bool) -> bool {
         let outcome = self.batch.within_limits(outcome).map_err(|error| error.of_tool(&crate::error::clip(&self.call.name)));
         let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
         if outcome.as_ref().is_err_and(ToolError::is_undecoded) {
@@ -353,7 +390,8 @@ impl Call {
         let answer = Answer { outcome, finished: self.batch.now() };
         if let Err(late) = self.answer.set(answer) {
             drop_quietly(late); // answered already
-            return self.release();
+            self.release();
+            return false;
         }
         if !self.batch.span.is_disabled()
             && let Some(mut work) = try_lock(&self.work)
@@ -370,7 +408,7 @@ impl Call {
             self.batch.engine.abandon(self);
         }
         self.release();
-        self.batch.answered(self);
+        true
     }
 
     fn close_span(&self, work: &mut Work) {

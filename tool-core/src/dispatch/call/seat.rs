@@ -8,6 +8,7 @@ use crate::dispatch::scheduler::CallId;
 
 impl Call {
     /// It is about to be polled for the first time, on the permit of whoever does so.
+    #[inline]
     pub(crate) fn borrows_permit(&self) {
         // Whoever else asks has heard of the call since.
         self.seat.store(HELPED, Ordering::Release);
@@ -19,6 +20,7 @@ impl Call {
     }
 
     /// It is answered. Whether its helper still has the permit: the scheduler may have taken it into its books.
+    #[inline]
     pub(crate) fn leaves_permit(&self) -> bool {
         self.seat.compare_exchange(HELPED, NOTHING, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
@@ -61,6 +63,7 @@ impl Call {
     }
 
     /// Gives permits, key and place back, once nothing of an answered call runs.
+    #[inline]
     pub(crate) fn release(self: &Arc<Self>) {
         if self.outcome().is_none() || !self.is(GONE) {
             return;
@@ -85,6 +88,7 @@ impl Call {
         self.let_go();
     }
 
+    #[inline]
     pub(super) fn let_go(self: &Arc<Self>) {
         if self.seat.load(Ordering::SeqCst) <= HELPED {
             return; // as most calls

@@ -41,7 +41,7 @@ impl Call {
         }
         let started = begun && self.started().is_some();
         let error = panic.map_or_else(|| why.error(self, started, alive), ToolError::panic);
-        self.answer(Err(error), alive);
+        self.answer_and_tell(Err(error), alive);
         self.wake(); // its task has nothing left to do but to end
     }
 
@@ -65,7 +65,7 @@ impl Call {
         self.tell_to_end();
         self.end_body(&mut work);
         drop(work);
-        self.answer(Err(why.error(self, false, false)), false);
+        self.answer_and_tell(Err(why.error(self, false, false)), false);
         self.wake();
     }
 
@@ -113,7 +113,7 @@ impl Stop {
             (Self::NoTimers, false) => (ErrorCode::Cancelled, "cancelled: the program's tokio runtime has no timers".to_owned()),
             (Self::Cancel | Self::Drop | Self::Fatal, false) => (ErrorCode::Cancelled, "cancelled before it had an answer".to_owned()),
         };
-        let effects = if call.is_read_only() { "" } else { "; it may have acted in part" };
+        let effects = if call.is_read_only { "" } else { "; it may have acted in part" };
         ToolError::with_text(code, format!("{stopped}{effects}"))
     }
 }

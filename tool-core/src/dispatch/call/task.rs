@@ -21,7 +21,7 @@ impl Future for CallTask {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(call) = &self.0 {
-            ready!(call.poll(cx, None));
+            let _ = ready!(call.poll(cx, None));
         }
         self.0 = None;
         Poll::Ready(())

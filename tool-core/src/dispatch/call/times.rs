@@ -13,6 +13,7 @@ pub(super) struct Times {
 }
 
 /// Nanoseconds since a batch was queued, plus one.
+#[inline]
 pub(crate) fn offset(queued: Instant, at: Instant) -> u64 {
     nanoseconds(at.saturating_duration_since(queued)).saturating_add(1)
 }
@@ -31,6 +32,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 
 impl Times {
     /// It starts at this offset, and may run until `timeout` is over, or whatever it belongs to.
+    #[inline]
     pub(super) fn start(&self, queued: Instant, started: u64, timeout: Option<Duration>, inherited: Option<Instant>) {
         let own = timeout.and_then(|timeout| started.checked_add(nanoseconds(timeout)));
         let inherited = inherited.map(|deadline| offset(queued, deadline));
