@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, timeout};
 use tool_core::{CallContext, Decision, Dispatcher, Proposal, ToolCall, ToolError, tool, tools};
 
@@ -289,15 +290,18 @@ fn a_call_that_is_not_decided_on_is_answered_when_its_runtime_goes() {
         1
     }
 
-    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
-    let dispatcher = Dispatcher::new(tools![answer]).with_policy(|_| std::future::pending());
-    let (first, second) = (runtime(), runtime());
-    let mut turn = {
-        let _inside = first.enter();
-        dispatcher.turn()
-    };
-    turn.push(ToolCall::new("", "answer", "{}"));
-    drop(first);
-    let results = second.block_on(async { timeout(Duration::from_secs(10), turn.finish()).await.unwrap() });
-    assert_eq!(codes(&results), ["not_started"]);
+    let asked = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
+    let never_run = Builder::new_current_thread().enable_time().build().unwrap(); // nor is the policy asked
+    for first in [asked, never_run] {
+        let second = Builder::new_current_thread().enable_time().build().unwrap();
+        let dispatcher = Dispatcher::new(tools![answer]).with_policy(|_| std::future::pending());
+        let mut turn = {
+            let _inside = first.enter();
+            dispatcher.turn()
+        };
+        turn.push(ToolCall::new("", "answer", "{}"));
+        drop(first);
+        let results = second.block_on(async { timeout(Duration::from_secs(10), turn.finish()).await.unwrap() });
+        assert_eq!(codes(&results), ["not_started"]);
+    }
 }

@@ -209,11 +209,11 @@ impl Setup {
         let Some(policy) = self.policy.clone() else { return };
         let (setup, call) = (Arc::clone(self), Arc::clone(call));
         let batch = Arc::clone(&call.batch);
+        let undecided = Undecided(Some(Arc::clone(&call))); // also if the runtime goes before the first poll
         batch.spawn(async move {
-            let mut undecided = Undecided(Some(Arc::clone(&call)));
             let proposal = Proposal { call: Arc::clone(&call), setup: Arc::clone(&setup), tool };
             let decided = call.token().run_until_cancelled(policy.decide(proposal)).await;
-            undecided.0 = None;
+            undecided.end();
             let arguments = match decided {
                 None => return, // answered meanwhile
                 Some(Ok(Decision::Allow)) => None,
@@ -309,6 +309,12 @@ impl Setup {
 
 /// Answers a call if its policy goes away with its runtime.
 struct Undecided(Option<Arc<Call>>);
+
+impl Undecided {
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for Undecided {
     fn drop(&mut self) {
