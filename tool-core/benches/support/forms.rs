@@ -1,8 +1,8 @@
-//! Three ways to answer all calls of a message in order.
+//! Four ways to answer all calls of a message in order.
 
 use std::collections::HashMap;
 
-use futures_util::future::join_all;
+use futures_util::future::{JoinAll, join_all};
 use tool_core::{Dispatcher, ToolCall};
 
 use super::Result;
@@ -17,11 +17,13 @@ pub(crate) enum Form {
     Joined,
     /// By hand: each call in a task of its own.
     Spawned,
+    /// By hand: in two tasks, half of the calls each. The least that keeps a tool which computes from holding up all others.
+    Halved,
 }
 
 impl Form {
     /// In the order of the table's columns.
-    pub(crate) const ALL: [Self; 3] = [Self::Ours, Self::Joined, Self::Spawned];
+    pub(crate) const ALL: [Self; 4] = [Self::Ours, Self::Joined, Self::Spawned, Self::Halved];
 }
 
 /// What is there before a message comes.
@@ -40,12 +42,11 @@ impl Program {
     }
 
     /// Answers a message and reads the answers: how many bytes they have, ids included.
-    pub(crate) async fn answer(&self, form: Form, calls: Vec<ToolCall>) -> Result<usize> {
+    pub(crate) async fn answer(&self, form: Form, mut calls: Vec<ToolCall>) -> Result<usize> {
         match form {
             Form::Ours => Ok(length(self.dispatcher.dispatch(calls).await.iter().map(|result| (result.id(), result.content())))),
             Form::Joined => {
-                let answers: Vec<_> = join_all(calls.into_iter().map(|call| self.call(call))).await;
-                let answers = answers.into_iter().collect::<serde_json::Result<Vec<_>>>()?;
+                let answers = self.join(calls).await.into_iter().collect::<serde_json::Result<Vec<_>>>()?;
                 Ok(length(answers.iter().map(|(id, text)| (id, text))))
             }
             Form::Spawned => {
@@ -56,7 +57,24 @@ impl Program {
                 }
                 Ok(length(answers.iter().map(|(id, text)| (id, text))))
             }
+            Form::Halved => {
+                let count = calls.len();
+                let rest = calls.split_off(count / 2);
+                let tasks = [tokio::spawn(self.join(calls)), tokio::spawn(self.join(rest))];
+                let mut answers = Vec::with_capacity(count);
+                for task in tasks {
+                    for answer in task.await? {
+                        answers.push(answer?);
+                    }
+                }
+                Ok(length(answers.iter().map(|(id, text)| (id, text))))
+            }
         }
+    }
+
+    /// Calls by hand, in one task.
+    fn join(&self, calls: Vec<ToolCall>) -> JoinAll<impl Future<Output = serde_json::Result<(String, String)>> + Send + use<>> {
+        join_all(calls.into_iter().map(|call| self.call(call)))
     }
 
     /// One call by hand. The name is looked up at once, as by a dispatcher; a name that is not there is not measured.

@@ -72,7 +72,7 @@ pub(crate) fn print(rounds: Rounds, mut rows: Vec<Row<'_>>) -> Result<()> {
     }
 
     println!("\nMedians of {rounds} rounds.\n");
-    println!("{:50}{:>9}{:>9}{:>9}{:>8}  {:16}  to reach", "", "ours", "joined", "spawned", "ratio", "half within");
+    println!("{:50}{:>9}{:>9}{:>9}{:>9}{:>8}  {:16}  to reach", "", "ours", "joined", "spawned", "halved", "ratio", "half within");
     for (row, measured) in rows.iter().zip(&measured) {
         println!("{}", row.line(measured).trim_end());
     }
@@ -93,8 +93,8 @@ impl Row<'_> {
         };
         let spread = format!("{} to {}", cell(low), cell(high));
         let verdict = if median <= most { "reached" } else { "missed" };
-        let [ours, joined, spawned] = medians;
-        format!("{:50}{ours:>9}{joined:>9}{spawned:>9}{ratio:>8}  {spread:16}  {}: {verdict}", self.title, self.target)
+        let [ours, joined, spawned, halved] = medians;
+        format!("{:50}{ours:>9}{joined:>9}{spawned:>9}{halved:>9}{ratio:>8}  {spread:16}  {}: {verdict}", self.title, self.target)
     }
 }
 
