@@ -48,17 +48,19 @@ impl Setup {
         let running = Running::new(Arc::clone(&self), origin);
         let (setup, batch) = (&self, running.batch());
         let runtime = batch.runtime();
-        let mut refused = Vec::new();
+        let (mut refused, mut last) = (Vec::new(), None);
         let calls = calls.into_iter().enumerate().map(|(position, call)| {
-            let admitted = setup.admit(&call, position).and_then(|tool| match runtime {
-                Some(_) => Ok(tool),
+            let admitted = setup.admit(&call, position, last).and_then(|called| match runtime {
+                Some(_) => Ok(called),
                 None => Err(not_started("the program has no tokio runtime to run it on")),
             });
-            let tool = admitted.map_err(|error| refused.push((position, error))).ok();
-            plain &= tool.is_none_or(|called| setup.is_plain(called.tool));
-            Arc::new(Call::new(call, position, Arc::clone(batch), tool))
+            last = admitted.map_err(|error| refused.push((position, error))).ok();
+            plain &= last.is_none_or(|called| called.is_plain);
+            Arc::new(Call::new(call, position, Arc::clone(batch), last))
         });
-        let calls: Calls = Arc::new(calls.collect());
+        let mut made = Vec::with_capacity(calls.len()); // collected, they would keep the room of the message
+        made.extend(calls);
+        let calls: Calls = Arc::new(made);
         batch.set_calls(Arc::clone(&calls));
         for (position, error) in refused {
             calls[position].refuse(error);
@@ -92,23 +94,36 @@ impl Setup {
         batch.take_results()
     }
 
-    /// The tool that a call is of, or why it cannot run.
-    fn admit(&self, call: &ToolCall, position: usize) -> Result<Called, ToolError> {
+    /// The tool that a call is of, or why it cannot run. Often it is the tool of the last one.
+    fn admit(&self, call: &ToolCall, position: usize, last: Option<Called>) -> Result<Called, ToolError> {
         if position >= self.limits.calls {
             return Err(too_many(self.limits.calls));
         }
-        let tool = self.tools.position(&call.name).ok_or_else(|| self.unknown_tool(&call.name))?;
+        let called = match last {
+            Some(called) if self.tools.definition_at(called.tool).name() == call.name => called,
+            _ => self.called(&call.name).ok_or_else(|| self.unknown_tool(&call.name))?,
+        };
         self.check_size(&call.arguments)?;
-        let is_read_only = self.tools.definition_at(tool).behavior().read_only;
-        Ok(Called { tool, is_read_only, is_layered: self.layers.around(tool).is_some() })
+        Ok(called)
+    }
+
+    fn called(&self, name: &str) -> Option<Called> {
+        let tool = self.tools.position(name)?;
+        let behavior = self.tools.definition_at(tool).behavior();
+        Some(Called {
+            tool,
+            is_plain: self.gates[tool].is_none() && !behavior.exclusive && behavior.serialize_by.is_empty(),
+            is_read_only: behavior.read_only,
+            is_layered: self.layers.around(tool).is_some(),
+        })
     }
 
     /// The tool of a call that, alone in its message, needs nothing but a permit to begin on the spot.
     fn runs_alone(&self, call: &ToolCall) -> Option<Called> {
         // A task has a runtime, which is quicker to see.
         let has_runtime = || tokio::task::try_id().is_some() || Handle::try_current().is_ok();
-        let called = self.admit(call, 0).ok()?;
-        (self.policy.is_none() && self.is_plain(called.tool) && has_runtime()).then_some(called)
+        let called = self.admit(call, 0, None).ok()?;
+        (self.policy.is_none() && called.is_plain && has_runtime()).then_some(called)
     }
 
     fn check_size(&self, arguments: &str) -> Result<(), ToolError> {
@@ -127,12 +142,6 @@ impl Setup {
     fn unknown_tool(&self, name: &str) -> ToolError {
         let error = UnknownTool::new(name, &self.tools);
         ToolError::with_text(ErrorCode::UnknownTool, error.to_string())
-    }
-
-    /// Whether a call of the tool waits for nothing but permits of the dispatcher.
-    fn is_plain(&self, tool: usize) -> bool {
-        let behavior = self.tools.definition_at(tool).behavior();
-        self.gates[tool].is_none() && !behavior.exclusive && behavior.serialize_by.is_empty()
     }
 
     /// What the call's start depends on.
@@ -258,7 +267,7 @@ impl Setup {
 
     /// Lets a call that is complete run from the place that was taken for it.
     pub(super) fn seat(self: &Arc<Self>, batch: &Arc<Batch>, position: usize, call: ToolCall, seat: Option<CallId>) {
-        let admitted = match (self.admit(&call, position), seat, batch.runtime().is_some()) {
+        let admitted = match (self.admit(&call, position, None), seat, batch.runtime().is_some()) {
             (Ok(_), None, _) => Err(overload(self.limits.queue)),
             (Ok(_), _, false) => Err(not_started("the program has no tokio runtime to run it on")),
             (Ok(tool), Some(seat), true) => Ok((tool, seat)),

@@ -83,10 +83,12 @@ const DUE: u8 = 2;
 const GONE: u8 = 4;
 
 /// The tool that a call is of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Called {
     /// Its place in the set.
     pub(super) tool: usize,
+    /// Whether calls of it wait for nothing but permits of the dispatcher.
+    pub(super) is_plain: bool,
     /// Whether it changes nothing.
     pub(super) is_read_only: bool,
     /// Whether layers stand around it.
@@ -121,12 +123,12 @@ enum Body {
 }
 
 impl Call {
-    /// A call of the tool at this place in the set; without one it can only be refused.
+    /// A call of that tool; without one it can only be refused.
     #[inline]
-    pub(super) fn new(call: ToolCall, position: usize, batch: Arc<Batch>, tool: Option<Called>) -> Self {
-        let (body, flags) = if tool.is_some() { (Body::Waiting, 0) } else { (Body::Gone, GONE) };
+    pub(super) fn new(call: ToolCall, position: usize, batch: Arc<Batch>, called: Option<Called>) -> Self {
+        let (body, flags) = if called.is_some() { (Body::Waiting, 0) } else { (Body::Gone, GONE) };
         let (work, flags) = (Mutex::new(Work { body, span: None }), AtomicU8::new(flags));
-        let Called { tool, is_read_only, is_layered } = tool.unwrap_or(Called { tool: usize::MAX, is_read_only: false, is_layered: false });
+        let Called { tool, is_read_only, is_layered, .. } = called.unwrap_or(Called { tool: usize::MAX, ..Called::default() });
         let (times, waker) = (Times::default(), Mutex::new(None));
         let (answer, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
         Self { call, position, tool, is_read_only, is_layered, batch, times, answer, seat, flags, work, waker, extra }
