@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use serde_json::json;
 use tokio::time::sleep;
 use tool_core::{Dispatcher, ToolCall, tool, tools};
@@ -269,6 +270,19 @@ async fn a_large_batch_does_not_starve_a_small_one() {
     // In itself, the large one keeps call order.
     let many: Vec<_> = begun.iter().filter_map(|name| name.strip_prefix("many ")?.parse::<u32>().ok()).collect();
     assert!(many.is_sorted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_alone_in_its_message_is_not_overtaken_by_one_that_came_later() {
+    let (dispatcher, diary) = dispatcher();
+    let dispatcher = dispatcher.with_limit(limit(1));
+    let mut first = Box::pin(dispatcher.dispatch(vec![ToolCall::new("", "linger", r#"{"name": "x"}"#)]));
+    assert!(first.as_mut().now_or_never().is_none());
+    let mut second = Box::pin(dispatcher.dispatch(vec![call("work", "y", 10)]));
+    assert!(second.as_mut().now_or_never().is_none());
+    drop(first);
+    tokio::join!(dispatcher.dispatch(vec![call("work", "z", 10)]), second);
+    assert_eq!(diary.begun()[1..], ["y", "z"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -102,12 +102,11 @@ impl<'a> Arguments<'a> {
     /// The text is cut when the first is taken: slots filled before they are returned would be copied, and waited for.
     #[inline]
     pub(crate) fn read(text: &'a str, params: &'a [&'a (dyn Describe + Sync)]) -> Self {
+        let mut arguments = Self::uncut(text, params);
         if params.is_empty() {
-            let mut arguments = Self::uncut(text, params);
-            arguments.cut();
-            return arguments;
+            arguments.cut(); // nobody will take any
         }
-        Self::uncut(text, params)
+        arguments
     }
 
     #[inline]

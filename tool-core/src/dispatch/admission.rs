@@ -26,6 +26,7 @@ impl Setup {
             && let Some(called) = self.runs_alone(call)
             && self.engine.permits.borrow()
         {
+            // Collected, the result has the room of the call, and needs none of its own.
             let (mut setup, mut waits) = (Some(self), None);
             let alone = calls.into_iter().filter_map(|call| {
                 let (result, running) = runner::run_alone(setup.take()?, call, called);
@@ -33,10 +34,10 @@ impl Setup {
                 Some(result)
             });
             let results = alone.collect();
-            if let Some(running) = waits {
-                running.done().await;
-            }
-            return results;
+            return match waits {
+                Some(running) => running.results().await,
+                None => results,
+            };
         }
         self.begin(calls, None, span, false).results().await
     }
@@ -66,7 +67,10 @@ impl Setup {
             calls[position].refuse(error);
         }
         match (runtime, &**calls) {
-            (Some(_), [call]) if plain && setup.engine.permits.borrow() => runner::run_here(setup, call),
+            (Some(_), [call]) if plain => match setup.engine.permits.borrow() {
+                true => runner::run_here(setup, call),
+                false => setup.enqueue(batch, &calls),
+            },
             (Some(runtime), _) if plain => runner::run(setup, batch, &calls, runtime),
             (Some(_), _) => setup.enqueue(batch, &calls),
             (None, _) => {}
@@ -122,8 +126,9 @@ impl Setup {
     fn runs_alone(&self, call: &ToolCall) -> Option<Called> {
         // A task has a runtime, which is quicker to see.
         let has_runtime = || tokio::task::try_id().is_some() || Handle::try_current().is_ok();
-        let called = self.admit(call, 0, None).ok()?;
-        (self.policy.is_none() && called.is_plain && has_runtime()).then_some(called)
+        let called = self.called(&call.name).filter(|called| called.is_plain)?;
+        let admitted = self.limits.calls > 0 && self.check_size(&call.arguments).is_ok();
+        (admitted && self.policy.is_none() && has_runtime()).then_some(called)
     }
 
     fn check_size(&self, arguments: &str) -> Result<(), ToolError> {
@@ -344,6 +349,7 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
         return setup.refuse_all(calls, || not_started("the call it belongs to is over"));
     }
     setup.engine.adopt(&parent);
+    parent.release(); // it may have been answered while it had no seat
     let waiting = WaitsForCalls::new(&parent, on_thread);
     let running = Arc::clone(&setup).begin(calls, Some(Arc::clone(&parent)), span::of_batch(), false);
     if !parent.add_child(running.batch()) {

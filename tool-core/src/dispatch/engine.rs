@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::{self, Handle};
@@ -26,12 +26,17 @@ thread_local! {
     static TO_DO: RefCell<Option<Actions>> = const { RefCell::new(None) };
 }
 
+/// In [`Engine::alive`].
+const ALIVE: u64 = u32::MAX as u64;
+const ONE_MORE: u64 = (ALIVE + 1) | 1;
+
 pub(crate) struct Engine {
     pub(super) permits: Arc<Permits>,
     scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
-    /// Batches that are not done, and calls that were answered but may still run. A call alone in its message is not counted while it
-    /// runs on a permit it has borrowed.
-    alive: AtomicUsize,
+    /// Batches that are not done, and calls that were answered but may still run: how many there are, and in the upper half how many there
+    /// ever were. A call alone in its message is counted once it was not ready at its first poll; until then its permit shows that it is
+    /// alive.
+    alive: AtomicU64,
     idle: Notify,
     /// Those who wait for that.
     waiting: AtomicUsize,
@@ -47,7 +52,7 @@ impl Engine {
         Self {
             scheduler: Mutex::new(Scheduler::new(Arc::clone(&permits), gates)),
             permits,
-            alive: AtomicUsize::new(0),
+            alive: AtomicU64::new(0),
             idle: Notify::new(),
             waiting: AtomicUsize::new(0),
             sweepers: Mutex::default(),
@@ -92,7 +97,7 @@ impl Engine {
         let abandoned = self.with(|scheduler| {
             let id = call.seat().filter(|_| call.try_leave_behind());
             if let Some(id) = id {
-                self.alive.fetch_add(1, Ordering::SeqCst);
+                self.began();
                 scheduler.abandon(id);
                 if call.is_wanting() {
                     scheduler.resume(id);
@@ -129,7 +134,7 @@ impl Engine {
     // ---- idleness
 
     pub(super) fn began(&self) {
-        self.alive.fetch_add(1, Ordering::SeqCst);
+        self.alive.fetch_add(ONE_MORE, Ordering::SeqCst);
     }
 
     pub(super) fn ended(&self) {
@@ -140,12 +145,15 @@ impl Engine {
     #[inline]
     fn tell_if_idle(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 && self.is_idle() {
-            self.idle.notify_waiters();
+            // What is woken may panic, and is nobody's business here.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.idle.notify_waiters()));
         }
     }
 
     fn is_idle(&self) -> bool {
-        self.alive.load(Ordering::SeqCst) == 0 && self.permits.in_use() == 0
+        let alive = self.alive.load(Ordering::SeqCst);
+        // If none began meanwhile, none was alive when the permits were looked at.
+        alive & ALIVE == 0 && self.permits.in_use() == 0 && self.alive.load(Ordering::SeqCst) == alive
     }
 
     pub(super) async fn idle(&self) {

@@ -58,6 +58,13 @@ impl Permits {
         self.word.fetch_and(!WAITED_FOR, Ordering::AcqRel);
     }
 
+    /// Permits that nobody uses or waits for.
+    #[inline]
+    pub(crate) fn free(&self) -> usize {
+        let word = self.word.load(Ordering::Acquire);
+        if word & WAITED_FOR == 0 { self.limit.saturating_sub(word / ONE) } else { 0 }
+    }
+
     /// Permits in use.
     pub(super) fn in_use(&self) -> usize {
         self.word.load(Ordering::SeqCst) / ONE

@@ -12,14 +12,16 @@ use tracing::Span;
 
 use super::Setup;
 use super::batch::{Batch, Calls, Origin, Running};
-use super::call::{Call, CallTask, Called, First, QUEUED};
+use super::call::{Call, CallTask, Called, First, QUEUED, drop_quietly};
 use super::engine::Engine;
 use crate::call::{ToolCall, ToolResult};
 use hands::{Hands, Left, Next};
 
-/// How many calls a helper takes at once while none it polls has to wait. Before that, it takes one: where permits run short, those that
-/// have started are to be the first.
+/// How many calls a helper takes at once, at most.
 const MOST_AT_ONCE: usize = 16;
+
+/// From how many calls on it pays for a helper to have a set-up of its own.
+const MANY: usize = 16;
 
 /// Begins the only call of a message, on the spot and on a permit that is borrowed for it. The result is there at once, unless the call
 /// goes on: then when that is done.
@@ -42,11 +44,13 @@ pub(super) fn run_here(setup: &Arc<Setup>, call: &Arc<Call>) {
     }
 }
 
-/// Begins the only call of a message. Whether it is answered.
+/// Begins the only call of a message, on a permit that is borrowed. Whether it is answered.
 fn begin_on_borrowed(call: &Arc<Call>, setup: Arc<Setup>) -> bool {
+    let permit = Borrowed(&call.batch.engine);
     let begun = begin(call, Some(First { setup, at: QUEUED, untold: false }));
-    if let Begun::Answered { permit: Permit::Left, .. } = begun {
-        call.batch.engine.give_back();
+    match begun {
+        Begun::Answered { permit: Permit::Left, .. } => drop(permit),
+        Begun::Answered { permit: Permit::Taken, .. } | Begun::Pending => permit.pass_on(),
     }
     matches!(begun, Begun::Answered { .. })
 }
@@ -130,7 +134,7 @@ impl Helper {
         let answered = self.poll_calls(&calls).await;
         let (others, untold) = self.leave(&calls, answered);
         if others.is_empty() {
-            drop(calls); // whoever is woken now takes them
+            drop_quietly(calls); // whoever is woken now takes them
             return self.batch.fewer(untold);
         }
         self.batch.fewer(untold);
@@ -143,11 +147,13 @@ impl Helper {
     async fn poll_calls(&self, calls: &[Arc<Call>]) -> usize {
         let (batch, engine) = (&self.batch, &self.batch.engine);
         // One of its own for contexts to hold: how many do is no business of other cores.
-        let setup = if calls.len() > MOST_AT_ONCE { Arc::new(Setup::clone(&self.setup)) } else { Arc::clone(&self.setup) };
+        let setup = if calls.len() > MANY { Arc::new(Setup::clone(&self.setup)) } else { Arc::clone(&self.setup) };
         let mut permit = Borrowed::new(engine);
         let mut now = batch.now();
-        let (mut answered, mut at_once) = (0, 1);
+        let mut answered = 0;
         while permit.is_some() {
+            // Only as many as get a permit even if all have to wait: where permits run short, calls start in their order.
+            let at_once = (engine.permits.free() / self.hands.len()).clamp(1, MOST_AT_ONCE);
             let Next { position, on_its_own, tell } = self.hands.next(self.own, std::mem::take(&mut answered), at_once);
             batch.fewer(tell);
             let Some(call) = position.map(|position| &calls[position]) else { break };
@@ -155,8 +161,8 @@ impl Helper {
             let begun = begin(call, first);
             answered = usize::from(matches!(begun, Begun::Answered { untold: true, .. }));
             if let Begun::Answered { permit: Permit::Left, .. } = begun {
-                now = call.finished_offset().unwrap_or_else(|| batch.now());
-                at_once = MOST_AT_ONCE.min(at_once + 1);
+                // One that was answered before has finished before.
+                now = now.max(call.finished_offset().unwrap_or_else(|| batch.now()));
                 if engine.permits.is_waited_for() {
                     break;
                 }
@@ -167,7 +173,6 @@ impl Helper {
                 permit.take().into_iter().for_each(Borrowed::pass_on);
                 permit = Borrowed::new(engine);
                 now = batch.now();
-                at_once = 1;
             }
             // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields.
             if !has_budget_remaining() {
@@ -185,7 +190,8 @@ impl Helper {
         self.has_left = true;
         let Left { rest, others, tell } = self.hands.leave(self.own);
         for rest in rest {
-            self.setup.enqueue(&self.batch, &calls[rest]);
+            // A batch that was forgotten has none left: they are answered.
+            self.setup.enqueue(&self.batch, calls.get(rest).unwrap_or_default());
         }
         (others, tell + answered)
     }

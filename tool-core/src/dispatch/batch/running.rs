@@ -35,14 +35,9 @@ impl Running {
         &self.batch
     }
 
-    /// Ready when all calls are answered.
-    pub(in crate::dispatch) async fn done(&self) {
-        std::future::poll_fn(|cx| self.batch.poll_done(cx)).await;
-    }
-
     /// The results, when all calls are answered.
     pub(in crate::dispatch) async fn results(self) -> Vec<ToolResult> {
-        self.done().await;
+        std::future::poll_fn(|cx| self.batch.poll_done(cx)).await;
         self.batch.take_results()
     }
 }

@@ -68,7 +68,7 @@ pub(crate) struct Call {
 }
 
 const NOTHING: u64 = 0;
-/// A permit of the helper that polls it for the first time.
+/// A permit of whoever polls it for the first time.
 const HELPED: u64 = 1;
 /// A permit of its own.
 const BORROWED: u64 = 2;
@@ -228,6 +228,7 @@ impl Call {
             *stored = Some(waker.clone());
         }
     }
+
     // ---- polling
 
     /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to poll: with whether the batch is still to

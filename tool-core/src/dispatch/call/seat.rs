@@ -19,7 +19,7 @@ impl Call {
         let _ = self.seat.compare_exchange(HELPED, BORROWED, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// It is answered. Whether its helper still has the permit: the scheduler may have taken it into its books.
+    /// It is answered. Whether its poller still has the permit: the scheduler may have taken it into its books.
     #[inline]
     pub(crate) fn leaves_permit(&self) -> bool {
         self.seat.compare_exchange(HELPED, NOTHING, Ordering::SeqCst, Ordering::SeqCst).is_ok()

@@ -62,6 +62,11 @@ impl Hands {
         Self { calls, next: Apart::new(AtomicUsize::new(0)), hands }
     }
 
+    /// How many helpers there are.
+    pub(super) fn len(&self) -> usize {
+        self.hands.len()
+    }
+
     /// The next call for a helper, which takes so many at once if nobody has them yet. Notes that it has answered some.
     pub(super) fn next(&self, own: usize, answered: usize, at_once: usize) -> Next {
         let mut hand = self.hand(own);
@@ -82,9 +87,9 @@ impl Hands {
         Next { position: hand.at, on_its_own: hand.on_its_own, tell }
     }
 
-    /// The last call that another helper is not at yet. Only one: until it is in this hand, nobody can see where it is.
+    /// A call that another helper has and is not at yet. Only one: until it is in this hand, nobody can see where it is.
     fn take_from_others(&self, own: usize) -> Option<usize> {
-        (0..self.hands.len()).filter(|other| *other != own).find_map(|other| self.hand(other).rest.next_back())
+        (0..self.hands.len()).filter(|other| *other != own).find_map(|other| self.hand(other).rest.next())
     }
 
     /// How many answers of a helper the batch is to be told of.
@@ -99,8 +104,10 @@ impl Hands {
 
     /// A helper leaves, and takes what nobody has begun out of all hands.
     pub(super) fn leave(&self, own: usize) -> Left {
-        let (mut rest, mut others, mut tell) = (Vec::new(), Vec::new(), 0);
+        let (mut others, mut tell) = (Vec::new(), 0);
         let left = |calls: Range<usize>| Some(calls).filter(|calls| !calls.is_empty());
+        // First of all: what others have taken before is in their hands now, and they take no more.
+        let mut rest: Vec<_> = left(self.next.swap(self.calls, Ordering::Relaxed)..self.calls).into_iter().collect();
         for helper in 0..self.hands.len() {
             let mut hand = self.hand(helper);
             hand.on_its_own = true;
@@ -112,7 +119,6 @@ impl Hands {
                 others.push(helper);
             }
         }
-        rest.extend(left(self.next.swap(self.calls, Ordering::Relaxed)..self.calls));
         rest.sort_by_key(|calls| calls.start);
         Left { rest, others, tell }
     }

@@ -84,3 +84,18 @@ fn loom_nothing_stays_in_the_hand_of_a_helper_that_is_stuck() {
         assert_eq!(all, [0, 1, 2], "all but the call it is at are taken from it");
     });
 }
+
+#[test]
+fn loom_nothing_stays_in_the_hand_of_a_helper_that_is_stuck_when_the_other_has_no_permit() {
+    loom::model(|| {
+        let hands = Arc::new(Hands::new(2, 4));
+        let stuck = {
+            let hands = Arc::clone(&hands);
+            thread::spawn(move || hands.next(0, 0, 3).position)
+        };
+        let mut all = all([&help(&hands, 1, 1, 0)]);
+        all.extend(stuck.join().unwrap());
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3], "all but the call it is at are taken from it");
+    });
+}
