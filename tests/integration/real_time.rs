@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tool_core::{CallContext, Dispatcher, Provide, ToolCall, tool, tools};
 
-use crate::support::codes;
+use crate::support::{code, codes};
 
 /// Long beside everything that is to happen at once, on a busy machine too.
 const LONG: Duration = Duration::from_millis(600);
@@ -375,4 +375,52 @@ fn a_context_that_is_used_as_its_call_ends_takes_no_permit_along() {
         assert!(answered, "no permit is left");
     });
     runtime.block_on(async { timeout(LONG * 10, dispatcher.idle()).await }).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_thread_that_gives_up_on_a_call_and_waits_for_another_lends_its_permit_again() {
+    /// Answer at once.
+    #[tool]
+    async fn answer() {}
+
+    /// Take long, and nobody else with that key.
+    #[tool(serialize_by(bed))]
+    async fn make(bed: u32) {
+        let _ = bed;
+        tokio::time::sleep(LONG * 10).await;
+    }
+
+    /// Take a while.
+    #[tool]
+    async fn pause() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    /// Wait a moment for one call, and then for another.
+    #[tool(timeout = "3s")]
+    fn give_up(#[context] cx: &CallContext) -> String {
+        runtime().block_on(async {
+            let given_up = timeout(Duration::from_millis(10), cx.dispatch(vec![made()])).await;
+            assert!(given_up.is_err());
+            cx.dispatch(vec![call("answer")]).await[0].content().into_owned()
+        })
+    }
+
+    fn made() -> ToolCall {
+        ToolCall::new("", "make", r#"{"bed": 1}"#)
+    }
+
+    // The call's first poll is held up: its thread is far ahead of it.
+    let threads = |work| {
+        thread::spawn(work);
+        thread::sleep(Duration::from_millis(60));
+    };
+    let dispatcher = Dispatcher::new(tools![answer, make, pause, give_up]).with_limit(2.try_into().unwrap()).with_threads(threads);
+    let mut results = dispatcher.stream(vec![made(), call("give_up"), call("pause")]);
+    let mut codes = Vec::new();
+    while codes.len() < 2 {
+        codes.extend(results.next().await.map(|result| (result.position(), code(&result))));
+    }
+    codes.sort_unstable();
+    assert_eq!(codes, [(1, "ok"), (2, "ok")]);
 }

@@ -117,6 +117,9 @@ impl CallContext {
     /// the dispatcher's limit. They inherit the call's deadline and the keys it is serialised by, and they are stopped with it.
     /// Calls are at most 8 deep within each other, unless [`Limits::nesting`](crate::Limits::nesting) says otherwise.
     ///
+    /// A function on a thread that gives up on the calls (a `timeout` around them, for example) goes on at once, and without permits until
+    /// some are free: one more may run than the limit says.
+    ///
     /// ```
     /// use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
     ///

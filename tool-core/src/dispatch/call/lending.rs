@@ -119,8 +119,14 @@ impl Call {
     /// Its permits are back.
     pub(crate) fn resumed(&self) {
         if let Some(extra) = self.extra.get() {
-            lock(&extra.hold).lending.permits = State::Held;
+            let waiting = {
+                let lending = &mut lock(&extra.hold).lending;
+                lending.permits = State::Held;
+                lending.polls_on_thread.clone()
+            };
             self.try_again();
+            // A thread that has given up on what the permits were lent for, and waits anew, lends them again.
+            waiting.into_iter().for_each(Waker::wake);
         }
     }
 

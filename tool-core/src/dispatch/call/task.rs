@@ -11,8 +11,9 @@ pub(crate) struct CallTask(Option<Arc<Call>>);
 
 impl CallTask {
     pub(crate) fn spawn(call: Arc<Call>) {
-        let batch = Arc::clone(&call.batch);
-        batch.spawn(Self(Some(call)));
+        // Not a count of the batch's, which calls that begin at once would all change.
+        let task = Self(Some(Arc::clone(&call)));
+        call.batch.spawn(task);
     }
 }
 
