@@ -1,0 +1,151 @@
+//! What happens just as something else does.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+use tool_core::{CallContext, Dispatcher, Provide, tool, tools};
+
+use super::{LONG, call, runtime};
+use crate::support::codes;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_cancelled_as_it_begins_leaves_nothing_behind() {
+    /// Answer at once.
+    #[tool]
+    async fn answer(#[state] begun: &AtomicUsize) {
+        begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    let begun = Arc::new(AtomicUsize::new(0));
+    let dispatcher = Dispatcher::new(tools![answer].with_shared_state(Arc::clone(&begun)));
+    for round in 0..20_000_u32 {
+        let before = begun.load(Ordering::SeqCst);
+        let mut turn = dispatcher.turn();
+        turn.push(call("answer"));
+        (0..round % 300).for_each(|_| std::hint::spin_loop());
+        let code = codes(&turn.cancel())[0];
+        timeout(LONG * 10, dispatcher.idle()).await.unwrap_or_else(|_| panic!("round {round} leaves something behind"));
+        assert!(code != "not_started" || begun.load(Ordering::SeqCst) == before, "round {round} began after all");
+    }
+}
+
+#[test]
+fn what_is_answered_counts_when_the_runtime_of_a_dropped_batch_goes() {
+    /// Answer at once.
+    #[tool]
+    async fn answer() {}
+
+    /// Compute until told to end.
+    #[tool]
+    async fn hold(#[state] held: &Mutex<()>, #[state] begun: &AtomicUsize) {
+        begun.fetch_add(1, Ordering::SeqCst);
+        drop(held.lock());
+    }
+
+    #[derive(Default, Provide)]
+    struct State {
+        held: Mutex<()>,
+        begun: AtomicUsize,
+    }
+
+    let state = Arc::new(State::default());
+    let dispatcher = Dispatcher::new(tools![answer, hold].with_shared_state(Arc::clone(&state)));
+    let going = Builder::new_multi_thread().worker_threads(2).event_interval(1).enable_time().build().unwrap();
+    // One of the two threads is busy: a helper of the batch is never polled, and what the other has answered is told by nobody.
+    let busy = Arc::new(Mutex::new(()));
+    let (is_busy, is_held) = (busy.lock().unwrap(), state.held.lock().unwrap());
+    let started = Arc::new(AtomicUsize::new(0));
+    going.spawn({
+        let (busy, started) = (Arc::clone(&busy), Arc::clone(&started));
+        async move {
+            started.fetch_add(1, Ordering::SeqCst);
+            drop(busy.lock());
+        }
+    });
+    wait_for(&started);
+    let mut batch = vec![call("answer"), call("answer"), call("hold")];
+    batch.resize(40, call("answer"));
+    going.block_on(async {
+        let mut batch = Box::pin(dispatcher.dispatch(batch));
+        assert!(batch.as_mut().now_or_never().is_none());
+        wait_for(&state.begun);
+    });
+    going.shutdown_background();
+    drop(is_busy);
+    thread::sleep(Duration::from_millis(20));
+    drop(is_held);
+    runtime().block_on(async { timeout(LONG * 10, dispatcher.idle()).await }).unwrap();
+}
+
+#[test]
+fn a_call_that_is_answered_before_anybody_waits_for_it_is_let_go_of() {
+    /// Fail at the second poll, with something that is counted as long as it is there.
+    #[tool]
+    async fn fail(#[state] there: &Arc<()>) -> Result<(), Counted> {
+        tokio::task::yield_now().await;
+        Err(Counted(Arc::clone(there)))
+    }
+
+    #[derive(Debug)]
+    struct Counted(#[expect(dead_code, reason = "it counts")] Arc<()>);
+
+    impl fmt::Display for Counted {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("failed")
+        }
+    }
+
+    impl std::error::Error for Counted {}
+
+    let there = Arc::new(());
+    let dispatcher = Dispatcher::new(tools![fail].with_state(Arc::clone(&there))).with_timeout(None);
+    let runtime = runtime();
+    // More threads than cores: they are held up anywhere.
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| (0..5_000).for_each(|_| drop(runtime.block_on(dispatcher.dispatch(vec![call("fail")])))));
+        }
+    });
+    drop((dispatcher, runtime));
+    assert_eq!(Arc::strong_count(&there), 1);
+}
+
+#[test]
+fn a_context_that_is_used_as_its_call_ends_takes_no_permit_along() {
+    /// Lend the context to somebody else, and end.
+    #[tool]
+    async fn lend(#[context] cx: &CallContext, #[state] lent: &Mutex<Option<CallContext>>) {
+        *lent.lock().unwrap() = Some(cx.clone());
+        (0..cx.idempotency_key().len() * 7 % 400).for_each(|_| std::hint::spin_loop());
+    }
+
+    let lent = Arc::new(Mutex::new(None::<CallContext>));
+    let dispatcher = Dispatcher::new(tools![lend].with_shared_state(Arc::clone(&lent)));
+    let (runtime, over) = (runtime(), AtomicUsize::new(0));
+    let _entered = runtime.enter();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _entered = runtime.enter();
+            while over.load(Ordering::SeqCst) == 0 {
+                let context = lent.lock().unwrap().take();
+                context.map(|context| context.dispatch(Vec::new()).now_or_never());
+            }
+        });
+        let answered = (0..100_000).all(|_| dispatcher.dispatch(vec![call("lend")]).now_or_never().is_some());
+        over.store(1, Ordering::SeqCst);
+        assert!(answered, "no permit is left");
+    });
+    runtime.block_on(async { timeout(LONG * 10, dispatcher.idle()).await }).unwrap();
+}
+
+fn wait_for(count: &AtomicUsize) {
+    while count.load(Ordering::SeqCst) == 0 {
+        thread::yield_now();
+    }
+}
