@@ -75,7 +75,6 @@ enum Begun {
 }
 
 /// What became of the permit that a call was begun on.
-#[derive(PartialEq)]
 enum Permit {
     Left,
     Taken,
@@ -92,15 +91,15 @@ fn begin(call: &Arc<Call>, first: Option<First>) -> Begun {
     Begun::Pending
 }
 
-/// Has a task of its own go on with a call that has begun.
-fn go_on(call: Arc<Call>, is_watched: bool) {
-    if is_watched {
+/// Has a task of its own go on with a call that has begun, and its deadline watched if nobody does so yet.
+fn go_on(call: Arc<Call>, unwatched: bool) {
+    if unwatched {
         call.batch.watch(&call);
     }
     CallTask::spawn(call);
 }
 
-/// A permit that a helper has borrowed. Dropped, it is given back.
+/// A permit that was borrowed. Dropped, it is given back.
 struct Borrowed<'a>(&'a Engine);
 
 impl<'a> Borrowed<'a> {
@@ -170,8 +169,9 @@ impl Helper {
                 if let Begun::Pending = begun {
                     go_on(Arc::clone(call), !on_its_own);
                 }
-                permit.take().into_iter().for_each(Borrowed::pass_on);
-                permit = Borrowed::new(engine);
+                if let Some(permit) = std::mem::replace(&mut permit, Borrowed::new(engine)) {
+                    permit.pass_on();
+                }
                 now = batch.now();
             }
             // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields.

@@ -387,7 +387,7 @@ impl Call {
     fn answer(self: &Arc<Self>, outcome: Outcome, alive: bool) -> bool {
         let outcome = self.batch.within_limits(outcome).map_err(|error| error.of_tool(&crate::error::clip(&self.call.name)));
         let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
-        if outcome.as_ref().is_err_and(ToolError::is_undecoded) {
+        if self.outcome().is_none() && outcome.as_ref().is_err_and(ToolError::is_undecoded) {
             self.times.never_started();
         }
         let answer = Answer { outcome, finished: self.batch.now() };
