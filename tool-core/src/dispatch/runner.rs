@@ -59,9 +59,10 @@ fn begin_on_borrowed(call: &Arc<Call>, setup: Arc<Setup>) -> bool {
 pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &Calls, runtime: &Handle) {
     // One for each worker, and never one alone: behind a helper that computes there is another to go on, or to watch.
     let helpers = (calls.len() + 1).min(runtime.metrics().num_workers().max(2));
-    let hands = Arc::new(Hands::new(helpers, calls.len()));
+    let hands = Hands::new(helpers, calls.len());
+    let shared = Arc::new(Shared { setup: Arc::clone(setup), batch: Arc::clone(batch), hands });
     for own in 0..helpers {
-        let helper = Helper { setup: Arc::clone(setup), batch: Arc::clone(batch), hands: Arc::clone(&hands), own, has_left: false };
+        let helper = Helper { shared: Arc::clone(&shared), own, has_left: false };
         runtime.spawn(helper.run(Arc::clone(calls)));
     }
 }
@@ -119,10 +120,15 @@ impl Drop for Borrowed<'_> {
     }
 }
 
-struct Helper {
+/// What the helpers of one batch share.
+struct Shared {
     setup: Arc<Setup>,
     batch: Arc<Batch>,
-    hands: Arc<Hands>,
+    hands: Hands,
+}
+
+struct Helper {
+    shared: Arc<Shared>,
     /// Which of the hands are its own.
     own: usize,
     has_left: bool,
@@ -134,9 +140,9 @@ impl Helper {
         let (others, untold) = self.leave(&calls, answered);
         if others.is_empty() {
             drop_quietly(calls); // whoever is woken now takes them
-            return self.batch.fewer(untold);
+            return self.shared.batch.fewer(untold);
         }
-        self.batch.fewer(untold);
+        self.shared.batch.fewer(untold);
         for other in others {
             self.watch(other, &calls).await;
         }
@@ -144,16 +150,17 @@ impl Helper {
 
     /// Polls calls as long as there are any, and permits for them. How many answers are untold.
     async fn poll_calls(&self, calls: &[Arc<Call>]) -> usize {
-        let (batch, engine) = (&self.batch, &self.batch.engine);
+        let Shared { setup, batch, hands } = &*self.shared;
+        let engine = &batch.engine;
         // One of its own for contexts to hold: how many do is no business of other cores.
-        let setup = if calls.len() > MANY { Arc::new(Setup::clone(&self.setup)) } else { Arc::clone(&self.setup) };
+        let setup = if calls.len() > MANY { Arc::new(Setup::clone(setup)) } else { Arc::clone(setup) };
         let mut permit = Borrowed::new(engine);
         let mut now = batch.now();
         let mut answered = 0;
         while permit.is_some() {
             // Only as many as get a permit even if all have to wait: where permits run short, calls start in their order.
-            let at_once = (engine.permits.free() / self.hands.len()).clamp(1, MOST_AT_ONCE);
-            let Next { position, on_its_own, tell } = self.hands.next(self.own, std::mem::take(&mut answered), at_once);
+            let at_once = (engine.permits.free() / hands.len()).clamp(1, MOST_AT_ONCE);
+            let Next { position, on_its_own, tell } = hands.next(self.own, std::mem::take(&mut answered), at_once);
             batch.fewer(tell);
             let Some(call) = position.map(|position| &calls[position]) else { break };
             let first = (!on_its_own).then(|| First { setup: Arc::clone(&setup), at: now, untold: !batch.told });
@@ -176,7 +183,7 @@ impl Helper {
             }
             // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields.
             if !has_budget_remaining() {
-                batch.fewer(std::mem::take(&mut answered) + self.hands.take_untold(self.own));
+                batch.fewer(std::mem::take(&mut answered) + hands.take_untold(self.own));
                 tokio::task::yield_now().await;
                 now = batch.now();
             }
@@ -188,19 +195,20 @@ impl Helper {
     /// Leaves what has not begun to the scheduler. The helpers that are polling something, and how many answers are untold.
     fn leave(&mut self, calls: &[Arc<Call>], answered: usize) -> (Vec<usize>, usize) {
         self.has_left = true;
-        let Left { rest, others, tell } = self.hands.leave(self.own);
+        let Shared { setup, batch, hands } = &*self.shared;
+        let Left { rest, others, tell } = hands.leave(self.own);
         for rest in rest {
             // A batch that was forgotten has none left: they are answered.
-            self.setup.enqueue(&self.batch, calls.get(rest).unwrap_or_default());
+            setup.enqueue(batch, calls.get(rest).unwrap_or_default());
         }
         (others, tell + answered)
     }
 
     /// What another helper is at may compute for long: its deadline is watched from here.
     async fn watch(&self, other: usize, calls: &[Arc<Call>]) {
-        while let Some(call) = self.hands.at(other).map(|position| &calls[position]).filter(|call| call.outcome().is_none()) {
+        while let Some(call) = self.shared.hands.at(other).map(|position| &calls[position]).filter(|call| call.outcome().is_none()) {
             if call.started().is_some() {
-                self.batch.watch(call);
+                self.shared.batch.watch(call);
                 break;
             }
             tokio::task::yield_now().await; // it is about to begin
@@ -211,8 +219,8 @@ impl Helper {
 impl Drop for Helper {
     fn drop(&mut self) {
         if !self.has_left {
-            let (_, untold) = self.leave(&self.batch.calls(), 0); // the runtime drops its tasks
-            self.batch.fewer(untold);
+            let (_, untold) = self.leave(&self.shared.batch.calls(), 0); // the runtime drops its tasks
+            self.shared.batch.fewer(untold);
         }
     }
 }
