@@ -43,15 +43,15 @@ impl Setup {
     }
 
     /// Starts the calls of a message, as far as they can and may run.
-    pub(super) fn begin(self: Arc<Self>, calls: Vec<ToolCall>, parent: Option<Arc<Call>>, span: Span, told: bool) -> Running {
+    pub(super) fn begin(self: &Arc<Self>, calls: Vec<ToolCall>, parent: Option<Arc<Call>>, span: Span, told: bool) -> Running {
         let mut plain = parent.is_none() && self.policy.is_none();
-        let origin = Origin { setup: Arc::downgrade(&self), parent, span, calls: Some(calls.len()), told };
-        let running = Running::new(Arc::clone(&self), origin);
-        let (setup, batch) = (&self, running.batch());
+        let origin = Origin { setup: Arc::downgrade(self), parent, span, calls: Some(calls.len()), told };
+        let running = Running::new(Arc::clone(self), origin);
+        let batch = running.batch();
         let runtime = batch.runtime();
         let (mut refused, mut last) = (Vec::new(), None);
         let calls = calls.into_iter().enumerate().map(|(position, call)| {
-            let admitted = setup.admit(&call, position, last).and_then(|called| match runtime {
+            let admitted = self.admit(&call, position, last).and_then(|called| match runtime {
                 Some(_) => Ok(called),
                 None => Err(not_started("the program has no tokio runtime to run it on")),
             });
@@ -67,12 +67,12 @@ impl Setup {
             calls[position].refuse(error);
         }
         match (runtime, &**calls) {
-            (Some(_), [call]) if plain => match setup.engine.permits.borrow() {
-                true => runner::run_here(setup, call),
-                false => setup.enqueue(batch, &calls),
+            (Some(_), [call]) if plain => match self.engine.permits.borrow() {
+                true => runner::run_here(self, call),
+                false => self.enqueue(batch, &calls),
             },
-            (Some(runtime), _) if plain => runner::run(setup, batch, &calls, runtime),
-            (Some(_), _) => setup.enqueue(batch, &calls),
+            (Some(runtime), _) if plain => runner::run(self, batch, &calls, runtime),
+            (Some(_), _) => self.enqueue(batch, &calls),
             (None, _) => {}
         }
         running
@@ -99,7 +99,7 @@ impl Setup {
     }
 
     /// The tool that a call is of, or why it cannot run. Often it is the tool of the last one.
-    fn admit(&self, call: &ToolCall, position: usize, last: Option<Called>) -> Result<Called, ToolError> {
+    pub(super) fn admit(&self, call: &ToolCall, position: usize, last: Option<Called>) -> Result<Called, ToolError> {
         if position >= self.limits.calls {
             return Err(too_many(self.limits.calls));
         }
@@ -150,7 +150,7 @@ impl Setup {
     }
 
     /// What the call's start depends on.
-    fn spec(&self, tool: usize, arguments: &str) -> Spec<Key> {
+    pub(super) fn spec(&self, tool: usize, arguments: &str) -> Spec<Key> {
         let definition = self.tools.definition_at(tool);
         let names = &definition.behavior().serialize_by;
         let params = || self.runners[tool].params();
@@ -214,12 +214,12 @@ impl Setup {
     }
 
     /// The policy is not asked about a call that cannot run; such a call is answered without being asked about.
-    fn check_before_asking(&self, call: &Call, tool: usize) -> Result<(), ToolError> {
+    pub(super) fn check_before_asking(&self, call: &Call, tool: usize) -> Result<(), ToolError> {
         if self.policy.is_some() { self.check_arguments(tool, call.arguments()) } else { Ok(()) }
     }
 
     /// Asks the policy, and lets the call run if it may.
-    fn decide(self: &Arc<Self>, call: &Arc<Call>, tool: usize, seat: CallId) {
+    pub(super) fn decide(self: &Arc<Self>, call: &Arc<Call>, tool: usize, seat: CallId) {
         let Some(policy) = self.policy.clone() else { return };
         let (setup, call) = (Arc::clone(self), Arc::clone(call));
         let batch = Arc::clone(&call.batch);
@@ -251,73 +251,10 @@ impl Setup {
     }
 
     /// Sees to it that calls which wait for work that was given up on do not do so for ever.
-    fn look_after(&self, batch: &Arc<Batch>) {
+    pub(super) fn look_after(&self, batch: &Arc<Batch>) {
         if self.engine.with(|scheduler| scheduler.has_abandoned()) {
             self.engine.sweep(batch);
         }
-    }
-
-    // ---- turns
-
-    /// Takes a place for a call of which only the name is known. None if too many wait.
-    pub(super) fn reserve(&self, batch: &Arc<Batch>, id: &str, name: &str, position: usize) -> Option<CallId> {
-        let exclusive = self.tools.position(name).is_some_and(|tool| self.tools.definition_at(tool).behavior().exclusive);
-        let call = Arc::new(Call::new(ToolCall::new(id, name, ""), position, Arc::clone(batch), None));
-        self.engine.with(|scheduler| {
-            let batch = batch.open(scheduler, None);
-            let free = scheduler.waiting() < self.limits.queue;
-            free.then(|| scheduler.reserve(batch, position, call, Spec { gate: None, key: None, exclusive }))
-        })
-    }
-
-    /// Lets a call that is complete run from the place that was taken for it.
-    pub(super) fn seat(self: &Arc<Self>, batch: &Arc<Batch>, position: usize, call: ToolCall, seat: Option<CallId>) {
-        let admitted = match (self.admit(&call, position, None), seat, batch.runtime().is_some()) {
-            (Ok(_), None, _) => Err(overload(self.limits.queue)),
-            (Ok(_), _, false) => Err(not_started("the program has no tokio runtime to run it on")),
-            (Ok(tool), Some(seat), true) => Ok((tool, seat)),
-            (Err(error), ..) => Err(error),
-        };
-        let called = admitted.as_ref().ok().map(|(called, _)| *called);
-        let call = Arc::new(Call::new(call, position, Arc::clone(batch), called));
-        batch.add(Arc::clone(&call));
-        if let Some(seat) = seat {
-            call.take_seat(seat);
-        }
-        let (Called { tool, .. }, seat) = match admitted {
-            Ok(admitted) => admitted,
-            Err(error) => return call.refuse(error),
-        };
-        self.engine.with(|scheduler| scheduler.replace(seat, Arc::clone(&call)));
-        if let Some(why) = batch.halted() {
-            return call.stop_unstarted(why);
-        }
-        if let Err(error) = self.check_before_asking(&call, tool) {
-            return call.refuse(error);
-        }
-        let spec = self.spec(tool, call.arguments());
-        if self.policy.is_some() {
-            self.engine.with(|scheduler| scheduler.propose(seat, spec));
-            return self.decide(&call, tool, seat);
-        }
-        self.engine.with(|scheduler| scheduler.admit(seat, spec));
-        self.look_after(batch);
-    }
-
-    /// Gives a place back that no call has come for.
-    pub(super) fn give_up(&self, seat: CallId) {
-        self.engine.with(|scheduler| scheduler.settle(seat));
-    }
-
-    /// No more calls come.
-    pub(super) fn finish(&self, batch: &Arc<Batch>) {
-        if let Some(id) = batch.id() {
-            self.engine.with(|scheduler| {
-                scheduler.finish(id);
-                scheduler.close(id);
-            });
-        }
-        batch.seal();
     }
 }
 
@@ -351,7 +288,7 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
     setup.engine.adopt(&parent);
     parent.release(); // it may have been answered while it had no seat
     let waiting = WaitsForCalls::new(&parent, on_thread);
-    let running = Arc::clone(&setup).begin(calls, Some(Arc::clone(&parent)), span::of_batch(), false);
+    let running = setup.begin(calls, Some(Arc::clone(&parent)), span::of_batch(), false);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(Stop::Cancel);
     }
@@ -364,7 +301,7 @@ pub(super) fn too_many(most: usize) -> ToolError {
     ToolError::with_text(ErrorCode::Overloaded, text)
 }
 
-fn overload(most: usize) -> ToolError {
+pub(super) fn overload(most: usize) -> ToolError {
     let text = format!("not started: {most} calls wait already; try again later");
     ToolError::with_text(ErrorCode::Overloaded, text)
 }

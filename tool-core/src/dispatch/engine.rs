@@ -26,8 +26,9 @@ thread_local! {
     static TO_DO: RefCell<Option<Actions>> = const { RefCell::new(None) };
 }
 
-/// In [`Engine::alive`].
+/// How many are alive, in [`Engine::alive`].
 const ALIVE: u64 = u32::MAX as u64;
+/// One more is, and one more ever was.
 const ONE_MORE: u64 = (ALIVE + 1) | 1;
 
 pub(crate) struct Engine {

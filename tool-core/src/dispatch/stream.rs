@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -94,7 +93,7 @@ impl Stream for EventStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if let State::Planned(dispatcher, calls) = &mut self.0 {
-            let running = Arc::clone(&dispatcher.setup).begin(std::mem::take(calls), None, span::of_batch(), true);
+            let running = dispatcher.setup.begin(std::mem::take(calls), None, span::of_batch(), true);
             self.0 = State::Running(running);
         }
         let State::Running(running) = &self.0 else { return Poll::Ready(None) };

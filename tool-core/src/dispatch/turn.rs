@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::Setup;
-use super::admission::too_many;
+use super::admission::{overload, too_many};
 use super::batch::{Batch, Running};
-use super::call::{Call, Stop};
-use super::scheduler::CallId;
+use super::call::{Call, Called, Stop};
+use super::scheduler::{CallId, Spec};
 use super::stream::Event;
+use super::{Setup, not_started};
 use crate::call::{ToolCall, ToolResult};
 use crate::error::{ErrorCode, ToolError};
 
@@ -176,5 +176,69 @@ impl Drop for Places {
 impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turn").field("opened", &self.opened).field("open", &self.places.open.len()).finish_non_exhaustive()
+    }
+}
+
+/// What the scheduler and the batch are told of a turn.
+impl Setup {
+    /// Takes a place for a call of which only the name is known. None if too many wait.
+    fn reserve(&self, batch: &Arc<Batch>, id: &str, name: &str, position: usize) -> Option<CallId> {
+        let exclusive = self.tools.position(name).is_some_and(|tool| self.tools.definition_at(tool).behavior().exclusive);
+        let call = Arc::new(Call::new(ToolCall::new(id, name, ""), position, Arc::clone(batch), None));
+        self.engine.with(|scheduler| {
+            let batch = batch.open(scheduler, None);
+            let free = scheduler.waiting() < self.limits.queue;
+            free.then(|| scheduler.reserve(batch, position, call, Spec { gate: None, key: None, exclusive }))
+        })
+    }
+
+    /// Lets a call that is complete run from the place that was taken for it.
+    fn seat(self: &Arc<Self>, batch: &Arc<Batch>, position: usize, call: ToolCall, seat: Option<CallId>) {
+        let admitted = match (self.admit(&call, position, None), seat, batch.runtime().is_some()) {
+            (Ok(_), None, _) => Err(overload(self.limits.queue)),
+            (Ok(_), _, false) => Err(not_started("the program has no tokio runtime to run it on")),
+            (Ok(tool), Some(seat), true) => Ok((tool, seat)),
+            (Err(error), ..) => Err(error),
+        };
+        let called = admitted.as_ref().ok().map(|(called, _)| *called);
+        let call = Arc::new(Call::new(call, position, Arc::clone(batch), called));
+        batch.add(Arc::clone(&call));
+        if let Some(seat) = seat {
+            call.take_seat(seat);
+        }
+        let (Called { tool, .. }, seat) = match admitted {
+            Ok(admitted) => admitted,
+            Err(error) => return call.refuse(error),
+        };
+        self.engine.with(|scheduler| scheduler.replace(seat, Arc::clone(&call)));
+        if let Some(why) = batch.halted() {
+            return call.stop_unstarted(why);
+        }
+        if let Err(error) = self.check_before_asking(&call, tool) {
+            return call.refuse(error);
+        }
+        let spec = self.spec(tool, call.arguments());
+        if self.policy.is_some() {
+            self.engine.with(|scheduler| scheduler.propose(seat, spec));
+            return self.decide(&call, tool, seat);
+        }
+        self.engine.with(|scheduler| scheduler.admit(seat, spec));
+        self.look_after(batch);
+    }
+
+    /// Gives a place back that no call has come for.
+    fn give_up(&self, seat: CallId) {
+        self.engine.with(|scheduler| scheduler.settle(seat));
+    }
+
+    /// No more calls come.
+    fn finish(&self, batch: &Arc<Batch>) {
+        if let Some(id) = batch.id() {
+            self.engine.with(|scheduler| {
+                scheduler.finish(id);
+                scheduler.close(id);
+            });
+        }
+        batch.seal();
     }
 }

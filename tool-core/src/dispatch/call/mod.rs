@@ -1,34 +1,33 @@
 //! One call from handed over to answered.
 //!
-//! [`task`] polls it, [`stop`] stops it, [`seat`] is what it runs on, [`lending`] what becomes of that meanwhile, [`pieces`] what it
-//! runs beside its body and [`attempt`] a run that a layer has in its hands.
+//! [`poll`] begins and polls it, mostly from its [`task`]; [`answer`] gives it its answer, and [`stop`] stops it. [`seat`] is what it runs
+//! on, [`lending`] what becomes of that meanwhile, [`pieces`] what it runs beside its body and [`attempt`] a run that a layer has in its
+//! hands.
 
+mod answer;
 mod attempt;
 mod guard;
 mod lending;
 mod pieces;
+mod poll;
 mod seat;
 mod stop;
 mod task;
 mod times;
 
-use std::any::Any;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Waker;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use super::Setup;
 use super::batch::Batch;
 use crate::call::ToolCall;
-use crate::context::CallContext;
 use crate::error::ToolError;
 use crate::output::ToolOutput;
 use crate::tool::ToolFuture;
@@ -37,6 +36,7 @@ pub(crate) use attempt::Attempt;
 pub(crate) use guard::{drop_quietly, lock, panic_text, try_lock};
 pub(crate) use lending::WaitsForCalls;
 use pieces::Extra;
+pub(super) use poll::First;
 pub(crate) use stop::{Stop, not_started};
 pub(crate) use task::CallTask;
 use times::Times;
@@ -93,15 +93,6 @@ pub(super) struct Called {
     pub(super) is_read_only: bool,
     /// Whether layers stand around it.
     pub(super) is_layered: bool,
-}
-
-/// What a call begins with.
-pub(super) struct First {
-    pub(super) setup: Arc<Setup>,
-    /// When: an [`offset`].
-    pub(super) at: u64,
-    /// Whether whoever polls the call tells its batch that it is answered.
-    pub(super) untold: bool,
 }
 
 struct Answer {
@@ -226,197 +217,6 @@ impl Call {
         let mut stored = lock(&self.waker);
         if stored.as_ref().is_none_or(|stored| !stored.will_wake(waker)) {
             *stored = Some(waker.clone());
-        }
-    }
-
-    // ---- polling
-
-    /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to poll: with whether the batch is still to
-    /// be told of its answer.
-    ///
-    /// The first poll begins it: with what it is given, or else now, and then its deadline is watched.
-    pub(super) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, first: Option<First>) -> Poll<bool> {
-        let mut untold = false;
-        let mut work = lock(&self.work);
-        if self.is(STOPPED) {
-            self.discard(work);
-            return Poll::Ready(false);
-        }
-        if let Body::Waiting = work.body {
-            let watched = first.is_none();
-            let later = || Some(First { setup: self.batch.setup.upgrade()?, at: self.batch.now(), untold: false });
-            let (Some(first), None) = (first.or_else(later), self.batch.halted()) else {
-                self.discard_unstarted(work);
-                return Poll::Ready(false);
-            };
-            untold = first.untold;
-            self.times.start(self.batch.queued, first.at, first.setup.timeout(self.tool), self.batch.deadline);
-            // Whoever stops it looks whether it has started: one of the two sees the other.
-            if self.is(STOPPED) {
-                self.discard_unstarted(work);
-                return Poll::Ready(false);
-            }
-            self.begin(&mut work, first.setup);
-            if watched {
-                self.batch.watch(self);
-            }
-        }
-        let Work { body: Body::Running(future), span, .. } = &mut *work else { return Poll::Ready(false) };
-        let Some(entered) = self.enter(cx) else {
-            self.set_waker(cx.waker());
-            drop(work);
-            return self.pending();
-        };
-        let polled = {
-            let _entered = span.as_deref().map(Span::enter);
-            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-        };
-        let outcome = match polled {
-            Ok(Poll::Pending) => {
-                self.set_waker(cx.waker());
-                drop(work);
-                self.leave(entered);
-                return self.pending();
-            }
-            Ok(Poll::Ready(outcome)) => outcome.map_err(ToolError::of_running),
-            Err(panic) => Err(self.panicked(panic)),
-        };
-        self.end_body(&mut work);
-        drop(work);
-        let answered = self.conclude(outcome);
-        if answered && !untold {
-            self.batch.answered(self);
-        }
-        Poll::Ready(answered && untold)
-    }
-
-    /// Whoever stopped the call or found it due while it was polled has left the rest to the poller.
-    fn pending(self: &Arc<Self>) -> Poll<bool> {
-        if self.is(STOPPED) {
-            self.discard(lock(&self.work));
-            return Poll::Ready(false);
-        }
-        // Also where nobody could tell it: a poll that computes may hold up the runtime's clock.
-        if self.is(DUE) || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
-            self.stop(Stop::Deadline);
-            return Poll::Ready(false);
-        }
-        Poll::Pending
-    }
-
-    #[inline]
-    fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>) {
-        work.span = self.batch.call_span(self, Some(setup.tools.definition_at(self.tool)));
-        let context = CallContext::new(Arc::clone(self), setup);
-        let _entered = work.span.as_deref().map(Span::enter);
-        let begun = catch_unwind(AssertUnwindSafe(|| context.run()));
-        work.body = Body::Running(begun.unwrap_or_else(|panic| {
-            let error = self.panicked(panic);
-            Box::pin(async move { Err(error) })
-        }));
-    }
-
-    /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if there are any.
-    fn panicked(&self, panic: Box<dyn Any + Send>) -> ToolError {
-        let text = panic_text(panic);
-        if self.is_layered { ToolError::layer_panic(text) } else { ToolError::panic(text) }
-    }
-
-    /// Drops the body. Some text if that panicked.
-    #[inline]
-    fn end_body(&self, work: &mut Work) -> Option<String> {
-        let mut panic = None;
-        if let Body::Running(future) = std::mem::replace(&mut work.body, Body::Gone) {
-            let _entered = work.span.as_deref().map(Span::enter);
-            panic = drop_quietly(future);
-        }
-        self.flag(GONE);
-        panic
-    }
-
-    fn discard(self: &Arc<Self>, mut work: MutexGuard<'_, Work>) {
-        self.end_body(&mut work);
-        self.close_span(&mut work);
-        drop(work);
-        self.release();
-    }
-
-    /// Drops what no code of has run, and answers it unless whoever stopped it has done so.
-    fn discard_unstarted(self: &Arc<Self>, work: MutexGuard<'_, Work>) {
-        self.times.never_started();
-        self.discard(work);
-        let why = self.batch.halted().unwrap_or(Stop::Drop);
-        self.answer_and_tell(Err(why.error(self, false, false)), false);
-    }
-
-    fn is_over(&self) -> bool {
-        self.is(STOPPED) || self.outcome().is_some()
-    }
-
-    // ---- answering
-
-    /// Answers a call that never ran.
-    pub(super) fn refuse(self: &Arc<Self>, error: ToolError) {
-        if let Some(mut work) = try_lock(&self.work) {
-            work.body = Body::Gone;
-        }
-        self.flag(GONE);
-        if self.conclude(Err(error)) {
-            self.batch.answered(self);
-        }
-    }
-
-    /// Ends what it runs beside its body, and answers it.
-    #[inline]
-    fn conclude(self: &Arc<Self>, outcome: Outcome) -> bool {
-        let alive = self.end_pieces();
-        if alive {
-            self.tell_to_end();
-        }
-        self.answer(outcome, alive)
-    }
-
-    fn answer_and_tell(self: &Arc<Self>, outcome: Outcome, alive: bool) {
-        if self.answer(outcome, alive) {
-            self.batch.answered(self);
-        }
-    }
-
-    /// Gives the call its one answer, and lets go of what it held. False if it has one: otherwise the batch is to be told.
-    #[inline]
-    fn answer(self: &Arc<Self>, outcome: Outcome, alive: bool) -> bool {
-        let outcome = self.batch.within_limits(outcome).map_err(|error| error.of_tool(&crate::error::clip(&self.call.name)));
-        let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
-        if self.outcome().is_none() && outcome.as_ref().is_err_and(ToolError::is_undecoded) {
-            self.times.never_started();
-        }
-        let answer = Answer { outcome, finished: self.batch.now() };
-        if let Err(late) = self.answer.set(answer) {
-            drop_quietly(late); // answered already
-            self.release();
-            return false;
-        }
-        if !self.batch.span.is_disabled()
-            && let Some(mut work) = try_lock(&self.work)
-        {
-            if self.started().is_none() && work.span.is_none() {
-                work.span = self.batch.call_span(self, None);
-            }
-            self.close_span(&mut work);
-        }
-        if fatal {
-            self.batch.halt(Stop::Fatal);
-        }
-        if alive {
-            self.batch.engine.abandon(self);
-        }
-        self.release();
-        true
-    }
-
-    fn close_span(&self, work: &mut Work) {
-        if let Some(span) = work.span.take() {
-            self.batch.close_call_span(&span, self);
         }
     }
 }

@@ -1,0 +1,147 @@
+//! A call from its first poll to its last.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::{Body, Call, DUE, GONE, STOPPED, Stop, Work, drop_quietly, lock, panic_text};
+use crate::context::CallContext;
+use crate::dispatch::Setup;
+use crate::error::ToolError;
+
+/// What a call begins with.
+pub(in crate::dispatch) struct First {
+    pub(in crate::dispatch) setup: Arc<Setup>,
+    /// When: an [`offset`](super::offset).
+    pub(in crate::dispatch) at: u64,
+    /// Whether whoever polls the call tells its batch that it is answered.
+    pub(in crate::dispatch) untold: bool,
+}
+
+impl Call {
+    /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to poll: with whether the batch is still to
+    /// be told of its answer.
+    ///
+    /// The first poll begins it: with what it is given, or else now, and then its deadline is watched.
+    pub(in crate::dispatch) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, first: Option<First>) -> Poll<bool> {
+        let mut untold = false;
+        let mut work = lock(&self.work);
+        if self.is(STOPPED) {
+            self.discard(work);
+            return Poll::Ready(false);
+        }
+        if let Body::Waiting = work.body {
+            let watched = first.is_none();
+            let later = || Some(First { setup: self.batch.setup.upgrade()?, at: self.batch.now(), untold: false });
+            let (Some(first), None) = (first.or_else(later), self.batch.halted()) else {
+                self.discard_unstarted(work);
+                return Poll::Ready(false);
+            };
+            untold = first.untold;
+            self.times.start(self.batch.queued, first.at, first.setup.timeout(self.tool), self.batch.deadline);
+            // Whoever stops it looks whether it has started: one of the two sees the other.
+            if self.is(STOPPED) {
+                self.discard_unstarted(work);
+                return Poll::Ready(false);
+            }
+            self.begin(&mut work, first.setup);
+            if watched {
+                self.batch.watch(self);
+            }
+        }
+        let Work { body: Body::Running(future), span, .. } = &mut *work else { return Poll::Ready(false) };
+        let Some(entered) = self.enter(cx) else {
+            self.set_waker(cx.waker());
+            drop(work);
+            return self.pending();
+        };
+        let polled = {
+            let _entered = span.as_deref().map(Span::enter);
+            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+        };
+        let outcome = match polled {
+            Ok(Poll::Pending) => {
+                self.set_waker(cx.waker());
+                drop(work);
+                self.leave(entered);
+                return self.pending();
+            }
+            Ok(Poll::Ready(outcome)) => outcome.map_err(ToolError::of_running),
+            Err(panic) => Err(self.panicked(panic)),
+        };
+        self.end_body(&mut work);
+        drop(work);
+        let answered = self.conclude(outcome);
+        if answered && !untold {
+            self.batch.answered(self);
+        }
+        Poll::Ready(answered && untold)
+    }
+
+    /// Whoever stopped the call or found it due while it was polled has left the rest to the poller.
+    fn pending(self: &Arc<Self>) -> Poll<bool> {
+        if self.is(STOPPED) {
+            self.discard(lock(&self.work));
+            return Poll::Ready(false);
+        }
+        // Also where nobody could tell it: a poll that computes may hold up the runtime's clock.
+        if self.is(DUE) || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+            self.stop(Stop::Deadline);
+            return Poll::Ready(false);
+        }
+        Poll::Pending
+    }
+
+    #[inline]
+    fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>) {
+        work.span = self.batch.call_span(self, Some(setup.tools.definition_at(self.tool)));
+        let context = CallContext::new(Arc::clone(self), setup);
+        let _entered = work.span.as_deref().map(Span::enter);
+        let begun = catch_unwind(AssertUnwindSafe(|| context.run()));
+        work.body = Body::Running(begun.unwrap_or_else(|panic| {
+            let error = self.panicked(panic);
+            Box::pin(async move { Err(error) })
+        }));
+    }
+
+    /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if there are any.
+    fn panicked(&self, panic: Box<dyn Any + Send>) -> ToolError {
+        let text = panic_text(panic);
+        if self.is_layered { ToolError::layer_panic(text) } else { ToolError::panic(text) }
+    }
+
+    /// Drops the body. Some text if that panicked.
+    #[inline]
+    pub(super) fn end_body(&self, work: &mut Work) -> Option<String> {
+        let mut panic = None;
+        if let Body::Running(future) = std::mem::replace(&mut work.body, Body::Gone) {
+            let _entered = work.span.as_deref().map(Span::enter);
+            panic = drop_quietly(future);
+        }
+        self.flag(GONE);
+        panic
+    }
+
+    pub(super) fn discard(self: &Arc<Self>, mut work: MutexGuard<'_, Work>) {
+        self.end_body(&mut work);
+        self.close_span(&mut work);
+        drop(work);
+        self.release();
+    }
+
+    /// Drops what no code of has run, and answers it unless whoever stopped it has done so.
+    fn discard_unstarted(self: &Arc<Self>, work: MutexGuard<'_, Work>) {
+        self.times.never_started();
+        self.discard(work);
+        let why = self.batch.halted().unwrap_or(Stop::Drop);
+        self.answer_and_tell(Err(why.error(self, false, false)), false);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is(STOPPED) || self.outcome().is_some()
+    }
+}
