@@ -27,6 +27,7 @@ impl Call {
     /// be told of its answer.
     ///
     /// The first poll begins it: with what it is given, or else now, and then its deadline is watched.
+    #[inline]
     pub(in crate::dispatch) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, first: Option<First>) -> Poll<bool> {
         let mut untold = false;
         let mut work = lock(&self.work);
