@@ -47,9 +47,13 @@ async fn count(#[state] ended: &AtomicUsize) -> usize {
     ended.load(Ordering::SeqCst)
 }
 
+/// What a call of `spin` counts as it begins.
+const BEGUN: usize = 1 << 32;
+
 /// Be polled all the time.
 #[tool]
 async fn spin(#[state] polls: &AtomicUsize) {
+    polls.fetch_add(BEGUN, Ordering::SeqCst);
     loop {
         polls.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
@@ -149,7 +153,8 @@ fn calls_are_answered_when_their_runtime_goes_away() {
         }
         turn
     };
-    while polls.load(Ordering::SeqCst) < 100 {
+    // The second waits until the call before it is answered.
+    while polls.load(Ordering::SeqCst) < 2 * BEGUN {
         thread::yield_now();
     }
     drop(going);
