@@ -47,12 +47,17 @@ pub struct Behavior {
 }
 
 impl Behavior {
+    /// Whether a call may run more than once: it changes nothing, or no more than the first time.
+    pub fn is_repeatable(&self) -> bool {
+        self.read_only || self.idempotent
+    }
+
     /// What is contradictory in it, if anything. `has` tells whether there is a property of that name.
     pub(crate) fn contradiction(&self, has: impl Fn(&str) -> bool) -> Option<String> {
         if self.read_only && self.destructive {
             return Some("it cannot be both `read_only` and `destructive`".to_owned());
         }
-        if self.retry.is_some() && !self.read_only && !self.idempotent {
+        if self.retry.is_some() && !self.is_repeatable() {
             return Some("a retry may repeat what a first attempt has done; it must be `read_only` or `idempotent`".to_owned());
         }
         let unknown = self.serialize_by.iter().find(|name| !has(name))?;

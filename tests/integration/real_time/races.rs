@@ -1,15 +1,19 @@
 //! What happens just as something else does.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
+use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Builder;
-use tokio::time::timeout;
-use tool_core::{CallContext, Dispatcher, Provide, tool, tools};
+use tokio::time::{sleep, timeout};
+use tool_core::{CallContext, CallService, Dispatcher, Provide, ToolError, ToolOutput, tool, tools};
+use tower::Service;
+use tower::layer::layer_fn;
 
 use super::{LONG, call, runtime};
 use crate::support::codes;
@@ -32,6 +36,53 @@ async fn what_is_cancelled_as_it_begins_leaves_nothing_behind() {
         let code = codes(&turn.cancel())[0];
         timeout(LONG * 10, dispatcher.idle()).await.unwrap_or_else(|_| panic!("round {round} leaves something behind"));
         assert!(code != "not_started" || begun.load(Ordering::SeqCst) == before, "round {round} began after all");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_threads_of_a_layer_that_run_a_tool_at_once_one_does() {
+    /// Look around.
+    #[tool(read_only)]
+    async fn look(#[state] inside: &AtomicUsize) -> usize {
+        let others = inside.fetch_add(1, Ordering::SeqCst);
+        sleep(Duration::from_millis(1)).await;
+        inside.fetch_sub(1, Ordering::SeqCst);
+        others
+    }
+
+    #[derive(Clone)]
+    struct Twice(CallService);
+
+    impl Service<CallContext> for Twice {
+        type Response = ToolOutput;
+        type Error = ToolError;
+        type Future = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, context: CallContext) -> Self::Future {
+            let both = Arc::new(Barrier::new(2));
+            let run = || {
+                let (mut inner, context, both) = (self.0.clone(), context.clone(), Arc::clone(&both));
+                tokio::task::spawn_blocking(move || {
+                    both.wait();
+                    inner.call(context)
+                })
+            };
+            let (first, second) = (run(), run());
+            Box::pin(async move {
+                let (first, second) = tokio::join!(async { first.await.unwrap().await }, async { second.await.unwrap().await });
+                first.or(second)
+            })
+        }
+    }
+
+    let dispatcher = Dispatcher::new(tools![look].with_state(AtomicUsize::new(0))).with_layer(layer_fn(Twice));
+    for round in 0..2_000 {
+        let results = dispatcher.dispatch(vec![call("look")]).await;
+        assert_eq!(results[0].content(), "0", "round {round}");
     }
 }
 

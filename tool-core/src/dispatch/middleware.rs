@@ -9,7 +9,7 @@ use backon::BackoffBuilder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::call::{Attempt, Call};
+use super::call::Attempt;
 use crate::behavior::Retry;
 use crate::context::CallContext;
 use crate::error::{BoxError, ErrorCode, ToolError};
@@ -47,11 +47,8 @@ impl Service<CallContext> for CallService {
             Inner::Tool => None,
         };
         CallFuture(match inner {
-            Some(wrapped) => {
-                let call = Arc::clone(&context.call);
-                in_hands(call, false, Box::pin(async move { wrapped.run(context).await }))
-            }
-            None => tool_in_hands(context),
+            Some(wrapped) => in_hands(context, false, move |context| wrapped.run(context)),
+            None => in_hands(context, true, CallContext::attempts),
         })
     }
 }
@@ -154,32 +151,19 @@ impl fmt::Debug for Wrapped {
     }
 }
 
-/// The tool in the hands of a layer: it runs once, unless it may be repeated, and ends with its call.
-fn tool_in_hands(context: CallContext) -> ToolFuture<'static> {
+/// What a layer gets to hold of a call: the tool runs once, unless it may be repeated, and all of it ends with the call.
+fn in_hands(
+    context: CallContext,
+    is_tool: bool,
+    run: impl FnOnce(CallContext) -> ToolFuture<'static> + Send + 'static,
+) -> ToolFuture<'static> {
     let call = Arc::clone(&context.call);
-    let runs = call.count_run();
-    let behavior = context.definition().behavior();
-    let again = runs > 1;
-    if again && !(behavior.read_only || behavior.idempotent) {
-        return refused("a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows");
+    let repeatable = context.definition().behavior().is_repeatable();
+    let attempt = Attempt::new(Arc::clone(&call), is_tool, Box::pin(async move { run(context).await }));
+    match call.add_attempt(Arc::clone(&attempt), repeatable) {
+        Ok(()) => Box::pin(Guarded(attempt)),
+        Err(why) => Box::pin(async move { Err(ToolError::of_layer(why.into())) }),
     }
-    if again && call.is_at_work() {
-        return refused("a layer ran the tool again while it was still running");
-    }
-    in_hands(call, true, Box::pin(async move { context.attempts().await }))
-}
-
-/// What a layer gets to hold of a call.
-fn in_hands(call: Arc<Call>, is_tool: bool, body: ToolFuture<'static>) -> ToolFuture<'static> {
-    let attempt = Attempt::new(Arc::clone(&call), is_tool, body);
-    if !call.add_attempt(Arc::clone(&attempt)) {
-        return refused("a layer ran the tool after its call was over");
-    }
-    Box::pin(Guarded(attempt))
-}
-
-fn refused(why: &'static str) -> ToolFuture<'static> {
-    Box::pin(async move { Err(ToolError::of_layer(why.into())) })
 }
 
 struct Guarded(Arc<Attempt>);

@@ -91,8 +91,7 @@ impl<'a> Answering<'a> {
     }
 
     fn may_start_early(&self, call: &chat::ToolCall) -> bool {
-        let behavior = self.dispatcher.tools().definition(&call.function.name).map(tool_core::ToolDefinition::behavior);
-        behavior.is_some_and(|behavior| behavior.read_only || behavior.idempotent)
+        self.dispatcher.tools().definition(&call.function.name).is_some_and(|tool| tool.behavior().is_repeatable())
     }
 
     fn hand_over(&mut self, call: ToolCall, truncated: bool, repairs: Vec<Repair>, events: &mut Events) {

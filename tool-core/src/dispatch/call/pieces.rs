@@ -16,8 +16,6 @@ pub(crate) struct Extra {
     pub(crate) edited: OnceLock<String>,
     pub(crate) token: OnceLock<CancellationToken>,
     pub(super) hold: Mutex<Hold>,
-    /// How often a layer has run the tool.
-    pub(super) runs: AtomicU32,
     /// How often the tool was tried.
     pub(super) attempts: AtomicU32,
 }
@@ -39,11 +37,18 @@ pub(super) struct Hold {
     pub(super) abandoned: bool,
     pub(super) children: Vec<Weak<Batch>>,
     pub(super) attempts: Vec<Arc<Attempt>>,
+    /// A layer has run the tool.
+    has_run: bool,
 }
 
 impl Hold {
     pub(super) fn has_any(&self) -> bool {
         self.pieces + self.nested > 0
+    }
+
+    /// Whether something of the tool may run, in the hands of a layer or beside the body.
+    fn is_at_work(&self) -> bool {
+        self.pieces + self.nested > self.attempts.iter().filter(|attempt| !attempt.is_tool).count()
     }
 }
 
@@ -122,10 +127,7 @@ impl Call {
 
     /// Whether something of the tool may run, in the hands of a layer or beside the body.
     pub(crate) fn is_at_work(&self) -> bool {
-        self.extra.get().is_some_and(|extra| {
-            let hold = lock(&extra.hold);
-            hold.pieces + hold.nested > hold.attempts.iter().filter(|attempt| !attempt.is_tool).count()
-        })
+        self.extra.get().is_some_and(|extra| lock(&extra.hold).is_at_work())
     }
 
     /// Whether threads or nested calls of it run.
@@ -139,11 +141,6 @@ impl Call {
     /// Counts one more attempt, from 1.
     pub(crate) fn count_attempt(&self) -> u32 {
         self.extra().attempts.fetch_add(1, Ordering::SeqCst).saturating_add(1)
-    }
-
-    /// Counts one more run of the tool by a layer, from 1.
-    pub(crate) fn count_run(&self) -> u32 {
-        self.extra().runs.fetch_add(1, Ordering::SeqCst).saturating_add(1)
     }
 
     /// Puts other arguments in place of the model's.
@@ -167,14 +164,24 @@ impl Call {
         }
     }
 
-    /// An attempt in the hands of a layer is stopped with the call.
-    pub(crate) fn add_attempt(self: &Arc<Self>, attempt: Arc<Attempt>) -> bool {
+    /// A layer has it in its hands from here on, unless it may not: then with why. It is stopped with the call.
+    pub(crate) fn add_attempt(self: &Arc<Self>, attempt: Arc<Attempt>, repeatable: bool) -> Result<(), &'static str> {
         let mut hold = lock(&self.extra().hold);
         if hold.closed {
-            return false;
+            return Err("a layer ran the tool after its call was over");
         }
+        // In one step: of two tasks of a layer that run the tool at once, one does.
+        if attempt.is_tool && hold.has_run {
+            if !repeatable {
+                return Err("a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows");
+            }
+            if hold.is_at_work() {
+                return Err("a layer ran the tool again while it was still running");
+            }
+        }
+        hold.has_run |= attempt.is_tool;
         hold.pieces += 1;
         hold.attempts.push(attempt);
-        true
+        Ok(())
     }
 }
