@@ -46,5 +46,6 @@ mod streams;
 mod support;
 mod toolset;
 mod turns;
+mod wakers;
 mod waterfall;
 mod whole_object;

@@ -15,7 +15,7 @@ use crate::diary::Diary;
 use crate::gate::Gate;
 use crate::support::{calls, codes, contents};
 
-type Answer = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
+pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
 
 /// Work for a while.
 #[tool(timeout = "1s")]
@@ -34,7 +34,7 @@ async fn look(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) 
 }
 
 #[derive(Clone)]
-struct Around<F>(F, CallService);
+pub(crate) struct Around<F>(F, CallService);
 
 impl<F: FnMut(CallService, CallContext) -> Answer> Service<CallContext> for Around<F> {
     type Response = ToolOutput;
@@ -51,16 +51,16 @@ impl<F: FnMut(CallService, CallContext) -> Answer> Service<CallContext> for Arou
 }
 
 /// A layer as a function of the inner service and the call.
-fn around<F: Fn(CallService, CallContext) -> Answer + Clone>(around: F) -> impl Layer<CallService, Service = Around<F>> {
+pub(crate) fn around<F: Fn(CallService, CallContext) -> Answer + Clone>(around: F) -> impl Layer<CallService, Service = Around<F>> {
     layer_fn(move |inner| Around(around.clone(), inner))
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
+pub(crate) fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
     (Dispatcher::new(tools![work, look].with_shared_state(Arc::clone(&diary))), diary)
 }
 
-fn call(id: &str, tool: &str, millis: u64) -> ToolCall {
+pub(crate) fn call(id: &str, tool: &str, millis: u64) -> ToolCall {
     ToolCall::new(id, tool, format!(r#"{{"millis": {millis}}}"#))
 }
 

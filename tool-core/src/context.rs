@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{ToolCall, ToolResult};
-use crate::dispatch::{Call, Progress, Setup, drop_quietly, nested};
+use crate::dispatch::{Call, Progress, Setup, nested, quietly};
 use crate::error::{ErrorCode, ToolError};
 use crate::output::ToolOutput;
 use crate::tool::ToolDefinition;
@@ -185,9 +185,7 @@ impl CallContext {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));
             // Before it is known: whoever hears of it may run the tool again.
             context.call.end_on_thread();
-            if let Err(unheard) = answer.send(outcome) {
-                drop_quietly(unheard);
-            }
+            quietly(move || drop(answer.send(outcome)));
         }));
         match answered.await {
             Ok(Ok(outcome)) => outcome,

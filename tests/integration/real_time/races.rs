@@ -1,21 +1,19 @@
 //! What happens just as something else does.
 
 use std::fmt;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
-use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
-use tool_core::{CallContext, CallService, Dispatcher, Provide, ToolError, ToolOutput, tool, tools};
+use tool_core::{CallContext, Dispatcher, Provide, tool, tools};
 use tower::Service;
-use tower::layer::layer_fn;
 
 use super::{LONG, call, runtime};
+use crate::rogue_layers::around;
 use crate::support::codes;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,36 +48,23 @@ async fn of_two_threads_of_a_layer_that_run_a_tool_at_once_one_does() {
         others
     }
 
-    #[derive(Clone)]
-    struct Twice(CallService);
-
-    impl Service<CallContext> for Twice {
-        type Response = ToolOutput;
-        type Error = ToolError;
-        type Future = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
-
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn call(&mut self, context: CallContext) -> Self::Future {
-            let both = Arc::new(Barrier::new(2));
-            let run = || {
-                let (mut inner, context, both) = (self.0.clone(), context.clone(), Arc::clone(&both));
-                tokio::task::spawn_blocking(move || {
-                    both.wait();
-                    inner.call(context)
-                })
-            };
-            let (first, second) = (run(), run());
-            Box::pin(async move {
-                let (first, second) = tokio::join!(async { first.await.unwrap().await }, async { second.await.unwrap().await });
-                first.or(second)
-            })
-        }
-    }
-
-    let dispatcher = Dispatcher::new(tools![look].with_state(AtomicUsize::new(0))).with_layer(layer_fn(Twice));
+    let twice = around(|inner, context| {
+        let both = Arc::new(Barrier::new(2));
+        let run = || {
+            let (mut inner, context, both) = (inner.clone(), context.clone(), Arc::clone(&both));
+            let begun = tokio::task::spawn_blocking(move || {
+                both.wait();
+                inner.call(context)
+            });
+            async move { begun.await.unwrap().await }
+        };
+        let (first, second) = (run(), run());
+        Box::pin(async move {
+            let (first, second) = tokio::join!(first, second);
+            first.or(second)
+        })
+    });
+    let dispatcher = Dispatcher::new(tools![look].with_state(AtomicUsize::new(0))).with_layer(twice);
     for round in 0..2_000 {
         let results = dispatcher.dispatch(vec![call("look")]).await;
         assert_eq!(results[0].content(), "0", "round {round}");

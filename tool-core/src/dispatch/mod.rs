@@ -38,7 +38,7 @@ use middleware::Layers;
 use policy::Policy;
 
 pub(crate) use admission::nested;
-pub(crate) use call::{Call, drop_quietly, not_started};
+pub(crate) use call::{Call, not_started, quietly};
 pub use limits::Limits;
 pub use middleware::{CallFuture, CallService};
 pub use policy::{Decision, Proposal};

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::Batch;
 use crate::call::ToolResult;
-use crate::dispatch::call::{Call, Outcome, drop_quietly, lock};
+use crate::dispatch::call::{Call, Outcome, drop_quietly, lock, wake_quietly};
 use crate::dispatch::stream::{Event, Progress};
 
 /// What is left of an output when the batch's share is used up.
@@ -16,14 +16,12 @@ impl Batch {
     /// A call has its answer.
     pub(in crate::dispatch) fn answered(&self, call: &Arc<Call>) {
         if self.told {
-            let waker = {
-                let mut state = lock(&self.state);
-                if !state.forgotten {
-                    state.events.push_back(Event::Result(ToolResult::new(Arc::clone(call))));
-                }
-                state.waker.take()
-            };
-            wake(waker);
+            let mut state = lock(&self.state);
+            if !state.forgotten {
+                state.events.push_back(Event::Result(ToolResult::new(Arc::clone(call))));
+            }
+            drop(state);
+            wake_quietly(self.waker.take());
         }
         self.fewer(1);
     }
@@ -41,12 +39,12 @@ impl Batch {
             self.engine.ended();
         }
         if self.waited_for.load(Ordering::SeqCst) {
-            let (waker, watch, deadlines) = {
+            let watched = {
                 let mut state = lock(&self.state);
-                (state.waker.take(), state.watch.take(), std::mem::take(&mut state.deadlines))
+                (state.watch.take(), std::mem::take(&mut state.deadlines))
             };
-            drop((watch, deadlines));
-            wake(waker);
+            drop(watched);
+            wake_quietly(self.waker.take());
         }
     }
 
@@ -59,7 +57,7 @@ impl Batch {
         if self.is_done() {
             return Poll::Ready(());
         }
-        lock(&self.state).waker = Some(cx.waker().clone());
+        self.waker.register(cx.waker());
         self.waited_for.store(true, Ordering::SeqCst);
         if self.is_done() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -86,12 +84,12 @@ impl Batch {
 
     /// The next event, or `None` when there will be no more.
     pub(in crate::dispatch) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.waker.register(cx.waker());
         let mut state = lock(&self.state);
         if let Some(event) = state.events.pop_front() {
             state.progress -= usize::from(matches!(event, Event::Progress(_)));
             return Poll::Ready(Some(event));
         }
-        state.waker = Some(cx.waker().clone());
         self.waited_for.store(true, Ordering::SeqCst);
         if self.is_done() { Poll::Ready(None) } else { Poll::Pending }
     }
@@ -114,9 +112,8 @@ impl Batch {
         }
         state.events.push_back(Event::Progress(progress));
         state.progress += 1;
-        let waker = state.waker.take();
         drop(state);
-        wake(waker);
+        wake_quietly(self.waker.take());
     }
 
     /// Shortens an output, or what the model is told of an error, that is longer than what is left for it.
@@ -144,11 +141,5 @@ impl Batch {
         let take = |left: usize| Some(left.saturating_sub(wanted));
         let left = self.output_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).unwrap_or_default();
         Some(wanted.min(left.max(LEAST_OUTPUT)))
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }

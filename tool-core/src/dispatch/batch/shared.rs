@@ -5,8 +5,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
-use std::task::Waker;
 
+use futures_util::task::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -53,6 +53,8 @@ pub(crate) struct Batch {
     /// Whether somebody reads events.
     pub(in crate::dispatch) told: bool,
     pub(super) state: Mutex<State>,
+    /// Wakes whoever waits for the batch or for its next event.
+    pub(super) waker: AtomicWaker,
     pub(super) output_left: AtomicUsize,
     /// Calls without an answer, plus one while more may come.
     pub(super) unanswered: AtomicUsize,
@@ -64,7 +66,6 @@ pub(in crate::dispatch) type Calls = Arc<Vec<Arc<Call>>>;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) calls: Option<Calls>,
-    pub(super) waker: Option<Waker>,
     pub(super) events: VecDeque<Event>,
     /// How many of the events are progress.
     pub(super) progress: usize,
@@ -101,6 +102,7 @@ impl Batch {
             halted: OnceLock::new(),
             output_left: AtomicUsize::new(setup.limits.batch_output_bytes),
             state: Mutex::default(),
+            waker: AtomicWaker::new(),
             engine: Arc::clone(&setup.engine),
             limits: setup.limits.clone(),
             records_content: setup.records_content,

@@ -2,9 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use super::guard::{drop_quietly, lock, panic_text, try_lock};
+use futures_util::task::AtomicWaker;
+
+use super::guard::{drop_quietly, lock, panic_text, try_lock, wake_quietly};
 use super::{Call, Outcome};
 use crate::error::{ErrorCode, ToolError};
 use crate::tool::ToolFuture;
@@ -14,14 +16,14 @@ pub(crate) struct Attempt {
     call: Arc<Call>,
     body: Mutex<Option<ToolFuture<'static>>>,
     /// Wakes whoever waits for it.
-    waker: Mutex<Option<Waker>>,
+    waker: AtomicWaker,
     /// Whether it is the tool itself, and not a layer around it.
     pub(super) is_tool: bool,
 }
 
 impl Attempt {
     pub(crate) fn new(call: Arc<Call>, is_tool: bool, body: ToolFuture<'static>) -> Arc<Self> {
-        Arc::new(Self { call, is_tool, body: Mutex::new(Some(body)), waker: Mutex::new(None) })
+        Arc::new(Self { call, is_tool, body: Mutex::new(Some(body)), waker: AtomicWaker::new() })
     }
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
@@ -48,7 +50,7 @@ impl Attempt {
 
     /// Whoever ended the call meanwhile has left the rest to the poller.
     fn wait(&self, cx: &Context<'_>, body: MutexGuard<'_, Option<ToolFuture<'static>>>) -> Poll<Outcome> {
-        *lock(&self.waker) = Some(cx.waker().clone());
+        self.waker.register(cx.waker());
         drop(body);
         if self.call.is_over() {
             self.stop();
@@ -57,10 +59,7 @@ impl Attempt {
     }
 
     pub(super) fn wake(&self) {
-        let waker = lock(&self.waker).take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake_quietly(self.waker.take());
     }
 
     /// Drops it, unless it is polled right now: then its poller does.

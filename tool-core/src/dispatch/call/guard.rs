@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::Waker;
 
 /// Locks what no panic leaves half-done.
 #[inline]
@@ -20,10 +21,22 @@ pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     }
 }
 
-/// Drops a value of the user's, whose destructor may panic: then what it said.
+/// Runs code of the user's, which may panic: then what it said.
+#[inline]
+pub(crate) fn quietly(run: impl FnOnce()) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(run)).err().map(panic_text)
+}
+
 #[inline]
 pub(crate) fn drop_quietly<T>(value: T) -> Option<String> {
-    catch_unwind(AssertUnwindSafe(|| drop(value))).err().map(panic_text)
+    quietly(|| drop(value))
+}
+
+/// Wakes all of them, whatever the first does.
+pub(crate) fn wake_quietly(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        quietly(|| waker.wake());
+    }
 }
 
 /// What a panic said, for the operator.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use super::pieces::{Extra, Hold};
-use super::{Call, lock};
+use super::{Call, lock, wake_quietly};
 
 #[derive(Debug, Default)]
 pub(super) struct Lending {
@@ -126,14 +126,14 @@ impl Call {
             };
             self.try_again();
             // A thread that has given up on what the permits were lent for, and waits anew, lends them again.
-            waiting.into_iter().for_each(Waker::wake);
+            wake_quietly(waiting);
         }
     }
 
     /// Whoever could not enter tries again.
     pub(super) fn try_again(&self) {
         let tries = self.extra.get().map(|extra| std::mem::take(&mut lock(&extra.hold).lending.tries));
-        tries.into_iter().flatten().for_each(Waker::wake);
+        wake_quietly(tries.into_iter().flatten());
     }
 
     /// Whether a thread of it waits for permits.
@@ -221,7 +221,7 @@ impl<'a> WaitsForCalls<'a> {
     fn restart_thread(&self) {
         let others = lock(&self.call.extra().hold).lending.restart_thread();
         // It may wait for other calls still, and stops once more if it is polled for them.
-        others.into_iter().for_each(Waker::wake);
+        wake_quietly(others);
     }
 }
 

@@ -19,9 +19,9 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::Waker;
 use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -33,7 +33,7 @@ use crate::output::ToolOutput;
 use crate::tool::ToolFuture;
 
 pub(crate) use attempt::Attempt;
-pub(crate) use guard::{drop_quietly, lock, panic_text, try_lock};
+pub(crate) use guard::{drop_quietly, lock, panic_text, quietly, try_lock, wake_quietly};
 pub(crate) use lending::WaitsForCalls;
 use pieces::Extra;
 pub(super) use poll::First;
@@ -62,7 +62,7 @@ pub(crate) struct Call {
     /// Whoever polls or drops the body holds the lock meanwhile.
     work: Mutex<Work>,
     /// Wakes the call's task.
-    waker: Mutex<Option<Waker>>,
+    waker: AtomicWaker,
     /// What few calls need.
     extra: OnceLock<Box<Extra>>,
 }
@@ -120,7 +120,7 @@ impl Call {
         let (body, flags) = if called.is_some() { (Body::Waiting, 0) } else { (Body::Gone, GONE) };
         let (work, flags) = (Mutex::new(Work { body, span: None }), AtomicU8::new(flags));
         let Called { tool, is_read_only, is_layered, .. } = called.unwrap_or(Called { tool: usize::MAX, ..Called::default() });
-        let (times, waker) = (Times::default(), Mutex::new(None));
+        let (times, waker) = (Times::default(), AtomicWaker::new());
         let (answer, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
         Self { call, position, tool, is_read_only, is_layered, batch, times, answer, seat, flags, work, waker, extra }
     }
@@ -183,7 +183,7 @@ impl Call {
         let extra = self.extra();
         let token = extra.token.get_or_init(CancellationToken::new);
         if self.is(STOPPED) {
-            token.cancel(); // it was stopped before it was asked
+            quietly(|| token.cancel()); // it was stopped before it was asked
         }
         token
     }
@@ -211,13 +211,6 @@ impl Call {
     /// Whether it can still begin.
     pub(crate) fn is_untouched(&self) -> bool {
         self.outcome().is_none() && self.started().is_none()
-    }
-
-    pub(crate) fn set_waker(&self, waker: &Waker) {
-        let mut stored = lock(&self.waker);
-        if stored.as_ref().is_none_or(|stored| !stored.will_wake(waker)) {
-            *stored = Some(waker.clone());
-        }
     }
 }
 

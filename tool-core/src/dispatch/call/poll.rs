@@ -56,7 +56,7 @@ impl Call {
         }
         let Work { body: Body::Running(future), span, .. } = &mut *work else { return Poll::Ready(false) };
         let Some(entered) = self.enter(cx) else {
-            self.set_waker(cx.waker());
+            self.waker.register(cx.waker());
             drop(work);
             return self.pending();
         };
@@ -66,7 +66,7 @@ impl Call {
         };
         let outcome = match polled {
             Ok(Poll::Pending) => {
-                self.set_waker(cx.waker());
+                self.waker.register(cx.waker());
                 drop(work);
                 self.leave(entered);
                 return self.pending();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Body, Call, DUE, STOPPED, lock, try_lock};
+use super::{Body, Call, DUE, STOPPED, lock, quietly, try_lock, wake_quietly};
 use crate::error::{ErrorCode, ToolError};
 
 /// Why a call is stopped.
@@ -49,7 +49,7 @@ impl Call {
     pub(super) fn tell_to_end(&self) {
         self.flag(STOPPED);
         if let Some(token) = self.extra.get().and_then(|extra| extra.token.get()) {
-            token.cancel();
+            quietly(|| token.cancel()); // it wakes those who wait for it
         }
     }
 
@@ -70,10 +70,7 @@ impl Call {
     }
 
     pub(super) fn wake(&self) {
-        let waker = lock(&self.waker).take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake_quietly(self.waker.take());
     }
 
     /// The deadline has passed: the call is polled once more, and answered if that brings nothing.

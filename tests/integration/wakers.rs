@@ -1,0 +1,73 @@
+//! Wakers that panic: whoever is to be woken, all others have their answers.
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use tokio::time::timeout;
+use tool_core::{CallContext, Dispatcher, tool, tools};
+use tower::Service;
+
+use crate::rogue_layers::{around, call, dispatcher};
+use crate::support::{calls, codes};
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_panics_keeps_no_call_from_its_answer() {
+    let (dispatcher, diary) = dispatcher();
+    let wakes = around(|mut inner, context| {
+        Box::pin(async move {
+            let mut run = inner.call(context);
+            assert!(run.poll_unpin(&mut Context::from_waker(&rude())).is_pending());
+            pending().await
+        })
+    });
+    let dispatcher = dispatcher.with_layer(wakes);
+    let results = dispatcher.dispatch(vec![call("a", "work", 5000), call("b", "work", 5000)]).await;
+    assert_eq!(codes(&results), ["timeout"; 2]);
+    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    assert_eq!(diary.runs(), ["a 0..1000", "b 0..1000"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_panics_when_it_hears_of_the_end_keeps_no_call_from_its_answer() {
+    /// Ask to be told of the end.
+    #[tool(timeout = "1s")]
+    async fn ask(#[context] cx: &CallContext) {
+        let mut told = pin!(cx.cancellation().cancelled());
+        assert!(told.poll_unpin(&mut Context::from_waker(&rude())).is_pending());
+        pending::<()>().await;
+    }
+
+    let dispatcher = Dispatcher::new(tools![ask]);
+    assert_eq!(codes(&dispatcher.dispatch(calls([("ask", "{}"); 2])).await), ["timeout"; 2]);
+    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_whose_waker_panics_leaves_nothing_behind() {
+    let (dispatcher, _diary) = dispatcher();
+    let message = || vec![call("a", "work", 10), call("b", "work", 20)];
+    let mut batch = Box::pin(dispatcher.dispatch(message()));
+    let mut stream = dispatcher.stream(message());
+    assert!(batch.poll_unpin(&mut Context::from_waker(&rude())).is_pending());
+    assert!(stream.poll_next_unpin(&mut Context::from_waker(&rude())).is_pending());
+    timeout(Duration::from_secs(60), dispatcher.idle()).await.unwrap();
+    assert_eq!(codes(&batch.await), ["ok"; 2]);
+    assert_eq!(codes(&stream.collect::<Vec<_>>().await), ["ok"; 2]);
+}
+
+/// Panics when it is to wake somebody.
+fn rude() -> Waker {
+    struct Rude;
+
+    impl Wake for Rude {
+        fn wake(self: Arc<Self>) {
+            panic!("do not wake me");
+        }
+    }
+
+    Arc::new(Rude).into()
+}
