@@ -1,9 +1,11 @@
 //! Sync tools run on threads, which nobody can stop: what the dispatcher makes of that.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout};
 use tool_core::{CallContext, Dispatcher, ToolCall, ToolError, tool, tools};
 
@@ -254,4 +256,22 @@ async fn work_that_finds_its_thread_after_the_deadline_never_runs() {
     late.into_iter().for_each(|work| work());
     assert_eq!(ran.load(Ordering::SeqCst), 0);
     dispatcher.idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thread_without_a_runtime_makes_calls_on_that_of_its_own_call() {
+    /// Make a call, from a thread that knows no runtime.
+    #[tool]
+    fn pass_on(#[context] cx: &CallContext) -> String {
+        let mut made = pin!(cx.dispatch(calls([("answer", "{}")])));
+        loop {
+            match made.as_mut().now_or_never() {
+                Some(results) => return results[0].content().into_owned(),
+                None => std::thread::yield_now(),
+            }
+        }
+    }
+
+    let dispatcher = Dispatcher::new(tools![answer, pass_on]).with_threads(|work| _ = std::thread::spawn(work));
+    assert_eq!(dispatcher.dispatch(calls([("pass_on", "{}")])).await[0].content(), "true");
 }

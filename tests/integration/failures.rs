@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use tokio::time::sleep;
-use tool_core::{Dispatcher, ErrorCode, ToolError, tool, tools};
+use tool_core::{CallContext, Dispatcher, ErrorCode, ToolError, ToolOutput, tool, tools};
 
 use crate::support::{calls, codes, contents};
 
@@ -276,4 +276,17 @@ async fn after_a_fatal_error_nothing_starts_and_what_runs_finishes() {
     assert!(results[2..].iter().all(|result| result.started().is_none()));
     // Another batch is not concerned.
     assert_eq!(codes(&dispatcher.dispatch(calls([("steady", "{}")])).await), ["ok"]);
+}
+
+#[tokio::test]
+async fn the_answer_to_a_call_within_is_an_error_of_its_own_whatever_the_name() {
+    /// Make a call, and pass on what it fails with.
+    #[tool]
+    async fn pass_on(#[context] cx: &CallContext, name: &str) -> Result<String, ToolError> {
+        let mut results = cx.dispatch(calls([(name, "{}")])).await;
+        results.remove(0).into_outcome().map(ToolOutput::into_string)
+    }
+
+    let made = [("pass_on", r#"{"name": "nobody"}"#), ("pass_on", r#"{"name": ""}"#)];
+    assert_eq!(codes(&Dispatcher::new(tools![pass_on]).dispatch(calls(made)).await), ["tool_error"; 2]);
 }

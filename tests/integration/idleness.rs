@@ -1,10 +1,11 @@
 //! `idle()` waits until nothing that a dispatcher and its clones started is alive.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use tool_core::{Dispatcher, ToolCall, tool, tools};
+use tool_core::{Decision, Dispatcher, ToolCall, tool, tools};
 
 use crate::diary::Diary;
 use crate::gate::Gate;
@@ -101,4 +102,30 @@ async fn it_waits_for_a_thread_that_its_batch_has_given_up_on() {
     assert!(timeout(Duration::from_secs(3600), dispatcher.idle()).await.is_err());
     gate.open();
     dispatcher.idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_goes_on_is_waited_for_after_its_call_is_answered() {
+    /// Answer at once.
+    #[tool]
+    async fn answer() {}
+
+    let (asked, begun) = std::sync::mpsc::channel();
+    let decided = Arc::new(AtomicBool::new(false));
+    let decides = Arc::clone(&decided);
+    let dispatcher = Dispatcher::new(tools![answer]).with_policy(move |_| {
+        let (asked, decides) = (asked.clone(), Arc::clone(&decides));
+        async move {
+            asked.send(()).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+            decides.store(true, Ordering::SeqCst);
+            Decision::Allow
+        }
+    });
+    let mut turn = dispatcher.turn();
+    turn.push(ToolCall::new("a", "answer", "{}"));
+    tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+    assert_eq!(codes(&turn.cancel()), ["not_started"]);
+    dispatcher.idle().await;
+    assert!(decided.load(Ordering::SeqCst));
 }

@@ -185,3 +185,26 @@ async fn a_tool_of_run_time_that_asks_for_no_more_than_one_attempt_gets_one() {
         assert_eq!(*count.lock().unwrap(), attempts.max(1));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_failed_attempt_has_left_to_a_task_ends_before_the_next_begins() {
+    /// Take a while.
+    #[tool]
+    async fn linger() {
+        sleep(Duration::from_millis(500)).await;
+    }
+
+    /// Leave a call to a task that begins it later, and fail.
+    #[tool(idempotent, retry(attempts = 2, backoff = "100ms"))]
+    async fn leave(#[context] cx: &CallContext) -> Result<u32, String> {
+        let left = cx.dispatch(calls([("linger", "{}")]));
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(10)).await;
+            left.await
+        });
+        if cx.attempt() == 1 { Err("once more".to_owned()) } else { Ok(cx.attempt()) }
+    }
+
+    let results = Dispatcher::new(tools![linger, leave]).dispatch(calls([("leave", "{}")])).await;
+    assert_eq!(codes(&results), ["tool_error"]);
+}

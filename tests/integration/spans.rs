@@ -1,13 +1,14 @@
 //! What a trace shows, read from an OpenTelemetry exporter: the conventions for generative AI, one span a call.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use opentelemetry::trace::{SpanKind, Status, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tool_core::{CallContext, Decision, Dispatcher, ToolCall, tool, tools};
-use tracing::Instrument;
 use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Instrument, Metadata, Subscriber, span};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -238,4 +239,59 @@ async fn the_span_of_a_turn_says_how_many_calls_it_had() {
     let batch = trace.named("execute_tools");
     assert_eq!(attribute(&batch, "tool_batch.failed").as_deref(), Some("2"));
     assert_eq!(attribute(&batch, "tool_batch.calls").as_deref(), Some("2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_panics_takes_no_answer_away() {
+    /// Panics at every `nth` thing it is told of a call.
+    struct Bad {
+        nth: usize,
+        told: AtomicUsize,
+    }
+
+    impl Bad {
+        fn hear(&self) {
+            let told = self.told.fetch_add(1, Ordering::SeqCst) + 1;
+            assert!(!told.is_multiple_of(self.nth), "this subscriber panics");
+        }
+    }
+
+    impl Subscriber for Bad {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+            if span.metadata().name() == "execute_tool" {
+                self.hear();
+            }
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {
+            self.hear();
+        }
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, _: &Event<'_>) {}
+        fn enter(&self, _: &span::Id) {
+            self.hear();
+        }
+        fn exit(&self, _: &span::Id) {
+            self.hear();
+        }
+    }
+
+    /// Take a while.
+    #[tool]
+    async fn linger() {
+        sleep(Duration::from_millis(10)).await;
+    }
+
+    for nth in 1..20 {
+        let _guard = tracing::subscriber::set_default(Bad { nth, told: AtomicUsize::new(0) });
+        let dispatcher = Dispatcher::new(tools![linger]);
+        for count in [1, 3] {
+            let results = timeout(Duration::from_secs(1), dispatcher.dispatch(vec![ToolCall::new("a", "linger", "{}"); count])).await;
+            assert_eq!(codes(&results.unwrap()), vec!["ok"; count], "every {nth}");
+        }
+        timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    }
 }

@@ -1,16 +1,18 @@
 //! Wakers that panic: whoever is to be woken, all others have their answers.
 
 use std::future::pending;
+use std::panic::panic_any;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tool_core::{CallContext, Dispatcher, tool, tools};
 use tower::Service;
 
+use crate::gate::Gate;
 use crate::rogue_layers::{around, call, dispatcher};
 use crate::support::{calls, codes};
 
@@ -70,4 +72,44 @@ fn rude() -> Waker {
     }
 
     Arc::new(Rude).into()
+}
+
+#[tokio::test]
+async fn what_a_waker_panics_with_may_panic_again() {
+    struct Rude;
+
+    impl Wake for Rude {
+        fn wake(self: Arc<Self>) {
+            panic_any(Self);
+        }
+    }
+
+    impl Drop for Rude {
+        fn drop(&mut self) {
+            assert!(std::thread::panicking(), "and again");
+        }
+    }
+
+    /// Wait at the gate.
+    #[tool(timeout = "50ms", concurrency = 1)]
+    fn stay(#[state] gate: &Gate) {
+        gate.pass();
+    }
+
+    /// Answer at once, one at a time.
+    #[tool(concurrency = 1)]
+    async fn answer() {}
+
+    let gate = Arc::new(Gate::default());
+    let tools = tools![stay, answer].with_shared_state(Arc::clone(&gate));
+    let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(100));
+    assert_eq!(codes(&dispatcher.dispatch(calls([("stay", "{}")])).await), ["timeout_indeterminate"]);
+    let mut stream = dispatcher.stream(calls([("stay", "{}")]));
+    let rude = Waker::from(Arc::new(Rude));
+    assert!(stream.poll_next_unpin(&mut Context::from_waker(&rude)).is_pending());
+    std::mem::forget(rude);
+    sleep(Duration::from_millis(500)).await; // it is given up, and its reader woken
+    let answered = timeout(Duration::from_secs(5), dispatcher.dispatch(calls([("answer", "{}")]))).await;
+    assert_eq!(codes(&answered.unwrap()), ["ok"]);
+    gate.open();
 }

@@ -128,8 +128,8 @@ pub struct ToolError(Box<Failure>);
 #[derive(Clone)]
 struct Failure {
     code: ErrorCode,
-    /// Empty until the dispatcher says which tool it was.
-    tool: String,
+    /// None until the dispatcher says which tool it was.
+    tool: Option<String>,
     model_text: String,
     source: Option<Arc<dyn Cause>>,
     fatal: bool,
@@ -173,14 +173,14 @@ impl ToolError {
         }
         let wrapped = successors(cause.error().source(), |error: &&(dyn Error + 'static)| (*error).source())
             .find_map(|error| error.downcast_ref::<Self>());
-        let own = |error: &Self| if error.0.tool.is_empty() { error.0.code } else { ErrorCode::ToolError };
+        let own = |error: &Self| if error.0.tool.is_none() { error.0.code } else { ErrorCode::ToolError };
         let (code, fatal) = wrapped.map_or((ErrorCode::ToolError, false), |error| (own(error), error.0.fatal));
         Self::with_cause(code, cause).but(|failure| failure.fatal = fatal)
     }
 
     /// What the model should read has no cause beyond itself.
     pub(crate) fn with_text(code: ErrorCode, model_text: impl Into<String>) -> Self {
-        Self(Box::new(Failure { code, tool: String::new(), model_text: model_text.into(), source: None, fatal: false, undecoded: false }))
+        Self(Box::new(Failure { code, tool: None, model_text: model_text.into(), source: None, fatal: false, undecoded: false }))
     }
 
     /// The tool's output cannot be written as JSON.
@@ -236,14 +236,14 @@ impl ToolError {
     /// What a tool or a layer failed with. The answer of another call, passed on, is its own error: what became of that call says
     /// nothing of what this one has done.
     pub(crate) fn of_running(self) -> Self {
-        if self.0.tool.is_empty() {
+        if self.0.tool.is_none() {
             return self;
         }
         self.but(|failure| (failure.code, failure.undecoded) = (ErrorCode::ToolError, false))
     }
 
     pub(crate) fn of_tool(self, name: &str) -> Self {
-        self.but(|failure| failure.tool = name.to_owned())
+        self.but(|failure| failure.tool = Some(name.to_owned()))
     }
 
     /// The kind of failure.
@@ -264,9 +264,9 @@ impl ToolError {
 
 impl fmt::Display for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.tool.as_str() {
-            "" => f.write_str("tool")?,
-            name => write!(f, "tool `{name}`")?,
+        match self.0.tool.as_deref() {
+            None | Some("") => f.write_str("tool")?,
+            Some(name) => write!(f, "tool `{name}`")?,
         }
         let happened = match (self.0.code, &self.0.source) {
             (ErrorCode::InvalidArguments, Some(_)) => "was called with invalid arguments",
@@ -289,7 +289,7 @@ impl fmt::Debug for ToolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ToolError")
             .field("code", &self.0.code)
-            .field("tool", &self.0.tool)
+            .field("tool", &self.0.tool.as_deref().unwrap_or_default())
             .field("model_text", &self.0.model_text)
             .field("source", &self.source())
             .field("fatal", &self.0.fatal)

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tool_core::{Dispatcher, ToolCall, tool, tools};
 
 use super::{LONG, call, overrun_on_thread, runtime};
@@ -178,4 +178,19 @@ async fn a_call_starts_when_its_turn_comes_whatever_was_answered_before() {
     // On one thread, all come behind the first; there is no tool called `nothing`, as is known before.
     let results = Dispatcher::new(tools![compute, pause]).dispatch(vec![call("compute"), call("nothing"), call("pause")]).await;
     assert_eq!(codes(&results), ["ok", "unknown_tool", "ok"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_call_that_goes_on_is_not_held_up_by_the_next_that_computes() {
+    /// Take a moment.
+    #[tool]
+    async fn pause() {
+        sleep(Duration::from_millis(10)).await;
+    }
+
+    let dispatcher = Dispatcher::new(tools![pause, compute]);
+    for run in 0..10 {
+        let results = tokio::spawn(dispatcher.dispatch(vec![call("pause"), call("compute")])).await.unwrap();
+        assert!(results[0].elapsed() < SHORT, "run {run}: {:?}", results[0].elapsed());
+    }
 }

@@ -1,15 +1,17 @@
 //! What happens just as something else does.
 
 use std::fmt;
+use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::runtime::Builder;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
-use tool_core::{CallContext, Dispatcher, Provide, tool, tools};
+use tool_core::{CallContext, Dispatcher, Provide, ToolOutput, tool, tools};
 use tower::Service;
 
 use super::{LONG, call, runtime};
@@ -184,4 +186,53 @@ fn wait_for(count: &AtomicUsize) {
     while count.load(Ordering::SeqCst) == 0 {
         thread::yield_now();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_layer_has_in_a_task_ends_although_it_is_polled_as_its_call_ends() {
+    struct Signal(mpsc::Sender<()>);
+
+    impl Drop for Signal {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Never end, and take long to be dropped.
+    #[tool]
+    async fn stay(#[state] dropped: &mpsc::Sender<()>) {
+        let _signal = Signal(dropped.clone());
+        pending::<()>().await;
+    }
+
+    let (dropped, is_dropped) = mpsc::channel();
+    let is_dropped = Arc::new(Mutex::new(is_dropped));
+    let answers = Arc::new(Notify::new());
+    let inner = around({
+        let answers = Arc::clone(&answers);
+        move |mut inner, context| {
+            let (answers, is_dropped) = (Arc::clone(&answers), Arc::clone(&is_dropped));
+            let tool = inner.call(context);
+            Box::pin(async move {
+                tokio::spawn(tool);
+                sleep(Duration::from_millis(50)).await;
+                // The layer around this one answers now, on another thread, while this one is polled until the tool is being dropped.
+                thread::spawn(move || answers.notify_one());
+                is_dropped.lock().unwrap().recv().unwrap();
+                pending().await
+            })
+        }
+    });
+    let outer = around(move |mut inner, context| {
+        let (answers, inner) = (Arc::clone(&answers), inner.call(context));
+        Box::pin(async move {
+            tokio::spawn(inner);
+            answers.notified().await;
+            ToolOutput::from_serialize(&"cached")
+        })
+    });
+    let dispatcher = Dispatcher::new(tools![stay].with_state(dropped)).with_tool_layer("stay", inner).unwrap().with_layer(outer);
+    assert_eq!(codes(&dispatcher.dispatch(vec![call("stay")]).await), ["ok"]);
+    timeout(LONG * 10, dispatcher.idle()).await.unwrap();
 }

@@ -1,10 +1,11 @@
 //! Threads that wait for calls within theirs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::timeout;
 use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
 
@@ -103,4 +104,33 @@ async fn a_thread_that_gives_up_on_a_call_and_waits_for_another_lends_its_permit
     }
     codes.sort_unstable();
     assert_eq!(codes, [(1, "ok"), (2, "ok")]);
+}
+
+#[test]
+fn what_waits_behind_a_thread_is_answered_when_the_runtime_of_that_has_gone() {
+    /// Stay until told to end.
+    #[tool(timeout = "100ms", concurrency = 1)]
+    fn stay(#[state] held: &Mutex<()>) {
+        drop(held.lock());
+    }
+
+    let held = Arc::new(Mutex::new(()));
+    let is_held = held.lock().unwrap();
+    let tools = tools![stay].with_shared_state(Arc::clone(&held));
+    let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(200));
+    let runtime = runtime();
+    runtime.block_on(async {
+        // The first is begun by a runtime that goes when it is answered.
+        let first = thread::spawn({
+            let dispatcher = dispatcher.clone();
+            move || dispatcher.dispatch_blocking(vec![call("stay")])
+        });
+        while dispatcher.idle().now_or_never().is_some() {
+            tokio::task::yield_now().await;
+        }
+        let behind = tokio::spawn(dispatcher.dispatch(vec![call("stay")]));
+        assert_eq!(codes(&tokio::task::spawn_blocking(|| first.join().unwrap()).await.unwrap()), ["timeout_indeterminate"]);
+        assert_eq!(codes(&timeout(LONG * 10, behind).await.unwrap().unwrap()), ["not_started"]);
+    });
+    drop(is_held);
 }

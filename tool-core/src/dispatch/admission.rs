@@ -8,6 +8,7 @@ use tracing::Span;
 
 use super::batch::{Batch, Calls, Origin, Running};
 use super::call::{Call, Called, Stop, WaitsForCalls, panic_text};
+use super::engine::Engine;
 use super::policy::{Decision, Proposal};
 use super::scheduler::{CallId, Spec};
 use super::{Setup, not_started, runner, span};
@@ -224,7 +225,9 @@ impl Setup {
         let (setup, call) = (Arc::clone(self), Arc::clone(call));
         let batch = Arc::clone(&call.batch);
         let undecided = Undecided(Some(Arc::clone(&call))); // also if the runtime goes before the first poll
+        let counted = Counted::new(&batch.engine);
         batch.spawn(async move {
+            let _counted = counted; // dropped when nothing of the policy is left
             let proposal = Proposal { call: Arc::clone(&call), setup: Arc::clone(&setup), tool };
             let decided = call.token().run_until_cancelled(policy.decide(proposal)).await;
             undecided.end();
@@ -272,6 +275,22 @@ impl Drop for Undecided {
         if let Some(call) = self.0.take() {
             call.stop(Stop::Shutdown);
         }
+    }
+}
+
+/// A policy's task, as long as it is alive: the call may be answered meanwhile.
+struct Counted(Arc<Engine>);
+
+impl Counted {
+    fn new(engine: &Arc<Engine>) -> Self {
+        engine.began();
+        Self(Arc::clone(engine))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.ended();
     }
 }
 

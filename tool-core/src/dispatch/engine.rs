@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::batch::Batch;
-use super::call::{Call, CallTask, lock, not_started};
+use super::call::{Call, CallTask, lock, not_started, quietly};
 use super::permits::Permits;
 use super::scheduler::{Action, Scheduler};
 use crate::error::{ErrorCode, ToolError};
@@ -95,7 +94,7 @@ impl Engine {
     /// The call is answered, and something of it may still run.
     pub(super) fn abandon(self: &Arc<Self>, call: &Arc<Call>) {
         self.adopt(call);
-        let abandoned = self.with(|scheduler| {
+        let behind = self.with(|scheduler| {
             let id = call.seat().filter(|_| call.try_leave_behind());
             if let Some(id) = id {
                 self.began();
@@ -104,10 +103,11 @@ impl Engine {
                     scheduler.resume(id);
                 }
             }
-            id.is_some()
+            id.map(|_| scheduler.waiting_calls().cloned().collect::<Vec<_>>())
         });
-        if abandoned {
-            self.sweep(&call.batch);
+        // On each runtime where a call may wait for it: any of them may go away, or stand still.
+        for waiting in behind.into_iter().flatten().chain([Arc::clone(call)]) {
+            self.sweep(&waiting.batch);
         }
     }
 
@@ -147,7 +147,7 @@ impl Engine {
     fn tell_if_idle(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 && self.is_idle() {
             // What is woken may panic, and is nobody's business here.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.idle.notify_waiters()));
+            quietly(|| self.idle.notify_waiters());
         }
     }
 
@@ -208,7 +208,7 @@ fn act(actions: Vec<Action<Arc<Call>>>) {
     };
     while let Some(action) = if first { next() } else { None } {
         // What wakes or hears of a call may panic, and must not keep this thread from acting ever again.
-        let _ = catch_unwind(AssertUnwindSafe(|| act_on(action)));
+        quietly(|| act_on(action));
     }
 }
 

@@ -218,11 +218,14 @@ async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, Too
     loop {
         let outcome = context.clone().next_attempt().start().await;
         let failed = outcome.as_ref().is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
-        // A nested call that runs on belongs to the attempt.
         match pauses.next() {
             // Jitter is added to the longest wait, too.
             Some(pause) if failed && !context.call.has_nested() => tokio::time::sleep(pause.min(retry.max_backoff)).await,
             _ => return outcome,
+        }
+        // A nested call that runs on belongs to the attempt, also one that it has left to a task.
+        if context.call.has_nested() {
+            return outcome;
         }
     }
 }

@@ -165,6 +165,7 @@ impl Helper {
             let Some(call) = position.map(|position| &calls[position]) else { break };
             let first = (!on_its_own).then(|| First { setup: Arc::clone(&setup), at: now, untold: !batch.told });
             let begun = begin(call, first);
+            let goes_on = matches!(begun, Begun::Pending);
             answered = usize::from(matches!(begun, Begun::Answered { untold: true, .. }));
             if let Begun::Answered { permit: Permit::Left, .. } = begun {
                 // One that was answered before has finished before.
@@ -173,7 +174,7 @@ impl Helper {
                     break;
                 }
             } else {
-                if let Begun::Pending = begun {
+                if goes_on {
                     go_on(Arc::clone(call), !on_its_own);
                 }
                 if let Some(permit) = std::mem::replace(&mut permit, Borrowed::new(engine)) {
@@ -181,8 +182,9 @@ impl Helper {
                 }
                 now = batch.now();
             }
-            // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields.
-            if !has_budget_remaining() {
+            // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields. And one that
+            // computes must not hold up the task of one that goes on: it is next on this worker, and no other may take it.
+            if goes_on || !has_budget_remaining() {
                 batch.fewer(std::mem::take(&mut answered) + hands.take_untold(self.own));
                 tokio::task::yield_now().await;
                 now = batch.now();

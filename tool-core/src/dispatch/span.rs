@@ -1,12 +1,14 @@
 //! What a trace shows of a batch: OpenTelemetry's conventions for generative AI, one span for each call and one around
 //! them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 use std::time::Duration;
 
 use tracing::{Level, Span, field};
 
 use super::batch::Batch;
-use super::call::Call;
+use super::call::{Call, quietly};
 use crate::call::ToolResult;
 use crate::error::clip;
 use crate::tool::ToolDefinition;
@@ -28,12 +30,28 @@ pub(super) fn of_batch() -> Span {
     )
 }
 
+/// Runs code of the user's within a call's span. Neither its panic nor one of whoever reads spans gets further.
+#[inline]
+pub(super) fn within<T>(span: Option<&Span>, run: impl FnOnce() -> T) -> thread::Result<T> {
+    let Some(span) = span else { return catch_unwind(AssertUnwindSafe(run)) };
+    let mut entered = None;
+    quietly(|| entered = Some(span.enter()));
+    let done = catch_unwind(AssertUnwindSafe(run));
+    quietly(|| drop(entered));
+    done
+}
+
 impl Batch {
     /// The span of one call that begins, or that is answered without: then there may be no tool of its name.
     pub(super) fn call_span(&self, call: &Call, definition: Option<&ToolDefinition>) -> Option<Box<Span>> {
-        if !tracing::enabled!(Level::INFO) {
-            return None;
+        let mut span = None;
+        if tracing::enabled!(Level::INFO) {
+            quietly(|| span = Some(Box::new(self.open_call_span(call, definition))));
         }
+        span
+    }
+
+    fn open_call_span(&self, call: &Call, definition: Option<&ToolDefinition>) -> Span {
         let name = clip(&call.call.name);
         let span = tracing::span!(
             parent: &call.batch.span,
@@ -59,21 +77,24 @@ impl Batch {
         if self.records_content {
             span.record("gen_ai.tool.call.arguments", call.arguments());
         }
-        Some(Box::new(span))
+        span
     }
 
     /// Notes how a call ended.
-    pub(super) fn close_call_span(&self, span: &Span, call: &Call) {
-        match call.outcome() {
-            Some(Err(error)) => {
-                span.record("error.type", error.code().as_str());
-                span.record("otel.status_code", "ERROR");
+    pub(super) fn close_call_span(&self, span: Box<Span>, call: &Call) {
+        quietly(|| {
+            match call.outcome() {
+                Some(Err(error)) => {
+                    span.record("error.type", error.code().as_str());
+                    span.record("otel.status_code", "ERROR");
+                }
+                Some(Ok(output)) if self.records_content => {
+                    span.record("gen_ai.tool.call.result", output.as_str());
+                }
+                _ => {}
             }
-            Some(Ok(output)) if self.records_content => {
-                span.record("gen_ai.tool.call.result", output.as_str());
-            }
-            _ => {}
-        }
+            drop(span);
+        });
     }
 
     /// Notes what the batch came to: how many calls failed, how long they waited, and which calls it took so long for.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use super::Batch;
 use crate::call::ToolResult;
-use crate::dispatch::call::{Call, Outcome, drop_quietly, lock, wake_quietly};
+use crate::dispatch::call::{Call, Outcome, drop_quietly, lock, quietly, wake_quietly};
 use crate::dispatch::stream::{Event, Progress};
 
 /// What is left of an output when the batch's share is used up.
@@ -33,7 +33,7 @@ impl Batch {
         }
         if !self.span.is_disabled() {
             let results: Vec<_> = self.calls().iter().cloned().map(ToolResult::new).collect();
-            self.close_span(&results);
+            quietly(|| self.close_span(&results));
         }
         if self.counted.load(Ordering::Relaxed) {
             self.engine.ended();

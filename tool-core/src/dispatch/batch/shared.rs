@@ -135,10 +135,11 @@ impl Batch {
         offset(self.queued, Instant::now())
     }
 
-    /// The runtime that it was dispatched on: this one, if nobody has asked before.
+    /// The runtime that it was dispatched on: this one, if nobody has asked before, or that of the call it is within.
     pub(in crate::dispatch) fn runtime(&self) -> Option<&Handle> {
         self.runtime.get().or_else(|| {
-            let runtime = Handle::try_current().ok()?;
+            let outer = || self.parent.as_ref().and_then(|parent| parent.batch.runtime().cloned());
+            let runtime = Handle::try_current().ok().or_else(outer)?;
             Some(self.runtime.get_or_init(|| runtime))
         })
     }

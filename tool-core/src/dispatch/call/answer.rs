@@ -67,7 +67,7 @@ impl Call {
 
     pub(super) fn close_span(&self, work: &mut Work) {
         if let Some(span) = work.span.take() {
-            self.batch.close_call_span(&span, self);
+            self.batch.close_call_span(span, self);
         }
     }
 }

@@ -194,10 +194,8 @@ impl Call {
 
     /// The tool's place in the set, until the call begins.
     pub(crate) fn tool(&self) -> Option<usize> {
-        match &lock(&self.work).body {
-            Body::Waiting => Some(self.tool),
-            Body::Running(_) | Body::Gone => None,
-        }
+        // Without the lock on its work: whoever finds that held leaves the call to a poller.
+        (!self.is(GONE) && self.started().is_none()).then_some(self.tool)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {

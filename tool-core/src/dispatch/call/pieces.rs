@@ -70,6 +70,11 @@ impl Call {
         lock(&extra.hold).has_any()
     }
 
+    /// Whether what it runs beside its body is over: it is stopped or answered, or about to be.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_stopped() || self.outcome().is_some() || self.extra.get().is_some_and(|extra| lock(&extra.hold).closed)
+    }
+
     /// Begins a call within it, unless it is stopped.
     pub(crate) fn begin_nested(&self) -> bool {
         let mut hold = lock(&self.extra().hold);

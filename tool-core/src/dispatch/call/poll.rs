@@ -1,16 +1,14 @@
 //! A call from its first poll to its last.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 
 use tokio::time::Instant;
-use tracing::Span;
 
-use super::{Body, Call, DUE, GONE, STOPPED, Stop, Work, drop_quietly, lock, panic_text};
+use super::{Body, Call, DUE, GONE, STOPPED, Stop, Work, lock, panic_text};
 use crate::context::CallContext;
-use crate::dispatch::Setup;
+use crate::dispatch::{Setup, span};
 use crate::error::ToolError;
 
 /// What a call begins with.
@@ -60,10 +58,7 @@ impl Call {
             drop(work);
             return self.pending();
         };
-        let polled = {
-            let _entered = span.as_deref().map(Span::enter);
-            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-        };
+        let polled = span::within(span.as_deref(), || future.as_mut().poll(cx));
         let outcome = match polled {
             Ok(Poll::Pending) => {
                 self.waker.register(cx.waker());
@@ -101,8 +96,7 @@ impl Call {
     fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>) {
         work.span = self.batch.call_span(self, Some(setup.tools.definition_at(self.tool)));
         let context = CallContext::new(Arc::clone(self), setup);
-        let _entered = work.span.as_deref().map(Span::enter);
-        let begun = catch_unwind(AssertUnwindSafe(|| context.run()));
+        let begun = span::within(work.span.as_deref(), || context.run());
         work.body = Body::Running(begun.unwrap_or_else(|panic| {
             let error = self.panicked(panic);
             Box::pin(async move { Err(error) })
@@ -120,8 +114,7 @@ impl Call {
     pub(super) fn end_body(&self, work: &mut Work) -> Option<String> {
         let mut panic = None;
         if let Body::Running(future) = std::mem::replace(&mut work.body, Body::Gone) {
-            let _entered = work.span.as_deref().map(Span::enter);
-            panic = drop_quietly(future);
+            panic = span::within(work.span.as_deref(), || drop(future)).err().map(panic_text);
         }
         self.flag(GONE);
         panic
@@ -140,9 +133,5 @@ impl Call {
         self.discard(work);
         let why = self.batch.halted().unwrap_or(Stop::Drop);
         self.answer_and_tell(Err(why.error(self, false, false)), false);
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.is(STOPPED) || self.outcome().is_some()
     }
 }

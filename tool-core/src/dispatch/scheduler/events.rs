@@ -40,6 +40,11 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.waiting
     }
 
+    /// Those calls.
+    pub(crate) fn waiting_calls(&self) -> impl Iterator<Item = &C> {
+        self.calls.values().filter(|entry| entry.phase.is_waiting()).map(|entry| &entry.call)
+    }
+
     /// Whether work of an answered call may still run.
     pub(crate) fn has_abandoned(&self) -> bool {
         self.abandoned > 0
@@ -107,7 +112,9 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     }
 
     pub(super) fn forget(&mut self, id: BatchId) {
-        let Some(parent) = self.batches.remove(&id).and_then(|batch| batch.parent) else { return };
+        let Some(batch) = self.batches.remove(&id) else { return };
+        self.rings[usize::from(batch.parent.is_some())].remove(&(batch.turn, id));
+        let Some(parent) = batch.parent else { return };
         let Some(entry) = self.calls.get_mut(&parent) else { return };
         entry.children.retain(|child| *child != id);
         // Nothing is left to wait for: it asks for its permits before anybody else takes those of its last call.

@@ -3,11 +3,13 @@
 mod model;
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::Spec;
+use super::{Scheduler, Spec};
+use crate::dispatch::permits::Permits;
 use model::{Admission, Group, State, Task, World};
 
 /// Every state that can be reached, the nearest first: the first failure is a shortest one. Returns how many there are.
@@ -218,4 +220,18 @@ proptest! {
         }
         state.check_end();
     }
+}
+
+#[test]
+fn calls_that_are_given_up_leave_nothing_behind_while_permits_stand_still() {
+    let mut scheduler = Scheduler::<char, usize>::new(Arc::new(Permits::new(1)), []);
+    for call in 0..100 {
+        let batch = scheduler.open(None, false);
+        let id = scheduler.reserve(batch, 0, call, PLAIN);
+        scheduler.admit(id, PLAIN);
+        if call > 1 {
+            scheduler.settle(id); // the first runs, and the second waits
+        }
+    }
+    assert_eq!((scheduler.waiting(), scheduler.calls.len(), scheduler.batches.len(), scheduler.rings[0].len()), (1, 2, 2, 1));
 }
