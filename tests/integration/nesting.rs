@@ -315,3 +315,31 @@ async fn a_nested_error_that_is_passed_on_is_the_parents_own() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_nested_calls_may_wait_for_each_other() {
+    /// Write, one after the other.
+    #[tool(serialize_by(id))]
+    async fn write(id: u32) -> u32 {
+        tokio::task::yield_now().await;
+        id
+    }
+
+    /// Write alone.
+    #[tool(exclusive)]
+    async fn write_alone(id: u32) -> u32 {
+        tokio::task::yield_now().await;
+        id
+    }
+
+    /// Make many calls of one tool.
+    #[tool]
+    async fn make(#[context] cx: &CallContext, tool: &str) -> usize {
+        let results = cx.dispatch(calls([(tool, r#"{"id": 1}"#); 1_000])).await;
+        results.iter().filter(|result| result.outcome().is_ok()).count()
+    }
+
+    let dispatcher = Dispatcher::new(tools![write, write_alone, make]);
+    let results = dispatcher.dispatch(calls([("make", r#"{"tool": "write"}"#), ("make", r#"{"tool": "write_alone"}"#)])).await;
+    assert_eq!(contents(&results), ["1000"; 2]);
+}

@@ -10,10 +10,40 @@ use super::machine::{CallId, Phase, Scheduler};
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// Takes one call out that waits for itself: the one that came last.
     pub(super) fn break_circle(&mut self) -> bool {
-        let Some(id) = self.nested_waiting.iter().rev().copied().find(|id| self.waits_for_itself(*id)) else { return false };
+        if !self.may_circle {
+            return false;
+        }
+        self.may_circle = self.has_circle();
+        let in_circle = self.nested_waiting.iter().rev().filter(|_| self.may_circle).copied().find(|id| self.waits_for_itself(*id));
+        let Some(id) = in_circle else { return false };
         let removed = self.remove(id);
         self.actions.extend(removed.map(Action::Deadlock));
         true
+    }
+
+    /// Whether any call waits for itself: each is looked at once.
+    fn has_circle(&self) -> bool {
+        // Those on the way from the start to the call that is looked at, and those behind which there is no circle.
+        let (mut open, mut done) = (HashSet::new(), HashSet::new());
+        for start in &self.nested_waiting {
+            let mut way = vec![(*start, vec![*start])];
+            while let Some((from, next)) = way.last_mut() {
+                match next.pop() {
+                    Some(id) if open.contains(&id) => return true,
+                    Some(id) if done.contains(&id) => {}
+                    Some(id) => {
+                        open.insert(id);
+                        way.push((id, self.blockers(id)));
+                    }
+                    None => {
+                        open.remove(from);
+                        done.insert(*from);
+                        way.pop();
+                    }
+                }
+            }
+        }
+        false
     }
 
     fn waits_for_itself(&self, id: CallId) -> bool {
@@ -30,23 +60,29 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     }
 
     /// The calls that have to be settled before this one can go on, permits aside: those are given back.
+    ///
+    /// Of those before it in its batch, without the ones that one of them waits for in turn: only a call that is not admitted yet may
+    /// never do so.
     fn blockers(&self, id: CallId) -> Vec<CallId> {
         let Some(entry) = self.calls.get(&id) else { return Vec::new() };
         let Some(batch) = self.batches.get(&entry.batch) else { return Vec::new() };
         let at = |position: &usize| batch.unsettled.get(position).copied();
+        let is_admitted = |id: &CallId| self.calls.get(id).is_some_and(|entry| entry.phase != Phase::Reserved);
         match entry.phase {
             Phase::Ordered => {
-                let unstarted = batch.unstarted.range(..entry.position).filter(|_| batch.early);
-                let barriers = batch.barriers.range(..entry.position);
-                let all = batch.unsettled.range(..entry.position).map(|(_, id)| *id).filter(|_| entry.spec.exclusive);
-                unstarted.chain(barriers).filter_map(at).chain(all).collect()
+                let before = ..entry.position;
+                let unstarted = batch.unstarted.range(before).filter(|_| batch.early).filter_map(at);
+                let barriers = batch.barriers.range(before).filter_map(at);
+                let barrier = |id: &CallId| self.calls.get(id).is_some_and(|entry| entry.spec.exclusive) && is_admitted(id);
+                let all = batch.unsettled.range(before).map(|(_, id)| *id).filter(|_| entry.spec.exclusive);
+                up_to(unstarted.rev(), is_admitted).chain(up_to(barriers.rev(), is_admitted)).chain(up_to(all.rev(), barrier)).collect()
             }
             Phase::Keyed | Phase::Ready => {
                 let Some(key) = &entry.spec.key else { return Vec::new() };
-                let before = batch.by_key.get(key).into_iter().flat_map(|positions| positions.range(..entry.position));
+                let before = batch.by_key.get(key).into_iter().flat_map(|positions| positions.range(..entry.position)).filter_map(at);
                 let mine: HashSet<CallId> = self.ancestors(id).collect();
                 let holders = self.keys.get(key).into_iter().flat_map(|state| &state.holders).copied();
-                before.filter_map(at).chain(holders.filter(|holder| !mine.contains(holder))).collect()
+                up_to(before.rev(), is_admitted).chain(holders.filter(|holder| !mine.contains(holder))).collect()
             }
             Phase::Parked => {
                 let children = entry.children.iter().filter_map(|child| self.batches.get(child));
@@ -105,4 +141,10 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             _ => false,
         }
     }
+}
+
+/// All of them up to the first that is the last, which is among them.
+fn up_to<T>(items: impl Iterator<Item = T>, is_last: impl Fn(&T) -> bool) -> impl Iterator<Item = T> {
+    let mut over = false;
+    items.take_while(move |item| !std::mem::replace(&mut over, is_last(item)))
 }

@@ -26,6 +26,8 @@ pub(crate) struct Scheduler<K, C> {
     pub(super) rings: [BTreeSet<(u64, BatchId)>; 2],
     /// Calls of nested batches that wait for others: they alone can close a circle.
     pub(super) nested_waiting: BTreeSet<CallId>,
+    /// Whether one of these, or a call that waits for calls of its own, has begun to wait since there was no circle.
+    pub(super) may_circle: bool,
     pub(super) waiting: usize,
     pub(super) abandoned: usize,
     pub(super) abandoned_permits: usize,
@@ -45,6 +47,7 @@ impl<K, C> Scheduler<K, C> {
             resuming: VecDeque::new(),
             rings: [BTreeSet::new(), BTreeSet::new()],
             nested_waiting: BTreeSet::new(),
+            may_circle: false,
             waiting: 0,
             abandoned: 0,
             abandoned_permits: 0,

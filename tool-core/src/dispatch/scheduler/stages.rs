@@ -13,6 +13,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.waiting -= usize::from(entry.phase.is_waiting());
         self.waiting += usize::from(phase.is_waiting());
         entry.phase = phase;
+        self.may_circle |= matches!(phase, Phase::Ordered | Phase::Keyed | Phase::Parked);
         let nested = self.batches.get(&entry.batch).is_some_and(|batch| batch.parent.is_some());
         if nested && matches!(phase, Phase::Ordered | Phase::Keyed) {
             self.nested_waiting.insert(id);
