@@ -117,8 +117,9 @@ impl CallContext {
     /// the dispatcher's limit. They inherit the call's deadline and the keys it is serialised by, and they are stopped with it.
     /// Calls are at most 8 deep within each other, unless [`Limits::nesting`](crate::Limits::nesting) says otherwise.
     ///
-    /// A function on a thread that gives up on the calls (a `timeout` around them, for example) goes on at once, and without permits until
-    /// some are free: one more may run than the limit says.
+    /// A function on a thread lends its permits while such calls of it are waited for, on whatever thread that is: what it does beside
+    /// them meanwhile counts towards no limit. If it gives up on the calls (by a `timeout` around them, for example), it goes on at once,
+    /// and without permits until some are free. In both cases one more may run than the limit says.
     ///
     /// ```
     /// use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
@@ -178,19 +179,25 @@ impl CallContext {
         let context = Self { on_thread: true, ..self.clone() };
         context.call.asks_for_thread();
         let (answer, answered) = tokio::sync::oneshot::channel();
-        self.setup.on_thread(Box::new(move || {
-            if answer.is_closed() || !context.call.begin_on_thread() {
-                return; // nobody waits any more
-            }
-            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));
-            // Before it is known: whoever hears of it may run the tool again.
-            context.call.end_on_thread();
-            quietly(move || drop(answer.send(outcome)));
-        }));
+        self.setup.on_thread(
+            &self.call,
+            Box::new(move || {
+                if answer.is_closed() || !context.call.begin_on_thread() {
+                    return; // nobody waits any more
+                }
+                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));
+                // Before it is known: whoever hears of it may run the tool again.
+                context.call.end_on_thread();
+                quietly(move || drop(answer.send(outcome)));
+            }),
+        );
         match answered.await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ToolError::with_text(ErrorCode::Cancelled, "the program is shutting down")),
+            Err(_) => Err(ToolError::with_text(
+                ErrorCode::Cancelled,
+                "no thread ran it: the program is shutting down, or can have no more threads",
+            )),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio::runtime::Builder;
 use tokio::time::timeout;
 use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
 
@@ -133,4 +134,29 @@ fn what_waits_behind_a_thread_is_answered_when_the_runtime_of_that_has_gone() {
         assert_eq!(codes(&timeout(LONG * 10, behind).await.unwrap().unwrap()), ["not_started"]);
     });
     drop(is_held);
+}
+
+#[test]
+fn threads_that_wait_for_threads_do_not_use_up_the_pool() {
+    /// Answer at once.
+    #[tool]
+    fn answer() -> u32 {
+        1
+    }
+
+    /// Pass on what a call within this one answers.
+    #[tool(timeout = "20s")]
+    fn pass_on(#[context] cx: &CallContext, depth: u32) -> String {
+        let nested = match depth {
+            0 => call("answer"),
+            depth => ToolCall::new("", "pass_on", format!(r#"{{"depth": {}}}"#, depth - 1)),
+        };
+        tokio::runtime::Handle::current().block_on(cx.dispatch(vec![nested]))[0].content().into_owned()
+    }
+
+    let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(2).enable_time().build().unwrap();
+    let calls = vec![ToolCall::new("", "pass_on", r#"{"depth": 3}"#); 10];
+    let batch = Dispatcher::new(tools![answer, pass_on]).dispatch(calls);
+    let results = runtime.block_on(async { timeout(LONG * 10, batch).await }).unwrap();
+    assert!(results.iter().all(|result| result.content() == "1"), "{results:?}");
 }

@@ -20,6 +20,7 @@ mod turn;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -238,6 +239,9 @@ impl Dispatcher {
     }
 
     /// Runs sync tools by `threads` instead of on tokio's blocking pool.
+    ///
+    /// A function on a thread that waits for calls within its own keeps the thread meanwhile: `threads` has to have another for those of
+    /// them that are sync, or all wait until their deadlines.
     #[must_use]
     pub fn with_threads(self, threads: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) -> Self {
         self.with(|setup| setup.threads = Some(Arc::new(threads)))
@@ -337,11 +341,19 @@ impl Setup {
         }
     }
 
-    /// Runs what blocks.
-    pub(crate) fn on_thread(&self, work: Box<dyn FnOnce() + Send>) {
-        match &self.threads {
-            Some(threads) => threads(work),
-            None => _ = tokio::task::spawn_blocking(work),
+    /// Runs what blocks for a call.
+    pub(crate) fn on_thread(&self, call: &Call, work: Box<dyn FnOnce() + Send>) {
+        match (&self.threads, call.batch.runtime().cloned()) {
+            (Some(threads), _) => threads(work),
+            // The pool may be full of calls that wait for this one. It has a permit, so there are not too many of these.
+            (None, Some(runtime)) if call.is_within_thread() => {
+                let work = move || {
+                    let _runtime = runtime.enter();
+                    work();
+                };
+                _ = thread::Builder::new().name("tool".to_owned()).spawn(work); // without a thread, the call hears of it
+            }
+            (None, _) => _ = tokio::task::spawn_blocking(work),
         }
     }
 }

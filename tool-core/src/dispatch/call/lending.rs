@@ -150,6 +150,10 @@ impl Lending {
         self.thread = Thread::Runs;
     }
 
+    pub(super) fn has_thread(&self) -> bool {
+        self.thread != Thread::None
+    }
+
     pub(super) fn end_thread(&mut self) {
         self.thread = Thread::None;
     }
