@@ -1,5 +1,6 @@
 //! Sync tools run on threads, which nobody can stop: what the dispatcher makes of that.
 
+use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -274,4 +275,29 @@ async fn a_thread_without_a_runtime_makes_calls_on_that_of_its_own_call() {
 
     let dispatcher = Dispatcher::new(tools![answer, pass_on]).with_threads(|work| _ = std::thread::spawn(work));
     assert_eq!(dispatcher.dispatch(calls([("pass_on", "{}")])).await[0].content(), "true");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_what_is_dropped_does_not_hide_a_thread_that_runs_on() {
+    struct Rude;
+
+    impl Drop for Rude {
+        fn drop(&mut self) {
+            panic!("rude");
+        }
+    }
+
+    /// Wait for a thread.
+    #[tool(timeout = "1s")]
+    async fn wait(#[context] cx: &CallContext) {
+        let _rude = Rude;
+        cx.dispatch(calls([("pass", "{}")])).await;
+    }
+
+    let gate = Gate::new();
+    let tools = tools![pass, wait].with_shared_state(Arc::clone(&gate));
+    let results = Dispatcher::new(tools).with_threads(gate.threads()).dispatch(calls([("wait", "{}")])).await;
+    assert_eq!(codes(&results), ["timeout_indeterminate"]);
+    assert!(results[0].outcome().unwrap_err().source().is_some_and(|panic| panic.to_string().contains("rude")));
+    gate.open();
 }

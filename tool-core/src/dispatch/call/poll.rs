@@ -1,6 +1,5 @@
 //! A call from its first poll to its last.
 
-use std::any::Any;
 use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 
@@ -67,7 +66,7 @@ impl Call {
                 return self.pending();
             }
             Ok(Poll::Ready(outcome)) => outcome.map_err(ToolError::of_running),
-            Err(panic) => Err(self.panicked(panic)),
+            Err(panic) => Err(self.panicked(panic_text(panic))),
         };
         self.end_body(&mut work);
         drop(work);
@@ -98,14 +97,13 @@ impl Call {
         let context = CallContext::new(Arc::clone(self), setup);
         let begun = span::within(work.span.as_deref(), || context.run());
         work.body = Body::Running(begun.unwrap_or_else(|panic| {
-            let error = self.panicked(panic);
+            let error = self.panicked(panic_text(panic));
             Box::pin(async move { Err(error) })
         }));
     }
 
     /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if there are any.
-    fn panicked(&self, panic: Box<dyn Any + Send>) -> ToolError {
-        let text = panic_text(panic);
+    pub(super) fn panicked(&self, text: String) -> ToolError {
         if self.is_layered { ToolError::layer_panic(text) } else { ToolError::panic(text) }
     }
 

@@ -40,7 +40,15 @@ impl Call {
             self.times.never_started(); // and never will, now
         }
         let started = begun && self.started().is_some();
-        let error = panic.map_or_else(|| why.error(self, started, alive), ToolError::panic);
+        let error = match panic {
+            None => why.error(self, started, alive),
+            Some(text) if !alive => self.panicked(text),
+            // That something may still be acting is more to the point.
+            Some(text) => {
+                let error = why.error(self, started, alive);
+                ToolError::failed(error.code(), error.model_text(), text)
+            }
+        };
         self.answer_and_tell(Err(error), alive);
         self.wake(); // its task has nothing left to do but to end
     }
