@@ -1,7 +1,6 @@
 //! `idle()` waits until nothing that a dispatcher and its clones started is alive.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -110,22 +109,22 @@ async fn a_policy_that_goes_on_is_waited_for_after_its_call_is_answered() {
     #[tool]
     async fn answer() {}
 
-    let (asked, begun) = std::sync::mpsc::channel();
-    let decided = Arc::new(AtomicBool::new(false));
-    let decides = Arc::clone(&decided);
+    // Whoever is asked waits for somebody who answers, without an await.
+    let meeting = Arc::new(Barrier::new(2));
+    let met = Arc::clone(&meeting);
     let dispatcher = Dispatcher::new(tools![answer]).with_policy(move |_| {
-        let (asked, decides) = (asked.clone(), Arc::clone(&decides));
+        let meeting = Arc::clone(&meeting);
         async move {
-            asked.send(()).unwrap();
-            std::thread::sleep(Duration::from_millis(300));
-            decides.store(true, Ordering::SeqCst);
+            meeting.wait();
+            meeting.wait();
             Decision::Allow
         }
     });
     let mut turn = dispatcher.turn();
     turn.push(ToolCall::new("a", "answer", "{}"));
-    tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+    met.wait();
     assert_eq!(codes(&turn.cancel()), ["not_started"]);
-    dispatcher.idle().await;
-    assert!(decided.load(Ordering::SeqCst));
+    assert!(!is_idle(&dispatcher).await);
+    met.wait();
+    timeout(Duration::from_secs(5), dispatcher.idle()).await.unwrap();
 }

@@ -1,5 +1,6 @@
 //! What a trace shows, read from an OpenTelemetry exporter: the conventions for generative AI, one span a call.
 
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -243,6 +244,8 @@ async fn the_span_of_a_turn_says_how_many_calls_it_had() {
 
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_that_panics_takes_no_answer_away() {
+    const BATCH: span::Id = span::Id::from_non_zero_u64(NonZeroU64::MAX);
+
     /// Panics at every `nth` thing it is told of a call.
     struct Bad {
         nth: usize,
@@ -260,10 +263,17 @@ async fn a_subscriber_that_panics_takes_no_answer_away() {
         fn enabled(&self, _: &Metadata<'_>) -> bool {
             true
         }
-        fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-            if span.metadata().name() == "execute_tool" {
-                self.hear();
+        fn try_close(&self, id: span::Id) -> bool {
+            if id != BATCH {
+                self.hear(); // whoever drops the last result of a batch hears of its end
             }
+            true
+        }
+        fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+            if span.metadata().name() != "execute_tool" {
+                return BATCH;
+            }
+            self.hear();
             span::Id::from_u64(1)
         }
         fn record(&self, _: &span::Id, _: &span::Record<'_>) {

@@ -74,7 +74,7 @@ fn rude() -> Waker {
     Arc::new(Rude).into()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_waker_panics_with_may_panic_again() {
     struct Rude;
 
@@ -100,9 +100,9 @@ async fn what_a_waker_panics_with_may_panic_again() {
     #[tool(concurrency = 1)]
     async fn answer() {}
 
-    let gate = Arc::new(Gate::default());
+    let gate = Gate::new();
     let tools = tools![stay, answer].with_shared_state(Arc::clone(&gate));
-    let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(100));
+    let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(100)).with_threads(gate.threads());
     assert_eq!(codes(&dispatcher.dispatch(calls([("stay", "{}")])).await), ["timeout_indeterminate"]);
     let mut stream = dispatcher.stream(calls([("stay", "{}")]));
     let rude = Waker::from(Arc::new(Rude));

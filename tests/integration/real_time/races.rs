@@ -67,7 +67,7 @@ async fn of_two_threads_of_a_layer_that_run_a_tool_at_once_one_does() {
         })
     });
     let dispatcher = Dispatcher::new(tools![look].with_state(AtomicUsize::new(0))).with_layer(twice);
-    for round in 0..2_000 {
+    for round in 0..500 {
         let results = dispatcher.dispatch(vec![call("look")]).await;
         assert_eq!(results[0].content(), "0", "round {round}");
     }
@@ -201,25 +201,34 @@ async fn what_a_layer_has_in_a_task_ends_although_it_is_polled_as_its_call_ends(
 
     /// Never end, and take long to be dropped.
     #[tool]
-    async fn stay(#[state] dropped: &mpsc::Sender<()>) {
+    async fn stay(#[state] dropped: &mpsc::Sender<()>, #[state] begun: &Notify) {
         let _signal = Signal(dropped.clone());
+        begun.notify_one();
         pending::<()>().await;
+    }
+
+    #[derive(Provide)]
+    struct State {
+        dropped: mpsc::Sender<()>,
+        begun: Arc<Notify>,
     }
 
     let (dropped, is_dropped) = mpsc::channel();
     let is_dropped = Arc::new(Mutex::new(is_dropped));
+    let begun = Arc::new(Notify::new());
+    let state = State { dropped, begun: Arc::clone(&begun) };
     let answers = Arc::new(Notify::new());
     let inner = around({
         let answers = Arc::clone(&answers);
         move |mut inner, context| {
-            let (answers, is_dropped) = (Arc::clone(&answers), Arc::clone(&is_dropped));
+            let (answers, begun, is_dropped) = (Arc::clone(&answers), Arc::clone(&begun), Arc::clone(&is_dropped));
             let tool = inner.call(context);
             Box::pin(async move {
                 tokio::spawn(tool);
-                sleep(Duration::from_millis(50)).await;
+                begun.notified().await;
                 // The layer around this one answers now, on another thread, while this one is polled until the tool is being dropped.
                 thread::spawn(move || answers.notify_one());
-                is_dropped.lock().unwrap().recv().unwrap();
+                is_dropped.lock().unwrap().recv_timeout(LONG * 10).unwrap();
                 pending().await
             })
         }
@@ -232,7 +241,7 @@ async fn what_a_layer_has_in_a_task_ends_although_it_is_polled_as_its_call_ends(
             ToolOutput::from_serialize(&"cached")
         })
     });
-    let dispatcher = Dispatcher::new(tools![stay].with_state(dropped)).with_tool_layer("stay", inner).unwrap().with_layer(outer);
+    let dispatcher = Dispatcher::new(tools![stay].with_state(state)).with_tool_layer("stay", inner).unwrap().with_layer(outer);
     assert_eq!(codes(&dispatcher.dispatch(vec![call("stay")]).await), ["ok"]);
     timeout(LONG * 10, dispatcher.idle()).await.unwrap();
 }

@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
-use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
+use tool_core::{CallContext, Dispatcher, Provide, ToolCall, tool, tools};
 
 use super::{LONG, call, overrun_on_thread, runtime};
 use crate::support::{code, codes};
@@ -110,14 +109,21 @@ async fn a_thread_that_gives_up_on_a_call_and_waits_for_another_lends_its_permit
 #[test]
 fn what_waits_behind_a_thread_is_answered_when_the_runtime_of_that_has_gone() {
     /// Stay until told to end.
-    #[tool(timeout = "100ms", concurrency = 1)]
-    fn stay(#[state] held: &Mutex<()>) {
+    #[tool(timeout = "500ms", concurrency = 1)]
+    fn stay(#[state] held: &Mutex<()>, #[state] begun: &AtomicUsize) {
+        begun.fetch_add(1, Ordering::SeqCst);
         drop(held.lock());
     }
 
-    let held = Arc::new(Mutex::new(()));
-    let is_held = held.lock().unwrap();
-    let tools = tools![stay].with_shared_state(Arc::clone(&held));
+    #[derive(Default, Provide)]
+    struct State {
+        held: Mutex<()>,
+        begun: AtomicUsize,
+    }
+
+    let state = Arc::new(State::default());
+    let is_held = state.held.lock().unwrap();
+    let tools = tools![stay].with_shared_state(Arc::clone(&state));
     let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(200));
     let runtime = runtime();
     runtime.block_on(async {
@@ -126,7 +132,7 @@ fn what_waits_behind_a_thread_is_answered_when_the_runtime_of_that_has_gone() {
             let dispatcher = dispatcher.clone();
             move || dispatcher.dispatch_blocking(vec![call("stay")])
         });
-        while dispatcher.idle().now_or_never().is_some() {
+        while state.begun.load(Ordering::SeqCst) == 0 {
             tokio::task::yield_now().await;
         }
         let behind = tokio::spawn(dispatcher.dispatch(vec![call("stay")]));

@@ -227,7 +227,7 @@ impl Setup {
         let undecided = Undecided(Some(Arc::clone(&call))); // also if the runtime goes before the first poll
         let counted = Counted::new(&batch.engine);
         batch.spawn(async move {
-            let _counted = counted; // dropped when nothing of the policy is left
+            let _counted = counted; // dropped after what the policy has made
             let proposal = Proposal { call: Arc::clone(&call), setup: Arc::clone(&setup), tool };
             let decided = call.token().run_until_cancelled(policy.decide(proposal)).await;
             undecided.end();

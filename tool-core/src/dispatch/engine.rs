@@ -33,7 +33,7 @@ const ONE_MORE: u64 = (ALIVE + 1) | 1;
 pub(crate) struct Engine {
     pub(super) permits: Arc<Permits>,
     scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
-    /// Batches that are not done, and calls that were answered but may still run: how many there are, and in the upper half how many there
+    /// Batches that are not done, calls that were answered but may still run, and policies that decide: how many there are, and in the upper half how many there
     /// ever were. A call alone in its message is counted once it was not ready at its first poll; until then its permit shows that it is
     /// alive.
     alive: AtomicU64,
@@ -103,11 +103,15 @@ impl Engine {
                     scheduler.resume(id);
                 }
             }
-            id.map(|_| scheduler.waiting_calls().cloned().collect::<Vec<_>>())
+            id.map(|_| {
+                let mut batches: Vec<_> = scheduler.admitted_calls().map(|call| Arc::clone(&call.batch)).collect();
+                batches.dedup_by(|one, other| Arc::ptr_eq(one, other));
+                batches
+            })
         });
         // On each runtime where a call may wait for it: any of them may go away, or stand still.
-        for waiting in behind.into_iter().flatten().chain([Arc::clone(call)]) {
-            self.sweep(&waiting.batch);
+        for batch in behind.into_iter().flatten().chain([Arc::clone(&call.batch)]) {
+            self.sweep(&batch);
         }
     }
 

@@ -301,8 +301,8 @@ impl Dispatcher {
         Turn::new(Arc::clone(&self.setup))
     }
 
-    /// Waits until nothing that this dispatcher and its clones started is alive: no batch is under way, and no call that was
-    /// given up on runs.
+    /// Waits until nothing that this dispatcher and its clones started is alive: no batch is under way, no call that was given up on
+    /// runs, and no policy still decides on one.
     pub async fn idle(&self) {
         self.setup.engine.idle().await;
     }
@@ -345,7 +345,7 @@ impl Setup {
     pub(crate) fn on_thread(&self, call: &Call, work: Box<dyn FnOnce() + Send>) {
         match (&self.threads, call.batch.runtime().cloned()) {
             (Some(threads), _) => threads(work),
-            // The pool may be full of calls that wait for this one. It has a permit, so there are not too many of these.
+            // The pool may be full of calls that wait for this one.
             (None, Some(runtime)) if call.is_within_thread() => {
                 let work = move || {
                     let _runtime = runtime.enter();

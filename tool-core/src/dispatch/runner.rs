@@ -3,6 +3,7 @@
 
 mod hands;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -177,7 +178,7 @@ impl Helper {
                 if goes_on {
                     go_on(Arc::clone(call), !on_its_own);
                 }
-                if let Some(permit) = std::mem::replace(&mut permit, Borrowed::new(engine)) {
+                if let Some(permit) = permit.take() {
                     permit.pass_on();
                 }
                 now = batch.now();
@@ -186,8 +187,12 @@ impl Helper {
             // computes must not hold up the task of one that goes on: it is next on this worker, and no other may take it.
             if goes_on || !has_budget_remaining() {
                 batch.fewer(std::mem::take(&mut answered) + hands.take_untold(self.own));
-                tokio::task::yield_now().await;
+                permit = None; // others may be before it
+                step_back().await;
                 now = batch.now();
+            }
+            if permit.is_none() {
+                permit = Borrowed::new(engine);
             }
             consume_budget().await;
         }
@@ -216,6 +221,20 @@ impl Helper {
             tokio::task::yield_now().await; // it is about to begin
         }
     }
+}
+
+/// Lets other tasks have this worker. Unlike [`yield_now`](tokio::task::yield_now), which waits until the worker has nothing else to do,
+/// another one may take the task on meanwhile.
+async fn step_back() {
+    let mut waited = false;
+    let back = |cx: &mut Context<'_>| match std::mem::replace(&mut waited, true) {
+        true => Poll::Ready(()),
+        false => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    };
+    poll_fn(back).await;
 }
 
 impl Drop for Helper {

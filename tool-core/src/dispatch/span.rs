@@ -30,7 +30,7 @@ pub(super) fn of_batch() -> Span {
     )
 }
 
-/// Runs code of the user's within a call's span. Neither its panic nor one of whoever reads spans gets further.
+/// Runs code of the user's within a call's span. `Err` is its panic; one of whoever reads spans gets no further.
 #[inline]
 pub(super) fn within<T>(span: Option<&Span>, run: impl FnOnce() -> T) -> thread::Result<T> {
     let Some(span) = span else { return catch_unwind(AssertUnwindSafe(run)) };
@@ -45,56 +45,35 @@ impl Batch {
     /// The span of one call that begins, or that is answered without: then there may be no tool of its name.
     pub(super) fn call_span(&self, call: &Call, definition: Option<&ToolDefinition>) -> Option<Box<Span>> {
         let mut span = None;
-        if tracing::enabled!(Level::INFO) {
-            quietly(|| span = Some(Box::new(self.open_call_span(call, definition))));
+        quietly(|| span = tracing::enabled!(Level::INFO).then(|| Box::new(open_call_span(call, definition))));
+        if let Some(span) = &span {
+            quietly(|| self.note_begin(span, call));
         }
         span
     }
 
-    fn open_call_span(&self, call: &Call, definition: Option<&ToolDefinition>) -> Span {
-        let name = clip(&call.call.name);
-        let span = tracing::span!(
-            parent: &call.batch.span,
-            Level::INFO,
-            "execute_tool",
-            otel.name = format!("execute_tool {name}"),
-            otel.kind = "internal",
-            gen_ai.operation.name = "execute_tool",
-            gen_ai.tool.name = name,
-            gen_ai.tool.description = definition.map(ToolDefinition::description),
-            gen_ai.tool.type = "function",
-            gen_ai.tool.call.id = call.call.id,
-            gen_ai.tool.call.arguments = field::Empty,
-            gen_ai.tool.call.result = field::Empty,
-            error.type = field::Empty,
-            otel.status_code = field::Empty,
-            tool_call.position = call.position,
-            tool_call.queue_time = field::Empty,
-        );
+    fn note_begin(&self, span: &Span, call: &Call) {
         if let Some(started) = call.started() {
             span.record("tool_call.queue_time", started.saturating_duration_since(call.batch.queued).as_secs_f64());
         }
         if self.records_content {
             span.record("gen_ai.tool.call.arguments", call.arguments());
         }
-        span
     }
 
     /// Notes how a call ended.
     pub(super) fn close_call_span(&self, span: Box<Span>, call: &Call) {
-        quietly(|| {
-            match call.outcome() {
-                Some(Err(error)) => {
-                    span.record("error.type", error.code().as_str());
-                    span.record("otel.status_code", "ERROR");
-                }
-                Some(Ok(output)) if self.records_content => {
-                    span.record("gen_ai.tool.call.result", output.as_str());
-                }
-                _ => {}
+        quietly(|| match call.outcome() {
+            Some(Err(error)) => {
+                span.record("error.type", error.code().as_str());
+                span.record("otel.status_code", "ERROR");
             }
-            drop(span);
+            Some(Ok(output)) if self.records_content => {
+                span.record("gen_ai.tool.call.result", output.as_str());
+            }
+            _ => {}
         });
+        quietly(|| drop(span)); // not while that unwinds: a second panic would end the program
     }
 
     /// Notes what the batch came to: how many calls failed, how long they waited, and which calls it took so long for.
@@ -110,4 +89,26 @@ impl Batch {
         self.span.record("tool_batch.critical_path", path.join(","));
         self.span.record("tool_batch.critical_path.duration", took.as_secs_f64());
     }
+}
+
+fn open_call_span(call: &Call, definition: Option<&ToolDefinition>) -> Span {
+    let name = clip(&call.call.name);
+    tracing::span!(
+        parent: &call.batch.span,
+        Level::INFO,
+        "execute_tool",
+        otel.name = format!("execute_tool {name}"),
+        otel.kind = "internal",
+        gen_ai.operation.name = "execute_tool",
+        gen_ai.tool.name = name,
+        gen_ai.tool.description = definition.map(ToolDefinition::description),
+        gen_ai.tool.type = "function",
+        gen_ai.tool.call.id = call.call.id,
+        gen_ai.tool.call.arguments = field::Empty,
+        gen_ai.tool.call.result = field::Empty,
+        error.type = field::Empty,
+        otel.status_code = field::Empty,
+        tool_call.position = call.position,
+        tool_call.queue_time = field::Empty,
+    )
 }

@@ -84,14 +84,26 @@ impl Batch {
 
     /// The next event, or `None` when there will be no more.
     pub(in crate::dispatch) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        self.waker.register(cx.waker());
-        let mut state = lock(&self.state);
-        if let Some(event) = state.events.pop_front() {
-            state.progress -= usize::from(matches!(event, Event::Progress(_)));
-            return Poll::Ready(Some(event));
+        let event = self.take_event();
+        if event.is_ready() {
+            return event;
         }
+        self.waker.register(cx.waker());
         self.waited_for.store(true, Ordering::SeqCst);
-        if self.is_done() { Poll::Ready(None) } else { Poll::Pending }
+        self.take_event()
+    }
+
+    fn take_event(&self) -> Poll<Option<Event>> {
+        let done = self.is_done(); // if so, all events are there
+        let mut state = lock(&self.state);
+        match state.events.pop_front() {
+            Some(event) => {
+                state.progress -= usize::from(matches!(event, Event::Progress(_)));
+                Poll::Ready(Some(event))
+            }
+            None if done => Poll::Ready(None),
+            None => Poll::Pending,
+        }
     }
 
     /// Tells whoever reads events, unless the call is answered. The oldest progress is forgotten when nobody reads it.

@@ -27,6 +27,7 @@ pub(crate) fn quietly(run: impl FnOnce()) -> Option<String> {
     catch_unwind(AssertUnwindSafe(run)).err().map(panic_text)
 }
 
+/// Drops a value of the user's.
 #[inline]
 pub(crate) fn drop_quietly<T>(value: T) -> Option<String> {
     quietly(|| drop(value))

@@ -10,12 +10,11 @@ use super::machine::{CallId, Phase, Scheduler};
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// Takes one call out that waits for itself: the one that came last.
     pub(super) fn break_circle(&mut self) -> bool {
+        self.may_circle = self.may_circle && self.has_circle();
         if !self.may_circle {
             return false;
         }
-        self.may_circle = self.has_circle();
-        let in_circle = self.nested_waiting.iter().rev().filter(|_| self.may_circle).copied().find(|id| self.waits_for_itself(*id));
-        let Some(id) = in_circle else { return false };
+        let Some(id) = self.nested_waiting.iter().rev().copied().find(|id| self.waits_for_itself(*id)) else { return false };
         let removed = self.remove(id);
         self.actions.extend(removed.map(Action::Deadlock));
         true

@@ -40,9 +40,9 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.waiting
     }
 
-    /// Those calls.
-    pub(crate) fn waiting_calls(&self) -> impl Iterator<Item = &C> {
-        self.calls.values().filter(|entry| entry.phase.is_waiting()).map(|entry| &entry.call)
+    /// Those of them that are admitted.
+    pub(crate) fn admitted_calls(&self) -> impl Iterator<Item = &C> {
+        self.calls.values().filter(|entry| entry.phase.is_waiting() && entry.phase != Phase::Reserved).map(|entry| &entry.call)
     }
 
     /// Whether work of an answered call may still run.

@@ -13,9 +13,10 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.waiting -= usize::from(entry.phase.is_waiting());
         self.waiting += usize::from(phase.is_waiting());
         entry.phase = phase;
-        self.may_circle |= matches!(phase, Phase::Ordered | Phase::Keyed | Phase::Parked);
         let nested = self.batches.get(&entry.batch).is_some_and(|batch| batch.parent.is_some());
-        if nested && matches!(phase, Phase::Ordered | Phase::Keyed) {
+        let waits_nested = nested && matches!(phase, Phase::Ordered | Phase::Keyed);
+        self.may_circle |= waits_nested || phase == Phase::Parked;
+        if waits_nested {
             self.nested_waiting.insert(id);
         } else {
             self.nested_waiting.remove(&id);
