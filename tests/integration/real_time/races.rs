@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tool_core::{CallContext, Dispatcher, Provide, ToolOutput, tool, tools};
 use tower::Service;
 
-use super::{LONG, call, runtime};
+use super::{Door, LONG, call, runtime};
 use crate::rogue_layers::around;
 use crate::support::codes;
 
@@ -81,18 +81,11 @@ fn what_is_answered_counts_when_the_runtime_of_a_dropped_batch_goes() {
 
     /// Compute until told to end.
     #[tool]
-    async fn hold(#[state] held: &Mutex<()>, #[state] begun: &AtomicUsize) {
-        begun.fetch_add(1, Ordering::SeqCst);
-        drop(held.lock());
+    async fn hold(#[state] door: &Door) {
+        door.pass();
     }
 
-    #[derive(Default, Provide)]
-    struct State {
-        held: Mutex<()>,
-        begun: AtomicUsize,
-    }
-
-    let state = Arc::new(State::default());
+    let state = Arc::new(Door::default());
     let dispatcher = Dispatcher::new(tools![answer, hold].with_shared_state(Arc::clone(&state)));
     let going = Builder::new_multi_thread().worker_threads(2).event_interval(1).enable_time().build().unwrap();
     // One of the two threads is busy: a helper of the batch is never polled, and what the other has answered is told by nobody.

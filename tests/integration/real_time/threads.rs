@@ -1,15 +1,15 @@
 //! Threads that wait for calls within theirs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::time::timeout;
-use tool_core::{CallContext, Dispatcher, Provide, ToolCall, tool, tools};
+use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
 
-use super::{LONG, call, overrun_on_thread, runtime};
+use super::{Door, LONG, call, overrun_on_thread, runtime};
 use crate::support::{code, codes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,18 +110,11 @@ async fn a_thread_that_gives_up_on_a_call_and_waits_for_another_lends_its_permit
 fn what_waits_behind_a_thread_is_answered_when_the_runtime_of_that_has_gone() {
     /// Stay until told to end.
     #[tool(timeout = "500ms", concurrency = 1)]
-    fn stay(#[state] held: &Mutex<()>, #[state] begun: &AtomicUsize) {
-        begun.fetch_add(1, Ordering::SeqCst);
-        drop(held.lock());
+    fn stay(#[state] door: &Door) {
+        door.pass();
     }
 
-    #[derive(Default, Provide)]
-    struct State {
-        held: Mutex<()>,
-        begun: AtomicUsize,
-    }
-
-    let state = Arc::new(State::default());
+    let state = Arc::new(Door::default());
     let is_held = state.held.lock().unwrap();
     let tools = tools![stay].with_shared_state(Arc::clone(&state));
     let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(200));
