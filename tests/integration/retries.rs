@@ -208,3 +208,36 @@ async fn a_call_that_a_failed_attempt_has_left_to_a_task_ends_before_the_next_be
     let results = Dispatcher::new(tools![linger, leave]).dispatch(calls([("leave", "{}")])).await;
     assert_eq!(codes(&results), ["tool_error"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_over_begins_nothing_during_the_next() {
+    type Left = Arc<Mutex<Vec<&'static str>>>;
+
+    /// Answer at once.
+    #[tool]
+    async fn answer() -> bool {
+        true
+    }
+
+    /// Fail once, and leave a task that asks for a call while the next attempt runs.
+    #[tool(idempotent, retry(attempts = 2, backoff = "100ms"))]
+    async fn leave(#[context] cx: &CallContext, #[state] left: &Left) -> Result<bool, String> {
+        if cx.attempt() == 1 {
+            let (cx, left) = (cx.clone(), Arc::clone(left));
+            tokio::spawn(async move {
+                sleep(Duration::from_millis(300)).await; // the back-off is 200 at most
+                let results = cx.dispatch(calls([("answer", "{}")])).await;
+                left.lock().unwrap().extend(codes(&results));
+            });
+            return Err("once more".to_owned());
+        }
+        let own = cx.dispatch(calls([("answer", "{}")])).await;
+        sleep(Duration::from_millis(500)).await;
+        Ok(own[0].content() == "true")
+    }
+
+    let left = Left::default();
+    let results = Dispatcher::new(tools![answer, leave].with_state(Arc::clone(&left))).dispatch(calls([("leave", "{}")])).await;
+    assert_eq!(contents(&results), ["true"]);
+    assert_eq!(*left.lock().unwrap(), ["not_started"]);
+}

@@ -1,6 +1,7 @@
 //! What a running call knows of itself, and what it can ask for.
 
 use std::any::Any;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -17,7 +18,8 @@ use crate::tool::ToolDefinition;
 pub struct CallContext {
     pub(crate) call: Arc<Call>,
     pub(crate) setup: Arc<Setup>,
-    pub(crate) attempt: u32,
+    /// Which attempt of the tool it is for; of none, where layers or a tool that is tried once have it.
+    pub(crate) attempt: Option<NonZeroU32>,
     /// Whether it runs on a thread of the blocking pool.
     pub(crate) on_thread: bool,
 }
@@ -62,7 +64,7 @@ impl CallContext {
 
     /// Which attempt this is, from 1. Only tools that declare `retry` see a second.
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        self.attempt.map_or(1, NonZeroU32::get)
     }
 
     /// A key for services that do a thing once per key: the same in all attempts of a call, and no other call's.
@@ -151,7 +153,7 @@ impl CallContext {
 
     #[inline]
     pub(crate) fn new(call: Arc<Call>, setup: Arc<Setup>) -> Self {
-        Self { call, setup, attempt: 1, on_thread: false }
+        Self { call, setup, attempt: None, on_thread: false }
     }
 
     /// What runs calls of the tool, for itself to borrow from.
@@ -162,9 +164,12 @@ impl CallContext {
         runner.downcast_ref().expect("a call runs its own tool")
     }
 
-    /// The context of the next attempt.
-    pub(crate) fn next_attempt(self) -> Self {
-        Self { attempt: self.call.count_attempt(), ..self }
+    /// The context of the next attempt, unless something of the last one runs.
+    pub(crate) fn next_attempt(self) -> Result<Self, ToolError> {
+        match self.call.begin_attempt() {
+            Ok(attempt) => Ok(Self { attempt: Some(attempt), ..self }),
+            Err(why) => Err(ToolError::of_layer(why.into())), // nobody else has the tool tried before it may be
+        }
     }
 
     /// Bytes that the output may have.

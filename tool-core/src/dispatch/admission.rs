@@ -186,7 +186,7 @@ impl Setup {
             for (call, tool, spec) in waiting {
                 if scheduler.waiting() >= self.limits.queue {
                     overloaded.push(call);
-                } else if batch.parent.as_ref().is_some_and(|parent| !parent.begin_nested()) {
+                } else if batch.parent.as_ref().is_some_and(|parent| parent.begin_nested(None).is_err()) {
                     over.push(call);
                 } else {
                     let seat = scheduler.reserve(id, call.position, Arc::clone(call), spec.clone());
@@ -296,7 +296,7 @@ impl Drop for Counted {
 
 /// Runs calls for a call that waits for them.
 pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<ToolResult> {
-    let CallContext { call: parent, setup, on_thread, .. } = context;
+    let CallContext { call: parent, setup, on_thread, attempt } = context;
     if parent.batch.depth >= setup.limits.nesting {
         let text = format!("calls are nested more than {} deep", setup.limits.nesting);
         return setup.refuse_all(calls, || ToolError::with_text(ErrorCode::Overloaded, text.clone()));
@@ -306,11 +306,15 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
     }
     setup.engine.adopt(&parent);
     parent.release(); // it may have been answered while it had no seat
+    if let Err(why) = parent.begin_nested(attempt) {
+        return setup.refuse_all(calls, || not_started(why));
+    }
     let waiting = WaitsForCalls::new(&parent, on_thread);
     let running = setup.begin(calls, Some(Arc::clone(&parent)), span::of_batch(), false);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(Stop::Cancel);
     }
+    parent.end_nested(); // the calls are counted now
     waiting.tell();
     waiting.wait(running.results()).await
 }

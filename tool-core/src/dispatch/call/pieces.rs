@@ -1,6 +1,6 @@
 //! What few calls need: what they run beside their body, and what they wait for.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use tokio_util::sync::CancellationToken;
@@ -16,8 +16,6 @@ pub(crate) struct Extra {
     pub(crate) edited: OnceLock<String>,
     pub(crate) token: OnceLock<CancellationToken>,
     pub(super) hold: Mutex<Hold>,
-    /// How often the tool was tried.
-    pub(super) attempts: AtomicU32,
 }
 
 /// What of the call may run beside its body.
@@ -39,11 +37,20 @@ pub(super) struct Hold {
     pub(super) attempts: Vec<Arc<Attempt>>,
     /// A layer has run the tool.
     has_run: bool,
+    /// The attempt of the tool that is under way, or was last.
+    attempt: Option<NonZeroU32>,
 }
+
+const STILL_RUNNING: &str = "a layer ran the tool again while it was still running";
 
 impl Hold {
     pub(super) fn has_any(&self) -> bool {
         self.pieces + self.nested > 0
+    }
+
+    /// Whether threads or nested calls run.
+    fn has_nested(&self) -> bool {
+        self.pieces + self.nested > self.attempts.len()
     }
 
     /// Whether something of the tool may run, in the hands of a layer or beside the body.
@@ -75,12 +82,17 @@ impl Call {
         self.is_stopped() || self.outcome().is_some() || self.extra.get().is_some_and(|extra| lock(&extra.hold).closed)
     }
 
-    /// Begins a call within it, unless it is stopped.
-    pub(crate) fn begin_nested(&self) -> bool {
+    /// Begins a call within it, or calls that an attempt asks for, unless it is stopped or the attempt is over: then with which of these.
+    pub(crate) fn begin_nested(&self, attempt: Option<NonZeroU32>) -> Result<(), &'static str> {
         let mut hold = lock(&self.extra().hold);
-        let open = !hold.closed;
-        hold.nested += usize::from(open);
-        open
+        if hold.closed {
+            return Err("the call it belongs to is over");
+        }
+        if attempt.is_some() && attempt != hold.attempt {
+            return Err("the attempt it belongs to is over");
+        }
+        hold.nested += 1;
+        Ok(())
     }
 
     pub(crate) fn end_nested(self: &Arc<Self>) {
@@ -144,15 +156,18 @@ impl Call {
 
     /// Whether threads or nested calls of it run.
     pub(crate) fn has_nested(&self) -> bool {
-        self.extra.get().is_some_and(|extra| {
-            let hold = lock(&extra.hold);
-            hold.pieces + hold.nested > hold.attempts.len()
-        })
+        self.extra.get().is_some_and(|extra| lock(&extra.hold).has_nested())
     }
 
-    /// Counts one more attempt, from 1.
-    pub(crate) fn count_attempt(&self) -> u32 {
-        self.extra().attempts.fetch_add(1, Ordering::SeqCst).saturating_add(1)
+    /// Begins one more attempt of the tool, unless something of the last one runs.
+    pub(crate) fn begin_attempt(&self) -> Result<NonZeroU32, &'static str> {
+        let mut hold = lock(&self.extra().hold);
+        if hold.attempt.is_some() && hold.has_nested() {
+            return Err(STILL_RUNNING);
+        }
+        let next = hold.attempt.map_or(NonZeroU32::MIN, |attempt| attempt.saturating_add(1));
+        hold.attempt = Some(next);
+        Ok(next)
     }
 
     /// Puts other arguments in place of the model's.
@@ -188,7 +203,7 @@ impl Call {
                 return Err("a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows");
             }
             if hold.is_at_work() {
-                return Err("a layer ran the tool again while it was still running");
+                return Err(STILL_RUNNING);
             }
         }
         hold.has_run |= attempt.is_tool;
