@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::pieces::{Extra, Hold};
 use super::{Call, lock, wake_quietly};
+use crate::dispatch::pool::{Kept, Pool};
 
 #[derive(Debug, Default)]
 pub(super) struct Lending {
@@ -33,13 +34,15 @@ enum State {
 }
 
 /// What the call's thread does, if it has one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 enum Thread {
     #[default]
     None,
     Runs,
     /// For calls within it.
-    Waits,
+    Waits {
+        _kept: Kept,
+    },
 }
 
 /// A poll that is under way on the permits of its call.
@@ -59,10 +62,10 @@ impl Hold {
 
     /// Whether nothing of the call is under way but calls within it.
     fn only_waits(&self) -> bool {
-        let Lending { permits, polls, thread, waits, .. } = self.lending;
+        let Lending { permits, polls, thread, waits, .. } = &self.lending;
         let mut children = self.children.iter().filter_map(Weak::upgrade);
-        let goes_on = polls > 0 || thread == Thread::Runs || self.waits_for_thread;
-        permits == State::Held && !goes_on && waits > 0 && children.any(|child| !child.is_done())
+        let goes_on = *polls > 0 || matches!(thread, Thread::Runs) || self.waits_for_thread;
+        *permits == State::Held && !goes_on && *waits > 0 && children.any(|child| !child.is_done())
     }
 }
 
@@ -150,24 +153,23 @@ impl Lending {
         self.thread = Thread::Runs;
     }
 
-    pub(super) fn has_thread(&self) -> bool {
-        self.thread != Thread::None
-    }
-
     pub(super) fn end_thread(&mut self) {
         self.thread = Thread::None;
     }
 
-    fn stop_thread(&mut self, waker: &Waker) {
+    /// Whether the thread stops now.
+    fn stop_thread(&mut self, waker: &Waker, pool: &Arc<Pool>) -> bool {
         note(&mut self.polls_on_thread, waker);
-        if self.thread == Thread::Runs {
-            self.thread = Thread::Waits;
+        let stops = matches!(self.thread, Thread::Runs);
+        if stops {
+            self.thread = Thread::Waits { _kept: pool.keep() };
         }
+        stops
     }
 
     /// The polls of what else it waits for.
     fn restart_thread(&mut self) -> Vec<Waker> {
-        if self.thread == Thread::Waits {
+        if let Thread::Waits { .. } = self.thread {
             self.thread = Thread::Runs;
         }
         let polls = std::mem::take(&mut self.polls_on_thread);
@@ -210,7 +212,11 @@ impl<'a> WaitsForCalls<'a> {
         let done = poll_fn(|cx| {
             let polled = calls.as_mut().poll(cx);
             if polled.is_pending() {
-                lock(&extra.hold).lending.stop_thread(cx.waker());
+                let pool = &self.call.batch.engine.pool;
+                let stops = lock(&extra.hold).lending.stop_thread(cx.waker(), pool);
+                if stops {
+                    pool.make_room();
+                }
                 self.call.lend(extra);
             }
             polled
