@@ -167,7 +167,7 @@ impl CallContext {
     pub(crate) fn next_attempt(self) -> Result<Self, ToolError> {
         match self.call.begin_attempt() {
             Ok(attempt) => Ok(Self { attempt: Some(attempt), ..self }),
-            Err(why) => Err(ToolError::of_layer(why.into())), // nobody else has the tool tried before it may be
+            Err(why) => Err(ToolError::of_layer(why.into())), // read only where a layer has run the tool again
         }
     }
 
