@@ -123,7 +123,8 @@ impl CallContext {
     /// them meanwhile counts towards no limit. If it gives up on the calls (by a `timeout` around them, for example), it goes on at once,
     /// and without permits until some are free. In both cases one more may run than the limit says.
     ///
-    /// Such a function keeps its thread of the runtime's pool while it waits. Meanwhile sync calls that wait for one run on others.
+    /// Such a function keeps its thread while it waits. Sync calls within it have threads of their own; but where functions that wait fill
+    /// the runtime's pool (512 threads, unless set), other sync calls have none, and what waits for the keys and permits of those waits on.
     ///
     /// ```
     /// use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};

@@ -1,17 +1,16 @@
 //! Threads that wait for calls within theirs.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
 
 use super::{Door, LONG, call, overrun_on_thread, runtime};
-use crate::support::{code, codes, contents};
+use crate::support::{code, codes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thread_that_was_given_up_on_goes_on_with_a_permit() {
@@ -159,69 +158,4 @@ fn threads_that_wait_for_threads_do_not_use_up_the_pool() {
     let batch = Dispatcher::new(tools![answer, pass_on]).dispatch(calls);
     let results = runtime.block_on(async { timeout(LONG * 10, batch).await }).unwrap();
     assert!(results.iter().all(|result| result.content() == "1"), "{results:?}");
-}
-
-#[test]
-fn a_function_that_waits_for_one_without_a_thread_gives_it_room() {
-    /// Write down, one at a time in each ward.
-    #[tool(serialize_by(ward))]
-    fn write(ward: u32) -> u32 {
-        ward
-    }
-
-    /// The same from within.
-    #[tool(timeout = "20s")]
-    fn write_within(#[context] cx: &CallContext, #[state] door: &Door, ward: u32) -> String {
-        door.pass();
-        tokio::runtime::Handle::current().block_on(cx.dispatch(vec![on_ward("write", ward)]))[0].content().into_owned()
-    }
-
-    fn on_ward(tool: &str, ward: u32) -> ToolCall {
-        ToolCall::new("", tool, format!(r#"{{"ward": {ward}}}"#))
-    }
-
-    let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(2).enable_time().build().unwrap();
-    let state = Arc::new(Door::default());
-    let dispatcher = Dispatcher::new(tools![write, write_within].with_shared_state(Arc::clone(&state)));
-    let is_held = state.held.lock().unwrap();
-    let results = runtime.block_on(async {
-        let within = tokio::spawn(dispatcher.dispatch(vec![on_ward("write_within", 1), on_ward("write_within", 2)]));
-        while state.begun.load(Ordering::SeqCst) < 2 {
-            tokio::task::yield_now().await;
-        }
-        // The pool has no thread left for these: what is within has to wait for them.
-        let queued = tokio::spawn(dispatcher.dispatch((1..=3).map(|ward| on_ward("write", ward)).collect()));
-        tokio::time::sleep(LONG / 10).await;
-        drop(is_held);
-        let both = async { (within.await.unwrap(), queued.await.unwrap()) };
-        timeout(LONG * 10, both).await.unwrap()
-    });
-    assert_eq!(contents(&results.0), ["1", "2"]);
-    assert_eq!(contents(&results.1), ["1", "2", "3"]);
-}
-
-#[test]
-fn a_call_that_can_have_no_thread_is_let_go_of() {
-    /// Stay until told to end.
-    #[tool]
-    fn stay(#[state] door: &Door) {
-        door.pass();
-    }
-
-    let runtime = runtime();
-    let state = Arc::new(Door::default());
-    let dispatcher = Dispatcher::new(tools![stay].with_shared_state(Arc::clone(&state)));
-    let (is_begun, begun) = mpsc::channel();
-    let (shut_down, is_shut_down) = mpsc::channel();
-    let late = runtime.spawn(async move {
-        is_begun.send(()).unwrap();
-        is_shut_down.recv().unwrap();
-        dispatcher.dispatch(vec![call("stay")]).now_or_never()
-    });
-    begun.recv().unwrap();
-    runtime.shutdown_background();
-    shut_down.send(()).unwrap();
-    let results = self::runtime().block_on(late).unwrap();
-    assert_eq!(codes(&results.unwrap()), ["cancelled"]);
-    assert_eq!((state.begun.load(Ordering::SeqCst), Arc::strong_count(&state)), (0, 1));
 }

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use super::batch::Batch;
 use super::call::{Call, CallTask, lock, not_started, quietly};
 use super::permits::Permits;
-use super::pool::Pool;
 use super::scheduler::{Action, Scheduler};
 use crate::error::{ErrorCode, ToolError};
 use crate::key::Key;
@@ -33,7 +32,6 @@ const ONE_MORE: u64 = (ALIVE + 1) | 1;
 
 pub(crate) struct Engine {
     pub(super) permits: Arc<Permits>,
-    pub(super) pool: Arc<Pool>,
     scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
     /// Batches that are not done, calls that were answered but may still run, and policies that decide: how many there are, and in the upper half how many there
     /// ever were. A call alone in its message is counted once it was not ready at its first poll; until then its permit shows that it is
@@ -54,7 +52,6 @@ impl Engine {
         Self {
             scheduler: Mutex::new(Scheduler::new(Arc::clone(&permits), gates)),
             permits,
-            pool: Arc::default(),
             alive: AtomicU64::new(0),
             idle: Notify::new(),
             waiting: AtomicUsize::new(0),

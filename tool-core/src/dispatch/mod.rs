@@ -1,7 +1,7 @@
 //! The dispatcher: n calls in, n results out, in call order, whatever happens to any of them.
 //!
 //! [`scheduler`] says which call runs next and knows nothing of tasks; [`engine`] acts on its word. [`call`] is one call from
-//! handed over to answered, [`batch`] the calls of one message, [`runner`] the short way around the scheduler, [`pool`] where sync tools run.
+//! handed over to answered, [`batch`] the calls of one message, [`runner`] the short way around the scheduler.
 
 mod admission;
 mod batch;
@@ -11,7 +11,6 @@ mod limits;
 mod middleware;
 mod permits;
 mod policy;
-mod pool;
 mod runner;
 mod scheduler;
 mod span;
@@ -21,6 +20,7 @@ mod turn;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -343,10 +343,17 @@ impl Setup {
 
     /// Runs what blocks for a call.
     pub(crate) fn on_thread(&self, call: &Call, work: Box<dyn FnOnce() + Send>) {
-        match (&self.threads, call.batch.runtime()) {
+        match (&self.threads, call.batch.runtime().cloned()) {
             (Some(threads), _) => threads(work),
-            (None, Some(runtime)) => self.engine.pool.run(runtime, work),
-            (None, None) => {} // the call hears of it
+            // The pool may be full of calls that wait for this one.
+            (None, Some(runtime)) if call.is_within_thread() => {
+                let work = move || {
+                    let _runtime = runtime.enter();
+                    work();
+                };
+                _ = thread::Builder::new().name("tool".to_owned()).spawn(work); // without a thread, the call hears of it
+            }
+            (None, _) => _ = tokio::task::spawn_blocking(work),
         }
     }
 }

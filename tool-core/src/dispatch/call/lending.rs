@@ -8,7 +8,6 @@ use std::task::{Context, Poll, Waker};
 
 use super::pieces::{Extra, Hold};
 use super::{Call, lock, wake_quietly};
-use crate::dispatch::pool::{Kept, Pool};
 
 #[derive(Debug, Default)]
 pub(super) struct Lending {
@@ -34,15 +33,13 @@ enum State {
 }
 
 /// What the call's thread does, if it has one.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Thread {
     #[default]
     None,
     Runs,
     /// For calls within it.
-    Waits {
-        _kept: Kept,
-    },
+    Waits,
 }
 
 /// A poll that is under way on the permits of its call.
@@ -62,10 +59,10 @@ impl Hold {
 
     /// Whether nothing of the call is under way but calls within it.
     fn only_waits(&self) -> bool {
-        let Lending { permits, polls, thread, waits, .. } = &self.lending;
+        let Lending { permits, polls, thread, waits, .. } = self.lending;
         let mut children = self.children.iter().filter_map(Weak::upgrade);
-        let goes_on = *polls > 0 || matches!(thread, Thread::Runs) || self.waits_for_thread;
-        *permits == State::Held && !goes_on && *waits > 0 && children.any(|child| !child.is_done())
+        let goes_on = polls > 0 || thread == Thread::Runs || self.waits_for_thread;
+        permits == State::Held && !goes_on && waits > 0 && children.any(|child| !child.is_done())
     }
 }
 
@@ -153,23 +150,24 @@ impl Lending {
         self.thread = Thread::Runs;
     }
 
+    pub(super) fn has_thread(&self) -> bool {
+        self.thread != Thread::None
+    }
+
     pub(super) fn end_thread(&mut self) {
         self.thread = Thread::None;
     }
 
-    /// Whether the thread stops now.
-    fn stop_thread(&mut self, waker: &Waker, pool: &Arc<Pool>) -> bool {
+    fn stop_thread(&mut self, waker: &Waker) {
         note(&mut self.polls_on_thread, waker);
-        let stops = matches!(self.thread, Thread::Runs);
-        if stops {
-            self.thread = Thread::Waits { _kept: pool.keep() };
+        if self.thread == Thread::Runs {
+            self.thread = Thread::Waits;
         }
-        stops
     }
 
     /// The polls of what else it waits for.
     fn restart_thread(&mut self) -> Vec<Waker> {
-        if let Thread::Waits { .. } = self.thread {
+        if self.thread == Thread::Waits {
             self.thread = Thread::Runs;
         }
         let polls = std::mem::take(&mut self.polls_on_thread);
@@ -212,11 +210,7 @@ impl<'a> WaitsForCalls<'a> {
         let done = poll_fn(|cx| {
             let polled = calls.as_mut().poll(cx);
             if polled.is_pending() {
-                let pool = &self.call.batch.engine.pool;
-                let stops = lock(&extra.hold).lending.stop_thread(cx.waker(), pool);
-                if stops {
-                    pool.make_room();
-                }
+                lock(&extra.hold).lending.stop_thread(cx.waker());
                 self.call.lend(extra);
             }
             polled

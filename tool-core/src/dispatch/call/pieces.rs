@@ -147,6 +147,13 @@ impl Call {
         self.extra.get().is_some_and(|extra| lock(&extra.hold).is_at_work())
     }
 
+    /// Whether a call that it is within has a thread.
+    pub(crate) fn is_within_thread(&self) -> bool {
+        let parent = |call: &Self| call.batch.parent.clone();
+        let has_thread = |call: Arc<Self>| call.extra.get().is_some_and(|extra| lock(&extra.hold).lending.has_thread());
+        std::iter::successors(parent(self), |call| parent(call)).any(has_thread)
+    }
+
     /// Whether threads or nested calls of it run.
     pub(crate) fn has_nested(&self) -> bool {
         self.extra.get().is_some_and(|extra| lock(&extra.hold).has_nested())
