@@ -301,3 +301,23 @@ async fn a_thread_that_a_layer_leaves_behind_is_told_to_end() {
         assert!(left.told.load(Ordering::SeqCst));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_may_run_other_calls_beside_a_second_run() {
+    let again = |mut inner: CallService, context: CallContext| -> Answer {
+        Box::pin(async move {
+            if context.tool() == "work" {
+                return inner.call(context).await;
+            }
+            inner.call(context.clone()).await?;
+            let again = inner.call(context.clone());
+            let (audit, again) = tokio::join!(context.dispatch(vec![call("audit", "work", 30)]), again);
+            assert_eq!(contents(&audit), ["audit"]);
+            again
+        })
+    };
+    let (dispatcher, diary) = dispatcher();
+    let results = dispatcher.with_layer(around(again)).dispatch(vec![call("a", "look", 10)]).await;
+    assert_eq!(codes(&results), ["ok"]);
+    assert_eq!(diary.runs(), ["a 0..10", "a 10..20", "audit 10..40"]);
+}

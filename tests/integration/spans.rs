@@ -305,3 +305,37 @@ async fn a_subscriber_that_panics_takes_no_answer_away() {
         timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_that_panics_at_a_nested_message_leaves_nothing_alive() {
+    /// Panics when it hears of a second message.
+    struct Bad(AtomicUsize);
+
+    impl Subscriber for Bad {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+            let second = span.metadata().name() == "execute_tools" && self.0.fetch_add(1, Ordering::SeqCst) == 1;
+            assert!(!second, "this subscriber panics");
+            span::Id::from_u64(1)
+        }
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+        fn event(&self, _: &Event<'_>) {}
+        fn enter(&self, _: &span::Id) {}
+        fn exit(&self, _: &span::Id) {}
+    }
+
+    /// Ask for a call within this one.
+    #[tool]
+    async fn ask(#[context] cx: &CallContext) {
+        cx.dispatch(vec![ToolCall::new("", "ask", "{}")]).await;
+    }
+
+    let _guard = tracing::subscriber::set_default(Bad(AtomicUsize::new(0)));
+    let dispatcher = Dispatcher::new(tools![ask]);
+    let results = dispatcher.dispatch(vec![ToolCall::new("", "ask", "{}")]).await;
+    assert_eq!(codes(&results), ["panic"]);
+    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+}

@@ -18,7 +18,7 @@ use crate::tool::ToolDefinition;
 pub struct CallContext {
     pub(crate) call: Arc<Call>,
     pub(crate) setup: Arc<Setup>,
-    /// Which attempt of the tool it is for; of none, where layers or a tool that is tried once have it.
+    /// Which attempt of the tool it is for. None in the hands of layers, and of a tool without any that is tried once.
     pub(crate) attempt: Option<NonZeroU32>,
     /// Whether it runs on a thread of the blocking pool.
     pub(crate) on_thread: bool,
@@ -164,12 +164,14 @@ impl CallContext {
         runner.downcast_ref().expect("a call runs its own tool")
     }
 
-    /// The context of the next attempt, unless something of the last one runs.
-    pub(crate) fn next_attempt(self) -> Result<Self, ToolError> {
-        match self.call.begin_attempt() {
-            Ok(attempt) => Ok(Self { attempt: Some(attempt), ..self }),
-            Err(why) => Err(ToolError::of_layer(why.into())), // read only where a layer has run the tool again
-        }
+    /// The context of the next attempt.
+    pub(crate) fn next_attempt(self) -> Self {
+        Self { attempt: Some(self.call.begin_attempt()), ..self }
+    }
+
+    /// As [`next_attempt`](Self::next_attempt), unless something of the last one runs.
+    pub(crate) fn retry(self) -> Option<Self> {
+        Some(Self { attempt: Some(self.call.begin_retry()?), ..self })
     }
 
     /// Bytes that the output may have.

@@ -306,11 +306,12 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
     }
     setup.engine.adopt(&parent);
     parent.release(); // it may have been answered while it had no seat
+    let span = span::of_batch(); // code of the subscriber's, which may panic
     if let Err(why) = parent.begin_nested(attempt) {
         return setup.refuse_all(calls, || not_started(why));
     }
     let waiting = WaitsForCalls::new(&parent, on_thread);
-    let running = setup.begin(calls, Some(Arc::clone(&parent)), span::of_batch(), false);
+    let running = setup.begin(calls, Some(Arc::clone(&parent)), span, false);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(Stop::Cancel);
     }

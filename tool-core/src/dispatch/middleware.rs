@@ -196,10 +196,7 @@ impl CallContext {
     fn attempts(self) -> ToolFuture<'static> {
         match self.definition().behavior().retry {
             Some(retry) if retry.attempts > 1 => Box::pin(try_often(self, retry)),
-            _ if self.setup.layers.around(self.call.tool).is_some() => match self.next_attempt() {
-                Ok(attempt) => attempt.start(),
-                Err(error) => Box::pin(async move { Err(error) }),
-            },
+            _ if self.setup.layers.around(self.call.tool).is_some() => self.next_attempt().start(),
             _ => self.start(),
         }
     }
@@ -218,7 +215,7 @@ async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, Too
         .with_max_times(retry.attempts as usize - 1)
         .with_jitter();
     let mut pauses = backoff.build();
-    let mut attempt = context.clone().next_attempt()?;
+    let mut attempt = context.clone().next_attempt();
     loop {
         let outcome = attempt.start().await;
         let failed = outcome.as_ref().is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
@@ -228,9 +225,9 @@ async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, Too
             _ => return outcome,
         }
         // A nested call that runs on belongs to the attempt, also one that it has left to a task.
-        match context.clone().next_attempt() {
-            Ok(next) => attempt = next,
-            Err(_) => return outcome,
+        match context.clone().retry() {
+            Some(next) => attempt = next,
+            None => return outcome,
         }
     }
 }

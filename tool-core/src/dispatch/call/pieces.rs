@@ -41,8 +41,6 @@ pub(super) struct Hold {
     attempt: Option<NonZeroU32>,
 }
 
-const STILL_RUNNING: &str = "a layer ran the tool again while it was still running";
-
 impl Hold {
     pub(super) fn has_any(&self) -> bool {
         self.pieces + self.nested > 0
@@ -51,6 +49,10 @@ impl Hold {
     /// Whether threads or nested calls run.
     fn has_nested(&self) -> bool {
         self.pieces + self.nested > self.attempts.len()
+    }
+
+    fn begin_attempt(&mut self) -> NonZeroU32 {
+        *self.attempt.insert(self.attempt.map_or(NonZeroU32::MIN, |attempt| attempt.saturating_add(1)))
     }
 
     /// Whether something of the tool may run, in the hands of a layer or beside the body.
@@ -159,15 +161,15 @@ impl Call {
         self.extra.get().is_some_and(|extra| lock(&extra.hold).has_nested())
     }
 
-    /// Begins one more attempt of the tool, unless something of the last one runs.
-    pub(crate) fn begin_attempt(&self) -> Result<NonZeroU32, &'static str> {
+    /// Begins one more attempt of the tool.
+    pub(crate) fn begin_attempt(&self) -> NonZeroU32 {
+        lock(&self.extra().hold).begin_attempt()
+    }
+
+    /// As [`begin_attempt`](Self::begin_attempt), unless threads or nested calls of the last one run.
+    pub(crate) fn begin_retry(&self) -> Option<NonZeroU32> {
         let mut hold = lock(&self.extra().hold);
-        if hold.attempt.is_some() && hold.has_nested() {
-            return Err(STILL_RUNNING);
-        }
-        let next = hold.attempt.map_or(NonZeroU32::MIN, |attempt| attempt.saturating_add(1));
-        hold.attempt = Some(next);
-        Ok(next)
+        (!hold.has_nested()).then(|| hold.begin_attempt())
     }
 
     /// Puts other arguments in place of the model's.
@@ -203,7 +205,7 @@ impl Call {
                 return Err("a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows");
             }
             if hold.is_at_work() {
-                return Err(STILL_RUNNING);
+                return Err("a layer ran the tool again while it was still running");
             }
         }
         hold.has_run |= attempt.is_tool;
