@@ -1,4 +1,5 @@
-//! Three tools, one after the other and then in one message: the sum of their times becomes the slowest one's.
+//! Three tools, one after the other and then in one message: the sum of their times becomes the
+//! slowest one's.
 
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,13 @@ async fn main() {
     let calls: Vec<ToolCall> = ["demographics", "medications", "allergies"]
         .into_iter()
         .enumerate()
-        .map(|(position, name)| ToolCall::new(format!("call_{position}"), name, r#"{"patient_id": "P-00123"}"#))
+        .map(|(position, name)| {
+            ToolCall::new(
+                format!("call_{position}"),
+                name,
+                r#"{"patient_id": "P-00123"}"#,
+            )
+        })
         .collect();
 
     let start = Instant::now();

@@ -1,4 +1,5 @@
-//! Five calls in one message, four of which go wrong: five answers in order, and what the model is told of each.
+//! Five calls in one message, four of which go wrong: five answers in order, and what the model is
+//! told of each.
 
 use std::error::Error;
 
@@ -36,15 +37,28 @@ async fn main() {
         ("find_patient", r#"{"id": 123}"#),
         ("find_patient", r#"{"patient_id": "P-00123"}"#),
     ];
-    let calls = calls.iter().enumerate().map(|(position, (name, arguments))| ToolCall::new(format!("call_{position}"), *name, *arguments));
+    let calls = calls
+        .iter()
+        .enumerate()
+        .map(|(position, (name, arguments))| {
+            ToolCall::new(format!("call_{position}"), *name, *arguments)
+        });
 
     for result in dispatcher.dispatch(calls.collect()).await {
-        println!("{}  {} {}", result.id(), result.name(), result.call().arguments);
+        println!(
+            "{}  {} {}",
+            result.id(),
+            result.name(),
+            result.call().arguments
+        );
         println!("  the model reads    {}", result.content());
         match result.outcome() {
             Ok(output) => println!("  the program reads  {output}\n"),
             Err(error) => {
-                let source = error.source().map(|source| format!("; source: {source}")).unwrap_or_default();
+                let source = error
+                    .source()
+                    .map(|source| format!("; source: {source}"))
+                    .unwrap_or_default();
                 println!("  the program reads  {}: {error}{source}\n", error.code());
             }
         }

@@ -1,4 +1,5 @@
-//! An agent as it happens: text while the model writes it, and three lookups that start before its message is over.
+//! An agent as it happens: text while the model writes it, and three lookups that start before its
+//! message is over.
 //!
 //! A script answers in the model's place, over real HTTP, a chunk every 10 ms.
 
@@ -21,24 +22,44 @@ async fn look_up_weather(#[context] cx: &CallContext, city: &str) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let asked = Turn::calls(["Oslo", "Rome", "Lima"].map(|city| ("look_up_weather", json!({ "city": city })))).with_text("Let me look. ");
+    let asked = Turn::calls(
+        ["Oslo", "Rome", "Lima"].map(|city| ("look_up_weather", json!({ "city": city }))),
+    )
+    .with_text("Let me look. ");
     let answered = Turn::text("It is sunny in all three.");
     let pace = Duration::from_millis(10);
     let server = ScriptedServer::start([asked.with_pace(pace), answered.with_pace(pace)]).await?;
 
-    let mut agent = Agent::new(server.client()?, "scripted").tools(Dispatcher::new(tools![look_up_weather])).start(StartPolicy::CallEnd);
+    let mut agent = Agent::new(server.client()?, "scripted")
+        .tools(Dispatcher::new(tools![look_up_weather]))
+        .start(StartPolicy::CallEnd);
     let began = Instant::now();
     let mut run = agent.stream("How is the weather in Oslo, Rome and Lima?");
     while let Some(event) = run.next().await {
         let at = format!("\n{:4} ms  ", began.elapsed().as_millis());
         match event? {
             AgentEvent::Text(text) => print!("{text}"),
-            AgentEvent::Call { position, call, .. } => print!("{at}call {position} is complete: {} {}", call.name, call.arguments),
-            AgentEvent::Progress(progress) => print!("{at}call {} reports: {}", progress.position, progress.message),
-            AgentEvent::Calls(calls) => print!("{at}the message is over; it has {} calls", calls.len()),
-            AgentEvent::Result(result) => print!("{at}call {} is answered: {}", result.position(), result.content()),
+            AgentEvent::Call { position, call, .. } => print!(
+                "{at}call {position} is complete: {} {}",
+                call.name, call.arguments
+            ),
+            AgentEvent::Progress(progress) => print!(
+                "{at}call {} reports: {}",
+                progress.position, progress.message
+            ),
+            AgentEvent::Calls(calls) => {
+                print!("{at}the message is over; it has {} calls", calls.len())
+            }
+            AgentEvent::Result(result) => print!(
+                "{at}call {} is answered: {}",
+                result.position(),
+                result.content()
+            ),
             AgentEvent::Asking { turn } => print!("{at}turn {turn}: "),
-            AgentEvent::Reply(reply) => println!("{at}done in {} turns, {} tokens", reply.turns, reply.usage.total_tokens),
+            AgentEvent::Reply(reply) => println!(
+                "{at}done in {} turns, {} tokens",
+                reply.turns, reply.usage.total_tokens
+            ),
             _ => {}
         }
         io::stdout().flush()?;

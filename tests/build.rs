@@ -1,4 +1,5 @@
-//! Draws argument types at random, nested in each other, and writes a tool that takes each, for `shapes/main.rs`.
+//! Draws argument types at random, nested in each other, and writes a tool that takes each, for
+//! `shapes/main.rs`.
 //!
 //! The same ones in every build, unless `SHAPES_SEED` is set.
 
@@ -23,7 +24,8 @@ const HOLDERS: &str = "Option<_> Vec<_> VecDeque<_> LinkedList<_> Box<_> BTreeMa
     Tree<_> External<_,_> Adjacent<_,_> Internal<_> Untagged<_,_> WithStruct<_> WithTagged<_> WithAdjacent<_,_> WithMap<_> WithTwo<_> \
     Range<_> Result<_,_> Bound<_>";
 
-/// Begin the names of the holders that serde may read into memory before it decodes them, and what it cannot decode from there.
+/// Begin the names of the holders that serde may read into memory before it decodes them, and what
+/// it cannot decode from there.
 const BUFFERED: &[&str] = &["Adjacent", "Internal", "Untagged", "With"];
 const UNBUFFERED: &[&str] = &["128", "Map<u8", "Map<i64"];
 
@@ -54,20 +56,36 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=SHAPES_SEED");
     let mut dice = Dice(env::var("SHAPES_SEED").map_or(Ok(1), |seed| seed.parse())?);
-    let alone = [COMPARED, OTHERS].into_iter().flat_map(str::split_whitespace).map(str::to_owned);
+    let alone = [COMPARED, OTHERS]
+        .into_iter()
+        .flat_map(str::split_whitespace)
+        .map(str::to_owned);
     let mut shapes: Vec<String> = alone.collect();
-    shapes.extend(HOLDERS.split_whitespace().map(|holder| dice.filled(holder, 0, false)));
+    shapes.extend(
+        HOLDERS
+            .split_whitespace()
+            .map(|holder| dice.filled(holder, 0, false)),
+    );
     shapes.extend((0..NESTED).map(|_| dice.nested(3, false)));
     let parameters = PARAMETERS.iter().map(|parameter| (*parameter).to_owned());
 
     let (mut source, mut names) = (String::new(), Vec::new());
-    for (number, parameter) in parameters.chain(shapes.iter().map(|shape| format!("value: {shape}"))).enumerate() {
+    for (number, parameter) in parameters
+        .chain(shapes.iter().map(|shape| format!("value: {shape}")))
+        .enumerate()
+    {
         let name = format!("shape_{number:03}");
-        writeln!(source, "#[doc = {parameter:?}]\n#[tool_core::tool]\nasync fn {name}({parameter}) {{ let _ = value; }}\n")?;
+        writeln!(
+            source,
+            "#[doc = {parameter:?}]\n#[tool_core::tool]\nasync fn {name}({parameter}) {{ let _ = value; }}\n"
+        )?;
         names.push(name);
     }
     let names = names.join(", ");
-    writeln!(source, "/// All of them.\npub(crate) fn shapes() -> tool_core::ToolSet {{ tool_core::tools![{names}] }}")?;
+    writeln!(
+        source,
+        "/// All of them.\npub(crate) fn shapes() -> tool_core::ToolSet {{ tool_core::tools![{names}] }}"
+    )?;
     fs::write(Path::new(&env::var("OUT_DIR")?).join("shapes.rs"), source)?;
     Ok(())
 }

@@ -4,18 +4,26 @@ use tool_core::{ToolCall, ToolResult};
 
 /// Calls with the ids `call_0`, `call_1` and so on.
 pub(crate) fn calls<const N: usize>(calls: [(&str, &str); N]) -> Vec<ToolCall> {
-    let call = |(position, (name, arguments)): (usize, (&str, &str))| ToolCall::new(format!("call_{position}"), name, arguments);
+    let call = |(position, (name, arguments)): (usize, (&str, &str))| {
+        ToolCall::new(format!("call_{position}"), name, arguments)
+    };
     calls.into_iter().enumerate().map(call).collect()
 }
 
 /// What the model reads, in order.
 pub(crate) fn contents(results: &[ToolResult]) -> Vec<String> {
-    results.iter().map(|result| result.content().into_owned()).collect()
+    results
+        .iter()
+        .map(|result| result.content().into_owned())
+        .collect()
 }
 
 /// `ok`, or the code of the error.
 pub(crate) fn code(result: &ToolResult) -> &'static str {
-    result.outcome().err().map_or("ok", |error| error.code().as_str())
+    result
+        .outcome()
+        .err()
+        .map_or("ok", |error| error.code().as_str())
 }
 
 /// The code of each result, in order.

@@ -1,4 +1,5 @@
-//! The hospital's database: SQLite in a file of its own, or PostgreSQL. One schema, the same queries.
+//! The hospital's database: SQLite in a file of its own, or PostgreSQL. One schema, the same
+//! queries.
 
 use std::time::Duration;
 
@@ -10,18 +11,28 @@ use crate::tools::PatientDb;
 /// How long to wait for a server that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Opens the database at `url` and brings it to the newest schema, sample patients included. What fails is kept for the
-/// tools to report.
+/// Opens the database at `url` and brings it to the newest schema, sample patients included. What
+/// fails is kept for the tools to report.
 pub(crate) async fn open(url: &str) -> PatientDb {
     sqlx::any::install_default_drivers();
     PatientDb(connect(url).await)
 }
 
 async fn connect(url: &str) -> Result<AnyPool, sqlx::Error> {
-    // A connection of its own first: a pool would hide why it cannot connect behind its own time-out.
+    // A connection of its own first: a pool would hide why it cannot connect behind its own
+    // time-out.
     let connecting = tokio::time::timeout(PATIENCE, AnyConnection::connect(url));
-    let mut connection = connecting.await.map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
-    sqlx::migrate!("./patient_summary/migrations").run(&mut connection).await?;
+    let mut connection = connecting
+        .await
+        .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
+    sqlx::migrate!("./patient_summary/migrations")
+        .run(&mut connection)
+        .await?;
     connection.close().await?;
-    AnyPoolOptions::new().min_connections(4).max_connections(8).acquire_timeout(PATIENCE).connect(url).await
+    AnyPoolOptions::new()
+        .min_connections(4)
+        .max_connections(8)
+        .acquire_timeout(PATIENCE)
+        .connect(url)
+        .await
 }

@@ -1,4 +1,5 @@
-//! The model when there is no key: a script that asks for the four tools and writes its summary from their results.
+//! The model when there is no key: a script that asks for the four tools and writes its summary
+//! from their results.
 
 use serde_json::{Value, json};
 use tool_openai::chat::{Message, Request};
@@ -11,30 +12,49 @@ pub(crate) fn respond(request: &Request) -> Turn {
     }
     match request.messages.iter().rev().find_map(patient_named_by) {
         None => Turn::text("Which patient do you mean? Please give an id of the form P-NNNNN."),
-        Some(patient_id) => Turn::calls(request.tools.iter().map(|tool| (tool.function.name.as_str(), json!({"patient_id": patient_id})))),
+        Some(patient_id) => Turn::calls(request.tools.iter().map(|tool| {
+            (
+                tool.function.name.as_str(),
+                json!({"patient_id": patient_id}),
+            )
+        })),
     }
 }
 
 fn patient_named_by(message: &Message) -> Option<String> {
-    let Message::User(user) = message else { return None };
+    let Message::User(user) = message else {
+        return None;
+    };
     let text = user.text();
     let start = text.find("P-")?;
-    let digits: String = text[start + 2..].chars().take_while(char::is_ascii_digit).collect();
+    let digits: String = text[start + 2..]
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     (!digits.is_empty()).then(|| format!("P-{digits}"))
 }
 
 /// The tool messages behind the last assistant message, in order, each with the name of its tool.
 fn results_of_last_turn(messages: &[Message]) -> Option<Vec<(String, String)>> {
-    let asked = messages.iter().rposition(|message| matches!(message, Message::Assistant(_)))?;
-    let Message::Assistant(assistant) = &messages[asked] else { return None };
+    let asked = messages
+        .iter()
+        .rposition(|message| matches!(message, Message::Assistant(_)))?;
+    let Message::Assistant(assistant) = &messages[asked] else {
+        return None;
+    };
     let results = messages[asked + 1..].iter().map(|message| match message {
         Message::Tool(tool) => {
-            let call = assistant.tool_calls.iter().find(|call| call.id == tool.tool_call_id)?;
+            let call = assistant
+                .tool_calls
+                .iter()
+                .find(|call| call.id == tool.tool_call_id)?;
             Some((call.function.name.clone(), tool.text()))
         }
         _ => None,
     });
-    results.collect::<Option<Vec<_>>>().filter(|results| !results.is_empty())
+    results
+        .collect::<Option<Vec<_>>>()
+        .filter(|results| !results.is_empty())
 }
 
 fn summary(results: &[(String, String)]) -> String {
@@ -73,12 +93,23 @@ fn demographics(patient: &Value) -> String {
 
 /// Every list in the answer, a line an entry, the entry's values in the order they came.
 fn list(title: &str, answer: &Value) -> String {
-    let entries: Vec<&Value> = answer.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_array()).flatten().collect();
+    let entries: Vec<&Value> = answer
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, value)| value.as_array())
+        .flatten()
+        .collect();
     if entries.is_empty() {
         return format!("{title}: none documented");
     }
     let line = |entry: &&Value| {
-        let values: Vec<&str> = entry.as_object().into_iter().flatten().filter_map(|(_, value)| value.as_str()).collect();
+        let values: Vec<&str> = entry
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter_map(|(_, value)| value.as_str())
+            .collect();
         format!("\n- {}", values.join(", "))
     };
     format!("{title}:{}", entries.iter().map(line).collect::<String>())

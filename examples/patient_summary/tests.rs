@@ -1,4 +1,5 @@
-//! The example as its users meet it: the real tools, database, HTTP and agent, with a script for the model.
+//! The example as its users meet it: the real tools, database, HTTP and agent, with a script for
+//! the model.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -16,12 +17,21 @@ use super::*;
 /// A dispatcher over a fresh SQLite file, which lives as long as the folder.
 async fn hospital() -> (Dispatcher, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite://{}?mode=rwc", folder.path().join("patients.db").display());
-    (Dispatcher::new(patient_tools(database::open(&url).await)), folder)
+    let url = format!(
+        "sqlite://{}?mode=rwc",
+        folder.path().join("patients.db").display()
+    );
+    (
+        Dispatcher::new(patient_tools(database::open(&url).await)),
+        folder,
+    )
 }
 
 async fn call(dispatcher: &Dispatcher, tool: &str, arguments: Value) -> ToolResult {
-    dispatcher.dispatch(vec![ToolCall::new("call_1", tool, arguments.to_string())]).await.remove(0)
+    dispatcher
+        .dispatch(vec![ToolCall::new("call_1", tool, arguments.to_string())])
+        .await
+        .remove(0)
 }
 
 fn json_of(result: &ToolResult) -> Value {
@@ -35,9 +45,15 @@ async fn every_tool_answers_for_a_patient() {
     let demographics = json_of(&call(&dispatcher, "get_patient_demographics", patient()).await);
     assert_eq!(demographics["name"], "Jana Dvořák");
     let medications = json_of(&call(&dispatcher, "get_patient_medications", patient()).await);
-    assert_eq!(medications["count"], 2, "the stopped prescription is left out: {medications}");
+    assert_eq!(
+        medications["count"], 2,
+        "the stopped prescription is left out: {medications}"
+    );
     let allergies = json_of(&call(&dispatcher, "get_patient_allergies", patient()).await);
-    assert_eq!(allergies["allergies"][1], json!({"allergen": "Iodinated contrast", "reaction": "hives", "severity": "severe"}));
+    assert_eq!(
+        allergies["allergies"][1],
+        json!({"allergen": "Iodinated contrast", "reaction": "hives", "severity": "severe"})
+    );
     let labs = json_of(&call(&dispatcher, "get_recent_lab_results", patient()).await);
     assert_eq!(labs["lab_results"][0]["collected"], "2025-10-20");
 }
@@ -46,22 +62,59 @@ async fn every_tool_answers_for_a_patient() {
 async fn lab_results_are_limited_to_five_unless_asked() {
     let (dispatcher, _folder) = hospital().await;
     for (limit, expected) in [(Value::Null, 5), (json!(3), 3), (json!(100), 40)] {
-        let labs = json_of(&call(&dispatcher, "get_recent_lab_results", json!({"patient_id": "P-00125", "limit": limit})).await);
+        let labs = json_of(
+            &call(
+                &dispatcher,
+                "get_recent_lab_results",
+                json!({"patient_id": "P-00125", "limit": limit}),
+            )
+            .await,
+        );
         assert_eq!(labs["lab_results"].as_array().unwrap().len(), expected);
-        assert_eq!(labs["lab_results"][0]["collected"], "2025-12-24", "the newest comes first");
+        assert_eq!(
+            labs["lab_results"][0]["collected"], "2025-12-24",
+            "the newest comes first"
+        );
     }
-    let refused = call(&dispatcher, "get_recent_lab_results", json!({"patient_id": "P-00125", "limit": 0})).await;
-    assert_eq!(refused.content(), r#"{"error":"`limit`: must be at least 1, but is 0","tool":"get_recent_lab_results"}"#);
+    let refused = call(
+        &dispatcher,
+        "get_recent_lab_results",
+        json!({"patient_id": "P-00125", "limit": 0}),
+    )
+    .await;
+    assert_eq!(
+        refused.content(),
+        r#"{"error":"`limit`: must be at least 1, but is 0","tool":"get_recent_lab_results"}"#
+    );
 }
 
 #[tokio::test]
 async fn awkward_patients_are_told_as_they_are() {
     let (dispatcher, _folder) = hospital().await;
-    let none = json_of(&call(&dispatcher, "get_patient_allergies", json!({"patient_id": "P-00124"})).await);
+    let none = json_of(
+        &call(
+            &dispatcher,
+            "get_patient_allergies",
+            json!({"patient_id": "P-00124"}),
+        )
+        .await,
+    );
     assert_eq!(none, json!({"patient_id": "P-00124", "allergies": []}));
-    let quoted = json_of(&call(&dispatcher, "get_patient_demographics", json!({"patient_id": "P-00126"})).await);
+    let quoted = json_of(
+        &call(
+            &dispatcher,
+            "get_patient_demographics",
+            json!({"patient_id": "P-00126"}),
+        )
+        .await,
+    );
     assert_eq!(quoted["name"], "Siobhán \"Shiv\" O'Neill");
-    let injected = call(&dispatcher, "get_patient_demographics", json!({"patient_id": "' OR '1'='1"})).await;
+    let injected = call(
+        &dispatcher,
+        "get_patient_demographics",
+        json!({"patient_id": "' OR '1'='1"}),
+    )
+    .await;
     assert_eq!(
         json_of(&injected)["error"],
         "there is no patient `' OR '1'='1`; ids look like P-00123",
@@ -73,34 +126,77 @@ async fn awkward_patients_are_told_as_they_are() {
 async fn an_unknown_patient_has_no_empty_lists() {
     let (dispatcher, _folder) = hospital().await;
     for definition in dispatcher.tools().definitions() {
-        let result = call(&dispatcher, definition.name(), json!({"patient_id": "P-99999"})).await;
-        assert_eq!(json_of(&result)["error"], "there is no patient `P-99999`; ids look like P-00123");
+        let result = call(
+            &dispatcher,
+            definition.name(),
+            json!({"patient_id": "P-99999"}),
+        )
+        .await;
+        assert_eq!(
+            json_of(&result)["error"],
+            "there is no patient `P-99999`; ids look like P-00123"
+        );
     }
 }
 
 #[tokio::test]
 async fn an_unreachable_database_is_told_to_the_model() {
-    let dispatcher = Dispatcher::new(patient_tools(database::open("postgres://app@127.0.0.1:1/none").await));
+    let dispatcher = Dispatcher::new(patient_tools(
+        database::open("postgres://app@127.0.0.1:1/none").await,
+    ));
     let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
     let mut agent = Agent::new(server.client().unwrap(), "scripted").tools(dispatcher);
     let reply = agent.run("Summarise patient P-00123.").await.unwrap();
-    assert_eq!(reply.text.matches("the patient database cannot be reached").count(), 4, "{reply}");
+    assert_eq!(
+        reply
+            .text
+            .matches("the patient database cannot be reached")
+            .count(),
+        4,
+        "{reply}"
+    );
 }
 
 #[tokio::test]
 async fn the_run_asks_for_four_tools_in_one_message() {
     let (dispatcher, _folder) = hospital().await;
     let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
-    let mut agent = Agent::new(server.client().unwrap(), "scripted").tools(dispatcher).encourage_parallel();
-    let reply = agent.run("Generate a complete clinical summary for patient P-00123.").await.unwrap();
+    let mut agent = Agent::new(server.client().unwrap(), "scripted")
+        .tools(dispatcher)
+        .encourage_parallel();
+    let reply = agent
+        .run("Generate a complete clinical summary for patient P-00123.")
+        .await
+        .unwrap();
 
     assert_eq!(reply.turns, 2);
-    for part in ["Jana Dvořák (P-00123), born 1968-11-02", "Ramipril", "Amoxicillin", "HbA1c"] {
+    for part in [
+        "Jana Dvořák (P-00123), born 1968-11-02",
+        "Ramipril",
+        "Amoxicillin",
+        "HbA1c",
+    ] {
         assert!(reply.text.contains(part), "{reply}");
     }
     let requests = server.requests();
-    let roles: Vec<_> = requests[1]["messages"].as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
-    assert_eq!(roles, ["system", "user", "assistant", "tool", "tool", "tool", "tool"]);
+    let roles: Vec<_> = requests[1]["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        roles,
+        [
+            "system",
+            "user",
+            "assistant",
+            "tool",
+            "tool",
+            "tool",
+            "tool"
+        ]
+    );
     for request in &requests {
         check_against_the_specification("request", request);
     }
@@ -112,11 +208,17 @@ async fn the_run_asks_for_four_tools_in_one_message() {
 #[tokio::test]
 async fn the_definitions_keep_every_description_within_219_tokens() {
     let (dispatcher, _folder) = hospital().await;
-    let offered = |profile| serde_json::to_value(chat::tools_for(dispatcher.tools(), &profile).unwrap()).unwrap();
+    let offered = |profile| {
+        serde_json::to_value(chat::tools_for(dispatcher.tools(), &profile).unwrap()).unwrap()
+    };
     let tools = offered(Profile::openai().without_strict());
     for tool in tools.as_array().unwrap() {
         assert_ne!(tool["function"]["description"], Value::Null, "{tool}");
-        for property in tool["function"]["parameters"]["properties"].as_object().unwrap().values() {
+        for property in tool["function"]["parameters"]["properties"]
+            .as_object()
+            .unwrap()
+            .values()
+        {
             assert_ne!(property["description"], Value::Null, "{tool}");
         }
     }
@@ -126,27 +228,40 @@ async fn the_definitions_keep_every_description_within_219_tokens() {
 
     // What the service enforces has to say more.
     let enforced = offered(Profile::openai());
-    assert!(tokens(&enforced) <= 261, "{} tokens: {enforced}", tokens(&enforced));
+    assert!(
+        tokens(&enforced) <= 261,
+        "{} tokens: {enforced}",
+        tokens(&enforced)
+    );
 }
 
 /// The body of an answer, before any type of ours has read it.
 async fn raw_answer(server: &ScriptedServer, request: &Value) -> Value {
     let address = server.base_url().replace("http://", "").replace("/v1", "");
     let body = request.to_string();
-    let head = format!("POST /v1/chat/completions HTTP/1.0\r\nAuthorization: Bearer key\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.0\r\nAuthorization: Bearer key\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     let mut connection = TcpStream::connect(address).await.unwrap();
-    connection.write_all((head + &body).as_bytes()).await.unwrap();
+    connection
+        .write_all((head + &body).as_bytes())
+        .await
+        .unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await.unwrap();
     serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-/// Puts a body before a checker made from OpenAI's published specification. It is no part of this repository: `ORACLE` says in
-/// which folder it is.
+/// Puts a body before a checker made from OpenAI's published specification. It is no part of this
+/// repository: `ORACLE` says in which folder it is.
 fn check_against_the_specification(kind: &str, body: &Value) {
     let Some(folder) = std::env::var_os("ORACLE").map(PathBuf::from) else {
         // Not `eprintln!`, which the test harness keeps to itself.
-        let _ = writeln!(std::io::stderr(), "skipped: ORACLE is not set, so the {kind} was not checked against the specification");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: ORACLE is not set, so the {kind} was not checked against the specification"
+        );
         return;
     };
     let mut check = Command::new("python3")
@@ -155,6 +270,14 @@ fn check_against_the_specification(kind: &str, body: &Value) {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    check.stdin.take().unwrap().write_all(body.to_string().as_bytes()).unwrap();
-    assert!(check.wait().unwrap().success(), "refused by the specification: {body}");
+    check
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(body.to_string().as_bytes())
+        .unwrap();
+    assert!(
+        check.wait().unwrap().success(),
+        "refused by the specification: {body}"
+    );
 }

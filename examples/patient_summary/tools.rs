@@ -20,14 +20,21 @@ pub(crate) enum DbError {
 
 impl PatientDb {
     fn pool(&self) -> Result<&AnyPool, DbError> {
-        self.0.as_ref().map_err(|error| DbError::Unreachable(error.to_string()))
+        self.0
+            .as_ref()
+            .map_err(|error| DbError::Unreachable(error.to_string()))
     }
 
     /// An empty list may be the truth about a patient, but not about one who does not exist.
     async fn require(&self, patient_id: &str) -> Result<(), DbError> {
         let found: Option<(String,)> =
-            sqlx::query_as("SELECT patient_id FROM patients WHERE patient_id = $1").bind(patient_id).fetch_optional(self.pool()?).await?;
-        found.map(|_| ()).ok_or_else(|| DbError::NoSuchPatient(patient_id.to_owned()))
+            sqlx::query_as("SELECT patient_id FROM patients WHERE patient_id = $1")
+                .bind(patient_id)
+                .fetch_optional(self.pool()?)
+                .await?;
+        found
+            .map(|_| ())
+            .ok_or_else(|| DbError::NoSuchPatient(patient_id.to_owned()))
     }
 }
 
@@ -47,11 +54,13 @@ pub(crate) async fn get_patient_demographics(
     /// Patient ID, like P-00123
     patient_id: &str,
 ) -> Result<Demographics, DbError> {
-    sqlx::query_as("SELECT patient_id, name, date_of_birth, phone, email FROM patients WHERE patient_id = $1")
-        .bind(patient_id)
-        .fetch_optional(db.pool()?)
-        .await?
-        .ok_or_else(|| DbError::NoSuchPatient(patient_id.to_owned()))
+    sqlx::query_as(
+        "SELECT patient_id, name, date_of_birth, phone, email FROM patients WHERE patient_id = $1",
+    )
+    .bind(patient_id)
+    .fetch_optional(db.pool()?)
+    .await?
+    .ok_or_else(|| DbError::NoSuchPatient(patient_id.to_owned()))
 }
 
 #[derive(Debug, Serialize)]
@@ -84,7 +93,11 @@ pub(crate) async fn get_patient_medications(
     .fetch_all(db.pool()?)
     .await?;
     db.require(patient_id).await?;
-    Ok(Medications { patient_id: patient_id.to_owned(), count: medications.len(), medications })
+    Ok(Medications {
+        patient_id: patient_id.to_owned(),
+        count: medications.len(),
+        medications,
+    })
 }
 
 #[derive(Debug, Serialize)]
@@ -113,7 +126,10 @@ pub(crate) async fn get_patient_allergies(
             .fetch_all(db.pool()?)
             .await?;
     db.require(patient_id).await?;
-    Ok(Allergies { patient_id: patient_id.to_owned(), allergies })
+    Ok(Allergies {
+        patient_id: patient_id.to_owned(),
+        allergies,
+    })
 }
 
 #[derive(Debug, Serialize)]
@@ -139,16 +155,25 @@ pub(crate) async fn get_recent_lab_results(
     /// Patient ID
     patient_id: &str,
     /// How many.
-    #[arg(default = 5)] // checked below, not by `range`: four definitions are to fit into 219 tokens
+    #[arg(default = 5)]
+    // checked below, not by `range`: four definitions are to fit into 219 tokens
     limit: i64,
 ) -> Result<LabResults, ToolError> {
     if limit < 1 {
-        return Err(ToolError::invalid_arguments(format!("`limit`: must be at least 1, but is {limit}")));
+        return Err(ToolError::invalid_arguments(format!(
+            "`limit`: must be at least 1, but is {limit}"
+        )));
     }
-    recent_lab_results(db, patient_id, limit).await.map_err(ToolError::new)
+    recent_lab_results(db, patient_id, limit)
+        .await
+        .map_err(ToolError::new)
 }
 
-async fn recent_lab_results(db: &PatientDb, patient_id: &str, limit: i64) -> Result<LabResults, DbError> {
+async fn recent_lab_results(
+    db: &PatientDb,
+    patient_id: &str,
+    limit: i64,
+) -> Result<LabResults, DbError> {
     let lab_results: Vec<LabResult> = sqlx::query_as(
         "SELECT test, result, unit, reference_range, collected_at AS collected, flag FROM lab_results
          WHERE patient_id = $1 ORDER BY collected_at DESC, test LIMIT $2",
@@ -158,5 +183,8 @@ async fn recent_lab_results(db: &PatientDb, patient_id: &str, limit: i64) -> Res
     .fetch_all(db.pool()?)
     .await?;
     db.require(patient_id).await?;
-    Ok(LabResults { patient_id: patient_id.to_owned(), lab_results })
+    Ok(LabResults {
+        patient_id: patient_id.to_owned(),
+        lab_results,
+    })
 }

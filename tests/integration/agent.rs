@@ -40,31 +40,56 @@ async fn server(turns: impl IntoIterator<Item = Turn>) -> ScriptedServer {
 }
 
 fn agent(server: &ScriptedServer) -> Agent {
-    Agent::new(server.client().unwrap(), "scripted").tools(Dispatcher::new(tools![add, wait, fail, fail_for_good]))
+    Agent::new(server.client().unwrap(), "scripted").tools(Dispatcher::new(tools![
+        add,
+        wait,
+        fail,
+        fail_for_good
+    ]))
 }
 
 /// The messages of the last request, without the instructions.
 fn conversation(server: &ScriptedServer) -> Vec<Value> {
     let requests = server.requests();
-    let messages = requests.last().unwrap()["messages"].as_array().unwrap().clone();
-    messages.into_iter().filter(|message| message["role"] != "system").collect()
+    let messages = requests.last().unwrap()["messages"]
+        .as_array()
+        .unwrap()
+        .clone();
+    messages
+        .into_iter()
+        .filter(|message| message["role"] != "system")
+        .collect()
 }
 
 fn tool_contents(server: &ScriptedServer) -> Vec<String> {
-    let tool = |message: &Value| (message["role"] == "tool").then(|| message["content"].as_str().unwrap().to_owned());
+    let tool = |message: &Value| {
+        (message["role"] == "tool").then(|| message["content"].as_str().unwrap().to_owned())
+    };
     conversation(server).iter().filter_map(tool).collect()
 }
 
 #[tokio::test]
 async fn results_go_back_in_call_order_whichever_ends_first() {
-    let calls = [("wait", json!({"millis": 30})), ("add", json!({"a": 1, "b": 2})), ("wait", json!({"millis": 1}))];
+    let calls = [
+        ("wait", json!({"millis": 30})),
+        ("add", json!({"a": 1, "b": 2})),
+        ("wait", json!({"millis": 1})),
+    ];
     let server = server([Turn::calls(calls), Turn::text("Done.")]).await;
     let reply = agent(&server).run("Go.").await.unwrap();
     assert_eq!((reply.text.as_str(), reply.turns), ("Done.", 2));
     assert_eq!(tool_contents(&server), ["waited 30", "3", "waited 1"]);
     let messages = conversation(&server);
-    let asked: Vec<_> = messages[1]["tool_calls"].as_array().unwrap().iter().map(|call| call["id"].clone()).collect();
-    let answered: Vec<_> = messages[2..].iter().map(|message| message["tool_call_id"].clone()).collect();
+    let asked: Vec<_> = messages[1]["tool_calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| call["id"].clone())
+        .collect();
+    let answered: Vec<_> = messages[2..]
+        .iter()
+        .map(|message| message["tool_call_id"].clone())
+        .collect();
     assert_eq!(asked, answered);
 }
 
@@ -91,29 +116,54 @@ async fn every_kind_of_failure_is_answered_and_the_run_goes_on() {
         ]
     );
     let broken = &conversation(&server)[1]["tool_calls"][2]["function"];
-    assert_eq!(broken["arguments"], "{}", "many services refuse a history with arguments that are no JSON");
+    assert_eq!(
+        broken["arguments"], "{}",
+        "many services refuse a history with arguments that are no JSON"
+    );
 }
 
 #[tokio::test]
 async fn a_name_that_no_tool_may_have_is_answered_and_echoed_legally() {
-    let server = server([Turn::calls([("functions.add it", json!({}))]), Turn::text("Sorry.")]).await;
+    let server = server([
+        Turn::calls([("functions.add it", json!({}))]),
+        Turn::text("Sorry."),
+    ])
+    .await;
     agent(&server).run("Go.").await.unwrap();
     let messages = conversation(&server);
-    assert_eq!(messages[1]["tool_calls"][0]["function"]["name"], "functions_add_it");
-    assert!(messages[2]["content"].as_str().unwrap().contains("there is no tool `functions.add it`"));
+    assert_eq!(
+        messages[1]["tool_calls"][0]["function"]["name"],
+        "functions_add_it"
+    );
+    assert!(
+        messages[2]["content"]
+            .as_str()
+            .unwrap()
+            .contains("there is no tool `functions.add it`")
+    );
 }
 
 #[tokio::test]
 async fn missing_and_repeated_ids_are_made_up_alike_in_history_and_answers() {
-    let call = |id: Value| json!({"id": id, "function": {"name": "add", "arguments": {"a": 1, "b": 1}}});
+    let call =
+        |id: Value| json!({"id": id, "function": {"name": "add", "arguments": {"a": 1, "b": 1}}});
     let message = json!({"content": null, "tool_calls": [call(json!("x")), call(json!("x")), call(json!("")), call(Value::Null)]});
     let body = json!({"choices": [{"message": message, "finish_reason": "stop"}]}).to_string();
     let server = server([Turn::body(body), Turn::text("Done.")]).await;
     agent(&server).run("Go.").await.unwrap();
     let messages = conversation(&server);
-    let ids: Vec<_> = messages[1]["tool_calls"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<_> = messages[1]["tool_calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| call["id"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(ids[0], "x");
-    assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), 4, "{ids:?}");
+    assert_eq!(
+        ids.iter().collect::<std::collections::HashSet<_>>().len(),
+        4,
+        "{ids:?}"
+    );
     assert_eq!(tool_contents(&server), ["2"; 4]);
 }
 
@@ -122,30 +172,68 @@ async fn the_turn_limit_ends_a_run_that_can_be_resumed() {
     let call = || Turn::calls([("add", json!({"a": 1, "b": 1}))]);
     let server = server([call(), call(), Turn::text("At last.")]).await;
     let mut agent = agent(&server).max_turns(2);
-    assert!(matches!(agent.run("Go.").await, Err(AgentError::TurnLimit { turns: 2 })));
-    assert_eq!(agent.messages().len(), 5, "both turns are in the history, answered");
+    assert!(matches!(
+        agent.run("Go.").await,
+        Err(AgentError::TurnLimit { turns: 2 })
+    ));
+    assert_eq!(
+        agent.messages().len(),
+        5,
+        "both turns are in the history, answered"
+    );
     assert_eq!(agent.resume().await.unwrap().text, "At last.");
 }
 
 #[tokio::test]
 async fn a_fatal_error_stops_the_run_with_every_call_answered() {
-    let calls = [("add", json!({"a": 1, "b": 1})), ("fail_for_good", json!({}))];
+    let calls = [
+        ("add", json!({"a": 1, "b": 1})),
+        ("fail_for_good", json!({})),
+    ];
     let server = server([Turn::calls(calls), Turn::text("Going on all the same.")]).await;
     let mut agent = agent(&server);
     let error = agent.run("Go.").await.unwrap_err();
-    let AgentError::Fatal { tool, source } = error else { panic!("{error}") };
-    assert_eq!((tool.as_str(), source.code()), ("fail_for_good", ErrorCode::ToolError));
-    assert_eq!(agent.run("And now?").await.unwrap().text, "Going on all the same.");
-    assert_eq!(tool_contents(&server), ["2", r#"{"error":"the ledger is corrupt","tool":"fail_for_good"}"#]);
+    let AgentError::Fatal { tool, source } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (tool.as_str(), source.code()),
+        ("fail_for_good", ErrorCode::ToolError)
+    );
+    assert_eq!(
+        agent.run("And now?").await.unwrap().text,
+        "Going on all the same."
+    );
+    assert_eq!(
+        tool_contents(&server),
+        [
+            "2",
+            r#"{"error":"the ledger is corrupt","tool":"fail_for_good"}"#
+        ]
+    );
 }
 
 #[tokio::test]
 async fn a_failed_request_leaves_a_history_to_go_on_from() {
     let calls = Turn::calls([("add", json!({"a": 1, "b": 1}))]);
-    let server = server([calls, Turn::error(400, "bad_day", "Not today."), Turn::text("Here I am.")]).await;
+    let server = server([
+        calls,
+        Turn::error(400, "bad_day", "Not today."),
+        Turn::text("Here I am."),
+    ])
+    .await;
     let mut agent = agent(&server);
     let error = agent.run("Go.").await.unwrap_err();
-    assert!(matches!(&error, AgentError::Model { turn: 2, source: ModelError::Status { status: 400, .. } }), "{error:?}");
+    assert!(
+        matches!(
+            &error,
+            AgentError::Model {
+                turn: 2,
+                source: ModelError::Status { status: 400, .. }
+            }
+        ),
+        "{error:?}"
+    );
     assert_eq!(agent.resume().await.unwrap().text, "Here I am.");
 }
 
@@ -166,19 +254,33 @@ async fn a_run_dropped_while_tools_run_leaves_a_history_to_go_on_from() {
         _ = agent.run("Go.") => panic!("the tool never ends"),
         () = held.notified() => {}
     }
-    assert_eq!(agent.messages().len(), 1, "the call was never answered, so it is not in the history");
+    assert_eq!(
+        agent.messages().len(),
+        1,
+        "the call was never answered, so it is not in the history"
+    );
     assert_eq!(agent.run("Never mind.").await.unwrap().text, "Fine.");
 }
 
 #[tokio::test]
 async fn a_refusal_is_an_error_and_no_call_of_it_runs() {
-    let call = json!({"id": "1", "type": "function", "function": {"name": "fail", "arguments": "{}"}});
+    let call =
+        json!({"id": "1", "type": "function", "function": {"name": "fail", "arguments": "{}"}});
     let message = json!({"content": null, "refusal": "I'd rather not.", "tool_calls": [call]});
-    let server = server([Turn::body(json!({"choices": [{"message": message}]}).to_string()), Turn::text("That I can do.")]).await;
+    let server = server([
+        Turn::body(json!({"choices": [{"message": message}]}).to_string()),
+        Turn::text("That I can do."),
+    ])
+    .await;
     let mut agent = agent(&server);
-    assert!(matches!(agent.run("Go.").await, Err(AgentError::Refused { refusal }) if refusal == "I'd rather not."));
+    assert!(
+        matches!(agent.run("Go.").await, Err(AgentError::Refused { refusal }) if refusal == "I'd rather not.")
+    );
     agent.run("Then this.").await.unwrap();
-    assert_eq!(conversation(&server)[1], json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "I'd rather not."}]}));
+    assert_eq!(
+        conversation(&server)[1],
+        json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "I'd rather not."}]})
+    );
 }
 
 #[tokio::test]
@@ -188,33 +290,49 @@ async fn an_empty_refusal_is_none() {
     let mut agent = agent(&server);
     assert_eq!(agent.run("Hi.").await.unwrap().text, "Hello.");
     agent.run("Bye.").await.unwrap();
-    assert_eq!(conversation(&server)[1], json!({"role": "assistant", "content": "Hello."}));
+    assert_eq!(
+        conversation(&server)[1],
+        json!({"role": "assistant", "content": "Hello."})
+    );
 }
 
 #[tokio::test]
 async fn a_long_conversation_is_taken() {
     let server = server([Turn::text("Long.")]).await;
-    assert_eq!(agent(&server).run("word ".repeat(1_000_000)).await.unwrap().text, "Long.");
+    assert_eq!(
+        agent(&server)
+            .run("word ".repeat(1_000_000))
+            .await
+            .unwrap()
+            .text,
+        "Long."
+    );
 }
 
 #[tokio::test]
 async fn an_answer_of_nothing_is_an_error() {
-    let empty = json!({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}).to_string();
+    let empty =
+        json!({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}).to_string();
     let server = server([Turn::body(empty), Turn::text("Better.")]).await;
     let mut agent = agent(&server);
-    assert!(matches!(agent.run("Go.").await, Err(AgentError::NoAnswer { finish_reason: Some(reason) }) if reason == "length"));
+    assert!(
+        matches!(agent.run("Go.").await, Err(AgentError::NoAnswer { finish_reason: Some(reason) }) if reason == "length")
+    );
     assert_eq!(agent.resume().await.unwrap().text, "Better.");
 }
 
 #[tokio::test]
 async fn a_call_cut_short_is_answered_and_never_run_with_nothing() {
-    let call = json!({"id": "1", "type": "function", "function": {"name": "fail", "arguments": ""}});
+    let call =
+        json!({"id": "1", "type": "function", "function": {"name": "fail", "arguments": ""}});
     let cut = json!({"choices": [{"message": {"content": null, "tool_calls": [call]}, "finish_reason": "length"}]});
     let server = server([Turn::body(cut.to_string()), Turn::text("Again.")]).await;
     agent(&server).run("Go.").await.unwrap();
     assert_eq!(
         tool_contents(&server),
-        [r#"{"error":"the call was cut off before its arguments were complete; make it again","tool":"fail"}"#]
+        [
+            r#"{"error":"the call was cut off before its arguments were complete; make it again","tool":"fail"}"#
+        ]
     );
 }
 
@@ -223,21 +341,38 @@ async fn requests_carry_what_was_set_and_nothing_else() {
     let server = server([Turn::text("Hello."), Turn::text("Hello again.")]).await;
     let mut bare = Agent::new(server.client().unwrap(), "scripted");
     bare.run("Hi.").await.unwrap();
-    assert_eq!(server.requests()[0], json!({"model": "scripted", "messages": [{"role": "user", "content": "Hi."}]}));
+    assert_eq!(
+        server.requests()[0],
+        json!({"model": "scripted", "messages": [{"role": "user", "content": "Hi."}]})
+    );
 
-    let mut full = agent(&server).system("Be brief.").encourage_parallel().parameter("temperature", 0);
+    let mut full = agent(&server)
+        .system("Be brief.")
+        .encourage_parallel()
+        .parameter("temperature", 0);
     full.run("Hi.").await.unwrap();
     let request = &server.requests()[1];
     assert_eq!(request["temperature"], 0);
     assert_eq!(request["tools"].as_array().unwrap().len(), 4);
-    assert!(request.get("parallel_tool_calls").is_none(), "some models refuse the key");
+    assert!(
+        request.get("parallel_tool_calls").is_none(),
+        "some models refuse the key"
+    );
     let system = request["messages"][0]["content"].as_str().unwrap();
-    assert!(system.starts_with("Be brief.\n\n") && system.contains("one message"), "{system}");
+    assert!(
+        system.starts_with("Be brief.\n\n") && system.contains("one message"),
+        "{system}"
+    );
 }
 
 #[tokio::test]
 async fn usage_adds_up_and_events_tell_the_story() {
-    let server = server([Turn::calls([("add", json!({"a": 1, "b": 1}))]), Turn::text("2."), Turn::text("Bye.")]).await;
+    let server = server([
+        Turn::calls([("add", json!({"a": 1, "b": 1}))]),
+        Turn::text("2."),
+        Turn::text("Bye."),
+    ])
+    .await;
     let story = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&story);
     let mut agent = agent(&server).on_event(move |event| {
@@ -251,19 +386,41 @@ async fn usage_adds_up_and_events_tell_the_story() {
     });
     let first = agent.run("1 + 1?").await.unwrap().usage;
     let second = agent.run("Thanks.").await.unwrap().usage;
-    assert!(first.total_tokens > 0 && first.total_tokens == first.prompt_tokens + first.completion_tokens);
-    assert_eq!(agent.usage().total_tokens, first.total_tokens + second.total_tokens);
-    assert_eq!(*story.lock().unwrap(), ["asking 1", "1 call", "result 2", "asking 2", "asking 1"]);
+    assert!(
+        first.total_tokens > 0
+            && first.total_tokens == first.prompt_tokens + first.completion_tokens
+    );
+    assert_eq!(
+        agent.usage().total_tokens,
+        first.total_tokens + second.total_tokens
+    );
+    assert_eq!(
+        *story.lock().unwrap(),
+        ["asking 1", "1 call", "result 2", "asking 2", "asking 1"]
+    );
 }
 
 #[tokio::test]
 async fn a_conversation_survives_serialisation() {
-    let server = server([Turn::calls([("add", json!({"a": 1, "b": 1}))]), Turn::text("2."), Turn::text("Still 2.")]).await;
+    let server = server([
+        Turn::calls([("add", json!({"a": 1, "b": 1}))]),
+        Turn::text("2."),
+        Turn::text("Still 2."),
+    ])
+    .await;
     let mut first = agent(&server);
     first.run("1 + 1?").await.unwrap();
     let saved = serde_json::to_string(first.messages()).unwrap();
     let messages: Vec<Message> = serde_json::from_str(&saved).unwrap();
     assert_eq!(messages, first.messages());
-    assert_eq!(agent(&server).history(messages).run("Sure?").await.unwrap().text, "Still 2.");
+    assert_eq!(
+        agent(&server)
+            .history(messages)
+            .run("Sure?")
+            .await
+            .unwrap()
+            .text,
+        "Still 2."
+    );
     assert_eq!(conversation(&server).len(), 5);
 }

@@ -1,4 +1,5 @@
-//! The schema and the decoder accept and refuse the same arguments, with an independent validator as the judge.
+//! The schema and the decoder accept and refuse the same arguments, with an independent validator
+//! as the judge.
 
 #![expect(dead_code, reason = "what is decoded is not looked at")]
 
@@ -13,19 +14,38 @@ use tool_core::{Dispatcher, ToolCall, ToolSet, tool, tools};
 
 use crate::support::code;
 
-/// Puts each sample to the judge and to the tool; both must accept the first list, and refuse the second.
+/// Puts each sample to the judge and to the tool; both must accept the first list, and refuse the
+/// second.
 fn agree(tools: ToolSet, accepted: &[Value], refused: &[Value]) {
     let definition = tools.definitions().next().unwrap();
-    let (name, judge) = (definition.name().to_owned(), jsonschema::validator_for(definition.parameters()).unwrap());
+    let (name, judge) = (
+        definition.name().to_owned(),
+        jsonschema::validator_for(definition.parameters()).unwrap(),
+    );
     let dispatcher = Dispatcher::new(tools);
     for (samples, expected) in [(accepted, true), (refused, false)] {
-        let arguments: Vec<_> = samples.iter().map(|sample| json!({"value": sample})).collect();
-        let calls = arguments.iter().map(|arguments| ToolCall::new("id", &name, arguments.to_string())).collect();
+        let arguments: Vec<_> = samples
+            .iter()
+            .map(|sample| json!({"value": sample}))
+            .collect();
+        let calls = arguments
+            .iter()
+            .map(|arguments| ToolCall::new("id", &name, arguments.to_string()))
+            .collect();
         for (arguments, result) in arguments.iter().zip(dispatcher.dispatch_blocking(calls)) {
-            assert_eq!(judge.is_valid(arguments), expected, "the schema of {name}, {arguments}");
+            assert_eq!(
+                judge.is_valid(arguments),
+                expected,
+                "the schema of {name}, {arguments}"
+            );
             let code = code(&result);
             assert!(["ok", "invalid_arguments"].contains(&code), "{code}");
-            assert_eq!(code == "ok", expected, "the decoder of {name}, {arguments}: {}", result.content());
+            assert_eq!(
+                code == "ok",
+                expected,
+                "the decoder of {name}, {arguments}: {}",
+                result.content()
+            );
         }
     }
 }
@@ -97,7 +117,8 @@ struct Visitor {
     note: Option<String>,
 }
 
-/// Two flattened enums cannot be joined into one object: their parts stay open, or none could be met.
+/// Two flattened enums cannot be joined into one object: their parts stay open, or none could be
+/// met.
 #[derive(Deserialize, JsonSchema)]
 struct Split {
     due: String,

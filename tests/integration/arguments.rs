@@ -21,8 +21,15 @@ async fn book_visit(
     #[arg(default = 5, range(1..=50))] limit: u32,
     #[arg(name = "type")] kind: Option<String>,
 ) -> String {
-    let visits: Vec<_> = visits.unwrap_or_default().iter().map(|visit| format!("{}{:?}", visit.date, visit.rooms)).collect();
-    format!("{clinic} {patient_id} {} {limit} {kind:?}", visits.join("+"))
+    let visits: Vec<_> = visits
+        .unwrap_or_default()
+        .iter()
+        .map(|visit| format!("{}{:?}", visit.date, visit.rooms))
+        .collect();
+    format!(
+        "{clinic} {patient_id} {} {limit} {kind:?}",
+        visits.join("+")
+    )
 }
 
 fn dispatcher() -> Dispatcher {
@@ -30,18 +37,32 @@ fn dispatcher() -> Dispatcher {
 }
 
 async fn told(arguments: &str) -> (&'static str, String) {
-    let results = dispatcher().dispatch(calls([("book_visit", arguments)])).await;
-    let text = results[0].outcome().err().map(|error| error.model_text().to_owned());
-    (code(&results[0]), text.unwrap_or_else(|| results[0].content().into_owned()))
+    let results = dispatcher()
+        .dispatch(calls([("book_visit", arguments)]))
+        .await;
+    let text = results[0]
+        .outcome()
+        .err()
+        .map(|error| error.model_text().to_owned());
+    (
+        code(&results[0]),
+        text.unwrap_or_else(|| results[0].content().into_owned()),
+    )
 }
 
 #[tokio::test]
 async fn what_may_be_left_out_may_be_null() {
     let expected = ("ok", "north P-1  5 None".to_owned());
     assert_eq!(told(r#"{"patient_id": "P-1"}"#).await, expected);
-    assert_eq!(told(r#"{"patient_id": "P-1", "visits": null, "limit": null, "type": null}"#).await, expected);
+    assert_eq!(
+        told(r#"{"patient_id": "P-1", "visits": null, "limit": null, "type": null}"#).await,
+        expected
+    );
     let all = r#" {"type": "a", "limit": 50, "visits": [{"rooms": [1], "date": "d"}], "patient_id": "P\u002d1"} "#;
-    assert_eq!(told(all).await, ("ok", "north P-1 d[1] 50 Some(\"a\")".to_owned()));
+    assert_eq!(
+        told(all).await,
+        ("ok", "north P-1 d[1] 50 Some(\"a\")".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -67,35 +88,70 @@ async fn text_that_is_not_one_json_object_is_refused() {
 async fn each_mistake_is_told_with_its_path_and_mend() {
     for (arguments, text) in [
         ("{}", "`patient_id`: missing; this string is required"),
-        (r#"{"patient_id": null}"#, "`patient_id`: invalid type: null, expected a string"),
-        (r#"{"patient_id": 7}"#, "`patient_id`: invalid type: integer `7`, expected a string"),
-        (r#"{"patient_id": "P-1", "patientId": "P-1"}"#, "`patientId`: unknown argument (did you mean `patient_id`?)"),
+        (
+            r#"{"patient_id": null}"#,
+            "`patient_id`: invalid type: null, expected a string",
+        ),
+        (
+            r#"{"patient_id": 7}"#,
+            "`patient_id`: invalid type: integer `7`, expected a string",
+        ),
+        (
+            r#"{"patient_id": "P-1", "patientId": "P-1"}"#,
+            "`patientId`: unknown argument (did you mean `patient_id`?)",
+        ),
         (
             r#"{"patient_id": "P-1", "colour": "red"}"#,
             "`colour`: unknown argument (the tool takes `patient_id`, `visits`, `limit`, `type`)",
         ),
-        (r#"{"patient_id": "P-1", "patient_id": "P-2"}"#, "`patient_id`: given twice; give it once"),
-        (r#"{"patient_id": "P-1", "limit": 0}"#, "`limit`: must be at least 1 and at most 50, but is 0"),
-        (r#"{"patient_id": "P-1", "limit": -1}"#, "`limit`: invalid value: integer `-1`, expected u32"),
+        (
+            r#"{"patient_id": "P-1", "patient_id": "P-2"}"#,
+            "`patient_id`: given twice; give it once",
+        ),
+        (
+            r#"{"patient_id": "P-1", "limit": 0}"#,
+            "`limit`: must be at least 1 and at most 50, but is 0",
+        ),
+        (
+            r#"{"patient_id": "P-1", "limit": -1}"#,
+            "`limit`: invalid value: integer `-1`, expected u32",
+        ),
         (
             r#"{"patient_id": "P-1", "visits": [{"date": "d", "rooms": [1, 256]}]}"#,
             "`visits[0].rooms[1]`: invalid value: integer `256`, expected u8",
         ),
-        (r#"{"patient_id": "P-1", "visits": [{"date": "d"}]}"#, "`visits[0]`: missing field `rooms`"),
-        (r#"{"patient_id": "P-1", "visits": {}}"#, "`visits`: invalid type: map, expected a sequence"),
+        (
+            r#"{"patient_id": "P-1", "visits": [{"date": "d"}]}"#,
+            "`visits[0]`: missing field `rooms`",
+        ),
+        (
+            r#"{"patient_id": "P-1", "visits": {}}"#,
+            "`visits`: invalid type: map, expected a sequence",
+        ),
     ] {
-        assert_eq!(told(arguments).await, ("invalid_arguments", text.to_owned()), "{arguments}");
+        assert_eq!(
+            told(arguments).await,
+            ("invalid_arguments", text.to_owned()),
+            "{arguments}"
+        );
     }
 }
 
 #[tokio::test]
 async fn all_mistakes_are_told_at_once_and_are_values_to_the_program() {
-    let results = dispatcher().dispatch(calls([("book_visit", r#"{"limit": "ten", "wing": 1}"#)])).await;
+    let results = dispatcher()
+        .dispatch(calls([("book_visit", r#"{"limit": "ten", "wing": 1}"#)]))
+        .await;
     let error = results[0].outcome().unwrap_err();
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<ArgumentsError>()).unwrap();
+    let source = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<ArgumentsError>())
+        .unwrap();
     let paths: Vec<_> = source.errors().iter().map(|error| error.path()).collect();
     assert_eq!(paths, ["wing", "patient_id", "limit"]);
-    assert_eq!(source.errors()[2].message(), "invalid type: string \"ten\", expected u32");
+    assert_eq!(
+        source.errors()[2].message(),
+        "invalid type: string \"ten\", expected u32"
+    );
     let content: serde_json::Value = serde_json::from_str(&results[0].content()).unwrap();
     assert_eq!(content["tool"], "book_visit");
     assert_eq!(content["error"], source.to_string());
@@ -116,14 +172,24 @@ async fn a_tool_without_parameters_takes_an_empty_object_only() {
         12
     }
 
-    let results = Dispatcher::new(tools![count_beds]).dispatch(calls([("count_beds", "{}"), ("count_beds", r#"{"a": 1}"#)])).await;
+    let results = Dispatcher::new(tools![count_beds])
+        .dispatch(calls([("count_beds", "{}"), ("count_beds", r#"{"a": 1}"#)]))
+        .await;
     assert_eq!(codes(&results), ["ok", "invalid_arguments"]);
-    assert_eq!(results[1].outcome().unwrap_err().model_text(), "`a`: unknown argument (the tool takes none)");
+    assert_eq!(
+        results[1].outcome().unwrap_err().model_text(),
+        "`a`: unknown argument (the tool takes none)"
+    );
 }
 
 #[tokio::test]
 async fn an_unknown_tool_is_answered_with_the_nearest_name_or_the_list() {
-    let batch = calls([("book_visits", "{}"), ("BookVisit", "not even JSON"), ("send_mail", "{}"), ("", "{}")]);
+    let batch = calls([
+        ("book_visits", "{}"),
+        ("BookVisit", "not even JSON"),
+        ("send_mail", "{}"),
+        ("", "{}"),
+    ]);
     let results = dispatcher().dispatch(batch).await;
     assert_eq!(
         contents(&results),
@@ -135,14 +201,24 @@ async fn an_unknown_tool_is_answered_with_the_nearest_name_or_the_list() {
         ]
     );
     assert_eq!(codes(&results), ["unknown_tool"; 4]);
-    let results = Dispatcher::new(tools![]).dispatch(calls([("book_visit", "{}")])).await;
-    assert_eq!(results[0].outcome().unwrap_err().model_text(), "there is no tool `book_visit`; there are no tools");
+    let results = Dispatcher::new(tools![])
+        .dispatch(calls([("book_visit", "{}")]))
+        .await;
+    assert_eq!(
+        results[0].outcome().unwrap_err().model_text(),
+        "there is no tool `book_visit`; there are no tools"
+    );
 }
 
 #[tokio::test]
 async fn long_text_of_the_models_is_not_repeated_in_full() {
     let name = "x".repeat(10_000);
-    let results = dispatcher().dispatch(calls([(&name, "{}"), ("book_visit", &json!({&name: 1}).to_string())])).await;
+    let results = dispatcher()
+        .dispatch(calls([
+            (&name, "{}"),
+            ("book_visit", &json!({&name: 1}).to_string()),
+        ]))
+        .await;
     assert!(results.iter().all(|result| result.content().len() < 500));
 }
 
@@ -153,8 +229,13 @@ async fn an_integral_float_is_never_what_is_wrong() {
     async fn book(beds: Vec<u8>) -> usize {
         beds.len()
     }
-    let results = Dispatcher::new(tools![book]).dispatch(calls([("book", r#"{"beds": [5.0, "six"]}"#)])).await;
-    assert_eq!(results[0].content(), r#"{"error":"`beds[1]`: invalid type: string \"six\", expected u8","tool":"book"}"#);
+    let results = Dispatcher::new(tools![book])
+        .dispatch(calls([("book", r#"{"beds": [5.0, "six"]}"#)]))
+        .await;
+    assert_eq!(
+        results[0].content(),
+        r#"{"error":"`beds[1]`: invalid type: string \"six\", expected u8","tool":"book"}"#
+    );
 }
 
 mod lengths {
@@ -177,13 +258,25 @@ mod lengths {
         #[arg(length(2..=2))] boxed: Option<Box<[u8]>>,
     ) -> usize {
         let lists = list.map_or(0, <[u8]>::len) + queue.len() + boxed.map_or(0, |list| list.len());
-        text.map_or(0, str::len) + owned.map_or(0, |text| text.len()) + cow.len() + lists + map.map_or(0, |map| map.len())
+        text.map_or(0, str::len)
+            + owned.map_or(0, |text| text.len())
+            + cow.len()
+            + lists
+            + map.map_or(0, |map| map.len())
     }
 
     async fn told(arguments: &Value) -> (&'static str, String) {
-        let results = Dispatcher::new(tools![measured]).dispatch(calls([("measured", &arguments.to_string())])).await;
-        let error = results[0].outcome().err().map(|error| error.model_text().to_owned());
-        (code(&results[0]), error.unwrap_or_else(|| results[0].content().into_owned()))
+        let results = Dispatcher::new(tools![measured])
+            .dispatch(calls([("measured", &arguments.to_string())]))
+            .await;
+        let error = results[0]
+            .outcome()
+            .err()
+            .map(|error| error.model_text().to_owned());
+        (
+            code(&results[0]),
+            error.unwrap_or_else(|| results[0].content().into_owned()),
+        )
     }
 
     #[tokio::test]
@@ -197,16 +290,44 @@ mod lengths {
             assert_eq!(told(&arguments).await.0, "ok", "{arguments}");
         }
         for (arguments, expected) in [
-            (json!({"text": "a"}), "`text`: must have at least 2 and at most 3 characters, but has 1 character"),
-            (json!({"text": "abcd"}), "`text`: must have at least 2 and at most 3 characters, but has 4 characters"),
-            (json!({"owned": "abc"}), "`owned`: must have less than 3 characters, but has 3 characters"),
-            (json!({"cow": ""}), "`cow`: must have at least 1 character, but has 0 characters"),
-            (json!({"list": []}), "`list`: must have at least 1 and at most 2 items, but has 0 items"),
-            (json!({"queue": [1, 2, 3]}), "`queue`: must have at least 1 and at most 2 items, but has 3 items"),
-            (json!({"map": {"a": 1, "b": 2}}), "`map`: must have at least 1 and at most 1 property, but has 2 properties"),
-            (json!({"boxed": [1]}), "`boxed`: must have at least 2 and at most 2 items, but has 1 item"),
+            (
+                json!({"text": "a"}),
+                "`text`: must have at least 2 and at most 3 characters, but has 1 character",
+            ),
+            (
+                json!({"text": "abcd"}),
+                "`text`: must have at least 2 and at most 3 characters, but has 4 characters",
+            ),
+            (
+                json!({"owned": "abc"}),
+                "`owned`: must have less than 3 characters, but has 3 characters",
+            ),
+            (
+                json!({"cow": ""}),
+                "`cow`: must have at least 1 character, but has 0 characters",
+            ),
+            (
+                json!({"list": []}),
+                "`list`: must have at least 1 and at most 2 items, but has 0 items",
+            ),
+            (
+                json!({"queue": [1, 2, 3]}),
+                "`queue`: must have at least 1 and at most 2 items, but has 3 items",
+            ),
+            (
+                json!({"map": {"a": 1, "b": 2}}),
+                "`map`: must have at least 1 and at most 1 property, but has 2 properties",
+            ),
+            (
+                json!({"boxed": [1]}),
+                "`boxed`: must have at least 2 and at most 2 items, but has 1 item",
+            ),
         ] {
-            assert_eq!(told(&arguments).await, ("invalid_arguments", expected.to_owned()), "{arguments}");
+            assert_eq!(
+                told(&arguments).await,
+                ("invalid_arguments", expected.to_owned()),
+                "{arguments}"
+            );
         }
     }
 
@@ -224,8 +345,12 @@ mod lengths {
         let root = tools.definition("measured").unwrap().parameters();
         let limits = |name: &str| {
             let property = root["properties"][name].as_object().unwrap();
-            let limits = property.iter().filter(|(key, _)| key.starts_with("min") || key.starts_with("max"));
-            limits.map(|(key, limit)| (key.clone(), limit.clone())).collect::<serde_json::Map<_, _>>()
+            let limits = property
+                .iter()
+                .filter(|(key, _)| key.starts_with("min") || key.starts_with("max"));
+            limits
+                .map(|(key, limit)| (key.clone(), limit.clone()))
+                .collect::<serde_json::Map<_, _>>()
         };
         for (name, expected) in [
             ("text", json!({"minLength": 2, "maxLength": 3})),

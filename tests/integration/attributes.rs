@@ -11,14 +11,20 @@ use crate::support::{calls, code};
 mod seconds {
     use super::*;
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_secs)
     }
 }
 
 fn trimmed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if text.contains('!') { Err(serde::de::Error::custom("no shouting")) } else { Ok(text.trim().to_owned()) }
+    if text.contains('!') {
+        Err(serde::de::Error::custom("no shouting"))
+    } else {
+        Ok(text.trim().to_owned())
+    }
 }
 
 fn first_page() -> u32 {
@@ -53,19 +59,32 @@ async fn take(
     #[schemars(extend("x-unit" = "s"))]
     limit: u32,
 ) -> String {
-    format!("{kind} {patient_id} {flag} {page} {pause:?} {note:?} {bare:?} {code:?} {example:?} {limit}")
+    format!(
+        "{kind} {patient_id} {flag} {page} {pause:?} {note:?} {bare:?} {code:?} {example:?} {limit}"
+    )
 }
 
 async fn told(arguments: Value) -> (&'static str, String) {
-    let results = Dispatcher::new(tools![take]).dispatch(calls([("take", &arguments.to_string())])).await;
-    let error = results[0].outcome().err().map(|error| error.model_text().to_owned());
-    (code(&results[0]), error.unwrap_or_else(|| results[0].content().into_owned()))
+    let results = Dispatcher::new(tools![take])
+        .dispatch(calls([("take", &arguments.to_string())]))
+        .await;
+    let error = results[0]
+        .outcome()
+        .err()
+        .map(|error| error.model_text().to_owned());
+    (
+        code(&results[0]),
+        error.unwrap_or_else(|| results[0].content().into_owned()),
+    )
 }
 
 /// Enough to succeed, and `more`.
 fn with(more: Value) -> Value {
     let mut arguments = json!({"type": "a", "patient_id": "P-1", "pause": 3, "bare": 7});
-    arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    arguments
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     arguments
 }
 
@@ -74,15 +93,47 @@ fn the_definition_shows_what_the_attributes_say() {
     let tools: ToolSet = tools![take];
     let root = tools.definition("take").unwrap().parameters();
     let properties = root["properties"].as_object().unwrap();
-    let declared = ["type", "patient_id", "flag", "page", "pause", "note", "bare", "code", "example", "limit"];
+    let declared = [
+        "type",
+        "patient_id",
+        "flag",
+        "page",
+        "pause",
+        "note",
+        "bare",
+        "code",
+        "example",
+        "limit",
+    ];
     assert_eq!(properties.keys().collect::<Vec<_>>(), declared);
-    assert_eq!(root["required"], json!(["type", "patient_id", "pause", "bare"]));
-    assert_eq!(properties["pause"], json!({"type": "integer", "minimum": 0, "maximum": u64::MAX}));
-    assert_eq!(properties["bare"], json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}));
+    assert_eq!(
+        root["required"],
+        json!(["type", "patient_id", "pause", "bare"])
+    );
+    assert_eq!(
+        properties["pause"],
+        json!({"type": "integer", "minimum": 0, "maximum": u64::MAX})
+    );
+    assert_eq!(
+        properties["bare"],
+        json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})
+    );
     assert_eq!(properties["code"]["pattern"], "^P-[0-9]+$");
     assert_eq!(properties["example"]["examples"], json!(["a"]));
-    assert_eq!((&properties["limit"]["x-unit"], &properties["limit"]["maximum"]), (&json!("s"), &json!(9)));
-    assert_eq!((&properties["note"]["description"], &properties["note"]["maxLength"]), (&json!("A note."), &json!(5)));
+    assert_eq!(
+        (
+            &properties["limit"]["x-unit"],
+            &properties["limit"]["maximum"]
+        ),
+        (&json!("s"), &json!(9))
+    );
+    assert_eq!(
+        (
+            &properties["note"]["description"],
+            &properties["note"]["maxLength"]
+        ),
+        (&json!("A note."), &json!(5))
+    );
     // What is computed, or decoded in another way than shown, is left to the tool.
     for computed in ["flag", "page", "note"] {
         assert!(properties[computed].get("default").is_none(), "{computed}");
@@ -101,32 +152,60 @@ async fn what_is_left_out_becomes_what_the_attributes_say() {
 #[tokio::test]
 async fn what_is_given_is_decoded_as_the_attributes_say() {
     let given = json!({"flag": true, "page": 2.0, "note": "  b  ", "code": "P-9", "example": "e", "limit": 9});
-    assert_eq!(told(with(given)).await, ("ok", r#"a P-1 true 2 3s "b" 7 Some("P-9") Some("e") 9"#.to_owned()));
+    assert_eq!(
+        told(with(given)).await,
+        (
+            "ok",
+            r#"a P-1 true 2 3s "b" 7 Some("P-9") Some("e") 9"#.to_owned()
+        )
+    );
 }
 
 #[tokio::test]
 async fn a_property_answers_to_each_of_its_names_but_once() {
     for name in ["patientId", "id"] {
         let arguments = json!({"type": "a", name: "P-2", "pause": 3, "bare": 7, "remark": "c"});
-        assert_eq!(told(arguments).await, ("ok", r#"a P-2 false 1 3s "c" 7 None None 5"#.to_owned()));
+        assert_eq!(
+            told(arguments).await,
+            ("ok", r#"a P-2 false 1 3s "c" 7 None None 5"#.to_owned())
+        );
     }
     let (code, text) = told(with(json!({"id": "P-2"}))).await;
     assert_eq!(code, "invalid_arguments");
     assert!(text.contains("given twice"), "{text}");
     let (code, text) = told(with(json!({"kind": "b"}))).await; // what the function calls it
-    assert!(code == "invalid_arguments" && text.starts_with("`kind`: unknown argument"), "{code}: {text}");
+    assert!(
+        code == "invalid_arguments" && text.starts_with("`kind`: unknown argument"),
+        "{code}: {text}"
+    );
 }
 
 #[tokio::test]
 async fn mistakes_are_told_at_the_property() {
     for (more, expected) in [
         (json!({"note": "no!"}), "`note`: no shouting"),
-        (json!({"note": "too long"}), "`note`: must have at most 5 characters, but has 8 characters"),
-        (json!({"pause": "3s"}), "`pause`: invalid type: string \"3s\", expected u64"),
-        (json!({"limit": 10}), "`limit`: must be at least 1 and at most 9, but is 10"),
-        (json!({"bare": -1}), "`bare`: invalid value: integer `-1`, expected u32"),
+        (
+            json!({"note": "too long"}),
+            "`note`: must have at most 5 characters, but has 8 characters",
+        ),
+        (
+            json!({"pause": "3s"}),
+            "`pause`: invalid type: string \"3s\", expected u64",
+        ),
+        (
+            json!({"limit": 10}),
+            "`limit`: must be at least 1 and at most 9, but is 10",
+        ),
+        (
+            json!({"bare": -1}),
+            "`bare`: invalid value: integer `-1`, expected u32",
+        ),
     ] {
-        assert_eq!(told(with(more.clone())).await, ("invalid_arguments", expected.to_owned()), "{more}");
+        assert_eq!(
+            told(with(more.clone())).await,
+            ("invalid_arguments", expected.to_owned()),
+            "{more}"
+        );
     }
     let (_, text) = told(json!({"type": "a", "patient_id": "P-1", "bare": 7})).await;
     assert_eq!(text, "`pause`: missing; this integer is required");
@@ -149,10 +228,23 @@ async fn conditional(
 async fn a_parameter_that_is_configured_away_is_unknown_to_the_model() {
     let tools: ToolSet = tools![conditional];
     let root = tools.definition("conditional").unwrap().parameters();
-    assert_eq!(root["properties"].as_object().unwrap().keys().collect::<Vec<_>>(), ["there", "either"]);
+    assert_eq!(
+        root["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>(),
+        ["there", "either"]
+    );
     assert_eq!(root["required"], json!(["there"]));
-    let batch = calls([("conditional", r#"{"there": 1}"#), ("conditional", r#"{"there": 1, "absent": 2}"#)]);
+    let batch = calls([
+        ("conditional", r#"{"there": 1}"#),
+        ("conditional", r#"{"there": 1, "absent": 2}"#),
+    ]);
     let results = Dispatcher::new(tools).dispatch(batch).await;
     assert_eq!(results[0].content(), "1 north");
-    assert_eq!(results[1].outcome().unwrap_err().model_text(), "`absent`: unknown argument (the tool takes `there`, `either`)");
+    assert_eq!(
+        results[1].outcome().unwrap_err().model_text(),
+        "`absent`: unknown argument (the tool takes `there`, `either`)"
+    );
 }

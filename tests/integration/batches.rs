@@ -1,4 +1,5 @@
-//! Whatever a batch holds: one result per call, in call order, under the call's id, each as its call deserves.
+//! Whatever a batch holds: one result per call, in call order, under the call's id, each as its
+//! call deserves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +19,10 @@ struct Gauge {
 
 impl Gauge {
     fn enter(&self) -> Inside<'_> {
-        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        self.most.fetch_max(
+            self.now.fetch_add(1, Ordering::SeqCst) + 1,
+            Ordering::SeqCst,
+        );
         Inside(self)
     }
 }
@@ -101,7 +105,12 @@ impl Kind {
     fn answer(&self, value: usize) -> (&'static str, Option<String>) {
         match self {
             Self::Succeed(_) | Self::Compute => ("ok", Some(value.to_string())),
-            Self::Fail(_) => ("tool_error", Some(format!("{{\"error\":\"failed {value}\",\"tool\":\"fail\"}}"))),
+            Self::Fail(_) => (
+                "tool_error",
+                Some(format!(
+                    "{{\"error\":\"failed {value}\",\"tool\":\"fail\"}}"
+                )),
+            ),
             Self::Panic(_) => ("panic", None),
             Self::Linger => ("timeout", None),
             Self::Unknown => ("unknown_tool", None),

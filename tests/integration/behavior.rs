@@ -4,7 +4,10 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde_json::json;
-use tool_core::{Behavior, Dispatcher, DynamicTool, InvalidDefinition, Retry, Timeout, Tool, ToolDefinition, ToolError, tool, tools};
+use tool_core::{
+    Behavior, Dispatcher, DynamicTool, InvalidDefinition, Retry, Timeout, Tool, ToolDefinition,
+    ToolError, tool, tools,
+};
 
 use crate::support::{calls, codes};
 
@@ -39,16 +42,30 @@ fn each_option_stands_in_the_definition() {
     assert_eq!(said.timeout, Timeout::After(Duration::from_millis(1500)));
     assert_eq!(said.concurrency, NonZeroUsize::new(4));
     assert_eq!(said.serialize_by, ["patient", "type"]); // as the model calls them
-    assert!(said.exclusive && said.read_only && said.idempotent && said.strict && !said.destructive);
+    assert!(
+        said.exclusive && said.read_only && said.idempotent && said.strict && !said.destructive
+    );
     let retry = said.retry.unwrap();
-    assert_eq!((retry.attempts, retry.backoff, retry.max_backoff), (5, Duration::from_millis(50), Duration::from_secs(2)));
+    assert_eq!(
+        (retry.attempts, retry.backoff, retry.max_backoff),
+        (5, Duration::from_millis(50), Duration::from_secs(2))
+    );
 
     assert_eq!(behavior("nothing"), &Behavior::default());
     assert_eq!(behavior("nothing").timeout, Timeout::Inherit);
 
     let opposite = behavior("opposite");
-    assert_eq!((opposite.timeout, opposite.retry), (Timeout::Never, Some(Retry::default())));
-    assert!(opposite.destructive && opposite.idempotent && !opposite.read_only && !opposite.exclusive && !opposite.strict);
+    assert_eq!(
+        (opposite.timeout, opposite.retry),
+        (Timeout::Never, Some(Retry::default()))
+    );
+    assert!(
+        opposite.destructive
+            && opposite.idempotent
+            && !opposite.read_only
+            && !opposite.exclusive
+            && !opposite.strict
+    );
 }
 
 fn definition() -> ToolDefinition {
@@ -58,7 +75,10 @@ fn definition() -> ToolDefinition {
 
 fn dynamic() -> DynamicTool {
     let schema = json!({"type": "object", "properties": {"patient": {"type": "string"}}});
-    DynamicTool::new("book", "Book a bed.", schema, |_| async { std::future::pending::<Result<u32, ToolError>>().await }).unwrap()
+    DynamicTool::new("book", "Book a bed.", schema, |_| async {
+        std::future::pending::<Result<u32, ToolError>>().await
+    })
+    .unwrap()
 }
 
 #[test]
@@ -71,9 +91,14 @@ fn a_tool_of_run_time_says_it_in_the_same_words() {
             behavior.retry = Some(Retry::default());
         })
         .unwrap();
-    let more = said.clone().with_behavior(|behavior| behavior.exclusive = true).unwrap();
+    let more = said
+        .clone()
+        .with_behavior(|behavior| behavior.exclusive = true)
+        .unwrap();
     assert!(more.behavior().exclusive && more.behavior().idempotent && !said.behavior().exclusive);
-    let tool = dynamic().with_behavior(|behavior| behavior.destructive = true).unwrap();
+    let tool = dynamic()
+        .with_behavior(|behavior| behavior.destructive = true)
+        .unwrap();
     assert!(tool.definition().behavior().destructive);
 }
 
@@ -97,25 +122,43 @@ fn what_contradicts_itself_is_refused_with_the_tools_name() {
     ];
     for (behave, expected) in cases {
         let error = definition().with_behavior(behave).unwrap_err();
-        assert!(matches!(&error, InvalidDefinition::Behavior { name, .. } if name == "book"), "{error:?}");
+        assert!(
+            matches!(&error, InvalidDefinition::Behavior { name, .. } if name == "book"),
+            "{error:?}"
+        );
         assert_eq!(error.to_string(), expected);
         assert_eq!(dynamic().with_behavior(behave).unwrap_err(), error);
     }
     // Said in two steps, it is the same.
-    let read_only = definition().with_behavior(|behavior| behavior.read_only = true).unwrap();
-    assert!(read_only.with_behavior(|behavior| behavior.destructive = true).is_err());
+    let read_only = definition()
+        .with_behavior(|behavior| behavior.read_only = true)
+        .unwrap();
+    assert!(
+        read_only
+            .with_behavior(|behavior| behavior.destructive = true)
+            .is_err()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_timeout_of_a_definition_is_kept() {
-    let quick = dynamic().with_behavior(|behavior| behavior.timeout = Timeout::After(Duration::from_millis(10))).unwrap();
+    let quick = dynamic()
+        .with_behavior(|behavior| behavior.timeout = Timeout::After(Duration::from_millis(10)))
+        .unwrap();
     let dispatcher = Dispatcher::new(tools![].with_tool(quick).unwrap()).with_timeout(None);
     let results = dispatcher.dispatch(calls([("book", "{}")])).await;
     assert_eq!(codes(&results), ["timeout"]);
     assert_eq!(results[0].elapsed(), Duration::from_millis(10));
 
-    let patient = dynamic().with_behavior(|behavior| behavior.timeout = Timeout::Never).unwrap();
-    let dispatcher = Dispatcher::new(tools![].with_tool(patient).unwrap()).with_timeout(Duration::from_millis(10));
-    let waited = tokio::time::timeout(Duration::from_secs(3600), dispatcher.dispatch(calls([("book", "{}")]))).await;
+    let patient = dynamic()
+        .with_behavior(|behavior| behavior.timeout = Timeout::Never)
+        .unwrap();
+    let dispatcher = Dispatcher::new(tools![].with_tool(patient).unwrap())
+        .with_timeout(Duration::from_millis(10));
+    let waited = tokio::time::timeout(
+        Duration::from_secs(3600),
+        dispatcher.dispatch(calls([("book", "{}")])),
+    )
+    .await;
     assert!(waited.is_err());
 }

@@ -46,7 +46,8 @@ async fn answer_for(bed: u32) -> u32 {
 
 fn dispatcher() -> (Dispatcher, Arc<Gate>) {
     let gate = Gate::new();
-    let tools = tools![pass, pass_alone, pass_with, answer, answer_for].with_shared_state(Arc::clone(&gate));
+    let tools = tools![pass, pass_alone, pass_with, answer, answer_for]
+        .with_shared_state(Arc::clone(&gate));
     (Dispatcher::new(tools).with_threads(gate.threads()), gate)
 }
 
@@ -62,13 +63,19 @@ async fn a_thread_past_its_deadline_is_told_to_end_and_what_it_returns_is_droppe
     fn listen(#[context] cx: &CallContext, #[state] state: &Told) -> &'static str {
         assert!(!cx.cancellation().is_cancelled());
         state.gate.pass();
-        state.told.store(cx.cancellation().is_cancelled(), Ordering::SeqCst);
+        state
+            .told
+            .store(cx.cancellation().is_cancelled(), Ordering::SeqCst);
         "too late"
     }
 
     let gate = Gate::new();
-    let state = Arc::new(Told { gate: Arc::clone(&gate), told: AtomicBool::new(false) });
-    let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&state))).with_threads(gate.threads());
+    let state = Arc::new(Told {
+        gate: Arc::clone(&gate),
+        told: AtomicBool::new(false),
+    });
+    let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&state)))
+        .with_threads(gate.threads());
     let results = dispatcher.dispatch(calls([("listen", "{}")])).await;
     assert_eq!(codes(&results), ["timeout_indeterminate"]);
     assert_eq!(results[0].elapsed(), Duration::from_secs(1));
@@ -81,27 +88,73 @@ async fn a_thread_past_its_deadline_is_told_to_end_and_what_it_returns_is_droppe
 #[tokio::test(start_paused = true)]
 async fn what_only_given_up_work_blocks_is_not_started_after_a_while() {
     let (dispatcher, gate) = dispatcher();
-    let cases = [calls([("pass_alone", "{}"), ("answer", "{}")]), calls([("pass_with", r#"{"bed": 1}"#), ("answer_for", r#"{"bed": 1}"#)])];
+    let cases = [
+        calls([("pass_alone", "{}"), ("answer", "{}")]),
+        calls([
+            ("pass_with", r#"{"bed": 1}"#),
+            ("answer_for", r#"{"bed": 1}"#),
+        ]),
+    ];
     for batch in cases {
         let results = dispatcher.dispatch(batch).await;
         assert_eq!(codes(&results), ["timeout_indeterminate", "not_started"]);
         let waited = results[1].finished() - results[0].finished();
-        assert!((Duration::from_secs(5)..=Duration::from_secs(7)).contains(&waited), "{waited:?}");
+        assert!(
+            (Duration::from_secs(5)..=Duration::from_secs(7)).contains(&waited),
+            "{waited:?}"
+        );
     }
-    let results = dispatcher.dispatch(calls([("pass", "{}"), ("pass", "{}"), ("pass", "{}")])).await;
-    assert_eq!(codes(&results), ["timeout_indeterminate", "timeout_indeterminate", "not_started"]);
+    let results = dispatcher
+        .dispatch(calls([("pass", "{}"), ("pass", "{}"), ("pass", "{}")]))
+        .await;
+    assert_eq!(
+        codes(&results),
+        [
+            "timeout_indeterminate",
+            "timeout_indeterminate",
+            "not_started"
+        ]
+    );
     // Another batch waits for the key as well, and for the dispatcher's own limit.
     assert_eq!(
-        codes(&dispatcher.dispatch(calls([("answer_for", r#"{"bed": 1}"#), ("answer_for", r#"{"bed": 2}"#)])).await),
+        codes(
+            &dispatcher
+                .dispatch(calls([
+                    ("answer_for", r#"{"bed": 1}"#),
+                    ("answer_for", r#"{"bed": 2}"#)
+                ]))
+                .await
+        ),
         ["not_started", "ok"]
     );
     let narrow = dispatcher.clone().with_limit(1.try_into().unwrap());
-    assert_eq!(codes(&narrow.dispatch(calls([("pass", "{}"), ("answer", "{}")])).await), ["timeout_indeterminate", "not_started"]);
+    assert_eq!(
+        codes(
+            &narrow
+                .dispatch(calls([("pass", "{}"), ("answer", "{}")]))
+                .await
+        ),
+        ["timeout_indeterminate", "not_started"]
+    );
     gate.open();
     dispatcher.idle().await;
     narrow.idle().await;
-    assert_eq!(codes(&narrow.dispatch(calls([("pass", "{}"), ("answer", "{}")])).await), ["ok", "ok"]);
-    assert_eq!(codes(&dispatcher.dispatch(calls([("answer_for", r#"{"bed": 1}"#)])).await), ["ok"]);
+    assert_eq!(
+        codes(
+            &narrow
+                .dispatch(calls([("pass", "{}"), ("answer", "{}")]))
+                .await
+        ),
+        ["ok", "ok"]
+    );
+    assert_eq!(
+        codes(
+            &dispatcher
+                .dispatch(calls([("answer_for", r#"{"bed": 1}"#)]))
+                .await
+        ),
+        ["ok"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,16 +163,24 @@ async fn what_waits_for_given_up_work_starts_if_that_ends_in_time() {
     let batch = tokio::spawn(dispatcher.dispatch(calls([("pass_alone", "{}"), ("answer", "{}")])));
     sleep(Duration::from_secs(3)).await;
     gate.open();
-    assert_eq!(codes(&batch.await.unwrap()), ["timeout_indeterminate", "ok"]);
+    assert_eq!(
+        codes(&batch.await.unwrap()),
+        ["timeout_indeterminate", "ok"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn how_long_is_set_with_the_limits() {
     let (dispatcher, gate) = dispatcher();
     let dispatcher = dispatcher.with_limits(|limits| limits.grace = Duration::from_secs(60));
-    let results = dispatcher.dispatch(calls([("pass_alone", "{}"), ("answer", "{}")])).await;
+    let results = dispatcher
+        .dispatch(calls([("pass_alone", "{}"), ("answer", "{}")]))
+        .await;
     let waited = results[1].finished() - results[0].finished();
-    assert!((Duration::from_secs(60)..=Duration::from_secs(80)).contains(&waited), "{waited:?}");
+    assert!(
+        (Duration::from_secs(60)..=Duration::from_secs(80)).contains(&waited),
+        "{waited:?}"
+    );
     gate.open();
 }
 
@@ -132,10 +193,22 @@ async fn a_message_that_is_cancelled_says_which_threads_may_still_act() {
     }
     sleep(Duration::from_millis(10)).await;
     let results = turn.cancel();
-    assert_eq!(codes(&results), ["ok", "cancelled_indeterminate", "cancelled_indeterminate", "not_started"]);
+    assert_eq!(
+        codes(&results),
+        [
+            "ok",
+            "cancelled_indeterminate",
+            "cancelled_indeterminate",
+            "not_started"
+        ]
+    );
     let text = results[1].outcome().unwrap_err().model_text();
     assert!(text.contains("may still be acting"), "{text}");
-    assert!(timeout(Duration::from_secs(60), dispatcher.idle()).await.is_err());
+    assert!(
+        timeout(Duration::from_secs(60), dispatcher.idle())
+            .await
+            .is_err()
+    );
     gate.open();
     dispatcher.idle().await;
 }
@@ -150,12 +223,19 @@ async fn a_thread_that_panics_after_its_deadline_harms_nobody() {
     }
 
     let gate = Gate::new();
-    let dispatcher = Dispatcher::new(tools![panic_later, answer].with_shared_state(Arc::clone(&gate)))
-        .with_limit(1.try_into().unwrap())
-        .with_threads(gate.threads());
-    assert_eq!(codes(&dispatcher.dispatch(calls([("panic_later", "{}")])).await), ["timeout_indeterminate"]);
+    let dispatcher =
+        Dispatcher::new(tools![panic_later, answer].with_shared_state(Arc::clone(&gate)))
+            .with_limit(1.try_into().unwrap())
+            .with_threads(gate.threads());
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("panic_later", "{}")])).await),
+        ["timeout_indeterminate"]
+    );
     gate.open();
-    assert_eq!(codes(&dispatcher.dispatch(calls([("answer", "{}")])).await), ["ok"]);
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("answer", "{}")])).await),
+        ["ok"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,18 +243,30 @@ async fn an_answered_parent_of_a_running_thread_leaves_its_permits() {
     /// Give up on a thread.
     #[tool(concurrency = 1)]
     async fn give_up(#[context] cx: &CallContext) -> bool {
-        timeout(Duration::from_millis(10), cx.dispatch(calls([("pass", "{}")]))).await.is_err()
+        timeout(
+            Duration::from_millis(10),
+            cx.dispatch(calls([("pass", "{}")])),
+        )
+        .await
+        .is_err()
     }
 
     let gate = Gate::new();
-    let dispatcher = Dispatcher::new(tools![pass, answer, give_up].with_shared_state(Arc::clone(&gate)))
-        .with_threads(gate.threads())
-        .with_limit(3.try_into().unwrap());
+    let dispatcher =
+        Dispatcher::new(tools![pass, answer, give_up].with_shared_state(Arc::clone(&gate)))
+            .with_threads(gate.threads())
+            .with_limit(3.try_into().unwrap());
     for call in ["give_up", "give_up", "answer"] {
-        assert_eq!(codes(&dispatcher.dispatch(calls([(call, "{}")])).await), ["ok"], "{call}");
+        assert_eq!(
+            codes(&dispatcher.dispatch(calls([(call, "{}")])).await),
+            ["ok"],
+            "{call}"
+        );
     }
     // Two threads are left, which have permits of their own.
-    let narrow = dispatcher.dispatch(calls([("pass", "{}"), ("answer", "{}")])).await;
+    let narrow = dispatcher
+        .dispatch(calls([("pass", "{}"), ("answer", "{}")]))
+        .await;
     assert_eq!(codes(&narrow), ["not_started", "ok"]);
     gate.open();
     dispatcher.idle().await;
@@ -190,11 +282,19 @@ fn count(#[state] count: &AtomicUsize) -> usize {
 async fn threads_are_used_once_for_each_sync_call_and_for_nothing_else() {
     let jobs = Arc::new(AtomicUsize::new(0));
     let counting = Arc::clone(&jobs);
-    let dispatcher = Dispatcher::new(tools![count, answer].with_state(AtomicUsize::default())).with_threads(move |work| {
-        counting.fetch_add(1, Ordering::SeqCst);
-        work(); // where it stands
-    });
-    let results = dispatcher.dispatch(calls([("count", "{}"), ("answer", "{}"), ("gone", "{}"), ("count", "{}")])).await;
+    let dispatcher = Dispatcher::new(tools![count, answer].with_state(AtomicUsize::default()))
+        .with_threads(move |work| {
+            counting.fetch_add(1, Ordering::SeqCst);
+            work(); // where it stands
+        });
+    let results = dispatcher
+        .dispatch(calls([
+            ("count", "{}"),
+            ("answer", "{}"),
+            ("gone", "{}"),
+            ("count", "{}"),
+        ]))
+        .await;
     assert_eq!(codes(&results), ["ok", "ok", "unknown_tool", "ok"]);
     assert_eq!(jobs.load(Ordering::SeqCst), 2);
 }
@@ -202,16 +302,26 @@ async fn threads_are_used_once_for_each_sync_call_and_for_nothing_else() {
 #[tokio::test(start_paused = true)]
 async fn threads_that_lose_their_work_leave_no_call_unanswered() {
     let ran = Arc::new(AtomicUsize::new(0));
-    let dispatcher = Dispatcher::new(tools![count, answer].with_shared_state(Arc::clone(&ran))).with_limit(1.try_into().unwrap());
+    let dispatcher = Dispatcher::new(tools![count, answer].with_shared_state(Arc::clone(&ran)))
+        .with_limit(1.try_into().unwrap());
     let drops = dispatcher.clone().with_threads(drop);
-    let panics = dispatcher.clone().with_threads(|_| panic!("the password is hunter2"));
+    let panics = dispatcher
+        .clone()
+        .with_threads(|_| panic!("the password is hunter2"));
     let keeps = dispatcher.with_threads(std::mem::forget);
     for (dispatcher, name) in [(drops, "drops"), (panics, "panics"), (keeps, "keeps")] {
-        let results = dispatcher.dispatch(calls([("count", "{}"), ("answer", "{}")])).await;
+        let results = dispatcher
+            .dispatch(calls([("count", "{}"), ("answer", "{}")]))
+            .await;
         assert_eq!(codes(&results)[1], "ok", "{name}");
         assert!(results[0].outcome().is_err(), "{name}");
         assert!(!results[0].content().contains("hunter2"), "{name}");
-        assert!(timeout(Duration::from_secs(60), dispatcher.idle()).await.is_ok(), "{name}");
+        assert!(
+            timeout(Duration::from_secs(60), dispatcher.idle())
+                .await
+                .is_ok(),
+            "{name}"
+        );
     }
     assert_eq!(ran.load(Ordering::SeqCst), 0);
 }
@@ -232,9 +342,14 @@ async fn after_a_fatal_error_no_thread_begins() {
     let dispatcher = Dispatcher::new(tools![count, stop].with_shared_state(Arc::clone(&ran)))
         .with_threads(move |work| queued.lock().unwrap().push(work));
     let begun = Instant::now();
-    let results = dispatcher.dispatch(calls([("count", "{}"), ("stop", "{}")])).await;
+    let results = dispatcher
+        .dispatch(calls([("count", "{}"), ("stop", "{}")]))
+        .await;
     assert_eq!(codes(&results), ["not_started", "tool_error"]);
-    assert_eq!((results[0].started(), begun.elapsed()), (None, Duration::ZERO));
+    assert_eq!(
+        (results[0].started(), begun.elapsed()),
+        (None, Duration::ZERO)
+    );
     queue.lock().unwrap().drain(..).for_each(|work| work());
     assert_eq!(ran.load(Ordering::SeqCst), 0);
     dispatcher.idle().await;
@@ -247,8 +362,8 @@ async fn work_that_finds_its_thread_after_the_deadline_never_runs() {
     let ran = Arc::new(AtomicUsize::new(0));
     let queue: Arc<std::sync::Mutex<Vec<Work>>> = Arc::default();
     let queued = Arc::clone(&queue);
-    let dispatcher =
-        Dispatcher::new(tools![count].with_shared_state(Arc::clone(&ran))).with_threads(move |work| queued.lock().unwrap().push(work));
+    let dispatcher = Dispatcher::new(tools![count].with_shared_state(Arc::clone(&ran)))
+        .with_threads(move |work| queued.lock().unwrap().push(work));
     let results = dispatcher.dispatch(calls([("count", "{}")])).await;
     assert_eq!(codes(&results), ["not_started"]);
     assert!(results[0].started().is_none());
@@ -273,8 +388,12 @@ async fn a_thread_without_a_runtime_makes_calls_on_that_of_its_own_call() {
         }
     }
 
-    let dispatcher = Dispatcher::new(tools![answer, pass_on]).with_threads(|work| _ = std::thread::spawn(work));
-    assert_eq!(dispatcher.dispatch(calls([("pass_on", "{}")])).await[0].content(), "true");
+    let dispatcher =
+        Dispatcher::new(tools![answer, pass_on]).with_threads(|work| _ = std::thread::spawn(work));
+    assert_eq!(
+        dispatcher.dispatch(calls([("pass_on", "{}")])).await[0].content(),
+        "true"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,8 +415,17 @@ async fn a_panic_of_what_is_dropped_does_not_hide_a_thread_that_runs_on() {
 
     let gate = Gate::new();
     let tools = tools![pass, wait].with_shared_state(Arc::clone(&gate));
-    let results = Dispatcher::new(tools).with_threads(gate.threads()).dispatch(calls([("wait", "{}")])).await;
+    let results = Dispatcher::new(tools)
+        .with_threads(gate.threads())
+        .dispatch(calls([("wait", "{}")]))
+        .await;
     assert_eq!(codes(&results), ["timeout_indeterminate"]);
-    assert!(results[0].outcome().unwrap_err().source().is_some_and(|panic| panic.to_string().contains("rude")));
+    assert!(
+        results[0]
+            .outcome()
+            .unwrap_err()
+            .source()
+            .is_some_and(|panic| panic.to_string().contains("rude"))
+    );
     gate.open();
 }

@@ -35,18 +35,41 @@ fn limited(set: impl FnOnce(&mut Limits)) -> Dispatcher {
 }
 
 fn many(calls: usize) -> Vec<ToolCall> {
-    (0..calls).map(|call| ToolCall::new(call.to_string(), "take", "{}")).collect()
+    (0..calls)
+        .map(|call| ToolCall::new(call.to_string(), "take", "{}"))
+        .collect()
 }
 
 #[test]
 fn the_bounds_are_finite_and_can_be_read() {
     let limits = Limits::default();
-    assert_eq!((limits.argument_bytes, limits.argument_depth, limits.calls, limits.queue), (1 << 20, 64, 1024, 16384));
-    assert_eq!((limits.nesting, limits.output_bytes, limits.batch_output_bytes), (8, 256 << 10, 4 << 20));
-    assert_eq!((limits.progress_events, limits.grace), (256, Duration::from_secs(5)));
+    assert_eq!(
+        (
+            limits.argument_bytes,
+            limits.argument_depth,
+            limits.calls,
+            limits.queue
+        ),
+        (1 << 20, 64, 1024, 16384)
+    );
+    assert_eq!(
+        (
+            limits.nesting,
+            limits.output_bytes,
+            limits.batch_output_bytes
+        ),
+        (8, 256 << 10, 4 << 20)
+    );
+    assert_eq!(
+        (limits.progress_events, limits.grace),
+        (256, Duration::from_secs(5))
+    );
     let dispatcher = limited(|limits| limits.calls = 1);
     let again = dispatcher.clone().with_limits(|limits| limits.queue = 2);
-    assert_eq!((dispatcher.limits().calls, dispatcher.limits().queue), (1, 16384));
+    assert_eq!(
+        (dispatcher.limits().calls, dispatcher.limits().queue),
+        (1, 16384)
+    );
     assert_eq!((again.limits().calls, again.limits().queue), (1, 2));
 }
 
@@ -54,21 +77,32 @@ fn the_bounds_are_finite_and_can_be_read() {
 async fn arguments_are_of_some_length_and_no_more() {
     let fits = r#"{"text": "0123456789"}"#;
     let over = r#"{"text": "0123456789" }"#;
-    let results = limited(|limits| limits.argument_bytes = fits.len()).dispatch(calls([("take", fits), ("take", over)])).await;
+    let results = limited(|limits| limits.argument_bytes = fits.len())
+        .dispatch(calls([("take", fits), ("take", over)]))
+        .await;
     assert_eq!(codes(&results), ["ok", "too_large"]);
     assert!(results[1].started().is_none());
-    assert!(results[1].content().contains("23 bytes") && results[1].content().contains("22"), "{}", results[1].content());
+    assert!(
+        results[1].content().contains("23 bytes") && results[1].content().contains("22"),
+        "{}",
+        results[1].content()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn arguments_are_of_some_depth_and_no_more() {
-    let nested = |depth: usize| format!(r#"{{"value": {}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+    let nested =
+        |depth: usize| format!(r#"{{"value": {}{}}}"#, "[".repeat(depth), "]".repeat(depth));
     let (fits, over) = (nested(63), nested(64));
-    let results = limited(|_| {}).dispatch(calls([("take", &fits), ("take", &over)])).await;
+    let results = limited(|_| {})
+        .dispatch(calls([("take", &fits), ("take", &over)]))
+        .await;
     assert_eq!(codes(&results), ["ok", "too_large"]);
 
     // However deep the program would let it be, the stack holds.
-    let results = limited(|limits| limits.argument_depth = usize::MAX).dispatch(calls([("take", &nested(200_000))])).await;
+    let results = limited(|limits| limits.argument_depth = usize::MAX)
+        .dispatch(calls([("take", &nested(200_000))]))
+        .await;
     assert_ne!(codes(&results), ["ok"]);
 }
 
@@ -78,7 +112,12 @@ async fn a_message_has_so_many_calls_and_those_behind_are_answered() {
     let codes = codes(&results);
     assert_eq!(codes[..1024], ["ok"; 1024]);
     assert_eq!(codes[1024..], ["overloaded"; 6]);
-    assert!(results.iter().enumerate().all(|(at, result)| result.position() == at && result.id() == at.to_string()));
+    assert!(
+        results
+            .iter()
+            .enumerate()
+            .all(|(at, result)| result.position() == at && result.id() == at.to_string())
+    );
 
     let results = limited(|limits| limits.calls = 0).dispatch(many(2)).await;
     assert_eq!(self::codes(&results), ["overloaded"; 2]);
@@ -96,7 +135,10 @@ async fn so_many_calls_wait_and_the_latest_are_answered() {
     let second = codes(&second);
     let (waited, refused) = second.split_at(second.iter().position(|code| *code != "ok").unwrap());
     assert!((1..=3).contains(&waited.len()), "{second:?}");
-    assert!(refused.iter().all(|code| *code == "overloaded"), "{second:?}");
+    assert!(
+        refused.iter().all(|code| *code == "overloaded"),
+        "{second:?}"
+    );
     // It takes as many again when they are done.
     assert_eq!(codes(&dispatcher.dispatch(many(4)).await), ["ok"; 4]);
 }
@@ -105,9 +147,12 @@ async fn so_many_calls_wait_and_the_latest_are_answered() {
 async fn text_keeps_its_head_and_tail_and_is_cut_at_characters() {
     let dispatcher = limited(|limits| limits.output_bytes = 1000);
     for letter in ["x", "é", "€", "🦀"] {
-        let times = |bytes: usize| json!({"letter": letter, "times": bytes / letter.len()}).to_string();
+        let times =
+            |bytes: usize| json!({"letter": letter, "times": bytes / letter.len()}).to_string();
         let (fits, over) = (times(1000), times(10_000));
-        let results = dispatcher.dispatch(calls([("say", &fits), ("say", &over)])).await;
+        let results = dispatcher
+            .dispatch(calls([("say", &fits), ("say", &over)]))
+            .await;
         let [whole, cut] = [0, 1].map(|at| contents(&results)[at].clone());
         assert_eq!(whole, letter.repeat(1000 / letter.len()));
         assert!(cut.len() <= 1000, "{} bytes", cut.len());
@@ -130,37 +175,76 @@ async fn json_stays_json() {
     #[tool]
     async fn report(lines: usize) -> Report {
         let text = |at| format!("line {at} with \"quotes\" and \\ and é");
-        Report { title: "Report", lines: (0..lines).map(text).collect(), nested: vec![vec![vec![7; lines]; 3]; 3], last: 7 }
+        Report {
+            title: "Report",
+            lines: (0..lines).map(text).collect(),
+            nested: vec![vec![vec![7; lines]; 3]; 3],
+            last: 7,
+        }
     }
 
     for most in [1, 100, 500, 1000, 5000] {
-        let dispatcher = Dispatcher::new(tools![report, list]).with_limits(|limits| limits.output_bytes = most);
-        let results = dispatcher.dispatch(calls([("report", r#"{"lines": 1000}"#), ("list", r#"{"numbers": 100000}"#)])).await;
+        let dispatcher =
+            Dispatcher::new(tools![report, list]).with_limits(|limits| limits.output_bytes = most);
+        let results = dispatcher
+            .dispatch(calls([
+                ("report", r#"{"lines": 1000}"#),
+                ("list", r#"{"numbers": 100000}"#),
+            ]))
+            .await;
         assert_eq!(codes(&results), ["ok", "ok"]);
         for result in &results {
             let content = result.content();
             let parsed = serde_json::from_str::<Value>(&content);
             assert!(parsed.is_ok(), "at most {most}: {content:.300}");
-            assert!(content.len() <= most.max(300), "at most {most}, but {}: {content:.300}", content.len());
+            assert!(
+                content.len() <= most.max(300),
+                "at most {most}, but {}: {content:.300}",
+                content.len()
+            );
         }
     }
     let dispatcher = Dispatcher::new(tools![list]).with_limits(|limits| limits.output_bytes = 200);
     let whole = json!((0..20).collect::<Vec<_>>()).to_string();
-    assert_eq!(contents(&dispatcher.dispatch(calls([("list", r#"{"numbers": 20}"#)])).await), [whole]);
+    assert_eq!(
+        contents(
+            &dispatcher
+                .dispatch(calls([("list", r#"{"numbers": 20}"#)]))
+                .await
+        ),
+        [whole]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_outputs_of_a_message_are_bounded_together() {
     let dispatcher = limited(|limits| limits.batch_output_bytes = 10_000);
-    let say = |after: u64| ToolCall::new("", "say", json!({"letter": "x", "times": 4000, "after": after}).to_string());
-    let results = dispatcher.dispatch(vec![say(3), say(1), say(2), say(4), say(5)]).await;
+    let say = |after: u64| {
+        ToolCall::new(
+            "",
+            "say",
+            json!({"letter": "x", "times": 4000, "after": after}).to_string(),
+        )
+    };
+    let results = dispatcher
+        .dispatch(vec![say(3), say(1), say(2), say(4), say(5)])
+        .await;
     assert_eq!(codes(&results), ["ok"; 5]);
-    let lengths: Vec<_> = results.iter().map(|result| result.content().len()).collect();
+    let lengths: Vec<_> = results
+        .iter()
+        .map(|result| result.content().len())
+        .collect();
     // The first two to finish are whole, the rest shares what is left.
     assert_eq!(lengths[1..3], [4000, 4000]);
-    assert!(lengths[0] <= 2500 && lengths[3] < 1000 && lengths[4] < 1000, "{lengths:?}");
+    assert!(
+        lengths[0] <= 2500 && lengths[3] < 1000 && lengths[4] < 1000,
+        "{lengths:?}"
+    );
     // The next message has bytes of its own.
-    assert_eq!(dispatcher.dispatch(vec![say(0)]).await[0].content().len(), 4000);
+    assert_eq!(
+        dispatcher.dispatch(vec![say(0)]).await[0].content().len(),
+        4000
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,18 +258,41 @@ async fn of_many_progress_events_the_oldest_are_forgotten_and_no_result_is() {
     }
 
     for most in [0, 1, 256] {
-        let dispatcher = Dispatcher::new(tools![chatter]).with_limits(|limits| limits.progress_events = most);
-        let mut events = dispatcher.stream(calls([("chatter", "{}"), ("gone", "{}"), ("chatter", "{}")])).events();
+        let dispatcher =
+            Dispatcher::new(tools![chatter]).with_limits(|limits| limits.progress_events = most);
+        let mut events = dispatcher
+            .stream(calls([
+                ("chatter", "{}"),
+                ("gone", "{}"),
+                ("chatter", "{}"),
+            ]))
+            .events();
         let first = events.next().await.unwrap();
         sleep(Duration::from_secs(1)).await;
         let mut seen = vec![first];
-        while let Some(event) = timeout(Duration::from_secs(1), events.next()).await.unwrap() {
+        while let Some(event) = timeout(Duration::from_secs(1), events.next())
+            .await
+            .unwrap()
+        {
             seen.push(event);
         }
-        let results = seen.iter().filter(|event| matches!(event, Event::Result(_))).count();
+        let results = seen
+            .iter()
+            .filter(|event| matches!(event, Event::Result(_)))
+            .count();
         assert_eq!(results, 3);
-        assert!(seen.len() - results <= most + 1, "{} for {most}", seen.len() - results);
-        let last = seen.iter().rev().find_map(|event| if let Event::Progress(progress) = event { Some(&*progress.message) } else { None });
+        assert!(
+            seen.len() - results <= most + 1,
+            "{} for {most}",
+            seen.len() - results
+        );
+        let last = seen.iter().rev().find_map(|event| {
+            if let Event::Progress(progress) = event {
+                Some(&*progress.message)
+            } else {
+                None
+            }
+        });
         assert!(most == 0 || last == Some("999"), "{last:?}");
     }
 }
@@ -194,10 +301,16 @@ async fn of_many_progress_events_the_oldest_are_forgotten_and_no_result_is() {
 async fn what_a_model_wrote_is_clipped_before_it_is_repeated() {
     let name = "n".repeat(100_000);
     let key = format!(r#"{{"{}": 1}}"#, "k".repeat(100_000));
-    let results = limited(|_| {}).dispatch(calls([(name.as_str(), "{}"), ("list", &key)])).await;
+    let results = limited(|_| {})
+        .dispatch(calls([(name.as_str(), "{}"), ("list", &key)]))
+        .await;
     assert_eq!(codes(&results), ["unknown_tool", "invalid_arguments"]);
     for result in results {
-        assert!(result.content().len() < 2000, "{} bytes", result.content().len());
+        assert!(
+            result.content().len() < 2000,
+            "{} bytes",
+            result.content().len()
+        );
     }
 }
 
@@ -212,6 +325,13 @@ async fn what_is_said_of_an_error_has_the_bound_of_an_output() {
     let dispatcher = Dispatcher::new(tools![rant]).with_limits(|limits| limits.output_bytes = 1000);
     let results = dispatcher.dispatch(calls([("rant", "{}")])).await;
     let error = results[0].outcome().unwrap_err();
-    assert!(error.model_text().len() <= 1000 && error.model_text().contains(" bytes left out]"), "{}", error.model_text());
-    assert_eq!(std::error::Error::source(error).unwrap().to_string().len(), 300_000); // the program gets all of it
+    assert!(
+        error.model_text().len() <= 1000 && error.model_text().contains(" bytes left out]"),
+        "{}",
+        error.model_text()
+    );
+    assert_eq!(
+        std::error::Error::source(error).unwrap().to_string().len(),
+        300_000
+    ); // the program gets all of it
 }

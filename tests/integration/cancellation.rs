@@ -62,16 +62,29 @@ fn dispatcher(ward: &Arc<Ward>, limit: usize) -> Dispatcher {
 async fn dropping_the_batch_stops_what_runs_and_never_starts_what_is_queued() {
     let ward = Arc::new(Ward::default());
     let dispatcher = dispatcher(&ward, 1);
-    let batch = dispatcher.dispatch(calls([("wait_for_ever", "{}"), ("answer", "{}"), ("answer", "{}")]));
+    let batch = dispatcher.dispatch(calls([
+        ("wait_for_ever", "{}"),
+        ("answer", "{}"),
+        ("answer", "{}"),
+    ]));
     tokio::select! {
         _ = batch => unreachable!("the first call never ends"),
         () = ward.entered.notified() => {}
     }
     sleep(Duration::from_millis(1)).await;
 
-    assert_eq!((ward.starts.load(Ordering::SeqCst), ward.drops.load(Ordering::SeqCst)), (1, 1));
+    assert_eq!(
+        (
+            ward.starts.load(Ordering::SeqCst),
+            ward.drops.load(Ordering::SeqCst)
+        ),
+        (1, 1)
+    );
     // The permits are back.
-    assert_eq!(codes(&dispatcher.dispatch(calls([("answer", "{}")])).await), ["ok"]);
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("answer", "{}")])).await),
+        ["ok"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,7 +97,10 @@ async fn a_permit_that_comes_free_as_the_batch_is_dropped_starts_nothing() {
             _ = batch => unreachable!("the first call never ends"),
             () = ward.entered.notified() => {}
         }
-        assert_eq!(codes(&dispatcher.dispatch(calls([("answer", "{}")])).await), ["ok"]);
+        assert_eq!(
+            codes(&dispatcher.dispatch(calls([("answer", "{}")])).await),
+            ["ok"]
+        );
         assert_eq!(ward.starts.load(Ordering::SeqCst), 2);
     }
 }
@@ -93,7 +109,8 @@ async fn a_permit_that_comes_free_as_the_batch_is_dropped_starts_nothing() {
 async fn a_thread_of_a_dropped_batch_counts_towards_the_limit_until_it_ends() {
     let ward = Arc::new(Ward::default());
     let dispatcher = dispatcher(&ward, 1);
-    let batch = tokio::spawn(dispatcher.dispatch(calls([("wait_on_thread", "{}"), ("answer", "{}")])));
+    let batch =
+        tokio::spawn(dispatcher.dispatch(calls([("wait_on_thread", "{}"), ("answer", "{}")])));
     ward.entered.notified().await;
     batch.abort();
     assert!(batch.await.is_err_and(|error| error.is_cancelled()));

@@ -46,7 +46,11 @@ async fn a_call_knows_its_id_its_tool_and_its_place() {
         ToolCall::new("č", "on-thread", "{}"),
     ];
     let results = dispatcher.dispatch(batch).await;
-    let expected = [r#"["a","on-thread",0]"#, r#"["","here",1]"#, r#"[["a","later",2],3]"#];
+    let expected = [
+        r#"["a","on-thread",0]"#,
+        r#"["","here",1]"#,
+        r#"[["a","later",2],3]"#,
+    ];
     assert_eq!(contents(&results)[..3], expected);
     assert_eq!(contents(&results)[4], r#"["č","on-thread",4]"#);
 }
@@ -54,7 +58,9 @@ async fn a_call_knows_its_id_its_tool_and_its_place() {
 #[tokio::test]
 async fn the_name_is_the_one_it_was_called_by() {
     let tools = tools![threaded].prefix("north_").unwrap();
-    let results = Dispatcher::new(tools).dispatch(calls([("north_on-thread", "{}")])).await;
+    let results = Dispatcher::new(tools)
+        .dispatch(calls([("north_on-thread", "{}")]))
+        .await;
     assert_eq!(contents(&results), [r#"["call_0","north_on-thread",0]"#]);
 }
 
@@ -63,13 +69,21 @@ async fn a_context_cannot_be_forged_and_is_not_shown() {
     let tools = tools![later, here].with_state(0_u8);
     for name in ["later", "here"] {
         let properties = &tools.definition(name).unwrap().parameters()["properties"];
-        assert_eq!(properties.as_object().unwrap().keys().collect::<Vec<_>>(), ["name"]);
+        assert_eq!(
+            properties.as_object().unwrap().keys().collect::<Vec<_>>(),
+            ["name"]
+        );
     }
     let forged = json!({"cx": {"id": "call_9", "position": 9}}).to_string();
-    let results = Dispatcher::new(tools).dispatch(calls([("later", &forged), ("here", &forged)])).await;
+    let results = Dispatcher::new(tools)
+        .dispatch(calls([("later", &forged), ("here", &forged)]))
+        .await;
     assert_eq!(codes(&results), ["invalid_arguments"; 2]);
     for result in &results {
-        assert_eq!(result.outcome().unwrap_err().model_text(), "`cx`: unknown argument (the tool takes `name`)");
+        assert_eq!(
+            result.outcome().unwrap_err().model_text(),
+            "`cx`: unknown argument (the tool takes `name`)"
+        );
     }
 }
 
@@ -99,7 +113,13 @@ async fn which_async() -> String {
 async fn an_inline_function_stays_off_the_blocking_pool() {
     let ours: ThreadId = thread::current().id();
     let dispatcher = Dispatcher::new(tools![which_inline, which_blocking, which_async]);
-    let results = dispatcher.dispatch(calls([("which_inline", "{}"), ("which_async", "{}"), ("which_blocking", "{}")])).await;
+    let results = dispatcher
+        .dispatch(calls([
+            ("which_inline", "{}"),
+            ("which_async", "{}"),
+            ("which_blocking", "{}"),
+        ]))
+        .await;
     let ours = format!("{ours:?}");
     assert_eq!(contents(&results)[..2], [ours.as_str(), ours.as_str()]);
     assert_ne!(contents(&results)[2], ours);
@@ -114,7 +134,9 @@ fn panics() -> u32 {
 #[tokio::test]
 async fn an_inline_panic_is_the_result_of_its_own_call() {
     let dispatcher = Dispatcher::new(tools![panics, which_inline]);
-    let results = dispatcher.dispatch(calls([("panics", "{}"), ("which_inline", "{}")])).await;
+    let results = dispatcher
+        .dispatch(calls([("panics", "{}"), ("which_inline", "{}")]))
+        .await;
     assert_eq!(codes(&results), ["panic", "ok"]);
     assert!(!results[0].content().contains("inside"));
 }
@@ -134,7 +156,9 @@ async fn no_two_calls_have_one_idempotency_key_however_long_a_message_may_be() {
         turn.push(ToolCall::new("", "keyed", "{}"));
         turn.push(ToolCall::new("", "keyed", "{}"));
         keys.extend(contents(&turn.finish().await));
-        keys.extend(contents(&dispatcher.dispatch(calls([("keyed", "{}"); 2])).await));
+        keys.extend(contents(
+            &dispatcher.dispatch(calls([("keyed", "{}"); 2])).await,
+        ));
     }
     keys.sort_unstable();
     keys.dedup();

@@ -44,27 +44,54 @@ async fn an_async_tool_is_dropped_at_its_deadline() {
     let dropped = Arc::new(AtomicBool::new(false));
     let dispatcher = Dispatcher::new(tools![act, look, sleep_for].with_state(Arc::clone(&dropped)));
     let begun = Instant::now();
-    let results = dispatcher.dispatch(calls([("act", "{}"), ("look", "{}"), ("sleep_for", r#"{"seconds": 1}"#)])).await;
+    let results = dispatcher
+        .dispatch(calls([
+            ("act", "{}"),
+            ("look", "{}"),
+            ("sleep_for", r#"{"seconds": 1}"#),
+        ]))
+        .await;
 
     assert_eq!(begun.elapsed(), Duration::from_secs(5));
     assert_eq!(codes(&results), ["timeout", "timeout", "ok"]);
     assert!(dropped.load(Ordering::SeqCst));
     assert_eq!(results[1].elapsed(), Duration::from_millis(250));
-    let text = |position: usize| results[position].outcome().unwrap_err().model_text().to_owned();
-    assert_eq!(text(0), "stopped after 5s without an answer; it may have acted in part");
+    let text = |position: usize| {
+        results[position]
+            .outcome()
+            .unwrap_err()
+            .model_text()
+            .to_owned()
+    };
+    assert_eq!(
+        text(0),
+        "stopped after 5s without an answer; it may have acted in part"
+    );
     assert_eq!(text(1), "stopped after 250ms without an answer");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_has_two_minutes_unless_set() {
     let dispatcher = Dispatcher::new(tools![sleep_for]);
-    let results = dispatcher.dispatch(calls([("sleep_for", r#"{"seconds": 119}"#), ("sleep_for", r#"{"seconds": 121}"#)])).await;
+    let results = dispatcher
+        .dispatch(calls([
+            ("sleep_for", r#"{"seconds": 119}"#),
+            ("sleep_for", r#"{"seconds": 121}"#),
+        ]))
+        .await;
     assert_eq!(codes(&results), ["ok", "timeout"]);
     assert_eq!(results[1].elapsed(), Duration::from_secs(120));
 
-    let results = dispatcher.clone().with_timeout(Duration::from_secs(1)).dispatch(calls([("sleep_for", r#"{"seconds": 2}"#)])).await;
+    let results = dispatcher
+        .clone()
+        .with_timeout(Duration::from_secs(1))
+        .dispatch(calls([("sleep_for", r#"{"seconds": 2}"#)]))
+        .await;
     assert_eq!(codes(&results), ["timeout"]);
-    let results = dispatcher.with_timeout(None).dispatch(calls([("sleep_for", r#"{"seconds": 100000}"#)])).await;
+    let results = dispatcher
+        .with_timeout(None)
+        .dispatch(calls([("sleep_for", r#"{"seconds": 100000}"#)]))
+        .await;
     assert_eq!(codes(&results), ["ok"]);
 }
 
@@ -77,22 +104,38 @@ async fn a_tool_that_declares_no_timeout_has_none() {
     }
 
     let tools = tools![sleep_for_a_day];
-    assert_eq!(tools.definition("sleep_for_a_day").unwrap().behavior().timeout, Timeout::Never);
-    let results = Dispatcher::new(tools).with_timeout(Duration::from_secs(1)).dispatch(calls([("sleep_for_a_day", "{}")])).await;
+    assert_eq!(
+        tools
+            .definition("sleep_for_a_day")
+            .unwrap()
+            .behavior()
+            .timeout,
+        Timeout::Never
+    );
+    let results = Dispatcher::new(tools)
+        .with_timeout(Duration::from_secs(1))
+        .dispatch(calls([("sleep_for_a_day", "{}")]))
+        .await;
     assert_eq!(codes(&results), ["ok"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_permit_does_not_count() {
-    let dispatcher = Dispatcher::new(tools![sleep_for]).with_timeout(Duration::from_secs(10)).with_limit(1.try_into().unwrap());
-    let results = dispatcher.dispatch(calls([("sleep_for", r#"{"seconds": 9}"#); 3])).await;
+    let dispatcher = Dispatcher::new(tools![sleep_for])
+        .with_timeout(Duration::from_secs(10))
+        .with_limit(1.try_into().unwrap());
+    let results = dispatcher
+        .dispatch(calls([("sleep_for", r#"{"seconds": 9}"#); 3]))
+        .await;
     assert_eq!(codes(&results), ["ok", "ok", "ok"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_ready_at_the_deadline_is_kept() {
     let dispatcher = Dispatcher::new(tools![sleep_for]).with_timeout(Duration::from_secs(3));
-    let results = dispatcher.dispatch(calls([("sleep_for", r#"{"seconds": 3}"#)])).await;
+    let results = dispatcher
+        .dispatch(calls([("sleep_for", r#"{"seconds": 3}"#)]))
+        .await;
     assert_eq!(codes(&results), ["ok"]);
 }
 
@@ -104,7 +147,9 @@ async fn a_time_out_of_the_tools_own_is_its_error() {
         tokio::time::timeout(Duration::from_secs(1), std::future::pending()).await
     }
 
-    let results = Dispatcher::new(tools![give_up]).dispatch(calls([("give_up", "{}")])).await;
+    let results = Dispatcher::new(tools![give_up])
+        .dispatch(calls([("give_up", "{}")]))
+        .await;
     assert_eq!(codes(&results), ["tool_error"]);
 }
 
@@ -161,12 +206,20 @@ async fn a_thread_past_its_deadline_keeps_its_permit_until_it_ends() {
     // It waited for the thread.
     assert_eq!(results[1].content(), "true");
     let text = results[0].outcome().unwrap_err().model_text();
-    assert_eq!(text, "no answer within 5s; it cannot be stopped and may still be acting");
+    assert_eq!(
+        text,
+        "no answer within 5s; it cannot be stopped and may still be acting"
+    );
 }
 
 #[test]
 fn a_call_that_found_no_thread_before_its_deadline_is_not_started() {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).max_blocking_threads(1).build().unwrap();
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
     let gate = Arc::new(Gate::default());
     let dispatcher = Dispatcher::new(tools![pass].with_shared_state(Arc::clone(&gate)));
     let results = runtime.block_on(async {

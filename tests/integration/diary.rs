@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
-/// Notes when each piece of work began and ended, in milliseconds of the runtime's clock since the diary was begun.
+/// Notes when each piece of work began and ended, in milliseconds of the runtime's clock since the
+/// diary was begun.
 #[derive(Debug)]
 pub(crate) struct Diary {
     begun: Instant,
@@ -20,15 +21,26 @@ struct Entry {
 
 impl Diary {
     pub(crate) fn begin() -> Arc<Self> {
-        Arc::new(Self { begun: Instant::now(), entries: Mutex::default() })
+        Arc::new(Self {
+            begun: Instant::now(),
+            entries: Mutex::default(),
+        })
     }
 
-    /// Work begins; it ends when what is returned is dropped, also by a panic or because its future is.
+    /// Work begins; it ends when what is returned is dropped, also by a panic or because its future
+    /// is.
     pub(crate) fn enter(&self, name: impl Into<String>) -> Inside<'_> {
-        let entry = Entry { name: name.into(), from: self.now(), to: None };
+        let entry = Entry {
+            name: name.into(),
+            from: self.now(),
+            to: None,
+        };
         let mut entries = self.entries.lock().unwrap();
         entries.push(entry);
-        Inside { diary: self, at: entries.len() - 1 }
+        Inside {
+            diary: self,
+            at: entries.len() - 1,
+        }
     }
 
     pub(crate) fn now(&self) -> u128 {
@@ -46,7 +58,12 @@ impl Diary {
 
     /// The names alone, in the order in which their work began.
     pub(crate) fn begun(&self) -> Vec<String> {
-        self.entries.lock().unwrap().iter().map(|entry| entry.name.clone()).collect()
+        self.entries
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|entry| entry.name.clone())
+            .collect()
     }
 }
 

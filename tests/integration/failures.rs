@@ -39,14 +39,35 @@ async fn order(item: String) -> Result<u32, OutOfStock> {
 #[tokio::test(start_paused = true)]
 async fn an_error_is_one_line_to_the_model_and_a_value_to_the_program() {
     let results = Dispatcher::new(tools![steady, order])
-        .dispatch(calls([("steady", "{}"), ("order", r#"{"item": "gauze"}"#), ("steady", "{}")]))
+        .dispatch(calls([
+            ("steady", "{}"),
+            ("order", r#"{"item": "gauze"}"#),
+            ("steady", "{}"),
+        ]))
         .await;
 
-    assert_eq!(contents(&results), ["steady", r#"{"error":"gauze is out of stock","tool":"order"}"#, "steady"]);
+    assert_eq!(
+        contents(&results),
+        [
+            "steady",
+            r#"{"error":"gauze is out of stock","tool":"order"}"#,
+            "steady"
+        ]
+    );
     let error = results[1].outcome().unwrap_err();
-    assert_eq!((error.code(), error.to_string()), (ErrorCode::ToolError, "tool `order` failed".to_owned()));
-    let source = error.source().and_then(|source| source.downcast_ref::<OutOfStock>());
-    assert_eq!(source, Some(&OutOfStock { item: "gauze".to_owned() }));
+    assert_eq!(
+        (error.code(), error.to_string()),
+        (ErrorCode::ToolError, "tool `order` failed".to_owned())
+    );
+    let source = error
+        .source()
+        .and_then(|source| source.downcast_ref::<OutOfStock>());
+    assert_eq!(
+        source,
+        Some(&OutOfStock {
+            item: "gauze".to_owned()
+        })
+    );
 }
 
 #[tokio::test]
@@ -54,7 +75,9 @@ async fn a_question_mark_into_anyhow_loses_nothing() {
     /// Fail with an error of our own.
     #[tool]
     async fn typed() -> anyhow::Result<()> {
-        Err(OutOfStock { item: "gauze".to_owned() })?
+        Err(OutOfStock {
+            item: "gauze".to_owned(),
+        })?
     }
 
     /// Stop the run.
@@ -66,19 +89,36 @@ async fn a_question_mark_into_anyhow_loses_nothing() {
     /// Stop the run, and say when.
     #[tool]
     async fn wrapped() -> anyhow::Result<()> {
-        Err(anyhow::Error::new(ToolError::fatal("the pharmacy is closed")).context("the order failed"))
+        Err(
+            anyhow::Error::new(ToolError::fatal("the pharmacy is closed"))
+                .context("the order failed"),
+        )
     }
 
     let set = tools![typed, fatal, wrapped];
     // One batch each: a fatal error stops what has not started.
     let mut results = Vec::new();
     for name in ["typed", "fatal", "wrapped"] {
-        results.extend(Dispatcher::new(set.clone()).dispatch(calls([(name, "{}")])).await);
+        results.extend(
+            Dispatcher::new(set.clone())
+                .dispatch(calls([(name, "{}")]))
+                .await,
+        );
     }
     let [typed, fatal, wrapped] = [0, 1, 2].map(|at| results[at].outcome().unwrap_err());
-    assert!(typed.source().is_some_and(|source| source.is::<OutOfStock>()));
-    assert_eq!((fatal.model_text(), fatal.is_fatal()), ("the pharmacy is closed", true));
-    assert_eq!((wrapped.model_text(), wrapped.is_fatal()), ("the order failed", true));
+    assert!(
+        typed
+            .source()
+            .is_some_and(|source| source.is::<OutOfStock>())
+    );
+    assert_eq!(
+        (fatal.model_text(), fatal.is_fatal()),
+        ("the pharmacy is closed", true)
+    );
+    assert_eq!(
+        (wrapped.model_text(), wrapped.is_fatal()),
+        ("the order failed", true)
+    );
 }
 
 #[tokio::test]
@@ -86,34 +126,56 @@ async fn an_error_keeps_its_chain_through_anyhow_and_boxes() {
     /// Fail through `anyhow`.
     #[tool]
     async fn through_anyhow() -> anyhow::Result<()> {
-        Err(anyhow::Error::new(OutOfStock { item: "gauze".to_owned() }).context("the order failed"))
+        Err(anyhow::Error::new(OutOfStock {
+            item: "gauze".to_owned(),
+        })
+        .context("the order failed"))
     }
 
     /// Fail through a box.
     #[tool]
     fn through_box() -> Result<(), Box<dyn Error + Send + Sync>> {
-        Err(OutOfStock { item: "gauze".to_owned() }.into())
+        Err(OutOfStock {
+            item: "gauze".to_owned(),
+        }
+        .into())
     }
 
     /// Fail on purpose.
     #[tool]
     fn as_our_own() -> Result<(), ToolError> {
-        Err(ToolError::invalid_arguments(OutOfStock { item: "gauze".to_owned() }))
+        Err(ToolError::invalid_arguments(OutOfStock {
+            item: "gauze".to_owned(),
+        }))
     }
 
     let results = Dispatcher::new(tools![through_anyhow, through_box, as_our_own])
-        .dispatch(calls([("through_anyhow", "{}"), ("through_box", "{}"), ("as_our_own", "{}")]))
+        .dispatch(calls([
+            ("through_anyhow", "{}"),
+            ("through_box", "{}"),
+            ("as_our_own", "{}"),
+        ]))
         .await;
 
-    assert_eq!(codes(&results), ["tool_error", "tool_error", "invalid_arguments"]);
-    assert_eq!(results[0].outcome().unwrap_err().model_text(), "the order failed");
+    assert_eq!(
+        codes(&results),
+        ["tool_error", "tool_error", "invalid_arguments"]
+    );
+    assert_eq!(
+        results[0].outcome().unwrap_err().model_text(),
+        "the order failed"
+    );
     for result in &results {
         let error = result.outcome().unwrap_err();
         let mut source = error.source();
         while let Some(deeper) = source.and_then(|error| error.source()) {
             source = Some(deeper);
         }
-        assert!(source.is_some_and(|last| last.is::<OutOfStock>()), "{}", result.name());
+        assert!(
+            source.is_some_and(|last| last.is::<OutOfStock>()),
+            "{}",
+            result.name()
+        );
     }
 }
 
@@ -133,8 +195,13 @@ async fn an_error_known_by_its_display_alone_will_do() {
         Err(Worded)
     }
 
-    let results = Dispatcher::new(tools![worded]).dispatch(calls([("worded", "{}")])).await;
-    assert_eq!(contents(&results), [r#"{"error":"only words","tool":"worded"}"#]);
+    let results = Dispatcher::new(tools![worded])
+        .dispatch(calls([("worded", "{}")]))
+        .await;
+    assert_eq!(
+        contents(&results),
+        [r#"{"error":"only words","tool":"worded"}"#]
+    );
 }
 
 const SECRET: &str = "the password is hunter2";
@@ -221,25 +288,59 @@ mod panicking {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_an_answer_in_its_own_slot_and_its_text_is_not_for_the_model() {
-    use panicking::{at_once, in_display, in_drop, in_serialize, later, on_thread, with_a_bomb, with_a_bomb_on_thread};
-    let names = ["at_once", "later", "on_thread", "in_display", "in_serialize", "in_drop", "with_a_bomb", "with_a_bomb_on_thread"];
-    let tools = tools![steady, at_once, later, on_thread, in_display, in_serialize, in_drop, with_a_bomb, with_a_bomb_on_thread];
+    use panicking::{
+        at_once, in_display, in_drop, in_serialize, later, on_thread, with_a_bomb,
+        with_a_bomb_on_thread,
+    };
+    let names = [
+        "at_once",
+        "later",
+        "on_thread",
+        "in_display",
+        "in_serialize",
+        "in_drop",
+        "with_a_bomb",
+        "with_a_bomb_on_thread",
+    ];
+    let tools = tools![
+        steady,
+        at_once,
+        later,
+        on_thread,
+        in_display,
+        in_serialize,
+        in_drop,
+        with_a_bomb,
+        with_a_bomb_on_thread
+    ];
     let dispatcher = Dispatcher::new(tools);
     for name in names {
-        let results = dispatcher.dispatch(calls([("steady", "{}"), (name, "{}"), ("steady", "{}")])).await;
+        let results = dispatcher
+            .dispatch(calls([("steady", "{}"), (name, "{}"), ("steady", "{}")]))
+            .await;
         assert_eq!(codes(&results), ["ok", "panic", "ok"], "{name}");
         assert!(!results[1].content().contains("hunter2"), "{name}");
         assert!(results[1].content().contains(name), "{name}");
     }
-    let results = dispatcher.dispatch(calls(names.map(|name| (name, "{}")))).await;
+    let results = dispatcher
+        .dispatch(calls(names.map(|name| (name, "{}"))))
+        .await;
     assert_eq!(codes(&results), ["panic"; 8]);
 }
 
 #[tokio::test]
 async fn the_text_of_a_panic_is_for_the_operator() {
     use panicking::{on_thread, with_a_bomb};
-    let results = Dispatcher::new(tools![on_thread, with_a_bomb]).dispatch(calls([("on_thread", "{}"), ("with_a_bomb", "{}")])).await;
-    let source = |position: usize| results[position].outcome().unwrap_err().source().map(ToString::to_string);
+    let results = Dispatcher::new(tools![on_thread, with_a_bomb])
+        .dispatch(calls([("on_thread", "{}"), ("with_a_bomb", "{}")]))
+        .await;
+    let source = |position: usize| {
+        results[position]
+            .outcome()
+            .unwrap_err()
+            .source()
+            .map(ToString::to_string)
+    };
     assert_eq!(source(0).as_deref(), Some(SECRET));
     assert_eq!(source(1).as_deref(), Some("a value that is not text"));
 }
@@ -252,10 +353,16 @@ async fn what_json_cannot_hold_is_an_error_with_its_cause() {
         [((1, 2), 3)].into()
     }
 
-    let results = Dispatcher::new(tools![pairs]).dispatch(calls([("pairs", "{}")])).await;
+    let results = Dispatcher::new(tools![pairs])
+        .dispatch(calls([("pairs", "{}")]))
+        .await;
     assert_eq!(codes(&results), ["unserializable_output"]);
     let error = results[0].outcome().unwrap_err();
-    assert!(error.source().is_some_and(|source| source.is::<serde_json::Error>()));
+    assert!(
+        error
+            .source()
+            .is_some_and(|source| source.is::<serde_json::Error>())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,18 +371,33 @@ async fn after_a_fatal_error_nothing_starts_and_what_runs_finishes() {
     #[tool]
     async fn fatal() -> Result<(), ToolError> {
         sleep(Duration::from_millis(10)).await;
-        Err(ToolError::fatal(OutOfStock { item: "power".to_owned() }))
+        Err(ToolError::fatal(OutOfStock {
+            item: "power".to_owned(),
+        }))
     }
 
     let dispatcher = Dispatcher::new(tools![steady, fatal]).with_limit(2.try_into().unwrap());
-    let batch = || calls([("steady", "{}"), ("fatal", "{}"), ("steady", "{}"), ("steady", "{}")]);
+    let batch = || {
+        calls([
+            ("steady", "{}"),
+            ("fatal", "{}"),
+            ("steady", "{}"),
+            ("steady", "{}"),
+        ])
+    };
     let results = dispatcher.dispatch(batch()).await;
 
-    assert_eq!(codes(&results), ["ok", "tool_error", "not_started", "not_started"]);
+    assert_eq!(
+        codes(&results),
+        ["ok", "tool_error", "not_started", "not_started"]
+    );
     assert!(results[1].outcome().unwrap_err().is_fatal());
     assert!(results[2..].iter().all(|result| result.started().is_none()));
     // Another batch is not concerned.
-    assert_eq!(codes(&dispatcher.dispatch(calls([("steady", "{}")])).await), ["ok"]);
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("steady", "{}")])).await),
+        ["ok"]
+    );
 }
 
 #[tokio::test]
@@ -284,9 +406,18 @@ async fn the_answer_to_a_call_within_is_an_error_of_its_own_whatever_the_name() 
     #[tool]
     async fn pass_on(#[context] cx: &CallContext, name: &str) -> Result<String, ToolError> {
         let mut results = cx.dispatch(calls([(name, "{}")])).await;
-        results.remove(0).into_outcome().map(ToolOutput::into_string)
+        results
+            .remove(0)
+            .into_outcome()
+            .map(ToolOutput::into_string)
     }
 
-    let made = [("pass_on", r#"{"name": "nobody"}"#), ("pass_on", r#"{"name": ""}"#)];
-    assert_eq!(codes(&Dispatcher::new(tools![pass_on]).dispatch(calls(made)).await), ["tool_error"; 2]);
+    let made = [
+        ("pass_on", r#"{"name": "nobody"}"#),
+        ("pass_on", r#"{"name": ""}"#),
+    ];
+    assert_eq!(
+        codes(&Dispatcher::new(tools![pass_on]).dispatch(calls(made)).await),
+        ["tool_error"; 2]
+    );
 }

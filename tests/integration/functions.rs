@@ -25,26 +25,54 @@ async fn get_lab_results(
     #[arg(default = 5, range(1..=50))] limit: usize,
 ) -> Result<LabResults, String> {
     let values = db.get(patient).ok_or("no such patient")?;
-    Ok(LabResults { patient: patient.to_owned(), values: values.iter().take(limit).copied().collect() })
+    Ok(LabResults {
+        patient: patient.to_owned(),
+        values: values.iter().take(limit).copied().collect(),
+    })
 }
 
 #[tokio::test]
 async fn the_function_stays_callable() {
     let db = BTreeMap::from([("P-1".to_owned(), vec![1.0, 2.0, 3.0])]);
     let results = get_lab_results(&db, "P-1", 2).await;
-    assert_eq!(results, Ok(LabResults { patient: "P-1".to_owned(), values: vec![1.0, 2.0] }));
+    assert_eq!(
+        results,
+        Ok(LabResults {
+            patient: "P-1".to_owned(),
+            values: vec![1.0, 2.0]
+        })
+    );
     // Limits are for the model; the program may do as it likes.
-    assert_eq!(get_lab_results(&db, "P-1", 0).await.unwrap().values, Vec::<f64>::new());
+    assert_eq!(
+        get_lab_results(&db, "P-1", 0).await.unwrap().values,
+        Vec::<f64>::new()
+    );
 
     let dispatcher = Dispatcher::new(tools![get_lab_results].with_state(db));
-    let results = dispatcher.dispatch(calls([("get_lab_results", r#"{"patient": "P-1"}"#)])).await;
-    assert_eq!(contents(&results), [r#"{"patient":"P-1","values":[1.0,2.0,3.0]}"#]);
+    let results = dispatcher
+        .dispatch(calls([("get_lab_results", r#"{"patient": "P-1"}"#)]))
+        .await;
+    assert_eq!(
+        contents(&results),
+        [r#"{"patient":"P-1","values":[1.0,2.0,3.0]}"#]
+    );
 }
 
 /// Say how each argument arrived.
 #[tool]
-fn lent(text: &str, path: &Path, maybe: Option<&str>, numbers: &[u8], more: Option<&[u8]>, cow: Cow<'_, str>, number: &u8) -> String {
-    format!("{text} {} {maybe:?} {numbers:?} {more:?} {cow} {number}", path.display())
+fn lent(
+    text: &str,
+    path: &Path,
+    maybe: Option<&str>,
+    numbers: &[u8],
+    more: Option<&[u8]>,
+    cow: Cow<'_, str>,
+    number: &u8,
+) -> String {
+    format!(
+        "{text} {} {maybe:?} {numbers:?} {more:?} {cow} {number}",
+        path.display()
+    )
 }
 
 /// The same in a task.
@@ -65,8 +93,13 @@ async fn lent_later(
 #[tokio::test]
 async fn what_is_lent_lives_as_long_as_the_call() {
     let arguments = r#"{"text": "a\nb", "path": "/tmp", "maybe": "c", "numbers": [1, 2], "cow": "d", "number": 3}"#;
-    let results = Dispatcher::new(tools![lent, lent_later]).dispatch(calls([("lent", arguments), ("lent_later", arguments)])).await;
-    assert_eq!(contents(&results), ["a\nb /tmp Some(\"c\") [1, 2] None d 3"; 2]);
+    let results = Dispatcher::new(tools![lent, lent_later])
+        .dispatch(calls([("lent", arguments), ("lent_later", arguments)]))
+        .await;
+    assert_eq!(
+        contents(&results),
+        ["a\nb /tmp Some(\"c\") [1, 2] None d 3"; 2]
+    );
 }
 
 const LIMIT: u32 = 50;
@@ -85,9 +118,16 @@ async fn defaults(
 
 #[tokio::test]
 async fn defaults_stand_in_for_what_is_left_out() {
-    let results =
-        Dispatcher::new(tools![defaults]).dispatch(calls([("defaults", "{}"), ("defaults", r#"{"text": "south", "list": []}"#)])).await;
-    assert_eq!(contents(&results), ["-1 north 100 [1, 2] [3]", "-1 south 100 [] [3]"]);
+    let results = Dispatcher::new(tools![defaults])
+        .dispatch(calls([
+            ("defaults", "{}"),
+            ("defaults", r#"{"text": "south", "list": []}"#),
+        ]))
+        .await;
+    assert_eq!(
+        contents(&results),
+        ["-1 north 100 [1, 2] [3]", "-1 south 100 [] [3]"]
+    );
 }
 
 mod outputs {
@@ -119,7 +159,9 @@ mod outputs {
     /// A struct variant.
     #[tool]
     pub(super) fn structured() -> Result<Kind, std::fmt::Error> {
-        Ok(Kind::Moved { to: "ICU".to_owned() })
+        Ok(Kind::Moved {
+            to: "ICU".to_owned(),
+        })
     }
 
     /// No text.
@@ -154,7 +196,9 @@ mod outputs {
 #[tokio::test(start_paused = true)]
 async fn strings_go_to_the_model_as_text_and_the_rest_as_json() {
     use outputs::*;
-    let dispatcher = Dispatcher::new(tools![text, nothing, variant, structured, no_text, some_text, opaque, in_future]);
+    let dispatcher = Dispatcher::new(tools![
+        text, nothing, variant, structured, no_text, some_text, opaque, in_future
+    ]);
     let batch = calls([
         ("text", "{}"),
         ("nothing", "{}"),
@@ -165,6 +209,15 @@ async fn strings_go_to_the_model_as_text_and_the_rest_as_json() {
         ("opaque", "{}"),
         ("in_future", r#"{"seconds": 3}"#),
     ]);
-    let expected = ["say \"ah\"\n", "null", "inPatient", r#"{"moved":{"to":"ICU"}}"#, "null", "some", r#"[1,"two"]"#, "3"];
+    let expected = [
+        "say \"ah\"\n",
+        "null",
+        "inPatient",
+        r#"{"moved":{"to":"ICU"}}"#,
+        "null",
+        "some",
+        r#"[1,"two"]"#,
+        "3",
+    ];
     assert_eq!(contents(&dispatcher.dispatch(batch).await), expected);
 }

@@ -7,8 +7,8 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// Holds the threads that come to it until it is opened.
 ///
-/// The paused clock goes on while they wait, but not before they have come: a deadline that is to strike a running thread
-/// strikes a running thread.
+/// The paused clock goes on while they wait, but not before they have come: a deadline that is to
+/// strike a running thread strikes a running thread.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     state: Mutex<State>,
@@ -29,7 +29,8 @@ impl Gate {
         Arc::default()
     }
 
-    /// What runs blocking work: each piece on a thread of its own, which waits at the gate or has ended when this returns.
+    /// What runs blocking work: each piece on a thread of its own, which waits at the gate or has
+    /// ended when this returns.
     pub(crate) fn threads(self: &Arc<Self>) -> impl Fn(Work) + Send + Sync + use<> {
         let gate = Arc::clone(self);
         move |work| {
@@ -68,7 +69,11 @@ impl Gate {
 
     fn until(&self, reached: impl Fn(&State) -> bool) {
         let state = self.state.lock().unwrap();
-        drop(self.changed.wait_while(state, |state| !reached(state)).unwrap());
+        drop(
+            self.changed
+                .wait_while(state, |state| !reached(state))
+                .unwrap(),
+        );
     }
 }
 

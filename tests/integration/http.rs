@@ -12,22 +12,38 @@ use tool_openai::testing::{ScriptedServer, Turn};
 use tool_openai::{ChatModel, ModelError, OpenAi};
 
 fn request(messages: Value) -> Request {
-    Request { model: "gpt-none".to_owned(), messages: from_value(messages).unwrap(), ..Request::default() }
+    Request {
+        model: "gpt-none".to_owned(),
+        messages: from_value(messages).unwrap(),
+        ..Request::default()
+    }
 }
 
 fn hello() -> Request {
-    Request { model: "gpt-none".to_owned(), messages: vec![Message::user("Hi.")], ..Request::default() }
+    Request {
+        model: "gpt-none".to_owned(),
+        messages: vec![Message::user("Hi.")],
+        ..Request::default()
+    }
 }
 
 async fn answer(turns: impl IntoIterator<Item = Turn>) -> (Result<String, ModelError>, usize) {
     let server = ScriptedServer::start(turns).await.unwrap();
     let completion = server.client().unwrap().complete(&hello()).await;
-    (completion.map(|completion| completion.choices[0].message.text()), server.requests().len())
+    (
+        completion.map(|completion| completion.choices[0].message.text()),
+        server.requests().len(),
+    )
 }
 
 #[tokio::test]
 async fn a_refused_key_is_named_as_such() {
-    let (refused, requests) = answer([Turn::error(401, "invalid_api_key", "Incorrect API key provided: sk-x.")]).await;
+    let (refused, requests) = answer([Turn::error(
+        401,
+        "invalid_api_key",
+        "Incorrect API key provided: sk-x.",
+    )])
+    .await;
     let error = refused.unwrap_err();
     assert!(matches!(error, ModelError::Unauthorized { .. }));
     assert_eq!(
@@ -39,64 +55,113 @@ async fn a_refused_key_is_named_as_such() {
 
 #[tokio::test]
 async fn an_unknown_model_is_named() {
-    let (refused, _) = answer([Turn::error(404, "model_not_found", "The model `gpt-none` does not exist.")]).await;
+    let (refused, _) = answer([Turn::error(
+        404,
+        "model_not_found",
+        "The model `gpt-none` does not exist.",
+    )])
+    .await;
     assert!(matches!(refused, Err(ModelError::UnknownModel { model, .. }) if model == "gpt-none"));
 }
 
 #[tokio::test]
 async fn what_is_no_completion_is_shown() {
-    for body in ["<html>Welcome</html>", "upstream error", r#"{"object": "list", "data": []}"#, ""] {
+    for body in [
+        "<html>Welcome</html>",
+        "upstream error",
+        r#"{"object": "list", "data": []}"#,
+        "",
+    ] {
         let (refused, _) = answer([Turn::body(body)]).await;
-        assert!(matches!(refused, Err(ModelError::NotACompletion { .. })), "{body}: {refused:?}");
+        assert!(
+            matches!(refused, Err(ModelError::NotACompletion { .. })),
+            "{body}: {refused:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_rate_limit_is_waited_out_and_tried_again() {
-    let (text, requests) = answer([Turn::rate_limit(0), Turn::rate_limit(0), Turn::text("Hello.")]).await;
+    let (text, requests) = answer([
+        Turn::rate_limit(0),
+        Turn::rate_limit(0),
+        Turn::text("Hello."),
+    ])
+    .await;
     assert_eq!((text.unwrap().as_str(), requests), ("Hello.", 3));
 }
 
 #[tokio::test]
 async fn a_server_error_is_tried_again() {
-    let (text, requests) = answer([Turn::error(503, "unavailable", "Overloaded."), Turn::text("Hello.")]).await;
+    let (text, requests) = answer([
+        Turn::error(503, "unavailable", "Overloaded."),
+        Turn::text("Hello."),
+    ])
+    .await;
     assert_eq!((text.unwrap().as_str(), requests), ("Hello.", 2));
 }
 
 #[tokio::test]
 async fn tries_come_to_an_end() {
     let (refused, requests) = answer(vec![Turn::rate_limit(0); 9]).await;
-    assert!(matches!(refused, Err(ModelError::Status { status: 429, .. })));
+    assert!(matches!(
+        refused,
+        Err(ModelError::Status { status: 429, .. })
+    ));
     assert_eq!(requests, 3);
 }
 
 #[tokio::test]
 async fn a_rate_limit_of_more_than_a_minute_is_not_waited_out() {
     let (refused, requests) = answer([Turn::rate_limit(3600), Turn::text("Never said.")]).await;
-    assert!(matches!(refused, Err(ModelError::Status { status: 429, .. })));
+    assert!(matches!(
+        refused,
+        Err(ModelError::Status { status: 429, .. })
+    ));
     assert_eq!(requests, 1);
 }
 
 #[tokio::test]
 async fn a_spent_quota_is_not_tried_again() {
-    let (refused, requests) = answer([Turn::error(429, "insufficient_quota", "You exceeded your current quota.")]).await;
-    assert!(matches!(refused, Err(ModelError::Status { code: Some(code), .. }) if code == "insufficient_quota"));
+    let (refused, requests) = answer([Turn::error(
+        429,
+        "insufficient_quota",
+        "You exceeded your current quota.",
+    )])
+    .await;
+    assert!(
+        matches!(refused, Err(ModelError::Status { code: Some(code), .. }) if code == "insufficient_quota")
+    );
     assert_eq!(requests, 1);
 }
 
 #[tokio::test]
 async fn a_service_that_is_not_there_is_named() {
-    let client = OpenAi::new("key").unwrap().with_base_url("http://127.0.0.1:1/v1").unwrap().with_retries(0);
+    let client = OpenAi::new("key")
+        .unwrap()
+        .with_base_url("http://127.0.0.1:1/v1")
+        .unwrap()
+        .with_retries(0);
     let error = client.complete(&hello()).await.unwrap_err();
-    assert_eq!(error.to_string(), "no whole answer from the service at http://127.0.0.1:1/v1/chat/completions");
+    assert_eq!(
+        error.to_string(),
+        "no whole answer from the service at http://127.0.0.1:1/v1/chat/completions"
+    );
 }
 
 #[tokio::test]
 async fn a_service_that_never_answers_is_given_up() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", silent.local_addr().unwrap());
-    let client = OpenAi::new("key").unwrap().with_base_url(&url).unwrap().with_timeout(Duration::from_millis(50));
-    assert!(matches!(client.complete(&hello()).await, Err(ModelError::Transport { .. })));
+    let client = OpenAi::new("key")
+        .unwrap()
+        .with_base_url(&url)
+        .unwrap()
+        .with_timeout(Duration::from_millis(50));
+    assert!(matches!(
+        client.complete(&hello()).await,
+        Err(ModelError::Transport { .. })
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,26 +170,43 @@ async fn a_service_that_takes_no_connection_is_tried_again() {
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let busy = socket.listen(0).unwrap();
     let address = busy.local_addr().unwrap();
-    let waiting: Vec<_> = (0..100).map_while(|_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok()).collect();
+    let waiting: Vec<_> = (0..100)
+        .map_while(|_| {
+            std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok()
+        })
+        .collect();
     if waiting.len() == 100 {
         return; // on this system a queue is never full
     }
     let start = Instant::now();
-    let error = OpenAi::at(&format!("http://{address}/v1")).unwrap().complete(&hello()).await.unwrap_err();
+    let error = OpenAi::at(&format!("http://{address}/v1"))
+        .unwrap()
+        .complete(&hello())
+        .await
+        .unwrap_err();
     assert!(matches!(error, ModelError::Transport { .. }), "{error:?}");
-    assert!(start.elapsed() >= Duration::from_secs(30), "three times ten seconds, but {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= Duration::from_secs(30),
+        "three times ten seconds, but {:?}",
+        start.elapsed()
+    );
 }
 
 /// A server that answers each connection with these bytes, and what it was sent.
 async fn raw(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, requests) = (listener.local_addr().unwrap(), Arc::<Mutex<Vec<String>>>::default());
+    let (address, requests) = (
+        listener.local_addr().unwrap(),
+        Arc::<Mutex<Vec<String>>>::default(),
+    );
     let seen = Arc::clone(&requests);
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
             let mut request = vec![0; 4096];
             let length = connection.read(&mut request).await.unwrap();
-            seen.lock().unwrap().push(String::from_utf8_lossy(&request[..length]).to_lowercase());
+            seen.lock()
+                .unwrap()
+                .push(String::from_utf8_lossy(&request[..length]).to_lowercase());
             connection.write_all(answer.as_bytes()).await.unwrap();
         }
     });
@@ -134,38 +216,71 @@ async fn raw(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
 #[tokio::test]
 async fn a_service_of_another_shape_gets_its_header_and_its_query() {
     let body = json!({"choices": [{"message": {"content": "Hello."}}]}).to_string();
-    let (address, requests) = raw(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())).await;
-    let client =
-        OpenAi::at(&format!("{address}/openai/deployments/d?api-version=2024-10-21")).unwrap().with_header("api-key", "k").unwrap();
+    let (address, requests) = raw(format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    ))
+    .await;
+    let client = OpenAi::at(&format!(
+        "{address}/openai/deployments/d?api-version=2024-10-21"
+    ))
+    .unwrap()
+    .with_header("api-key", "k")
+    .unwrap();
     client.complete(&hello()).await.unwrap();
     let request = requests.lock().unwrap()[0].clone();
-    assert!(request.starts_with("post /openai/deployments/d/chat/completions?api-version=2024-10-21 http/1.1\r\n"), "{request}");
-    assert!(request.contains("\r\napi-key: k\r\n") && !request.contains("authorization"), "{request}");
+    assert!(
+        request.starts_with(
+            "post /openai/deployments/d/chat/completions?api-version=2024-10-21 http/1.1\r\n"
+        ),
+        "{request}"
+    );
+    assert!(
+        request.contains("\r\napi-key: k\r\n") && !request.contains("authorization"),
+        "{request}"
+    );
 }
 
 #[tokio::test]
 async fn a_redirect_takes_nothing_elsewhere() {
-    let (elsewhere, there) = raw("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()).await;
-    let redirect =
-        format!("HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/?key=secret\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let (elsewhere, there) =
+        raw("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()).await;
+    let redirect = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {elsewhere}/?key=secret\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
     let (address, _) = raw(redirect).await;
-    let client = OpenAi::at(&address).unwrap().with_header("api-key", "k").unwrap();
+    let client = OpenAi::at(&address)
+        .unwrap()
+        .with_header("api-key", "k")
+        .unwrap();
     let error = client.complete(&hello()).await.unwrap_err();
-    assert!(matches!(&error, ModelError::Status { status: 307, message, .. } if message.contains(&elsewhere)), "{error}");
+    assert!(
+        matches!(&error, ModelError::Status { status: 307, message, .. } if message.contains(&elsewhere)),
+        "{error}"
+    );
     assert!(!error.to_string().contains("secret"), "{error}");
     assert!(there.lock().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_not_asked_for_again() {
-    let (answer, requests) = answer([Turn::text("Hello.").with_cut_after(0), Turn::text("Never said.")]).await;
-    assert!(matches!(answer, Err(ModelError::Transport { .. })), "{answer:?}");
+    let (answer, requests) = answer([
+        Turn::text("Hello.").with_cut_after(0),
+        Turn::text("Never said."),
+    ])
+    .await;
+    assert!(
+        matches!(answer, Err(ModelError::Transport { .. })),
+        "{answer:?}"
+    );
     assert_eq!(requests, 1);
 }
 
 #[tokio::test]
 async fn the_scripted_server_refuses_a_history_with_a_missing_or_misplaced_tool_message() {
-    let server = ScriptedServer::start([Turn::text("Never said.")]).await.unwrap();
+    let server = ScriptedServer::start([Turn::text("Never said.")])
+        .await
+        .unwrap();
     let client = server.client().unwrap();
     let user = json!({"role": "user", "content": "Hi."});
     let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "add", "arguments": "{}"}});
@@ -176,12 +291,36 @@ async fn the_scripted_server_refuses_a_history_with_a_missing_or_misplaced_tool_
     let misplaced = "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with 'tool_calls'.";
     for (history, words) in [
         (json!([user, asks, tool("call_a")]), missing),
-        (json!([user, asks, tool("call_a"), user, tool("call_b")]), missing),
-        (json!([user, tool("call_a"), asks, tool("call_b")]), misplaced),
+        (
+            json!([user, asks, tool("call_a"), user, tool("call_b")]),
+            missing,
+        ),
+        (
+            json!([user, tool("call_a"), asks, tool("call_b")]),
+            misplaced,
+        ),
     ] {
-        let error = client.complete(&request(history.clone())).await.unwrap_err();
-        assert!(matches!(&error, ModelError::Status { status: 400, message, .. } if message == words), "{history}: {error}");
+        let error = client
+            .complete(&request(history.clone()))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(&error, ModelError::Status { status: 400, message, .. } if message == words),
+            "{history}: {error}"
+        );
     }
-    let completion = client.complete(&request(json!([user, asks, tool("call_b"), tool("call_a")]))).await.unwrap();
-    assert_eq!(completion.choices[0].message.text(), "Never said.", "refused requests took no turn of the script");
+    let completion = client
+        .complete(&request(json!([
+            user,
+            asks,
+            tool("call_b"),
+            tool("call_a")
+        ])))
+        .await
+        .unwrap();
+    assert_eq!(
+        completion.choices[0].message.text(),
+        "Never said.",
+        "refused requests took no turn of the script"
+    );
 }

@@ -21,17 +21,28 @@ fn add(a: i64, b: i64) -> i64 {
 
 fn request() -> Request {
     let tools = chat::tools(&tools![add]).unwrap();
-    Request { model: "gpt-none".to_owned(), messages: vec![Message::user("Go.")], tools, ..Request::default() }
+    Request {
+        model: "gpt-none".to_owned(),
+        messages: vec![Message::user("Go.")],
+        tools,
+        ..Request::default()
+    }
 }
 
 /// The events of a stream, and when each came; the completion they end with.
-async fn read(client: &OpenAi, request: &Request) -> (Vec<(ModelEvent, Duration)>, Result<Completion, ModelError>) {
+async fn read(
+    client: &OpenAi,
+    request: &Request,
+) -> (Vec<(ModelEvent, Duration)>, Result<Completion, ModelError>) {
     let mut stream = client.stream(request);
     let (mut events, start) = (Vec::new(), Instant::now());
     loop {
         match poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
             Some(Ok(ModelEvent::Finished(completion))) => {
-                assert!(poll_fn(|cx| stream.as_mut().poll_next(cx)).await.is_none(), "nothing comes after the end");
+                assert!(
+                    poll_fn(|cx| stream.as_mut().poll_next(cx)).await.is_none(),
+                    "nothing comes after the end"
+                );
                 return (events, Ok(completion));
             }
             Some(Ok(event)) => events.push((event, start.elapsed())),
@@ -42,14 +53,23 @@ async fn read(client: &OpenAi, request: &Request) -> (Vec<(ModelEvent, Duration)
 }
 
 /// As [`read`], of a server with this script; and how often it was asked.
-async fn answer(turns: impl IntoIterator<Item = Turn>) -> (Vec<ModelEvent>, Result<Completion, ModelError>, usize) {
+async fn answer(
+    turns: impl IntoIterator<Item = Turn>,
+) -> (Vec<ModelEvent>, Result<Completion, ModelError>, usize) {
     let server = ScriptedServer::start(turns).await.unwrap();
     let (events, end) = read(&server.client().unwrap(), &request()).await;
-    (events.into_iter().map(|(event, _)| event).collect(), end, server.requests().len())
+    (
+        events.into_iter().map(|(event, _)| event).collect(),
+        end,
+        server.requests().len(),
+    )
 }
 
 fn two_calls() -> Turn {
-    Turn::calls([("add", json!({"a": 1, "b": 2})), ("add", json!({"a": 30, "b": 40}))])
+    Turn::calls([
+        ("add", json!({"a": 1, "b": 2})),
+        ("add", json!({"a": 30, "b": 40})),
+    ])
 }
 
 /// Answers one request with these bytes, and then says nothing more: whether it hangs up or not.
@@ -69,50 +89,99 @@ async fn raw(answer: Vec<u8>, hangs_up: bool) -> OpenAi {
 }
 
 fn head(content_type: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n").into_bytes()
+    format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nconnection: close\r\n\r\n")
+        .into_bytes()
 }
 
 #[tokio::test]
 async fn calls_are_told_one_by_one_and_the_whole_is_what_a_whole_answer_is() {
-    let server = ScriptedServer::start([two_calls().with_text("Let me see."), two_calls().with_text("Let me see.")]).await.unwrap();
+    let server = ScriptedServer::start([
+        two_calls().with_text("Let me see."),
+        two_calls().with_text("Let me see."),
+    ])
+    .await
+    .unwrap();
     let client = server.client().unwrap();
     let (events, streamed) = read(&client, &request()).await;
-    let (streamed, whole) = (streamed.unwrap(), client.complete(&request()).await.unwrap());
+    let (streamed, whole) = (
+        streamed.unwrap(),
+        client.complete(&request()).await.unwrap(),
+    );
 
-    let mut told = (String::new(), vec![String::new(), String::new()], Vec::new());
+    let mut told = (
+        String::new(),
+        vec![String::new(), String::new()],
+        Vec::new(),
+    );
     for (event, _) in events {
         match event {
             ModelEvent::Text(text) => told.0 += &text,
             ModelEvent::Arguments { position, delta } => told.1[position] += &delta,
-            ModelEvent::CallBegins { position, name } => told.2.push(format!("{name} {position} begins")),
-            ModelEvent::CallComplete { position, call } => told.2.push(format!("{} {position} is complete", call.function.name)),
+            ModelEvent::CallBegins { position, name } => {
+                told.2.push(format!("{name} {position} begins"))
+            }
+            ModelEvent::CallComplete { position, call } => told
+                .2
+                .push(format!("{} {position} is complete", call.function.name)),
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(told.0, "Let me see.");
     assert_eq!(told.1, [r#"{"a":1,"b":2}"#, r#"{"a":30,"b":40}"#]);
-    assert_eq!(told.2, ["add 0 begins", "add 0 is complete", "add 1 begins", "add 1 is complete"]);
+    assert_eq!(
+        told.2,
+        [
+            "add 0 begins",
+            "add 0 is complete",
+            "add 1 begins",
+            "add 1 is complete"
+        ]
+    );
 
     let parts = |completion: &Completion| {
         let choice = &completion.choices[0];
-        let calls: Vec<_> = choice.message.tool_calls.iter().map(|call| (call.function.clone(), call.id.is_empty())).collect();
-        (choice.message.content.clone(), calls, choice.finish_reason.clone(), completion.usage.clone().unwrap().completion_tokens)
+        let calls: Vec<_> = choice
+            .message
+            .tool_calls
+            .iter()
+            .map(|call| (call.function.clone(), call.id.is_empty()))
+            .collect();
+        (
+            choice.message.content.clone(),
+            calls,
+            choice.finish_reason.clone(),
+            completion.usage.clone().unwrap().completion_tokens,
+        )
     };
     assert_eq!(parts(&streamed), parts(&whole));
 
     let requests = server.requests();
-    assert_eq!((&requests[0]["stream"], &requests[0]["stream_options"]), (&json!(true), &json!({"include_usage": true})));
-    assert_eq!((requests[1].get("stream"), requests[1].get("stream_options")), (None, None));
+    assert_eq!(
+        (&requests[0]["stream"], &requests[0]["stream_options"]),
+        (&json!(true), &json!({"include_usage": true}))
+    );
+    assert_eq!(
+        (requests[1].get("stream"), requests[1].get("stream_options")),
+        (None, None)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_complete_while_the_next_is_being_written() {
-    let server = ScriptedServer::start([two_calls().with_pace(Duration::from_secs(1))]).await.unwrap();
+    let server = ScriptedServer::start([two_calls().with_pace(Duration::from_secs(1))])
+        .await
+        .unwrap();
     let (events, end) = read(&server.client().unwrap(), &request()).await;
     end.unwrap();
-    let complete: Vec<_> = events.iter().filter(|(event, _)| matches!(event, ModelEvent::CallComplete { .. })).collect();
+    let complete: Vec<_> = events
+        .iter()
+        .filter(|(event, _)| matches!(event, ModelEvent::CallComplete { .. }))
+        .collect();
     assert_eq!(complete.len(), 2);
-    assert!(complete[0].1 + Duration::from_secs(2) < complete[1].1, "{complete:?}");
+    assert!(
+        complete[0].1 + Duration::from_secs(2) < complete[1].1,
+        "{complete:?}"
+    );
 }
 
 /// Says when it runs.
@@ -123,40 +192,83 @@ async fn look(#[state] seen: &mpsc::UnboundedSender<Instant>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_runs_while_the_next_is_being_written() {
-    let two = Turn::calls([("look", json!({})), ("look", json!({}))]).with_pace(Duration::from_secs(1));
-    for (policy, apart) in [(StartPolicy::CallEnd, true), (StartPolicy::StreamEnd, false)] {
-        let server = ScriptedServer::start([two.clone(), Turn::text("Done.")]).await.unwrap();
+    let two =
+        Turn::calls([("look", json!({})), ("look", json!({}))]).with_pace(Duration::from_secs(1));
+    for (policy, apart) in [
+        (StartPolicy::CallEnd, true),
+        (StartPolicy::StreamEnd, false),
+    ] {
+        let server = ScriptedServer::start([two.clone(), Turn::text("Done.")])
+            .await
+            .unwrap();
         let (seen, mut runs) = mpsc::unbounded_channel();
         let dispatcher = Dispatcher::new(tools![look].with_state(seen));
-        Agent::new(server.client().unwrap(), "scripted").tools(dispatcher).start(policy).run("Go.").await.unwrap();
+        Agent::new(server.client().unwrap(), "scripted")
+            .tools(dispatcher)
+            .start(policy)
+            .run("Go.")
+            .await
+            .unwrap();
         let (first, second) = (runs.recv().await.unwrap(), runs.recv().await.unwrap());
-        assert_eq!(second - first >= Duration::from_secs(1), apart, "{:?}", second - first);
+        assert_eq!(
+            second - first >= Duration::from_secs(1),
+            apart,
+            "{:?}",
+            second - first
+        );
     }
 }
 
 #[tokio::test]
 async fn a_service_may_be_spared_the_stream_options_or_given_others() {
-    let server = ScriptedServer::start(vec![Turn::text("Hello."); 2]).await.unwrap();
+    let server = ScriptedServer::start(vec![Turn::text("Hello."); 2])
+        .await
+        .unwrap();
     let client = server.client().unwrap().with_stream_usage(false);
     let (_, end) = read(&client, &request()).await;
     assert!(end.unwrap().usage.is_none());
     let mut own = request();
-    own.extra.insert("stream_options".to_owned(), json!({"include_obfuscation": false}));
+    own.extra.insert(
+        "stream_options".to_owned(),
+        json!({"include_obfuscation": false}),
+    );
     read(&server.client().unwrap(), &own).await.1.unwrap();
-    let options: Vec<_> = server.requests().iter().map(|request| request.get("stream_options").cloned()).collect();
+    let options: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| request.get("stream_options").cloned())
+        .collect();
     assert_eq!(options, [None, Some(json!({"include_obfuscation": false}))]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_has_not_begun_is_tried_again() {
-    let (events, end, requests) = answer([Turn::rate_limit(0), Turn::error(503, "unavailable", "Overloaded."), Turn::text("Hello.")]).await;
-    assert_eq!((events.is_empty(), end.unwrap().choices[0].message.text().as_str(), requests), (false, "Hello.", 3));
+    let (events, end, requests) = answer([
+        Turn::rate_limit(0),
+        Turn::error(503, "unavailable", "Overloaded."),
+        Turn::text("Hello."),
+    ])
+    .await;
+    assert_eq!(
+        (
+            events.is_empty(),
+            end.unwrap().choices[0].message.text().as_str(),
+            requests
+        ),
+        (false, "Hello.", 3)
+    );
 }
 
 #[tokio::test]
 async fn a_stream_that_has_begun_is_never_tried_again() {
-    let error = |chunks| two_calls().with_error_after(chunks, "server_error", "The model is overloaded.");
-    for (turn, chunks) in (0..6).flat_map(|chunks| [(two_calls().with_cut_after(chunks), chunks), (error(chunks), chunks)]) {
+    let error =
+        |chunks| two_calls().with_error_after(chunks, "server_error", "The model is overloaded.");
+    for (turn, chunks) in (0..6).flat_map(|chunks| {
+        [
+            (two_calls().with_cut_after(chunks), chunks),
+            (error(chunks), chunks),
+        ]
+    }) {
         let (_, end, requests) = answer([turn, Turn::text("Never said.")]).await;
         assert!(end.is_err(), "{chunks} chunks");
         assert_eq!(requests, 1, "{chunks} chunks");
@@ -166,10 +278,25 @@ async fn a_stream_that_has_begun_is_never_tried_again() {
 #[tokio::test]
 async fn a_connection_that_breaks_is_told_after_what_came_before() {
     let (events, end, _) = answer([two_calls().with_cut_after(5)]).await;
-    assert!(matches!(events[..], [ModelEvent::CallBegins { position: 0, .. }, ModelEvent::Arguments { .. }, ..]), "{events:?}");
+    assert!(
+        matches!(
+            events[..],
+            [
+                ModelEvent::CallBegins { position: 0, .. },
+                ModelEvent::Arguments { .. },
+                ..
+            ]
+        ),
+        "{events:?}"
+    );
     let error = end.unwrap_err();
     assert!(matches!(error, ModelError::Transport { .. }), "{error:?}");
-    assert!(error.to_string().starts_with("no whole answer from the service at http://127.0.0.1:"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("no whole answer from the service at http://127.0.0.1:"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -178,27 +305,41 @@ async fn an_answer_that_ends_in_the_middle_of_a_call_is_no_answer() {
     body.extend(br#"data: {"choices":[{"delta":{"tool_calls":[{"index":0,"id":"1","function":{"name":"add","arguments":"{\"a\":"}}]}}]}"#);
     body.extend(b"\n\n");
     let (_, end) = read(&raw(body, true).await, &request()).await;
-    assert!(matches!(end, Err(ModelError::Interrupted { .. })), "{end:?}");
+    assert!(
+        matches!(end, Err(ModelError::Interrupted { .. })),
+        "{end:?}"
+    );
 }
 
 #[tokio::test]
 async fn an_error_in_a_stream_is_told_in_the_services_words() {
     for turn in [
         two_calls().with_error_after(4, "server_error", "The model is overloaded."),
-        Turn::sse("event: error\ndata: {\"message\": \"The model is overloaded.\", \"code\": \"server_error\"}\n\n"),
+        Turn::sse(
+            "event: error\ndata: {\"message\": \"The model is overloaded.\", \"code\": \"server_error\"}\n\n",
+        ),
     ] {
         let (_, end, _) = answer([turn]).await;
-        let Err(ModelError::BrokenOff { code, message, .. }) = end else { panic!("{end:?}") };
-        assert_eq!((code.as_deref(), message.as_str()), (Some("server_error"), "The model is overloaded."));
+        let Err(ModelError::BrokenOff { code, message, .. }) = end else {
+            panic!("{end:?}")
+        };
+        assert_eq!(
+            (code.as_deref(), message.as_str()),
+            (Some("server_error"), "The model is overloaded.")
+        );
     }
 }
 
 #[tokio::test]
 async fn a_service_that_does_not_stream_is_read_all_the_same() {
-    let body = json!({"choices": [{"message": {"content": "Hello."}, "finish_reason": "stop"}]}).to_string();
+    let body = json!({"choices": [{"message": {"content": "Hello."}, "finish_reason": "stop"}]})
+        .to_string();
     for body in [body.clone(), format!("\u{feff}\r\n {body}")] {
         let (events, end, _) = answer([Turn::body(body)]).await;
-        assert_eq!((events, end.unwrap().choices[0].message.text().as_str()), (Vec::new(), "Hello."));
+        assert_eq!(
+            (events, end.unwrap().choices[0].message.text().as_str()),
+            (Vec::new(), "Hello.")
+        );
     }
 }
 
@@ -208,23 +349,58 @@ async fn a_service_that_streams_unasked_is_read_all_the_same() {
         + "\n\n"
         + r#"data: {"choices": [{"delta": {"content": "lo."}, "finish_reason": "stop"}]}"#
         + "\n\ndata: [DONE]\n\n";
-    let server = ScriptedServer::start([Turn::sse(events.clone()), Turn::sse(events).with_cut_after(1)]).await.unwrap();
+    let server = ScriptedServer::start([
+        Turn::sse(events.clone()),
+        Turn::sse(events).with_cut_after(1),
+    ])
+    .await
+    .unwrap();
     let client = server.client().unwrap();
-    assert_eq!(client.complete(&request()).await.unwrap().choices[0].message.text(), "Hello.");
-    assert!(matches!(client.complete(&request()).await, Err(ModelError::Transport { .. })));
+    assert_eq!(
+        client.complete(&request()).await.unwrap().choices[0]
+            .message
+            .text(),
+        "Hello."
+    );
+    assert!(matches!(
+        client.complete(&request()).await,
+        Err(ModelError::Transport { .. })
+    ));
 }
 
 #[tokio::test]
 async fn a_whole_answer_that_is_none_is_shown() {
-    let (_, end, _) = answer([Turn::body(r#"{"error": {"message": "Overloaded.", "code": 529}}"#)]).await;
-    let Err(ModelError::Status { status: 200, code: Some(code), message }) = end else { panic!("{end:?}") };
+    let (_, end, _) = answer([Turn::body(
+        r#"{"error": {"message": "Overloaded.", "code": 529}}"#,
+    )])
+    .await;
+    let Err(ModelError::Status {
+        status: 200,
+        code: Some(code),
+        message,
+    }) = end
+    else {
+        panic!("{end:?}")
+    };
     assert_eq!((code.as_str(), message.as_str()), ("529", "Overloaded."));
-    for body in ["<html>Welcome</html>", "upstream error", r#"{"object": "list", "data": []}"#, "", " \n "] {
+    for body in [
+        "<html>Welcome</html>",
+        "upstream error",
+        r#"{"object": "list", "data": []}"#,
+        "",
+        " \n ",
+    ] {
         let (_, end, _) = answer([Turn::body(body)]).await;
-        assert!(matches!(end, Err(ModelError::NotACompletion { .. })), "{body}: {end:?}");
+        assert!(
+            matches!(end, Err(ModelError::NotACompletion { .. })),
+            "{body}: {end:?}"
+        );
     }
     let (_, end, _) = answer([Turn::sse(": nothing to say\n\ndata: [DONE]\n\n")]).await;
-    assert!(matches!(end, Err(ModelError::NotACompletion { .. })), "{end:?}");
+    assert!(
+        matches!(end, Err(ModelError::NotACompletion { .. })),
+        "{end:?}"
+    );
 }
 
 #[tokio::test]
@@ -236,14 +412,22 @@ async fn comments_and_lines_of_any_end_are_read_over() {
         chunk(json!({"content": "lo."}))
     );
     let (told, end, _) = answer([Turn::sse(events)]).await;
-    assert_eq!(told, [ModelEvent::Text("Hel".to_owned()), ModelEvent::Text("lo.".to_owned())]);
+    assert_eq!(
+        told,
+        [
+            ModelEvent::Text("Hel".to_owned()),
+            ModelEvent::Text("lo.".to_owned())
+        ]
+    );
     assert_eq!(end.unwrap().choices[0].message.text(), "Hello.");
 }
 
 #[tokio::test]
 async fn a_stream_is_over_when_it_says_so_though_the_connection_stays_open() {
     let mut answer = head("text/event-stream");
-    answer.extend(b"data: {\"choices\": [{\"delta\": {\"content\": \"Hello.\"}}]}\n\ndata: [DONE]\n\n");
+    answer.extend(
+        b"data: {\"choices\": [{\"delta\": {\"content\": \"Hello.\"}}]}\n\ndata: [DONE]\n\n",
+    );
     let (_, end) = read(&raw(answer, false).await, &request()).await;
     assert_eq!(end.unwrap().choices[0].message.text(), "Hello.");
 }
@@ -252,20 +436,31 @@ async fn a_stream_is_over_when_it_says_so_though_the_connection_stays_open() {
 async fn a_stream_may_take_any_time_but_not_fall_silent() {
     let pace = |pace| two_calls().with_pace(Duration::from_secs(pace));
     let server = ScriptedServer::start([pace(50), pace(70)]).await.unwrap();
-    let client = server.client().unwrap().with_timeout(Duration::from_secs(60));
+    let client = server
+        .client()
+        .unwrap()
+        .with_timeout(Duration::from_secs(60));
     let start = Instant::now();
     read(&client, &request()).await.1.unwrap();
     assert!(start.elapsed() > Duration::from_secs(300));
 
     let (events, end) = read(&client, &request()).await;
-    let Err(ModelError::Transport { source, .. }) = end else { panic!("{events:?} {end:?}") };
+    let Err(ModelError::Transport { source, .. }) = end else {
+        panic!("{events:?} {end:?}")
+    };
     assert_eq!(source.to_string(), "nothing came for 60s");
-    assert_eq!(server.requests().len(), 2, "a stream that falls silent is not asked for again");
+    assert_eq!(
+        server.requests().len(),
+        2,
+        "a stream that falls silent is not asked for again"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_accepts_and_says_nothing_is_given_up() {
-    let client = raw(Vec::new(), false).await.with_timeout(Duration::from_secs(60));
+    let client = raw(Vec::new(), false)
+        .await
+        .with_timeout(Duration::from_secs(60));
     let (_, end) = read(&client, &request()).await;
     assert!(matches!(end, Err(ModelError::Transport { .. })), "{end:?}");
 }
@@ -276,9 +471,14 @@ async fn an_answer_without_end_is_given_up() {
     endless.push(b'{');
     endless.resize(endless.len() + (65 << 20), b' ');
     let client = raw(endless.clone(), true).await;
-    let ends = [client.complete(&request()).await, read(&raw(endless, true).await, &request()).await.1];
+    let ends = [
+        client.complete(&request()).await,
+        read(&raw(endless, true).await, &request()).await.1,
+    ];
     for end in ends {
-        let Err(ModelError::NotACompletion { reason, .. }) = end else { panic!("{end:?}") };
+        let Err(ModelError::NotACompletion { reason, .. }) = end else {
+            panic!("{end:?}")
+        };
         assert_eq!(reason, "more than 67108864 bytes");
     }
 }
@@ -286,14 +486,35 @@ async fn an_answer_without_end_is_given_up() {
 #[tokio::test]
 async fn a_refusal_and_a_finish_reason_arrive() {
     let (events, end, _) = answer([Turn::refusal("I will not.")]).await;
-    assert!(events.iter().all(|event| matches!(event, ModelEvent::Refusal(_))), "{events:?}");
-    assert_eq!(end.unwrap().choices[0].message.refusal.as_deref(), Some("I will not."));
+    assert!(
+        events
+            .iter()
+            .all(|event| matches!(event, ModelEvent::Refusal(_))),
+        "{events:?}"
+    );
+    assert_eq!(
+        end.unwrap().choices[0].message.refusal.as_deref(),
+        Some("I will not.")
+    );
 
-    let cut = Turn::calls([("add", json!({"a": 1, "b": 2})), ("add", json!("{\"a\": 3, "))]).with_finish_reason("length");
+    let cut = Turn::calls([
+        ("add", json!({"a": 1, "b": 2})),
+        ("add", json!("{\"a\": 3, ")),
+    ])
+    .with_finish_reason("length");
     let (events, end, _) = answer([cut]).await;
-    let complete: Vec<_> = events.iter().filter(|event| matches!(event, ModelEvent::CallComplete { .. })).collect();
-    assert!(matches!(complete[..], [ModelEvent::CallComplete { position: 0, .. }]), "{complete:?}");
+    let complete: Vec<_> = events
+        .iter()
+        .filter(|event| matches!(event, ModelEvent::CallComplete { .. }))
+        .collect();
+    assert!(
+        matches!(complete[..], [ModelEvent::CallComplete { position: 0, .. }]),
+        "{complete:?}"
+    );
     let choice = &end.unwrap().choices[0];
     assert!(choice.is_cut());
-    assert_eq!(choice.message.tool_calls[1].function.arguments, "{\"a\": 3, ");
+    assert_eq!(
+        choice.message.tool_calls[1].function.arguments,
+        "{\"a\": 3, "
+    );
 }

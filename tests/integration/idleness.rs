@@ -19,7 +19,10 @@ async fn work(#[state] diary: &Diary) {
 
 fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
-    (Dispatcher::new(tools![work].with_shared_state(Arc::clone(&diary))), diary)
+    (
+        Dispatcher::new(tools![work].with_shared_state(Arc::clone(&diary))),
+        diary,
+    )
 }
 
 async fn is_idle(dispatcher: &Dispatcher) -> bool {
@@ -30,7 +33,10 @@ async fn is_idle(dispatcher: &Dispatcher) -> bool {
 async fn a_dispatcher_that_started_nothing_is_idle() {
     let (dispatcher, _) = dispatcher();
     assert!(is_idle(&dispatcher).await);
-    let planned = (dispatcher.dispatch(calls([("work", "{}")])), dispatcher.stream(calls([("work", "{}")])));
+    let planned = (
+        dispatcher.dispatch(calls([("work", "{}")])),
+        dispatcher.stream(calls([("work", "{}")])),
+    );
     assert!(is_idle(&dispatcher).await);
     drop(planned);
     dispatcher.dispatch(Vec::new()).await;
@@ -95,10 +101,15 @@ async fn it_waits_for_a_thread_that_its_batch_has_given_up_on() {
     }
 
     let gate = Gate::new();
-    let dispatcher = Dispatcher::new(tools![linger].with_shared_state(Arc::clone(&gate))).with_threads(gate.threads());
+    let dispatcher = Dispatcher::new(tools![linger].with_shared_state(Arc::clone(&gate)))
+        .with_threads(gate.threads());
     let results = dispatcher.dispatch(calls([("linger", "{}")])).await;
     assert_eq!(codes(&results), ["timeout_indeterminate"]);
-    assert!(timeout(Duration::from_secs(3600), dispatcher.idle()).await.is_err());
+    assert!(
+        timeout(Duration::from_secs(3600), dispatcher.idle())
+            .await
+            .is_err()
+    );
     gate.open();
     dispatcher.idle().await;
 }
@@ -126,5 +137,7 @@ async fn a_policy_that_goes_on_is_waited_for_after_its_call_is_answered() {
     assert_eq!(codes(&turn.cancel()), ["not_started"]);
     assert!(!is_idle(&dispatcher).await);
     met.wait();
-    timeout(Duration::from_secs(5), dispatcher.idle()).await.unwrap();
+    timeout(Duration::from_secs(5), dispatcher.idle())
+        .await
+        .unwrap();
 }

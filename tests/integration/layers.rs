@@ -1,4 +1,5 @@
-//! Layers of `tower` around a call: what they are for, and that none of them can break what the dispatcher promises.
+//! Layers of `tower` around a call: what they are for, and that none of them can break what the
+//! dispatcher promises.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -7,7 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
-use tool_core::{CallContext, CallService, Dispatcher, ToolCall, ToolError, ToolOutput, tool, tools};
+use tool_core::{
+    CallContext, CallService, Dispatcher, ToolCall, ToolError, ToolOutput, tool, tools,
+};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::timeout::TimeoutLayer;
 use tower::{Layer, Service, layer::layer_fn};
@@ -41,11 +44,16 @@ async fn fail() -> Result<(), String> {
 
 fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
-    (Dispatcher::new(tools![work, look, fail].with_shared_state(Arc::clone(&diary))), diary)
+    (
+        Dispatcher::new(tools![work, look, fail].with_shared_state(Arc::clone(&diary))),
+        diary,
+    )
 }
 
 fn for_millis(tool: &str, millis: u64) -> Vec<ToolCall> {
-    (0..3).map(|id| ToolCall::new(id.to_string(), tool, format!(r#"{{"millis": {millis}}}"#))).collect()
+    (0..3)
+        .map(|id| ToolCall::new(id.to_string(), tool, format!(r#"{{"millis": {millis}}}"#)))
+        .collect()
 }
 
 /// A service around another, as a function of the inner service and the call.
@@ -82,15 +90,27 @@ fn audit(
     log: &Arc<Mutex<Vec<String>>>,
 ) -> impl Layer<
     CallService,
-    Service = impl Service<CallContext, Response = ToolOutput, Error = ToolError, Future = Answer<ToolError>> + Clone + Send + Sync + use<>,
+    Service = impl Service<
+        CallContext,
+        Response = ToolOutput,
+        Error = ToolError,
+        Future = Answer<ToolError>,
+    > + Clone
+              + Send
+              + Sync
+              + use<>,
 > + use<> {
     let log = Arc::clone(log);
     around(move |mut inner, context: CallContext| {
         let log = Arc::clone(&log);
         Box::pin(async move {
-            log.lock().unwrap().push(format!("{name}: {} {}", context.id(), context.tool()));
+            log.lock()
+                .unwrap()
+                .push(format!("{name}: {} {}", context.id(), context.tool()));
             let outcome = inner.call(context).await;
-            let said = outcome.as_ref().map_or_else(|error| error.code().as_str(), ToolOutput::as_str);
+            let said = outcome
+                .as_ref()
+                .map_or_else(|error| error.code().as_str(), ToolOutput::as_str);
             log.lock().unwrap().push(format!("{name}: {said}"));
             outcome
         })
@@ -119,10 +139,23 @@ async fn later_layers_stand_outside_of_earlier_ones_and_a_tools_own_inside_of_al
     assert_eq!(*log.lock().unwrap(), expected);
 
     log.lock().unwrap().clear();
-    dispatcher.dispatch(calls([("look", r#"{"millis": 1}"#), ("gone", "{}")])).await;
-    assert_eq!(*log.lock().unwrap(), ["outer: call_0 look", "inner: call_0 look", "inner: 1", "outer: 1"]);
+    dispatcher
+        .dispatch(calls([("look", r#"{"millis": 1}"#), ("gone", "{}")]))
+        .await;
     assert_eq!(
-        dispatcher.with_tool_layer("lok", audit("x", &log)).unwrap_err().to_string(),
+        *log.lock().unwrap(),
+        [
+            "outer: call_0 look",
+            "inner: call_0 look",
+            "inner: 1",
+            "outer: 1"
+        ]
+    );
+    assert_eq!(
+        dispatcher
+            .with_tool_layer("lok", audit("x", &log))
+            .unwrap_err()
+            .to_string(),
         "there is no tool `lok`; did you mean `look`?"
     );
 }
@@ -135,8 +168,13 @@ async fn a_concurrency_limit_of_tower_limits_all_tools_or_one() {
     assert_eq!(codes(&all.dispatch(batch()).await), ["ok"; 6]);
     assert_eq!(diary.now(), 30);
 
-    let one = dispatcher.with_tool_layer("work", ConcurrencyLimitLayer::new(1)).unwrap();
-    let (a, b) = tokio::join!(one.dispatch(for_millis("work", 10)), one.dispatch(for_millis("look", 10)));
+    let one = dispatcher
+        .with_tool_layer("work", ConcurrencyLimitLayer::new(1))
+        .unwrap();
+    let (a, b) = tokio::join!(
+        one.dispatch(for_millis("work", 10)),
+        one.dispatch(for_millis("look", 10))
+    );
     assert_eq!((codes(&a), codes(&b)), (vec!["ok"; 3], vec!["ok"; 3]));
     assert_eq!(diary.now(), 60);
     assert!(b.iter().all(|result| result.elapsed().as_millis() == 10));
@@ -145,19 +183,38 @@ async fn a_concurrency_limit_of_tower_limits_all_tools_or_one() {
 #[tokio::test(start_paused = true)]
 async fn waiting_in_a_layer_counts_as_running() {
     let (dispatcher, diary) = dispatcher();
-    let results = dispatcher.with_layer(ConcurrencyLimitLayer::new(1)).dispatch(for_millis("work", 700)).await;
-    assert_eq!(codes(&results).iter().filter(|code| **code == "ok").count(), 1);
-    assert!(results.iter().all(|result| result.elapsed() <= Duration::from_secs(1)));
+    let results = dispatcher
+        .with_layer(ConcurrencyLimitLayer::new(1))
+        .dispatch(for_millis("work", 700))
+        .await;
+    assert_eq!(
+        codes(&results).iter().filter(|code| **code == "ok").count(),
+        1
+    );
+    assert!(
+        results
+            .iter()
+            .all(|result| result.elapsed() <= Duration::from_secs(1))
+    );
     // What was waiting began when the first was done, and nothing runs on past the deadline.
     assert_eq!(diary.runs()[..2], ["0 0..700", "1 700..1000"]);
-    assert!(diary.runs()[2..].iter().all(|run| run == "2 1000..1000"), "{:?}", diary.runs());
+    assert!(
+        diary.runs()[2..].iter().all(|run| run == "2 1000..1000"),
+        "{:?}",
+        diary.runs()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_of_tower_is_an_error_of_the_layer() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_layer(TimeoutLayer::new(Duration::from_millis(50)));
-    let results = dispatcher.dispatch(calls([("work", r#"{"millis": 100}"#), ("work", r#"{"millis": 10}"#)])).await;
+    let results = dispatcher
+        .dispatch(calls([
+            ("work", r#"{"millis": 100}"#),
+            ("work", r#"{"millis": 10}"#),
+        ]))
+        .await;
     assert_eq!(codes(&results), ["middleware_error", "ok"]);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(diary.runs(), ["call_0 0..50", "call_1 0..10"]);
@@ -167,20 +224,54 @@ async fn a_timeout_of_tower_is_an_error_of_the_layer() {
 #[tokio::test(start_paused = true)]
 async fn a_layer_may_answer_for_the_tool_turn_its_error_or_pass_it_on() {
     let (dispatcher, diary) = dispatcher();
-    let answers = around(|_, _| Box::pin(async { ToolOutput::from_serialize(&"cached") }) as Answer<ToolError>);
-    assert_eq!(contents(&dispatcher.clone().with_layer(answers).dispatch(for_millis("work", 10)).await), ["cached"; 3]);
+    let answers = around(|_, _| {
+        Box::pin(async { ToolOutput::from_serialize(&"cached") }) as Answer<ToolError>
+    });
+    assert_eq!(
+        contents(
+            &dispatcher
+                .clone()
+                .with_layer(answers)
+                .dispatch(for_millis("work", 10))
+                .await
+        ),
+        ["cached"; 3]
+    );
     assert!(diary.begun().is_empty());
 
     let swallows = around(|mut inner, context| {
-        Box::pin(async move { Ok(inner.call(context).await.or_else(|_| ToolOutput::from_serialize(&"never mind")).unwrap()) })
-            as Answer<Infallible>
+        Box::pin(async move {
+            Ok(inner
+                .call(context)
+                .await
+                .or_else(|_| ToolOutput::from_serialize(&"never mind"))
+                .unwrap())
+        }) as Answer<Infallible>
     });
-    assert_eq!(contents(&dispatcher.clone().with_layer(swallows).dispatch(calls([("fail", "{}")])).await), ["never mind"]);
+    assert_eq!(
+        contents(
+            &dispatcher
+                .clone()
+                .with_layer(swallows)
+                .dispatch(calls([("fail", "{}")]))
+                .await
+        ),
+        ["never mind"]
+    );
 
     let wraps = around(|mut inner: CallService, context| {
-        Box::pin(async move { inner.call(context).await.map_err(std::io::Error::other) }) as Answer<std::io::Error>
+        Box::pin(async move { inner.call(context).await.map_err(std::io::Error::other) })
+            as Answer<std::io::Error>
     });
-    assert_eq!(codes(&dispatcher.with_layer(wraps).dispatch(calls([("fail", "{}")])).await), ["middleware_error"]);
+    assert_eq!(
+        codes(
+            &dispatcher
+                .with_layer(wraps)
+                .dispatch(calls([("fail", "{}")]))
+                .await
+        ),
+        ["middleware_error"]
+    );
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -211,7 +302,11 @@ impl Service<CallContext> for Misbehaves {
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ToolError>> {
         assert!(self.0 != Where::Ready, "the password is hunter2");
-        if self.0 == Where::NeverReady { Poll::Pending } else { Poll::Ready(Ok(())) }
+        if self.0 == Where::NeverReady {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
+        }
     }
 
     fn call(&mut self, context: CallContext) -> Answer<ToolError> {
@@ -242,15 +337,26 @@ async fn a_layer_that_panics_or_hangs_fails_its_own_calls_in_time() {
     ];
     for (at, code) in cases {
         let (dispatcher, diary) = dispatcher();
-        let dispatcher =
-            dispatcher.with_limit(2.try_into().unwrap()).with_tool_layer("work", layer_fn(move |inner| Misbehaves(at, inner))).unwrap();
+        let dispatcher = dispatcher
+            .with_limit(2.try_into().unwrap())
+            .with_tool_layer("work", layer_fn(move |inner| Misbehaves(at, inner)))
+            .unwrap();
         let begun = Instant::now();
-        let (bad, good) = tokio::join!(dispatcher.dispatch(for_millis("work", 10)), dispatcher.dispatch(for_millis("look", 10)));
+        let (bad, good) = tokio::join!(
+            dispatcher.dispatch(for_millis("work", 10)),
+            dispatcher.dispatch(for_millis("look", 10))
+        );
         assert_eq!(codes(&bad), [code; 3]);
         assert_eq!(codes(&good), ["ok"; 3]);
         assert!(begun.elapsed() <= Duration::from_secs(4));
-        assert!(bad.iter().all(|result| !result.content().contains("hunter2") && result.elapsed() <= Duration::from_secs(1)));
-        timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+        assert!(
+            bad.iter()
+                .all(|result| !result.content().contains("hunter2")
+                    && result.elapsed() <= Duration::from_secs(1))
+        );
+        timeout(Duration::from_secs(1), dispatcher.idle())
+            .await
+            .unwrap();
         let reached = matches!(at, Where::Poll | Where::Drop | Where::NeverAnswers);
         assert_eq!(diary.runs().len(), if reached { 6 } else { 3 });
     }

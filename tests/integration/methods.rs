@@ -1,4 +1,5 @@
-//! Methods as tools: the object they are called on is state, and several objects stand side by side.
+//! Methods as tools: the object they are called on is state, and several objects stand side by
+//! side.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -21,7 +22,10 @@ impl Hospital {
     const MOST: usize = 20;
 
     fn new(name: &'static str) -> Self {
-        Self { name, ..Self::default() }
+        Self {
+            name,
+            ..Self::default()
+        }
     }
 
     /// Put a patient to bed.
@@ -45,7 +49,12 @@ impl Hospital {
     /// Say where a patient lies.
     #[tool(read_only, name = "find")]
     fn find_patient(&self, patient: &str) -> Option<String> {
-        self.beds.lock().unwrap().iter().find(|(_, lies)| *lies == patient).map(|(bed, _)| bed.clone())
+        self.beds
+            .lock()
+            .unwrap()
+            .iter()
+            .find(|(_, lies)| *lies == patient)
+            .map(|(bed, _)| bed.clone())
     }
 
     /// Say the hospital's name, which is lent.
@@ -97,22 +106,56 @@ fn names(tools: &ToolSet) -> Vec<&str> {
 async fn methods_run_on_the_object_that_was_given() {
     let hospital = Arc::new(Hospital::new("north"));
     let dispatcher = Dispatcher::new(tools![Hospital].with_shared_state(Arc::clone(&hospital)));
-    let put = dispatcher.dispatch(calls([("put_to_bed", r#"{"bed": "1a", "patient": "Jana"}"#)])).await;
-    let batch =
-        calls([("find", r#"{"patient": "Jana"}"#), ("find", r#"{"patient": "Karl"}"#), ("name", "{}"), ("motto", r#"{"times": 2}"#)]);
+    let put = dispatcher
+        .dispatch(calls([(
+            "put_to_bed",
+            r#"{"bed": "1a", "patient": "Jana"}"#,
+        )]))
+        .await;
+    let batch = calls([
+        ("find", r#"{"patient": "Jana"}"#),
+        ("find", r#"{"patient": "Karl"}"#),
+        ("name", "{}"),
+        ("motto", r#"{"times": 2}"#),
+    ]);
     let results = dispatcher.dispatch(batch).await;
     assert_eq!(contents(&put), ["1"]);
-    assert_eq!(contents(&results), ["1a", "null", r#"["north",2]"#, "health! health!"]);
-    let results = dispatcher.dispatch(calls([("put_to_bed", r#"{"bed": "1a", "patient": "Karl"}"#), ("motto", "{}")])).await;
-    assert_eq!(contents(&results), [r#"{"error":"Jana lay there","tool":"put_to_bed"}"#, "health!"]);
-    assert_eq!((hospital.patients(), hospital.asked.load(Ordering::SeqCst)), (1, 1));
+    assert_eq!(
+        contents(&results),
+        ["1a", "null", r#"["north",2]"#, "health! health!"]
+    );
+    let results = dispatcher
+        .dispatch(calls([
+            ("put_to_bed", r#"{"bed": "1a", "patient": "Karl"}"#),
+            ("motto", "{}"),
+        ]))
+        .await;
+    assert_eq!(
+        contents(&results),
+        [
+            r#"{"error":"Jana lay there","tool":"put_to_bed"}"#,
+            "health!"
+        ]
+    );
+    assert_eq!(
+        (hospital.patients(), hospital.asked.load(Ordering::SeqCst)),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
 async fn methods_stay_methods() {
     let hospital = Hospital::new("north");
-    assert_eq!(hospital.put_to_bed("a bed of a longer name".to_owned(), "Jana").await, Ok(1));
-    assert_eq!(hospital.find_patient("Jana").as_deref(), Some("a bed of a longer name"));
+    assert_eq!(
+        hospital
+            .put_to_bed("a bed of a longer name".to_owned(), "Jana")
+            .await,
+        Ok(1)
+    );
+    assert_eq!(
+        hospital.find_patient("Jana").as_deref(),
+        Some("a bed of a longer name")
+    );
     assert_eq!(Hospital::motto(1).await, "health!");
 }
 
@@ -121,12 +164,18 @@ async fn mistakes_in_arguments_of_methods_are_told_like_those_of_functions() {
     let dispatcher = Dispatcher::new(tools![Hospital].with_state(Hospital::new("north")));
     let batch = calls([
         ("put_to_bed", r#"{"bed": "", "patient": "Jana"}"#),
-        ("put_to_bed", r#"{"bed": "1a", "patient": "Jana", "self": {}}"#),
+        (
+            "put_to_bed",
+            r#"{"bed": "1a", "patient": "Jana", "self": {}}"#,
+        ),
         ("find_patient", "{}"),
         ("find", "{}"),
     ]);
     let results = dispatcher.dispatch(batch).await;
-    let texts: Vec<_> = results.iter().map(|result| result.outcome().unwrap_err().model_text()).collect();
+    let texts: Vec<_> = results
+        .iter()
+        .map(|result| result.outcome().unwrap_err().model_text())
+        .collect();
     let expected = [
         "`bed`: must have at least 1 and at most 4 characters, but has 0 characters",
         "`self`: unknown argument (the tool takes `bed`, `patient`)",
@@ -134,7 +183,15 @@ async fn mistakes_in_arguments_of_methods_are_told_like_those_of_functions() {
         "`patient`: missing; this string is required",
     ];
     assert_eq!(texts, expected);
-    assert_eq!(codes(&results), ["invalid_arguments", "invalid_arguments", "unknown_tool", "invalid_arguments"]);
+    assert_eq!(
+        codes(&results),
+        [
+            "invalid_arguments",
+            "invalid_arguments",
+            "unknown_tool",
+            "invalid_arguments"
+        ]
+    );
 }
 
 #[test]
@@ -152,36 +209,85 @@ fn the_object_is_no_part_of_a_methods_definition() {
     );
     assert!(put.behavior().idempotent && tools.definition("find").unwrap().behavior().read_only);
     assert_eq!(put.behavior().serialize_by, ["bed"]);
-    assert_eq!(tools.definition("name").unwrap().parameters()["properties"], json!({}));
+    assert_eq!(
+        tools.definition("name").unwrap().parameters()["properties"],
+        json!({})
+    );
 }
 
 #[tokio::test]
 async fn several_types_stand_in_one_list_with_functions() {
-    let city = City { hospital: Arc::new(Hospital::new("north")), pharmacy: Pharmacy(7) };
+    let city = City {
+        hospital: Arc::new(Hospital::new("north")),
+        pharmacy: Pharmacy(7),
+    };
     let tools = tools![Pharmacy, day, Hospital].with_state(city);
-    assert_eq!(names(&tools), ["count_stock", "day", "put_to_bed", "find", "name", "motto"]);
-    let results = Dispatcher::new(tools).dispatch(calls([("name", "{}"), ("count_stock", "{}"), ("day", "{}")])).await;
+    assert_eq!(
+        names(&tools),
+        ["count_stock", "day", "put_to_bed", "find", "name", "motto"]
+    );
+    let results = Dispatcher::new(tools)
+        .dispatch(calls([
+            ("name", "{}"),
+            ("count_stock", "{}"),
+            ("day", "{}"),
+        ]))
+        .await;
     assert_eq!(contents(&results), [r#"["north",0]"#, "7", "Monday"]);
 }
 
 #[tokio::test]
 async fn two_objects_of_one_type_are_told_apart_by_a_prefix() {
     let tools = tools![Hospital];
-    let of = |name| tools.clone().with_state(Hospital::new(name)).prefix(&format!("{name}_")).unwrap();
+    let of = |name| {
+        tools
+            .clone()
+            .with_state(Hospital::new(name))
+            .prefix(&format!("{name}_"))
+            .unwrap()
+    };
     let both = of("north").merge(&of("south")).unwrap();
     let expected = ["put_to_bed", "find", "name", "motto"];
     assert_eq!(
         names(&both),
-        ["north_", "south_"].iter().flat_map(|prefix| expected.map(|name| format!("{prefix}{name}"))).collect::<Vec<_>>()
+        ["north_", "south_"]
+            .iter()
+            .flat_map(|prefix| expected.map(|name| format!("{prefix}{name}")))
+            .collect::<Vec<_>>()
     );
     let dispatcher = Dispatcher::new(both);
-    let results = dispatcher.dispatch(calls([("south_name", "{}"), ("north_name", "{}"), ("name", "{}")])).await;
-    assert_eq!(contents(&results[..2]), [r#"["south",0]"#, r#"["north",1]"#]);
+    let results = dispatcher
+        .dispatch(calls([
+            ("south_name", "{}"),
+            ("north_name", "{}"),
+            ("name", "{}"),
+        ]))
+        .await;
+    assert_eq!(
+        contents(&results[..2]),
+        [r#"["south",0]"#, r#"["north",1]"#]
+    );
     assert_eq!(codes(&results), ["ok", "ok", "unknown_tool"]);
 
-    let put = dispatcher.dispatch(calls([("north_put_to_bed", r#"{"bed": "1", "patient": "Jana"}"#)])).await;
-    let found = dispatcher.dispatch(calls([("north_find", r#"{"patient": "Jana"}"#), ("south_find", r#"{"patient": "Jana"}"#)])).await;
-    assert_eq!((contents(&put), contents(&found)), (vec!["1".to_owned()], vec!["1".to_owned(), "null".to_owned()]));
+    let put = dispatcher
+        .dispatch(calls([(
+            "north_put_to_bed",
+            r#"{"bed": "1", "patient": "Jana"}"#,
+        )]))
+        .await;
+    let found = dispatcher
+        .dispatch(calls([
+            ("north_find", r#"{"patient": "Jana"}"#),
+            ("south_find", r#"{"patient": "Jana"}"#),
+        ]))
+        .await;
+    assert_eq!(
+        (contents(&put), contents(&found)),
+        (
+            vec!["1".to_owned()],
+            vec!["1".to_owned(), "null".to_owned()]
+        )
+    );
 }
 
 #[test]
@@ -205,7 +311,10 @@ fn a_prefix_changes_the_name_and_nothing_else() {
 fn a_prefix_that_no_service_accepts_is_refused() {
     let tools = tools![Hospital].with_state(Hospital::new("north"));
     let error = tools.prefix("north wing ").unwrap_err();
-    assert_eq!(error.to_string(), "tool name `north wing put_to_bed` is not 1 to 64 letters, digits, `_` or `-`; choose another");
+    assert_eq!(
+        error.to_string(),
+        "tool name `north wing put_to_bed` is not 1 to 64 letters, digits, `_` or `-`; choose another"
+    );
     assert!(tools.prefix(&"x".repeat(54)).is_ok());
     assert!(tools.prefix(&"x".repeat(55)).is_err());
 }
@@ -213,9 +322,15 @@ fn a_prefix_that_no_service_accepts_is_refused() {
 #[test]
 fn sets_with_one_name_twice_do_not_merge() {
     let tools = tools![Hospital].with_state(Hospital::new("north"));
-    assert_eq!(tools.clone().merge(&tools).unwrap_err().name(), "put_to_bed");
+    assert_eq!(
+        tools.clone().merge(&tools).unwrap_err().name(),
+        "put_to_bed"
+    );
     let north = tools.prefix("north_").unwrap();
-    assert_eq!(north.clone().merge(&north).unwrap_err().name(), "north_put_to_bed");
+    assert_eq!(
+        north.clone().merge(&north).unwrap_err().name(),
+        "north_put_to_bed"
+    );
     assert_eq!(north.merge(&tools).unwrap().len(), 8);
 }
 
@@ -230,7 +345,9 @@ mod generic {
 
     pub(super) struct Echo<T>(pub(super) std::marker::PhantomData<fn() -> T>);
 
-    impl<T: serde::de::DeserializeOwned + schemars::JsonSchema + serde::Serialize + Send + 'static> Repo for Echo<T> {
+    impl<T: serde::de::DeserializeOwned + schemars::JsonSchema + serde::Serialize + Send + 'static>
+        Repo for Echo<T>
+    {
         type Row = T;
 
         fn keep(&self, row: T) -> Vec<T> {
@@ -254,11 +371,29 @@ mod generic {
 async fn the_schema_of_a_generic_toolbox_is_that_of_its_type() {
     use generic::{Echo, Store};
     let numbers = tools![Store<Echo<u8>>].with_state(Store(Echo::<u8>(std::marker::PhantomData)));
-    let texts = tools![Store<Echo<String>>].with_state(Store(Echo::<String>(std::marker::PhantomData)));
-    let row = |tools: &ToolSet| tools.definition("keep").unwrap().parameters()["properties"]["row"]["type"].clone();
-    assert_eq!((row(&numbers), row(&texts)), (json!("integer"), json!("string")));
-    let both = Dispatcher::new(numbers.prefix("n_").unwrap().merge(&texts.prefix("t_").unwrap()).unwrap());
-    let results = both.dispatch(calls([("n_keep", r#"{"row": 7}"#), ("t_keep", r#"{"row": "x"}"#), ("n_keep", r#"{"row": "x"}"#)])).await;
+    let texts =
+        tools![Store<Echo<String>>].with_state(Store(Echo::<String>(std::marker::PhantomData)));
+    let row = |tools: &ToolSet| {
+        tools.definition("keep").unwrap().parameters()["properties"]["row"]["type"].clone()
+    };
+    assert_eq!(
+        (row(&numbers), row(&texts)),
+        (json!("integer"), json!("string"))
+    );
+    let both = Dispatcher::new(
+        numbers
+            .prefix("n_")
+            .unwrap()
+            .merge(&texts.prefix("t_").unwrap())
+            .unwrap(),
+    );
+    let results = both
+        .dispatch(calls([
+            ("n_keep", r#"{"row": 7}"#),
+            ("t_keep", r#"{"row": "x"}"#),
+            ("n_keep", r#"{"row": "x"}"#),
+        ]))
+        .await;
     assert_eq!(contents(&results)[..2], ["[7]", r#"["x"]"#]);
     assert_eq!(codes(&results), ["ok", "ok", "invalid_arguments"]);
 }

@@ -18,7 +18,11 @@ fn limit(calls: usize) -> std::num::NonZeroUsize {
 fn told(results: &[ToolResult]) -> String {
     results
         .iter()
-        .map(|result| result.outcome().map_or_else(|error| error.code().as_str(), |output| output.as_str()))
+        .map(|result| {
+            result
+                .outcome()
+                .map_or_else(|error| error.code().as_str(), |output| output.as_str())
+        })
         .collect::<Vec<_>>()
         .join(" ")
 }
@@ -41,10 +45,18 @@ async fn alone(#[state] diary: &Diary, name: &str, millis: u64) -> String {
 
 /// Pass on a message of other calls: a list of names and arguments. Notes when it goes on.
 #[tool]
-async fn pass_on(#[context] cx: &CallContext, #[state] diary: &Diary, name: &str, batch: Vec<(String, serde_json::Value)>) -> String {
-    let to_call =
-        |(at, (tool, arguments)): (usize, (String, serde_json::Value))| ToolCall::new(format!("{name}.{at}"), tool, arguments.to_string());
-    let results = cx.dispatch(batch.into_iter().enumerate().map(to_call).collect()).await;
+async fn pass_on(
+    #[context] cx: &CallContext,
+    #[state] diary: &Diary,
+    name: &str,
+    batch: Vec<(String, serde_json::Value)>,
+) -> String {
+    let to_call = |(at, (tool, arguments)): (usize, (String, serde_json::Value))| {
+        ToolCall::new(format!("{name}.{at}"), tool, arguments.to_string())
+    };
+    let results = cx
+        .dispatch(batch.into_iter().enumerate().map(to_call).collect())
+        .await;
     let _on = diary.enter(format!("{name} goes on"));
     sleep(Duration::from_millis(1)).await;
     told(&results)
@@ -55,12 +67,19 @@ fn named(name: &str, millis: u64) -> serde_json::Value {
 }
 
 fn passing(name: &str, batch: serde_json::Value) -> ToolCall {
-    ToolCall::new(name, "pass_on", json!({"name": name, "batch": batch}).to_string())
+    ToolCall::new(
+        name,
+        "pass_on",
+        json!({"name": name, "batch": batch}).to_string(),
+    )
 }
 
 fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
-    (Dispatcher::new(tools![work, alone, pass_on].with_shared_state(Arc::clone(&diary))), diary)
+    (
+        Dispatcher::new(tools![work, alone, pass_on].with_shared_state(Arc::clone(&diary))),
+        diary,
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,7 +97,9 @@ async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
     let dispatcher = dispatcher.with_limit(limit(1));
     let nested = || json!([["work", named("a", 10)], ["work", named("b", 10)]]);
     let work = ToolCall::new("w", "work", named("w", 10).to_string());
-    let results = dispatcher.dispatch(vec![passing("p", nested()), passing("q", nested()), work]).await;
+    let results = dispatcher
+        .dispatch(vec![passing("p", nested()), passing("q", nested()), work])
+        .await;
 
     assert_eq!(contents(&results), ["a b", "a b", "w"]);
     // One at a time: nothing that runs overlaps anything else that does.
@@ -90,7 +111,10 @@ async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
             (from.parse().unwrap(), to.parse().unwrap())
         })
         .collect();
-    assert!(spans.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{times:?}");
+    assert!(
+        spans.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+        "{times:?}"
+    );
     assert_eq!(spans.last().unwrap().1, 52);
 }
 
@@ -99,7 +123,9 @@ async fn free_permits_go_to_nested_work_first() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_limit(limit(1));
     let mut batch = vec![passing("p", json!([["work", named("nested", 10)]]))];
-    batch.extend((0..3).map(|at| ToolCall::new("w", "work", named(&format!("w{at}"), 10).to_string())));
+    batch.extend(
+        (0..3).map(|at| ToolCall::new("w", "work", named(&format!("w{at}"), 10).to_string())),
+    );
     dispatcher.dispatch(batch).await;
     assert_eq!(diary.begun(), ["nested", "p goes on", "w0", "w1", "w2"]);
 }
@@ -111,16 +137,34 @@ async fn calls_are_eight_deep_within_each_other_and_no_more() {
     async fn dig(#[context] cx: &CallContext, depth: u32) -> String {
         match depth {
             0 => "bottom".to_owned(),
-            _ => told(&cx.dispatch(vec![ToolCall::new("d", "dig", json!({"depth": depth - 1}).to_string())]).await),
+            _ => told(
+                &cx.dispatch(vec![ToolCall::new(
+                    "d",
+                    "dig",
+                    json!({"depth": depth - 1}).to_string(),
+                )])
+                .await,
+            ),
         }
     }
 
     let dispatcher = Dispatcher::new(tools![dig]).with_limit(limit(1));
-    let results = dispatcher.dispatch(calls([("dig", r#"{"depth": 8}"#), ("dig", r#"{"depth": 9}"#)])).await;
+    let results = dispatcher
+        .dispatch(calls([
+            ("dig", r#"{"depth": 8}"#),
+            ("dig", r#"{"depth": 9}"#),
+        ]))
+        .await;
     assert_eq!(contents(&results), ["bottom", "overloaded"]);
     for (nesting, expected) in [(0, ["bottom", "overloaded"]), (1, ["bottom", "bottom"])] {
-        let dispatcher = Dispatcher::new(tools![dig]).with_limits(|limits| limits.nesting = nesting);
-        let results = dispatcher.dispatch(calls([("dig", r#"{"depth": 0}"#), ("dig", r#"{"depth": 1}"#)])).await;
+        let dispatcher =
+            Dispatcher::new(tools![dig]).with_limits(|limits| limits.nesting = nesting);
+        let results = dispatcher
+            .dispatch(calls([
+                ("dig", r#"{"depth": 0}"#),
+                ("dig", r#"{"depth": 1}"#),
+            ]))
+            .await;
         assert_eq!(contents(&results), expected);
     }
 }
@@ -128,13 +172,32 @@ async fn calls_are_eight_deep_within_each_other_and_no_more() {
 #[tokio::test(start_paused = true)]
 async fn a_nested_batchs_barriers_are_its_own() {
     let (dispatcher, diary) = dispatcher();
-    let batch = json!([["work", named("a", 10)], ["alone", named("b", 10)], ["work", named("c", 10)]]);
+    let batch = json!([
+        ["work", named("a", 10)],
+        ["alone", named("b", 10)],
+        ["work", named("c", 10)]
+    ]);
     let barrier = ToolCall::new("d", "alone", named("d", 10).to_string());
     let work = ToolCall::new("w", "work", named("w", 25).to_string());
-    let results = timeout(Duration::from_secs(60), dispatcher.dispatch(vec![passing("p", batch), work, barrier])).await.unwrap();
+    let results = timeout(
+        Duration::from_secs(60),
+        dispatcher.dispatch(vec![passing("p", batch), work, barrier]),
+    )
+    .await
+    .unwrap();
 
     assert_eq!(contents(&results), ["a b c", "w", "d"]);
-    assert_eq!(diary.runs(), ["w 0..25", "a 0..10", "b 10..20", "c 20..30", "p goes on 30..31", "d 31..41"]);
+    assert_eq!(
+        diary.runs(),
+        [
+            "w 0..25",
+            "a 0..10",
+            "b 10..20",
+            "c 20..30",
+            "p goes on 30..31",
+            "d 31..41"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +218,8 @@ async fn a_nested_call_never_outlives_its_parents_deadline() {
     }
 
     let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![wait_for_ever, wait_for_it].with_shared_state(Arc::clone(&diary)));
+    let dispatcher =
+        Dispatcher::new(tools![wait_for_ever, wait_for_it].with_shared_state(Arc::clone(&diary)));
     let results = dispatcher.dispatch(calls([("wait_for_it", "{}")])).await;
     assert_eq!(codes(&results), ["timeout"]);
     assert_eq!(diary.runs(), ["30 ms left 20..50"]);
@@ -179,7 +243,9 @@ async fn waiting_in_the_queue_for_nested_calls_counts_for_the_parent() {
 
     let diary = Diary::begin();
     let dispatcher = Dispatcher::new(tools![delegate, slot].with_shared_state(Arc::clone(&diary)));
-    let results = dispatcher.dispatch(calls([("slot", "{}"), ("delegate", "{}")])).await;
+    let results = dispatcher
+        .dispatch(calls([("slot", "{}"), ("delegate", "{}")]))
+        .await;
     assert_eq!(codes(&results), ["ok", "timeout"]);
     assert_eq!(results[1].elapsed(), Duration::from_millis(50));
     // The nested one never began.
@@ -191,12 +257,24 @@ async fn nested_calls_are_stopped_when_their_dispatch_is_dropped() {
     /// Give up on a nested call.
     #[tool]
     async fn give_up(#[context] cx: &CallContext) -> bool {
-        timeout(Duration::from_millis(10), cx.dispatch(vec![ToolCall::new("w", "work", named("w", 1000).to_string())])).await.is_err()
+        timeout(
+            Duration::from_millis(10),
+            cx.dispatch(vec![ToolCall::new(
+                "w",
+                "work",
+                named("w", 1000).to_string(),
+            )]),
+        )
+        .await
+        .is_err()
     }
 
     let diary = Diary::begin();
     let dispatcher = Dispatcher::new(tools![give_up, work].with_shared_state(Arc::clone(&diary)));
-    assert_eq!(contents(&dispatcher.dispatch(calls([("give_up", "{}")])).await), ["true"]);
+    assert_eq!(
+        contents(&dispatcher.dispatch(calls([("give_up", "{}")])).await),
+        ["true"]
+    );
     dispatcher.idle().await;
     assert_eq!(diary.runs(), ["w 0..10"]);
 }
@@ -204,7 +282,13 @@ async fn nested_calls_are_stopped_when_their_dispatch_is_dropped() {
 /// Dispatch twice at once.
 #[tool]
 async fn both(#[context] cx: &CallContext) -> String {
-    let work = |name| cx.dispatch(vec![ToolCall::new(name, "work", named(name, 10).to_string())]);
+    let work = |name| {
+        cx.dispatch(vec![ToolCall::new(
+            name,
+            "work",
+            named(name, 10).to_string(),
+        )])
+    };
     let (a, b) = tokio::join!(work("a"), work("b"));
     format!("{} {}", told(&a), told(&b))
 }
@@ -213,15 +297,30 @@ async fn both(#[context] cx: &CallContext) -> String {
 async fn two_dispatches_of_one_parent_may_wait_at_once() {
     let diary = Diary::begin();
     let tools = tools![both, work].with_shared_state(Arc::clone(&diary));
-    assert_eq!(contents(&Dispatcher::new(tools).dispatch(calls([("both", "{}")])).await), ["a b"]);
+    assert_eq!(
+        contents(
+            &Dispatcher::new(tools)
+                .dispatch(calls([("both", "{}")]))
+                .await
+        ),
+        ["a b"]
+    );
     assert_eq!(diary.runs(), ["a 0..10", "b 0..10"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_dispatches_of_one_parent_share_the_one_permit() {
     let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary))).with_limit(limit(1));
-    assert_eq!(contents(&dispatcher.dispatch(calls([("both", "{}"), ("both", "{}")])).await), ["a b", "a b"]);
+    let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary)))
+        .with_limit(limit(1));
+    assert_eq!(
+        contents(
+            &dispatcher
+                .dispatch(calls([("both", "{}"), ("both", "{}")]))
+                .await
+        ),
+        ["a b", "a b"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,10 +333,17 @@ async fn a_fatal_error_marks_its_own_batch() {
     }
 
     let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![stop, work, alone, pass_on].with_shared_state(Arc::clone(&diary)));
-    let batch = json!([["stop", {}], ["work", named("a", 10)], ["alone", named("b", 1)]]);
+    let dispatcher =
+        Dispatcher::new(tools![stop, work, alone, pass_on].with_shared_state(Arc::clone(&diary)));
+    let batch = json!([
+        ["stop", {}],
+        ["work", named("a", 10)],
+        ["alone", named("b", 1)]
+    ]);
     let barrier = ToolCall::new("c", "alone", named("c", 1).to_string());
-    let results = dispatcher.dispatch(vec![passing("p", batch), barrier]).await;
+    let results = dispatcher
+        .dispatch(vec![passing("p", batch), barrier])
+        .await;
     assert_eq!(contents(&results), ["tool_error a not_started", "c"]);
     assert_eq!(diary.runs(), ["a 0..10", "p goes on 10..11", "c 11..12"]);
 }
@@ -262,7 +368,9 @@ async fn a_context_kept_beyond_its_call_starts_nothing() {
     let dispatcher = Dispatcher::new(tools![keep, answer].with_state(Arc::clone(&kept)));
     dispatcher.dispatch(calls([("keep", "{}")])).await;
     let context = kept.lock().unwrap().take().unwrap();
-    let results = context.dispatch(calls([("answer", "{}"), ("gone", "{}")])).await;
+    let results = context
+        .dispatch(calls([("answer", "{}"), ("gone", "{}")]))
+        .await;
     assert_eq!(results.len(), 2);
     assert_eq!(codes(&results)[0], "not_started");
     assert!(results.iter().all(|result| result.started().is_none()));
@@ -273,7 +381,11 @@ async fn nested_calls_moved_to_a_task_end_with_their_parent() {
     /// Leave work behind.
     #[tool]
     async fn leave(#[context] cx: &CallContext) {
-        let nested = cx.dispatch(vec![ToolCall::new("w", "work", named("w", 1000).to_string())]);
+        let nested = cx.dispatch(vec![ToolCall::new(
+            "w",
+            "work",
+            named("w", 1000).to_string(),
+        )]);
         tokio::spawn(nested);
         sleep(Duration::from_millis(10)).await;
         panic!("leaves its work behind");
@@ -281,7 +393,10 @@ async fn nested_calls_moved_to_a_task_end_with_their_parent() {
 
     let diary = Diary::begin();
     let dispatcher = Dispatcher::new(tools![leave, work].with_shared_state(Arc::clone(&diary)));
-    assert_eq!(codes(&dispatcher.dispatch(calls([("leave", "{}")])).await), ["panic"]);
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("leave", "{}")])).await),
+        ["panic"]
+    );
     sleep(Duration::from_millis(1)).await;
     assert_eq!(diary.runs(), ["w 0..10"]);
 }
@@ -290,26 +405,48 @@ async fn nested_calls_moved_to_a_task_end_with_their_parent() {
 async fn a_nested_error_that_is_passed_on_is_the_parents_own() {
     /// Pass on what a nested call failed with.
     #[tool]
-    async fn relay(#[context] cx: &CallContext, #[state] diary: &Diary, tool: String) -> Result<String, ToolError> {
+    async fn relay(
+        #[context] cx: &CallContext,
+        #[state] diary: &Diary,
+        tool: String,
+    ) -> Result<String, ToolError> {
         let _inside = diary.enter("relay");
-        let mut results = cx.dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)]).await;
+        let mut results = cx
+            .dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)])
+            .await;
         Ok(results.remove(0).into_outcome()?.into_string())
     }
 
     /// The same by way of `anyhow`.
     #[tool]
-    async fn wrap(#[context] cx: &CallContext, #[state] diary: &Diary, tool: String) -> anyhow::Result<String> {
+    async fn wrap(
+        #[context] cx: &CallContext,
+        #[state] diary: &Diary,
+        tool: String,
+    ) -> anyhow::Result<String> {
         use anyhow::Context as _;
         let _inside = diary.enter("wrap");
-        let mut results = cx.dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)]).await;
-        Ok(results.remove(0).into_outcome().context("nested")?.into_string())
+        let mut results = cx
+            .dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)])
+            .await;
+        Ok(results
+            .remove(0)
+            .into_outcome()
+            .context("nested")?
+            .into_string())
     }
 
     let diary = Diary::begin();
     let dispatcher = Dispatcher::new(tools![relay, wrap, work].with_shared_state(diary));
     for parent in ["relay", "wrap"] {
         for nested in ["work", "nothing"] {
-            let results = dispatcher.dispatch(vec![ToolCall::new("p", parent, json!({"tool": nested}).to_string())]).await;
+            let results = dispatcher
+                .dispatch(vec![ToolCall::new(
+                    "p",
+                    parent,
+                    json!({"tool": nested}).to_string(),
+                )])
+                .await;
             assert_eq!(codes(&results), ["tool_error"], "{parent} {nested}");
             assert!(results[0].started().is_some(), "{parent} {nested}");
         }
@@ -336,10 +473,18 @@ async fn a_thousand_nested_calls_may_wait_for_each_other() {
     #[tool]
     async fn make(#[context] cx: &CallContext, tool: &str) -> usize {
         let results = cx.dispatch(calls([(tool, r#"{"id": 1}"#); 1_000])).await;
-        results.iter().filter(|result| result.outcome().is_ok()).count()
+        results
+            .iter()
+            .filter(|result| result.outcome().is_ok())
+            .count()
     }
 
     let dispatcher = Dispatcher::new(tools![write, write_alone, make]);
-    let results = dispatcher.dispatch(calls([("make", r#"{"tool": "write"}"#), ("make", r#"{"tool": "write_alone"}"#)])).await;
+    let results = dispatcher
+        .dispatch(calls([
+            ("make", r#"{"tool": "write"}"#),
+            ("make", r#"{"tool": "write_alone"}"#),
+        ]))
+        .await;
     assert_eq!(contents(&results), ["1000"; 2]);
 }

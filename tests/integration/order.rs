@@ -1,4 +1,5 @@
-//! Declared order, and no other: `exclusive`, `serialize_by`, `concurrency`, and turns between batches.
+//! Declared order, and no other: `exclusive`, `serialize_by`, `concurrency`, and turns between
+//! batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,17 +71,35 @@ async fn panic_after(#[state] diary: &Diary, name: &str, millis: u64) {
 
 fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
-    let tools = tools![work, alone, in_pairs, make, book, clean, linger, panic_after].with_shared_state(Arc::clone(&diary));
+    let tools = tools![
+        work,
+        alone,
+        in_pairs,
+        make,
+        book,
+        clean,
+        linger,
+        panic_after
+    ]
+    .with_shared_state(Arc::clone(&diary));
     (Dispatcher::new(tools), diary)
 }
 
 fn call(tool: &str, name: &str, millis: u64) -> ToolCall {
-    ToolCall::new(name, tool, json!({"name": name, "millis": millis}).to_string())
+    ToolCall::new(
+        name,
+        tool,
+        json!({"name": name, "millis": millis}).to_string(),
+    )
 }
 
 /// A call whose arguments are written as given, for keys that are equal without looking so.
 fn keyed(tool: &str, name: &str, key: &str) -> ToolCall {
-    ToolCall::new(name, tool, format!(r#"{{"name": "{name}", "millis": 10{key}}}"#))
+    ToolCall::new(
+        name,
+        tool,
+        format!(r#"{{"name": "{name}", "millis": 10{key}}}"#),
+    )
 }
 
 fn limit(calls: usize) -> std::num::NonZeroUsize {
@@ -90,18 +109,43 @@ fn limit(calls: usize) -> std::num::NonZeroUsize {
 #[tokio::test(start_paused = true)]
 async fn an_exclusive_call_is_a_barrier() {
     let (dispatcher, diary) = dispatcher();
-    let batch = [("work", "a", 10), ("work", "b", 20), ("alone", "c", 10), ("work", "d", 5), ("alone", "e", 1), ("alone", "f", 1)];
-    let results = dispatcher.dispatch(batch.map(|(tool, name, millis)| call(tool, name, millis)).into()).await;
+    let batch = [
+        ("work", "a", 10),
+        ("work", "b", 20),
+        ("alone", "c", 10),
+        ("work", "d", 5),
+        ("alone", "e", 1),
+        ("alone", "f", 1),
+    ];
+    let results = dispatcher
+        .dispatch(
+            batch
+                .map(|(tool, name, millis)| call(tool, name, millis))
+                .into(),
+        )
+        .await;
 
     assert_eq!(codes(&results), ["ok"; 6]);
-    assert_eq!(diary.runs(), ["a 0..10", "b 0..20", "c 20..30", "d 30..35", "e 35..36", "f 36..37"]);
+    assert_eq!(
+        diary.runs(),
+        [
+            "a 0..10", "b 0..20", "c 20..30", "d 30..35", "e 35..36", "f 36..37"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_barrier_waits_for_the_answer_of_an_earlier_call_whatever_it_is() {
     let (dispatcher, diary) = dispatcher();
     let late = ToolCall::new("late", "linger", r#"{"name": "late"}"#);
-    let results = dispatcher.dispatch(vec![call("panic_after", "panics", 5), late, call("gone", "x", 0), call("alone", "a", 1)]).await;
+    let results = dispatcher
+        .dispatch(vec![
+            call("panic_after", "panics", 5),
+            late,
+            call("gone", "x", 0),
+            call("alone", "a", 1),
+        ])
+        .await;
 
     assert_eq!(codes(&results), ["panic", "timeout", "unknown_tool", "ok"]);
     assert_eq!(diary.runs(), ["panics 0..5", "late 0..20", "a 20..21"]);
@@ -116,7 +160,10 @@ async fn a_barrier_is_one_in_its_own_batch_only() {
         clone.dispatch(vec![call("work", "c", 30), call("alone", "d", 1)]),
     );
 
-    assert_eq!((codes(&first), codes(&second)), (vec!["ok"; 2], vec!["ok"; 2]));
+    assert_eq!(
+        (codes(&first), codes(&second)),
+        (vec!["ok"; 2], vec!["ok"; 2])
+    );
     assert_eq!(diary.runs(), ["a 0..20", "c 0..30", "b 20..21", "d 30..31"]);
 }
 
@@ -124,7 +171,9 @@ async fn a_barrier_is_one_in_its_own_batch_only() {
 async fn a_barrier_that_failed_lets_the_rest_go() {
     let (dispatcher, diary) = dispatcher();
     let broken = ToolCall::new("broken", "alone", r#"{"name": 7}"#);
-    let results = dispatcher.dispatch(vec![call("work", "a", 10), broken, call("work", "b", 1)]).await;
+    let results = dispatcher
+        .dispatch(vec![call("work", "a", 10), broken, call("work", "b", 1)])
+        .await;
     assert_eq!(codes(&results), ["ok", "invalid_arguments", "ok"]);
     assert_eq!(diary.begun(), ["a", "b"]);
 }
@@ -140,7 +189,10 @@ async fn calls_with_equal_keys_run_one_after_the_other_in_call_order() {
         keyed("work", "e", ""),
     ];
     dispatcher.dispatch(batch).await;
-    assert_eq!(diary.runs(), ["a 0..10", "b 0..10", "e 0..10", "c 10..20", "d 20..30"]);
+    assert_eq!(
+        diary.runs(),
+        ["a 0..10", "b 0..10", "e 0..10", "c 10..20", "d 20..30"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -158,8 +210,15 @@ async fn a_key_is_names_and_values_whatever_the_tool_and_however_written() {
     let results = dispatcher.dispatch(batch).await;
 
     assert_eq!(codes(&results), ["ok"; 7]);
-    let expected =
-        ["default 0..10", "other_name 0..10", "other_value 0..10", "null 10..20", "float 20..30", "escaped 30..40", "other_tool 40..50"];
+    let expected = [
+        "default 0..10",
+        "other_name 0..10",
+        "other_value 0..10",
+        "null 10..20",
+        "float 20..30",
+        "escaped 30..40",
+        "other_tool 40..50",
+    ];
     assert_eq!(diary.runs(), expected);
 }
 
@@ -182,11 +241,16 @@ async fn objects_are_equal_keys_in_any_order_of_their_properties() {
 
     let diary = Diary::begin();
     let dispatcher = Dispatcher::new(tools![visit].with_shared_state(Arc::clone(&diary)));
-    let visit = |name: &str, rest: &str| ToolCall::new(name, "visit", format!(r#"{{"name": "{name}", {rest}}}"#));
+    let visit = |name: &str, rest: &str| {
+        ToolCall::new(name, "visit", format!(r#"{{"name": "{name}", {rest}}}"#))
+    };
     let results = dispatcher
         .dispatch(vec![
             visit("a", r#""place": {"ward": "N", "bed": 1}"#),
-            visit("b", r#""note": null, "place": {"bed": 1, "ward": "\u004e"}"#),
+            visit(
+                "b",
+                r#""note": null, "place": {"bed": 1, "ward": "\u004e"}"#,
+            ),
             visit("c", r#""place": {"ward": "N", "bed": 1}, "note": "null""#),
         ])
         .await;
@@ -199,8 +263,14 @@ async fn keys_hold_across_batches_and_clones() {
     let (dispatcher, diary) = dispatcher();
     let clone = dispatcher.clone();
     tokio::join!(
-        dispatcher.dispatch(vec![keyed("make", "a", ""), keyed("make", "b", r#", "bed": 2"#)]),
-        clone.dispatch(vec![keyed("book", "c", r#", "bed": 2"#), keyed("book", "d", r#", "bed": 1"#)]),
+        dispatcher.dispatch(vec![
+            keyed("make", "a", ""),
+            keyed("make", "b", r#", "bed": 2"#)
+        ]),
+        clone.dispatch(vec![
+            keyed("book", "c", r#", "bed": 2"#),
+            keyed("book", "d", r#", "bed": 1"#)
+        ]),
     );
     let mut runs = diary.runs();
     runs.sort_unstable();
@@ -224,24 +294,56 @@ async fn a_key_is_free_again_after_any_end() {
     let dispatcher = Dispatcher::new(tools![spoil, book].with_shared_state(Arc::clone(&diary)));
     let spoil = |how: &str| ToolCall::new(how, "spoil", json!({"how": how, "bed": 1}).to_string());
     let invalid = ToolCall::new("x", "spoil", r#"{"bed": 1}"#);
-    let results =
-        dispatcher.dispatch(vec![spoil("panic"), spoil("linger"), spoil("error"), invalid, keyed("book", "a", r#", "bed": 1"#)]).await;
-    assert_eq!(codes(&results), ["panic", "timeout", "tool_error", "invalid_arguments", "ok"]);
+    let results = dispatcher
+        .dispatch(vec![
+            spoil("panic"),
+            spoil("linger"),
+            spoil("error"),
+            invalid,
+            keyed("book", "a", r#", "bed": 1"#),
+        ])
+        .await;
+    assert_eq!(
+        codes(&results),
+        ["panic", "timeout", "tool_error", "invalid_arguments", "ok"]
+    );
     assert_eq!(diary.runs(), ["a 20..30"]);
 
     // Dropped with the key held.
     let lingers = dispatcher.dispatch(vec![spoil("linger")]);
     let _ = tokio::time::timeout(Duration::from_millis(1), lingers).await;
-    assert_eq!(codes(&dispatcher.dispatch(vec![keyed("book", "b", r#", "bed": 1"#)]).await), ["ok"]);
+    assert_eq!(
+        codes(
+            &dispatcher
+                .dispatch(vec![keyed("book", "b", r#", "bed": 1"#)])
+                .await
+        ),
+        ["ok"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_for_its_own_tool_is_passed_over() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_limit(limit(3));
-    let batch = [("in_pairs", "a", 10), ("in_pairs", "b", 30), ("in_pairs", "c", 10), ("work", "d", 20), ("work", "e", 10)];
-    dispatcher.dispatch(batch.map(|(tool, name, millis)| call(tool, name, millis)).into()).await;
-    assert_eq!(diary.runs(), ["a 0..10", "b 0..30", "d 0..20", "c 10..20", "e 20..30"]);
+    let batch = [
+        ("in_pairs", "a", 10),
+        ("in_pairs", "b", 30),
+        ("in_pairs", "c", 10),
+        ("work", "d", 20),
+        ("work", "e", 10),
+    ];
+    dispatcher
+        .dispatch(
+            batch
+                .map(|(tool, name, millis)| call(tool, name, millis))
+                .into(),
+        )
+        .await;
+    assert_eq!(
+        diary.runs(),
+        ["a 0..10", "b 0..30", "d 0..20", "c 10..20", "e 20..30"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,15 +362,23 @@ async fn a_large_batch_does_not_starve_a_small_one() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_limit(limit(1));
     let clone = dispatcher.clone();
-    let many = (0..50).map(|at| call("work", &format!("many {at}"), 10)).collect();
-    let (_, few) = tokio::join!(dispatcher.dispatch(many), clone.dispatch(vec![call("work", "x", 10), call("work", "y", 10)]));
+    let many = (0..50)
+        .map(|at| call("work", &format!("many {at}"), 10))
+        .collect();
+    let (_, few) = tokio::join!(
+        dispatcher.dispatch(many),
+        clone.dispatch(vec![call("work", "x", 10), call("work", "y", 10)])
+    );
 
     assert_eq!(codes(&few), ["ok"; 2]);
     let begun = diary.begun();
     let place = |name: &str| begun.iter().position(|other| other == name).unwrap();
     assert!(place("x") <= 2 && place("y") <= 4, "{begun:?}");
     // In itself, the large one keeps call order.
-    let many: Vec<_> = begun.iter().filter_map(|name| name.strip_prefix("many ")?.parse::<u32>().ok()).collect();
+    let many: Vec<_> = begun
+        .iter()
+        .filter_map(|name| name.strip_prefix("many ")?.parse::<u32>().ok())
+        .collect();
     assert!(many.is_sorted());
 }
 
@@ -276,7 +386,8 @@ async fn a_large_batch_does_not_starve_a_small_one() {
 async fn a_call_alone_in_its_message_is_not_overtaken_by_one_that_came_later() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_limit(limit(1));
-    let mut first = Box::pin(dispatcher.dispatch(vec![ToolCall::new("", "linger", r#"{"name": "x"}"#)]));
+    let mut first =
+        Box::pin(dispatcher.dispatch(vec![ToolCall::new("", "linger", r#"{"name": "x"}"#)]));
     assert!(first.as_mut().now_or_never().is_none());
     let mut second = Box::pin(dispatcher.dispatch(vec![call("work", "y", 10)]));
     assert!(second.as_mut().now_or_never().is_none());
@@ -299,6 +410,8 @@ async fn limits_keys_and_barriers_hold_together() {
         call("work", "g", 10),
     ];
     dispatcher.dispatch(batch).await;
-    let expected = ["a 0..10", "c 0..30", "b 10..20", "d 30..40", "e 40..50", "f 40..50", "g 50..60"];
+    let expected = [
+        "a 0..10", "c 0..30", "b 10..20", "d 30..40", "e 40..50", "f 40..50", "g 50..60",
+    ];
     assert_eq!(diary.runs(), expected);
 }

@@ -38,7 +38,10 @@ async fn make(#[context] cx: &CallContext, #[state] diary: &Diary, name: &str, b
 
 fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
-    (Dispatcher::new(tools![work, alone, make].with_shared_state(Arc::clone(&diary))), diary)
+    (
+        Dispatcher::new(tools![work, alone, make].with_shared_state(Arc::clone(&diary))),
+        diary,
+    )
 }
 
 fn call(tool: &str, name: &str) -> ToolCall {
@@ -50,32 +53,72 @@ async fn it_is_asked_once_about_each_call_that_could_run() {
     let (dispatcher, diary) = dispatcher();
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let asking = Arc::clone(&asked);
-    let dispatcher = dispatcher.with_limits(|limits| (limits.calls, limits.argument_bytes) = (7, 40)).with_policy(move |proposal| {
-        let about = (proposal.position(), proposal.call().id.clone(), proposal.definition().name().to_owned());
-        asking.lock().unwrap().push(about);
-        async { Decision::Allow }
-    });
-    let mut batch =
-        vec![call("work", "a"), call("gone", "b"), ToolCall::new("c", "work", "{"), ToolCall::new("d", "work", r#"{"name": 1}"#)];
-    batch.extend([call("alone", "e"), ToolCall::new("f", "work", format!("{{{:40}}}", ""))]);
+    let dispatcher = dispatcher
+        .with_limits(|limits| (limits.calls, limits.argument_bytes) = (7, 40))
+        .with_policy(move |proposal| {
+            let about = (
+                proposal.position(),
+                proposal.call().id.clone(),
+                proposal.definition().name().to_owned(),
+            );
+            asking.lock().unwrap().push(about);
+            async { Decision::Allow }
+        });
+    let mut batch = vec![
+        call("work", "a"),
+        call("gone", "b"),
+        ToolCall::new("c", "work", "{"),
+        ToolCall::new("d", "work", r#"{"name": 1}"#),
+    ];
+    batch.extend([
+        call("alone", "e"),
+        ToolCall::new("f", "work", format!("{{{:40}}}", "")),
+    ]);
     batch.extend([call("work", "a"), call("work", "h")]);
     let results = dispatcher.dispatch(batch).await;
 
-    assert_eq!(codes(&results), ["ok", "unknown_tool", "invalid_json", "invalid_arguments", "ok", "too_large", "ok", "overloaded"]);
+    assert_eq!(
+        codes(&results),
+        [
+            "ok",
+            "unknown_tool",
+            "invalid_json",
+            "invalid_arguments",
+            "ok",
+            "too_large",
+            "ok",
+            "overloaded"
+        ]
+    );
     assert_eq!(diary.begun(), ["a", "e", "a"]);
     let asked = asked.lock().unwrap().clone();
     let about = |position: usize, id: &str, tool: &str| (position, id.to_owned(), tool.to_owned());
-    assert_eq!(asked, [about(0, "a", "work"), about(4, "e", "alone"), about(6, "a", "work")]);
+    assert_eq!(
+        asked,
+        [
+            about(0, "a", "work"),
+            about(4, "e", "alone"),
+            about(6, "a", "work")
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_is_asked_about_all_calls_at_once() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(1.try_into().unwrap()).with_policy(|_| async {
-        sleep(Duration::from_millis(100)).await;
-        Decision::Allow
-    });
-    dispatcher.dispatch(vec![call("work", "a"), call("work", "b"), call("alone", "c")]).await;
+    let dispatcher = dispatcher
+        .with_limit(1.try_into().unwrap())
+        .with_policy(|_| async {
+            sleep(Duration::from_millis(100)).await;
+            Decision::Allow
+        });
+    dispatcher
+        .dispatch(vec![
+            call("work", "a"),
+            call("work", "b"),
+            call("alone", "c"),
+        ])
+        .await;
     assert_eq!(diary.runs(), ["a 100..110", "b 110..120", "c 120..130"]);
 }
 
@@ -94,9 +137,19 @@ async fn by_id(proposal: Proposal) -> Decision {
 #[tokio::test(start_paused = true)]
 async fn what_it_refuses_does_not_run_and_the_model_reads_why() {
     let (dispatcher, diary) = dispatcher();
-    let results = dispatcher.with_policy(by_id).dispatch(vec![call("work", "a"), call("work", "no"), call("alone", "no")]).await;
+    let results = dispatcher
+        .with_policy(by_id)
+        .dispatch(vec![
+            call("work", "a"),
+            call("work", "no"),
+            call("alone", "no"),
+        ])
+        .await;
     assert_eq!(codes(&results), ["ok", "refused", "refused"]);
-    assert_eq!(results[1].content(), r#"{"error":"not allowed: not today","tool":"work"}"#);
+    assert_eq!(
+        results[1].content(),
+        r#"{"error":"not allowed: not today","tool":"work"}"#
+    );
     assert!(results[1].started().is_none());
     assert_eq!(diary.begun(), ["a"]);
 }
@@ -104,17 +157,33 @@ async fn what_it_refuses_does_not_run_and_the_model_reads_why() {
 #[tokio::test(start_paused = true)]
 async fn an_undecided_call_holds_its_place_but_no_permit() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(1.try_into().unwrap()).with_policy(by_id);
-    let results = dispatcher.dispatch(vec![call("work", "slow"), call("work", "a"), call("alone", "b"), call("work", "c")]).await;
+    let dispatcher = dispatcher
+        .with_limit(1.try_into().unwrap())
+        .with_policy(by_id);
+    let results = dispatcher
+        .dispatch(vec![
+            call("work", "slow"),
+            call("work", "a"),
+            call("alone", "b"),
+            call("work", "c"),
+        ])
+        .await;
     assert_eq!(codes(&results), ["ok"; 4]);
-    assert_eq!(diary.runs(), ["a 0..10", "slow 50..60", "b 60..70", "c 70..80"]);
+    assert_eq!(
+        diary.runs(),
+        ["a 0..10", "slow 50..60", "b 60..70", "c 70..80"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_ordered_by_key_waits_for_an_undecided_one_before_it() {
     let (dispatcher, diary) = dispatcher();
-    let make = |id: &str, bed: u32| ToolCall::new(id, "make", json!({"name": id, "bed": bed}).to_string());
-    dispatcher.with_policy(by_id).dispatch(vec![make("slow", 1), make("a", 2), make("b", 1)]).await;
+    let make =
+        |id: &str, bed: u32| ToolCall::new(id, "make", json!({"name": id, "bed": bed}).to_string());
+    dispatcher
+        .with_policy(by_id)
+        .dispatch(vec![make("slow", 1), make("a", 2), make("b", 1)])
+        .await;
     let begun = diary.begun();
     let place = |name: &str| begun.iter().position(|other| other == name);
     assert!(place("slow") < place("b"), "{:?}", diary.runs());
@@ -131,7 +200,10 @@ async fn a_calls_time_begins_when_it_is_decided() {
     let begun = Instant::now();
     let results = dispatcher.dispatch(vec![call("work", "a")]).await;
     assert_eq!(codes(&results), ["ok"]);
-    assert_eq!((begun.elapsed().as_secs(), results[0].elapsed().as_millis()), (3600, 10));
+    assert_eq!(
+        (begun.elapsed().as_secs(), results[0].elapsed().as_millis()),
+        (3600, 10)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,7 +214,9 @@ async fn a_policy_that_panics_has_refused() {
         async { Decision::Allow }
     });
     for dispatcher in [dispatcher.with_policy(by_id), at_once] {
-        let results = dispatcher.dispatch(vec![call("work", "panics"), call("alone", "a")]).await;
+        let results = dispatcher
+            .dispatch(vec![call("work", "panics"), call("alone", "a")])
+            .await;
         assert_eq!(codes(&results), ["refused", "ok"]);
         assert!(!results[0].content().contains("hunter2"));
     }
@@ -166,7 +240,11 @@ async fn a_policy_whose_future_panics_when_dropped_harms_nobody() {
             std::future::pending::<Decision>().await
         }
     });
-    let gave_up = timeout(Duration::from_millis(5), dispatcher.dispatch(vec![call("work", "bomb"), call("work", "a")])).await;
+    let gave_up = timeout(
+        Duration::from_millis(5),
+        dispatcher.dispatch(vec![call("work", "bomb"), call("work", "a")]),
+    )
+    .await;
     assert!(gave_up.is_err());
     dispatcher.idle().await;
     assert!(diary.begun().is_empty());
@@ -175,7 +253,8 @@ async fn a_policy_whose_future_panics_when_dropped_harms_nobody() {
 #[tokio::test(start_paused = true)]
 async fn edited_arguments_are_what_runs_and_the_call_stays_as_it_was_made() {
     let (dispatcher, _) = dispatcher();
-    let dispatcher = dispatcher.with_policy(|_| async { Decision::Edit(r#"{"name": "edited", "bed": 9}"#.to_owned()) });
+    let dispatcher = dispatcher
+        .with_policy(|_| async { Decision::Edit(r#"{"name": "edited", "bed": 9}"#.to_owned()) });
     let original = r#"{"name": "original", "bed": 1}"#;
     let results = dispatcher.dispatch(calls([("make", original)])).await;
     assert_eq!(contents(&results), [r#"{"name": "edited", "bed": 9}"#]);
@@ -197,7 +276,9 @@ async fn edited_arguments_are_checked_as_the_models_are() {
     ];
     for (edited, code) in cases {
         let to = edited.to_owned();
-        let dispatcher = dispatcher.clone().with_policy(move |_| std::future::ready(Decision::Edit(to.clone())));
+        let dispatcher = dispatcher
+            .clone()
+            .with_policy(move |_| std::future::ready(Decision::Edit(to.clone())));
         let results = dispatcher.dispatch(vec![call("work", "a")]).await;
         assert_eq!(codes(&results), [code], "{edited:.60}");
     }
@@ -213,8 +294,11 @@ async fn edited_arguments_are_keyed_anew() {
         let bed = if name == "b" { 2 } else { 1 };
         Decision::Edit(json!({"name": name, "bed": bed}).to_string())
     });
-    let make = |id: &str, bed: u32| ToolCall::new(id, "make", json!({"name": id, "bed": bed}).to_string());
-    dispatcher.dispatch(vec![make("a", 7), make("b", 7), make("c", 8)]).await;
+    let make =
+        |id: &str, bed: u32| ToolCall::new(id, "make", json!({"name": id, "bed": bed}).to_string());
+    dispatcher
+        .dispatch(vec![make("a", 7), make("b", 7), make("c", 8)])
+        .await;
     assert_eq!(diary.runs(), ["a 0..10", "b 0..10", "c 10..20"]);
 }
 
@@ -226,17 +310,20 @@ async fn it_is_asked_about_nested_calls_and_not_about_attempts() {
         if cx.attempt() < 3 {
             return Err("not yet".to_owned());
         }
-        let results = cx.dispatch(vec![call("work", "no"), call("work", "a")]).await;
+        let results = cx
+            .dispatch(vec![call("work", "no"), call("work", "a")])
+            .await;
         Ok(format!("{:?}", codes(&results)))
     }
 
     let asked = Arc::new(AtomicUsize::new(0));
     let asking = Arc::clone(&asked);
     let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![work, third_time].with_shared_state(diary)).with_policy(move |proposal| {
-        asking.fetch_add(1, Ordering::SeqCst);
-        by_id(proposal)
-    });
+    let dispatcher = Dispatcher::new(tools![work, third_time].with_shared_state(diary))
+        .with_policy(move |proposal| {
+            asking.fetch_add(1, Ordering::SeqCst);
+            by_id(proposal)
+        });
     let results = dispatcher.dispatch(calls([("third_time", "{}")])).await;
     assert_eq!(contents(&results), [r#"["refused", "ok"]"#]);
     assert_eq!(asked.load(Ordering::SeqCst), 3);
@@ -251,10 +338,18 @@ async fn an_undecided_call_is_answered_when_its_batch_is_over() {
     }
 
     let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![work, stop].with_shared_state(Arc::clone(&diary))).with_policy(by_id);
-    let batch = dispatcher.dispatch(vec![call("work", "never"), ToolCall::new("s", "stop", "{}"), call("work", "slow")]);
+    let dispatcher = Dispatcher::new(tools![work, stop].with_shared_state(Arc::clone(&diary)))
+        .with_policy(by_id);
+    let batch = dispatcher.dispatch(vec![
+        call("work", "never"),
+        ToolCall::new("s", "stop", "{}"),
+        call("work", "slow"),
+    ]);
     let results = timeout(Duration::from_secs(3600), batch).await.unwrap();
-    assert_eq!(codes(&results), ["not_started", "tool_error", "not_started"]);
+    assert_eq!(
+        codes(&results),
+        ["not_started", "tool_error", "not_started"]
+    );
 
     let mut turn = dispatcher.turn();
     turn.push(call("work", "never"));
@@ -267,7 +362,11 @@ async fn an_undecided_call_is_answered_when_its_batch_is_over() {
 async fn a_decision_that_comes_after_its_batch_is_dropped_starts_nothing() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_policy(by_id);
-    let gave_up = timeout(Duration::from_millis(10), dispatcher.dispatch(vec![call("work", "slow")])).await;
+    let gave_up = timeout(
+        Duration::from_millis(10),
+        dispatcher.dispatch(vec![call("work", "slow")]),
+    )
+    .await;
     assert!(gave_up.is_err());
     sleep(Duration::from_secs(1)).await;
     assert!(diary.begun().is_empty());
@@ -278,8 +377,14 @@ async fn the_policy_set_last_is_the_policy() {
     let (dispatcher, _) = dispatcher();
     let strict = dispatcher.with_policy(|_| async { Decision::refuse("never") });
     let lenient = strict.clone().with_policy(|_| async { Decision::Allow });
-    assert_eq!(codes(&lenient.dispatch(vec![call("work", "a")]).await), ["ok"]);
-    assert_eq!(codes(&strict.dispatch(vec![call("work", "a")]).await), ["refused"]);
+    assert_eq!(
+        codes(&lenient.dispatch(vec![call("work", "a")]).await),
+        ["ok"]
+    );
+    assert_eq!(
+        codes(&strict.dispatch(vec![call("work", "a")]).await),
+        ["refused"]
+    );
 }
 
 #[test]
@@ -290,8 +395,13 @@ fn a_call_that_is_not_decided_on_is_answered_when_its_runtime_goes() {
         1
     }
 
-    let asked = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
-    let never_run = Builder::new_current_thread().enable_time().build().unwrap(); // nor is the policy asked
+    let asked = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    // nor is the policy asked
+    let never_run = Builder::new_current_thread().enable_time().build().unwrap();
     for first in [asked, never_run] {
         let second = Builder::new_current_thread().enable_time().build().unwrap();
         let dispatcher = Dispatcher::new(tools![answer]).with_policy(|_| std::future::pending());
@@ -301,7 +411,11 @@ fn a_call_that_is_not_decided_on_is_answered_when_its_runtime_goes() {
         };
         turn.push(ToolCall::new("", "answer", "{}"));
         drop(first);
-        let results = second.block_on(async { timeout(Duration::from_secs(10), turn.finish()).await.unwrap() });
+        let results = second.block_on(async {
+            timeout(Duration::from_secs(10), turn.finish())
+                .await
+                .unwrap()
+        });
         assert_eq!(codes(&results), ["not_started"]);
     }
 }

@@ -16,7 +16,10 @@ async fn add(a: i64, b: i64) -> i64 {
 
 async fn asked(set: impl FnOnce(Agent) -> Agent) -> Value {
     let server = ScriptedServer::start([Turn::text("Done.")]).await.unwrap();
-    set(Agent::new(server.client().unwrap(), "scripted")).run("Go.").await.unwrap();
+    set(Agent::new(server.client().unwrap(), "scripted"))
+        .run("Go.")
+        .await
+        .unwrap();
     server.requests().remove(0)
 }
 
@@ -25,28 +28,62 @@ async fn quirk_32_strict_is_not_sent_to_a_service_that_refuses_it() {
     let tools = || Dispatcher::new(tools![add]);
     let strict = asked(|agent| agent.tools(tools())).await;
     assert_eq!(strict["tools"][0]["function"]["strict"], true);
-    let plain = asked(|agent| agent.tools(tools()).profile(Profile::portable().without_strict())).await;
+    let plain = asked(|agent| {
+        agent
+            .tools(tools())
+            .profile(Profile::portable().without_strict())
+    })
+    .await;
     let function = plain["tools"][0]["function"].as_object().unwrap();
-    assert!(!function.contains_key("strict") && !function["parameters"].as_object().unwrap().contains_key("additionalProperties"));
+    assert!(
+        !function.contains_key("strict")
+            && !function["parameters"]
+                .as_object()
+                .unwrap()
+                .contains_key("additionalProperties")
+    );
 }
 
 #[tokio::test]
 async fn quirk_33_nothing_is_said_of_tools_where_there_are_none() {
-    let request = asked(|agent| agent.parallel_tool_calls(true).tool_choice(ToolChoice::Auto)).await;
+    let request = asked(|agent| {
+        agent
+            .parallel_tool_calls(true)
+            .tool_choice(ToolChoice::Auto)
+    })
+    .await;
     let keys: Vec<&String> = request.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["model", "messages"]);
 
-    let request =
-        Request { model: "m".into(), messages: vec![Message::user("Go.")], parallel_tool_calls: Some(true), ..Request::default() };
-    assert_eq!(to_value(request).unwrap(), json!({"model": "m", "messages": [{"role": "user", "content": "Go."}]}));
+    let request = Request {
+        model: "m".into(),
+        messages: vec![Message::user("Go.")],
+        parallel_tool_calls: Some(true),
+        ..Request::default()
+    };
+    assert_eq!(
+        to_value(request).unwrap(),
+        json!({"model": "m", "messages": [{"role": "user", "content": "Go."}]})
+    );
 }
 
 #[tokio::test]
 async fn quirk_34_a_refused_choice_of_tool_is_told_in_the_words_of_the_service() {
     let words = "Thinking mode does not support this tool_choice";
-    let server = ScriptedServer::start([Turn::error(400, "invalid_request_error", words)]).await.unwrap();
-    let mut agent = Agent::new(server.client().unwrap(), "scripted").tools(Dispatcher::new(tools![add])).tool_choice(ToolChoice::Required);
+    let server = ScriptedServer::start([Turn::error(400, "invalid_request_error", words)])
+        .await
+        .unwrap();
+    let mut agent = Agent::new(server.client().unwrap(), "scripted")
+        .tools(Dispatcher::new(tools![add]))
+        .tool_choice(ToolChoice::Required);
     let error = agent.run("Go.").await.unwrap_err();
-    assert_eq!(error.source().unwrap().to_string(), format!("the service answered 400: {words}"));
-    assert_eq!((server.requests().len(), agent.messages().len()), (1, 1), "asked once, and the history can be gone on from");
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        format!("the service answered 400: {words}")
+    );
+    assert_eq!(
+        (server.requests().len(), agent.messages().len()),
+        (1, 1),
+        "asked once, and the history can be gone on from"
+    );
 }

@@ -30,7 +30,10 @@ struct Server {
 impl Server {
     async fn start(answers: impl IntoIterator<Item = (u16, Value)>) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let state = (Arc::clone(&requests), Mutex::new(answers.into_iter().collect::<VecDeque<_>>()));
+        let state = (
+            Arc::clone(&requests),
+            Mutex::new(answers.into_iter().collect::<VecDeque<_>>()),
+        );
         let state = Arc::new(state);
         let respond = move |body: String| {
             let request: Value = serde_json::from_str(&body).unwrap();
@@ -42,11 +45,18 @@ impl Server {
                 if streamed && status.is_success() {
                     ([(CONTENT_TYPE, "text/event-stream")], events(&answer)).into_response()
                 } else {
-                    (status, [(CONTENT_TYPE, "application/json")], answer.to_string()).into_response()
+                    (
+                        status,
+                        [(CONTENT_TYPE, "application/json")],
+                        answer.to_string(),
+                    )
+                        .into_response()
                 }
             }
         };
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap();
         let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let app = Router::new().route("/v1/responses", post(respond));
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -54,7 +64,10 @@ impl Server {
     }
 
     fn agent(&self) -> Agent {
-        let client = OpenAi::new("key").unwrap().with_base_url(&self.base_url).unwrap();
+        let client = OpenAi::new("key")
+            .unwrap()
+            .with_base_url(&self.base_url)
+            .unwrap();
         Agent::new(client.responses(), "gpt-5").tools(Dispatcher::new(tools![add]))
     }
 
@@ -65,29 +78,47 @@ impl Server {
 
 /// The response as a stream: each item whole, arguments in two pieces.
 fn events(response: &Value) -> String {
-    let mut events = vec![json!({"type": "response.created", "response": {"id": response["id"], "output": []}})];
+    let mut events =
+        vec![json!({"type": "response.created", "response": {"id": response["id"], "output": []}})];
     for (index, item) in response["output"].as_array().unwrap().iter().enumerate() {
         let mut begun = item.clone();
         if let Some(arguments) = item["arguments"].as_str() {
             begun["arguments"] = "".into();
-            events.push(json!({"type": "response.output_item.added", "output_index": index, "item": begun}));
+            events.push(
+                json!({"type": "response.output_item.added", "output_index": index, "item": begun}),
+            );
             let (one, two) = arguments.split_at(arguments.len() / 2);
             events.extend(
                 [one, two].map(|delta| json!({"type": "response.function_call_arguments.delta", "output_index": index, "delta": delta})),
             );
         } else {
-            events.push(json!({"type": "response.output_item.added", "output_index": index, "item": begun}));
+            events.push(
+                json!({"type": "response.output_item.added", "output_index": index, "item": begun}),
+            );
         }
-        events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+        events.push(
+            json!({"type": "response.output_item.done", "output_index": index, "item": item}),
+        );
     }
     let status = response["status"].as_str().unwrap();
     events.push(json!({"type": format!("response.{status}"), "response": response}));
-    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap())).collect()
+    events
+        .iter()
+        .map(|event| {
+            format!(
+                "event: {}\ndata: {event}\n\n",
+                event["type"].as_str().unwrap()
+            )
+        })
+        .collect()
 }
 
 fn response(output: Value) -> (u16, Value) {
     let usage = json!({"input_tokens": 10, "output_tokens": 5, "total_tokens": 15});
-    (200, json!({"id": "resp_1", "object": "response", "status": "completed", "model": "gpt-5", "output": output, "usage": usage}))
+    (
+        200,
+        json!({"id": "resp_1", "object": "response", "status": "completed", "model": "gpt-5", "output": output, "usage": usage}),
+    )
 }
 
 fn said(text: &str) -> Value {
@@ -100,7 +131,9 @@ fn reasoning(id: &str) -> Value {
 }
 
 fn call(id: &str, name: &str, arguments: &Value) -> Value {
-    let arguments = arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned);
+    let arguments = arguments
+        .as_str()
+        .map_or_else(|| arguments.to_string(), str::to_owned);
     json!({"type": "function_call", "id": format!("fc_{id}"), "call_id": id, "name": name, "arguments": arguments, "status": "completed"})
 }
 
@@ -114,7 +147,11 @@ fn user(text: &str) -> Value {
 
 /// Calls can start early only where the answer is a stream.
 fn policy(streamed: bool) -> StartPolicy {
-    if streamed { StartPolicy::CallEnd } else { StartPolicy::StreamEnd }
+    if streamed {
+        StartPolicy::CallEnd
+    } else {
+        StartPolicy::StreamEnd
+    }
 }
 
 /// Two calls, each after some thought, and an answer.
@@ -132,9 +169,16 @@ fn conversation() -> [(u16, Value); 2] {
 async fn what_the_model_made_goes_back_as_it_came_with_the_outputs_behind() {
     for streamed in [false, true] {
         let server = Server::start(conversation()).await;
-        let mut agent = server.agent().start(policy(streamed)).system("Be brief.").parameter("max_completion_tokens", 100);
+        let mut agent = server
+            .agent()
+            .start(policy(streamed))
+            .system("Be brief.")
+            .parameter("max_completion_tokens", 100);
         let reply = agent.run("1 + 2? 3 + 4?").await.unwrap();
-        assert_eq!((reply.text.as_str(), reply.turns, reply.usage.total_tokens), ("3 and 7.", 2, 30));
+        assert_eq!(
+            (reply.text.as_str(), reply.turns, reply.usage.total_tokens),
+            ("3 and 7.", 2, 30)
+        );
 
         let requests = server.requests();
         assert_eq!(requests[0]["input"], json!([user("1 + 2? 3 + 4?")]));
@@ -144,31 +188,55 @@ async fn what_the_model_made_goes_back_as_it_came_with_the_outputs_behind() {
         assert_eq!(requests[1]["input"], Value::Array(expected));
         for request in &requests {
             assert_eq!(request["instructions"], "Be brief.");
-            assert_eq!((&request["store"], &request["include"]), (&json!(false), &json!(["reasoning.encrypted_content"])));
-            assert_eq!((&request["max_output_tokens"], &request["tools"][0]["name"]), (&json!(100), &json!("add")));
+            assert_eq!(
+                (&request["store"], &request["include"]),
+                (&json!(false), &json!(["reasoning.encrypted_content"]))
+            );
+            assert_eq!(
+                (&request["max_output_tokens"], &request["tools"][0]["name"]),
+                (&json!(100), &json!("add"))
+            );
             assert!(request["tools"][0]["strict"].is_boolean());
             assert_eq!(request.get("stream"), streamed.then_some(&json!(true)));
-            assert_eq!((request.get("messages"), request.get("stream_options")), (None, None));
+            assert_eq!(
+                (request.get("messages"), request.get("stream_options")),
+                (None, None)
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn a_stored_history_serves_both_apis() {
-    let server = Server::start(conversation().into_iter().chain([response(json!([said("Yes.")]))])).await;
+    let server = Server::start(
+        conversation()
+            .into_iter()
+            .chain([response(json!([said("Yes.")]))]),
+    )
+    .await;
     let mut agent = server.agent();
     agent.run("1 + 2? 3 + 4?").await.unwrap();
     let stored = serde_json::to_string(agent.messages()).unwrap();
     let history: Vec<Message> = serde_json::from_str(&stored).unwrap();
 
-    server.agent().history(history.clone()).run("Sure?").await.unwrap();
+    server
+        .agent()
+        .history(history.clone())
+        .run("Sure?")
+        .await
+        .unwrap();
     let input = server.requests()[2]["input"].as_array().unwrap().clone();
     assert_eq!(input.len(), 9);
-    assert_eq!((&input[1], &input[7]["content"][0]["text"]), (&reasoning("rs_1"), &json!("3 and 7.")));
+    assert_eq!(
+        (&input[1], &input[7]["content"][0]["text"]),
+        (&reasoning("rs_1"), &json!("3 and 7."))
+    );
 
     // Which refuses keys that it does not know.
     let chat = ScriptedServer::start([Turn::text("Yes.")]).await.unwrap();
-    let mut agent = Agent::new(chat.client().unwrap(), "gpt-4o").tools(Dispatcher::new(tools![add])).history(history);
+    let mut agent = Agent::new(chat.client().unwrap(), "gpt-4o")
+        .tools(Dispatcher::new(tools![add]))
+        .history(history);
     assert_eq!(agent.run("Sure?").await.unwrap().text, "Yes.");
     assert!(!chat.requests()[0].to_string().contains("responses_"));
 }
@@ -179,15 +247,40 @@ async fn a_wrapper_goes_back_as_the_calls_in_it() {
         {"recipient_name": "functions.add", "parameters": {"a": 1, "b": 2}},
         {"recipient_name": "functions.add", "parameters": {"a": 3, "b": 4}},
     ]});
-    let answers = [response(json!([reasoning("rs_1"), call("w", "multi_tool_use.parallel", &uses)])), response(json!([said("Done.")]))];
+    let answers = [
+        response(json!([
+            reasoning("rs_1"),
+            call("w", "multi_tool_use.parallel", &uses)
+        ])),
+        response(json!([said("Done.")])),
+    ];
     let server = Server::start(answers).await;
     server.agent().run("Add.").await.unwrap();
     let input = server.requests()[1]["input"].as_array().unwrap().clone();
-    let kinds: Vec<_> = input.iter().map(|item| item["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["message", "reasoning", "function_call", "function_call", "function_call_output", "function_call_output"]);
-    assert_eq!((&input[2]["call_id"], &input[3]["call_id"]), (&input[4]["call_id"], &input[5]["call_id"]));
+    let kinds: Vec<_> = input
+        .iter()
+        .map(|item| item["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "message",
+            "reasoning",
+            "function_call",
+            "function_call",
+            "function_call_output",
+            "function_call_output"
+        ]
+    );
+    assert_eq!(
+        (&input[2]["call_id"], &input[3]["call_id"]),
+        (&input[4]["call_id"], &input[5]["call_id"])
+    );
     assert_ne!(input[2]["call_id"], input[3]["call_id"]);
-    assert_eq!((&input[2]["name"], &input[4]["output"], &input[5]["output"]), (&json!("add"), &json!("3"), &json!("7")));
+    assert_eq!(
+        (&input[2]["name"], &input[4]["output"], &input[5]["output"]),
+        (&json!("add"), &json!("3"), &json!("7"))
+    );
 }
 
 #[tokio::test]
@@ -199,10 +292,22 @@ async fn a_call_that_was_cut_short_is_answered_and_not_sent_back_broken() {
         answer["status"] = "incomplete".into();
         answer["incomplete_details"] = json!({"reason": "max_output_tokens"});
         let server = Server::start([(status, answer), response(json!([said("Sorry.")]))]).await;
-        server.agent().start(policy(streamed)).run("Add.").await.unwrap();
+        server
+            .agent()
+            .start(policy(streamed))
+            .run("Add.")
+            .await
+            .unwrap();
         let input = server.requests()[1]["input"].clone();
-        assert_eq!((&input[1]["call_id"], &input[1]["arguments"]), (&json!("a"), &json!("{}")));
-        assert!(input[2]["output"].as_str().unwrap().contains("cut"), "{}", input[2]);
+        assert_eq!(
+            (&input[1]["call_id"], &input[1]["arguments"]),
+            (&json!("a"), &json!("{}"))
+        );
+        assert!(
+            input[2]["output"].as_str().unwrap().contains("cut"),
+            "{}",
+            input[2]
+        );
     }
 }
 
@@ -210,8 +315,15 @@ async fn a_call_that_was_cut_short_is_answered_and_not_sent_back_broken() {
 async fn a_model_that_does_not_reason_is_asked_again_without_and_remembered() {
     let refusal = json!({"error": {"message": "Encrypted content is not supported with this model.", "type": "invalid_request_error"}});
     let server = Server::start([(400, refusal)].into_iter().chain(conversation())).await;
-    assert_eq!(server.agent().run("1 + 2? 3 + 4?").await.unwrap().text, "3 and 7.");
-    let asked: Vec<_> = server.requests().iter().map(|request| request.get("include").is_some()).collect();
+    assert_eq!(
+        server.agent().run("1 + 2? 3 + 4?").await.unwrap().text,
+        "3 and 7."
+    );
+    let asked: Vec<_> = server
+        .requests()
+        .iter()
+        .map(|request| request.get("include").is_some())
+        .collect();
     assert_eq!(asked, [true, false, false]);
 }
 
@@ -219,11 +331,20 @@ async fn a_model_that_does_not_reason_is_asked_again_without_and_remembered() {
 async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
     let mut refused = said("");
     refused["content"] = json!([{"type": "refusal", "refusal": "No."}]);
-    let server = Server::start([response(json!([refused.clone()])), response(json!([said("Hello.")]))]).await;
+    let server = Server::start([
+        response(json!([refused.clone()])),
+        response(json!([said("Hello.")])),
+    ])
+    .await;
     let mut agent = server.agent();
-    assert!(matches!(agent.run("Hi.").await, Err(AgentError::Refused { refusal }) if refusal == "No."));
+    assert!(
+        matches!(agent.run("Hi.").await, Err(AgentError::Refused { refusal }) if refusal == "No.")
+    );
     agent.run("Hi again.").await.unwrap();
-    assert_eq!(server.requests()[1]["input"], json!([user("Hi."), refused, user("Hi again.")]));
+    assert_eq!(
+        server.requests()[1]["input"],
+        json!([user("Hi."), refused, user("Hi again.")])
+    );
 
     let failed = json!({"id": "resp_1", "status": "failed", "output": [], "error": {"code": "server_error", "message": "Sorry."}});
     let other = json!({"hello": 1});
@@ -233,6 +354,10 @@ async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
         run => panic!("{run:?}"),
     };
     let mut agent = server.agent();
-    assert!(matches!(error(agent.run("Hi.").await), ModelError::BrokenOff { message, .. } if message == "Sorry."));
-    assert!(matches!(error(agent.resume().await), ModelError::NotACompletion { reason, .. } if reason.contains("output")));
+    assert!(
+        matches!(error(agent.run("Hi.").await), ModelError::BrokenOff { message, .. } if message == "Sorry.")
+    );
+    assert!(
+        matches!(error(agent.resume().await), ModelError::NotACompletion { reason, .. } if reason.contains("output"))
+    );
 }

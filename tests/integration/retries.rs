@@ -16,7 +16,10 @@ struct Attempts(Mutex<Vec<(Instant, String)>>);
 
 impl Attempts {
     fn note(&self, cx: &CallContext) -> u32 {
-        self.0.lock().unwrap().push((Instant::now(), cx.idempotency_key()));
+        self.0
+            .lock()
+            .unwrap()
+            .push((Instant::now(), cx.idempotency_key()));
         cx.attempt()
     }
 
@@ -25,62 +28,127 @@ impl Attempts {
     }
 
     fn pauses(&self) -> Vec<Duration> {
-        self.0.lock().unwrap().windows(2).map(|pair| pair[1].0 - pair[0].0).collect()
+        self.0
+            .lock()
+            .unwrap()
+            .windows(2)
+            .map(|pair| pair[1].0 - pair[0].0)
+            .collect()
     }
 
     fn keys(&self) -> HashSet<String> {
-        self.0.lock().unwrap().iter().map(|(_, key)| key.clone()).collect()
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, key)| key.clone())
+            .collect()
     }
 }
 
 /// Fail until an attempt.
-#[tool(read_only, retry(attempts = 4, backoff = "100ms", max_backoff = "200ms"))]
-async fn flaky(#[context] cx: &CallContext, #[state] attempts: &Attempts, until: u32) -> Result<u32, String> {
+#[tool(
+    read_only,
+    retry(attempts = 4, backoff = "100ms", max_backoff = "200ms")
+)]
+async fn flaky(
+    #[context] cx: &CallContext,
+    #[state] attempts: &Attempts,
+    until: u32,
+) -> Result<u32, String> {
     let attempt = attempts.note(cx);
-    if attempt < until { Err(format!("attempt {attempt} failed")) } else { Ok(attempt) }
+    if attempt < until {
+        Err(format!("attempt {attempt} failed"))
+    } else {
+        Ok(attempt)
+    }
 }
 
 /// The same on a thread.
 #[tool(idempotent, retry(attempts = 4, backoff = "1ms"))]
-fn flaky_thread(#[context] cx: &CallContext, #[state] attempts: &Attempts, until: u32) -> Result<u32, String> {
+fn flaky_thread(
+    #[context] cx: &CallContext,
+    #[state] attempts: &Attempts,
+    until: u32,
+) -> Result<u32, String> {
     let attempt = attempts.note(cx);
-    if attempt < until { Err(format!("attempt {attempt} failed")) } else { Ok(attempt) }
+    if attempt < until {
+        Err(format!("attempt {attempt} failed"))
+    } else {
+        Ok(attempt)
+    }
 }
 
 fn dispatcher() -> (Dispatcher, Arc<Attempts>) {
     let attempts = Arc::new(Attempts::default());
-    (Dispatcher::new(tools![flaky, flaky_thread].with_shared_state(Arc::clone(&attempts))), attempts)
+    (
+        Dispatcher::new(tools![flaky, flaky_thread].with_shared_state(Arc::clone(&attempts))),
+        attempts,
+    )
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_call_is_tried_again_until_it_succeeds_or_the_attempts_are_over() {
     for name in ["flaky", "flaky_thread"] {
-        for (until, expected, attempts) in [(1, "ok", 1), (3, "ok", 3), (4, "ok", 4), (5, "tool_error", 4)] {
+        for (until, expected, attempts) in [
+            (1, "ok", 1),
+            (3, "ok", 3),
+            (4, "ok", 4),
+            (5, "tool_error", 4),
+        ] {
             let (dispatcher, seen) = dispatcher();
-            let results = dispatcher.dispatch(calls([(name, &json!({"until": until}).to_string())])).await;
-            assert_eq!((codes(&results)[0], seen.count()), (expected, attempts), "{name} {until}");
+            let results = dispatcher
+                .dispatch(calls([(name, &json!({"until": until}).to_string())]))
+                .await;
+            assert_eq!(
+                (codes(&results)[0], seen.count()),
+                (expected, attempts),
+                "{name} {until}"
+            );
         }
     }
     let (dispatcher, _) = dispatcher();
-    let results = dispatcher.dispatch(calls([("flaky", r#"{"until": 9}"#)])).await;
-    assert_eq!(contents(&results), [r#"{"error":"attempt 4 failed","tool":"flaky"}"#]);
+    let results = dispatcher
+        .dispatch(calls([("flaky", r#"{"until": 9}"#)]))
+        .await;
+    assert_eq!(
+        contents(&results),
+        [r#"{"error":"attempt 4 failed","tool":"flaky"}"#]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn each_wait_is_at_least_twice_the_last() {
     let (dispatcher, seen) = dispatcher();
-    dispatcher.dispatch(calls([("flaky", r#"{"until": 9}"#)])).await;
+    dispatcher
+        .dispatch(calls([("flaky", r#"{"until": 9}"#)]))
+        .await;
     let least = [100, 200, 200].map(Duration::from_millis);
-    assert!(seen.pauses().iter().zip(least).all(|(pause, least)| *pause >= least), "{:?}", seen.pauses());
+    assert!(
+        seen.pauses()
+            .iter()
+            .zip(least)
+            .all(|(pause, least)| *pause >= least),
+        "{:?}",
+        seen.pauses()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_wait_is_longer_than_the_longest() {
     for _ in 0..20 {
         let (dispatcher, seen) = dispatcher();
-        dispatcher.dispatch(calls([("flaky", r#"{"until": 9}"#)])).await;
+        dispatcher
+            .dispatch(calls([("flaky", r#"{"until": 9}"#)]))
+            .await;
         // The clock ticks in milliseconds.
-        assert!(seen.pauses().iter().all(|pause| *pause <= Duration::from_millis(201)), "{:?}", seen.pauses());
+        assert!(
+            seen.pauses()
+                .iter()
+                .all(|pause| *pause <= Duration::from_millis(201)),
+            "{:?}",
+            seen.pauses()
+        );
     }
 }
 
@@ -100,7 +168,11 @@ async fn a_key_is_the_same_in_all_attempts_of_a_call_and_no_other_calls() {
 async fn only_an_error_of_the_tool_is_tried_again() {
     /// Fail in one of many ways.
     #[tool(idempotent, timeout = "1s", retry(attempts = 5, backoff = "1ms"))]
-    async fn fail(#[context] cx: &CallContext, #[state] attempts: &Attempts, how: &str) -> Result<(), ToolError> {
+    async fn fail(
+        #[context] cx: &CallContext,
+        #[state] attempts: &Attempts,
+        how: &str,
+    ) -> Result<(), ToolError> {
         attempts.note(cx);
         match how {
             "panic" => panic!("on purpose"),
@@ -121,15 +193,25 @@ async fn only_an_error_of_the_tool_is_tried_again() {
     for (how, code, count) in expected {
         let attempts = Arc::new(Attempts::default());
         let dispatcher = Dispatcher::new(tools![fail].with_shared_state(Arc::clone(&attempts)));
-        let results = dispatcher.dispatch(calls([("fail", &json!({"how": how}).to_string())])).await;
-        assert_eq!((codes(&results)[0], attempts.count()), (code, count), "{how}");
+        let results = dispatcher
+            .dispatch(calls([("fail", &json!({"how": how}).to_string())]))
+            .await;
+        assert_eq!(
+            (codes(&results)[0], attempts.count()),
+            (code, count),
+            "{how}"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_deadline_covers_all_attempts_and_the_waits_between() {
     /// Fail after a while.
-    #[tool(read_only, timeout = "1s", retry(attempts = 100, backoff = "100ms", max_backoff = "100ms"))]
+    #[tool(
+        read_only,
+        timeout = "1s",
+        retry(attempts = 100, backoff = "100ms", max_backoff = "100ms")
+    )]
     async fn slow(#[context] cx: &CallContext, #[state] attempts: &Attempts) -> Result<(), String> {
         attempts.note(cx);
         sleep(Duration::from_millis(300)).await;
@@ -149,7 +231,11 @@ async fn one_deadline_covers_all_attempts_and_the_waits_between() {
 #[tokio::test(start_paused = true)]
 async fn a_batch_that_is_dropped_is_not_tried_again() {
     let (dispatcher, seen) = dispatcher();
-    let gave_up = tokio::time::timeout(Duration::from_millis(50), dispatcher.dispatch(calls([("flaky", r#"{"until": 9}"#)]))).await;
+    let gave_up = tokio::time::timeout(
+        Duration::from_millis(50),
+        dispatcher.dispatch(calls([("flaky", r#"{"until": 9}"#)])),
+    )
+    .await;
     assert!(gave_up.is_err());
     sleep(Duration::from_secs(60)).await;
     assert_eq!(seen.count(), 1);
@@ -159,9 +245,19 @@ async fn a_batch_that_is_dropped_is_not_tried_again() {
 async fn a_call_that_waits_to_be_tried_again_counts_as_running() {
     let (dispatcher, _) = dispatcher();
     let dispatcher = dispatcher.with_limit(1.try_into().unwrap());
-    let results = dispatcher.dispatch(calls([("flaky", r#"{"until": 2}"#), ("flaky", r#"{"until": 1}"#)])).await;
+    let results = dispatcher
+        .dispatch(calls([
+            ("flaky", r#"{"until": 2}"#),
+            ("flaky", r#"{"until": 1}"#),
+        ]))
+        .await;
     assert_eq!(codes(&results), ["ok", "ok"]);
-    assert_eq!(results[1].started().map(|started| started >= results[0].finished()), Some(true));
+    assert_eq!(
+        results[1]
+            .started()
+            .map(|started| started >= results[0].finished()),
+        Some(true)
+    );
     assert!(results[0].elapsed() >= Duration::from_millis(100));
 }
 
@@ -181,7 +277,10 @@ async fn a_tool_of_run_time_that_asks_for_no_more_than_one_attempt_gets_one() {
             (behavior.idempotent, behavior.retry) = (true, Some(retry));
         });
         let dispatcher = Dispatcher::new(tools![].with_tool(retried.unwrap()).unwrap());
-        assert_eq!(codes(&dispatcher.dispatch(calls([("fail", "{}")])).await), ["tool_error"]);
+        assert_eq!(
+            codes(&dispatcher.dispatch(calls([("fail", "{}")])).await),
+            ["tool_error"]
+        );
         assert_eq!(*count.lock().unwrap(), attempts.max(1));
     }
 }
@@ -202,10 +301,16 @@ async fn a_call_that_a_failed_attempt_has_left_to_a_task_ends_before_the_next_be
             sleep(Duration::from_millis(10)).await;
             left.await
         });
-        if cx.attempt() == 1 { Err("once more".to_owned()) } else { Ok(cx.attempt()) }
+        if cx.attempt() == 1 {
+            Err("once more".to_owned())
+        } else {
+            Ok(cx.attempt())
+        }
     }
 
-    let results = Dispatcher::new(tools![linger, leave]).dispatch(calls([("leave", "{}")])).await;
+    let results = Dispatcher::new(tools![linger, leave])
+        .dispatch(calls([("leave", "{}")]))
+        .await;
     assert_eq!(codes(&results), ["tool_error"]);
 }
 
@@ -237,7 +342,9 @@ async fn an_attempt_that_is_over_begins_nothing_during_the_next() {
     }
 
     let left = Left::default();
-    let results = Dispatcher::new(tools![answer, leave].with_state(Arc::clone(&left))).dispatch(calls([("leave", "{}")])).await;
+    let results = Dispatcher::new(tools![answer, leave].with_state(Arc::clone(&left)))
+        .dispatch(calls([("leave", "{}")]))
+        .await;
     assert_eq!(contents(&results), ["true"]);
     assert_eq!(*left.lock().unwrap(), ["not_started"]);
 }

@@ -1,4 +1,5 @@
-//! Layers that keep, move or repeat what they were lent: a call still ends with its answer and starts its tool once.
+//! Layers that keep, move or repeat what they were lent: a call still ends with its answer and
+//! starts its tool once.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
-use tool_core::{CallContext, CallService, Dispatcher, ToolCall, ToolError, ToolOutput, tool, tools};
+use tool_core::{
+    CallContext, CallService, Dispatcher, ToolCall, ToolError, ToolOutput, tool, tools,
+};
 use tower::layer::layer_fn;
 use tower::{Layer, Service};
 
@@ -51,13 +54,18 @@ impl<F: FnMut(CallService, CallContext) -> Answer> Service<CallContext> for Arou
 }
 
 /// A layer as a function of the inner service and the call.
-pub(crate) fn around<F: Fn(CallService, CallContext) -> Answer + Clone>(around: F) -> impl Layer<CallService, Service = Around<F>> {
+pub(crate) fn around<F: Fn(CallService, CallContext) -> Answer + Clone>(
+    around: F,
+) -> impl Layer<CallService, Service = Around<F>> {
     layer_fn(move |inner| Around(around.clone(), inner))
 }
 
 pub(crate) fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
-    (Dispatcher::new(tools![work, look].with_shared_state(Arc::clone(&diary))), diary)
+    (
+        Dispatcher::new(tools![work, look].with_shared_state(Arc::clone(&diary))),
+        diary,
+    )
 }
 
 pub(crate) fn call(id: &str, tool: &str, millis: u64) -> ToolCall {
@@ -71,7 +79,11 @@ fn cached() -> Result<ToolOutput, ToolError> {
 #[tokio::test(start_paused = true)]
 async fn work_that_is_moved_to_a_task_still_ends_at_its_deadline() {
     let (dispatcher, diary) = dispatcher();
-    let results = dispatcher.clone().with_layer(detaching()).dispatch(vec![call("a", "work", 10), call("b", "work", 5000)]).await;
+    let results = dispatcher
+        .clone()
+        .with_layer(detaching())
+        .dispatch(vec![call("a", "work", 10), call("b", "work", 5000)])
+        .await;
     assert_eq!(codes(&results), ["ok", "timeout"]);
     sleep(Duration::from_secs(10)).await;
     assert_eq!(diary.runs(), ["a 0..10", "b 0..1000"]);
@@ -87,10 +99,20 @@ async fn work_that_a_layer_leaves_behind_does_not_outlive_its_calls_answer() {
             cached()
         })
     });
-    let dispatcher = dispatcher.with_limit(1.try_into().unwrap()).with_layer(leaves);
-    let results = dispatcher.dispatch(vec![call("a", "work", 500), call("b", "work", 500), call("c", "work", 500)]).await;
+    let dispatcher = dispatcher
+        .with_limit(1.try_into().unwrap())
+        .with_layer(leaves);
+    let results = dispatcher
+        .dispatch(vec![
+            call("a", "work", 500),
+            call("b", "work", 500),
+            call("c", "work", 500),
+        ])
+        .await;
     assert_eq!(contents(&results), ["cached"; 3]);
-    timeout(Duration::from_secs(60), dispatcher.idle()).await.unwrap();
+    timeout(Duration::from_secs(60), dispatcher.idle())
+        .await
+        .unwrap();
     let runs = diary.runs();
     sleep(Duration::from_secs(10)).await;
     assert_eq!(diary.runs(), runs);
@@ -102,7 +124,10 @@ async fn work_that_a_layer_leaves_behind_does_not_outlive_its_calls_answer() {
             (from.parse().unwrap(), to.parse().unwrap())
         })
         .collect();
-    assert!(times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{runs:?}");
+    assert!(
+        times.windows(2).all(|pair| pair[0].1 <= pair[1].0),
+        "{runs:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,8 +138,17 @@ async fn a_moved_piece_of_a_dropped_batch_is_not_polled_again() {
         Box::pin(async move { moved.await.unwrap_or_else(|_| cached()) })
     });
     let dispatcher = dispatcher.with_layer(detaches);
-    assert!(timeout(Duration::from_millis(50), dispatcher.dispatch(vec![call("a", "work", 500)])).await.is_err());
-    timeout(Duration::from_secs(60), dispatcher.idle()).await.unwrap();
+    assert!(
+        timeout(
+            Duration::from_millis(50),
+            dispatcher.dispatch(vec![call("a", "work", 500)])
+        )
+        .await
+        .is_err()
+    );
+    timeout(Duration::from_secs(60), dispatcher.idle())
+        .await
+        .unwrap();
     assert_eq!(diary.runs(), ["a 0..50"]);
 }
 
@@ -127,7 +161,10 @@ async fn a_second_run_is_refused_unless_the_tool_may_be_repeated() {
             inner.call(context).await
         })
     });
-    let results = dispatcher.with_layer(again).dispatch(vec![call("a", "work", 10), call("b", "look", 10)]).await;
+    let results = dispatcher
+        .with_layer(again)
+        .dispatch(vec![call("a", "work", 10), call("b", "look", 10)])
+        .await;
     assert_eq!(codes(&results), ["middleware_error", "ok"]);
     assert!(contents(&results)[1].starts_with("[2,"));
     assert_eq!(diary.runs(), ["a 0..10", "b 0..10", "b 10..20"]);
@@ -144,7 +181,10 @@ async fn two_runs_at_once_are_refused_whatever_the_tool() {
             first.and(second)
         })
     });
-    let results = dispatcher.with_layer(twice).dispatch(vec![call("a", "work", 10), call("b", "look", 10)]).await;
+    let results = dispatcher
+        .with_layer(twice)
+        .dispatch(vec![call("a", "work", 10), call("b", "look", 10)])
+        .await;
     assert_eq!(codes(&results), ["middleware_error"; 2]);
     assert_eq!(diary.runs(), ["a 0..10", "b 0..10"]);
 }
@@ -161,13 +201,22 @@ async fn a_call_that_is_kept_starts_nothing_once_it_is_answered() {
         Box::pin(async { cached() })
     });
     let dispatcher = dispatcher.with_layer(keeps);
-    assert_eq!(contents(&dispatcher.dispatch(vec![call("a", "work", 10), call("b", "look", 10)]).await), ["cached"; 2]);
+    assert_eq!(
+        contents(
+            &dispatcher
+                .dispatch(vec![call("a", "work", 10), call("b", "look", 10)])
+                .await
+        ),
+        ["cached"; 2]
+    );
     let kept: Vec<_> = kept.lock().unwrap().drain(..).collect();
     for (mut inner, context) in kept {
         assert!(inner.call(context).await.is_err());
     }
     assert!(diary.begun().is_empty());
-    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    timeout(Duration::from_secs(1), dispatcher.idle())
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -180,10 +229,19 @@ async fn a_future_that_is_kept_starts_nothing_once_its_call_is_answered() {
         Box::pin(async { cached() })
     });
     let dispatcher = dispatcher.with_layer(keeps);
-    assert_eq!(contents(&dispatcher.dispatch(vec![call("a", "work", 10)]).await), ["cached"]);
-    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    assert_eq!(
+        contents(&dispatcher.dispatch(vec![call("a", "work", 10)]).await),
+        ["cached"]
+    );
+    timeout(Duration::from_secs(1), dispatcher.idle())
+        .await
+        .unwrap();
     let kept = kept.lock().unwrap().pop().unwrap();
-    assert!(timeout(Duration::from_secs(1), kept).await.is_ok_and(|outcome| outcome.is_err()));
+    assert!(
+        timeout(Duration::from_secs(1), kept)
+            .await
+            .is_ok_and(|outcome| outcome.is_err())
+    );
     assert!(diary.begun().is_empty());
 }
 
@@ -202,9 +260,15 @@ async fn one_call_cannot_be_run_in_the_place_of_another() {
             Some((_, first)) => Box::pin(async move { inner.call(first).await }),
         }
     });
-    let results = dispatcher.with_layer(swaps).dispatch(vec![call("a", "work", 10), call("b", "work", 10)]).await;
+    let results = dispatcher
+        .with_layer(swaps)
+        .dispatch(vec![call("a", "work", 10), call("b", "work", 10)])
+        .await;
     // Two answers, in order; no tool ran twice.
-    assert_eq!(results.iter().map(|result| result.id()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(
+        results.iter().map(|result| result.id()).collect::<Vec<_>>(),
+        ["a", "b"]
+    );
     assert!(diary.begun().len() <= 1, "{:?}", diary.runs());
     assert_eq!(codes(&results)[0], "timeout");
 }
@@ -224,14 +288,23 @@ async fn layers_see_nested_calls_too() {
         Box::pin(inner.call(context))
     });
     let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![delegate, look].with_shared_state(diary)).with_layer(sees);
-    assert_eq!(codes(&dispatcher.dispatch(calls([("delegate", "{}")])).await), ["ok"]);
+    let dispatcher =
+        Dispatcher::new(tools![delegate, look].with_shared_state(diary)).with_layer(sees);
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("delegate", "{}")])).await),
+        ["ok"]
+    );
     assert_eq!(*seen.lock().unwrap(), ["delegate", "look"]);
 }
 
 /// A layer that has the tool polled in a task of its own.
-fn detaching()
--> impl Layer<CallService, Service: Service<CallContext, Response = ToolOutput, Error = ToolError, Future = Answer> + Clone + Send + Sync> {
+fn detaching() -> impl Layer<
+    CallService,
+    Service: Service<CallContext, Response = ToolOutput, Error = ToolError, Future = Answer>
+                 + Clone
+                 + Send
+                 + Sync,
+> {
     around(|mut inner, context| {
         Box::pin(async move {
             let moved = tokio::spawn(inner.call(context));
@@ -254,11 +327,20 @@ async fn a_parent_that_is_polled_elsewhere_goes_on_with_a_permit() {
 
     for layered in [false, true] {
         let diary = Diary::begin();
-        let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary))).with_limit(1.try_into().unwrap());
-        let dispatcher = if layered { dispatcher.with_layer(detaching()) } else { dispatcher };
+        let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary)))
+            .with_limit(1.try_into().unwrap());
+        let dispatcher = if layered {
+            dispatcher.with_layer(detaching())
+        } else {
+            dispatcher
+        };
         let batch = calls([("both", "{}"), ("work", r#"{"millis": 5}"#)]);
         assert_eq!(codes(&dispatcher.dispatch(batch).await), ["ok", "ok"]);
-        assert_eq!(diary.runs(), ["nested 0..30", "later 30..30", "call_1 30..35"], "{layered}");
+        assert_eq!(
+            diary.runs(),
+            ["nested 0..30", "later 30..30", "call_1 30..35"],
+            "{layered}"
+        );
     }
 }
 
@@ -273,7 +355,8 @@ async fn a_thread_that_a_layer_leaves_behind_is_told_to_end() {
     #[tool]
     fn listen(#[context] cx: &CallContext, #[state] left: &Left) {
         left.gate.pass();
-        left.told.store(cx.cancellation().is_cancelled(), Ordering::SeqCst);
+        left.told
+            .store(cx.cancellation().is_cancelled(), Ordering::SeqCst);
     }
 
     let leaves = |mut inner: CallService, context| -> Answer {
@@ -292,10 +375,18 @@ async fn a_thread_that_a_layer_leaves_behind_is_told_to_end() {
     let layers: [fn(CallService, CallContext) -> Answer; 2] = [leaves, moves];
     for layer in layers {
         let gate = Gate::new();
-        let left = Arc::new(Left { gate: Arc::clone(&gate), told: AtomicBool::new(false) });
+        let left = Arc::new(Left {
+            gate: Arc::clone(&gate),
+            told: AtomicBool::new(false),
+        });
         let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&left)));
-        let dispatcher = dispatcher.with_threads(gate.threads()).with_layer(around(layer));
-        assert_eq!(contents(&dispatcher.dispatch(calls([("listen", "{}")])).await), ["cached"]);
+        let dispatcher = dispatcher
+            .with_threads(gate.threads())
+            .with_layer(around(layer));
+        assert_eq!(
+            contents(&dispatcher.dispatch(calls([("listen", "{}")])).await),
+            ["cached"]
+        );
         gate.open();
         dispatcher.idle().await;
         assert!(left.told.load(Ordering::SeqCst));
@@ -311,13 +402,17 @@ async fn a_layer_may_run_other_calls_beside_a_second_run() {
             }
             inner.call(context.clone()).await?;
             let again = inner.call(context.clone());
-            let (audit, again) = tokio::join!(context.dispatch(vec![call("audit", "work", 30)]), again);
+            let (audit, again) =
+                tokio::join!(context.dispatch(vec![call("audit", "work", 30)]), again);
             assert_eq!(contents(&audit), ["audit"]);
             again
         })
     };
     let (dispatcher, diary) = dispatcher();
-    let results = dispatcher.with_layer(around(again)).dispatch(vec![call("a", "look", 10)]).await;
+    let results = dispatcher
+        .with_layer(around(again))
+        .dispatch(vec![call("a", "look", 10)])
+        .await;
     assert_eq!(codes(&results), ["ok"]);
     assert_eq!(diary.runs(), ["a 0..10", "a 10..20", "audit 10..40"]);
 }

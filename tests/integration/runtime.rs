@@ -28,18 +28,30 @@ const NUMBERS: &str = r#"{"a": 1, "b": 2}"#;
 #[test]
 fn without_a_runtime_every_call_is_answered_not_started() {
     let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
-    let mut batch = Box::pin(dispatcher.dispatch(calls([("add", NUMBERS), ("add_on_thread", NUMBERS), ("subtract", NUMBERS)])));
+    let mut batch = Box::pin(dispatcher.dispatch(calls([
+        ("add", NUMBERS),
+        ("add_on_thread", NUMBERS),
+        ("subtract", NUMBERS),
+    ])));
     let Poll::Ready(results) = batch.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
         panic!("there is nothing to wait for");
     };
-    assert_eq!(codes(&results), ["not_started", "not_started", "unknown_tool"]);
-    assert!(results.iter().all(|result| result.started().is_none() && result.elapsed().is_zero()));
+    assert_eq!(
+        codes(&results),
+        ["not_started", "not_started", "unknown_tool"]
+    );
+    assert!(
+        results
+            .iter()
+            .all(|result| result.started().is_none() && result.elapsed().is_zero())
+    );
 }
 
 #[test]
 fn a_program_without_a_runtime_dispatches_blocking() {
     let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
-    let results = dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]));
+    let results =
+        dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]));
     assert_eq!(contents(&results), ["3", "3"]);
     assert!(dispatcher.dispatch_blocking(Vec::new()).is_empty());
 }
@@ -47,25 +59,50 @@ fn a_program_without_a_runtime_dispatches_blocking() {
 #[tokio::test]
 async fn dispatching_blocking_inside_a_runtime_will_do() {
     let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
-    assert_eq!(contents(&dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]))), ["3", "3"]);
+    assert_eq!(
+        contents(
+            &dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]))
+        ),
+        ["3", "3"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_runs_on_a_runtime_of_many_threads() {
     let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
-    assert_eq!(contents(&dispatcher.dispatch(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)])).await), ["3", "3"]);
-    assert_eq!(contents(&dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]))), ["3", "3"]);
+    assert_eq!(
+        contents(
+            &dispatcher
+                .dispatch(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]))
+                .await
+        ),
+        ["3", "3"]
+    );
+    assert_eq!(
+        contents(
+            &dispatcher.dispatch_blocking(calls([("add", NUMBERS), ("add_on_thread", NUMBERS)]))
+        ),
+        ["3", "3"]
+    );
 }
 
 fn weather() -> DynamicTool {
-    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
-    DynamicTool::new("get_weather", "Get the weather in a city.", schema, |arguments| async move {
-        match arguments.get("city").and_then(|city| city.as_str()) {
-            Some("Atlantis") => panic!("sunk"),
-            Some(city) => Ok(json!({"city": city, "sunny": true})),
-            None => Err(ToolError::invalid_arguments("`city`: missing; this string is required")),
-        }
-    })
+    let schema =
+        json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    DynamicTool::new(
+        "get_weather",
+        "Get the weather in a city.",
+        schema,
+        |arguments| async move {
+            match arguments.get("city").and_then(|city| city.as_str()) {
+                Some("Atlantis") => panic!("sunk"),
+                Some(city) => Ok(json!({"city": city, "sunny": true})),
+                None => Err(ToolError::invalid_arguments(
+                    "`city`: missing; this string is required",
+                )),
+            }
+        },
+    )
     .unwrap()
 }
 
@@ -82,9 +119,22 @@ async fn a_tool_known_only_at_run_time_is_a_tool_like_any_other() {
             ("add", NUMBERS),
         ]))
         .await;
-    assert_eq!(codes(&results), ["ok", "invalid_arguments", "invalid_arguments", "invalid_json", "panic", "ok"]);
+    assert_eq!(
+        codes(&results),
+        [
+            "ok",
+            "invalid_arguments",
+            "invalid_arguments",
+            "invalid_json",
+            "panic",
+            "ok"
+        ]
+    );
     assert_eq!(results[0].content(), r#"{"city":"Oslo","sunny":true}"#);
-    assert_eq!(results[1].outcome().unwrap_err().model_text(), "`city`: missing; this string is required");
+    assert_eq!(
+        results[1].outcome().unwrap_err().model_text(),
+        "`city`: missing; this string is required"
+    );
 }
 
 #[test]
@@ -96,13 +146,30 @@ fn a_definition_that_no_service_would_accept_is_refused() {
     let object = json!({"type": "object", "properties": {}});
     assert_eq!(with("fine-name_1", object.clone()), Ok(()));
     for name in ["", "with space", "größe", &"x".repeat(65)] {
-        assert!(with(name, object.clone()).is_err_and(|error| error.contains(name)), "{name}");
+        assert!(
+            with(name, object.clone()).is_err_and(|error| error.contains(name)),
+            "{name}"
+        );
     }
-    for schema in [json!({}), json!(true), json!({"type": "array"}), json!({"type": ["object", "null"]})] {
-        assert!(with("tool", schema.clone()).is_err_and(|error| error.contains("not an object schema")), "{schema}");
+    for schema in [
+        json!({}),
+        json!(true),
+        json!({"type": "array"}),
+        json!({"type": ["object", "null"]}),
+    ] {
+        assert!(
+            with("tool", schema.clone()).is_err_and(|error| error.contains("not an object schema")),
+            "{schema}"
+        );
     }
     let either = json!({"type": "object", "anyOf": [{}]});
-    assert_eq!(with("tool", either), Err("the parameters of tool `tool` have `anyOf` at the root; move it into a property".to_owned()));
+    assert_eq!(
+        with("tool", either),
+        Err(
+            "the parameters of tool `tool` have `anyOf` at the root; move it into a property"
+                .to_owned()
+        )
+    );
 }
 
 #[test]
@@ -118,9 +185,13 @@ fn what_a_given_up_thread_blocks_is_answered_on_another_runtime_too() {
 
     let let_go = Arc::new(AtomicBool::new(false));
     let tools = tools![hold].with_shared_state(Arc::clone(&let_go));
-    let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(100));
+    let dispatcher =
+        Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(100));
     for expected in ["timeout_indeterminate", "not_started"] {
-        assert_eq!(codes(&dispatcher.dispatch_blocking(calls([("hold", "{}")]))), [expected]);
+        assert_eq!(
+            codes(&dispatcher.dispatch_blocking(calls([("hold", "{}")]))),
+            [expected]
+        );
     }
     let_go.store(true, Ordering::SeqCst);
 }

@@ -62,7 +62,11 @@ const NORTH: &str = "north";
 
 /// Take one of everything.
 #[tool]
-#[expect(clippy::too_many_arguments, unused_variables, reason = "only its schema is of interest")]
+#[expect(
+    clippy::too_many_arguments,
+    unused_variables,
+    reason = "only its schema is of interest"
+)]
 fn everything(
     /// Since when.
     period: Period,
@@ -98,7 +102,10 @@ fn parameters(tools: &ToolSet) -> &Value {
 
 /// The names of an object's properties, in order.
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().map(|object| object.keys().map(String::as_str).collect()).unwrap_or_default()
+    value
+        .as_object()
+        .map(|object| object.keys().map(String::as_str).collect())
+        .unwrap_or_default()
 }
 
 /// Every schema inside a schema, itself first.
@@ -106,7 +113,9 @@ fn each_schema<'a>(schema: &'a Value, visit: &mut dyn FnMut(&'a Value)) {
     visit(schema);
     for (key, value) in schema.as_object().into_iter().flatten() {
         match (key.as_str(), value) {
-            ("properties" | "$defs", Value::Object(schemas)) => schemas.values().for_each(|schema| each_schema(schema, visit)),
+            ("properties" | "$defs", Value::Object(schemas)) => schemas
+                .values()
+                .for_each(|schema| each_schema(schema, visit)),
             ("anyOf" | "allOf" | "oneOf" | "prefixItems", Value::Array(schemas)) => {
                 schemas.iter().for_each(|schema| each_schema(schema, visit));
             }
@@ -120,8 +129,20 @@ fn each_schema<'a>(schema: &'a Value, visit: &mut dyn FnMut(&'a Value)) {
 fn the_root_is_a_plain_closed_object() {
     let tools = tools![everything];
     let root = parameters(&tools);
-    assert_eq!(keys(root), ["type", "properties", "required", "additionalProperties", "$defs"]);
-    assert_eq!((&root["type"], &root["additionalProperties"]), (&json!("object"), &json!(false)));
+    assert_eq!(
+        keys(root),
+        [
+            "type",
+            "properties",
+            "required",
+            "additionalProperties",
+            "$defs"
+        ]
+    );
+    assert_eq!(
+        (&root["type"], &root["additionalProperties"]),
+        (&json!("object"), &json!(false))
+    );
     assert!(jsonschema::meta::is_valid(root));
 }
 
@@ -154,16 +175,30 @@ fn properties_stand_in_declaration_order_at_every_level() {
         "computed",
     ];
     assert_eq!(keys(&root["properties"]), declared);
-    assert_eq!(keys(&root["$defs"]["Period"]["properties"]), ["until", "from", "open"]);
-    assert_eq!(keys(&root["$defs"]["Node"]["properties"]), ["value", "children", "parent"]);
-    assert_eq!(keys(&root["$defs"]["Payment"]["anyOf"][0]["properties"]), ["kind", "zloty", "cents"]);
+    assert_eq!(
+        keys(&root["$defs"]["Period"]["properties"]),
+        ["until", "from", "open"]
+    );
+    assert_eq!(
+        keys(&root["$defs"]["Node"]["properties"]),
+        ["value", "children", "parent"]
+    );
+    assert_eq!(
+        keys(&root["$defs"]["Payment"]["anyOf"][0]["properties"]),
+        ["kind", "zloty", "cents"]
+    );
 }
 
 #[test]
 fn what_may_be_left_out_is_not_required() {
     let tools = tools![everything];
     let root = parameters(&tools);
-    let required: Vec<_> = root["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let required: Vec<_> = root["required"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
     for name in ["node", "format", "literal", "constant", "computed"] {
         assert!(!required.contains(&name), "{name}");
     }
@@ -174,7 +209,11 @@ fn what_may_be_left_out_is_not_required() {
 #[test]
 fn literal_and_constant_defaults_are_shown_and_no_others() {
     let tools = tools![everything];
-    let default = |name: &str| parameters(&tools)["properties"][name].get("default").cloned();
+    let default = |name: &str| {
+        parameters(&tools)["properties"][name]
+            .get("default")
+            .cloned()
+    };
     assert_eq!(default("literal"), Some(json!(5)));
     assert_eq!(default("constant"), Some(json!("north")));
     assert_eq!(default("computed"), None);
@@ -184,10 +223,16 @@ fn literal_and_constant_defaults_are_shown_and_no_others() {
 fn descriptions_stand_beside_references() {
     let tools = tools![everything];
     let root = parameters(&tools);
-    assert_eq!(root["properties"]["period"], json!({"description": "Since when.", "$ref": "#/$defs/Period"}));
+    assert_eq!(
+        root["properties"]["period"],
+        json!({"description": "Since when.", "$ref": "#/$defs/Period"})
+    );
     assert_eq!(root["$defs"]["Period"]["description"], "When it was.");
     assert_eq!(root["properties"]["node"]["description"], "The tree.");
-    assert_eq!(root["properties"]["title"], json!({"description": "A title.", "type": "string"}));
+    assert_eq!(
+        root["properties"]["title"],
+        json!({"description": "A title.", "type": "string"})
+    );
 }
 
 #[test]
@@ -209,20 +254,46 @@ fn every_array_says_what_is_in_it() {
         }
     });
     let properties = &parameters(&tools)["properties"];
-    assert_eq!(properties["pair"], json!({"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}}));
-    assert_eq!(properties["mixed"]["items"]["anyOf"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        properties["pair"],
+        json!({"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}})
+    );
+    assert_eq!(
+        properties["mixed"]["items"]["anyOf"]
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
 }
 
 #[test]
 fn integers_have_the_bounds_of_their_type() {
     let tools = tools![everything];
     let properties = &parameters(&tools)["properties"];
-    assert_eq!(properties["signed"], json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}));
-    assert_eq!(properties["unsigned"], json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}));
-    assert_eq!(properties["ranged"], json!({"type": "integer", "minimum": -5, "exclusiveMaximum": 50}));
-    assert_eq!(properties["long"], json!({"type": "integer", "minimum": i64::MIN + 1024, "maximum": i64::MAX}));
-    assert_eq!(properties["size"], json!({"type": "integer", "minimum": 0, "maximum": u64::MAX}));
-    assert_eq!((&properties["float"], &properties["single"]), (&json!({"type": "number"}), &json!({"type": "number"})));
+    assert_eq!(
+        properties["signed"],
+        json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX})
+    );
+    assert_eq!(
+        properties["unsigned"],
+        json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})
+    );
+    assert_eq!(
+        properties["ranged"],
+        json!({"type": "integer", "minimum": -5, "exclusiveMaximum": 50})
+    );
+    assert_eq!(
+        properties["long"],
+        json!({"type": "integer", "minimum": i64::MIN + 1024, "maximum": i64::MAX})
+    );
+    assert_eq!(
+        properties["size"],
+        json!({"type": "integer", "minimum": 0, "maximum": u64::MAX})
+    );
+    assert_eq!(
+        (&properties["float"], &properties["single"]),
+        (&json!({"type": "number"}), &json!({"type": "number"}))
+    );
 }
 
 #[test]
@@ -240,20 +311,31 @@ fn objects_are_closed_at_every_level() {
 fn a_recursive_type_refers_to_itself() {
     let tools = tools![everything];
     let node = &parameters(&tools)["$defs"]["Node"];
-    assert_eq!(node["properties"]["children"]["items"], json!({"$ref": "#/$defs/Node"}));
+    assert_eq!(
+        node["properties"]["children"]["items"],
+        json!({"$ref": "#/$defs/Node"})
+    );
     let judge = jsonschema::validator_for(parameters(&tools)).unwrap();
     let node = |node: Value| {
         let prefix = "/node";
-        judge.iter_errors(&json!({"node": node})).filter(|error| error.instance_path().to_string().starts_with(prefix)).count()
+        judge
+            .iter_errors(&json!({"node": node}))
+            .filter(|error| error.instance_path().to_string().starts_with(prefix))
+            .count()
     };
-    assert_eq!(node(json!({"value": 1, "children": [{"value": 2, "children": []}]})), 0);
+    assert_eq!(
+        node(json!({"value": 1, "children": [{"value": 2, "children": []}]})),
+        0
+    );
     assert!(node(json!({"value": 1, "children": [{"value": "two", "children": []}]})) > 0);
 }
 
 #[test]
 fn a_newtype_variant_of_a_tagged_enum_is_one_closed_object() {
     let tools = tools![everything];
-    let branches = parameters(&tools)["$defs"]["Payment"]["anyOf"].as_array().unwrap();
+    let branches = parameters(&tools)["$defs"]["Payment"]["anyOf"]
+        .as_array()
+        .unwrap();
     assert_eq!(keys(&branches[0]["properties"]), ["kind", "zloty", "cents"]);
     assert_eq!(branches[0]["required"], json!(["kind", "zloty", "cents"]));
     assert_eq!(branches[0]["description"], "In coins.");
@@ -279,19 +361,31 @@ fn floats_are_shown_as_they_are_written() {
         depth
     }
     let tools = tools![dig];
-    assert_eq!(parameters(&tools)["properties"]["depth"], json!({"type": "number", "minimum": 0.1, "maximum": 0.7, "default": 0.1}));
+    assert_eq!(
+        parameters(&tools)["properties"]["depth"],
+        json!({"type": "number", "minimum": 0.1, "maximum": 0.7, "default": 0.1})
+    );
 }
 
 #[test]
 fn text_is_a_default_for_a_string() {
     /// Turn.
     #[tool]
-    fn turn(#[arg(default = "east")] towards: String, #[arg(default = "slowly")] how: &str) -> String {
+    fn turn(
+        #[arg(default = "east")] towards: String,
+        #[arg(default = "slowly")] how: &str,
+    ) -> String {
         format!("{towards}, {how}")
     }
     let tools = tools![turn];
     let properties = &parameters(&tools)["properties"];
-    assert_eq!((&properties["towards"]["default"], &properties["how"]["default"]), (&json!("east"), &json!("slowly")));
+    assert_eq!(
+        (
+            &properties["towards"]["default"],
+            &properties["how"]["default"]
+        ),
+        (&json!("east"), &json!("slowly"))
+    );
     let results = Dispatcher::new(tools).dispatch_blocking(vec![ToolCall::new("", "turn", "{}")]);
     assert_eq!(results[0].content(), "east, slowly");
 }

@@ -15,7 +15,13 @@ use tool_openai::{Agent, StartPolicy};
 
 /// The body of the answer to a request with these keys beside the usual ones.
 async fn raw_answer(turn: Turn, rest: Value) -> String {
-    posted("chat/completions", turn, json!({"messages": [{"role": "user", "content": "Go."}]}), rest).await
+    posted(
+        "chat/completions",
+        turn,
+        json!({"messages": [{"role": "user", "content": "Go."}]}),
+        rest,
+    )
+    .await
 }
 
 /// The same of the Responses API.
@@ -26,16 +32,28 @@ async fn raw_response(turn: Turn, rest: Value) -> String {
 async fn posted(path: &str, turn: Turn, mut body: Value, rest: Value) -> String {
     let server = ScriptedServer::start([turn]).await.unwrap();
     body["model"] = json!("scripted");
-    body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+    body.as_object_mut()
+        .unwrap()
+        .extend(rest.as_object().unwrap().clone());
     post(&server, path, &body).await
 }
 
 async fn post(server: &ScriptedServer, path: &str, body: &Value) -> String {
-    let (address, body) = (server.base_url().replace("http://", "").replace("/v1", ""), body.to_string());
-    // A server ends the body of an answer to HTTP/1.0 with the connection, and writes nothing in between.
-    let head = format!("POST /v1/{path} HTTP/1.0\r\nAuthorization: Bearer key\r\nContent-Length: {}\r\n\r\n", body.len());
+    let (address, body) = (
+        server.base_url().replace("http://", "").replace("/v1", ""),
+        body.to_string(),
+    );
+    // A server ends the body of an answer to HTTP/1.0 with the connection, and writes nothing in
+    // between.
+    let head = format!(
+        "POST /v1/{path} HTTP/1.0\r\nAuthorization: Bearer key\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     let mut connection = TcpStream::connect(address).await.unwrap();
-    connection.write_all((head + &body).as_bytes()).await.unwrap();
+    connection
+        .write_all((head + &body).as_bytes())
+        .await
+        .unwrap();
     let mut answer = String::new();
     let _ = connection.read_to_string(&mut answer).await; // which may break off
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -46,7 +64,9 @@ async fn post(server: &ScriptedServer, path: &str, body: &Value) -> String {
 async fn chunks(turn: Turn, rest: Value) -> Vec<Value> {
     let body = raw_answer(turn, rest).await;
     let data = body.strip_suffix("data: [DONE]\n\n").expect(&body);
-    data.split_terminator("\n\n").map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap()).collect()
+    data.split_terminator("\n\n")
+        .map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap())
+        .collect()
 }
 
 fn calls() -> Turn {
@@ -55,9 +75,16 @@ fn calls() -> Turn {
 
 #[tokio::test]
 async fn a_stream_has_the_order_of_the_services_own() {
-    let chunks = chunks(calls().with_text("Let me see."), json!({"stream": true, "stream_options": {"include_usage": true}})).await;
+    let chunks = chunks(
+        calls().with_text("Let me see."),
+        json!({"stream": true, "stream_options": {"include_usage": true}}),
+    )
+    .await;
     let (usage, told) = chunks.split_last().unwrap();
-    let deltas: Vec<_> = told.iter().map(|chunk| chunk["choices"][0]["delta"].clone()).collect();
+    let deltas: Vec<_> = told
+        .iter()
+        .map(|chunk| chunk["choices"][0]["delta"].clone())
+        .collect();
     let more = |index: usize, arguments: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]});
     let first = |index: usize, id: &str, name: &str| json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
     assert_eq!(
@@ -75,19 +102,38 @@ async fn a_stream_has_the_order_of_the_services_own() {
             json!({}),
         ]
     );
-    let reasons: Vec<_> = told.iter().map(|chunk| chunk["choices"][0]["finish_reason"].clone()).collect();
-    assert_eq!(reasons.iter().filter(|reason| !reason.is_null()).collect::<Vec<_>>(), ["tool_calls"]);
+    let reasons: Vec<_> = told
+        .iter()
+        .map(|chunk| chunk["choices"][0]["finish_reason"].clone())
+        .collect();
+    assert_eq!(
+        reasons
+            .iter()
+            .filter(|reason| !reason.is_null())
+            .collect::<Vec<_>>(),
+        ["tool_calls"]
+    );
     assert_eq!(reasons.last().unwrap(), "tool_calls");
-    assert!(told.iter().all(|chunk| chunk["usage"].is_null() && chunk.get("usage").is_some()));
+    assert!(
+        told.iter()
+            .all(|chunk| chunk["usage"].is_null() && chunk.get("usage").is_some())
+    );
     assert_eq!(usage["choices"], json!([]));
     assert!(usage["usage"]["total_tokens"].as_u64().unwrap() > 0);
 }
 
 #[tokio::test]
 async fn token_counts_come_only_when_asked_for() {
-    for options in [json!({"stream": true}), json!({"stream": true, "stream_options": {"include_usage": false}})] {
+    for options in [
+        json!({"stream": true}),
+        json!({"stream": true, "stream_options": {"include_usage": false}}),
+    ] {
         let chunks = chunks(Turn::text("Hello."), options).await;
-        assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none() && chunk["choices"][0].is_object()));
+        assert!(
+            chunks
+                .iter()
+                .all(|chunk| chunk.get("usage").is_none() && chunk["choices"][0].is_object())
+        );
     }
 }
 
@@ -95,45 +141,106 @@ async fn token_counts_come_only_when_asked_for() {
 async fn a_tool_offered_as_a_custom_one_is_called_as_one() {
     let tools = json!([{"type": "custom", "custom": {"name": "run"}}]);
     let turn = Turn::calls([("run", json!("1 + 1"))]);
-    let whole: Value = serde_json::from_str(&raw_answer(turn.clone(), json!({"tools": tools})).await).unwrap();
+    let whole: Value =
+        serde_json::from_str(&raw_answer(turn.clone(), json!({"tools": tools})).await).unwrap();
     let call = &whole["choices"][0]["message"]["tool_calls"][0];
-    assert_eq!((&call["type"], &call["custom"]), (&json!("custom"), &json!({"name": "run", "input": "1 + 1"})));
+    assert_eq!(
+        (&call["type"], &call["custom"]),
+        (&json!("custom"), &json!({"name": "run", "input": "1 + 1"}))
+    );
     let chunks = chunks(turn, json!({"tools": tools, "stream": true})).await;
-    assert_eq!(chunks[1]["choices"][0]["delta"]["tool_calls"][0]["custom"], json!({"name": "run", "input": ""}));
-    assert_eq!(chunks[2]["choices"][0]["delta"]["tool_calls"], json!([{"index": 0, "custom": {"input": "1 + 1"}}]));
+    assert_eq!(
+        chunks[1]["choices"][0]["delta"]["tool_calls"][0]["custom"],
+        json!({"name": "run", "input": ""})
+    );
+    assert_eq!(
+        chunks[2]["choices"][0]["delta"]["tool_calls"],
+        json!([{"index": 0, "custom": {"input": "1 + 1"}}])
+    );
 }
 
 #[tokio::test]
 async fn an_answer_breaks_off_where_the_script_says() {
     let events = |body: String| body.matches("data: ").count();
     for chunks in 0..4 {
-        assert_eq!(events(raw_answer(calls().with_cut_after(chunks), json!({"stream": true})).await), chunks);
-        let failed = raw_answer(calls().with_error_after(chunks, "server_error", "No."), json!({"stream": true})).await;
+        assert_eq!(
+            events(raw_answer(calls().with_cut_after(chunks), json!({"stream": true})).await),
+            chunks
+        );
+        let failed = raw_answer(
+            calls().with_error_after(chunks, "server_error", "No."),
+            json!({"stream": true}),
+        )
+        .await;
         assert_eq!(events(failed.clone()), chunks + 1);
-        assert!(failed.ends_with("\"code\":\"server_error\"}}\n\n"), "{failed}");
+        assert!(
+            failed.ends_with("\"code\":\"server_error\"}}\n\n"),
+            "{failed}"
+        );
     }
     let cut = raw_answer(Turn::text("Hello.").with_cut_after(0), json!({})).await;
-    assert!(cut.starts_with("{\"id\"") && serde_json::from_str::<Value>(&cut).is_err(), "{cut}");
-    let failed = raw_answer(Turn::text("Hello.").with_error_after(0, "server_error", "No."), json!({})).await;
-    assert_eq!(serde_json::from_str::<Value>(&failed).unwrap()["error"]["message"], "No.");
+    assert!(
+        cut.starts_with("{\"id\"") && serde_json::from_str::<Value>(&cut).is_err(),
+        "{cut}"
+    );
+    let failed = raw_answer(
+        Turn::text("Hello.").with_error_after(0, "server_error", "No."),
+        json!({}),
+    )
+    .await;
+    assert_eq!(
+        serde_json::from_str::<Value>(&failed).unwrap()["error"]["message"],
+        "No."
+    );
 }
 
 /// The types of a stream's events, without those of its pieces; and the events.
 async fn events(turn: Turn) -> (Vec<String>, Vec<Value>) {
     let body = raw_response(turn, json!({"stream": true})).await;
-    let data = |event: &str| serde_json::from_str(event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap()).unwrap();
+    let data = |event: &str| {
+        serde_json::from_str(
+            event
+                .lines()
+                .find_map(|line| line.strip_prefix("data: "))
+                .unwrap(),
+        )
+        .unwrap()
+    };
     let events: Vec<Value> = body.split_terminator("\n\n").map(data).collect();
-    let kinds = events.iter().map(|event| event["type"].as_str().unwrap().trim_start_matches("response.").to_owned());
-    (kinds.filter(|kind| !kind.ends_with("delta")).collect(), events)
+    let kinds = events.iter().map(|event| {
+        event["type"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("response.")
+            .to_owned()
+    });
+    (
+        kinds.filter(|kind| !kind.ends_with("delta")).collect(),
+        events,
+    )
 }
 
 #[tokio::test]
 async fn a_response_has_the_order_of_the_services_own() {
-    let (kinds, events) = events(calls().with_text("Let me see.").with_reasoning("Two things.")).await;
-    let call = ["output_item.added", "function_call_arguments.done", "output_item.done"];
+    let (kinds, events) = events(
+        calls()
+            .with_text("Let me see.")
+            .with_reasoning("Two things."),
+    )
+    .await;
+    let call = [
+        "output_item.added",
+        "function_call_arguments.done",
+        "output_item.done",
+    ];
     let part = |kind: &'static str, text: &'static str| {
         let frame = ["reasoning_summary_part", "content_part"][usize::from(text == "output_text")];
-        [format!("{frame}.added"), format!("{text}.done"), format!("{frame}.done"), kind.to_owned()]
+        [
+            format!("{frame}.added"),
+            format!("{text}.done"),
+            format!("{frame}.done"),
+            kind.to_owned(),
+        ]
     };
     let expected: Vec<String> = ["created", "in_progress", "output_item.added"]
         .map(str::to_owned)
@@ -145,20 +252,42 @@ async fn a_response_has_the_order_of_the_services_own() {
         .chain(["completed".to_owned()])
         .collect();
     assert_eq!(kinds, expected);
-    assert!(events.iter().enumerate().all(|(number, event)| event["sequence_number"] == number));
+    assert!(
+        events
+            .iter()
+            .enumerate()
+            .all(|(number, event)| event["sequence_number"] == number)
+    );
 
-    let output = events.last().unwrap()["response"]["output"].as_array().unwrap();
-    let item_kinds: Vec<_> = output.iter().map(|item| item["type"].as_str().unwrap()).collect();
-    assert_eq!(item_kinds, ["reasoning", "message", "function_call", "function_call"]);
+    let output = events.last().unwrap()["response"]["output"]
+        .as_array()
+        .unwrap();
+    let item_kinds: Vec<_> = output
+        .iter()
+        .map(|item| item["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        item_kinds,
+        ["reasoning", "message", "function_call", "function_call"]
+    );
     for (index, item) in output.iter().enumerate() {
         let of_it = |kind: &str| {
             events
                 .iter()
-                .filter(|event| event["output_index"] == index && event["type"].as_str().unwrap().ends_with(kind))
+                .filter(|event| {
+                    event["output_index"] == index
+                        && event["type"].as_str().unwrap().ends_with(kind)
+                })
                 .collect::<Vec<_>>()
         };
-        let told: String = of_it(".delta").iter().map(|event| event["delta"].as_str().unwrap()).collect();
-        let text = item["arguments"].as_str().or(item["content"][0]["text"].as_str()).or(item["summary"][0]["text"].as_str());
+        let told: String = of_it(".delta")
+            .iter()
+            .map(|event| event["delta"].as_str().unwrap())
+            .collect();
+        let text = item["arguments"]
+            .as_str()
+            .or(item["content"][0]["text"].as_str())
+            .or(item["summary"][0]["text"].as_str());
         assert_eq!(Some(told.as_str()), text);
         assert_eq!(of_it("output_item.done")[0]["item"], *item);
     }
@@ -166,15 +295,37 @@ async fn a_response_has_the_order_of_the_services_own() {
 
 #[tokio::test]
 async fn a_response_is_read_alike_whole_and_streamed() {
-    let cut = Turn::calls([("add", json!({"a": 1, "b": 2})), ("add", json!("{\"a\": 3, "))]).with_finish_reason("length");
-    for turn in [calls().with_text("Let me see.").with_reasoning("Two things."), Turn::refusal("I will not."), cut] {
-        let whole: Response = serde_json::from_str(&raw_response(turn.clone(), json!({})).await).unwrap();
+    let cut = Turn::calls([
+        ("add", json!({"a": 1, "b": 2})),
+        ("add", json!("{\"a\": 3, ")),
+    ])
+    .with_finish_reason("length");
+    for turn in [
+        calls()
+            .with_text("Let me see.")
+            .with_reasoning("Two things."),
+        Turn::refusal("I will not."),
+        cut,
+    ] {
+        let whole: Response =
+            serde_json::from_str(&raw_response(turn.clone(), json!({})).await).unwrap();
         let mut assembler = Assembler::new();
-        assembler.push_bytes(raw_response(turn, json!({"stream": true})).await.as_bytes()).unwrap();
+        assembler
+            .push_bytes(raw_response(turn, json!({"stream": true})).await.as_bytes())
+            .unwrap();
         let streamed = assembler.finish().unwrap();
         let usage = whole.usage.clone(); // counts what was asked, too
-        assert_eq!(Response { usage: streamed.usage.clone(), ..whole }, streamed);
-        assert_eq!(usage.unwrap().output_tokens, streamed.usage.unwrap().output_tokens);
+        assert_eq!(
+            Response {
+                usage: streamed.usage.clone(),
+                ..whole
+            },
+            streamed
+        );
+        assert_eq!(
+            usage.unwrap().output_tokens,
+            streamed.usage.unwrap().output_tokens
+        );
     }
 }
 
@@ -184,9 +335,24 @@ async fn a_response_breaks_off_where_the_script_says() {
     let cut = raw_response(calls().with_cut_after(4), streamed.clone()).await;
     assert_eq!(cut.matches("\n\n").count(), 4);
     let failed = raw_response(calls().with_error_after(2, "server_error", "No."), streamed).await;
-    assert!(failed.contains("event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"No.\""), "{failed}");
-    let failed: Value = serde_json::from_str(&raw_response(calls().with_error_after(0, "server_error", "No."), json!({})).await).unwrap();
-    assert_eq!((&failed["status"], &failed["error"]["message"]), (&json!("failed"), &json!("No.")));
+    assert!(
+        failed.contains(
+            "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"No.\""
+        ),
+        "{failed}"
+    );
+    let failed: Value = serde_json::from_str(
+        &raw_response(
+            calls().with_error_after(0, "server_error", "No."),
+            json!({}),
+        )
+        .await,
+    )
+    .unwrap();
+    assert_eq!(
+        (&failed["status"], &failed["error"]["message"]),
+        (&json!("failed"), &json!("No."))
+    );
 }
 
 #[tokio::test]
@@ -217,10 +383,18 @@ async fn a_script_sees_a_response_request_as_a_chat_request() {
         .unwrap(),
         ..Request::default()
     };
-    let answer = post(&server, "responses", &serde_json::to_value(responses::Request::from(&chat)).unwrap()).await;
+    let answer = post(
+        &server,
+        "responses",
+        &serde_json::to_value(responses::Request::from(&chat)).unwrap(),
+    )
+    .await;
     assert!(answer.contains("Hello."), "{answer}");
     let seen = seen.recv().unwrap();
-    assert_eq!(serde_json::to_value(&seen.messages).unwrap(), serde_json::to_value(&chat.messages).unwrap());
+    assert_eq!(
+        serde_json::to_value(&seen.messages).unwrap(),
+        serde_json::to_value(&chat.messages).unwrap()
+    );
     assert_eq!(seen.tools, chat.tools);
 }
 
@@ -233,33 +407,57 @@ fn add(a: i64, b: i64) -> i64 {
 #[tokio::test]
 async fn an_agent_has_the_same_conversation_over_both_apis() {
     let turns = || {
-        let calls = Turn::calls([("add", json!({"a": 1, "b": 2})), ("subtract", json!({}))]).with_text("Let me see.");
-        [calls.with_reasoning("Two things."), Turn::text("3."), Turn::text("Sure.")]
+        let calls = Turn::calls([("add", json!({"a": 1, "b": 2})), ("subtract", json!({}))])
+            .with_text("Let me see.");
+        [
+            calls.with_reasoning("Two things."),
+            Turn::text("3."),
+            Turn::text("Sure."),
+        ]
     };
     for policy in [StartPolicy::StreamEnd, StartPolicy::CallEnd] {
         let mut conversations = Vec::new();
         for is_chat in [true, false] {
             let server = ScriptedServer::start(turns()).await.unwrap();
             let client = server.client().unwrap();
-            let agent = if is_chat { Agent::new(client, "scripted") } else { Agent::new(client.responses(), "scripted") };
-            let mut agent = agent.system("Be brief.").tools(Dispatcher::new(tools![add])).start(policy);
+            let agent = if is_chat {
+                Agent::new(client, "scripted")
+            } else {
+                Agent::new(client.responses(), "scripted")
+            };
+            let mut agent = agent
+                .system("Be brief.")
+                .tools(Dispatcher::new(tools![add]))
+                .start(policy);
             assert_eq!(agent.run("Go.").await.unwrap().text, "3.");
             assert_eq!(agent.run("Sure?").await.unwrap().text, "Sure.");
             let results = agent.messages().iter().filter_map(|message| match message {
                 Message::Tool(result) => Some(result.text()),
                 _ => None,
             });
-            conversations.push((results.collect::<Vec<_>>(), agent.messages().len(), server.requests().len()));
+            conversations.push((
+                results.collect::<Vec<_>>(),
+                agent.messages().len(),
+                server.requests().len(),
+            ));
         }
         assert_eq!(conversations[0], conversations[1]);
-        assert_eq!((conversations[0].0[0].as_str(), conversations[0].1, conversations[0].2), ("3", 7, 3));
+        assert_eq!(
+            (
+                conversations[0].0[0].as_str(),
+                conversations[0].1,
+                conversations[0].2
+            ),
+            ("3", 7, 3)
+        );
     }
 }
 
 #[tokio::test]
 async fn every_answer_is_one_that_the_specification_has() {
     let mut answers: [(&str, Vec<String>); 4] =
-        ["response", "chunk", "responses-response", "responses-event"].map(|kind| (kind, Vec::new()));
+        ["response", "chunk", "responses-response", "responses-event"]
+            .map(|kind| (kind, Vec::new()));
     let usage = json!({"stream": true, "stream_options": {"include_usage": true}});
     for turn in [
         Turn::text("Hello. 🦀"),
@@ -270,26 +468,49 @@ async fn every_answer_is_one_that_the_specification_has() {
         Turn::text("").with_finish_reason("content_filter"),
     ] {
         answers[0].1.push(raw_answer(turn.clone(), json!({})).await);
-        answers[1].1.push(raw_answer(turn.clone(), json!({"stream": true})).await);
-        answers[1].1.push(raw_answer(turn.clone(), usage.clone()).await);
+        answers[1]
+            .1
+            .push(raw_answer(turn.clone(), json!({"stream": true})).await);
+        answers[1]
+            .1
+            .push(raw_answer(turn.clone(), usage.clone()).await);
         let turn = turn.with_reasoning("Well.");
-        answers[2].1.push(raw_response(turn.clone(), json!({})).await);
-        answers[3].1.push(raw_response(turn, json!({"stream": true})).await);
+        answers[2]
+            .1
+            .push(raw_response(turn.clone(), json!({})).await);
+        answers[3]
+            .1
+            .push(raw_response(turn, json!({"stream": true})).await);
     }
     let custom = || Turn::calls([("run", json!("1 + 1"))]);
-    answers[0].1.push(raw_answer(custom(), json!({"tools": [{"type": "custom", "custom": {"name": "run"}}]})).await);
-    answers[3].1.push(raw_response(custom(), json!({"stream": true, "tools": [{"type": "custom", "name": "run"}]})).await);
+    answers[0].1.push(
+        raw_answer(
+            custom(),
+            json!({"tools": [{"type": "custom", "custom": {"name": "run"}}]}),
+        )
+        .await,
+    );
+    answers[3].1.push(
+        raw_response(
+            custom(),
+            json!({"stream": true, "tools": [{"type": "custom", "name": "run"}]}),
+        )
+        .await,
+    );
     for (kind, answers) in answers {
         check_against_the_specification(kind, &answers);
     }
 }
 
-/// Puts bodies before a checker made from OpenAI's published specification. It is no part of this repository: `ORACLE` says in
-/// which folder it is.
+/// Puts bodies before a checker made from OpenAI's published specification. It is no part of this
+/// repository: `ORACLE` says in which folder it is.
 fn check_against_the_specification(kind: &str, bodies: &[String]) {
     let Some(folder) = std::env::var_os("ORACLE").map(PathBuf::from) else {
         // Not `eprintln!`, which the test harness keeps to itself.
-        let _ = writeln!(std::io::stderr(), "skipped: ORACLE is not set, so no {kind} was checked against the specification");
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: ORACLE is not set, so no {kind} was checked against the specification"
+        );
         return;
     };
     let file = |(number, body): (usize, &String)| {
@@ -298,7 +519,15 @@ fn check_against_the_specification(kind: &str, bodies: &[String]) {
         file
     };
     let files: Vec<_> = bodies.iter().enumerate().map(file).collect();
-    let check =
-        Command::new("python3").arg(folder.join("openai_spec_check.py")).args(["--werror", "--kind", kind]).args(&files).output().unwrap();
-    assert!(check.status.success(), "refused by the specification: {}", String::from_utf8_lossy(&check.stdout));
+    let check = Command::new("python3")
+        .arg(folder.join("openai_spec_check.py"))
+        .args(["--werror", "--kind", kind])
+        .args(&files)
+        .output()
+        .unwrap();
+    assert!(
+        check.status.success(),
+        "refused by the specification: {}",
+        String::from_utf8_lossy(&check.stdout)
+    );
 }

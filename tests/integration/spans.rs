@@ -1,4 +1,5 @@
-//! What a trace shows, read from an OpenTelemetry exporter: the conventions for generative AI, one span a call.
+//! What a trace shows, read from an OpenTelemetry exporter: the conventions for generative AI, one
+//! span a call.
 
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,9 +26,15 @@ struct Trace {
 impl Trace {
     fn begin() -> Self {
         let exporter = InMemorySpanExporter::default();
-        let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("tests"));
-        Self { exporter, provider, _guard: tracing_subscriber::registry().with(layer).set_default() }
+        Self {
+            exporter,
+            provider,
+            _guard: tracing_subscriber::registry().with(layer).set_default(),
+        }
     }
 
     fn spans(&self) -> Vec<SpanData> {
@@ -37,8 +44,14 @@ impl Trace {
 
     /// The spans of calls, by the place of the call.
     fn of_calls(&self) -> Vec<SpanData> {
-        let mut calls: Vec<_> = self.spans().into_iter().filter(|span| span.name.starts_with("execute_tool ")).collect();
-        calls.sort_by_key(|span| attribute(span, "tool_call.position").and_then(|at| at.parse::<usize>().ok()));
+        let mut calls: Vec<_> = self
+            .spans()
+            .into_iter()
+            .filter(|span| span.name.starts_with("execute_tool "))
+            .collect();
+        calls.sort_by_key(|span| {
+            attribute(span, "tool_call.position").and_then(|at| at.parse::<usize>().ok())
+        });
         calls
     }
 
@@ -51,7 +64,10 @@ impl Trace {
 }
 
 fn attribute(span: &SpanData, key: &str) -> Option<String> {
-    span.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|attribute| attribute.value.to_string())
+    span.attributes
+        .iter()
+        .find(|attribute| attribute.key.as_str() == key)
+        .map(|attribute| attribute.value.to_string())
 }
 
 /// Look up a patient.
@@ -94,10 +110,19 @@ fn dispatcher() -> Dispatcher {
 #[tokio::test(start_paused = true)]
 async fn a_call_has_a_span_after_the_conventions() {
     let trace = Trace::begin();
-    dispatcher().dispatch(vec![ToolCall::new("call_7", "look_up", r#"{"patient": "P-1"}"#)]).await;
+    dispatcher()
+        .dispatch(vec![ToolCall::new(
+            "call_7",
+            "look_up",
+            r#"{"patient": "P-1"}"#,
+        )])
+        .await;
 
     let span = trace.named("execute_tool look_up");
-    assert_eq!((span.span_kind.clone(), span.status.clone()), (SpanKind::Internal, Status::Unset));
+    assert_eq!(
+        (span.span_kind.clone(), span.status.clone()),
+        (SpanKind::Internal, Status::Unset)
+    );
     let expected = [
         ("gen_ai.operation.name", "execute_tool"),
         ("gen_ai.tool.name", "look_up"),
@@ -108,7 +133,11 @@ async fn a_call_has_a_span_after_the_conventions() {
     for (key, value) in expected {
         assert_eq!(attribute(&span, key).as_deref(), Some(value), "{key}");
     }
-    for key in ["error.type", "gen_ai.tool.call.arguments", "gen_ai.tool.call.result"] {
+    for key in [
+        "error.type",
+        "gen_ai.tool.call.arguments",
+        "gen_ai.tool.call.result",
+    ] {
         assert_eq!(attribute(&span, key), None, "{key}");
     }
 }
@@ -116,13 +145,24 @@ async fn a_call_has_a_span_after_the_conventions() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_call_says_how_and_never_with_what_text() {
     let trace = Trace::begin();
-    let results = dispatcher().dispatch(calls([("look_up", "{}"), ("fail", "{}"), ("explode", "{}"), ("hang", "{}")])).await;
+    let results = dispatcher()
+        .dispatch(calls([
+            ("look_up", "{}"),
+            ("fail", "{}"),
+            ("explode", "{}"),
+            ("hang", "{}"),
+        ]))
+        .await;
 
     let spans = trace.of_calls();
     assert_eq!(spans.len(), 4);
     for (span, code) in spans.iter().zip(codes(&results)) {
         assert_eq!(attribute(span, "error.type").as_deref(), Some(code));
-        assert!(matches!(span.status, Status::Error { .. }), "{code}: {:?}", span.status);
+        assert!(
+            matches!(span.status, Status::Error { .. }),
+            "{code}: {:?}",
+            span.status
+        );
     }
     assert!(!format!("{:?}", trace.spans()).contains("hunter2"));
 }
@@ -130,12 +170,41 @@ async fn a_failed_call_says_how_and_never_with_what_text() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_does_not_run_has_a_span_too() {
     let trace = Trace::begin();
-    let dispatcher = dispatcher().with_limits(|limits| limits.calls = 4).with_policy(|_| async { Decision::refuse("not today") });
-    let results = dispatcher.dispatch(calls([("look_up", "{"), ("gone", "{}"), ("fail", "{}"), ("look_up", "{}"), ("fail", "{}")])).await;
-    assert_eq!(codes(&results), ["invalid_json", "unknown_tool", "refused", "invalid_arguments", "overloaded"]);
+    let dispatcher = dispatcher()
+        .with_limits(|limits| limits.calls = 4)
+        .with_policy(|_| async { Decision::refuse("not today") });
+    let results = dispatcher
+        .dispatch(calls([
+            ("look_up", "{"),
+            ("gone", "{}"),
+            ("fail", "{}"),
+            ("look_up", "{}"),
+            ("fail", "{}"),
+        ]))
+        .await;
+    assert_eq!(
+        codes(&results),
+        [
+            "invalid_json",
+            "unknown_tool",
+            "refused",
+            "invalid_arguments",
+            "overloaded"
+        ]
+    );
 
-    let types: Vec<_> = trace.of_calls().iter().map(|span| attribute(span, "error.type")).collect();
-    assert_eq!(types, codes(&results).iter().map(|code| Some((*code).to_owned())).collect::<Vec<_>>());
+    let types: Vec<_> = trace
+        .of_calls()
+        .iter()
+        .map(|span| attribute(span, "error.type"))
+        .collect();
+    assert_eq!(
+        types,
+        codes(&results)
+            .iter()
+            .map(|code| Some((*code).to_owned()))
+            .collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,21 +215,40 @@ async fn content_stays_out_unless_asked_for() {
     assert!(!format!("{:?}", trace.spans()).contains("SECRET"));
 
     trace.exporter.reset();
-    dispatcher().with_recorded_content().dispatch(calls([("look_up", patient), ("explode", "{}"), ("fail", "{}")])).await;
+    dispatcher()
+        .with_recorded_content()
+        .dispatch(calls([
+            ("look_up", patient),
+            ("explode", "{}"),
+            ("fail", "{}"),
+        ]))
+        .await;
     let span = trace.named("execute_tool look_up");
-    assert_eq!(attribute(&span, "gen_ai.tool.call.arguments").as_deref(), Some(patient));
-    assert_eq!(attribute(&span, "gen_ai.tool.call.result").as_deref(), Some("the record of P-SECRET"));
+    assert_eq!(
+        attribute(&span, "gen_ai.tool.call.arguments").as_deref(),
+        Some(patient)
+    );
+    assert_eq!(
+        attribute(&span, "gen_ai.tool.call.result").as_deref(),
+        Some("the record of P-SECRET")
+    );
     assert!(!format!("{:?}", trace.spans()).contains("hunter2"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_tool_logs_is_in_its_own_span_before_and_after_an_await() {
     let trace = Trace::begin();
-    dispatcher().dispatch(calls([("look_up", r#"{"patient": "a"}"#); 3])).await;
+    dispatcher()
+        .dispatch(calls([("look_up", r#"{"patient": "a"}"#); 3]))
+        .await;
     let spans = trace.of_calls();
     assert_eq!(spans.len(), 3);
     for span in spans {
-        let logged: Vec<_> = span.events.iter().map(|event| event.name.to_string()).collect();
+        let logged: Vec<_> = span
+            .events
+            .iter()
+            .map(|event| event.name.to_string())
+            .collect();
         assert_eq!(logged, ["before", "after"]);
     }
 }
@@ -169,14 +257,20 @@ async fn what_a_tool_logs_is_in_its_own_span_before_and_after_an_await() {
 async fn a_batch_is_below_the_span_it_is_dispatched_in_and_its_calls_are_below_it() {
     let trace = Trace::begin();
     let request = tracing::info_span!("request");
-    dispatcher().dispatch(calls([("look_up", r#"{"patient": "a"}"#), ("fail", "{}")])).instrument(request).await;
+    dispatcher()
+        .dispatch(calls([("look_up", r#"{"patient": "a"}"#), ("fail", "{}")]))
+        .instrument(request)
+        .await;
 
     let (request, batch) = (trace.named("request"), trace.named("execute_tools"));
     assert_eq!(batch.parent_span_id, request.span_context.span_id());
     assert_eq!(batch.span_kind, SpanKind::Internal);
     for call in trace.of_calls() {
         assert_eq!(call.parent_span_id, batch.span_context.span_id());
-        assert_eq!(call.span_context.trace_id(), request.span_context.trace_id());
+        assert_eq!(
+            call.span_context.trace_id(),
+            request.span_context.trace_id()
+        );
     }
 }
 
@@ -185,15 +279,37 @@ async fn a_batch_says_how_long_it_queued_and_what_it_took_so_long_for() {
     let trace = Trace::begin();
     let queue = |millis: u64| ToolCall::new("", "queue", format!(r#"{{"millis": {millis}}}"#));
     let fail = || ToolCall::new("", "fail", "{}");
-    dispatcher().dispatch(vec![queue(250), fail(), queue(500), fail()]).await;
+    dispatcher()
+        .dispatch(vec![queue(250), fail(), queue(500), fail()])
+        .await;
 
     let batch = trace.named("execute_tools");
     let number = |key: &str| attribute(&batch, key).and_then(|value| value.parse::<f64>().ok());
-    assert_eq!((number("tool_batch.calls"), number("tool_batch.failed")), (Some(4.0), Some(2.0)));
-    assert_eq!((number("tool_batch.queue_time"), number("tool_batch.critical_path.duration")), (Some(0.25), Some(0.75)));
-    assert_eq!(attribute(&batch, "tool_batch.critical_path").as_deref(), Some("0,2"));
-    let waited: Vec<_> =
-        trace.of_calls().iter().map(|span| attribute(span, "tool_call.queue_time").unwrap().parse::<f64>().unwrap()).collect();
+    assert_eq!(
+        (number("tool_batch.calls"), number("tool_batch.failed")),
+        (Some(4.0), Some(2.0))
+    );
+    assert_eq!(
+        (
+            number("tool_batch.queue_time"),
+            number("tool_batch.critical_path.duration")
+        ),
+        (Some(0.25), Some(0.75))
+    );
+    assert_eq!(
+        attribute(&batch, "tool_batch.critical_path").as_deref(),
+        Some("0,2")
+    );
+    let waited: Vec<_> = trace
+        .of_calls()
+        .iter()
+        .map(|span| {
+            attribute(span, "tool_call.queue_time")
+                .unwrap()
+                .parse::<f64>()
+                .unwrap()
+        })
+        .collect();
     assert_eq!(waited, [0.0, 0.0, 0.25, 0.0]);
 }
 
@@ -203,14 +319,30 @@ async fn nested_calls_are_below_the_call_that_made_them() {
     #[tool]
     async fn delegate(#[context] cx: &CallContext) -> String {
         sleep(Duration::from_millis(1)).await;
-        contents(&cx.dispatch(calls([("look_up", r#"{"patient": "a"}"#)])).await).concat()
+        contents(
+            &cx.dispatch(calls([("look_up", r#"{"patient": "a"}"#)]))
+                .await,
+        )
+        .concat()
     }
 
     let trace = Trace::begin();
-    Dispatcher::new(tools![delegate, look_up]).dispatch(calls([("delegate", "{}")])).await;
-    let (parent, child) = (trace.named("execute_tool delegate"), trace.named("execute_tool look_up"));
-    let batches: Vec<_> = trace.spans().into_iter().filter(|span| span.name == "execute_tools").collect();
-    let batch = batches.iter().find(|batch| batch.span_context.span_id() == child.parent_span_id).unwrap();
+    Dispatcher::new(tools![delegate, look_up])
+        .dispatch(calls([("delegate", "{}")]))
+        .await;
+    let (parent, child) = (
+        trace.named("execute_tool delegate"),
+        trace.named("execute_tool look_up"),
+    );
+    let batches: Vec<_> = trace
+        .spans()
+        .into_iter()
+        .filter(|span| span.name == "execute_tools")
+        .collect();
+    let batch = batches
+        .iter()
+        .find(|batch| batch.span_context.span_id() == child.parent_span_id)
+        .unwrap();
     assert_eq!(batch.parent_span_id, parent.span_context.span_id());
 }
 
@@ -225,8 +357,14 @@ async fn a_turn_and_its_early_calls_are_below_the_span_it_is_opened_in() {
     drop(request);
     sleep(Duration::from_millis(1)).await; // the call's task ends
     let (request, call) = (trace.named("request"), trace.named("execute_tool look_up"));
-    assert_eq!(trace.named("execute_tools").parent_span_id, request.span_context.span_id());
-    assert_eq!(call.span_context.trace_id(), request.span_context.trace_id());
+    assert_eq!(
+        trace.named("execute_tools").parent_span_id,
+        request.span_context.span_id()
+    );
+    assert_eq!(
+        call.span_context.trace_id(),
+        request.span_context.trace_id()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,13 +434,22 @@ async fn a_subscriber_that_panics_takes_no_answer_away() {
     }
 
     for nth in 1..20 {
-        let _guard = tracing::subscriber::set_default(Bad { nth, told: AtomicUsize::new(0) });
+        let _guard = tracing::subscriber::set_default(Bad {
+            nth,
+            told: AtomicUsize::new(0),
+        });
         let dispatcher = Dispatcher::new(tools![linger]);
         for count in [1, 3] {
-            let results = timeout(Duration::from_secs(1), dispatcher.dispatch(vec![ToolCall::new("a", "linger", "{}"); count])).await;
+            let results = timeout(
+                Duration::from_secs(1),
+                dispatcher.dispatch(vec![ToolCall::new("a", "linger", "{}"); count]),
+            )
+            .await;
             assert_eq!(codes(&results.unwrap()), vec!["ok"; count], "every {nth}");
         }
-        timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+        timeout(Duration::from_secs(1), dispatcher.idle())
+            .await
+            .unwrap();
     }
 }
 
@@ -316,7 +463,8 @@ async fn a_subscriber_that_panics_at_a_nested_message_leaves_nothing_alive() {
             true
         }
         fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
-            let second = span.metadata().name() == "execute_tools" && self.0.fetch_add(1, Ordering::SeqCst) == 1;
+            let second = span.metadata().name() == "execute_tools"
+                && self.0.fetch_add(1, Ordering::SeqCst) == 1;
             assert!(!second, "this subscriber panics");
             span::Id::from_u64(1)
         }
@@ -335,7 +483,11 @@ async fn a_subscriber_that_panics_at_a_nested_message_leaves_nothing_alive() {
 
     let _guard = tracing::subscriber::set_default(Bad(AtomicUsize::new(0)));
     let dispatcher = Dispatcher::new(tools![ask]);
-    let results = dispatcher.dispatch(vec![ToolCall::new("", "ask", "{}")]).await;
+    let results = dispatcher
+        .dispatch(vec![ToolCall::new("", "ask", "{}")])
+        .await;
     assert_eq!(codes(&results), ["panic"]);
-    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    timeout(Duration::from_secs(1), dispatcher.idle())
+        .await
+        .unwrap();
 }

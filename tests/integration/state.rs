@@ -56,19 +56,34 @@ fn count(#[state] db: &Db, #[state] clock: &dyn Clock) -> (usize, u64) {
 
 #[tokio::test]
 async fn each_tool_is_lent_what_it_asks_for() {
-    let app = App { db: Db::default(), clock: Box::new(Stopped(7)) };
+    let app = App {
+        db: Db::default(),
+        clock: Box::new(Stopped(7)),
+    };
     let db = app.db.clone();
-    let dispatcher = Dispatcher::new(tools![write, count].with_state(app)).with_limit(1.try_into().unwrap());
-    let results = dispatcher.dispatch(calls([("write", r#"{"note": "a"}"#), ("count", "{}")])).await;
+    let dispatcher =
+        Dispatcher::new(tools![write, count].with_state(app)).with_limit(1.try_into().unwrap());
+    let results = dispatcher
+        .dispatch(calls([("write", r#"{"note": "a"}"#), ("count", "{}")]))
+        .await;
     assert_eq!(contents(&results), ["1", "[1,7]"]);
     assert_eq!(*db.0.lock().unwrap(), ["a"]);
 }
 
 #[test]
 fn state_is_no_part_of_the_definition() {
-    let tools = tools![write, count].with_state(App { db: Db::default(), clock: Box::new(Stopped(7)) });
-    assert_eq!(tools.definition("write").unwrap().parameters()["properties"], json!({"note": {"type": "string"}}));
-    assert_eq!(tools.definition("count").unwrap().parameters()["properties"], json!({}));
+    let tools = tools![write, count].with_state(App {
+        db: Db::default(),
+        clock: Box::new(Stopped(7)),
+    });
+    assert_eq!(
+        tools.definition("write").unwrap().parameters()["properties"],
+        json!({"note": {"type": "string"}})
+    );
+    assert_eq!(
+        tools.definition("count").unwrap().parameters()["properties"],
+        json!({})
+    );
 }
 
 /// Count up.
@@ -99,7 +114,9 @@ async fn an_arc_provides_what_is_in_it() {
     }
 
     let clock: Arc<dyn Clock> = Arc::new(Stopped(9));
-    let results = Dispatcher::new(tools![tell].with_state(clock)).dispatch(calls([("tell", "{}")])).await;
+    let results = Dispatcher::new(tools![tell].with_state(clock))
+        .dispatch(calls([("tell", "{}")]))
+        .await;
     assert_eq!(contents(&results), ["9"]);
 }
 
@@ -108,6 +125,9 @@ async fn one_set_serves_many_states() {
     let tools = tools![count_up];
     for start in [0, 10] {
         let dispatcher = Dispatcher::new(tools.clone().with_state(AtomicU32::new(start)));
-        assert_eq!(contents(&dispatcher.dispatch(calls([("count_up", "{}")])).await), [(start + 1).to_string()]);
+        assert_eq!(
+            contents(&dispatcher.dispatch(calls([("count_up", "{}")])).await),
+            [(start + 1).to_string()]
+        );
     }
 }

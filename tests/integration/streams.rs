@@ -21,7 +21,10 @@ async fn work(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) 
 
 fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
-    (Dispatcher::new(tools![work].with_shared_state(Arc::clone(&diary))), diary)
+    (
+        Dispatcher::new(tools![work].with_shared_state(Arc::clone(&diary))),
+        diary,
+    )
 }
 
 fn call(id: &str, millis: u64) -> ToolCall {
@@ -40,21 +43,52 @@ async fn all(mut events: EventStream) -> Vec<Event> {
 #[tokio::test(start_paused = true)]
 async fn results_come_as_calls_finish_each_with_its_place() {
     let (dispatcher, diary) = dispatcher();
-    let mut results = dispatcher.stream(vec![call("a", 30), call("b", 10), ToolCall::new("c", "gone", "{}"), call("b", 20)]);
+    let mut results = dispatcher.stream(vec![
+        call("a", 30),
+        call("b", 10),
+        ToolCall::new("c", "gone", "{}"),
+        call("b", 20),
+    ]);
     let mut seen = Vec::new();
     while let Some(result) = results.next().await {
-        seen.push((diary.now(), result.position(), result.id().to_owned(), code(&result)));
+        seen.push((
+            diary.now(),
+            result.position(),
+            result.id().to_owned(),
+            code(&result),
+        ));
     }
-    let expected = [(0, 2, "c", "unknown_tool"), (10, 1, "b", "ok"), (20, 3, "b", "ok"), (30, 0, "a", "ok")];
-    assert_eq!(seen, expected.map(|(at, position, id, code)| (at, position, id.to_owned(), code)));
+    let expected = [
+        (0, 2, "c", "unknown_tool"),
+        (10, 1, "b", "ok"),
+        (20, 3, "b", "ok"),
+        (30, 0, "a", "ok"),
+    ];
+    assert_eq!(
+        seen,
+        expected.map(|(at, position, id, code)| (at, position, id.to_owned(), code))
+    );
     assert!(results.next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_empty_stream_is_over_at_once() {
     let (dispatcher, _) = dispatcher();
-    assert!(timeout(Duration::from_secs(1), dispatcher.stream(Vec::new()).next()).await.unwrap().is_none());
-    assert!(timeout(Duration::from_secs(1), dispatcher.stream(Vec::new()).events().next()).await.unwrap().is_none());
+    assert!(
+        timeout(Duration::from_secs(1), dispatcher.stream(Vec::new()).next())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        timeout(
+            Duration::from_secs(1),
+            dispatcher.stream(Vec::new()).events().next()
+        )
+        .await
+        .unwrap()
+        .is_none()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +106,12 @@ async fn nothing_runs_before_the_stream_is_polled() {
 async fn a_stream_that_is_dropped_stops_what_still_runs() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_limit(2.try_into().unwrap());
-    let mut results = dispatcher.stream(vec![call("a", 10), call("b", 1000), call("c", 1000), call("d", 1)]);
+    let mut results = dispatcher.stream(vec![
+        call("a", 10),
+        call("b", 1000),
+        call("c", 1000),
+        call("d", 1),
+    ]);
     results.next().await.unwrap();
     drop(results);
     dispatcher.idle().await;
@@ -90,10 +129,17 @@ async fn a_slow_reader_holds_up_nobody() {
     let mut slow = dispatcher.stream(vec![call("a", 10), call("b", 10), call("c", 10)]);
     slow.next().await.unwrap();
     // It is not read from here on, and still goes on, and so does another batch.
-    assert_eq!(codes(&dispatcher.dispatch(vec![call("d", 10)]).await), ["ok"]);
+    assert_eq!(
+        codes(&dispatcher.dispatch(vec![call("d", 10)]).await),
+        ["ok"]
+    );
     sleep(Duration::from_secs(1)).await;
     assert_eq!(diary.runs().len(), 4);
-    assert!(diary.runs().iter().all(|run| !run.ends_with("..")), "{:?}", diary.runs());
+    assert!(
+        diary.runs().iter().all(|run| !run.ends_with("..")),
+        "{:?}",
+        diary.runs()
+    );
     let mut rest = Vec::new();
     while let Some(result) = slow.next().await {
         rest.push(result.position());
@@ -104,17 +150,29 @@ async fn a_slow_reader_holds_up_nobody() {
 #[tokio::test(start_paused = true)]
 async fn progress_comes_before_the_result_of_its_call() {
     let (dispatcher, _) = dispatcher();
-    let seen = all(dispatcher.stream(vec![call("a", 20), call("b", 10)]).events()).await;
+    let seen = all(dispatcher
+        .stream(vec![call("a", 20), call("b", 10)])
+        .events())
+    .await;
     let told: Vec<_> = seen
         .iter()
         .map(|event| match event {
-            Event::Progress(at) => format!("{} {} {} {} {:?}", at.position, at.id, at.tool, at.message, at.fraction),
+            Event::Progress(at) => format!(
+                "{} {} {} {} {:?}",
+                at.position, at.id, at.tool, at.message, at.fraction
+            ),
             Event::Result(result) => format!("{} {}", result.position(), code(result)),
             _ => String::new(),
         })
         .collect();
-    let expected =
-        ["0 a work begun Some(0.0)", "1 b work begun Some(0.0)", "1 b work done Some(1.0)", "1 ok", "0 a work done Some(1.0)", "0 ok"];
+    let expected = [
+        "0 a work begun Some(0.0)",
+        "1 b work begun Some(0.0)",
+        "1 b work done Some(1.0)",
+        "1 ok",
+        "0 a work done Some(1.0)",
+        "0 ok",
+    ];
     assert_eq!(told, expected);
 }
 
@@ -124,7 +182,10 @@ async fn a_stream_of_results_can_go_on_as_one_of_events() {
     let mut results = dispatcher.stream(vec![call("a", 20), call("b", 10)]);
     assert_eq!(results.next().await.unwrap().position(), 1);
     let rest = all(results.events()).await;
-    assert!(matches!(&rest[..], [Event::Progress(_), Event::Result(result)] if result.position() == 0), "{rest:?}");
+    assert!(
+        matches!(&rest[..], [Event::Progress(_), Event::Result(result)] if result.position() == 0),
+        "{rest:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +199,10 @@ async fn a_fraction_is_between_nothing_and_all_of_it_or_unknown() {
         cx.progress("", None);
     }
 
-    let seen = all(Dispatcher::new(tools![odd]).stream(calls([("odd", "{}")])).events()).await;
+    let seen = all(Dispatcher::new(tools![odd])
+        .stream(calls([("odd", "{}")]))
+        .events())
+    .await;
     let fractions: Vec<_> = seen
         .iter()
         .filter_map(|event| match event {
@@ -146,7 +210,10 @@ async fn a_fraction_is_between_nothing_and_all_of_it_or_unknown() {
             _ => None,
         })
         .collect();
-    assert_eq!(fractions, [Some(0.0), Some(0.5), Some(1.0), None, None, None, None]);
+    assert_eq!(
+        fractions,
+        [Some(0.0), Some(0.5), Some(1.0), None, None, None, None]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -166,15 +233,25 @@ async fn nothing_is_heard_of_a_call_after_its_result() {
     #[tool]
     async fn speak_up(#[state] kept: &Arc<Kept>) {
         sleep(Duration::from_millis(20)).await;
-        kept.lock().unwrap().take().unwrap().progress("I am still here", None);
+        kept.lock()
+            .unwrap()
+            .take()
+            .unwrap()
+            .progress("I am still here", None);
     }
 
     let kept = Arc::new(Kept::default());
     let dispatcher = Dispatcher::new(tools![leave, speak_up].with_state(kept));
     for wait in ["true", "false"] {
-        let batch = calls([("leave", &format!(r#"{{"wait": {wait}}}"#)), ("speak_up", "{}")]);
+        let batch = calls([
+            ("leave", &format!(r#"{{"wait": {wait}}}"#)),
+            ("speak_up", "{}"),
+        ]);
         let seen = all(dispatcher.stream(batch).events()).await;
-        assert!(matches!(seen[..], [Event::Result(_), Event::Result(_)]), "{seen:?}");
+        assert!(
+            matches!(seen[..], [Event::Result(_), Event::Result(_)]),
+            "{seen:?}"
+        );
     }
 }
 
@@ -197,6 +274,15 @@ async fn a_progress_message_that_panics_while_it_is_made_harms_its_own_call_only
     let dispatcher = Dispatcher::new(tools![explode, work].with_shared_state(diary));
     let batch = || vec![ToolCall::new("", "explode", "{}"), call("a", 10)];
     let seen = all(dispatcher.stream(batch()).events()).await;
-    let codes: Vec<_> = seen.iter().filter_map(|event| if let Event::Result(result) = event { Some(code(result)) } else { None }).collect();
+    let codes: Vec<_> = seen
+        .iter()
+        .filter_map(|event| {
+            if let Event::Result(result) = event {
+                Some(code(result))
+            } else {
+                None
+            }
+        })
+        .collect();
     assert_eq!(codes, ["panic", "ok"]);
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use tool_core::{CallContext, Dispatcher, DynamicTool, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput, ToolSet, tool, tools};
+use tool_core::{
+    CallContext, Dispatcher, DynamicTool, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput,
+    ToolSet, tool, tools,
+};
 
 use crate::support::{calls, codes, contents};
 
@@ -41,17 +44,34 @@ fn names(tools: &ToolSet) -> Vec<&str> {
 }
 
 fn dynamic(name: &str) -> DynamicTool {
-    DynamicTool::new(name, "Say four.", json!({"type": "object", "properties": {}}), |_| async { Ok::<_, ToolError>(4) }).unwrap()
+    DynamicTool::new(
+        name,
+        "Say four.",
+        json!({"type": "object", "properties": {}}),
+        |_| async { Ok::<_, ToolError>(4) },
+    )
+    .unwrap()
 }
 
 #[tokio::test]
 async fn sets_merge_in_order_whatever_state_they_had() {
-    let tools = tools![two].with_tool(dynamic("four")).unwrap().merge(&tools![other::three].with_state(3)).unwrap();
+    let tools = tools![two]
+        .with_tool(dynamic("four"))
+        .unwrap()
+        .merge(&tools![other::three].with_state(3))
+        .unwrap();
     let tools = tools.merge(&tools![one]).unwrap();
     assert_eq!(names(&tools), ["two", "four", "three", "one"]);
     assert_eq!((tools.len(), tools.is_empty()), (4, false));
     assert!(tools.definition("three").is_some() && tools.definition("five").is_none());
-    let results = Dispatcher::new(tools).dispatch(calls([("one", "{}"), ("two", "{}"), ("three", "{}"), ("four", "{}")])).await;
+    let results = Dispatcher::new(tools)
+        .dispatch(calls([
+            ("one", "{}"),
+            ("two", "{}"),
+            ("three", "{}"),
+            ("four", "{}"),
+        ]))
+        .await;
     assert_eq!(contents(&results), ["1", "2", "3", "4"]);
 }
 
@@ -60,8 +80,14 @@ fn a_name_that_is_there_is_refused() {
     let tools: ToolSet = tools![one, two];
     let error = tools.clone().merge(&tools![other::one]).unwrap_err();
     assert_eq!(error.name(), "one");
-    assert_eq!(error.to_string(), "two tools are named `one`; rename one, with `#[tool(name = \"…\")]` for example");
-    assert_eq!(tools.clone().with_tool(dynamic("two")).unwrap_err().name(), "two");
+    assert_eq!(
+        error.to_string(),
+        "two tools are named `one`; rename one, with `#[tool(name = \"…\")]` for example"
+    );
+    assert_eq!(
+        tools.clone().with_tool(dynamic("two")).unwrap_err().name(),
+        "two"
+    );
     assert_eq!(tools.clone().merge(&tools).unwrap_err().name(), "one");
 }
 
@@ -89,7 +115,17 @@ fn definitions_are_the_same_bytes_every_time() {
 
     let text = || {
         let tools = tools![everything, one].with_state(1_u8);
-        tools.definitions().map(|tool| format!("{} {} {}\n", tool.name(), tool.description(), tool.parameters())).collect::<String>()
+        tools
+            .definitions()
+            .map(|tool| {
+                format!(
+                    "{} {} {}\n",
+                    tool.name(),
+                    tool.description(),
+                    tool.parameters()
+                )
+            })
+            .collect::<String>()
     };
     let expected = concat!(
         r#"every-thing Everything that a definition can hold. {"type":"object","properties":{"#,
@@ -106,7 +142,10 @@ fn definitions_are_the_same_bytes_every_time() {
     let tools = tools![everything].with_state(1_u8);
     let definition = tools.definition("every-thing").unwrap();
     assert!(definition.behavior().read_only);
-    assert_eq!(definition.behavior().timeout, tool_core::Timeout::After(std::time::Duration::from_secs(5)));
+    assert_eq!(
+        definition.behavior().timeout,
+        tool_core::Timeout::After(std::time::Duration::from_secs(5))
+    );
 }
 
 /// Tells what it is once, and never again.
@@ -125,9 +164,20 @@ impl Tool for Forgetful {
 
 #[tokio::test]
 async fn a_definition_is_read_once() {
-    let definition = ToolDefinition::new("forgetful", "Forget.", json!({"type": "object", "properties": {}})).unwrap();
+    let definition = ToolDefinition::new(
+        "forgetful",
+        "Forget.",
+        json!({"type": "object", "properties": {}}),
+    )
+    .unwrap();
     let tool: Arc<dyn Tool> = Arc::new(Forgetful(AtomicBool::new(false), definition));
     let dispatcher = Dispatcher::new(ToolSet::default().with_tool(tool).unwrap());
-    let results = dispatcher.dispatch(calls([("forgetful", "{}"), ("forgetfull", "{}"), ("forgetful", "{}")])).await;
+    let results = dispatcher
+        .dispatch(calls([
+            ("forgetful", "{}"),
+            ("forgetfull", "{}"),
+            ("forgetful", "{}"),
+        ]))
+        .await;
     assert_eq!(codes(&results), ["ok", "unknown_tool", "ok"]);
 }

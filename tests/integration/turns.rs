@@ -34,7 +34,10 @@ async fn stop() -> Result<(), ToolError> {
 
 fn dispatcher() -> (Dispatcher, Arc<Diary>) {
     let diary = Diary::begin();
-    (Dispatcher::new(tools![work, alone, stop].with_shared_state(Arc::clone(&diary))), diary)
+    (
+        Dispatcher::new(tools![work, alone, stop].with_shared_state(Arc::clone(&diary))),
+        diary,
+    )
 }
 
 fn millis(millis: u64) -> String {
@@ -91,7 +94,10 @@ async fn calls_keep_their_order_under_a_limit_and_so_do_later_barriers() {
     turn.push(call("alone", "d", 10));
     turn.push(call("work", "e", 10));
     assert_eq!(codes(&turn.finish().await), ["ok"; 5]);
-    assert_eq!(diary.runs(), ["a 0..10", "b 10..20", "c 20..30", "d 30..40", "e 40..50"]);
+    assert_eq!(
+        diary.runs(),
+        ["a 0..10", "b 10..20", "c 20..30", "d 30..40", "e 40..50"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,8 +126,14 @@ async fn what_is_cut_off_is_answered_and_holds_up_nobody() {
     pause(5).await;
     assert_eq!(diary.runs(), ["a 10.."]);
     let results = turn.finish().await;
-    assert_eq!(codes(&results), ["truncated_call", "ok", "truncated_call", "ok"]);
-    assert_eq!(results.iter().map(|result| result.id()).collect::<Vec<_>>(), ["cut", "a", "unfinished", "b"]);
+    assert_eq!(
+        codes(&results),
+        ["truncated_call", "ok", "truncated_call", "ok"]
+    );
+    assert_eq!(
+        results.iter().map(|result| result.id()).collect::<Vec<_>>(),
+        ["cut", "a", "unfinished", "b"]
+    );
     assert_eq!(diary.runs(), ["a 10..20", "b 15..25"]);
 }
 
@@ -156,8 +168,24 @@ async fn calls_that_cannot_run_are_answered_in_their_places() {
     turn.complete(late, "[]");
     turn.complete(open_and_over, "{}");
     let results = turn.finish().await;
-    assert_eq!(codes(&results), ["invalid_arguments", "unknown_tool", "invalid_json", "ok", "overloaded", "overloaded"]);
-    assert_eq!(results.iter().map(|result| result.position()).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+    assert_eq!(
+        codes(&results),
+        [
+            "invalid_arguments",
+            "unknown_tool",
+            "invalid_json",
+            "ok",
+            "overloaded",
+            "overloaded"
+        ]
+    );
+    assert_eq!(
+        results
+            .iter()
+            .map(|result| result.position())
+            .collect::<Vec<_>>(),
+        [0, 1, 2, 3, 4, 5]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +195,12 @@ async fn an_empty_turn_has_no_results() {
     assert!(dispatcher.turn().cancel().is_empty());
     let mut turn = dispatcher.turn();
     turn.end();
-    assert!(timeout(Duration::from_secs(1), turn.next_event()).await.unwrap().is_none());
+    assert!(
+        timeout(Duration::from_secs(1), turn.next_event())
+            .await
+            .unwrap()
+            .is_none()
+    );
     dispatcher.idle().await;
 }
 
@@ -187,15 +220,25 @@ async fn events_come_as_they_happen_until_the_turn_is_over() {
         note(turn.next_event().await.unwrap());
     }
     // All are answered, and the message may go on.
-    assert!(timeout(Duration::from_secs(60), turn.next_event()).await.is_err());
+    assert!(
+        timeout(Duration::from_secs(60), turn.next_event())
+            .await
+            .is_err()
+    );
     turn.push(call("work", "c", 10));
     turn.open("d", "work");
     turn.end();
     while let Some(event) = turn.next_event().await {
         note(event);
     }
-    assert_eq!(codes(&turn.finish().await), ["ok", "ok", "ok", "truncated_call"]);
-    assert_eq!(seen[..4], ["a is at it", "b is at it", "b answers", "a answers"]);
+    assert_eq!(
+        codes(&turn.finish().await),
+        ["ok", "ok", "ok", "truncated_call"]
+    );
+    assert_eq!(
+        seen[..4],
+        ["a is at it", "b is at it", "b answers", "a answers"]
+    );
     let mut rest = seen[4..].to_vec();
     rest.sort_unstable();
     assert_eq!(rest, ["c answers", "c is at it", "d answers"]);
@@ -215,7 +258,17 @@ async fn cancelling_answers_every_call_at_once() {
     let before = diary.now();
     let results = turn.cancel();
     assert_eq!(diary.now(), before);
-    assert_eq!(codes(&results), ["ok", "cancelled", "cancelled", "not_started", "unknown_tool", "not_started"]);
+    assert_eq!(
+        codes(&results),
+        [
+            "ok",
+            "cancelled",
+            "cancelled",
+            "not_started",
+            "unknown_tool",
+            "not_started"
+        ]
+    );
     pause(1).await;
     assert_eq!(diary.runs(), ["done 0..1", "runs 0..10", "runs too 1..10"]);
 }
@@ -233,7 +286,11 @@ async fn a_turn_that_is_dropped_stops_what_it_started() {
 
     let mut turn = dispatcher.turn();
     turn.push(call("work", "c", 1000));
-    assert!(timeout(Duration::from_millis(10), turn.finish()).await.is_err());
+    assert!(
+        timeout(Duration::from_millis(10), turn.finish())
+            .await
+            .is_err()
+    );
     dispatcher.idle().await;
     assert_eq!(diary.runs(), ["a 0..10", "c 10..20"]);
 }
@@ -248,7 +305,10 @@ async fn nothing_starts_after_a_fatal_error() {
     turn.push(call("work", "late", 1));
     let open = turn.open("later", "work");
     turn.complete(open, millis(1));
-    assert_eq!(codes(&turn.finish().await), ["ok", "tool_error", "not_started", "not_started"]);
+    assert_eq!(
+        codes(&turn.finish().await),
+        ["ok", "tool_error", "not_started", "not_started"]
+    );
     assert_eq!(diary.runs(), ["runs 0..20"]);
 }
 
@@ -260,8 +320,13 @@ async fn a_call_that_comes_after_the_end_is_answered_too() {
     turn.end();
     turn.end();
     turn.push(call("work", "b", 10));
-    let results = timeout(Duration::from_secs(3600), turn.finish()).await.unwrap();
-    assert_eq!(results.iter().map(|result| result.id()).collect::<Vec<_>>(), ["a", "b"]);
+    let results = timeout(Duration::from_secs(3600), turn.finish())
+        .await
+        .unwrap();
+    assert_eq!(
+        results.iter().map(|result| result.id()).collect::<Vec<_>>(),
+        ["a", "b"]
+    );
     assert_eq!(codes(&results)[0], "ok");
 }
 
@@ -294,8 +359,12 @@ async fn a_call_that_comes_after_all_others_are_answered_runs_too() {
         turn.end();
         sleep(Duration::from_millis(1)).await;
         turn.push(ToolCall::new("", "answer", "{}"));
-        let results = timeout(Duration::from_secs(1), turn.finish()).await.unwrap();
+        let results = timeout(Duration::from_secs(1), turn.finish())
+            .await
+            .unwrap();
         assert_eq!(contents(&results), vec!["1"; before + 1]);
-        timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+        timeout(Duration::from_secs(1), dispatcher.idle())
+            .await
+            .unwrap();
     }
 }

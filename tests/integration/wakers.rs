@@ -22,14 +22,21 @@ async fn a_waker_that_panics_keeps_no_call_from_its_answer() {
     let wakes = around(|mut inner, context| {
         Box::pin(async move {
             let mut run = inner.call(context);
-            assert!(run.poll_unpin(&mut Context::from_waker(&rude())).is_pending());
+            assert!(
+                run.poll_unpin(&mut Context::from_waker(&rude()))
+                    .is_pending()
+            );
             pending().await
         })
     });
     let dispatcher = dispatcher.with_layer(wakes);
-    let results = dispatcher.dispatch(vec![call("a", "work", 5000), call("b", "work", 5000)]).await;
+    let results = dispatcher
+        .dispatch(vec![call("a", "work", 5000), call("b", "work", 5000)])
+        .await;
     assert_eq!(codes(&results), ["timeout"; 2]);
-    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    timeout(Duration::from_secs(1), dispatcher.idle())
+        .await
+        .unwrap();
     assert_eq!(diary.runs(), ["a 0..1000", "b 0..1000"]);
 }
 
@@ -39,13 +46,21 @@ async fn a_waker_that_panics_when_it_hears_of_the_end_keeps_no_call_from_its_ans
     #[tool(timeout = "1s")]
     async fn ask(#[context] cx: &CallContext) {
         let mut told = pin!(cx.cancellation().cancelled());
-        assert!(told.poll_unpin(&mut Context::from_waker(&rude())).is_pending());
+        assert!(
+            told.poll_unpin(&mut Context::from_waker(&rude()))
+                .is_pending()
+        );
         pending::<()>().await;
     }
 
     let dispatcher = Dispatcher::new(tools![ask]);
-    assert_eq!(codes(&dispatcher.dispatch(calls([("ask", "{}"); 2])).await), ["timeout"; 2]);
-    timeout(Duration::from_secs(1), dispatcher.idle()).await.unwrap();
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("ask", "{}"); 2])).await),
+        ["timeout"; 2]
+    );
+    timeout(Duration::from_secs(1), dispatcher.idle())
+        .await
+        .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,9 +69,19 @@ async fn a_caller_whose_waker_panics_leaves_nothing_behind() {
     let message = || vec![call("a", "work", 10), call("b", "work", 20)];
     let mut batch = Box::pin(dispatcher.dispatch(message()));
     let mut stream = dispatcher.stream(message());
-    assert!(batch.poll_unpin(&mut Context::from_waker(&rude())).is_pending());
-    assert!(stream.poll_next_unpin(&mut Context::from_waker(&rude())).is_pending());
-    timeout(Duration::from_secs(60), dispatcher.idle()).await.unwrap();
+    assert!(
+        batch
+            .poll_unpin(&mut Context::from_waker(&rude()))
+            .is_pending()
+    );
+    assert!(
+        stream
+            .poll_next_unpin(&mut Context::from_waker(&rude()))
+            .is_pending()
+    );
+    timeout(Duration::from_secs(60), dispatcher.idle())
+        .await
+        .unwrap();
     assert_eq!(codes(&batch.await), ["ok"; 2]);
     assert_eq!(codes(&stream.collect::<Vec<_>>().await), ["ok"; 2]);
 }
@@ -102,14 +127,27 @@ async fn what_a_waker_panics_with_may_panic_again() {
 
     let gate = Gate::new();
     let tools = tools![stay, answer].with_shared_state(Arc::clone(&gate));
-    let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(100)).with_threads(gate.threads());
-    assert_eq!(codes(&dispatcher.dispatch(calls([("stay", "{}")])).await), ["timeout_indeterminate"]);
+    let dispatcher = Dispatcher::new(tools)
+        .with_limits(|limits| limits.grace = Duration::from_millis(100))
+        .with_threads(gate.threads());
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls([("stay", "{}")])).await),
+        ["timeout_indeterminate"]
+    );
     let mut stream = dispatcher.stream(calls([("stay", "{}")]));
     let rude = Waker::from(Arc::new(Rude));
-    assert!(stream.poll_next_unpin(&mut Context::from_waker(&rude)).is_pending());
+    assert!(
+        stream
+            .poll_next_unpin(&mut Context::from_waker(&rude))
+            .is_pending()
+    );
     std::mem::forget(rude);
     sleep(Duration::from_millis(500)).await; // it is given up, and its reader woken
-    let answered = timeout(Duration::from_secs(5), dispatcher.dispatch(calls([("answer", "{}")]))).await;
+    let answered = timeout(
+        Duration::from_secs(5),
+        dispatcher.dispatch(calls([("answer", "{}")])),
+    )
+    .await;
     assert_eq!(codes(&answered.unwrap()), ["ok"]);
     gate.open();
 }

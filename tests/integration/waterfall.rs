@@ -19,9 +19,15 @@ async fn fail() -> Result<(), &'static str> {
 
 #[tokio::test(start_paused = true)]
 async fn a_bar_spans_the_time_its_call_ran() {
-    let dispatcher = Dispatcher::new(tools![wait, fail]).with_limit(std::num::NonZeroUsize::new(2).unwrap());
+    let dispatcher =
+        Dispatcher::new(tools![wait, fail]).with_limit(std::num::NonZeroUsize::new(2).unwrap());
     let call = |name: &str, arguments: &str| ToolCall::new("", name, arguments);
-    let calls = vec![call("wait", r#"{"millis": 20}"#), call("wait", r#"{"millis": 10}"#), call("fail", "{}"), call("nope", "{}")];
+    let calls = vec![
+        call("wait", r#"{"millis": 20}"#),
+        call("wait", r#"{"millis": 10}"#),
+        call("fail", "{}"),
+        call("nope", "{}"),
+    ];
     let waterfall = Waterfall::new(&dispatcher.dispatch(calls).await);
     assert_eq!(
         waterfall.to_string(),
@@ -31,10 +37,16 @@ async fn a_bar_spans_the_time_its_call_ran() {
          nope  █                                         0.0 ms  unknown_tool\n\
          20 ms together, 35 ms added up: 1.8 times as fast"
     );
-    assert_eq!((waterfall.elapsed(), waterfall.sequential()), (Duration::from_millis(20), Duration::from_millis(35)));
+    assert_eq!(
+        (waterfall.elapsed(), waterfall.sequential()),
+        (Duration::from_millis(20), Duration::from_millis(35))
+    );
 }
 
 #[test]
 fn an_empty_batch_has_a_picture() {
-    assert_eq!(Waterfall::new(&[]).to_string(), "0.0 ms together, 0.0 ms added up: 1.0 times as fast");
+    assert_eq!(
+        Waterfall::new(&[]).to_string(),
+        "0.0 ms together, 0.0 ms added up: 1.0 times as fast"
+    );
 }

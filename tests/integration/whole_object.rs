@@ -66,9 +66,17 @@ fn all() -> ToolSet {
 
 /// The code of the error and what the model reads, or `ok` and the output.
 async fn told(tool: &str, arguments: &str) -> (&'static str, String) {
-    let results = Dispatcher::new(all()).dispatch(calls([(tool, arguments)])).await;
-    let error = results[0].outcome().err().map(|error| error.model_text().to_owned());
-    (code(&results[0]), error.unwrap_or_else(|| results[0].content().into_owned()))
+    let results = Dispatcher::new(all())
+        .dispatch(calls([(tool, arguments)]))
+        .await;
+    let error = results[0]
+        .outcome()
+        .err()
+        .map(|error| error.model_text().to_owned());
+    (
+        code(&results[0]),
+        error.unwrap_or_else(|| results[0].content().into_owned()),
+    )
 }
 
 #[test]
@@ -91,17 +99,37 @@ fn the_schema_is_that_of_the_type() {
     let definitions = shown.as_object_mut().unwrap().remove("$defs").unwrap();
     shown.as_object_mut().unwrap().remove("description"); // the type's own, beside the tool's
     assert_eq!(shown, expected);
-    assert_eq!(definitions.as_object().unwrap().keys().collect::<Vec<_>>(), ["Test"]);
-    assert_eq!(shown["properties"].as_object().unwrap().keys().collect::<Vec<_>>(), ["patient_id", "limit", "abnormal_only", "tests"]);
+    assert_eq!(
+        definitions.as_object().unwrap().keys().collect::<Vec<_>>(),
+        ["Test"]
+    );
+    assert_eq!(
+        shown["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .collect::<Vec<_>>(),
+        ["patient_id", "limit", "abnormal_only", "tests"]
+    );
 }
 
 #[tokio::test]
 async fn the_object_is_decoded_as_the_type_says() {
-    let (code, text) = told("get_lab_results", r#"{"tests": [{"code": 7.0}], "patient_id": "P-1"}"#).await;
+    let (code, text) = told(
+        "get_lab_results",
+        r#"{"tests": [{"code": 7.0}], "patient_id": "P-1"}"#,
+    )
+    .await;
     assert_eq!(code, "ok", "{text}");
     let output: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(output, json!({"patient_id": "P-1", "limit": null, "abnormal_only": false, "tests": [{"code": 7}]}));
-    assert_eq!(told("lend_query", r#"{"tests": [], "patient_id": "1"}"#).await, ("ok", "P: 1".to_owned()));
+    assert_eq!(
+        output,
+        json!({"patient_id": "P-1", "limit": null, "abnormal_only": false, "tests": [{"code": 7}]})
+    );
+    assert_eq!(
+        told("lend_query", r#"{"tests": [], "patient_id": "1"}"#).await,
+        ("ok", "P: 1".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -112,11 +140,19 @@ async fn what_is_no_object_is_refused_even_where_a_struct_would_take_it() {
         assert!(text.contains("object"), "{arguments}: {text}");
     }
     for arguments in ["", "{", r#"{"patient_id": "P-1", "tests": []} and more"#] {
-        assert_eq!(told("get_lab_results", arguments).await.0, "invalid_json", "{arguments}");
+        assert_eq!(
+            told("get_lab_results", arguments).await.0,
+            "invalid_json",
+            "{arguments}"
+        );
     }
     // A map would take nothing else either.
     for arguments in ["null", "[]"] {
-        assert_eq!(told("add_up", arguments).await.0, "invalid_arguments", "{arguments}");
+        assert_eq!(
+            told("add_up", arguments).await.0,
+            "invalid_arguments",
+            "{arguments}"
+        );
     }
 }
 
@@ -124,29 +160,61 @@ async fn what_is_no_object_is_refused_even_where_a_struct_would_take_it() {
 async fn each_mistake_is_told_with_its_path() {
     for (arguments, expected) in [
         (r#"{"tests": []}"#, "missing field `patient_id`"),
-        (r#"{"patient_id": 7, "tests": []}"#, "`patient_id`: invalid type: integer `7`, expected a string"),
-        (r#"{"patient_id": "P-1", "tests": [{"code": 1}, {"code": -1}]}"#, "`tests[1].code`: invalid value: integer `-1`, expected u16"),
+        (
+            r#"{"patient_id": 7, "tests": []}"#,
+            "`patient_id`: invalid type: integer `7`, expected a string",
+        ),
+        (
+            r#"{"patient_id": "P-1", "tests": [{"code": 1}, {"code": -1}]}"#,
+            "`tests[1].code`: invalid value: integer `-1`, expected u16",
+        ),
     ] {
-        assert_eq!(told("get_lab_results", arguments).await, ("invalid_arguments", expected.to_owned()), "{arguments}");
+        assert_eq!(
+            told("get_lab_results", arguments).await,
+            ("invalid_arguments", expected.to_owned()),
+            "{arguments}"
+        );
     }
 }
 
 #[tokio::test]
 async fn unknown_and_repeated_properties_are_refused() {
     for (arguments, named) in [
-        (r#"{"patient_id": "P-1", "tests": [], "colour": "red"}"#, "colour"),
-        (r#"{"patient_id": "P-1", "tests": [], "patientId": "P-2"}"#, "patientId"),
-        (r#"{"patient_id": "P-1", "patient_id": "P-2", "tests": []}"#, "patient_id"),
-        (r#"{"patient_id": "P-1", "tests": [{"code": 1, "name": "x"}]}"#, "name"),
+        (
+            r#"{"patient_id": "P-1", "tests": [], "colour": "red"}"#,
+            "colour",
+        ),
+        (
+            r#"{"patient_id": "P-1", "tests": [], "patientId": "P-2"}"#,
+            "patientId",
+        ),
+        (
+            r#"{"patient_id": "P-1", "patient_id": "P-2", "tests": []}"#,
+            "patient_id",
+        ),
+        (
+            r#"{"patient_id": "P-1", "tests": [{"code": 1, "name": "x"}]}"#,
+            "name",
+        ),
         // The names of what the tool takes beside the object mean nothing to the model.
-        (r#"{"patient_id": "P-1", "tests": [], "query": {}}"#, "query"),
+        (
+            r#"{"patient_id": "P-1", "tests": [], "query": {}}"#,
+            "query",
+        ),
     ] {
         let (code, text) = told("get_lab_results", arguments).await;
         assert_eq!(code, "invalid_arguments", "{arguments}: {text}");
         assert!(text.contains(named), "{arguments}: {text}");
     }
-    let (code, text) = told("lend_query", r#"{"patient_id": "P-1", "tests": [], "prefix": "forged"}"#).await;
-    assert!(code == "invalid_arguments" && text.contains("prefix"), "{code} {text}");
+    let (code, text) = told(
+        "lend_query",
+        r#"{"patient_id": "P-1", "tests": [], "prefix": "forged"}"#,
+    )
+    .await;
+    assert!(
+        code == "invalid_arguments" && text.contains("prefix"),
+        "{code} {text}"
+    );
 }
 
 #[test]
@@ -156,25 +224,53 @@ fn an_enum_becomes_one_plain_object() {
     for keyword in ["anyOf", "oneOf", "allOf", "enum", "not", "$ref"] {
         assert!(root.get(keyword).is_none(), "{keyword} in {root}");
     }
-    assert_eq!((&root["type"], &root["additionalProperties"]), (&json!("object"), &json!(false)));
+    assert_eq!(
+        (&root["type"], &root["additionalProperties"]),
+        (&json!("object"), &json!(false))
+    );
     assert_eq!(root["required"], json!(["by"]));
     let properties = root["properties"].as_object().unwrap();
-    assert_eq!(properties.keys().collect::<Vec<_>>(), ["by", "name", "exact", "number"]);
+    assert_eq!(
+        properties.keys().collect::<Vec<_>>(),
+        ["by", "name", "exact", "number"]
+    );
     let judge = jsonschema::validator_for(root).unwrap();
-    for arguments in [json!({"by": "name", "name": "Jana"}), json!({"by": "number", "number": 7, "exact": true})] {
+    for arguments in [
+        json!({"by": "name", "name": "Jana"}),
+        json!({"by": "number", "number": 7, "exact": true}),
+    ] {
         assert!(judge.is_valid(&arguments), "{arguments}");
     }
-    for arguments in [json!({"by": "colour"}), json!({"name": "Jana"}), json!({"by": "name", "name": 7})] {
+    for arguments in [
+        json!({"by": "colour"}),
+        json!({"name": "Jana"}),
+        json!({"by": "name", "name": 7}),
+    ] {
         assert!(!judge.is_valid(&arguments), "{arguments}");
     }
 }
 
 #[tokio::test]
 async fn the_tool_decides_between_the_forms_of_an_enum() {
-    assert_eq!(told("search", r#"{"by": "name", "name": "Jana"}"#).await, ("ok", "Jana None".to_owned()));
-    assert_eq!(told("search", r#"{"exact": true, "number": 7, "by": "number"}"#).await, ("ok", "7 Some(true)".to_owned()));
-    for arguments in ["{}", r#"{"by": "name"}"#, r#"{"by": "name", "number": 7}"#, r#"{"by": "colour"}"#] {
-        assert_eq!(told("search", arguments).await.0, "invalid_arguments", "{arguments}");
+    assert_eq!(
+        told("search", r#"{"by": "name", "name": "Jana"}"#).await,
+        ("ok", "Jana None".to_owned())
+    );
+    assert_eq!(
+        told("search", r#"{"exact": true, "number": 7, "by": "number"}"#).await,
+        ("ok", "7 Some(true)".to_owned())
+    );
+    for arguments in [
+        "{}",
+        r#"{"by": "name"}"#,
+        r#"{"by": "name", "number": 7}"#,
+        r#"{"by": "colour"}"#,
+    ] {
+        assert_eq!(
+            told("search", arguments).await.0,
+            "invalid_arguments",
+            "{arguments}"
+        );
     }
 }
 
@@ -183,11 +279,23 @@ async fn a_map_takes_any_property_of_its_type() {
     let tools = all();
     let root = tools.definition("add_up").unwrap().parameters();
     let numbers = json!({"type": "integer", "minimum": 0, "maximum": 255});
-    assert_eq!(root, &json!({"type": "object", "additionalProperties": numbers, "properties": {}}));
-    assert_eq!(told("add_up", r#"{"a": 1, "b": 2.0}"#).await, ("ok", "3".to_owned()));
+    assert_eq!(
+        root,
+        &json!({"type": "object", "additionalProperties": numbers, "properties": {}})
+    );
+    assert_eq!(
+        told("add_up", r#"{"a": 1, "b": 2.0}"#).await,
+        ("ok", "3".to_owned())
+    );
     assert_eq!(told("add_up", "{}").await, ("ok", "0".to_owned()));
     let (code, text) = told("add_up", r#"{"a": 1, "b": 256}"#).await;
-    assert_eq!((code, text.as_str()), ("invalid_arguments", "`b`: invalid value: integer `256`, expected u8"));
+    assert_eq!(
+        (code, text.as_str()),
+        (
+            "invalid_arguments",
+            "`b`: invalid value: integer `256`, expected u8"
+        )
+    );
 }
 
 #[tokio::test]
@@ -205,7 +313,12 @@ async fn a_type_that_takes_unknown_properties_keeps_them() {
         (open.name, open.more.len())
     }
 
-    let results = Dispatcher::new(tools![keep]).dispatch(calls([("keep", r#"{"name": "a", "b": 1, "c": [2]}"#), ("keep", "{}")])).await;
+    let results = Dispatcher::new(tools![keep])
+        .dispatch(calls([
+            ("keep", r#"{"name": "a", "b": 1, "c": [2]}"#),
+            ("keep", "{}"),
+        ]))
+        .await;
     assert_eq!(contents(&results)[0], r#"["a",2]"#);
     assert_eq!(codes(&results), ["ok", "invalid_arguments"]);
 }
@@ -259,10 +372,25 @@ async fn forms_that_are_no_object_are_left_out() {
             assert!(root.get(keyword).is_none(), "{keyword} in {root}");
         }
     }
-    let properties =
-        |name| tools.definition(name).unwrap().parameters()["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!((properties("change"), properties("count")), (vec!["Add".to_owned(), "Remove".to_owned()], vec!["bed".to_owned()]));
-    assert_eq!(tools.definition("anything").unwrap().parameters()["additionalProperties"], true);
+    let properties = |name| {
+        tools.definition(name).unwrap().parameters()["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (properties("change"), properties("count")),
+        (
+            vec!["Add".to_owned(), "Remove".to_owned()],
+            vec!["bed".to_owned()]
+        )
+    );
+    assert_eq!(
+        tools.definition("anything").unwrap().parameters()["additionalProperties"],
+        true
+    );
     let batch = calls([
         ("change", r#"{"Remove": {"bed": 2}}"#),
         ("count", r#"{"bed": 3}"#),

@@ -20,23 +20,40 @@ impl Mock {
     fn start() -> Option<Self> {
         let package = tool_at("INTEROP_AIMOCK")?;
         let mut command = Command::new("node");
-        let mut process = command.arg(script("aimock.mjs")).arg(package).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process = command
+            .arg(script("aimock.mjs"))
+            .arg(package)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut url = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        Some(Self { process, url: url.trim().to_owned() })
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut url)
+            .unwrap();
+        Some(Self {
+            process,
+            url: url.trim().to_owned(),
+        })
     }
 
     fn client(&self) -> OpenAi {
-        OpenAi::at(&format!("{}/v1", self.url)).unwrap().with_retries(1)
+        OpenAi::at(&format!("{}/v1", self.url))
+            .unwrap()
+            .with_retries(1)
     }
 
     fn agent(&self, policy: StartPolicy) -> Agent {
-        Agent::new(self.client(), "gpt-4o").tools(Dispatcher::new(toolset())).start(policy)
+        Agent::new(self.client(), "gpt-4o")
+            .tools(Dispatcher::new(toolset()))
+            .start(policy)
     }
 
     /// The same over the Responses API.
     fn responses(&self, policy: StartPolicy) -> Agent {
-        Agent::new(self.client().responses(), "gpt-4o").tools(Dispatcher::new(toolset())).start(policy)
+        Agent::new(self.client().responses(), "gpt-4o")
+            .tools(Dispatcher::new(toolset()))
+            .start(policy)
     }
 }
 
@@ -49,7 +66,13 @@ impl Drop for Mock {
 
 /// What each call was answered, in order.
 fn answers(agent: &Agent) -> Vec<String> {
-    let tool = |message: &Message| if let Message::Tool(message) = message { Some(message.text()) } else { None };
+    let tool = |message: &Message| {
+        if let Message::Tool(message) = message {
+            Some(message.text())
+        } else {
+            None
+        }
+    };
     agent.messages().iter().filter_map(tool).collect()
 }
 
@@ -57,8 +80,14 @@ fn answers(agent: &Agent) -> Vec<String> {
 async fn calls_are_run_however_they_arrive() {
     let Some(mock) = Mock::start() else { return };
     let three = ["3", "70", "1100"].as_slice();
-    let malformed = [r#"{"error":"the arguments are not valid JSON: EOF while parsing a value at line 1 column 9","tool":"add"}"#, "3"];
-    let unknown = [r#"{"error":"there is no tool `subtract`; the tools are `add`","tool":"subtract"}"#, "3"];
+    let malformed = [
+        r#"{"error":"the arguments are not valid JSON: EOF while parsing a value at line 1 column 9","tool":"add"}"#,
+        "3",
+    ];
+    let unknown = [
+        r#"{"error":"there is no tool `subtract`; the tools are `add`","tool":"subtract"}"#,
+        "3",
+    ];
     for (prompt, expected, reply) in [
         ("parallel", three, "Three sums."),
         ("in small pieces", three, "Three sums."),
@@ -68,10 +97,17 @@ async fn calls_are_run_however_they_arrive() {
         ("malformed", &malformed, "I am sorry."),
         ("unknown", &unknown, "I am sorry."),
     ] {
-        for (policy, is_chat) in
-            [StartPolicy::StreamEnd, StartPolicy::CallEnd].into_iter().flat_map(|policy| [(policy, true), (policy, false)])
+        for (policy, is_chat) in [StartPolicy::StreamEnd, StartPolicy::CallEnd]
+            .into_iter()
+            .flat_map(|policy| [(policy, true), (policy, false)])
         {
-            let agent = || if is_chat { mock.agent(policy) } else { mock.responses(policy) };
+            let agent = || {
+                if is_chat {
+                    mock.agent(policy)
+                } else {
+                    mock.responses(policy)
+                }
+            };
             let mut whole = agent(); // streamed too, if calls may start early
             assert_eq!(whole.run(prompt).await.unwrap().text, reply, "{prompt}");
             assert_eq!(answers(&whole), expected, "{prompt}");
@@ -99,8 +135,19 @@ async fn calls_are_run_however_they_arrive() {
 async fn a_rate_limit_is_waited_out_as_long_as_it_says() {
     let Some(mock) = Mock::start() else { return };
     let start = Instant::now();
-    assert_eq!(mock.agent(StartPolicy::CallEnd).run("is limited").await.unwrap().text, "Hello.");
-    assert!((1.0..1.4).contains(&start.elapsed().as_secs_f64()), "{:?}", start.elapsed());
+    assert_eq!(
+        mock.agent(StartPolicy::CallEnd)
+            .run("is limited")
+            .await
+            .unwrap()
+            .text,
+        "Hello."
+    );
+    assert!(
+        (1.0..1.4).contains(&start.elapsed().as_secs_f64()),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -110,16 +157,31 @@ async fn what_goes_wrong_is_told_and_the_history_stays_as_it_was() {
         (
             "is cut",
             StartPolicy::CallEnd,
-            (|error| matches!(error, ModelError::Transport { .. } | ModelError::Interrupted { .. })) as fn(&ModelError) -> bool,
+            (|error| {
+                matches!(
+                    error,
+                    ModelError::Transport { .. } | ModelError::Interrupted { .. }
+                )
+            }) as fn(&ModelError) -> bool,
         ),
-        ("is garbled", StartPolicy::CallEnd, |error| matches!(error, ModelError::NotACompletion { .. })),
-        ("is garbled", StartPolicy::StreamEnd, |error| matches!(error, ModelError::NotACompletion { .. })),
-        ("is dropped", StartPolicy::StreamEnd, |error| matches!(error, ModelError::Transport { .. })),
-        ("is refused", StartPolicy::CallEnd, |error| matches!(error, ModelError::UnknownModel { .. })),
+        ("is garbled", StartPolicy::CallEnd, |error| {
+            matches!(error, ModelError::NotACompletion { .. })
+        }),
+        ("is garbled", StartPolicy::StreamEnd, |error| {
+            matches!(error, ModelError::NotACompletion { .. })
+        }),
+        ("is dropped", StartPolicy::StreamEnd, |error| {
+            matches!(error, ModelError::Transport { .. })
+        }),
+        ("is refused", StartPolicy::CallEnd, |error| {
+            matches!(error, ModelError::UnknownModel { .. })
+        }),
     ] {
         let mut agent = mock.agent(policy);
         let error = agent.run(prompt).await.unwrap_err();
-        let AgentError::Model { source, .. } = &error else { panic!("{prompt}: {error:?}") };
+        let AgentError::Model { source, .. } = &error else {
+            panic!("{prompt}: {error:?}")
+        };
         assert!(is_so(source), "{prompt}: {source:?}");
     }
 }
@@ -129,6 +191,11 @@ async fn reasoning_is_kept() {
     let Some(mock) = Mock::start() else { return };
     let mut agent = mock.agent(StartPolicy::CallEnd);
     assert_eq!(agent.run("thinks").await.unwrap().text, "Hello.");
-    let Some(Message::Assistant(message)) = agent.messages().last() else { panic!("{:?}", agent.messages()) };
-    assert!(message.extra.contains_key("reasoning_content"), "{message:?}");
+    let Some(Message::Assistant(message)) = agent.messages().last() else {
+        panic!("{:?}", agent.messages())
+    };
+    assert!(
+        message.extra.contains_key("reasoning_content"),
+        "{message:?}"
+    );
 }

@@ -1,6 +1,7 @@
-//! Interoperation with software that this project did not write. Neither is needed to use the project, and both are looked for
-//! only where the environment says they are: `INTEROP_PYTHON` is a Python with the package `openai`, `INTEROP_AIMOCK` the folder
-//! of the npm package `@copilotkit/aimock`.
+//! Interoperation with software that this project did not write. Neither is needed to use the
+//! project, and both are looked for only where the environment says they are: `INTEROP_PYTHON` is a
+//! Python with the package `openai`, `INTEROP_AIMOCK` the folder of the npm package
+//! `@copilotkit/aimock`.
 
 #![cfg(test)] // for clippy, which allows `unwrap` in tests
 
@@ -27,7 +28,10 @@ fn tool_at(variable: &str) -> Option<OsString> {
     let place = std::env::var_os(variable).filter(|place| !place.is_empty());
     if place.is_none() {
         // Not `eprintln!`, which the test harness keeps to itself.
-        let _ = writeln!(io::stderr(), "skipped: {variable} is not set, so nothing was tried with it");
+        let _ = writeln!(
+            io::stderr(),
+            "skipped: {variable} is not set, so nothing was tried with it"
+        );
     }
     place
 }

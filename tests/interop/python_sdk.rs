@@ -1,4 +1,5 @@
-//! What the scripted server writes, read by OpenAI's own Python SDK; and what we write, held against its types.
+//! What the scripted server writes, read by OpenAI's own Python SDK; and what we write, held
+//! against its types.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -14,10 +15,18 @@ use crate::{script, tool_at, toolset};
 /// What the SDK reads from the server, an answer per ask.
 async fn ask(python: &OsStr, server: &ScriptedServer, asks: Vec<Value>) -> Vec<Value> {
     let mut command = Command::new(python);
-    let mut sdk = command.arg(script("python_sdk.py")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut sdk = command
+        .arg(script("python_sdk.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let job = json!({"base_url": server.base_url(), "asks": asks}).to_string();
     sdk.stdin.take().unwrap().write_all(job.as_bytes()).unwrap();
-    let output = tokio::task::spawn_blocking(move || sdk.wait_with_output()).await.unwrap().unwrap();
+    let output = tokio::task::spawn_blocking(move || sdk.wait_with_output())
+        .await
+        .unwrap()
+        .unwrap();
     assert!(output.status.success());
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -29,10 +38,14 @@ fn body(messages: Value) -> Value {
 
 /// The same for the Responses API, after a call that is answered.
 fn response_body() -> Value {
-    let call = json!({"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}});
+    let call =
+        json!({"id": "1", "type": "function", "function": {"name": "add", "arguments": "{}"}});
     let asked = json!({"role": "assistant", "content": null, "tool_calls": [call]});
     let history = json!([user(), asked, {"role": "tool", "tool_call_id": "1", "content": "3"}]);
-    to_value(responses::Request::from(&from_value(body(history)).unwrap())).unwrap()
+    to_value(responses::Request::from(
+        &from_value(body(history)).unwrap(),
+    ))
+    .unwrap()
 }
 
 fn user() -> Value {
@@ -40,20 +53,28 @@ fn user() -> Value {
 }
 
 fn two_calls() -> Turn {
-    Turn::calls([("add", json!({"a": 1, "b": 2})), ("add", json!({"a": 3000, "b": 4000}))])
+    Turn::calls([
+        ("add", json!({"a": 1, "b": 2})),
+        ("add", json!({"a": 3000, "b": 4000})),
+    ])
 }
 
-const CALLS: [(&str, &str); 2] = [("add", r#"{"a":1,"b":2}"#), ("add", r#"{"a":3000,"b":4000}"#)];
+const CALLS: [(&str, &str); 2] = [
+    ("add", r#"{"a":1,"b":2}"#),
+    ("add", r#"{"a":3000,"b":4000}"#),
+];
 
 /// A turn of the script, the calls to be read from it, and what else.
 type Case = (Turn, Value, Value);
 
-/// Asks for each turn in each of these ways. Every answer is to be as expected, and the helper to tell of each call when it is
-/// complete.
+/// Asks for each turn in each of these ways. Every answer is to be as expected, and the helper to
+/// tell of each call when it is complete.
 async fn read_alike<const N: usize>(python: &OsStr, hows: [&str; N], body: &Value, cases: &[Case]) {
     let script = cases.iter().flat_map(|(turn, ..)| vec![turn.clone(); N]);
     let server = ScriptedServer::start(script).await.unwrap();
-    let asks = cases.iter().flat_map(|_| hows.map(|how| json!({"how": how, "body": body})));
+    let asks = cases
+        .iter()
+        .flat_map(|_| hows.map(|how| json!({"how": how, "body": body})));
     let answers = ask(python, &server, asks.collect()).await;
     assert_eq!(answers.len(), cases.len() * N);
     for (answers, (_, calls, rest)) in answers.chunks(N).zip(cases) {
@@ -72,33 +93,85 @@ async fn read_alike<const N: usize>(python: &OsStr, hows: [&str; N], body: &Valu
 
 #[tokio::test]
 async fn the_sdk_reads_whole_and_streamed_answers_alike() {
-    let Some(python) = tool_at("INTEROP_PYTHON") else { return };
+    let Some(python) = tool_at("INTEROP_PYTHON") else {
+        return;
+    };
     let cases = [
-        (two_calls(), json!(CALLS), json!({"content": null, "refusal": null, "finish_reason": "tool_calls"})),
-        (two_calls().with_text("Let me see."), json!(CALLS), json!({"content": "Let me see.", "finish_reason": "tool_calls"})),
-        (two_calls().with_finish_reason("stop"), json!(CALLS), json!({"finish_reason": "stop"})),
-        (Turn::text("Grüße. 🦀"), json!([]), json!({"content": "Grüße. 🦀", "finish_reason": "stop"})),
-        (Turn::refusal("I will not."), json!([]), json!({"content": null, "refusal": "I will not."})),
+        (
+            two_calls(),
+            json!(CALLS),
+            json!({"content": null, "refusal": null, "finish_reason": "tool_calls"}),
+        ),
+        (
+            two_calls().with_text("Let me see."),
+            json!(CALLS),
+            json!({"content": "Let me see.", "finish_reason": "tool_calls"}),
+        ),
+        (
+            two_calls().with_finish_reason("stop"),
+            json!(CALLS),
+            json!({"finish_reason": "stop"}),
+        ),
+        (
+            Turn::text("Grüße. 🦀"),
+            json!([]),
+            json!({"content": "Grüße. 🦀", "finish_reason": "stop"}),
+        ),
+        (
+            Turn::refusal("I will not."),
+            json!([]),
+            json!({"content": null, "refusal": "I will not."}),
+        ),
     ];
-    read_alike(&python, ["whole", "chunks", "helper"], &body(json!([user()])), &cases).await;
+    read_alike(
+        &python,
+        ["whole", "chunks", "helper"],
+        &body(json!([user()])),
+        &cases,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn the_sdk_reads_responses_whole_and_streamed_alike() {
-    let Some(python) = tool_at("INTEROP_PYTHON") else { return };
-    let thoughtful = two_calls().with_text("Let me see.").with_reasoning("Two sums.");
+    let Some(python) = tool_at("INTEROP_PYTHON") else {
+        return;
+    };
+    let thoughtful = two_calls()
+        .with_text("Let me see.")
+        .with_reasoning("Two sums.");
     let all = json!(["reasoning", "message", "function_call", "function_call"]);
     let cases = [
-        (two_calls(), json!(CALLS), json!({"kinds": ["function_call", "function_call"], "finish_reason": "completed"})),
-        (thoughtful, json!(CALLS), json!({"content": "Let me see.", "kinds": all})),
-        (Turn::text("Grüße. 🦀"), json!([]), json!({"content": "Grüße. 🦀"})),
+        (
+            two_calls(),
+            json!(CALLS),
+            json!({"kinds": ["function_call", "function_call"], "finish_reason": "completed"}),
+        ),
+        (
+            thoughtful,
+            json!(CALLS),
+            json!({"content": "Let me see.", "kinds": all}),
+        ),
+        (
+            Turn::text("Grüße. 🦀"),
+            json!([]),
+            json!({"content": "Grüße. 🦀"}),
+        ),
     ];
-    read_alike(&python, ["response", "response_helper"], &response_body(), &cases).await;
+    read_alike(
+        &python,
+        ["response", "response_helper"],
+        &response_body(),
+        &cases,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn the_sdk_reads_refusals_and_broken_streams_as_the_services_own() {
-    let Some(python) = tool_at("INTEROP_PYTHON") else { return };
+    let Some(python) = tool_at("INTEROP_PYTHON") else {
+        return;
+    };
     let cut = || Turn::calls([("add", json!("{\"a\": 1, "))]).with_finish_reason("length");
     let server = ScriptedServer::start([
         Turn::rate_limit(0),
@@ -113,34 +186,89 @@ async fn the_sdk_reads_refusals_and_broken_streams_as_the_services_own() {
     let ask_so = |how: &str| json!({"how": how, "body": body(json!([user()]))});
     let misplaced = json!({"how": "whole", "body": body(json!([user(), {"role": "tool", "tool_call_id": "x", "content": "1"}]))});
     let response = json!({"how": "response", "body": response_body()});
-    let asks = vec![ask_so("whole"), ask_so("whole"), ask_so("chunks"), ask_so("chunks"), ask_so("helper"), response, misplaced];
+    let asks = vec![
+        ask_so("whole"),
+        ask_so("whole"),
+        ask_so("chunks"),
+        ask_so("chunks"),
+        ask_so("helper"),
+        response,
+        misplaced,
+    ];
     let answers = ask(&python, &server, asks).await;
-    assert_eq!(answers[0]["content"], "Hello.", "a rate limit is waited out: {}", answers[0]);
+    assert_eq!(
+        answers[0]["content"], "Hello.",
+        "a rate limit is waited out: {}",
+        answers[0]
+    );
     let said = |answer: &Value, class: &str, words: &str| {
         let error = &answer["error"];
         error[0] == class && error[1].as_str().unwrap().contains(words)
     };
-    assert!(said(&answers[1], "BadRequestError", "Not today."), "{}", answers[1]);
-    assert!(said(&answers[2], "APIError", "The model is overloaded."), "{}", answers[2]);
+    assert!(
+        said(&answers[1], "BadRequestError", "Not today."),
+        "{}",
+        answers[1]
+    );
+    assert!(
+        said(&answers[2], "APIError", "The model is overloaded."),
+        "{}",
+        answers[2]
+    );
     assert!(answers[3]["error"].is_array(), "{}", answers[3]);
-    assert!(said(&answers[4], "LengthFinishReasonError", ""), "{}", answers[4]);
-    assert_eq!((&answers[5]["calls"], &answers[5]["finish_reason"]), (&json!([["add", "{\"a\": 1, "]]), &json!("incomplete")));
-    assert!(said(&answers[6], "BadRequestError", "must be a response to a preceeding message"), "{}", answers[6]);
+    assert!(
+        said(&answers[4], "LengthFinishReasonError", ""),
+        "{}",
+        answers[4]
+    );
+    assert_eq!(
+        (&answers[5]["calls"], &answers[5]["finish_reason"]),
+        (&json!([["add", "{\"a\": 1, "]]), &json!("incomplete"))
+    );
+    assert!(
+        said(
+            &answers[6],
+            "BadRequestError",
+            "must be a response to a preceeding message"
+        ),
+        "{}",
+        answers[6]
+    );
 }
 
 #[tokio::test]
 async fn a_conversation_goes_on_through_the_sdk() {
-    let Some(python) = tool_at("INTEROP_PYTHON") else { return };
+    let Some(python) = tool_at("INTEROP_PYTHON") else {
+        return;
+    };
     // Ours, with calls that fail, fed back by the SDK.
-    let calls = [("add", json!({"a": 1, "b": 2})), ("add", json!("{\"a\": ")), ("functions.subtract it", json!({}))];
-    let ours = ScriptedServer::start([Turn::calls(calls).with_text("Let me see."), Turn::text("Done.")]).await.unwrap();
-    let mut agent = Agent::new(ours.client().unwrap(), "scripted").tools(Dispatcher::new(toolset()));
+    let calls = [
+        ("add", json!({"a": 1, "b": 2})),
+        ("add", json!("{\"a\": ")),
+        ("functions.subtract it", json!({})),
+    ];
+    let ours = ScriptedServer::start([
+        Turn::calls(calls).with_text("Let me see."),
+        Turn::text("Done."),
+    ])
+    .await
+    .unwrap();
+    let mut agent =
+        Agent::new(ours.client().unwrap(), "scripted").tools(Dispatcher::new(toolset()));
     agent.run("Go.").await.unwrap();
     let mut history = to_value(agent.messages()).unwrap();
-    history.as_array_mut().unwrap().push(json!({"role": "user", "content": "Sure?"}));
+    history
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"role": "user", "content": "Sure?"}));
     // And the SDK's own.
-    let server = ScriptedServer::start([Turn::text("Sure."), two_calls(), Turn::text("Sums.")]).await.unwrap();
-    let asks = vec![json!({"how": "whole", "body": body(history)}), json!({"how": "feed_back", "body": body(json!([user()]))})];
+    let server = ScriptedServer::start([Turn::text("Sure."), two_calls(), Turn::text("Sums.")])
+        .await
+        .unwrap();
+    let asks = vec![
+        json!({"how": "whole", "body": body(history)}),
+        json!({"how": "feed_back", "body": body(json!([user()]))}),
+    ];
     let answers = ask(&python, &server, asks).await;
     let said: Vec<_> = answers.iter().map(|answer| &answer["content"]).collect();
     assert_eq!(said, ["Sure.", "Sums."], "{answers:?}");

@@ -18,7 +18,12 @@ const FOR_EVER: u64 = 3000;
 
 /// Acts on the runtime.
 pub(crate) async fn act(stage: &Stage, cx: &CallContext, call: usize) -> End {
-    Watched { stage, call, body: Some(Box::pin(script(stage, cx, call))) }.await
+    Watched {
+        stage,
+        call,
+        body: Some(Box::pin(script(stage, cx, call))),
+    }
+    .await
 }
 
 async fn script(stage: &Stage, cx: &CallContext, call: usize) -> End {
@@ -36,7 +41,8 @@ async fn script(stage: &Stage, cx: &CallContext, call: usize) -> End {
                 }
             }
             Act::DispatchTwo(batches) => {
-                let [one, other] = batches.map(|batch| stage.hand_over(batch, cx.dispatch(stage.plan.tool_calls(batch))));
+                let [one, other] = batches
+                    .map(|batch| stage.hand_over(batch, cx.dispatch(stage.plan.tool_calls(batch))));
                 tokio::join!(one, other);
             }
         }
@@ -57,9 +63,12 @@ pub(crate) fn hold(stage: &Stage, cx: &CallContext, call: usize) -> End {
         match step {
             Act::Sleep(millis) => stage.block(*millis),
             Act::Yield => {}
-            Act::Dispatch(batch, _) => stage.block_on(stage.hand_over(*batch, cx.dispatch(stage.plan.tool_calls(*batch)))),
+            Act::Dispatch(batch, _) => {
+                stage.block_on(stage.hand_over(*batch, cx.dispatch(stage.plan.tool_calls(*batch))))
+            }
             Act::DispatchTwo(batches) => {
-                let [one, other] = batches.map(|batch| stage.hand_over(batch, cx.dispatch(stage.plan.tool_calls(batch))));
+                let [one, other] = batches
+                    .map(|batch| stage.hand_over(batch, cx.dispatch(stage.plan.tool_calls(batch))));
                 stage.block_on(async {
                     _ = tokio::join!(one, other);
                 });
@@ -78,7 +87,13 @@ pub(crate) fn hold(stage: &Stage, cx: &CallContext, call: usize) -> End {
 
 fn enter(stage: &Stage, cx: &CallContext, call: usize, on_thread: bool) {
     let deadline = cx.deadline().map(|deadline| stage.trace.millis(deadline));
-    stage.note(What::Enters { call, on_thread, attempt: cx.attempt(), key: cx.idempotency_key(), deadline });
+    stage.note(What::Enters {
+        call,
+        on_thread,
+        attempt: cx.attempt(),
+        key: cx.idempotency_key(),
+        deadline,
+    });
 }
 
 fn leave(stage: &Stage, call: usize, end: End) -> End {
@@ -89,14 +104,19 @@ fn leave(stage: &Stage, call: usize, end: End) -> End {
 
 impl Call {
     fn end_of(&self, attempt: u32) -> End {
-        if attempt <= self.failures { End::Error } else { self.end }
+        if attempt <= self.failures {
+            End::Error
+        } else {
+            self.end
+        }
     }
 }
 
 impl Stage {
     fn block(&self, millis: u64) {
         let trace = Arc::clone(&self.trace);
-        self.threads.wait(millis, move |queued| trace.note(What::Queued(queued)));
+        self.threads
+            .wait(millis, move |queued| trace.note(What::Queued(queued)));
     }
 }
 
@@ -104,7 +124,9 @@ impl Stage {
     /// Waits on a thread for calls that it makes.
     fn block_on(&self, waiting: impl Future<Output = ()>) {
         let trace = Arc::clone(&self.trace);
-        let done = self.threads.block_on(waiting, move |queued| trace.note(What::Queued(queued)));
+        let done = self
+            .threads
+            .block_on(waiting, move |queued| trace.note(What::Queued(queued)));
         assert!(done.is_some(), "on purpose: the case is over");
     }
 }
@@ -123,7 +145,9 @@ impl Future for Watched<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
         let this = &mut *self;
-        let Some(body) = &mut this.body else { return Poll::Pending };
+        let Some(body) = &mut this.body else {
+            return Poll::Pending;
+        };
         this.stage.note(What::Poll(this.call));
         let polled = body.as_mut().poll(cx);
         this.stage.note(What::Rests(this.call));
@@ -134,7 +158,10 @@ impl Future for Watched<'_> {
 impl Drop for Watched<'_> {
     fn drop(&mut self) {
         self.body = None;
-        self.stage.note(What::Leaves { call: self.call, on_thread: false });
+        self.stage.note(What::Leaves {
+            call: self.call,
+            on_thread: false,
+        });
         let panics = self.stage.plan.calls[self.call].panics_when_dropped;
         assert!(!panics || std::thread::panicking(), "on purpose");
     }
@@ -147,6 +174,9 @@ struct Leaves<'a> {
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
-        self.stage.note(What::Leaves { call: self.call, on_thread: true });
+        self.stage.note(What::Leaves {
+            call: self.call,
+            on_thread: true,
+        });
     }
 }

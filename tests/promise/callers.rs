@@ -23,15 +23,29 @@ pub(crate) async fn call(stage: Arc<Stage>, dispatcher: Dispatcher, batch: usize
     let calls = stage.plan.tool_calls(batch);
     match &stage.plan.batches[batch].caller {
         Caller::Awaits => stage.hand_over(batch, dispatcher.dispatch(calls)).await,
-        Caller::Drops(millis) => drop(timeout(after(*millis), stage.hand_over(batch, dispatcher.dispatch(calls))).await),
+        Caller::Drops(millis) => drop(
+            timeout(
+                after(*millis),
+                stage.hand_over(batch, dispatcher.dispatch(calls)),
+            )
+            .await,
+        ),
         Caller::Stalls(polls, millis) => {
             let wakes = Box::pin(sleep(after(*millis)));
-            Stalling { polls: *polls, wakes, inner: Box::pin(stage.hand_over(batch, dispatcher.dispatch(calls))) }.await;
+            Stalling {
+                polls: *polls,
+                wakes,
+                inner: Box::pin(stage.hand_over(batch, dispatcher.dispatch(calls))),
+            }
+            .await;
         }
         Caller::Reads(pause) => read(stage, batch, &mut dispatcher.stream(calls), *pause).await,
         Caller::ReadsAndDrops(pause, millis) => {
             let mut stream = dispatcher.stream(calls);
-            if timeout(after(*millis), read(stage, batch, &mut stream, *pause)).await.is_err() {
+            if timeout(after(*millis), read(stage, batch, &mut stream, *pause))
+                .await
+                .is_err()
+            {
                 drop(stream);
                 stage.note(What::Drops { batch });
             }
@@ -46,7 +60,9 @@ async fn read(stage: &Stage, batch: usize, stream: &mut ResultStream, pause: u64
     let mut results = 0;
     while let Some(result) = stream.next().await {
         let call = stage.plan.batches[batch].calls.get(result.position());
-        stage.trace.note_result(call.copied().unwrap_or(usize::MAX), &result);
+        stage
+            .trace
+            .note_result(call.copied().unwrap_or(usize::MAX), &result);
         results += 1;
         if pause > 0 {
             sleep(after(pause)).await;

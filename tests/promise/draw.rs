@@ -5,27 +5,55 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 
 use crate::world::{
-    Arguments, Arrival, Ask, Bounds, Caller, End, Kind, Layered, Message, Mischief, Script, SerializeBy, Step, Timeout, Tool, Turn,
-    TurnEnd, Verdict, Word, World,
+    Arguments, Arrival, Ask, Bounds, Caller, End, Kind, Layered, Message, Mischief, Script,
+    SerializeBy, Step, Timeout, Tool, Turn, TurnEnd, Verdict, Word, World,
 };
 
 /// Any world: most are small and crowded, some are large.
 pub(crate) fn world() -> impl Strategy<Value = World> {
     let limit = prop_oneof![12 => 1..=8_usize, 1 => Just(64)];
-    let setup = (limit, 1..=4_usize, timeout(), bounds(), prop::bool::weighted(0.4), layered(), vec(kind(), 1..4));
+    let setup = (
+        limit,
+        1..=4_usize,
+        timeout(),
+        bounds(),
+        prop::bool::weighted(0.4),
+        layered(),
+        vec(kind(), 1..4),
+    );
     let messages = prop_oneof![
         8 => vec(message(6), 1..4),
         3 => vec(message(16), 1..5),
         1 => vec(message(40), 1..5),
     ];
-    (setup, messages, weighted(0.3, 0..200_u64), prop::bool::weighted(0.3)).prop_map(|(setup, messages, idle, is_calm)| {
-        let (limit, threads, timeout, bounds, has_policy, layered, kinds) = setup;
-        let mut world = World { limit, threads, timeout, bounds, has_policy, layered, idle, kinds, messages };
-        if is_calm {
-            world.messages.iter_mut().flat_map(|message| &mut message.calls).for_each(calm);
-        }
-        world
-    })
+    (
+        setup,
+        messages,
+        weighted(0.3, 0..200_u64),
+        prop::bool::weighted(0.3),
+    )
+        .prop_map(|(setup, messages, idle, is_calm)| {
+            let (limit, threads, timeout, bounds, has_policy, layered, kinds) = setup;
+            let mut world = World {
+                limit,
+                threads,
+                timeout,
+                bounds,
+                has_policy,
+                layered,
+                idle,
+                kinds,
+                messages,
+            };
+            if is_calm {
+                world
+                    .messages
+                    .iter_mut()
+                    .flat_map(|message| &mut message.calls)
+                    .for_each(calm);
+            }
+            world
+        })
 }
 
 fn layered() -> impl Strategy<Value = Layered> {
@@ -59,16 +87,24 @@ fn bounds() -> impl Strategy<Value = Bounds> {
     let nesting = prop_oneof![6 => Just(8), 1 => 0..3_usize];
     let output_bytes = prop_oneof![Just(256 << 10), Just(400)];
     let batch_output_bytes = prop_oneof![4 => Just(4 << 20), 1 => 0..2000_usize];
-    (calls, queue, nesting, output_bytes, batch_output_bytes, 50..500_u64).prop_map(
-        |(calls, queue, nesting, output_bytes, batch_output_bytes, grace)| Bounds {
-            calls,
-            queue,
-            nesting,
-            output_bytes,
-            batch_output_bytes,
-            grace,
-        },
+    (
+        calls,
+        queue,
+        nesting,
+        output_bytes,
+        batch_output_bytes,
+        50..500_u64,
     )
+        .prop_map(
+            |(calls, queue, nesting, output_bytes, batch_output_bytes, grace)| Bounds {
+                calls,
+                queue,
+                nesting,
+                output_bytes,
+                batch_output_bytes,
+                grace,
+            },
+        )
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
@@ -79,24 +115,34 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => Just(SerializeBy::Both),
     ];
     let timeout = prop_oneof![4 => Just(Timeout::Inherited), 3 => (1..300_u64).prop_map(Timeout::After), 1 => Just(Timeout::Never)];
-    let retry =
-        prop_oneof![4 => Just((false, None)), 1 => Just((true, None)), 2 => (1..4_u32, 1..50_u64).prop_map(|retry| (true, Some(retry)))];
-    (weighted(0.4, 1..4_usize), prop::bool::weighted(0.15), serialize_by, timeout, retry).prop_map(
-        |(concurrency, exclusive, serialize_by, timeout, (repeatable, retry))| Kind {
-            concurrency,
-            exclusive,
-            serialize_by,
-            timeout,
-            repeatable,
-            retry,
-            is_sync: false,
-        },
+    let retry = prop_oneof![4 => Just((false, None)), 1 => Just((true, None)), 2 => (1..4_u32, 1..50_u64).prop_map(|retry| (true, Some(retry)))];
+    (
+        weighted(0.4, 1..4_usize),
+        prop::bool::weighted(0.15),
+        serialize_by,
+        timeout,
+        retry,
     )
+        .prop_map(
+            |(concurrency, exclusive, serialize_by, timeout, (repeatable, retry))| Kind {
+                concurrency,
+                exclusive,
+                serialize_by,
+                timeout,
+                repeatable,
+                retry,
+                is_sync: false,
+            },
+        )
 }
 
 fn message(most: usize) -> impl Strategy<Value = Message> {
     let at = prop_oneof![2 => Just(0), 3 => 0..60_u64];
-    (at, caller(), vec(ask(), 0..=most)).prop_map(|(at, caller, calls)| Message { at, caller, calls })
+    (at, caller(), vec(ask(), 0..=most)).prop_map(|(at, caller, calls)| Message {
+        at,
+        caller,
+        calls,
+    })
 }
 
 fn caller() -> impl Strategy<Value = Caller> {
@@ -119,7 +165,11 @@ fn turn() -> impl Strategy<Value = Turn> {
         1 => Just(Arrival::Never),
     ];
     let end = prop_oneof![4 => Just(TurnEnd::Finishes), 1 => Just(TurnEnd::Reads), 1 => Just(TurnEnd::Cancels), 1 => Just(TurnEnd::Drops)];
-    (vec((pause(), arrival), 1..6), 0..200_u64, end).prop_map(|(arrivals, rest, end)| Turn { arrivals, rest, end })
+    (vec((pause(), arrival), 1..6), 0..200_u64, end).prop_map(|(arrivals, rest, end)| Turn {
+        arrivals,
+        rest,
+        end,
+    })
 }
 
 /// A call, whose tool makes calls itself now and then.
@@ -127,7 +177,8 @@ fn ask() -> impl Strategy<Value = Ask> {
     let leaf = ask_with(prop_oneof![5 => sleep(), 1 => Just(Step::Yield)].boxed());
     leaf.prop_recursive(4, 24, 4, |inner| {
         let patience = weighted(0.2, 0..100_u64);
-        let dispatch = (vec(inner.clone(), 0..4), patience).prop_map(|(calls, patience)| Step::Dispatch(calls, patience));
+        let dispatch = (vec(inner.clone(), 0..4), patience)
+            .prop_map(|(calls, patience)| Step::Dispatch(calls, patience));
         let two = [vec(inner.clone(), 0..3), vec(inner, 0..3)].prop_map(Step::DispatchTwo);
         ask_with(prop_oneof![6 => sleep(), 2 => Just(Step::Yield), 5 => dispatch, 1 => two].boxed())
     })
@@ -138,10 +189,36 @@ fn sleep() -> impl Strategy<Value = Step> {
 }
 
 fn ask_with(step: BoxedStrategy<Step>) -> BoxedStrategy<Ask> {
-    let script = (prop_oneof![8 => Just(0), 1 => 1..4_u32], vec(step, 0..4), end(), prop::bool::weighted(0.03));
-    let script = script.prop_map(|(failures, steps, end, panics_when_dropped)| Script { failures, steps, end, panics_when_dropped });
-    (tool(), arguments(), 0..3_u8, 0..2_u8, script, word(), mischief())
-        .prop_map(|(tool, arguments, bed, room, script, word, mischief)| Ask { tool, arguments, bed, room, script, word, mischief })
+    let script = (
+        prop_oneof![8 => Just(0), 1 => 1..4_u32],
+        vec(step, 0..4),
+        end(),
+        prop::bool::weighted(0.03),
+    );
+    let script = script.prop_map(|(failures, steps, end, panics_when_dropped)| Script {
+        failures,
+        steps,
+        end,
+        panics_when_dropped,
+    });
+    (
+        tool(),
+        arguments(),
+        0..3_u8,
+        0..2_u8,
+        script,
+        word(),
+        mischief(),
+    )
+        .prop_map(|(tool, arguments, bed, room, script, word, mischief)| Ask {
+            tool,
+            arguments,
+            bed,
+            room,
+            script,
+            word,
+            mischief,
+        })
         .boxed()
 }
 
@@ -192,7 +269,8 @@ fn word() -> impl Strategy<Value = Word> {
         1 => Just(Verdict::Panic),
         1 => Just(Verdict::Hang),
     ];
-    (prop_oneof![2 => Just(0), 1 => 0..50_u64], verdict).prop_map(|(after, verdict)| Word { after, verdict })
+    (prop_oneof![2 => Just(0), 1 => 0..50_u64], verdict)
+        .prop_map(|(after, verdict)| Word { after, verdict })
 }
 
 fn mischief() -> impl Strategy<Value = Mischief> {

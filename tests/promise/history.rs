@@ -66,7 +66,8 @@ pub(crate) struct Life {
     pub(crate) settled: u64,
     /// When nothing of it was alive any more, calls within it among that.
     pub(crate) dead: u64,
-    /// The same, as early as it may have been: nobody was told when a call was answered if its batch was given up on later.
+    /// The same, as early as it may have been: nobody was told when a call was answered if its
+    /// batch was given up on later.
     pub(crate) surely_alive: u64,
 }
 
@@ -117,7 +118,12 @@ pub(crate) struct Course {
 impl Course {
     /// From when on there may be a reason to start nothing of it.
     pub(crate) fn over(&self) -> u64 {
-        let times = [self.cancelled.map(|moment| moment.at), self.dropped.map(|moment| moment.at), self.fatal, self.perhaps_fatal];
+        let times = [
+            self.cancelled.map(|moment| moment.at),
+            self.dropped.map(|moment| moment.at),
+            self.fatal,
+            self.perhaps_fatal,
+        ];
         times.into_iter().flatten().min().unwrap_or(NEVER)
     }
 }
@@ -140,9 +146,23 @@ impl History {
         let entries = stage.trace.entries();
         let lives = vec![Life::default(); stage.plan.calls.len()];
         let courses = vec![Course::default(); stage.plan.batches.len()];
-        let mut history = Self { stage, entries: Vec::new(), lives, courses, queued: Vec::new(), idle: None, times: Vec::new() };
+        let mut history = Self {
+            stage,
+            entries: Vec::new(),
+            lives,
+            courses,
+            queued: Vec::new(),
+            idle: None,
+            times: Vec::new(),
+        };
         for (place, entry) in entries.iter().enumerate() {
-            history.add(Moment { place, at: entry.at }, &entry.what);
+            history.add(
+                Moment {
+                    place,
+                    at: entry.at,
+                },
+                &entry.what,
+            );
         }
         history.entries = entries;
         history.conclude();
@@ -163,7 +183,13 @@ impl History {
 
     /// All calls, with what became of them.
     pub(crate) fn all(&self) -> impl Iterator<Item = (usize, &Call, &Life)> {
-        self.stage.plan.calls.iter().zip(&self.lives).enumerate().map(|(at, (call, life))| (at, call, life))
+        self.stage
+            .plan
+            .calls
+            .iter()
+            .zip(&self.lives)
+            .enumerate()
+            .map(|(at, (call, life))| (at, call, life))
     }
 
     fn add(&mut self, moment: Moment, what: &What) {
@@ -179,8 +205,21 @@ impl History {
             What::Poll(call) => self.lives[*call].polls.push(moment),
             What::Waits { call, batch } => self.lives[*call].wait(at, *batch),
             What::GoesOn { call, batch } => self.lives[*call].go_on(at, *batch),
-            What::Enters { call, on_thread, attempt, key, deadline } => {
-                let run = Run { on_thread: *on_thread, attempt: *attempt, key: key.clone(), deadline: *deadline, from: moment, to: None };
+            What::Enters {
+                call,
+                on_thread,
+                attempt,
+                key,
+                deadline,
+            } => {
+                let run = Run {
+                    on_thread: *on_thread,
+                    attempt: *attempt,
+                    key: key.clone(),
+                    deadline: *deadline,
+                    from: moment,
+                    to: None,
+                };
                 self.lives[*call].runs.push(run);
             }
             What::Leaves { call, .. } => {
@@ -212,13 +251,17 @@ impl History {
                 self.courses[*batch].begun = Some(moment);
                 let plan = &self.stage.plan.batches[*batch];
                 if !matches!(plan.caller, Caller::Turn(_)) {
-                    plan.calls.iter().for_each(|&call| self.lives[call].submitted = Some(at));
+                    plan.calls
+                        .iter()
+                        .for_each(|&call| self.lives[call].submitted = Some(at));
                 }
             }
             What::Ends { batch } => self.courses[*batch].ended = Some(at),
             What::Cancels { batch } => self.courses[*batch].cancelled = Some(moment),
             What::Drops { batch } => self.courses[*batch].dropped = Some(moment),
-            What::Returns { batch, results } => self.courses[*batch].returned = Some((moment, *results)),
+            What::Returns { batch, results } => {
+                self.courses[*batch].returned = Some((moment, *results))
+            }
             What::Queued(queued) => self.queued.push((at, *queued)),
             What::Idle => self.idle = Some(moment),
             _ => {}
@@ -230,15 +273,30 @@ impl History {
         for call in 0..self.lives.len() {
             let plan = &self.stage.plan.calls[call];
             // A parent is before its children.
-            let parent = plan.parent.map_or(NEVER, |parent| self.lives[parent].settled);
-            let dropped = self.courses[plan.batch].dropped.map_or(NEVER, |moment| moment.at);
+            let parent = plan
+                .parent
+                .map_or(NEVER, |parent| self.lives[parent].settled);
+            let dropped = self.courses[plan.batch]
+                .dropped
+                .map_or(NEVER, |moment| moment.at);
             let life = &mut self.lives[call];
             let answer = life.answer();
             let told = answer.and_then(|answer| answer.started);
-            let seen = life.layered.into_iter().chain(life.runs.first().map(|run| run.from)).map(|moment| moment.at);
-            let (started, settled) =
-                (seen.chain(told).min().unwrap_or(NEVER), answer.map_or(NEVER, |answer| answer.finished).min(dropped).min(parent));
-            let fatal = answer.filter(|answer| answer.is_fatal).map(|answer| answer.finished);
+            let seen = life
+                .layered
+                .into_iter()
+                .chain(life.runs.first().map(|run| run.from))
+                .map(|moment| moment.at);
+            let (started, settled) = (
+                seen.chain(told).min().unwrap_or(NEVER),
+                answer
+                    .map_or(NEVER, |answer| answer.finished)
+                    .min(dropped)
+                    .min(parent),
+            );
+            let fatal = answer
+                .filter(|answer| answer.is_fatal)
+                .map(|answer| answer.finished);
             (life.started, life.settled) = (started, settled);
             let course = &mut self.courses[plan.batch];
             course.fatal = course.fatal.into_iter().chain(fatal).min();
@@ -247,14 +305,23 @@ impl History {
             let life = &mut self.lives[call];
             life.dead = life.dead.max(life.settled).max(life.gone());
             life.surely_alive = life.surely_alive.max(life.gone());
-            let (dead, alive) = if life.submitted.is_some() { (life.dead, life.surely_alive) } else { (0, 0) };
+            let (dead, alive) = if life.submitted.is_some() {
+                (life.dead, life.surely_alive)
+            } else {
+                (0, 0)
+            };
             if let Some(parent) = self.stage.plan.calls[call].parent {
                 let parent = &mut self.lives[parent];
                 parent.dead = parent.dead.max(dead);
                 parent.surely_alive = parent.surely_alive.max(alive);
             }
         }
-        self.times = self.entries.iter().map(|entry| entry.at).chain(self.lives.iter().map(|life| life.settled)).collect();
+        self.times = self
+            .entries
+            .iter()
+            .map(|entry| entry.at)
+            .chain(self.lives.iter().map(|life| life.settled))
+            .collect();
         self.times.retain(|at| *at != NEVER);
         self.times.sort_unstable();
         self.times.dedup();
@@ -262,29 +329,53 @@ impl History {
 
     /// How much work waits for a thread when nothing more happens at that time.
     pub(crate) fn queued(&self, at: u64) -> usize {
-        self.queued.iter().take_while(|(from, _)| *from <= at).last().map_or(0, |(_, queued)| *queued)
+        self.queued
+            .iter()
+            .take_while(|(from, _)| *from <= at)
+            .last()
+            .map_or(0, |(_, queued)| *queued)
     }
 
     /// Whether a thread of the call, or of a call within it, is under way at that time.
     pub(crate) fn has_thread(&self, call: usize, at: u64) -> bool {
-        let own = |call: usize| self.lives[call].runs.iter().any(|run| run.on_thread && run.from.at <= at && at <= run.end());
-        own(call) || (call..self.lives.len()).any(|other| own(other) && self.plan().is_within(other, call))
+        let own = |call: usize| {
+            self.lives[call]
+                .runs
+                .iter()
+                .any(|run| run.on_thread && run.from.at <= at && at <= run.end())
+        };
+        own(call)
+            || (call..self.lives.len())
+                .any(|other| own(other) && self.plan().is_within(other, call))
     }
 
     /// Whether a layer may have answered for the call, though nobody was told.
     pub(crate) fn may_be_left(&self, call: usize) -> bool {
-        let is_left = matches!(self.call(call).mischief, Mischief::LeaveBehind(_) | Mischief::GiveUp(_));
+        let is_left = matches!(
+            self.call(call).mischief,
+            Mischief::LeaveBehind(_) | Mischief::GiveUp(_)
+        );
         is_left && self.lives[call].answer().is_none()
     }
 
     /// When the call has to be answered.
     pub(crate) fn deadline(&self, call: usize) -> Option<u64> {
         let (plan, life) = (self.call(call), &self.lives[call]);
-        // Time goes by while a call waits for a thread; where nobody was told since when, its thread knows how much is left.
-        if let Some(run) = life.runs.first().filter(|run| run.on_thread && life.answer().is_none()) {
+        // Time goes by while a call waits for a thread; where nobody was told since when, its
+        // thread knows how much is left.
+        if let Some(run) = life
+            .runs
+            .first()
+            .filter(|run| run.on_thread && life.answer().is_none())
+        {
             return run.deadline;
         }
-        let own = plan.kind.time(&self.plan().world).map(|time| life.started.saturating_add(time));
-        own.into_iter().chain(plan.parent.and_then(|parent| self.deadline(parent))).min()
+        let own = plan
+            .kind
+            .time(&self.plan().world)
+            .map(|time| life.started.saturating_add(time));
+        own.into_iter()
+            .chain(plan.parent.and_then(|parent| self.deadline(parent)))
+            .min()
     }
 }

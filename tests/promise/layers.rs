@@ -27,7 +27,10 @@ impl Layer<CallService> for Mischievous {
     type Service = Around;
 
     fn layer(&self, inner: CallService) -> Around {
-        Around { stage: Arc::clone(&self.0), inner }
+        Around {
+            stage: Arc::clone(&self.0),
+            inner,
+        }
     }
 }
 
@@ -44,7 +47,9 @@ impl Service<CallContext> for Around {
 
     fn call(&mut self, context: CallContext) -> Self::Future {
         let inner = self.inner.clone();
-        let Some(call) = Plan::call_of(context.arguments()) else { return Box::pin(pass_on(inner, context)) };
+        let Some(call) = Plan::call_of(context.arguments()) else {
+            return Box::pin(pass_on(inner, context));
+        };
         self.stage.note(What::Layer(call));
         let mischief = self.stage.plan.calls[call].mischief;
         Box::pin(act(mischief, inner, context))
@@ -81,7 +86,9 @@ async fn act(mischief: Mischief, mut inner: CallService, context: CallContext) -
             drop(inner.call(context).await);
             return Ok(ToolOutput::text(SWALLOWED));
         }
-        Mischief::GiveUp(millis) => return Ok(timeout(Duration::from_millis(millis), inner.call(context)).await??),
+        Mischief::GiveUp(millis) => {
+            return Ok(timeout(Duration::from_millis(millis), inner.call(context)).await??);
+        }
     }
     pass_on(inner, context).await
 }

@@ -1,9 +1,10 @@
 //! The promise itself: n calls in, n results out, in call order, whatever happens.
 //!
-//! Each case draws a dispatcher with its tools, messages for it and what becomes of each call, lets all that happen on a paused
-//! clock, and judges what was noted against a model of the contract. They are the same cases in every run, so that a failure is
-//! the last change's: `PROMISE_CASES=10000 cargo test --test promise` draws more, `PROMISE_SEED=1000000` others. A case that fails
-//! says by which seed it comes again.
+//! Each case draws a dispatcher with its tools, messages for it and what becomes of each call, lets
+//! all that happen on a paused clock, and judges what was noted against a model of the contract.
+//! They are the same cases in every run, so that a failure is the last change's:
+//! `PROMISE_CASES=10000 cargo test --test promise` draws more, `PROMISE_SEED=1000000` others. A
+//! case that fails says by which seed it comes again.
 
 #![cfg(test)] // for clippy, which allows `unwrap` in tests
 

@@ -4,8 +4,8 @@ use serde_json::json;
 use tool_core::ToolCall;
 
 use crate::world::{
-    ARGUMENT_BYTES, ARGUMENT_DEPTH, Arguments, Ask, Caller, End, Kind, Layered, Mischief, SerializeBy, Step, Timeout, Tool, TurnEnd,
-    Verdict, Word, World,
+    ARGUMENT_BYTES, ARGUMENT_DEPTH, Arguments, Ask, Caller, End, Kind, Layered, Mischief,
+    SerializeBy, Step, Timeout, Tool, TurnEnd, Verdict, Word, World,
 };
 
 /// Calls of a case at most; those behind are left out.
@@ -76,21 +76,46 @@ struct Around {
 impl Plan {
     pub(crate) fn of(world: World) -> Self {
         let messages = world.messages.clone();
-        let mut plan = Self { world, calls: Vec::new(), batches: Vec::new() };
+        let mut plan = Self {
+            world,
+            calls: Vec::new(),
+            batches: Vec::new(),
+        };
         for message in messages {
             let given_up = match &message.caller {
                 Caller::Drops(_) | Caller::ReadsAndDrops(..) => true,
                 Caller::Turn(turn) => matches!(turn.end, TurnEnd::Cancels | TurnEnd::Drops),
                 _ => false,
             };
-            plan.add_batch(message.at, message.caller, None, message.calls, Around { given_up, bounded: false });
+            plan.add_batch(
+                message.at,
+                message.caller,
+                None,
+                message.calls,
+                Around {
+                    given_up,
+                    bounded: false,
+                },
+            );
         }
         plan
     }
 
-    fn add_batch(&mut self, at: u64, caller: Caller, parent: Option<usize>, asks: Vec<Ask>, around: Around) -> usize {
+    fn add_batch(
+        &mut self,
+        at: u64,
+        caller: Caller,
+        parent: Option<usize>,
+        asks: Vec<Ask>,
+        around: Around,
+    ) -> usize {
         let batch = self.batches.len();
-        self.batches.push(Batch { parent, at, caller, calls: Vec::new() });
+        self.batches.push(Batch {
+            parent,
+            at,
+            caller,
+            calls: Vec::new(),
+        });
         for ask in asks {
             if self.calls.len() < MOST_CALLS {
                 self.add_call(batch, parent, ask, around);
@@ -107,17 +132,34 @@ impl Plan {
         let is_bounded = around.bounded || kind.time(&self.world).is_some();
         let ends = around.given_up || is_bounded;
         let decided = around.given_up || around.bounded;
-        let nests = ask.script.steps.iter().any(|step| matches!(step, Step::Dispatch(..) | Step::DispatchTwo(_)));
-        let verdict = if ask.word.verdict == Verdict::Hang && !decided { Verdict::Allow } else { ask.word.verdict };
+        let nests = ask
+            .script
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Dispatch(..) | Step::DispatchTwo(_)));
+        let verdict = if ask.word.verdict == Verdict::Hang && !decided {
+            Verdict::Allow
+        } else {
+            ask.word.verdict
+        };
         let end = match ask.script.end {
             End::Never if !ends && !kind.is_sync => End::Text,
             // Tried again, it would dispatch the same batch twice.
-            end if nests && kind.retry.is_some() && !matches!(end, End::Text | End::Long(_) | End::Never) => End::Text,
+            end if nests
+                && kind.retry.is_some()
+                && !matches!(end, End::Text | End::Long(_) | End::Never) =>
+            {
+                End::Text
+            }
             end => end,
         };
         let mischief = self.mischief(ask.mischief, &name, ends, nests);
         self.calls.push(Call {
-            id: if index % 7 == 3 { "twice".to_owned() } else { format!("#{index}") },
+            id: if index % 7 == 3 {
+                "twice".to_owned()
+            } else {
+                format!("#{index}")
+            },
             batch,
             position,
             parent,
@@ -131,16 +173,28 @@ impl Plan {
             steps: Vec::new(),
             end,
             panics_when_dropped: ask.script.panics_when_dropped && !kind.is_sync,
-            word: self.world.has_policy.then_some(Word { verdict, ..ask.word }),
+            word: self.world.has_policy.then_some(Word {
+                verdict,
+                ..ask.word
+            }),
             mischief,
             kind,
         });
-        let inside = Around { bounded: is_bounded, ..around };
-        let steps = ask.script.steps.into_iter().filter_map(|step| self.act(index, step, inside)).collect();
+        let inside = Around {
+            bounded: is_bounded,
+            ..around
+        };
+        let steps = ask
+            .script
+            .steps
+            .into_iter()
+            .filter_map(|step| self.act(index, step, inside))
+            .collect();
         self.calls[index].steps = steps;
     }
 
-    /// What a layer does to a call: nothing that would keep it for ever, or have it dispatch the same batch twice.
+    /// What a layer does to a call: nothing that would keep it for ever, or have it dispatch the
+    /// same batch twice.
     fn mischief(&self, drawn: Mischief, name: &str, ends: bool, nests: bool) -> Mischief {
         let is_layered = match self.world.layered {
             Layered::None => false,
@@ -159,14 +213,25 @@ impl Plan {
         match step {
             Step::Sleep(millis) => Some(Act::Sleep(millis)),
             Step::Yield => Some(Act::Yield),
-            Step::DispatchTwo(asks) => Some(Act::DispatchTwo(asks.map(|asks| self.add_batch(0, Caller::Awaits, Some(call), asks, inside)))),
-            Step::Dispatch(asks, patience) => Some(Act::Dispatch(self.add_batch(0, Caller::Awaits, Some(call), asks, inside), patience)),
+            Step::DispatchTwo(asks) => {
+                Some(Act::DispatchTwo(asks.map(|asks| {
+                    self.add_batch(0, Caller::Awaits, Some(call), asks, inside)
+                })))
+            }
+            Step::Dispatch(asks, patience) => Some(Act::Dispatch(
+                self.add_batch(0, Caller::Awaits, Some(call), asks, inside),
+                patience,
+            )),
         }
     }
 
     /// The tool's name and how its calls behave.
     fn tool(&self, tool: Tool) -> (String, Kind) {
-        let sync = |timeout| Kind { is_sync: true, timeout: Timeout::After(timeout), ..Kind::plain() };
+        let sync = |timeout| Kind {
+            is_sync: true,
+            timeout: Timeout::After(timeout),
+            ..Kind::plain()
+        };
         let (name, kind) = match tool {
             Tool::Drawn(at) => {
                 let at = at % self.world.kinds.len();
@@ -174,9 +239,27 @@ impl Plan {
             }
             Tool::Answer => ("answer", Kind::plain()),
             Tool::Block => ("block", sync(150)),
-            Tool::BlockInTurn => ("block_in_turn", Kind { concurrency: Some(1), ..sync(100) }),
-            Tool::BlockAlone => ("block_alone", Kind { exclusive: true, ..sync(100) }),
-            Tool::BlockForBed => ("block_for_bed", Kind { serialize_by: SerializeBy::Bed, ..sync(100) }),
+            Tool::BlockInTurn => (
+                "block_in_turn",
+                Kind {
+                    concurrency: Some(1),
+                    ..sync(100)
+                },
+            ),
+            Tool::BlockAlone => (
+                "block_alone",
+                Kind {
+                    exclusive: true,
+                    ..sync(100)
+                },
+            ),
+            Tool::BlockForBed => (
+                "block_for_bed",
+                Kind {
+                    serialize_by: SerializeBy::Bed,
+                    ..sync(100)
+                },
+            ),
             Tool::Unknown => ("gone", Kind::plain()),
         };
         (name.to_owned(), kind)
@@ -184,11 +267,22 @@ impl Plan {
 
     /// The calls of a batch, as a model would make them.
     pub(crate) fn tool_calls(&self, batch: usize) -> Vec<ToolCall> {
-        self.batches[batch].calls.iter().map(|&call| self.tool_call(call)).collect()
+        self.batches[batch]
+            .calls
+            .iter()
+            .map(|&call| self.tool_call(call))
+            .collect()
     }
 
     pub(crate) fn tool_call(&self, call: usize) -> ToolCall {
-        let Call { id, name, arguments, bed, room, .. } = &self.calls[call];
+        let Call {
+            id,
+            name,
+            arguments,
+            bed,
+            room,
+            ..
+        } = &self.calls[call];
         let good = json!({"call": call, "bed": bed, "room": room}).to_string();
         let arguments = match arguments {
             Arguments::Good => good,
@@ -196,14 +290,17 @@ impl Plan {
             Arguments::NoObject => format!("[{good}]"),
             Arguments::WrongType => json!({"call": call, "bed": "none", "room": room}).to_string(),
             Arguments::TooLong => good + &" ".repeat(ARGUMENT_BYTES),
-            Arguments::TooDeep => json!({"call": call, "bed": bed, "room": nested(ARGUMENT_DEPTH)}).to_string(),
+            Arguments::TooDeep => {
+                json!({"call": call, "bed": bed, "room": nested(ARGUMENT_DEPTH)}).to_string()
+            }
         };
         ToolCall::new(id, name, arguments)
     }
 
     /// Whether `ancestor` is the call that dispatched `call`, or one further up.
     pub(crate) fn is_within(&self, call: usize, ancestor: usize) -> bool {
-        std::iter::successors(self.calls[call].parent, |&parent| self.calls[parent].parent).any(|parent| parent == ancestor)
+        std::iter::successors(self.calls[call].parent, |&parent| self.calls[parent].parent)
+            .any(|parent| parent == ancestor)
     }
 }
 

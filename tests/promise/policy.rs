@@ -21,7 +21,9 @@ pub(crate) async fn decide(stage: Arc<Stage>, proposal: Proposal) -> Decision {
         return Decision::Allow;
     };
     stage.note(What::Asks(call));
-    let Some(word) = stage.plan.calls[call].word else { return Decision::Allow };
+    let Some(word) = stage.plan.calls[call].word else {
+        return Decision::Allow;
+    };
     if word.after > 0 {
         sleep(Duration::from_millis(word.after)).await;
     }
@@ -31,8 +33,12 @@ pub(crate) async fn decide(stage: Arc<Stage>, proposal: Proposal) -> Decision {
     stage.note(What::Decides(call));
     match word.verdict {
         Verdict::Refuse => Decision::refuse("no"),
-        Verdict::Edit(bed) => Decision::Edit(json!({"call": call, "bed": bed, "room": stage.plan.calls[call].room}).to_string()),
-        Verdict::EditBadly => Decision::Edit(json!({"call": call, "bed": "none", "room": 0}).to_string()),
+        Verdict::Edit(bed) => Decision::Edit(
+            json!({"call": call, "bed": bed, "room": stage.plan.calls[call].room}).to_string(),
+        ),
+        Verdict::EditBadly => {
+            Decision::Edit(json!({"call": call, "bed": "none", "room": 0}).to_string())
+        }
         Verdict::Panic => panic!("on purpose"),
         Verdict::Allow | Verdict::Hang => Decision::Allow,
     }

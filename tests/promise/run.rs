@@ -28,7 +28,11 @@ pub(crate) struct Outcome {
 const LONG: Duration = Duration::from_secs(3600);
 
 pub(crate) fn run(plan: Plan) -> Outcome {
-    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     let outcome = runtime.block_on(happen(plan));
     outcome.stage.threads.release();
     outcome
@@ -36,19 +40,32 @@ pub(crate) fn run(plan: Plan) -> Outcome {
 
 async fn happen(plan: Plan) -> Outcome {
     let threads = Threads::new(plan.world.threads);
-    let stage = Arc::new(Stage { plan, trace: Arc::new(Trace::begin()), threads });
+    let stage = Arc::new(Stage {
+        plan,
+        trace: Arc::new(Trace::begin()),
+        threads,
+    });
     let dispatcher = dispatcher(&stage);
     let mut faults = Vec::new();
-    let roots = (0..stage.plan.batches.len()).filter(|&batch| stage.plan.batches[batch].parent.is_none());
-    let callers: Vec<_> = roots.map(|batch| tokio::spawn(callers::call(Arc::clone(&stage), dispatcher.clone(), batch))).collect();
+    let roots =
+        (0..stage.plan.batches.len()).filter(|&batch| stage.plan.batches[batch].parent.is_none());
+    let callers: Vec<_> = roots
+        .map(|batch| tokio::spawn(callers::call(Arc::clone(&stage), dispatcher.clone(), batch)))
+        .collect();
     if let Some(millis) = stage.plan.world.idle {
-        tokio::spawn(wait_until_idle(Arc::clone(&stage), dispatcher.clone(), millis));
+        tokio::spawn(wait_until_idle(
+            Arc::clone(&stage),
+            dispatcher.clone(),
+            millis,
+        ));
     }
     for caller in callers {
         match timeout(LONG, caller).await {
             Ok(Ok(())) => {}
             Ok(Err(panic)) => faults.push(format!("a caller failed: {panic}")),
-            Err(_) => faults.push("nothing happens any more, and calls are not answered".to_owned()),
+            Err(_) => {
+                faults.push("nothing happens any more, and calls are not answered".to_owned())
+            }
         }
     }
     if faults.is_empty() {
@@ -101,9 +118,15 @@ async fn after_the_end(stage: &Stage, dispatcher: &Dispatcher) -> Vec<String> {
     if !stage.threads.are_idle() {
         faults.push("`idle` returns while threads run".to_owned());
     }
-    let probe = dispatcher.clone().with_limits(|limits| (limits.calls, limits.queue) = (1000, 1000));
-    let calls: Vec<_> = (0..stage.plan.world.limit).map(|at| ToolCall::new(at.to_string(), "probe", "{}")).collect();
-    let beds: Vec<_> = (0..3).map(|bed| ToolCall::new("", "probe_bed", format!(r#"{{"bed": {bed}}}"#))).collect();
+    let probe = dispatcher
+        .clone()
+        .with_limits(|limits| (limits.calls, limits.queue) = (1000, 1000));
+    let calls: Vec<_> = (0..stage.plan.world.limit)
+        .map(|at| ToolCall::new(at.to_string(), "probe", "{}"))
+        .collect();
+    let beds: Vec<_> = (0..3)
+        .map(|bed| ToolCall::new("", "probe_bed", format!(r#"{{"bed": {bed}}}"#)))
+        .collect();
     for calls in [calls, beds] {
         let begun = tokio::time::Instant::now();
         let most = calls.len().div_ceil(stage.plan.world.limit) as u128;
@@ -111,7 +134,9 @@ async fn after_the_end(stage: &Stage, dispatcher: &Dispatcher) -> Vec<String> {
             Err(_) => faults.push("nothing runs after the end".to_owned()),
             Ok(results) => {
                 let failed = results.iter().find(|result| result.outcome().is_err());
-                faults.extend(failed.map(|result| format!("after the end, a call is answered {}", result.content())));
+                faults.extend(failed.map(|result| {
+                    format!("after the end, a call is answered {}", result.content())
+                }));
                 if begun.elapsed().as_millis() > most {
                     faults.push("permits or keys are missing after the end".to_owned());
                 }

@@ -19,7 +19,8 @@ pub(crate) struct Stage {
 
 type Results = Pin<Box<dyn Future<Output = Vec<ToolResult>> + Send>>;
 
-/// A batch whose results somebody waits for; notes when it is handed over, when it returns and when it is dropped.
+/// A batch whose results somebody waits for; notes when it is handed over, when it returns and when
+/// it is dropped.
 pub(crate) struct Waiting<'a> {
     stage: &'a Stage,
     batch: usize,
@@ -33,20 +34,41 @@ impl Stage {
     }
 
     /// Waits for the results of a batch that is not handed over yet.
-    pub(crate) fn hand_over(&self, batch: usize, results: impl Future<Output = Vec<ToolResult>> + Send + 'static) -> Waiting<'_> {
-        Waiting { stage: self, batch, results: Some(Box::pin(results)), begun: false }
+    pub(crate) fn hand_over(
+        &self,
+        batch: usize,
+        results: impl Future<Output = Vec<ToolResult>> + Send + 'static,
+    ) -> Waiting<'_> {
+        Waiting {
+            stage: self,
+            batch,
+            results: Some(Box::pin(results)),
+            begun: false,
+        }
     }
 
     /// Waits for the results of a batch.
-    pub(crate) fn wait_for(&self, batch: usize, results: impl Future<Output = Vec<ToolResult>> + Send + 'static) -> Waiting<'_> {
-        Waiting { stage: self, batch, results: Some(Box::pin(results)), begun: true }
+    pub(crate) fn wait_for(
+        &self,
+        batch: usize,
+        results: impl Future<Output = Vec<ToolResult>> + Send + 'static,
+    ) -> Waiting<'_> {
+        Waiting {
+            stage: self,
+            batch,
+            results: Some(Box::pin(results)),
+            begun: true,
+        }
     }
 
     pub(crate) fn note_results(&self, batch: usize, results: &[ToolResult]) {
         for (&call, result) in self.plan.batches[batch].calls.iter().zip(results) {
             self.trace.note_result(call, result);
         }
-        self.note(What::Returns { batch, results: results.len() });
+        self.note(What::Returns {
+            batch,
+            results: results.len(),
+        });
     }
 }
 
@@ -60,12 +82,22 @@ impl Future for Waiting<'_> {
         }
         let parent = this.stage.plan.batches[this.batch].parent;
         if let Some(call) = parent {
-            this.stage.note(What::Waits { call, batch: this.batch });
+            this.stage.note(What::Waits {
+                call,
+                batch: this.batch,
+            });
         }
-        let Some(results) = &mut this.results else { return Poll::Ready(()) };
-        let Poll::Ready(results) = results.as_mut().poll(cx) else { return Poll::Pending };
+        let Some(results) = &mut this.results else {
+            return Poll::Ready(());
+        };
+        let Poll::Ready(results) = results.as_mut().poll(cx) else {
+            return Poll::Pending;
+        };
         if let Some(call) = parent {
-            this.stage.note(What::GoesOn { call, batch: this.batch });
+            this.stage.note(What::GoesOn {
+                call,
+                batch: this.batch,
+            });
         }
         this.stage.note_results(this.batch, &results);
         this.results = None;
@@ -78,7 +110,10 @@ impl Drop for Waiting<'_> {
         if self.results.take().is_some() && self.begun {
             self.stage.note(What::Drops { batch: self.batch });
             if let Some(call) = self.stage.plan.batches[self.batch].parent {
-                self.stage.note(What::GoesOn { call, batch: self.batch });
+                self.stage.note(What::GoesOn {
+                    call,
+                    batch: self.batch,
+                });
             }
         }
     }

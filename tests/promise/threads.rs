@@ -1,4 +1,5 @@
-//! Threads that take virtual time: they wait until the paused clock has come to when they are to go on.
+//! Threads that take virtual time: they wait until the paused clock has come to when they are to go
+//! on.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::pin::pin;
@@ -15,8 +16,9 @@ type Work = Box<dyn FnOnce() + Send>;
 /// How long threads may take for what takes no time.
 const STUCK: Duration = Duration::from_secs(20);
 
-/// A pool of so many threads. Nothing of it runs while the runtime does: whoever lets a thread go waits until that waits again
-/// or has ended. So the clock stands still meanwhile, and a case goes the same way each time.
+/// A pool of so many threads. Nothing of it runs while the runtime does: whoever lets a thread go
+/// waits until that waits again or has ended. So the clock stands still meanwhile, and a case goes
+/// the same way each time.
 #[derive(Debug)]
 pub(crate) struct Threads {
     size: usize,
@@ -41,7 +43,11 @@ struct State {
 
 impl Threads {
     pub(crate) fn new(size: usize) -> Arc<Self> {
-        Arc::new(Self { size, state: Mutex::default(), changed: Condvar::new() })
+        Arc::new(Self {
+            size,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        })
     }
 
     /// Runs work as soon as a thread is free. Returns how much has to wait for that.
@@ -50,8 +56,8 @@ impl Threads {
         self.start()
     }
 
-    /// Waits, on one of the threads, until so much virtual time has gone by. `then` hears how much work waits for a thread after
-    /// that.
+    /// Waits, on one of the threads, until so much virtual time has gone by. `then` hears how much
+    /// work waits for a thread after that.
     pub(crate) fn wait(self: &Arc<Self>, millis: u64, then: impl Fn(usize) + Send + 'static) {
         let wait = self.new_wait();
         let threads = Arc::clone(self);
@@ -62,7 +68,8 @@ impl Threads {
         self.wait_for(wait);
     }
 
-    /// Waits, on one of the threads, for what the runtime brings about. `None` if the case is over before that.
+    /// Waits, on one of the threads, for what the runtime brings about. `None` if the case is over
+    /// before that.
     pub(crate) fn block_on<T>(
         self: &Arc<Self>,
         future: impl Future<Output = T>,
@@ -71,8 +78,16 @@ impl Threads {
         let mut future = pin!(future);
         while !self.state().released {
             let wait = self.new_wait();
-            let wakes = Wakes { threads: Arc::clone(self), wait, runtime: Handle::current(), then: then.clone() };
-            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&Waker::from(Arc::new(wakes)))) {
+            let wakes = Wakes {
+                threads: Arc::clone(self),
+                wait,
+                runtime: Handle::current(),
+                then: then.clone(),
+            };
+            if let Poll::Ready(value) = future
+                .as_mut()
+                .poll(&mut Context::from_waker(&Waker::from(Arc::new(wakes))))
+            {
                 return Some(value);
             }
             self.wait_for(wait);
@@ -127,7 +142,9 @@ impl Threads {
             if state.threads >= self.size || state.queue.is_empty() {
                 return state.queue.len();
             }
-            let Some(work) = state.queue.pop_front() else { return 0 };
+            let Some(work) = state.queue.pop_front() else {
+                return 0;
+            };
             state.threads += 1;
             state.busy += 1;
             let (threads, runtime) = (Arc::clone(self), Handle::current());
@@ -142,12 +159,17 @@ impl Threads {
 
     /// Waits until every thread waits or has ended.
     fn settle(&self, state: MutexGuard<'_, State>) {
-        let waited = self.changed.wait_timeout_while(state, STUCK, |state| state.busy > 0 && !state.released).unwrap();
+        let waited = self
+            .changed
+            .wait_timeout_while(state, STUCK, |state| state.busy > 0 && !state.released)
+            .unwrap();
         assert!(!waited.1.timed_out(), "a thread neither waits nor ends");
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -179,6 +201,9 @@ impl Drop for Ends {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("threads", &self.threads).field("queue", &self.queue.len()).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("threads", &self.threads)
+            .field("queue", &self.queue.len())
+            .finish_non_exhaustive()
     }
 }

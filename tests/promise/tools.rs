@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
-use tool_core::{Behavior, CallContext, Retry, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput, ToolSet, tool, tools};
+use tool_core::{
+    Behavior, CallContext, Retry, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput, ToolSet,
+    tool, tools,
+};
 
 use crate::body::{act, hold};
 use crate::plan::Plan;
@@ -16,15 +19,29 @@ use crate::world::{End, Kind, SerializeBy, Timeout};
 
 /// The tools of a case.
 pub(crate) fn tools(stage: &Arc<Stage>) -> ToolSet {
-    let with_attributes = tools![answer, block, block_in_turn, block_alone, block_for_bed, probe, probe_bed];
+    let with_attributes = tools![
+        answer,
+        block,
+        block_in_turn,
+        block_alone,
+        block_for_bed,
+        probe,
+        probe_bed
+    ];
     let drawn = stage
         .plan
         .world
         .kinds
         .iter()
         .enumerate()
-        .map(|(at, kind)| Drawn { definition: definition(format!("drawn_{at}"), kind), stage: Arc::clone(stage) });
-    drawn.fold(with_attributes.with_shared_state(Arc::clone(stage)), |tools, tool| tools.with_tool(tool).unwrap())
+        .map(|(at, kind)| Drawn {
+            definition: definition(format!("drawn_{at}"), kind),
+            stage: Arc::clone(stage),
+        });
+    drawn.fold(
+        with_attributes.with_shared_state(Arc::clone(stage)),
+        |tools, tool| tools.with_tool(tool).unwrap(),
+    )
 }
 
 fn definition(name: String, kind: &Kind) -> ToolDefinition {
@@ -35,7 +52,10 @@ fn definition(name: String, kind: &Kind) -> ToolDefinition {
         "required": ["call", "bed", "room"],
         "additionalProperties": false,
     });
-    ToolDefinition::new(name, "Do as it says.", parameters).unwrap().with_behavior(|behavior| behave(behavior, kind)).unwrap()
+    ToolDefinition::new(name, "Do as it says.", parameters)
+        .unwrap()
+        .with_behavior(|behavior| behave(behavior, kind))
+        .unwrap()
 }
 
 fn behave(behavior: &mut Behavior, kind: &Kind) {
@@ -107,35 +127,65 @@ impl Tool for Drawn {
 
 /// Do as it says, and leave it to the dispatcher to write that down.
 #[tool]
-async fn answer(#[context] cx: &CallContext, #[state] stage: &Stage, call: usize, bed: u8, room: u8) -> Result<Answer, Failure> {
+async fn answer(
+    #[context] cx: &CallContext,
+    #[state] stage: &Stage,
+    call: usize,
+    bed: u8,
+    room: u8,
+) -> Result<Answer, Failure> {
     _ = (bed, room);
     outcome(act(stage, cx, call).await)
 }
 
 /// Block a thread.
 #[tool(timeout = "150ms")]
-fn block(#[context] cx: &CallContext, #[state] stage: &Stage, call: usize, bed: u8, room: u8) -> Result<Answer, Failure> {
+fn block(
+    #[context] cx: &CallContext,
+    #[state] stage: &Stage,
+    call: usize,
+    bed: u8,
+    room: u8,
+) -> Result<Answer, Failure> {
     _ = (bed, room);
     outcome(hold(stage, cx, call))
 }
 
 /// Block a thread, one at a time.
 #[tool(timeout = "100ms", concurrency = 1)]
-fn block_in_turn(#[context] cx: &CallContext, #[state] stage: &Stage, call: usize, bed: u8, room: u8) -> Result<Answer, Failure> {
+fn block_in_turn(
+    #[context] cx: &CallContext,
+    #[state] stage: &Stage,
+    call: usize,
+    bed: u8,
+    room: u8,
+) -> Result<Answer, Failure> {
     _ = (bed, room);
     outcome(hold(stage, cx, call))
 }
 
 /// Block a thread, alone.
 #[tool(timeout = "100ms", exclusive)]
-fn block_alone(#[context] cx: &CallContext, #[state] stage: &Stage, call: usize, bed: u8, room: u8) -> Result<Answer, Failure> {
+fn block_alone(
+    #[context] cx: &CallContext,
+    #[state] stage: &Stage,
+    call: usize,
+    bed: u8,
+    room: u8,
+) -> Result<Answer, Failure> {
     _ = (bed, room);
     outcome(hold(stage, cx, call))
 }
 
 /// Block a thread, one at a time for each bed.
 #[tool(timeout = "100ms", serialize_by(bed))]
-fn block_for_bed(#[context] cx: &CallContext, #[state] stage: &Stage, call: usize, bed: u8, room: u8) -> Result<Answer, Failure> {
+fn block_for_bed(
+    #[context] cx: &CallContext,
+    #[state] stage: &Stage,
+    call: usize,
+    bed: u8,
+    room: u8,
+) -> Result<Answer, Failure> {
     _ = (bed, room);
     outcome(hold(stage, cx, call))
 }
@@ -159,8 +209,14 @@ pub(crate) const DONE: &str = "done";
 fn outcome(end: End) -> Result<Answer, Failure> {
     match end {
         End::Error => Err(Failure { end, told: None }),
-        End::Fatal => Err(Failure { end, told: Some(ToolError::fatal("fatal")) }),
-        End::BadArguments => Err(Failure { end, told: Some(ToolError::invalid_arguments("not this bed")) }),
+        End::Fatal => Err(Failure {
+            end,
+            told: Some(ToolError::fatal("fatal")),
+        }),
+        End::BadArguments => Err(Failure {
+            end,
+            told: Some(ToolError::invalid_arguments("not this bed")),
+        }),
         End::PanicWhenShown => Err(Failure { end, told: None }),
         end => Ok(Answer(end)),
     }

@@ -105,7 +105,10 @@ pub(crate) struct Answer {
 
 impl Trace {
     pub(crate) fn begin() -> Self {
-        Self { begun: Instant::now(), entries: Mutex::default() }
+        Self {
+            begun: Instant::now(),
+            entries: Mutex::default(),
+        }
     }
 
     pub(crate) fn note(&self, what: What) {
@@ -117,7 +120,10 @@ impl Trace {
         let answer = Answer {
             position: result.position(),
             id: result.id().to_owned(),
-            code: result.outcome().err().map_or("ok", |error| error.code().as_str()),
+            code: result
+                .outcome()
+                .err()
+                .map_or("ok", |error| error.code().as_str()),
             is_fatal: result.outcome().is_err_and(tool_core::ToolError::is_fatal),
             started: result.started().map(|at| self.millis(at)),
             finished: self.millis(result.finished()),
@@ -127,7 +133,10 @@ impl Trace {
     }
 
     pub(crate) fn millis(&self, at: Instant) -> u64 {
-        at.saturating_duration_since(self.begun).as_millis().try_into().unwrap_or(u64::MAX)
+        at.saturating_duration_since(self.begun)
+            .as_millis()
+            .try_into()
+            .unwrap_or(u64::MAX)
     }
 
     pub(crate) fn entries(&self) -> Vec<Entry> {
@@ -139,8 +148,20 @@ impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>7} ", self.at)?;
         match &self.what {
-            What::Known(call, Answer { code, started, finished, position, .. }) => {
-                write!(f, "Known({call}) at {position}: {code}, ran {started:?}..{finished}")
+            What::Known(
+                call,
+                Answer {
+                    code,
+                    started,
+                    finished,
+                    position,
+                    ..
+                },
+            ) => {
+                write!(
+                    f,
+                    "Known({call}) at {position}: {code}, ran {started:?}..{finished}"
+                )
             }
             what => write!(f, "{what:?}"),
         }

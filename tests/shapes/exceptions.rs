@@ -1,5 +1,6 @@
-//! Where serde and the schema differ: each exception by its name, shown to be there. One that is gone can be dropped from
-//! `lenience.rs`, `draw.rs`, `grammar.rs` or `build.rs`, which leave it out of the rule.
+//! Where serde and the schema differ: each exception by its name, shown to be there. One that is
+//! gone can be dropped from `lenience.rs`, `draw.rs`, `grammar.rs` or `build.rs`, which leave it
+//! out of the rule.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,9 +14,13 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::tools::{Caller, judge};
-use crate::types::{Adjacent, External, Internal, Nothing, Order, Route, Solo, Untagged, WithAdjacent, WithMap, WithStruct, WithTagged};
+use crate::types::{
+    Adjacent, External, Internal, Nothing, Order, Route, Solo, Untagged, WithAdjacent, WithMap,
+    WithStruct, WithTagged,
+};
 
-/// What the schema cannot say, so that the tool refuses what it admits: a part of the type, and of the refusal.
+/// What the schema cannot say, so that the tool refuses what it admits: a part of the type, and of
+/// the refusal.
 pub(crate) fn is_refused_all_the_same(shape: &str, refusal: &str) -> bool {
     let exceptions = [
         ("f32", "number out of range"),
@@ -28,10 +33,13 @@ pub(crate) fn is_refused_all_the_same(shape: &str, refusal: &str) -> bool {
         ("Url", "invalid IPv4 address"),
         ("Url", "invalid international domain name"),
     ];
-    exceptions.iter().any(|(part, message)| shape.contains(part) && refusal.contains(message))
+    exceptions
+        .iter()
+        .any(|(part, message)| shape.contains(part) && refusal.contains(message))
 }
 
-/// Whether a duration may have more seconds than it can hold, once those in its nanoseconds are added.
+/// Whether a duration may have more seconds than it can hold, once those in its nanoseconds are
+/// added.
 pub(crate) fn may_overflow(shape: &str, text: &str) -> bool {
     shape.contains("Duration") && text.contains(r#""secs":18446744073709551"#)
 }
@@ -47,7 +55,10 @@ fn verdicts(tools: ToolSet, values: &[&str]) -> Vec<(bool, bool)> {
     let caller = Caller::new(tools);
     let verdicts = values.iter().map(|value| {
         let text = format!(r#"{{"value":{value}}}"#);
-        (judge.is_valid(&serde_json::from_str(&text).unwrap()), caller.refusal(&name, &text).is_none())
+        (
+            judge.is_valid(&serde_json::from_str(&text).unwrap()),
+            caller.refusal(&name, &text).is_none(),
+        )
     });
     verdicts.collect()
 }
@@ -166,6 +177,12 @@ fn a_tag_that_comes_first_leaves_nothing_to_buffer() {
     async fn take(value: Adjacent<Solo<u8>, u128>) {
         let _ = value;
     }
-    let values = [r#"{"kind":"One","of":{"only":1,"x":1}}"#, r#"{"kind":"Named","of":{"left":1}}"#];
-    assert_eq!(verdicts(tools![take], &values), [(false, false), (true, true)]);
+    let values = [
+        r#"{"kind":"One","of":{"only":1,"x":1}}"#,
+        r#"{"kind":"Named","of":{"left":1}}"#,
+    ];
+    assert_eq!(
+        verdicts(tools![take], &values),
+        [(false, false), (true, true)]
+    );
 }

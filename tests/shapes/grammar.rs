@@ -1,4 +1,5 @@
-//! Strings drawn from a schema by an engine for constrained decoding, as a model behind it would send them.
+//! Strings drawn from a schema by an engine for constrained decoding, as a model behind it would
+//! send them.
 
 use std::env;
 
@@ -28,8 +29,13 @@ impl Grammar {
         let mut schema = schema.clone();
         drop_least_minimum(&mut schema);
         schema["x-guidance"] = json!({ "whitespace_flexible": false });
-        let parser = factory.create_parser(TopLevelGrammar::from_json_schema(schema)).map_err(|error| error.to_string())?;
-        Ok(Self { matcher: Matcher::new(Ok(parser)), end: bytes.tok_trie().eos_token() })
+        let parser = factory
+            .create_parser(TopLevelGrammar::from_json_schema(schema))
+            .map_err(|error| error.to_string())?;
+        Ok(Self {
+            matcher: Matcher::new(Ok(parser)),
+            end: bytes.tok_trie().eos_token(),
+        })
     }
 
     /// One string of the language.
@@ -61,13 +67,17 @@ impl Grammar {
     }
 }
 
-/// The engine negates a minimum as an integer of 64 bits, and the least of these has no opposite. What it draws below the
-/// minimum is not lawful.
+/// The engine negates a minimum as an integer of 64 bits, and the least of these has no opposite.
+/// What it draws below the minimum is not lawful.
 fn drop_least_minimum(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
             const LEAST: f64 = -9_223_372_036_854_775_808.0;
-            if object.get("minimum").and_then(Value::as_f64).is_some_and(|minimum| minimum <= LEAST) {
+            if object
+                .get("minimum")
+                .and_then(Value::as_f64)
+                .is_some_and(|minimum| minimum <= LEAST)
+            {
                 object.remove("minimum");
             }
             object.values_mut().for_each(drop_least_minimum);
@@ -80,30 +90,49 @@ fn drop_least_minimum(schema: &mut Value) {
 /// A byte among those allowed, most often a plain one.
 fn choose(allowed: &SimpleVob, closing: bool, random: &mut StdRng) -> Option<u8> {
     let is_allowed = |byte: &u8| allowed.is_allowed(u32::from(*byte));
-    let closer = b"\"}],".iter().copied().find(is_allowed).filter(|_| closing);
-    closer.or_else(|| (0..10).map(|_| random.random_range(b' '..=b'~')).find(is_allowed)).or_else(|| {
-        let allowed: Vec<u8> = (0..=u8::MAX).filter(is_allowed).collect();
-        (!allowed.is_empty()).then(|| allowed[random.random_range(0..allowed.len())])
-    })
+    let closer = b"\"}],"
+        .iter()
+        .copied()
+        .find(is_allowed)
+        .filter(|_| closing);
+    closer
+        .or_else(|| {
+            (0..10)
+                .map(|_| random.random_range(b' '..=b'~'))
+                .find(is_allowed)
+        })
+        .or_else(|| {
+            let allowed: Vec<u8> = (0..=u8::MAX).filter(is_allowed).collect();
+            (!allowed.is_empty()).then(|| allowed[random.random_range(0..allowed.len())])
+        })
 }
 
 /// Draws 200 strings for each tool, or as many as `SHAPES_STRINGS` says.
 #[test]
 fn no_tool_refuses_what_an_engine_draws_from_its_schema() {
-    let strings = env::var("SHAPES_STRINGS").ok().and_then(|strings| strings.parse().ok()).unwrap_or(200);
+    let strings = env::var("SHAPES_STRINGS")
+        .ok()
+        .and_then(|strings| strings.parse().ok())
+        .unwrap_or(200);
     let walks = each_tool(|definition, caller| walk(definition, caller, strings));
     let failures: Vec<_> = walks.into_iter().filter_map(Result::err).collect();
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
 fn walk(definition: &ToolDefinition, caller: &Caller, strings: usize) -> Result<(), String> {
-    let (name, shape, schema) = (definition.name(), definition.description(), definition.parameters());
-    let mut grammar = Grammar::new(schema).map_err(|error| format!("{shape}: {}", error.lines().next().unwrap_or_default()))?;
+    let (name, shape, schema) = (
+        definition.name(),
+        definition.description(),
+        definition.parameters(),
+    );
+    let mut grammar = Grammar::new(schema)
+        .map_err(|error| format!("{shape}: {}", error.lines().next().unwrap_or_default()))?;
     let (judge, mut random) = (judge(schema), StdRng::seed_from_u64(1));
     let texts: Vec<String> = (0..strings).map(|_| grammar.draw(&mut random)).collect();
     for (text, refusal) in texts.iter().zip(caller.refusals(name, &texts)) {
         let Some(refusal) = refusal else { continue };
-        // The engine lets every February have 29 days, and numbers be beyond all floats: the judge does not.
+        // The engine lets every February have 29 days, and numbers be beyond all floats: the judge
+        // does not.
         let lawful = serde_json::from_str(text).is_ok_and(|arguments| judge.is_valid(&arguments));
         if lawful && !is_refused_all_the_same(shape, &refusal) {
             return Err(format!("{shape}: {text}: {refusal}"));

@@ -1,4 +1,5 @@
-//! What serde takes beyond the schema, one exception at a time. Each is shown to be there in `exceptions.rs`.
+//! What serde takes beyond the schema, one exception at a time. Each is shown to be there in
+//! `exceptions.rs`.
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +17,11 @@ pub(crate) fn lenient(parameters: &Value) -> Value {
             definitions.insert(inside(&name), definition);
         }
     }
-    for property in root["properties"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+    for property in root["properties"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(Map::values_mut)
+    {
         let defaulted = property.get("default").is_some();
         widen(property, false);
         if defaulted {
@@ -31,12 +36,18 @@ fn inside(name: &str) -> String {
 }
 
 fn widen(schema: &mut Value, buffered: bool) {
-    let Value::Object(object) = schema else { return };
+    let Value::Object(object) = schema else {
+        return;
+    };
     let buffered = buffered || object.contains_key("x-buffered");
     for (key, part) in object.iter_mut() {
         match (key.as_str(), part) {
-            ("properties" | "patternProperties", Value::Object(schemas)) => schemas.values_mut().for_each(|schema| widen(schema, buffered)),
-            ("anyOf" | "allOf" | "prefixItems", Value::Array(schemas)) => schemas.iter_mut().for_each(|schema| widen(schema, buffered)),
+            ("properties" | "patternProperties", Value::Object(schemas)) => schemas
+                .values_mut()
+                .for_each(|schema| widen(schema, buffered)),
+            ("anyOf" | "allOf" | "prefixItems", Value::Array(schemas)) => schemas
+                .iter_mut()
+                .for_each(|schema| widen(schema, buffered)),
             ("items" | "additionalProperties", schema) => widen(schema, buffered),
             _ => {}
         }
@@ -52,7 +63,11 @@ fn widen(schema: &mut Value, buffered: bool) {
         }
         let properties = object.get("properties").cloned().unwrap_or_default();
         if let Some(Value::Array(required)) = object.get_mut("required") {
-            required.retain(|name| !name.as_str().is_some_and(|name| admits_null(&properties[name]))); // content may be left out
+            required.retain(|name| {
+                !name
+                    .as_str()
+                    .is_some_and(|name| admits_null(&properties[name]))
+            }); // content may be left out
         }
         if let Some(Value::String(target)) = object.get_mut("$ref") {
             *target = inside(target);
@@ -65,13 +80,19 @@ fn widen(schema: &mut Value, buffered: bool) {
 }
 
 fn is_struct(object: &Map<String, Value>) -> bool {
-    let is_closed = object.get("additionalProperties").is_some_and(|more| more == false);
+    let is_closed = object
+        .get("additionalProperties")
+        .is_some_and(|more| more == false);
     object.contains_key("properties") || is_closed && !object.contains_key("patternProperties")
 }
 
 fn admits_null(schema: &Value) -> bool {
     let is_null = |part: &Value| part == "null" || part["type"] == "null";
-    ["type", "anyOf"].iter().filter_map(|key| schema.get(*key)?.as_array()).flatten().any(is_null)
+    ["type", "anyOf"]
+        .iter()
+        .filter_map(|key| schema.get(*key)?.as_array())
+        .flatten()
+        .any(is_null)
 }
 
 /// What serde takes in place of what the schema describes.
@@ -79,7 +100,11 @@ fn also(object: &Map<String, Value>, buffered: bool) -> Vec<Value> {
     let mut also = Vec::new();
     if buffered && is_struct(object) {
         // A struct, as a list of its fields; what follows them is not looked at.
-        let fields = object.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::values);
+        let fields = object
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(Map::values);
         let fields: Vec<_> = fields.chain([&Value::Bool(true)]).collect();
         also.push(json!({ "type": "array", "prefixItems": fields }));
     }
@@ -90,8 +115,10 @@ fn also(object: &Map<String, Value>, buffered: bool) -> Vec<Value> {
             also.push(json!({ "type": "integer", "minimum": 0 }));
         }
         // A unit variant, as an object.
-        let variants: Map<String, Value> =
-            names.iter().filter_map(|name| Some((name.as_str()?.to_owned(), json!({ "type": "null" })))).collect();
+        let variants: Map<String, Value> = names
+            .iter()
+            .filter_map(|name| Some((name.as_str()?.to_owned(), json!({ "type": "null" }))))
+            .collect();
         also.push(
             json!({ "type": "object", "properties": variants, "additionalProperties": false, "minProperties": 1, "maxProperties": 1 }),
         );

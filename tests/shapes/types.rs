@@ -1,4 +1,5 @@
-//! The shapes that arguments are nested from, beside those of the standard library and of other crates.
+//! The shapes that arguments are nested from, beside those of the standard library and of other
+//! crates.
 //!
 //! `x-buffered` in a schema marks what serde may read into memory before it decodes it.
 

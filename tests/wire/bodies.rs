@@ -20,14 +20,26 @@ fn recorded_answers_are_read_as_others_read_them() {
         assert_eq!(reading.calls.len(), expected.len(), "{at}");
         for (position, (call, expected)) in reading.calls.iter().zip(&expected).enumerate() {
             assert_eq!(call.name, expected.name, "{at}");
-            assert!(expected.id.is_empty() || call.id == expected.id, "{at}: {} for {expected:?}", call.id);
+            assert!(
+                expected.id.is_empty() || call.id == expected.id,
+                "{at}: {} for {expected:?}",
+                call.id
+            );
             check_arguments(call, expected, cut, &at);
-            let complete = serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object());
-            assert_eq!(reading.truncated.contains(&position), cut && !complete, "{at}");
+            let complete =
+                serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object());
+            assert_eq!(
+                reading.truncated.contains(&position),
+                cut && !complete,
+                "{at}"
+            );
         }
         let reasons = reading.repairs.iter().map(|(_, repair)| repair.to_string());
         let truncated = reading.truncated.iter().map(|_| "cut short".to_owned());
-        for count in reasons.chain(truncated).chain(reading.calls.iter().map(|_| "calls".to_owned())) {
+        for count in reasons
+            .chain(truncated)
+            .chain(reading.calls.iter().map(|_| "calls".to_owned()))
+        {
             *counts.entry(count).or_default() += 1;
         }
         *counts.entry("answers".to_owned()).or_default() += 1;
@@ -39,8 +51,15 @@ fn recorded_answers_are_read_as_others_read_them() {
 /// Tools with these names, which take anything.
 fn open_tools(names: &[Option<String>]) -> ToolSet {
     let open = || json!({"type": "object", "properties": {}});
-    let tool = |name: &String| DynamicTool::new(name, "", open(), |_| async { Ok::<_, String>("done") }).unwrap();
-    names.iter().flatten().fold(ToolSet::default(), |set, name| set.with_tool(tool(name)).unwrap())
+    let tool = |name: &String| {
+        DynamicTool::new(name, "", open(), |_| async { Ok::<_, String>("done") }).unwrap()
+    };
+    names
+        .iter()
+        .flatten()
+        .fold(ToolSet::default(), |set, name| {
+            set.with_tool(tool(name)).unwrap()
+        })
 }
 
 /// The reading, and whether the message was cut short.
@@ -53,7 +72,9 @@ fn read(body: Value, tools: &ToolSet) -> (Reading, bool) {
 
 /// The calls as the answer has them, for answers that nobody else has read.
 fn written(body: &Value) -> Vec<Call> {
-    let calls = body["choices"][0]["message"]["tool_calls"].as_array().unwrap();
+    let calls = body["choices"][0]["message"]["tool_calls"]
+        .as_array()
+        .unwrap();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let call = |call: &Value| Call {
         id: text(&call["id"]),
@@ -66,22 +87,37 @@ fn written(body: &Value) -> Vec<Call> {
 fn check_arguments(call: &ToolCall, expected: &Call, cut: bool, at: &str) {
     let expected = expected.arguments.as_str().unwrap();
     match serde_json::from_str::<Value>(expected) {
-        Ok(value @ Value::Object(_)) => assert_eq!(serde_json::from_str::<Value>(&call.arguments).unwrap(), value, "{at}"),
+        Ok(value @ Value::Object(_)) => assert_eq!(
+            serde_json::from_str::<Value>(&call.arguments).unwrap(),
+            value,
+            "{at}"
+        ),
         _ if cut => assert_eq!(call.arguments, expected, "{at}"),
-        _ => assert_eq!((call.arguments.as_str(), expected.trim_start_matches("null")), ("{}", ""), "{at}"),
+        _ => assert_eq!(
+            (call.arguments.as_str(), expected.trim_start_matches("null")),
+            ("{}", ""),
+            "{at}"
+        ),
     }
 }
 
-/// The message and its answers are a conversation as services take it, but for ids that only the service that wrote them takes.
+/// The message and its answers are a conversation as services take it, but for ids that only the
+/// service that wrote them takes.
 fn stays_valid(reading: Reading, tools: ToolSet, at: &str) {
     let results = Dispatcher::new(tools).dispatch_blocking(reading.calls.clone());
     for (position, result) in results.iter().enumerate() {
-        assert_eq!(result.outcome().is_err(), reading.truncated.contains(&position), "{at}");
+        assert_eq!(
+            result.outcome().is_err(),
+            reading.truncated.contains(&position),
+            "{at}"
+        );
     }
     let replies = reading.replies(&results);
     let mut messages = vec![Message::user("hi"), reading.message.into_message()];
     messages.extend(replies);
     let mut repairs = chat::repair(&mut messages);
-    repairs.retain(|repair| !matches!(&repair.change, HistoryChange::Id { given } if given.len() > 40));
+    repairs.retain(
+        |repair| !matches!(&repair.change, HistoryChange::Id { given } if given.len() > 40),
+    );
     assert_eq!(repairs, [], "{at}");
 }

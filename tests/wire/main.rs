@@ -1,5 +1,6 @@
-//! Replays recorded traffic of other people's programs. It is not part of this repository: `RECORDED_TRAFFIC` names the folder
-//! that has it, as JSON lines. Without it there is nothing to replay, and each test says so.
+//! Replays recorded traffic of other people's programs. It is not part of this repository:
+//! `RECORDED_TRAFFIC` names the folder that has it, as JSON lines. Without it there is nothing to
+//! replay, and each test says so.
 
 #![cfg(test)] // for clippy, which allows `unwrap` in tests
 
@@ -43,10 +44,16 @@ struct Call {
 fn exchanges(file: &str) -> Vec<Exchange> {
     let Some(folder) = std::env::var_os("RECORDED_TRAFFIC") else {
         // Not `eprintln!`, which the test harness keeps to itself.
-        let _ = writeln!(io::stderr(), "skipped: RECORDED_TRAFFIC is not set, so nothing of `{file}` was replayed");
+        let _ = writeln!(
+            io::stderr(),
+            "skipped: RECORDED_TRAFFIC is not set, so nothing of `{file}` was replayed"
+        );
         return Vec::new();
     };
     let path = PathBuf::from(folder).join(file);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }

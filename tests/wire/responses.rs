@@ -16,7 +16,12 @@ fn recorded_bodies_have_the_calls_that_others_read() {
         let Some(body) = &exchange.body else { continue };
         bodies += 1;
         let response: Response = serde_json::from_value(body.clone()).unwrap();
-        assert_eq!(serde_json::to_value(&response.output).unwrap(), body["output"], "{}", name(&exchange));
+        assert_eq!(
+            serde_json::to_value(&response.output).unwrap(),
+            body["output"],
+            "{}",
+            name(&exchange)
+        );
         check(&exchange, &response, &body["output"]);
     }
     println!("{bodies} bodies");
@@ -42,13 +47,19 @@ fn recorded_streams_cut_at_random_are_the_same() {
     for exchange in exchanges(FILE) {
         let Some(sse) = &exchange.sse else { continue };
         let whole = assemble([sse.as_bytes()]);
-        let mut runner =
-            proptest::test_runner::TestRunner::new(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() });
+        let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+            cases: 16,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        });
         let cuts = proptest::collection::vec(0..sse.len(), 0..64);
         let result = runner.run(&cuts, |mut cuts| {
             cuts.extend([0, sse.len()]);
             cuts.sort_unstable();
-            prop_assert_eq!(&assemble(cuts.windows(2).map(|cut| &sse.as_bytes()[cut[0]..cut[1]])), &whole);
+            prop_assert_eq!(
+                &assemble(cuts.windows(2).map(|cut| &sse.as_bytes()[cut[0]..cut[1]])),
+                &whole
+            );
             Ok(())
         });
         result.unwrap_or_else(|error| panic!("{}: {error}", name(&exchange)));
@@ -62,7 +73,8 @@ fn recorded_items_go_back_untouched() {
         let response: Response = serde_json::from_value(body.clone()).unwrap();
         let message = response.into_completion().choices.remove(0).message;
         // As a program would keep it.
-        let message: chat::AssistantMessage = serde_json::from_str(&serde_json::to_string(&message).unwrap()).unwrap();
+        let message: chat::AssistantMessage =
+            serde_json::from_str(&serde_json::to_string(&message).unwrap()).unwrap();
         let chat = chat::Request {
             messages: vec![message.into_message()],
             extra: [("store".to_owned(), json!(true))].into_iter().collect(),
@@ -84,9 +96,13 @@ fn assemble<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Response, Vec<Mo
         for event in assembler.push_bytes(piece).unwrap() {
             match (&event, events.last_mut()) {
                 // Where a delta ends is no matter.
-                (ModelEvent::Arguments { position: p, delta }, Some(ModelEvent::Arguments { position, delta: before }))
-                    if p == position =>
-                {
+                (
+                    ModelEvent::Arguments { position: p, delta },
+                    Some(ModelEvent::Arguments {
+                        position,
+                        delta: before,
+                    }),
+                ) if p == position => {
                     before.push_str(delta);
                 }
                 _ => events.push(event),
@@ -98,17 +114,43 @@ fn assemble<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Response, Vec<Mo
 
 /// The items of a stream, read the plain way.
 fn items(sse: &str) -> Vec<Value> {
-    let events = sse.lines().filter_map(|line| line.strip_prefix("data:")).filter_map(|data| serde_json::from_str::<Value>(data).ok());
-    events.filter(|event| event["type"] == "response.output_item.done").map(|event| event["item"].clone()).collect()
+    let events = sse
+        .lines()
+        .filter_map(|line| line.strip_prefix("data:"))
+        .filter_map(|data| serde_json::from_str::<Value>(data).ok());
+    events
+        .filter(|event| event["type"] == "response.output_item.done")
+        .map(|event| event["item"].clone())
+        .collect()
 }
 
 fn check(exchange: &Exchange, response: &Response, items: &Value) {
-    let read: Vec<Call> = response.tool_calls().into_iter().map(|call| self::call(&call)).collect();
+    let read: Vec<Call> = response
+        .tool_calls()
+        .into_iter()
+        .map(|call| self::call(&call))
+        .collect();
     let expected = exchange.expected.clone().unwrap_or_else(|| {
-        let items = items.as_array().unwrap().iter().filter(|item| item["type"] == "function_call");
-        items.map(|item| Call { id: text(&item["call_id"]), name: text(&item["name"]), arguments: item["arguments"].clone() }).collect()
+        let items = items
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|item| item["type"] == "function_call");
+        items
+            .map(|item| Call {
+                id: text(&item["call_id"]),
+                name: text(&item["name"]),
+                arguments: item["arguments"].clone(),
+            })
+            .collect()
     });
-    let expected: Vec<Call> = expected.into_iter().map(|call| Call { arguments: parsed(call.arguments), ..call }).collect();
+    let expected: Vec<Call> = expected
+        .into_iter()
+        .map(|call| Call {
+            arguments: parsed(call.arguments),
+            ..call
+        })
+        .collect();
     assert_eq!(read, expected, "{}", name(exchange));
     assert!(!read.is_empty(), "{}", name(exchange));
     let cut = exchange.finish.iter().any(|finish| finish == "incomplete");
@@ -118,7 +160,11 @@ fn check(exchange: &Exchange, response: &Response, items: &Value) {
 
 fn check_events(exchange: &Exchange, response: &Response, events: &[ModelEvent]) {
     let all = response.tool_calls();
-    let complete = response.output.iter().filter(|item| item.tool_call().is_some() && item.is_complete()).count();
+    let complete = response
+        .output
+        .iter()
+        .filter(|item| item.tool_call().is_some() && item.is_complete())
+        .count();
     let told: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
@@ -132,7 +178,9 @@ fn check_events(exchange: &Exchange, response: &Response, events: &[ModelEvent])
         let arguments: String = events
             .iter()
             .filter_map(|event| match event {
-                ModelEvent::Arguments { position: p, delta } if *p == position => Some(delta.as_str()),
+                ModelEvent::Arguments { position: p, delta } if *p == position => {
+                    Some(delta.as_str())
+                }
                 _ => None,
             })
             .collect();
@@ -149,7 +197,11 @@ fn check_events(exchange: &Exchange, response: &Response, events: &[ModelEvent])
 }
 
 fn call(call: &chat::ToolCall) -> Call {
-    Call { id: call.id.clone(), name: call.function.name.clone(), arguments: parsed(call.function.arguments.clone().into()) }
+    Call {
+        id: call.id.clone(),
+        name: call.function.name.clone(),
+        arguments: parsed(call.function.arguments.clone().into()),
+    }
 }
 
 fn text(value: &Value) -> String {
@@ -158,5 +210,8 @@ fn text(value: &Value) -> String {
 
 /// As a value, where it is JSON: recorders write it anew.
 fn parsed(arguments: Value) -> Value {
-    arguments.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(arguments)
+    arguments
+        .as_str()
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or(arguments)
 }

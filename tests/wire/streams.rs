@@ -10,10 +10,14 @@ use tool_openai::chat::{Assembler, Completion, ToolCall};
 
 use crate::{Call, Exchange, exchanges};
 
-/// Streams that nobody's code made calls of, and how many calls one sees in them, each with an object.
+/// Streams that nobody's code made calls of, and how many calls one sees in them, each with an
+/// object.
 const WITHOUT_EXPECTATION: [(&str, usize); 1] = [
     // The official SDK fails on it. The call comes whole, in one piece.
-    ("tests/cassettes/groq/agent_tool_sessions/raw_stream_complex_tool_call_deltas_have_object_arguments.yaml", 1),
+    (
+        "tests/cassettes/groq/agent_tool_sessions/raw_stream_complex_tool_call_deltas_have_object_arguments.yaml",
+        1,
+    ),
 ];
 
 fn json_of(text: &str) -> Value {
@@ -22,26 +26,42 @@ fn json_of(text: &str) -> Value {
 
 /// Arguments as JSON, or as text where they are none, because they were cut.
 fn expected(calls: Vec<Call>) -> Vec<Call> {
-    let read = |call: Call| Call { arguments: call.arguments.as_str().map_or_else(|| call.arguments.clone(), json_of), ..call };
+    let read = |call: Call| Call {
+        arguments: call
+            .arguments
+            .as_str()
+            .map_or_else(|| call.arguments.clone(), json_of),
+        ..call
+    };
     calls.into_iter().map(read).collect()
 }
 
 fn calls(completion: &Completion) -> impl Iterator<Item = &ToolCall> {
-    completion.choices.iter().flat_map(|choice| &choice.message.tool_calls)
+    completion
+        .choices
+        .iter()
+        .flat_map(|choice| &choice.message.tool_calls)
 }
 
 fn read(completion: &Completion) -> Vec<Call> {
-    let read =
-        |call: &ToolCall| Call { id: call.id.clone(), name: call.function.name.clone(), arguments: json_of(&call.function.arguments) };
+    let read = |call: &ToolCall| Call {
+        id: call.id.clone(),
+        name: call.function.name.clone(),
+        arguments: json_of(&call.function.arguments),
+    };
     calls(completion).map(read).collect()
 }
 
 fn streams() -> impl Iterator<Item = (Exchange, String)> {
-    exchanges("chat.jsonl").into_iter().filter_map(|mut exchange| exchange.sse.take().map(|text| (exchange, text)))
+    exchanges("chat.jsonl")
+        .into_iter()
+        .filter_map(|mut exchange| exchange.sse.take().map(|text| (exchange, text)))
 }
 
 fn bodies() -> impl Iterator<Item = (Exchange, Value)> {
-    exchanges("chat.jsonl").into_iter().filter_map(|mut exchange| exchange.body.take().map(|body| (exchange, body)))
+    exchanges("chat.jsonl")
+        .into_iter()
+        .filter_map(|mut exchange| exchange.body.take().map(|body| (exchange, body)))
 }
 
 /// What becomes of a stream that comes in these parts.
@@ -61,12 +81,18 @@ fn calls_are_those_that_others_made_of_the_stream() {
     for (mut exchange, text) in streams() {
         let (_, completion) = assemble([text.as_bytes()]);
         let found = read(&completion);
-        let by_eye = WITHOUT_EXPECTATION.iter().find(|(file, _)| *file == exchange.file && exchange.expected.is_none());
+        let by_eye = WITHOUT_EXPECTATION
+            .iter()
+            .find(|(file, _)| *file == exchange.file && exchange.expected.is_none());
         match (exchange.expected.take(), by_eye) {
             (Some(calls), _) => assert_eq!(found, expected(calls), "{}", exchange.file),
             (None, Some(&(_, calls))) => {
                 assert_eq!(found.len(), calls, "{}", exchange.file);
-                assert!(found.iter().all(|call| call.arguments.is_object()), "{}: {found:?}", exchange.file);
+                assert!(
+                    found.iter().all(|call| call.arguments.is_object()),
+                    "{}: {found:?}",
+                    exchange.file
+                );
             }
             (None, None) => panic!("{} has no expectation and is not listed", exchange.file),
         }
@@ -76,8 +102,9 @@ fn calls_are_those_that_others_made_of_the_stream() {
     println!("{streams_read} streams, {calls_read} calls");
 }
 
-/// Every byte by itself, and a hundred random cuts of each stream: events too are the same. Each two-part cut of all streams would take
-/// a quarter of an hour, and no state of the reader is left out: byte by byte it stops in each of them.
+/// Every byte by itself, and a hundred random cuts of each stream: events too are the same. Each
+/// two-part cut of all streams would take a quarter of an hour, and no state of the reader is left
+/// out: byte by byte it stops in each of them.
 #[test]
 fn events_are_the_same_however_a_stream_is_cut() {
     let mut random = SmallRng::seed_from_u64(7);
@@ -87,7 +114,13 @@ fn events_are_the_same_however_a_stream_is_cut() {
         assert_eq!(assemble(bytes.chunks(1)), whole, "{}", exchange.file);
         for _ in 0..50 {
             let (before, after) = bytes.split_at(random.random_range(0..=bytes.len()));
-            assert_eq!(assemble([before, after]), whole, "{} cut at {}", exchange.file, before.len());
+            assert_eq!(
+                assemble([before, after]),
+                whole,
+                "{} cut at {}",
+                exchange.file,
+                before.len()
+            );
         }
         for _ in 0..50 {
             let most = 1 << random.random_range(1..12);
@@ -107,7 +140,10 @@ fn lines_may_end_in_any_way() {
     for (exchange, text) in streams() {
         let whole = assemble([text.as_bytes()]);
         for ending in ["\r\n", "\r"] {
-            let text = format!("\u{feff}: a comment{ending}{ending}{}", text.replace('\n', ending));
+            let text = format!(
+                "\u{feff}: a comment{ending}{ending}{}",
+                text.replace('\n', ending)
+            );
             assert_eq!(assemble([text.as_bytes()]), whole, "{}", exchange.file);
         }
     }
@@ -134,9 +170,22 @@ fn a_call_that_is_complete_stays_as_it_is() {
                 ModelEvent::CallComplete { position, call } => {
                     assert_eq!(call, calls[*position], "{}", exchange.file);
                     let arguments = &call.function.arguments;
-                    assert!(arguments.is_empty() || from_str::<Value>(arguments).is_ok(), "{}: {arguments}", exchange.file);
-                    let later = |event: &ModelEvent| matches!(event, ModelEvent::CallBegins { .. } | ModelEvent::Arguments { .. });
-                    when[*position] = if events[at..].iter().any(later) { When::AtTheNext } else { When::AtTheEnd };
+                    assert!(
+                        arguments.is_empty() || from_str::<Value>(arguments).is_ok(),
+                        "{}: {arguments}",
+                        exchange.file
+                    );
+                    let later = |event: &ModelEvent| {
+                        matches!(
+                            event,
+                            ModelEvent::CallBegins { .. } | ModelEvent::Arguments { .. }
+                        )
+                    };
+                    when[*position] = if events[at..].iter().any(later) {
+                        When::AtTheNext
+                    } else {
+                        When::AtTheEnd
+                    };
                 }
                 ModelEvent::CallReopens { .. } => panic!("{} reopens a call", exchange.file),
                 _ => {}
@@ -145,7 +194,12 @@ fn a_call_that_is_complete_stays_as_it_is() {
         let cut = exchange.finish.iter().any(|reason| reason == "length");
         for (call, when) in calls.into_iter().zip(when) {
             let parses = from_str::<Value>(&call.function.arguments).is_ok();
-            assert_eq!(when == When::Never, !parses && (cut || !call.function.arguments.is_empty()), "{}: {call:?}", exchange.file);
+            assert_eq!(
+                when == When::Never,
+                !parses && (cut || !call.function.arguments.is_empty()),
+                "{}: {call:?}",
+                exchange.file
+            );
             *counts.entry((exchange.provider.clone(), when)).or_default() += 1;
         }
     }
@@ -159,16 +213,33 @@ fn a_call_that_is_complete_stays_as_it_is() {
 fn a_body_says_the_same_as_a_stream() {
     let mut count = 0;
     for (exchange, body) in bodies() {
-        let Ok(whole) = from_value::<Completion>(body.clone()) else { continue };
+        let Ok(whole) = from_value::<Completion>(body.clone()) else {
+            continue;
+        };
         count += 1;
         for pieces in [vec![as_delta(&body)], in_pieces(&body)] {
-            let text: String = pieces.iter().map(|chunk| format!("data: {chunk}\n\n")).collect::<String>() + "data: [DONE]\n\n";
+            let text: String = pieces
+                .iter()
+                .map(|chunk| format!("data: {chunk}\n\n"))
+                .collect::<String>()
+                + "data: [DONE]\n\n";
             let (_, completion) = assemble([text.as_bytes()]);
             let told = |completion: &Completion| {
                 let choice = &completion.choices[0];
-                let finish = choice.finish_reason.clone().filter(|reason| !reason.is_empty()); // Snowflake's says nothing
-                let calls: Vec<_> = calls(completion).map(|call| (call.id.clone(), call.function.clone(), call.r#type.clone())).collect();
-                (calls, choice.message.text(), choice.message.refusal.clone(), finish, completion.usage.clone())
+                let finish = choice
+                    .finish_reason
+                    .clone()
+                    .filter(|reason| !reason.is_empty()); // Snowflake's says nothing
+                let calls: Vec<_> = calls(completion)
+                    .map(|call| (call.id.clone(), call.function.clone(), call.r#type.clone()))
+                    .collect();
+                (
+                    calls,
+                    choice.message.text(),
+                    choice.message.refusal.clone(),
+                    finish,
+                    completion.usage.clone(),
+                )
             };
             assert_eq!(told(&completion), told(&whole), "{}", exchange.file);
         }
@@ -216,17 +287,36 @@ fn in_pieces(body: &Value) -> Vec<Value> {
 /// The same conversation, recorded once in each form: the model chose the same calls.
 #[test]
 fn both_recordings_of_a_conversation_have_the_same_calls() {
-    let key = |exchange: &Exchange| exchange.file.replace("nonstreaming", "").replace("streaming", "");
+    let key = |exchange: &Exchange| {
+        exchange
+            .file
+            .replace("nonstreaming", "")
+            .replace("streaming", "")
+    };
     let mut whole = BTreeMap::<String, Vec<Vec<(String, Value)>>>::new();
-    let told = |completion: &Completion| -> Vec<_> { read(completion).into_iter().map(|call| (call.name, call.arguments)).collect() };
-    for (exchange, body) in bodies().filter(|(exchange, _)| exchange.file.contains("nonstreaming")) {
-        whole.entry(key(&exchange)).or_default().push(told(&from_value(body).unwrap()));
+    let told = |completion: &Completion| -> Vec<_> {
+        read(completion)
+            .into_iter()
+            .map(|call| (call.name, call.arguments))
+            .collect()
+    };
+    for (exchange, body) in bodies().filter(|(exchange, _)| exchange.file.contains("nonstreaming"))
+    {
+        whole
+            .entry(key(&exchange))
+            .or_default()
+            .push(told(&from_value(body).unwrap()));
     }
     let mut count = 0;
     for (exchange, text) in streams() {
         if let Some(turns) = whole.get(&key(&exchange)) {
             let (_, completion) = assemble([text.as_bytes()]);
-            assert!(turns.contains(&told(&completion)), "{}: {:?} is not in {turns:?}", exchange.file, told(&completion));
+            assert!(
+                turns.contains(&told(&completion)),
+                "{}: {:?} is not in {turns:?}",
+                exchange.file,
+                told(&completion)
+            );
             count += 1;
         }
     }

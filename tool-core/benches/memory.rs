@@ -1,6 +1,8 @@
-//! What it takes from the allocator to answer a message, beside the same tools run by hand: `cargo bench -p tool-core`.
+//! What it takes from the allocator to answer a message, beside the same tools run by hand: `cargo
+//! bench -p tool-core`.
 //!
-//! The forms are those of `speed.rs`, which is a program of its own because counting slows the allocator down.
+//! The forms are those of `speed.rs`, which is a program of its own because counting slows the
+//! allocator down.
 
 #[expect(dead_code, reason = "the rest is for `speed.rs`")]
 mod support;
@@ -27,10 +29,14 @@ use support::tools::{ARGUMENTS, WAITING, message};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn runtime() -> std::io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(2).enable_time().build()
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
 }
 
-/// Allocations from the first poll to the last answer, those of the tool included; blocks that grow count once more.
+/// Allocations from the first poll to the last answer, those of the tool included; blocks that grow
+/// count once more.
 fn allocations(runtime: &Runtime, calls: usize, most: f64) -> Row<'_> {
     let program = Program::new(|dispatcher| dispatcher);
     let messages = 1_000 / calls;
@@ -47,11 +53,16 @@ fn allocations(runtime: &Runtime, calls: usize, most: f64) -> Row<'_> {
         })
     };
     let title = format!("allocations per call, {calls} at once");
-    Row { title, target: Target::AtMost(most), forms: &Form::ALL, measure: Box::new(measure) }
+    Row {
+        title,
+        target: Target::AtMost(most),
+        forms: &Form::ALL,
+        measure: Box::new(measure),
+    }
 }
 
-/// Bytes of calls that wait, less those of the message: what a form has freed by then of the calls and of their strings counts in its
-/// favour.
+/// Bytes of calls that wait, less those of the message: what a form has freed by then of the calls
+/// and of their strings counts in its favour.
 fn parked() -> Row<'static> {
     const CALLS: usize = 1_000;
     let limit = NonZeroUsize::new(CALLS).unwrap_or(NonZeroUsize::MIN);
@@ -59,7 +70,9 @@ fn parked() -> Row<'static> {
     let measure = move |form| {
         let runtime = runtime()?; // takes its tasks away with it, of which "spawned" has some left
         runtime.block_on(async {
-            program.answer(form, message("get_patient", ARGUMENTS, 100)).await?; // what threads allocate once
+            program
+                .answer(form, message("get_patient", ARGUMENTS, 100))
+                .await?; // what threads allocate once
             settle().await;
             WAITING.store(0, Ordering::SeqCst);
             let calls = message("wait", ARGUMENTS, CALLS);
@@ -75,13 +88,21 @@ fn parked() -> Row<'static> {
                 Either::Left(_) => Err("a call did not wait".into()),
                 Either::Right(_) => {
                     let change = region.change();
-                    Ok((change.bytes_allocated as f64 - change.bytes_deallocated as f64) / CALLS as f64)
+                    Ok(
+                        (change.bytes_allocated as f64 - change.bytes_deallocated as f64)
+                            / CALLS as f64,
+                    )
                 }
             }
         })
     };
     let title = format!("live bytes per waiting call, {CALLS} at once");
-    Row { title, target: Target::AtMost(640.0), forms: &Form::ALL, measure: Box::new(measure) }
+    Row {
+        title,
+        target: Target::AtMost(640.0),
+        forms: &Form::ALL,
+        measure: Box::new(measure),
+    }
 }
 
 /// Until the threads of a runtime have done what is left to do.
@@ -99,7 +120,12 @@ fn reading() -> Row<'static> {
         Ok((change.allocations + change.reallocations) as f64)
     };
     let title = "allocations to read 50 definitions again as JSON".to_owned();
-    Row { title, target: Target::AtMost(0.0), forms: &[Form::Ours], measure: Box::new(measure) }
+    Row {
+        title,
+        target: Target::AtMost(0.0),
+        forms: &[Form::Ours],
+        measure: Box::new(measure),
+    }
 }
 
 fn main() -> Result<()> {
@@ -107,6 +133,11 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let runtime = runtime()?;
-    let rows = vec![allocations(&runtime, 1, 9.0), allocations(&runtime, 1_000, 10.0), parked(), reading()];
+    let rows = vec![
+        allocations(&runtime, 1, 9.0),
+        allocations(&runtime, 1_000, 10.0),
+        parked(),
+        reading(),
+    ];
     table::print(Rounds { full: 11, quick: 3 }, rows)
 }

@@ -1,15 +1,20 @@
-//! How long it takes to answer a message, beside the same tools run by hand: `cargo bench -p tool-core`.
+//! How long it takes to answer a message, beside the same tools run by hand: `cargo bench -p
+//! tool-core`.
 //!
-//! "Joined" runs all calls in one task, by `join_all`; "spawned" runs each in a task of its own; "halved" runs them in two tasks, the
-//! least that keeps a tool which computes from holding up all others: a thread is woken for that, which a message of few calls pays for.
-//! All do what a dispatcher does of necessity: look the name up, decode the arguments, run the tool, write its answer as text and keep
-//! the call's id beside it. Making the calls is outside the measured time, dropping them and their answers inside.
+//! "Joined" runs all calls in one task, by `join_all`; "spawned" runs each in a task of its own;
+//! "halved" runs them in two tasks, the least that keeps a tool which computes from holding up all
+//! others: a thread is woken for that, which a message of few calls pays for. All do what a
+//! dispatcher does of necessity: look the name up, decode the arguments, run the tool, write its
+//! answer as text and keep the call's id beside it. Making the calls is outside the measured time,
+//! dropping them and their answers inside.
 //!
-//! The harness is our own, since what counts is how the forms compare within a round: neither criterion nor divan takes the ratio of two
-//! benchmarks, and both finish one before they start the next, which on a busy machine compares two different machines.
+//! The harness is our own, since what counts is how the forms compare within a round: neither
+//! criterion nor divan takes the ratio of two benchmarks, and both finish one before they start the
+//! next, which on a busy machine compares two different machines.
 //!
-//! `-- --quick` takes fewer rounds, `-- instant` only the rows with that in their title. Run it for this package alone: another one may
-//! switch on `test-util` of tokio, which slows down every look at the clock.
+//! `-- --quick` takes fewer rounds, `-- instant` only the rows with that in their title. Run it for
+//! this package alone: another one may switch on `test-util` of tokio, which slows down every look
+//! at the clock.
 
 mod support;
 
@@ -34,7 +39,8 @@ use support::tools::{self, ARGUMENTS, message};
 enum Caller {
     /// A task on one of the runtime's threads, as in a server.
     Task,
-    /// The thread that called `block_on`, as in `main`. It is none of the runtime's: to hand a call over and be woken takes microseconds.
+    /// The thread that called `block_on`, as in `main`. It is none of the runtime's: to hand a call
+    /// over and be woken takes microseconds.
     BlockOn,
 }
 
@@ -48,7 +54,14 @@ impl fmt::Display for Caller {
 }
 
 /// How long it takes to answer a message, so many times one after the other.
-fn answer(runtime: &Runtime, caller: Caller, program: &Arc<Program>, form: Form, calls: Vec<ToolCall>, times: usize) -> Result<Duration> {
+fn answer(
+    runtime: &Runtime,
+    caller: Caller,
+    program: &Arc<Program>,
+    form: Form,
+    calls: Vec<ToolCall>,
+    times: usize,
+) -> Result<Duration> {
     // Calls that are made ahead of their turn; few enough to stay in the cache.
     const AHEAD: usize = 256;
     let program = Arc::clone(program);
@@ -59,7 +72,12 @@ fn answer(runtime: &Runtime, caller: Caller, program: &Arc<Program>, form: Form,
             let messages = vec![calls.clone(); ahead.min(times - answered)];
             let start = Instant::now();
             for calls in messages {
-                black_box(program.answer(form, calls).await.map_err(|error| error.to_string())?);
+                black_box(
+                    program
+                        .answer(form, calls)
+                        .await
+                        .map_err(|error| error.to_string())?,
+                );
             }
             took += start.elapsed();
         }
@@ -76,10 +94,22 @@ fn instant(runtime: &Runtime, caller: Caller, calls: usize, target: Target) -> R
     let program = Arc::new(Program::new(|dispatcher| dispatcher));
     let times = (8_000 / calls).max(1);
     let measure = move |form| {
-        let took = answer(runtime, caller, &program, form, message("get_patient", ARGUMENTS, calls), times)?;
+        let took = answer(
+            runtime,
+            caller,
+            &program,
+            form,
+            message("get_patient", ARGUMENTS, calls),
+            times,
+        )?;
         Ok(took.as_secs_f64() * 1e9 / (times * calls) as f64)
     };
-    Row { title: format!("instant, {calls} at once, {caller}; ns a call"), target, forms: &Form::ALL, measure: Box::new(measure) }
+    Row {
+        title: format!("instant, {calls} at once, {caller}; ns a call"),
+        target,
+        forms: &Form::ALL,
+        measure: Box::new(measure),
+    }
 }
 
 /// Eight tools that compute before their first await; milliseconds for all.
@@ -122,7 +152,11 @@ fn sleeping(runtime: &Runtime, calls: usize, most: f64) -> Row<'_> {
         Ok((took.as_secs_f64() - tools::NAP.as_secs_f64()) * 1e3)
     };
     Row {
-        title: format!("sleeping {:?}, {calls} at once, {caller}; ms over", tools::NAP, caller = Caller::Task),
+        title: format!(
+            "sleeping {:?}, {calls} at once, {caller}; ms over",
+            tools::NAP,
+            caller = Caller::Task
+        ),
         target: Target::AtMost(most),
         forms: &Form::ALL,
         measure: Box::new(measure),
@@ -134,14 +168,22 @@ const OF_DEFINITIONS: &[Form] = &[Form::Ours, Form::Joined];
 
 fn building() -> Row<'static> {
     let measure = |form| {
-        let output = Command::new(env::current_exe()?).args([BUILD, &format!("{form:?}")]).output()?;
+        let output = Command::new(env::current_exe()?)
+            .args([BUILD, &format!("{form:?}")])
+            .output()?;
         Ok(String::from_utf8(output.stdout)?.trim().parse()?)
     };
     let title = "50 definitions, first build; us".to_owned();
-    Row { title, target: Target::AtMost(300.0), forms: OF_DEFINITIONS, measure: Box::new(measure) }
+    Row {
+        title,
+        target: Target::AtMost(300.0),
+        forms: OF_DEFINITIONS,
+        measure: Box::new(measure),
+    }
 }
 
-/// The argument that makes this program time one build: the first of a process, where nothing is kept of an earlier one.
+/// The argument that makes this program time one build: the first of a process, where nothing is
+/// kept of an earlier one.
 const BUILD: &str = "--build";
 
 fn build(by_hand: bool) -> Result<f64> {
@@ -168,15 +210,28 @@ fn reading() -> Result<Row<'static>> {
         Ok(start.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES))
     };
     let title = "50 definitions, read again as JSON; us".to_owned();
-    Ok(Row { title, target: Target::AtMost(1.0), forms: OF_DEFINITIONS, measure: Box::new(measure) })
+    Ok(Row {
+        title,
+        target: Target::AtMost(1.0),
+        forms: OF_DEFINITIONS,
+        measure: Box::new(measure),
+    })
 }
 
 /// All forms give the same answers, or nothing is worth comparing.
 fn agree(runtime: &Runtime) -> Result<()> {
     let program = Program::new(|dispatcher| dispatcher);
-    let answer = |form| runtime.block_on(program.answer(form, message("get_patient", ARGUMENTS, 8)));
-    let lengths = Form::ALL.into_iter().map(answer).collect::<Result<Vec<_>>>()?;
-    if lengths.iter().all(|length| *length == lengths[0]) { Ok(()) } else { Err(format!("the answers have {lengths:?} bytes").into()) }
+    let answer =
+        |form| runtime.block_on(program.answer(form, message("get_patient", ARGUMENTS, 8)));
+    let lengths = Form::ALL
+        .into_iter()
+        .map(answer)
+        .collect::<Result<Vec<_>>>()?;
+    if lengths.iter().all(|length| *length == lengths[0]) {
+        Ok(())
+    } else {
+        Err(format!("the answers have {lengths:?} bytes").into())
+    }
 }
 
 fn main() -> Result<()> {
@@ -188,7 +243,10 @@ fn main() -> Result<()> {
     if !table::is_asked_for() {
         return Ok(());
     }
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()?;
     agree(&runtime)?;
     let mut rows = Vec::new();
     for caller in [Caller::Task, Caller::BlockOn] {
@@ -201,6 +259,11 @@ fn main() -> Result<()> {
             computing(&runtime, caller),
         ]);
     }
-    rows.extend([sleeping(&runtime, 8, 1.2), sleeping(&runtime, 1_000, 2.3), building(), reading()?]);
+    rows.extend([
+        sleeping(&runtime, 8, 1.2),
+        sleeping(&runtime, 1_000, 2.3),
+        building(),
+        reading()?,
+    ]);
     table::print(Rounds { full: 31, quick: 5 }, rows)
 }

@@ -3,11 +3,12 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// How calls of a tool behave. [`tool`](crate::tool) declares it with options of the same names; tools of other kinds with
+/// How calls of a tool behave. [`tool`](crate::tool) declares it with options of the same names;
+/// tools of other kinds with
 /// [`ToolDefinition::with_behavior`](crate::ToolDefinition::with_behavior).
 ///
-/// The [`Dispatcher`](crate::Dispatcher) acts on all of it but `destructive`, which is there for a policy to read, and `strict`,
-/// which is for the services that definitions are sent to.
+/// The [`Dispatcher`](crate::Dispatcher) acts on all of it but `destructive`, which is there for a
+/// policy to read, and `strict`, which is for the services that definitions are sent to.
 ///
 /// ```
 /// use tool_core::{tool, tools};
@@ -32,7 +33,8 @@ pub struct Behavior {
     pub concurrency: Option<NonZeroUsize>,
     /// Whether a call runs with no other call of its message beside it.
     pub exclusive: bool,
-    /// The properties that tell calls apart: those with equal values run one after the other, in call order.
+    /// The properties that tell calls apart: those with equal values run one after the other, in
+    /// call order.
     pub serialize_by: Vec<String>,
     /// Whether calls change nothing.
     pub read_only: bool,
@@ -52,7 +54,8 @@ impl Behavior {
         self.read_only || self.idempotent
     }
 
-    /// What is contradictory in it, if anything. `has` tells whether there is a property of that name.
+    /// What is contradictory in it, if anything. `has` tells whether there is a property of that
+    /// name.
     pub(crate) fn contradiction(&self, has: impl Fn(&str) -> bool) -> Option<String> {
         if self.read_only && self.destructive {
             return Some("it cannot be both `read_only` and `destructive`".to_owned());
@@ -61,7 +64,9 @@ impl Behavior {
             return Some("a retry may repeat what a first attempt has done; it must be `read_only` or `idempotent`".to_owned());
         }
         let unknown = self.serialize_by.iter().find(|name| !has(name))?;
-        Some(format!("`serialize_by` names `{unknown}`, which its schema does not list"))
+        Some(format!(
+            "`serialize_by` names `{unknown}`, which its schema does not list"
+        ))
     }
 }
 
@@ -83,8 +88,9 @@ pub enum Timeout {
 pub struct Retry {
     /// How often it is tried, the first time included: 3, unless set.
     pub attempts: u32,
-    /// How long to wait before the second attempt: 100 ms, unless set. Each later wait is twice as long, and each is longer by
-    /// up to as much again at random, so that calls which failed together are not repeated together.
+    /// How long to wait before the second attempt: 100 ms, unless set. Each later wait is twice as
+    /// long, and each is longer by up to as much again at random, so that calls which failed
+    /// together are not repeated together.
     pub backoff: Duration,
     /// The longest wait: 10 s, unless set.
     pub max_backoff: Duration,
@@ -92,6 +98,10 @@ pub struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self { attempts: 3, backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(10) }
+        Self {
+            attempts: 3,
+            backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+        }
     }
 }

@@ -14,27 +14,37 @@ use crate::output::ToolOutput;
 /// One request by the model to run a tool.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ToolCall {
-    /// What the answer is matched by. As the model gave it: it may be empty, or stand in a message twice.
+    /// What the answer is matched by. As the model gave it: it may be empty, or stand in a message
+    /// twice.
     pub id: String,
     /// The tool to run, which may not exist.
     pub name: String,
     /// Arguments as the model sent them: the text of one JSON object, not yet checked.
     ///
-    /// May be malformed or name unknown properties. Follows `tool_calls[].function.arguments` of the chat completions
-    /// API.
+    /// May be malformed or name unknown properties. Follows `tool_calls[].function.arguments` of
+    /// the chat completions API.
     pub arguments: String,
 }
 
 impl ToolCall {
     /// A call of `name` with JSON text as `arguments`.
-    pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
-        Self { id: id.into(), name: name.into(), arguments: arguments.into() }
+    pub fn new(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        arguments: impl Into<String>,
+    ) -> Self {
+        Self {
+            id: id.into(),
+            name: name.into(),
+            arguments: arguments.into(),
+        }
     }
 }
 
 /// The one answer to one call.
 ///
-/// [`content`](Self::content) is what the model reads, [`outcome`](Self::outcome) what the program reads.
+/// [`content`](Self::content) is what the model reads, [`outcome`](Self::outcome) what the program
+/// reads.
 #[derive(Clone, Debug)]
 pub struct ToolResult {
     call: Arc<Call>,
@@ -89,7 +99,8 @@ impl ToolResult {
         }
     }
 
-    /// What the model reads: the tool's output, or `{"error": …, "tool": …}` with enough to correct the call.
+    /// What the model reads: the tool's output, or `{"error": …, "tool": …}` with enough to correct
+    /// the call.
     #[inline]
     pub fn content(&self) -> Cow<'_, str> {
         #[derive(Serialize)]
@@ -100,8 +111,13 @@ impl ToolResult {
         match self.outcome() {
             Ok(output) => Cow::Borrowed(output.as_str()),
             Err(error) => {
-                let failed = Failed { error: error.model_text(), tool: &clip(self.name()) };
-                Cow::Owned(serde_json::to_string(&failed).unwrap_or_else(|_| error.code().to_string()))
+                let failed = Failed {
+                    error: error.model_text(),
+                    tool: &clip(self.name()),
+                };
+                Cow::Owned(
+                    serde_json::to_string(&failed).unwrap_or_else(|_| error.code().to_string()),
+                )
             }
         }
     }
@@ -123,6 +139,8 @@ impl ToolResult {
 
     /// How long the call ran, zero if it did not.
     pub fn elapsed(&self) -> Duration {
-        self.started().map_or(Duration::ZERO, |started| self.finished().saturating_duration_since(started))
+        self.started().map_or(Duration::ZERO, |started| {
+            self.finished().saturating_duration_since(started)
+        })
     }
 }

@@ -14,19 +14,35 @@ pub(crate) struct Decimal {
 impl Decimal {
     /// Reads a number of JSON text. Exponents that no 64-bit integer can hold are all the same.
     pub(crate) fn read(number: &str) -> Self {
-        let (negative, rest) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
+        let (negative, rest) = number
+            .strip_prefix('-')
+            .map_or((false, number), |rest| (true, rest));
         let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let written = format!("{whole}{fraction}");
         let digits = written.trim_matches('0');
         if digits.is_empty() {
-            return Self { negative: false, digits: String::new(), exponent: 0 };
+            return Self {
+                negative: false,
+                digits: String::new(),
+                exponent: 0,
+            };
         }
         let zeros = written.len() - written.trim_end_matches('0').len();
-        let exponent = exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN } else { i64::MAX });
+        let exponent = exponent.parse().unwrap_or(if exponent.starts_with('-') {
+            i64::MIN
+        } else {
+            i64::MAX
+        });
         // The lengths of two strings in memory: both fit.
-        let exponent = exponent.saturating_add(zeros as i64).saturating_sub(fraction.len() as i64);
-        Self { negative, digits: digits.to_owned(), exponent }
+        let exponent = exponent
+            .saturating_add(zeros as i64)
+            .saturating_sub(fraction.len() as i64);
+        Self {
+            negative,
+            digits: digits.to_owned(),
+            exponent,
+        }
     }
 
     /// Written out, if it is an integer and not too long for any type.
@@ -35,8 +51,15 @@ impl Decimal {
         if self.digits.is_empty() {
             return Some("0".to_owned());
         }
-        let zeros = usize::try_from(self.exponent).ok().filter(|zeros| self.digits.len().saturating_add(*zeros) <= LONGEST)?;
-        Some(format!("{}{}{}", self.sign(), self.digits, "0".repeat(zeros)))
+        let zeros = usize::try_from(self.exponent)
+            .ok()
+            .filter(|zeros| self.digits.len().saturating_add(*zeros) <= LONGEST)?;
+        Some(format!(
+            "{}{}{}",
+            self.sign(),
+            self.digits,
+            "0".repeat(zeros)
+        ))
     }
 
     fn sign(&self) -> &'static str {
@@ -54,7 +77,8 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// JSON text with the numbers spelled by `spell`, where that changes them; `None` if it changes none.
+/// JSON text with the numbers spelled by `spell`, where that changes them; `None` if it changes
+/// none.
 pub(crate) fn respell(json: &str, spell: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut text = String::new();
     let mut copied = 0;
@@ -63,7 +87,9 @@ pub(crate) fn respell(json: &str, spell: impl Fn(&str) -> Option<String>) -> Opt
         match byte {
             b'"' => at += string_length(&json[at..]),
             b'-' | b'0'..=b'9' => {
-                let length = json[at..].find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E')).unwrap_or(json.len() - at);
+                let length = json[at..]
+                    .find(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
+                    .unwrap_or(json.len() - at);
                 let number = &json[at..at + length];
                 if let Some(spelled) = spell(number).filter(|spelled| spelled != number) {
                     text.push_str(&json[copied..at]);
@@ -98,12 +124,24 @@ mod tests {
         for (spellings, one) in [
             (&["5", "5.0", "5e0", "50E-1", "0.05e+2"][..], "5"),
             (&["-120", "-1.2e2", "-120.00"], "-120"),
-            (&["0", "-0", "0.0", "-0.00e7", "0e99999999999999999999"], "0"),
+            (
+                &["0", "-0", "0.0", "-0.00e7", "0e99999999999999999999"],
+                "0",
+            ),
             (&["0.1", "1e-1", "0.10"], "1e-1"),
             (&["-2.50", "-25e-1"], "-25e-1"),
-            (&["18446744073709551615", "1.8446744073709551615e19"], "18446744073709551615"),
-            (&["1e38", "10e37"], "100000000000000000000000000000000000000"),
-            (&["1e39", "1000000000000000000000000000000000000000"], "1e39"),
+            (
+                &["18446744073709551615", "1.8446744073709551615e19"],
+                "18446744073709551615",
+            ),
+            (
+                &["1e38", "10e37"],
+                "100000000000000000000000000000000000000",
+            ),
+            (
+                &["1e39", "1000000000000000000000000000000000000000"],
+                "1e39",
+            ),
             (&["1e-99999999999999999999"], "1e-9223372036854775808"),
             (&["1.5e99999999999999999999"], "15e9223372036854775806"),
         ] {

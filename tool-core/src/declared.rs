@@ -1,5 +1,5 @@
-//! Tools made by `#[tool]`: what generated code declares, and the bridge from a call to the function. Used by generated
-//! code.
+//! Tools made by `#[tool]`: what generated code declares, and the bridge from a call to the
+//! function. Used by generated code.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -42,17 +42,25 @@ pub trait Tools<S>: Named {
 pub struct Seen<'a> {
     before: Option<&'a Seen<'a>>,
     names: &'static [&'static str],
-    /// A bit for each name: one that is not set spares the comparison with all of them, most of what a long list costs.
+    /// A bit for each name: one that is not set spares the comparison with all of them, most of
+    /// what a long list costs.
     filter: [u64; 16],
 }
 
 impl<'a> Seen<'a> {
     /// Nothing yet.
-    pub const NOTHING: Self = Self { before: None, names: &[], filter: [0; 16] };
+    pub const NOTHING: Self = Self {
+        before: None,
+        names: &[],
+        filter: [0; 16],
+    };
 
     /// One more entry.
     #[track_caller]
-    #[expect(clippy::panic, reason = "runs only in constants, where a panic is a compile error at the repeated entry")]
+    #[expect(
+        clippy::panic,
+        reason = "runs only in constants, where a panic is a compile error at the repeated entry"
+    )]
     pub const fn and(&'a self, names: &'static [&'static str]) -> Self {
         let mut filter = self.filter;
         let mut at = 0;
@@ -66,7 +74,11 @@ impl<'a> Seen<'a> {
             filter[word] |= bit;
             at += 1;
         }
-        Self { before: Some(self), names, filter }
+        Self {
+            before: Some(self),
+            names,
+            filter,
+        }
     }
 
     const fn has(&self, name: &str) -> bool {
@@ -128,7 +140,12 @@ pub struct Declaration {
 impl Declaration {
     /// A tool with every option left out.
     pub fn new(name: &'static str, description: &'static str, params: Params) -> Self {
-        Self { name, description, params, behavior: Behavior::default() }
+        Self {
+            name,
+            description,
+            params,
+            behavior: Behavior::default(),
+        }
     }
 
     /// The options.
@@ -143,7 +160,8 @@ pub fn names(names: &[&str]) -> Vec<String> {
     names.iter().copied().map(str::to_owned).collect()
 }
 
-/// A description without outer blank lines, which text that is included by its author's code may have.
+/// A description without outer blank lines, which text that is included by its author's code may
+/// have.
 pub(crate) fn trimmed(description: &str) -> &str {
     description.trim_matches('\n').trim_end()
 }
@@ -151,14 +169,28 @@ pub(crate) fn trimmed(description: &str) -> &str {
 type Run<S> = fn(Call<S>) -> ToolFuture<'static>;
 
 /// Adds one tool: what it declares, and the function that runs a call of it.
-pub fn declare<S: Send + Sync + 'static>(set: &mut ToolSet<S>, declaration: Declaration, run: Run<S>) {
-    let Declaration { name, description, params, behavior } = declaration;
+pub fn declare<S: Send + Sync + 'static>(
+    set: &mut ToolSet<S>,
+    declaration: Declaration,
+    run: Run<S>,
+) {
+    let Declaration {
+        name,
+        description,
+        params,
+        behavior,
+    } = declaration;
     let schema = match params {
         Params::Properties(params) => schema::of_parameters(params),
         Params::Whole(params) => schema::of_object(params),
     };
-    let definition = ToolDefinition::declared(name, trimmed(description), schema).with_checked_behavior(behavior);
-    set.declare(Declared { definition: Arc::new(definition), params, run });
+    let definition = ToolDefinition::declared(name, trimmed(description), schema)
+        .with_checked_behavior(behavior);
+    set.declare(Declared {
+        definition: Arc::new(definition),
+        params,
+        run,
+    });
 }
 
 /// A tool that waits for its state.
@@ -170,13 +202,19 @@ pub(crate) struct Declared<S> {
 
 impl<S> Clone for Declared<S> {
     fn clone(&self) -> Self {
-        Self { definition: Arc::clone(&self.definition), ..*self }
+        Self {
+            definition: Arc::clone(&self.definition),
+            ..*self
+        }
     }
 }
 
 impl<S: Send + Sync + 'static> Declared<S> {
     pub(crate) fn bind(&self, state: Arc<S>) -> Arc<dyn Start> {
-        Arc::new(Bound { declared: self.clone(), state })
+        Arc::new(Bound {
+            declared: self.clone(),
+            state,
+        })
     }
 }
 
@@ -196,12 +234,19 @@ impl<S: Send + Sync + 'static> Start for Bound<S> {
     fn start(&self) -> fn(CallContext) -> ToolFuture<'static> {
         |context| {
             let run = context.runner::<Self>().declared.run;
-            run(Call { context, state: PhantomData })
+            run(Call {
+                context,
+                state: PhantomData,
+            })
         }
     }
 
     fn check(&self, arguments: &str) -> Result<(), ToolError> {
-        arguments::check(arguments, self.params(), matches!(self.declared.params, Params::Whole(_)))
+        arguments::check(
+            arguments,
+            self.params(),
+            matches!(self.declared.params, Params::Whole(_)),
+        )
     }
 
     fn params(&self) -> &'static [&'static (dyn Describe + Sync)] {
@@ -220,7 +265,10 @@ impl<S: Send + Sync + 'static> Call<S> {
     /// The arguments, cut into one slot per declared parameter.
     #[inline]
     pub fn arguments(&self) -> Arguments<'_> {
-        Arguments::read(self.context.arguments(), self.context.runner::<Bound<S>>().params())
+        Arguments::read(
+            self.context.arguments(),
+            self.context.runner::<Bound<S>>().params(),
+        )
     }
 
     /// The arguments object, as one value.
@@ -256,12 +304,16 @@ impl<S: Send + Sync + 'static> Call<S> {
     where
         F: FnOnce(&S, &CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
-        self.context.blocking(move |context| function(&context.runner::<Bound<S>>().state, context)).await
+        self.context
+            .blocking(move |context| function(&context.runner::<Bound<S>>().state, context))
+            .await
     }
 }
 
 impl<S> fmt::Debug for Call<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("context", &self.context)
+            .finish_non_exhaustive()
     }
 }

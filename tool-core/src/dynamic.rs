@@ -15,10 +15,12 @@ use crate::error::ToolError;
 use crate::output::ToolOutput;
 use crate::tool::{InvalidDefinition, Tool, ToolDefinition, ToolFuture};
 
-type Handler = dyn Fn(Map<String, Value>) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>> + Send + Sync;
+type Handler = dyn Fn(Map<String, Value>) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>
+    + Send
+    + Sync;
 
-/// A tool that is known only at run time: its name, description and schema are values, its body is an async closure over
-/// the arguments object.
+/// A tool that is known only at run time: its name, description and schema are values, its body is
+/// an async closure over the arguments object.
 ///
 /// The arguments are one JSON object; checking them against the schema is the closure's part, with
 /// [`ToolError::invalid_arguments`] to say what is wrong.
@@ -78,7 +80,10 @@ impl DynamicTool {
             };
             Box::pin(outcome) as Pin<Box<dyn Future<Output = _> + Send>>
         };
-        Ok(Self { definition: ToolDefinition::new(name, description, parameters)?, handler: Arc::new(handler) })
+        Ok(Self {
+            definition: ToolDefinition::new(name, description, parameters)?,
+            handler: Arc::new(handler),
+        })
     }
 
     /// Says how calls behave.
@@ -94,8 +99,14 @@ impl DynamicTool {
     ///     .with_behavior(|behavior| behavior.read_only = true)?;
     /// # Ok::<(), InvalidDefinition>(())
     /// ```
-    pub fn with_behavior(self, behave: impl FnOnce(&mut Behavior)) -> Result<Self, InvalidDefinition> {
-        Ok(Self { definition: self.definition.with_behavior(behave)?, ..self })
+    pub fn with_behavior(
+        self,
+        behave: impl FnOnce(&mut Behavior),
+    ) -> Result<Self, InvalidDefinition> {
+        Ok(Self {
+            definition: self.definition.with_behavior(behave)?,
+            ..self
+        })
     }
 }
 
@@ -111,6 +122,8 @@ impl Tool for DynamicTool {
 
 impl fmt::Debug for DynamicTool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DynamicTool").field("definition", &self.definition).finish_non_exhaustive()
+        f.debug_struct("DynamicTool")
+            .field("definition", &self.definition)
+            .finish_non_exhaustive()
     }
 }

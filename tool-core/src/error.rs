@@ -1,4 +1,5 @@
-//! What can go wrong with one call, told twice: to the program as a typed error, to the model as text it can act on.
+//! What can go wrong with one call, told twice: to the program as a typed error, to the model as
+//! text it can act on.
 
 use std::error::Error;
 use std::fmt;
@@ -11,7 +12,8 @@ use crate::toolset::ToolSet;
 /// Any error a tool can fail with.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What holds the error a tool returned, whole: some types lend their error, and would lose its type if turned into a box.
+/// What holds the error a tool returned, whole: some types lend their error, and would lose its
+/// type if turned into a box.
 pub(crate) trait Cause: Send + Sync {
     fn error(&self) -> &(dyn Error + 'static);
 }
@@ -53,15 +55,17 @@ pub enum ErrorCode {
     Deadlock,
     /// No tool code ran.
     NotStarted,
-    /// Stopped at its deadline; nothing of it runs on. It may have acted in part, unless it is read-only.
-    Timeout,
-    /// Past its deadline, and something of it cannot be stopped: a thread, a poll that computes, or a call within it that has one.
-    /// It may still be acting.
-    TimeoutIndeterminate,
-    /// Stopped because its message was cancelled or the runtime shut down. It may have acted in part, unless it is
+    /// Stopped at its deadline; nothing of it runs on. It may have acted in part, unless it is
     /// read-only.
+    Timeout,
+    /// Past its deadline, and something of it cannot be stopped: a thread, a poll that computes, or
+    /// a call within it that has one. It may still be acting.
+    TimeoutIndeterminate,
+    /// Stopped because its message was cancelled or the runtime shut down. It may have acted in
+    /// part, unless it is read-only.
     Cancelled,
-    /// As [`Cancelled`](Self::Cancelled), but something of it cannot be stopped; it may still be acting.
+    /// As [`Cancelled`](Self::Cancelled), but something of it cannot be stopped; it may still be
+    /// acting.
     CancelledIndeterminate,
     /// The tool returned an error.
     ToolError,
@@ -106,11 +110,12 @@ impl fmt::Display for ErrorCode {
 
 /// Why one call failed.
 ///
-/// The program reads [`code`](Self::code) and the [`source`](Error::source) chain, which ends in the value the tool
-/// returned. The model reads [`model_text`](Self::model_text), which says how to correct the call and never contains a
-/// panic's text or a backtrace.
+/// The program reads [`code`](Self::code) and the [`source`](Error::source) chain, which ends in
+/// the value the tool returned. The model reads [`model_text`](Self::model_text), which says how to
+/// correct the call and never contains a panic's text or a backtrace.
 ///
-/// A tool may return any displayable error. It returns this one to say more: [`ToolError::fatal`] stops the run.
+/// A tool may return any displayable error. It returns this one to say more: [`ToolError::fatal`]
+/// stops the run.
 ///
 /// ```
 /// use std::error::Error;
@@ -143,13 +148,14 @@ impl ToolError {
         Self::with_cause(ErrorCode::ToolError, error.into())
     }
 
-    /// The tool failed in a way that makes going on pointless: calls not yet started are answered `not_started`, and an
-    /// agent stops after this batch. Siblings that already run finish.
+    /// The tool failed in a way that makes going on pointless: calls not yet started are answered
+    /// `not_started`, and an agent stops after this batch. Siblings that already run finish.
     pub fn fatal(error: impl Into<BoxError>) -> Self {
         Self::new(error).but(|failure| failure.fatal = true)
     }
 
-    /// The arguments are wrong in a way only the tool can see. The model reads the error's `Display` as one line.
+    /// The arguments are wrong in a way only the tool can see. The model reads the error's
+    /// `Display` as one line.
     pub fn invalid_arguments(error: impl Into<BoxError>) -> Self {
         Self::with_cause(ErrorCode::InvalidArguments, error.into())
     }
@@ -165,44 +171,69 @@ impl ToolError {
         self
     }
 
-    /// What a tool returned. If it is one of these, it speaks for itself; if it wraps one, it takes its code and stops the
-    /// run where that one does.
+    /// What a tool returned. If it is one of these, it speaks for itself; if it wraps one, it takes
+    /// its code and stops the run where that one does.
     pub(crate) fn returned(cause: impl Cause + 'static) -> Self {
         if let Some(own) = cause.error().downcast_ref::<Self>() {
             return own.clone().of_running();
         }
-        let wrapped = successors(cause.error().source(), |error: &&(dyn Error + 'static)| (*error).source())
-            .find_map(|error| error.downcast_ref::<Self>());
-        let own = |error: &Self| if error.0.tool.is_none() { error.0.code } else { ErrorCode::ToolError };
-        let (code, fatal) = wrapped.map_or((ErrorCode::ToolError, false), |error| (own(error), error.0.fatal));
+        let wrapped = successors(cause.error().source(), |error: &&(dyn Error + 'static)| {
+            (*error).source()
+        })
+        .find_map(|error| error.downcast_ref::<Self>());
+        let own = |error: &Self| {
+            if error.0.tool.is_none() {
+                error.0.code
+            } else {
+                ErrorCode::ToolError
+            }
+        };
+        let (code, fatal) = wrapped.map_or((ErrorCode::ToolError, false), |error| {
+            (own(error), error.0.fatal)
+        });
         Self::with_cause(code, cause).but(|failure| failure.fatal = fatal)
     }
 
     /// What the model should read has no cause beyond itself.
     pub(crate) fn with_text(code: ErrorCode, model_text: impl Into<String>) -> Self {
-        Self(Box::new(Failure { code, tool: None, model_text: model_text.into(), source: None, fatal: false, undecoded: false }))
+        Self(Box::new(Failure {
+            code,
+            tool: None,
+            model_text: model_text.into(),
+            source: None,
+            fatal: false,
+            undecoded: false,
+        }))
     }
 
     /// The tool's output cannot be written as JSON.
     pub(crate) fn unserializable(error: serde_json::Error) -> Self {
         let text = format!("the tool's result cannot be written as JSON: {error}");
-        Self::with_cause(ErrorCode::UnserializableOutput, BoxError::from(error)).but(|failure| failure.model_text = text)
+        Self::with_cause(ErrorCode::UnserializableOutput, BoxError::from(error))
+            .but(|failure| failure.model_text = text)
     }
 
     /// The tool panicked: the text is for the operator, never for the model.
     pub(crate) fn panic(text: String) -> Self {
         let model_text = "the tool failed unexpectedly and was stopped".to_owned();
-        Self::with_cause(ErrorCode::Panic, BoxError::from(PanicError(text))).but(|failure| failure.model_text = model_text)
+        Self::with_cause(ErrorCode::Panic, BoxError::from(PanicError(text)))
+            .but(|failure| failure.model_text = model_text)
     }
 
-    /// Something of the program failed with `text`, which is for the operator; the model reads `model_text`.
+    /// Something of the program failed with `text`, which is for the operator; the model reads
+    /// `model_text`.
     pub(crate) fn failed(code: ErrorCode, model_text: &str, text: String) -> Self {
-        Self::with_cause(code, BoxError::from(PanicError(text))).but(|failure| failure.model_text = model_text.to_owned())
+        Self::with_cause(code, BoxError::from(PanicError(text)))
+            .but(|failure| failure.model_text = model_text.to_owned())
     }
 
     /// A layer around the tool panicked: the text is for the operator, never for the model.
     pub(crate) fn layer_panic(text: String) -> Self {
-        Self::failed(ErrorCode::MiddlewareError, "a layer around the tool failed", text)
+        Self::failed(
+            ErrorCode::MiddlewareError,
+            "a layer around the tool failed",
+            text,
+        )
     }
 
     /// A layer around the tool failed, or passed on what the tool failed with.
@@ -215,7 +246,11 @@ impl ToolError {
 
     /// The tool could not be stopped.
     pub(crate) fn still_acting(self) -> Self {
-        self.but(|failure| failure.model_text.push_str("; the tool cannot be stopped and may still be acting"))
+        self.but(|failure| {
+            failure
+                .model_text
+                .push_str("; the tool cannot be stopped and may still be acting")
+        })
     }
 
     /// The arguments could not be decoded.
@@ -230,11 +265,14 @@ impl ToolError {
 
     /// The same, with a text for the model of at most so many bytes.
     pub(crate) fn within(self, most: usize) -> Self {
-        self.but(|failure| failure.model_text = bounded::shorten(std::mem::take(&mut failure.model_text), Form::Text, most))
+        self.but(|failure| {
+            failure.model_text =
+                bounded::shorten(std::mem::take(&mut failure.model_text), Form::Text, most)
+        })
     }
 
-    /// What a tool or a layer failed with. The answer of another call, passed on, is its own error: what became of that call says
-    /// nothing of what this one has done.
+    /// What a tool or a layer failed with. The answer of another call, passed on, is its own error:
+    /// what became of that call says nothing of what this one has done.
     pub(crate) fn of_running(self) -> Self {
         if self.0.tool.is_none() {
             return self;
@@ -256,7 +294,8 @@ impl ToolError {
         self.0.fatal
     }
 
-    /// What the model is told: one line that says what was wrong and, where the call is at fault, how to correct it.
+    /// What the model is told: one line that says what was wrong and, where the call is at fault,
+    /// how to correct it.
     pub fn model_text(&self) -> &str {
         &self.0.model_text
     }
@@ -271,7 +310,9 @@ impl fmt::Display for ToolError {
         let happened = match (self.0.code, &self.0.source) {
             (ErrorCode::InvalidArguments, Some(_)) => "was called with invalid arguments",
             (ErrorCode::Panic, Some(_)) => "panicked",
-            (ErrorCode::UnserializableOutput, Some(_)) => "returned a value that cannot be written as JSON",
+            (ErrorCode::UnserializableOutput, Some(_)) => {
+                "returned a value that cannot be written as JSON"
+            }
             (_, Some(_)) => "failed",
             (_, None) => return write!(f, ": {}", self.0.model_text),
         };
@@ -325,12 +366,22 @@ impl UnknownTool {
             Some(near) => format!("did you mean `{near}`?"),
             None if tools.is_empty() => "there are no tools".to_owned(),
             None => {
-                let listed: Vec<_> = names().take(LISTED).map(|name| format!("`{name}`")).collect();
-                let rest = if tools.len() > LISTED { " and others" } else { "" };
+                let listed: Vec<_> = names()
+                    .take(LISTED)
+                    .map(|name| format!("`{name}`"))
+                    .collect();
+                let rest = if tools.len() > LISTED {
+                    " and others"
+                } else {
+                    ""
+                };
                 format!("the tools are {}{rest}", listed.join(", "))
             }
         };
-        Self { name: clip(name), mend }
+        Self {
+            name: clip(name),
+            mend,
+        }
     }
 
     /// The name that is none.
@@ -341,7 +392,11 @@ impl UnknownTool {
 
 /// Runs of white space, line breaks among them, become one space.
 fn one_line(text: &str) -> String {
-    if text.contains(['\n', '\r', '\t']) { text.split_whitespace().collect::<Vec<_>>().join(" ") } else { text.trim().to_owned() }
+    if text.contains(['\n', '\r', '\t']) {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    } else {
+        text.trim().to_owned()
+    }
 }
 
 /// Cuts text that a model wrote before it is repeated to the model or the operator.
@@ -354,12 +409,20 @@ pub(crate) fn clip(text: &str) -> String {
 }
 
 /// The candidate most like `name`, if any is near enough to have been meant.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     const LEAST: f64 = 0.8;
     let name = clip(name); // the comparison is quadratic
     candidates
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= LEAST)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
@@ -388,7 +451,9 @@ mod tests {
         #[error("the payment failed")]
         struct Payment(#[source] ToolError);
 
-        let error = ToolError::returned(BoxError::from(Payment(ToolError::fatal("the ledger is corrupt"))));
+        let error = ToolError::returned(BoxError::from(Payment(ToolError::fatal(
+            "the ledger is corrupt",
+        ))));
         assert!(error.is_fatal());
         assert_eq!(error.model_text(), "the payment failed");
     }
@@ -397,14 +462,23 @@ mod tests {
     fn a_panic_is_for_the_operator() {
         let error = ToolError::panic("password is hunter2".into()).of_tool("login");
         assert!(!error.model_text().contains("hunter2"));
-        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("password is hunter2"));
+        assert_eq!(
+            error.source().map(ToString::to_string).as_deref(),
+            Some("password is hunter2")
+        );
     }
 
     #[test]
     fn the_nearest_name_is_found_or_none() {
         let tools = ["get_patient_allergies", "get_patient_medications"];
-        assert_eq!(nearest("get_patient_medication", tools), Some("get_patient_medications"));
-        assert_eq!(nearest("GetPatientAllergies", tools), Some("get_patient_allergies"));
+        assert_eq!(
+            nearest("get_patient_medication", tools),
+            Some("get_patient_medications")
+        );
+        assert_eq!(
+            nearest("GetPatientAllergies", tools),
+            Some("get_patient_allergies")
+        );
         assert_eq!(nearest("send_mail", tools), None);
     }
 

@@ -1,8 +1,10 @@
-//! Integers written as floats, which JSON Schema admits as integers and models do write: `5.0`, `1e2`, `-0`.
+//! Integers written as floats, which JSON Schema admits as integers and models do write: `5.0`,
+//! `1e2`, `-0`.
 
 use crate::decimal::{Decimal, respell};
 
-/// JSON text with every such number written as an integer; `None` if there is none. Strings are left alone.
+/// JSON text with every such number written as an integer; `None` if there is none. Strings are
+/// left alone.
 ///
 /// Input:  `{"limit": 5.0, "note": "5.0", "ratio": 0.5}`
 /// Output: `{"limit": 5, "note": "5.0", "ratio": 0.5}`
@@ -26,7 +28,10 @@ mod tests {
             ("1.8446744073709551615e19", "18446744073709551615"),
             ("1e38", "100000000000000000000000000000000000000"),
             ("[1.0,2,3.50,-4.0]", "[1,2,3.50,-4]"),
-            (r#"{"a": 5.0, "5.0": "1.0 \" 2.0", "b": {"c": 1E1}}"#, r#"{"a": 5, "5.0": "1.0 \" 2.0", "b": {"c": 10}}"#),
+            (
+                r#"{"a": 5.0, "5.0": "1.0 \" 2.0", "b": {"c": 1E1}}"#,
+                r#"{"a": 5, "5.0": "1.0 \" 2.0", "b": {"c": 10}}"#,
+            ),
         ] {
             assert_eq!(write_out(written).as_deref(), Some(meant), "{written}");
         }

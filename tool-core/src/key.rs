@@ -1,4 +1,5 @@
-//! What `serialize_by` compares: the values of some of a call's arguments, however they are written.
+//! What `serialize_by` compares: the values of some of a call's arguments, however they are
+//! written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,29 +10,49 @@ use serde_json::value::RawValue;
 use crate::decimal::{Decimal, respell};
 use crate::param::Describe;
 
-/// The values of some properties. Equal to another exactly if the same properties have the same values.
+/// The values of some properties. Equal to another exactly if the same properties have the same
+/// values.
 ///
-/// White space, escapes, the order of properties and the spelling of numbers make no difference: `5`, `5.0` and `5e0` are one
-/// number. Integers of 64 bits are compared exactly, other numbers as floats.
+/// White space, escapes, the order of properties and the spelling of numbers make no difference:
+/// `5`, `5.0` and `5e0` are one number. Integers of 64 bits are compared exactly, other numbers as
+/// floats.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key(Arc<str>);
 
 impl Key {
-    /// The key of one call. A property that is missing or `null` has the default that `schema` shows, or else is `null`; one
-    /// that is given twice has its last value. `params` knows other names of properties; it may be empty.
+    /// The key of one call. A property that is missing or `null` has the default that `schema`
+    /// shows, or else is `null`; one that is given twice has its last value. `params` knows other
+    /// names of properties; it may be empty.
     ///
-    /// `None` if the arguments are no JSON object, or one of the values cannot be read: it nests too deep, for example.
-    pub(crate) fn of(arguments: &str, names: &[String], schema: &Value, params: &[&(dyn Describe + Sync)]) -> Option<Self> {
+    /// `None` if the arguments are no JSON object, or one of the values cannot be read: it nests
+    /// too deep, for example.
+    pub(crate) fn of(
+        arguments: &str,
+        names: &[String],
+        schema: &Value,
+        params: &[&(dyn Describe + Sync)],
+    ) -> Option<Self> {
         let given: BTreeMap<String, &RawValue> = serde_json::from_str(arguments).ok()?;
-        let meant = |property| params.iter().find(|param| param.answers_to(property)).map_or(property, |param| param.name());
+        let meant = |property| {
+            params
+                .iter()
+                .find(|param| param.answers_to(property))
+                .map_or(property, |param| param.name())
+        };
         let value = |name: &str| {
             // Of two that mean the same, either will do: the tool refuses both.
-            match given.iter().find(|(property, value)| meant(property) == name && value.get() != "null") {
+            match given
+                .iter()
+                .find(|(property, value)| meant(property) == name && value.get() != "null")
+            {
                 Some((_, value)) => settled(value.get()),
                 None => settled(&schema["properties"][name]["default"].to_string()),
             }
         };
-        let values: Option<BTreeMap<_, _>> = names.iter().map(|name| Some((name, value(name)?))).collect();
+        let values: Option<BTreeMap<_, _>> = names
+            .iter()
+            .map(|name| Some((name, value(name)?)))
+            .collect();
         Some(Self(serde_json::to_string(&values?).ok()?.into()))
     }
 }
@@ -71,20 +92,29 @@ mod tests {
     }
 
     fn text() -> impl Strategy<Value = String> {
-        vec(prop_oneof![any::<char>(), prop::char::range('\0', '~')], 0..5).prop_map(|chars| chars.into_iter().collect())
+        vec(
+            prop_oneof![any::<char>(), prop::char::range('\0', '~')],
+            0..5,
+        )
+        .prop_map(|chars| chars.into_iter().collect())
     }
 
     fn meant() -> impl Strategy<Value = Meant> {
         let leaf = prop_oneof![
             Just(Meant::Null),
             any::<bool>().prop_map(Meant::Bool),
-            (any::<i64>(), -9..9_i8).prop_map(|(digits, exponent)| Meant::Number(digits.into(), exponent)),
-            (any::<u64>(), Just(0)).prop_map(|(digits, exponent)| Meant::Number(digits.into(), exponent)),
+            (any::<i64>(), -9..9_i8)
+                .prop_map(|(digits, exponent)| Meant::Number(digits.into(), exponent)),
+            (any::<u64>(), Just(0))
+                .prop_map(|(digits, exponent)| Meant::Number(digits.into(), exponent)),
             (-3..3_i128, 0..2_i8).prop_map(|(digits, exponent)| Meant::Number(digits, exponent)),
             text().prop_map(Meant::Text),
         ];
         leaf.prop_recursive(3, 12, 4, |inner| {
-            prop_oneof![vec(inner.clone(), 0..4).prop_map(Meant::List), btree_map(text(), inner, 0..4).prop_map(Meant::Object)]
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Meant::List),
+                btree_map(text(), inner, 0..4).prop_map(Meant::Object)
+            ]
         })
     }
 
@@ -104,7 +134,11 @@ mod tests {
 
         fn text(&mut self, text: &str) -> String {
             let written = text.chars().map(|c| match self.choose(2) {
-                0 => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04X}")).collect(),
+                0 => c
+                    .encode_utf16(&mut [0; 2])
+                    .iter()
+                    .map(|unit| format!("\\u{unit:04X}"))
+                    .collect(),
                 _ => {
                     let quoted = serde_json::to_string(&c).unwrap();
                     quoted[1..quoted.len() - 1].to_owned()
@@ -120,16 +154,28 @@ mod tests {
             let ways = if digits == "0" { 2 } else { 5 };
             match (self.choose(ways), exponent) {
                 (0, _) => format!("{sign}{digits}e{exponent}"),
-                (1, _) => format!("{sign}{first}.{rest}0E{:+}", i32::from(exponent) + rest.len() as i32),
-                (2, 0..) => format!("{sign}{digits}{}", "0".repeat(exponent.unsigned_abs().into())),
-                (3, 0..) => format!("{sign}{digits}{}.00", "0".repeat(exponent.unsigned_abs().into())),
+                (1, _) => format!(
+                    "{sign}{first}.{rest}0E{:+}",
+                    i32::from(exponent) + rest.len() as i32
+                ),
+                (2, 0..) => format!(
+                    "{sign}{digits}{}",
+                    "0".repeat(exponent.unsigned_abs().into())
+                ),
+                (3, 0..) => format!(
+                    "{sign}{digits}{}.00",
+                    "0".repeat(exponent.unsigned_abs().into())
+                ),
                 _ => format!("{sign}{digits}00e{}", i32::from(exponent) - 2),
             }
         }
 
         fn properties<'v>(&mut self, map: impl Iterator<Item = (&'v String, &'v Meant)>) -> String {
-            let mut written: Vec<_> =
-                map.map(|(name, value)| format!("{}{}:{}", self.text(name), self.space(), self.value(value))).collect();
+            let mut written: Vec<_> = map
+                .map(|(name, value)| {
+                    format!("{}{}:{}", self.text(name), self.space(), self.value(value))
+                })
+                .collect();
             if !written.is_empty() {
                 let by = self.choose(written.len());
                 written.rotate_left(by);
@@ -143,7 +189,14 @@ mod tests {
                 Meant::Bool(value) => value.to_string(),
                 Meant::Number(digits, exponent) => self.number(*digits, *exponent),
                 Meant::Text(text) => self.text(text),
-                Meant::List(items) => format!("[{}]", items.iter().map(|item| self.value(item)).collect::<Vec<_>>().join(",")),
+                Meant::List(items) => format!(
+                    "[{}]",
+                    items
+                        .iter()
+                        .map(|item| self.value(item))
+                        .collect::<Vec<_>>()
+                        .join(",")
+                ),
                 Meant::Object(map) => self.properties(map.iter()),
             };
             format!("{}{written}{}", self.space(), self.space())
@@ -154,9 +207,15 @@ mod tests {
     fn same(value: &Meant) -> Meant {
         match value {
             Meant::Number(0, _) => Meant::Number(0, 0),
-            Meant::Number(digits, exponent) if digits % 10 == 0 => same(&Meant::Number(digits / 10, exponent + 1)),
+            Meant::Number(digits, exponent) if digits % 10 == 0 => {
+                same(&Meant::Number(digits / 10, exponent + 1))
+            }
             Meant::List(items) => Meant::List(items.iter().map(same).collect()),
-            Meant::Object(map) => Meant::Object(map.iter().map(|(name, value)| (name.clone(), same(value))).collect()),
+            Meant::Object(map) => Meant::Object(
+                map.iter()
+                    .map(|(name, value)| (name.clone(), same(value)))
+                    .collect(),
+            ),
             value => value.clone(),
         }
     }
@@ -194,10 +253,20 @@ mod tests {
         let names = ["region", "size", "id"];
         let expected = key(r#"{"region":"north","size":5,"id":null}"#, &names);
         assert!(expected.is_some());
-        for same in ["{}", r#"{"region":null}"#, r#"{"size":5.0,"other":1}"#, r#"{"id":null,"size":null}"#] {
+        for same in [
+            "{}",
+            r#"{"region":null}"#,
+            r#"{"size":5.0,"other":1}"#,
+            r#"{"id":null,"size":null}"#,
+        ] {
             assert_eq!(key(same, &names), expected, "{same}");
         }
-        for another in [r#"{"region":""}"#, r#"{"size":0}"#, r#"{"id":"null"}"#, r#"{"id":false}"#] {
+        for another in [
+            r#"{"region":""}"#,
+            r#"{"size":0}"#,
+            r#"{"id":"null"}"#,
+            r#"{"id":false}"#,
+        ] {
             assert_ne!(key(another, &names), expected, "{another}");
         }
     }
@@ -206,29 +275,55 @@ mod tests {
     fn the_names_are_part_of_it() {
         assert_ne!(key(r#"{"a":1}"#, &["a"]), key(r#"{"b":1}"#, &["b"]));
         assert_ne!(key("{}", &[]), key("{}", &["id"]));
-        assert_eq!(key(r#"{"a":1,"b":2}"#, &["a"]), key(r#"{"a":1,"b":3}"#, &["a"]));
+        assert_eq!(
+            key(r#"{"a":1,"b":2}"#, &["a"]),
+            key(r#"{"a":1,"b":3}"#, &["a"])
+        );
     }
 
     #[test]
     fn the_last_of_a_repeated_property_counts() {
-        assert_eq!(key(r#"{"id":{"a":1,"a":2},"id":{"a":3,"\u0061":4}}"#, &["id"]), key(r#"{"id":{"a":4}}"#, &["id"]));
-        assert_eq!(key(r#"{"size":7,"size":null}"#, &["size"]), key("{}", &["size"]));
+        assert_eq!(
+            key(r#"{"id":{"a":1,"a":2},"id":{"a":3,"\u0061":4}}"#, &["id"]),
+            key(r#"{"id":{"a":4}}"#, &["id"])
+        );
+        assert_eq!(
+            key(r#"{"size":7,"size":null}"#, &["size"]),
+            key("{}", &["size"])
+        );
     }
 
     #[test]
     fn a_property_goes_by_its_other_names_too() {
         static PATIENT: Param<String> = Param::new("patient", "").or_called(&["patient_id"]);
-        let key = |arguments: &str| Key::of(arguments, &["patient".to_owned()], &Value::Null, &[&PATIENT]);
+        let key = |arguments: &str| {
+            Key::of(
+                arguments,
+                &["patient".to_owned()],
+                &Value::Null,
+                &[&PATIENT],
+            )
+        };
         assert_eq!(key(r#"{"patient_id":"P-1"}"#), key(r#"{"patient":"P-1"}"#));
         assert_ne!(key(r#"{"patient_id":"P-1"}"#), key(r#"{"id":"P-1"}"#));
     }
 
     #[test]
     fn what_is_no_object_or_too_deep_has_no_key() {
-        for text in ["", "null", "[]", "{", "{} {}", "\"{}\"", r#"{"id":1,}"#, r#"{"id":"\ud800"}"#] {
+        for text in [
+            "",
+            "null",
+            "[]",
+            "{",
+            "{} {}",
+            "\"{}\"",
+            r#"{"id":1,}"#,
+            r#"{"id":"\ud800"}"#,
+        ] {
             assert_eq!(key(text, &["id"]), None, "{text}");
         }
-        let nested = |depth: usize| format!("{{\"id\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        let nested =
+            |depth: usize| format!("{{\"id\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(key(&nested(127), &["id"]).is_some());
         assert_eq!(key(&nested(128), &["id"]), None);
         assert_eq!(key(&nested(1_000_000), &["id"]), None);

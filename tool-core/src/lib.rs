@@ -35,7 +35,10 @@ pub use arguments::{ArgumentError, ArgumentsError};
 pub use behavior::{Behavior, Retry, Timeout};
 pub use call::{ToolCall, ToolResult};
 pub use context::CallContext;
-pub use dispatch::{CallFuture, CallService, Decision, Dispatcher, Event, EventStream, Limits, Progress, Proposal, ResultStream, Turn};
+pub use dispatch::{
+    CallFuture, CallService, Decision, Dispatcher, Event, EventStream, Limits, Progress, Proposal,
+    ResultStream, Turn,
+};
 pub use dynamic::DynamicTool;
 pub use error::{ErrorCode, ToolError, UnknownTool};
 #[cfg(feature = "linked")]
@@ -59,8 +62,8 @@ pub use {schemars, serde, serde_json};
 
 /// Lists tools: `tools![add, billing::refund]` is a [`ToolSet`] in that order.
 ///
-/// An entry is the name of a function with `#[tool]`, or a path to it; `#[cfg(…)]` before one is honoured. The set is
-/// generic over its state until [`ToolSet::with_state`] supplies it.
+/// An entry is the name of a function with `#[tool]`, or a path to it; `#[cfg(…)]` before one is
+/// honoured. The set is generic over its state until [`ToolSet::with_state`] supplies it.
 ///
 /// Two tools of one name do not compile:
 ///

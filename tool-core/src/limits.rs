@@ -1,4 +1,5 @@
-//! What part of its type a parameter admits: numbers within a range, text and lists of a length. Used by generated code.
+//! What part of its type a parameter admits: numbers within a range, text and lists of a length.
+//! Used by generated code.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -43,19 +44,33 @@ macro_rules! numbers {
 }
 numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
 
-/// Refuses a value outside its range, and says what the range is. An absent value is in every range.
+/// Refuses a value outside its range, and says what the range is. An absent value is in every
+/// range.
 ///
 /// # Errors
 /// What the model reads.
 pub fn check_range<T>(value: Option<&T>, range: impl Limits<T>) -> Result<(), String> {
-    let Some(value) = value.and_then(|value| range.excluded(value)) else { return Ok(()) };
-    let value = if value.is_null() { "none that its type can hold".to_owned() } else { value.to_string() };
+    let Some(value) = value.and_then(|value| range.excluded(value)) else {
+        return Ok(());
+    };
+    let value = if value.is_null() {
+        "none that its type can hold".to_owned()
+    } else {
+        value.to_string()
+    };
     Err(format!("must be {}, but is {value}", worded(&range.ends())))
 }
 
 fn worded([start, end]: &[Bound<Value>; 2]) -> String {
-    let limits = [limit(start, "at least", "more than"), limit(end, "at most", "less than")];
-    limits.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    let limits = [
+        limit(start, "at least", "more than"),
+        limit(end, "at most", "less than"),
+    ];
+    limits
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 fn limit(bound: &Bound<Value>, inclusive: &str, exclusive: &str) -> Option<String> {
@@ -69,7 +84,10 @@ fn limit(bound: &Bound<Value>, inclusive: &str, exclusive: &str) -> Option<Strin
 /// Writes a range into a property's schema.
 pub fn narrow_range<T>(schema: &mut Schema, range: impl Limits<T>) {
     let [start, end] = range.ends();
-    for (bound, inclusive, exclusive) in [(start, "minimum", "exclusiveMinimum"), (end, "maximum", "exclusiveMaximum")] {
+    for (bound, inclusive, exclusive) in [
+        (start, "minimum", "exclusiveMinimum"),
+        (end, "maximum", "exclusiveMaximum"),
+    ] {
         let (key, limit) = match bound {
             Bound::Included(limit) => (inclusive, limit),
             Bound::Excluded(limit) => (exclusive, limit),
@@ -103,9 +121,24 @@ pub struct Counted {
     most: &'static str,
 }
 
-const CHARACTERS: Counted = Counted { one: "character", many: "characters", least: "minLength", most: "maxLength" };
-const ITEMS: Counted = Counted { one: "item", many: "items", least: "minItems", most: "maxItems" };
-const PROPERTIES: Counted = Counted { one: "property", many: "properties", least: "minProperties", most: "maxProperties" };
+const CHARACTERS: Counted = Counted {
+    one: "character",
+    many: "characters",
+    least: "minLength",
+    most: "maxLength",
+};
+const ITEMS: Counted = Counted {
+    one: "item",
+    many: "items",
+    least: "minItems",
+    most: "maxItems",
+};
+const PROPERTIES: Counted = Counted {
+    one: "property",
+    many: "properties",
+    least: "minProperties",
+    most: "maxProperties",
+};
 
 macro_rules! lengths {
     ($($ty:ty [$($parameter:ident)*]: $counted:ident of $value:ident = $length:expr;)*) => { $(
@@ -130,7 +163,8 @@ lengths! {
     HashMap<K, V, H> [K V H]: PROPERTIES of map = map.len();
 }
 
-/// A range that can limit a length. Implemented for ranges of whole numbers; it exists for its message.
+/// A range that can limit a length. Implemented for ranges of whole numbers; it exists for its
+/// message.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot limit a length",
     label = "does not limit a length",
@@ -141,20 +175,39 @@ pub trait Lengths: RangeBounds<usize> {}
 #[diagnostic::do_not_recommend]
 impl<R: RangeBounds<usize>> Lengths for R {}
 
-/// Refuses what is too short or too long, and says how long it may be. An absent value is of every length.
+/// Refuses what is too short or too long, and says how long it may be. An absent value is of every
+/// length.
 ///
 /// # Errors
 /// What the model reads.
 pub fn check_length<T: Length>(value: Option<&T>, range: impl Lengths) -> Result<(), String> {
-    let Some(length) = value.map(T::length).filter(|length| !range.contains(length)) else { return Ok(()) };
-    let counted = |count: usize| if count == 1 { T::COUNTED.one } else { T::COUNTED.many };
+    let Some(length) = value
+        .map(T::length)
+        .filter(|length| !range.contains(length))
+    else {
+        return Ok(());
+    };
+    let counted = |count: usize| {
+        if count == 1 {
+            T::COUNTED.one
+        } else {
+            T::COUNTED.many
+        }
+    };
     let ends = range.ends();
     let last = ends.iter().rev().find_map(|end| match end {
         Bound::Included(limit) | Bound::Excluded(limit) => limit.as_u64(),
         Bound::Unbounded => None,
     });
-    let limited = counted(last.and_then(|last| usize::try_from(last).ok()).unwrap_or_default());
-    Err(format!("must have {} {limited}, but has {length} {}", worded(&ends), counted(length)))
+    let limited = counted(
+        last.and_then(|last| usize::try_from(last).ok())
+            .unwrap_or_default(),
+    );
+    Err(format!(
+        "must have {} {limited}, but has {length} {}",
+        worded(&ends),
+        counted(length)
+    ))
 }
 
 /// Writes a length into a property's schema.

@@ -1,4 +1,5 @@
-//! Tools gathered by the linker: every `#[tool(linked)]` of the program, wherever it stands (feature `linked`).
+//! Tools gathered by the linker: every `#[tool(linked)]` of the program, wherever it stands
+//! (feature `linked`).
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
@@ -10,7 +11,8 @@ use crate::toolset::ToolSet;
 
 /// The states that linked tools may ask for, each by its type.
 ///
-/// A tool of a library cannot name the program's own state type, so these are looked up when the program starts.
+/// A tool of a library cannot name the program's own state type, so these are looked up when the
+/// program starts.
 #[derive(Default)]
 pub struct States(HashMap<TypeId, Box<dyn Any + Send + Sync>>);
 
@@ -20,7 +22,8 @@ impl States {
         Self::default()
     }
 
-    /// Adds one, in place of an earlier one of its type. What is in an `Arc` goes through [`with_shared`](Self::with_shared).
+    /// Adds one, in place of an earlier one of its type. What is in an `Arc` goes through
+    /// [`with_shared`](Self::with_shared).
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(self, state: T) -> Self {
         self.with_shared(Arc::new(state))
@@ -29,7 +32,10 @@ impl States {
     /// As [`with`](Self::with), for state that the program keeps a hold of, or a trait object.
     #[must_use]
     pub fn with_shared<T: Send + Sync + ?Sized + 'static>(mut self, state: Arc<T>) -> Self {
-        self.0.insert(TypeId::of::<Arc<Arc<T>>>(), Box::new(Arc::new(Arc::clone(&state)))); // for `#[state] state: Arc<T>`
+        self.0.insert(
+            TypeId::of::<Arc<Arc<T>>>(),
+            Box::new(Arc::new(Arc::clone(&state))),
+        ); // for `#[state] state: Arc<T>`
         self.0.insert(TypeId::of::<Arc<T>>(), Box::new(state));
         self
     }
@@ -40,7 +46,10 @@ impl States {
     /// The name of the type, of which none was added.
     #[doc(hidden)]
     pub fn find<T: Send + Sync + ?Sized + 'static>(&self) -> Result<Arc<T>, &'static str> {
-        let found = self.0.get(&TypeId::of::<Arc<T>>()).and_then(|state| state.downcast_ref::<Arc<T>>());
+        let found = self
+            .0
+            .get(&TypeId::of::<Arc<T>>())
+            .and_then(|state| state.downcast_ref::<Arc<T>>());
         found.cloned().ok_or_else(type_name::<T>)
     }
 }
@@ -86,9 +95,10 @@ pub fn missing<const STATES: usize>(missing: [Option<&'static str>; STATES]) -> 
 impl ToolSet {
     /// Every `#[tool(linked)]` of the program, in the order of their names (feature `linked`).
     ///
-    /// A crate whose tools are wanted must be linked: one that is in `Cargo.toml` and nowhere named in code is not, and
-    /// `use that_crate as _;` is enough. Works where [`inventory`](https://docs.rs/inventory) does: Linux, macOS, Windows, the
-    /// BSDs, Android, iOS and WebAssembly.
+    /// A crate whose tools are wanted must be linked: one that is in `Cargo.toml` and nowhere named
+    /// in code is not, and `use that_crate as _;` is enough. Works where
+    /// [`inventory`](https://docs.rs/inventory) does: Linux, macOS, Windows, the BSDs, Android, iOS
+    /// and WebAssembly.
     ///
     /// # Errors
     /// A tool asks for a state that is not in `states`, or two have one name.
@@ -120,13 +130,22 @@ impl ToolSet {
                 Err(states) => missing.extend(states.into_iter().map(|state| (tool.name, state))),
                 Ok(one) => {
                     set = set.merge(&one).map_err(|_| {
-                        let other = tools[..position].last().map_or(tool.module, |before| before.module);
-                        LinkedError::Duplicate { name: tool.name, modules: [other, tool.module] }
+                        let other = tools[..position]
+                            .last()
+                            .map_or(tool.module, |before| before.module);
+                        LinkedError::Duplicate {
+                            name: tool.name,
+                            modules: [other, tool.module],
+                        }
                     })?;
                 }
             }
         }
-        if missing.is_empty() { Ok(set) } else { Err(LinkedError::MissingStates(missing)) }
+        if missing.is_empty() {
+            Ok(set)
+        } else {
+            Err(LinkedError::MissingStates(missing))
+        }
     }
 }
 
@@ -154,8 +173,14 @@ impl fmt::Display for LinkedError {
                 }
                 f.write_str("add what is missing with `States::with`")
             }
-            Self::Duplicate { name, modules: [first, second] } => {
-                write!(f, "two linked tools are named `{name}`, in `{first}` and in `{second}`; rename one with `#[tool(name = \"…\")]`")
+            Self::Duplicate {
+                name,
+                modules: [first, second],
+            } => {
+                write!(
+                    f,
+                    "two linked tools are named `{name}`, in `{first}` and in `{second}`; rename one with `#[tool(name = \"…\")]`"
+                )
             }
         }
     }

@@ -1,6 +1,7 @@
 //! How deep JSON text nests, told without reading it.
 
-/// Whether arrays and objects stand in one another more than `most` deep. Text that is not JSON has some answer too.
+/// Whether arrays and objects stand in one another more than `most` deep. Text that is not JSON has
+/// some answer too.
 pub(crate) fn deeper_than(text: &str, most: usize) -> bool {
     if text.len() <= most || opened(text) <= most {
         return false; // nearly always, and in a fraction of the time
@@ -19,11 +20,19 @@ pub(crate) fn deeper_than(text: &str, most: usize) -> bool {
     false
 }
 
-/// How many brackets open, those in strings too. So few bytes have no more than one byte can count, and a processor adds many
-/// such counts at once.
+/// How many brackets open, those in strings too. So few bytes have no more than one byte can count,
+/// and a processor adds many such counts at once.
 fn opened(text: &str) -> usize {
-    let within = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(matches!(byte, b'[' | b'{'))).sum::<u8>();
-    text.as_bytes().chunks(128).map(|bytes| usize::from(within(bytes))).sum()
+    let within = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .map(|byte| u8::from(matches!(byte, b'[' | b'{')))
+            .sum::<u8>()
+    };
+    text.as_bytes()
+        .chunks(128)
+        .map(|bytes| usize::from(within(bytes)))
+        .sum()
 }
 
 /// Goes on past the closing quote.
@@ -45,19 +54,28 @@ mod tests {
     use serde_json::Value;
 
     fn value() -> impl Strategy<Value = Value> {
-        let text = vec(prop::sample::select(vec!['[', ']', '{', '}', '"', '\\', 'é', '\n', 'x']), 0..6);
+        let text = vec(
+            prop::sample::select(vec!['[', ']', '{', '}', '"', '\\', 'é', '\n', 'x']),
+            0..6,
+        );
         let text = text.prop_map(|chars| chars.into_iter().collect::<String>());
-        let leaf = prop_oneof![Just(Value::Null), any::<i32>().prop_map(Value::from), text.clone().prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i32>().prop_map(Value::from),
+            text.clone().prop_map(Value::from)
+        ];
         leaf.prop_recursive(6, 30, 4, move |inner| {
             prop_oneof![
                 vec(inner.clone(), 0..4).prop_map(Value::from),
-                btree_map(text.clone(), inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect()))
+                btree_map(text.clone(), inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect()))
             ]
         })
     }
 
     fn depth(value: &Value) -> usize {
-        let inside = |values: &mut dyn Iterator<Item = &Value>| 1 + values.map(depth).max().unwrap_or(0);
+        let inside =
+            |values: &mut dyn Iterator<Item = &Value>| 1 + values.map(depth).max().unwrap_or(0);
         match value {
             Value::Array(items) => inside(&mut items.iter()),
             Value::Object(map) => inside(&mut map.values()),

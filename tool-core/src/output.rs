@@ -22,19 +22,24 @@ const UNBOUNDED: usize = usize::MAX;
 impl ToolOutput {
     /// Text for the model as it is.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), form: Form::Text }
+        Self {
+            text: text.into(),
+            form: Form::Text,
+        }
     }
 
-    /// A value as the model will read it: what serialises as a string as that text, everything else as compact JSON.
+    /// A value as the model will read it: what serialises as a string as that text, everything else
+    /// as compact JSON.
     ///
     /// # Errors
-    /// [`ErrorCode::UnserializableOutput`](crate::ErrorCode::UnserializableOutput), if the value cannot be written as JSON, a map with structured keys for example.
+    /// [`ErrorCode::UnserializableOutput`](crate::ErrorCode::UnserializableOutput), if the value
+    /// cannot be written as JSON, a map with structured keys for example.
     pub fn from_serialize(value: &impl Serialize) -> Result<Self, ToolError> {
         Self::serialize_within(value, UNBOUNDED)
     }
 
-    /// As [`from_serialize`](Self::from_serialize), and then [`within`](Self::within), but shortened while it is written: what
-    /// is left out takes no memory.
+    /// As [`from_serialize`](Self::from_serialize), and then [`within`](Self::within), but
+    /// shortened while it is written: what is left out takes no memory.
     ///
     /// # Errors
     /// As [`from_serialize`](Self::from_serialize).
@@ -43,11 +48,14 @@ impl ToolOutput {
         Ok(Self { text, form })
     }
 
-    /// The same, shortened to `most` bytes, or 256 if that is less. Text keeps its head and tail around a line that tells how
-    /// many bytes are left out; JSON becomes an object that holds them:
-    /// `{"truncated":true,"omitted_bytes":1234,"head":"[{\"na","tail":"}]"}`.
+    /// The same, shortened to `most` bytes, or 256 if that is less. Text keeps its head and tail
+    /// around a line that tells how many bytes are left out; JSON becomes an object that holds
+    /// them: `{"truncated":true,"omitted_bytes":1234,"head":"[{\"na","tail":"}]"}`.
     pub(crate) fn within(self, most: usize) -> Self {
-        Self { text: bounded::shorten(self.text, self.form, most), ..self }
+        Self {
+            text: bounded::shorten(self.text, self.form, most),
+            ..self
+        }
     }
 
     /// The text.
@@ -75,7 +83,8 @@ impl Display for ToolOutput {
     }
 }
 
-/// A type a tool may return. Implemented for every [`Serialize`] type; it exists for its compile-time message.
+/// A type a tool may return. Implemented for every [`Serialize`] type; it exists for its
+/// compile-time message.
 #[diagnostic::on_unimplemented(
     message = "a tool cannot return `{Self}`: it has no `serde::Serialize`",
     label = "the model could not read this",
@@ -86,7 +95,8 @@ pub trait Output: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> Output for T {}
 
-/// An error a tool may return. Implemented for every [`Display`] type; it exists for its compile-time message.
+/// An error a tool may return. Implemented for every [`Display`] type; it exists for its
+/// compile-time message.
 #[diagnostic::on_unimplemented(
     message = "a tool cannot fail with `{Self}`: it has no `std::fmt::Display`",
     label = "the model could not read this error",
@@ -191,7 +201,11 @@ impl<T, E> DisplayFailure<T, E> for &Fallible<T, E> {
     }
 }
 
-fn finish<T: Serialize, E>(returned: Result<T, E>, most: usize, failed: impl FnOnce(E) -> ToolError) -> Result<ToolOutput, ToolError> {
+fn finish<T: Serialize, E>(
+    returned: Result<T, E>,
+    most: usize,
+    failed: impl FnOnce(E) -> ToolError,
+) -> Result<ToolOutput, ToolError> {
     ToolOutput::serialize_within(&returned.map_err(failed)?, most)
 }
 
@@ -212,7 +226,10 @@ mod tests {
 
     #[test]
     fn strings_are_text_and_the_rest_is_json() {
-        assert_eq!(finish!("a \"quoted\" word").unwrap().as_str(), "a \"quoted\" word");
+        assert_eq!(
+            finish!("a \"quoted\" word").unwrap().as_str(),
+            "a \"quoted\" word"
+        );
         assert_eq!(finish!('x').unwrap().as_str(), "x");
         assert_eq!(finish!(()).unwrap().as_str(), "null");
         assert_eq!(finish!(vec![Some(1), None]).unwrap().as_str(), "[1,null]");
@@ -226,7 +243,10 @@ mod tests {
         let borrowed: Result<(), &'static str> = Err("neither");
         assert_eq!(finish!(borrowed).unwrap_err().model_text(), "neither");
         let io: io::Result<()> = Err(io::Error::other("disk"));
-        assert!(std::error::Error::source(&finish!(io).unwrap_err()).is_some_and(|source| source.is::<io::Error>()));
+        assert!(
+            std::error::Error::source(&finish!(io).unwrap_err())
+                .is_some_and(|source| source.is::<io::Error>())
+        );
     }
 
     #[test]
@@ -237,28 +257,50 @@ mod tests {
                 f.write_str("plain")
             }
         }
-        assert_eq!(finish!(Err::<(), _>(Plain)).unwrap_err().model_text(), "plain");
+        assert_eq!(
+            finish!(Err::<(), _>(Plain)).unwrap_err().model_text(),
+            "plain"
+        );
     }
 
     #[test]
     fn json_and_text_are_told_apart_when_they_are_shortened() {
         let (text, list) = ("word ".repeat(1000), vec!["word"; 1000]);
-        assert!(ToolOutput::text(&text).within(1000).as_str().contains(" bytes left out]\n"));
-        assert_eq!(ToolOutput::from_serialize(&text).unwrap().within(1000), ToolOutput::text(&text).within(1000));
+        assert!(
+            ToolOutput::text(&text)
+                .within(1000)
+                .as_str()
+                .contains(" bytes left out]\n")
+        );
+        assert_eq!(
+            ToolOutput::from_serialize(&text).unwrap().within(1000),
+            ToolOutput::text(&text).within(1000)
+        );
         let short = ToolOutput::from_serialize(&list).unwrap().within(1000);
-        assert!(short.as_str().starts_with(r#"{"truncated":true,"omitted_bytes":6"#), "{short}");
+        assert!(
+            short
+                .as_str()
+                .starts_with(r#"{"truncated":true,"omitted_bytes":6"#),
+            "{short}"
+        );
         assert_eq!(ToolOutput::serialize_within(&list, 1000).unwrap(), short);
         assert_eq!(short.clone().within(1000), short);
     }
 
     #[test]
     fn outputs_of_the_same_text_are_equal() {
-        assert_eq!(ToolOutput::text("5"), ToolOutput::from_serialize(&5).unwrap());
+        assert_eq!(
+            ToolOutput::text("5"),
+            ToolOutput::from_serialize(&5).unwrap()
+        );
     }
 
     #[test]
     fn what_json_cannot_hold_is_an_error() {
         let map = BTreeMap::from([((1, 2), "pair")]);
-        assert_eq!(finish!(map).unwrap_err().code(), ErrorCode::UnserializableOutput);
+        assert_eq!(
+            finish!(map).unwrap_err().code(),
+            ErrorCode::UnserializableOutput
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! One declared parameter of a tool: its property in the schema, and how it is decoded. Used by generated code.
+//! One declared parameter of a tool: its property in the schema, and how it is decoded. Used by
+//! generated code.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use crate::integers;
 use crate::schema;
 use crate::strict::Strict;
 
-/// A type a tool may take. Implemented for every type that deserialises and has a schema; it exists for its message.
+/// A type a tool may take. Implemented for every type that deserialises and has a schema; it exists
+/// for its message.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a tool parameter: it needs `serde::Deserialize` and `schemars::JsonSchema`",
     label = "the model cannot write this",
@@ -101,7 +103,16 @@ impl<T> Param<T> {
         T: Parameter,
     {
         let (schema, decode) = (schema::of_type::<T>, decode::<T>);
-        Self { name, description, schema, decode, missing: Missing::IsAnError, aliases: &[], check: None, narrow: None }
+        Self {
+            name,
+            description,
+            schema,
+            decode,
+            missing: Missing::IsAnError,
+            aliases: &[],
+            check: None,
+            narrow: None,
+        }
     }
 
     /// May be left out.
@@ -116,7 +127,8 @@ impl<T> Param<T> {
         self
     }
 
-    /// As [`or_default`](Self::or_default), for a default that never changes: the definition shows it.
+    /// As [`or_default`](Self::or_default), for a default that never changes: the definition shows
+    /// it.
     pub const fn or_constant(mut self, default: fn() -> T) -> Self
     where
         T: Shown,
@@ -147,7 +159,9 @@ impl<T> Param<T> {
         let raw = raw.ok_or_else(|| ArgumentError::new(self.name, self.missing_message()))?;
         let value = (self.decode)(raw).map_err(|error| error.inside(self.name))?;
         match self.check {
-            Some(check) => check(&value).map(|()| value).map_err(|message| ArgumentError::new(self.name, message)),
+            Some(check) => check(&value)
+                .map(|()| value)
+                .map_err(|message| ArgumentError::new(self.name, message)),
             None => Ok(value),
         }
     }
@@ -172,14 +186,16 @@ impl<T> Param<T> {
 
 impl<T> fmt::Debug for Param<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Param").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Param")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 /// Decodes one value, and refuses what its schema refuses wherever [`Strict`] can see it.
 ///
-/// Integers may be written as floats: what does not decode is tried once more with `5.0` written as `5`. What is wrong then is
-/// wrong for another reason.
+/// Integers may be written as floats: what does not decode is tried once more with `5.0` written as
+/// `5`. What is wrong then is wrong for another reason.
 fn decode<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
     // What is no array or object has nothing in it that would have to be watched.
     if !matches!(text.as_bytes().first(), Some(b'{' | b'['))
@@ -201,15 +217,22 @@ fn decode_watched<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
 fn decode_text<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let mut track = serde_path_to_error::Track::new();
-    let decoded = T::deserialize(serde_path_to_error::Deserializer::new(Strict::new(&mut json), &mut track));
+    let decoded = T::deserialize(serde_path_to_error::Deserializer::new(
+        Strict::new(&mut json),
+        &mut track,
+    ));
     // The value ends here, but 128-bit integers stop reading at a decimal point.
-    decoded.and_then(|value| json.end().map(|()| value)).map_err(|error| {
-        let path = track.path().to_string();
-        let message = error.to_string();
-        // The position is counted from the start of this one value: the path says more.
-        let message = message.rfind(" at line ").map_or(message.as_str(), |end| &message[..end]);
-        ArgumentError::new(if path == "." { "" } else { &path }, message)
-    })
+    decoded
+        .and_then(|value| json.end().map(|()| value))
+        .map_err(|error| {
+            let path = track.path().to_string();
+            let message = error.to_string();
+            // The position is counted from the start of this one value: the path says more.
+            let message = message
+                .rfind(" at line ")
+                .map_or(message.as_str(), |end| &message[..end]);
+            ArgumentError::new(if path == "." { "" } else { &path }, message)
+        })
 }
 
 /// What can be told of a parameter, whatever its type.
@@ -226,7 +249,8 @@ pub trait Describe: fmt::Debug {
     /// The property's schema; named types go into the generator's definitions.
     fn property(&self, generator: &mut SchemaGenerator) -> Schema;
 
-    /// Whether the property can be decoded. Nothing is made to stand in for one that may be left out.
+    /// Whether the property can be decoded. Nothing is made to stand in for one that may be left
+    /// out.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -265,7 +289,8 @@ impl<T> Describe for Param<T> {
     }
 }
 
-/// A type whose constant defaults can be shown. Implemented for every [`Serialize`] type; it exists for its message.
+/// A type whose constant defaults can be shown. Implemented for every [`Serialize`] type; it exists
+/// for its message.
 #[diagnostic::on_unimplemented(
     message = "a constant default is shown to the model, and `{Self}` has no `serde::Serialize`",
     label = "the model could not read this default",
@@ -280,5 +305,8 @@ impl<T: Serialize> Shown for T {}
 ///
 /// By way of its text: an `f32` of 0.1 is shown as 0.1, not as the `f64` next to it.
 pub(crate) fn shown<T: Serialize>(value: &T) -> Value {
-    serde_json::to_string(value).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+    serde_json::to_string(value)
+        .ok()
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 /// Lends a `T` to the tools that ask for one with `#[state]`.
 ///
-/// Every type provides itself, and an `Arc<T>` provides `T`. A program's own state type says what else it holds, with
-/// [`#[derive(Provide)]`](derive@crate::Provide) or by hand:
+/// Every type provides itself, and an `Arc<T>` provides `T`. A program's own state type says what
+/// else it holds, with [`#[derive(Provide)]`](derive@crate::Provide) or by hand:
 ///
 /// ```
 /// use tool_core::{tool, tools, Provide};
@@ -54,8 +54,8 @@ pub trait Provide<T: ?Sized> {
     fn provide(&self) -> &T;
 }
 
-/// A type behind a name: a trait object is `'static` here, where behind a bare `&` it would live as long as the reference. Used
-/// by generated code.
+/// A type behind a name: a trait object is `'static` here, where behind a bare `&` it would live as
+/// long as the reference. Used by generated code.
 pub type Lent<T> = T;
 
 impl<T> Provide<T> for T {

@@ -1,12 +1,15 @@
-//! A deserializer that refuses what a schema refuses and serde's derives let pass: properties a struct does not have, and an
-//! array of its fields in place of an object.
+//! A deserializer that refuses what a schema refuses and serde's derives let pass: properties a
+//! struct does not have, and an array of its fields in place of an object.
 //!
-//! It reaches every level, but not into what serde buffers before it decides: internally tagged and untagged enums, flattened
-//! structs.
+//! It reaches every level, but not into what serde buffers before it decides: internally tagged and
+//! untagged enums, flattened structs.
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected, VariantAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
+};
 
 /// The fields of a struct, where there is one.
 type Fields = Option<&'static [&'static str]>;
@@ -20,7 +23,10 @@ pub(crate) struct Strict<D> {
 
 impl<D> Strict<D> {
     pub(crate) fn new(inner: D) -> Self {
-        Self { inner, siblings: None }
+        Self {
+            inner,
+            siblings: None,
+        }
     }
 }
 
@@ -57,11 +63,24 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_struct(name, fields, Inside { reader: visitor, fields: Some(fields) })
+        self.inner.deserialize_struct(
+            name,
+            fields,
+            Inside {
+                reader: visitor,
+                fields: Some(fields),
+            },
+        )
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, D::Error> {
-        let fields = self.siblings.unwrap_or_default().iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
+        let fields = self
+            .siblings
+            .unwrap_or_default()
+            .iter()
+            .map(|field| format!("`{field}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
         Err(D::Error::custom(if fields.is_empty() {
             "unknown argument".to_owned()
         } else {
@@ -123,17 +142,26 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Inside<V> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
         match self.fields {
-            None => self.reader.visit_seq(Access { inner: items, fields: None }),
+            None => self.reader.visit_seq(Access {
+                inner: items,
+                fields: None,
+            }),
             Some(_) => Err(A::Error::invalid_type(Unexpected::Seq, &self)),
         }
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<V::Value, A::Error> {
-        self.reader.visit_map(Access { inner: map, fields: self.fields })
+        self.reader.visit_map(Access {
+            inner: map,
+            fields: self.fields,
+        })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
-        self.reader.visit_enum(Access { inner: variant, fields: None })
+        self.reader.visit_enum(Access {
+            inner: variant,
+            fields: None,
+        })
     }
 }
 
@@ -141,7 +169,10 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Inside<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
-        self.reader.deserialize(Strict { inner, siblings: self.fields })
+        self.reader.deserialize(Strict {
+            inner,
+            siblings: self.fields,
+        })
     }
 }
 
@@ -154,8 +185,14 @@ struct Access<A> {
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Access<A> {
     type Error = A::Error;
 
-    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
-        self.inner.next_element_seed(Inside { reader: seed, fields: None })
+    fn next_element_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
+        self.inner.next_element_seed(Inside {
+            reader: seed,
+            fields: None,
+        })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -166,12 +203,18 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Access<A> {
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Access<A> {
     type Error = A::Error;
 
-    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+    fn next_key_seed<S: DeserializeSeed<'de>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, A::Error> {
         self.inner.next_key_seed(seed)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.next_value_seed(Inside { reader: seed, fields: self.fields })
+        self.inner.next_value_seed(Inside {
+            reader: seed,
+            fields: self.fields,
+        })
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -183,9 +226,18 @@ impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Access<A> {
     type Error = A::Error;
     type Variant = Access<A::Variant>;
 
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
+    fn variant_seed<S: DeserializeSeed<'de>>(
+        self,
+        seed: S,
+    ) -> Result<(S::Value, Self::Variant), A::Error> {
         let (value, inner) = self.inner.variant_seed(seed)?;
-        Ok((value, Access { inner, fields: None }))
+        Ok((
+            value,
+            Access {
+                inner,
+                fields: None,
+            },
+        ))
     }
 }
 
@@ -197,14 +249,37 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Access<A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.newtype_variant_seed(Inside { reader: seed, fields: None })
+        self.inner.newtype_variant_seed(Inside {
+            reader: seed,
+            fields: None,
+        })
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.inner.tuple_variant(length, Inside { reader: visitor, fields: None })
+    fn tuple_variant<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.inner.tuple_variant(
+            length,
+            Inside {
+                reader: visitor,
+                fields: None,
+            },
+        )
     }
 
-    fn struct_variant<V: Visitor<'de>>(self, fields: &'static [&'static str], visitor: V) -> Result<V::Value, A::Error> {
-        self.inner.struct_variant(fields, Inside { reader: visitor, fields: Some(fields) })
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.inner.struct_variant(
+            fields,
+            Inside {
+                reader: visitor,
+                fields: Some(fields),
+            },
+        )
     }
 }

@@ -18,11 +18,12 @@ use crate::param::Describe;
 /// The future of one call.
 pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send + 'a>>;
 
-/// Something a model can call. [`tool`](crate::tool) makes one of a function; [`DynamicTool`](crate::DynamicTool) is one
-/// that is known only at run time.
+/// Something a model can call. [`tool`](crate::tool) makes one of a function;
+/// [`DynamicTool`](crate::DynamicTool) is one that is known only at run time.
 ///
-/// The definition does not change while the tool lives. `call` may run many times at once. It may panic or never end without
-/// harm to its siblings, and is dropped at an await point when its deadline passes or nobody waits for it any more.
+/// The definition does not change while the tool lives. `call` may run many times at once. It may
+/// panic or never end without harm to its siblings, and is dropped at an await point when its
+/// deadline passes or nobody waits for it any more.
 ///
 /// ```
 /// use tool_core::{CallContext, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput};
@@ -53,8 +54,8 @@ pub trait Tool: Send + Sync {
     /// Runs the tool once. `arguments` is the text as the model wrote it, not yet checked.
     fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a>;
 
-    /// What is wrong with the arguments, if anything: [`call`](Self::call) is not run then, nor a policy asked about the call.
-    /// That they are one JSON object, unless the tool looks closer.
+    /// What is wrong with the arguments, if anything: [`call`](Self::call) is not run then, nor a
+    /// policy asked about the call. That they are one JSON object, unless the tool looks closer.
     ///
     /// # Errors
     /// The arguments are none that the tool takes.
@@ -65,7 +66,8 @@ pub trait Tool: Send + Sync {
 
 /// A tool as the dispatcher runs it.
 pub(crate) trait Start: Any + Send + Sync {
-    /// What runs a call of it: the future owns the context, and borrows the tool [from that](CallContext::runner).
+    /// What runs a call of it: the future owns the context, and borrows the tool [from
+    /// that](CallContext::runner).
     fn start(&self) -> fn(CallContext) -> ToolFuture<'static>;
 
     fn check(&self, arguments: &str) -> Result<(), ToolError>;
@@ -82,7 +84,8 @@ impl<T: Tool + 'static> Start for Foreign<T> {
         |context| {
             Box::pin(async move {
                 let Self(tool) = context.runner();
-                tool.check(context.arguments()).map_err(ToolError::undecoded)?;
+                tool.check(context.arguments())
+                    .map_err(ToolError::undecoded)?;
                 tool.call(&context, context.arguments()).await
             })
         }
@@ -127,14 +130,16 @@ impl<T: Tool + ?Sized> Tool for Box<T> {
 
 impl fmt::Debug for dyn Tool + '_ {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Tool").field(&self.definition().name()).finish()
+        f.debug_tuple("Tool")
+            .field(&self.definition().name())
+            .finish()
     }
 }
 
 /// What a model is told of a tool, and what the dispatcher is told of its behaviour.
 ///
-/// Shape: `parameters` is a JSON Schema (draft 2020-12) of type `object`. Equal declarations have equal definitions, byte
-/// for byte, in every run and on every machine.
+/// Shape: `parameters` is a JSON Schema (draft 2020-12) of type `object`. Equal declarations have
+/// equal definitions, byte for byte, in every run and on every machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolDefinition {
     name: String,
@@ -148,13 +153,21 @@ impl ToolDefinition {
     /// The definition of a tool that is known only at run time.
     ///
     /// # Errors
-    /// The name does not match `^[a-zA-Z0-9_-]{1,64}$`, or `parameters` is not the schema of a plain object.
-    pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Result<Self, InvalidDefinition> {
+    /// The name does not match `^[a-zA-Z0-9_-]{1,64}$`, or `parameters` is not the schema of a
+    /// plain object.
+    pub fn new(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        parameters: Value,
+    ) -> Result<Self, InvalidDefinition> {
         let name = name.into();
         if !is_legal(&name) {
             return Err(InvalidDefinition::Name(name));
         }
-        let definition = Self { checks_arguments: false, ..Self::declared(name, description, parameters) };
+        let definition = Self {
+            checks_arguments: false,
+            ..Self::declared(name, description, parameters)
+        };
         definition.check().map(|()| definition)
     }
 
@@ -164,29 +177,53 @@ impl ToolDefinition {
     /// They are not the schema of a plain object.
     pub fn check(&self) -> Result<(), InvalidDefinition> {
         let name = || self.name.clone();
-        let unsupported = ["oneOf", "anyOf", "allOf", "enum", "not"].into_iter().find(|key| self.parameters.get(key).is_some());
+        let unsupported = ["oneOf", "anyOf", "allOf", "enum", "not"]
+            .into_iter()
+            .find(|key| self.parameters.get(key).is_some());
         match unsupported {
             None if self.parameters["type"] == json!("object") => Ok(()),
             None => Err(InvalidDefinition::NotAnObject { name: name() }),
-            Some(keyword) => Err(InvalidDefinition::RootKeyword { name: name(), keyword }),
+            Some(keyword) => Err(InvalidDefinition::RootKeyword {
+                name: name(),
+                keyword,
+            }),
         }
     }
 
     /// As [`new`](Self::new), for what the macro has already checked.
-    pub(crate) fn declared(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
+    pub(crate) fn declared(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        parameters: Value,
+    ) -> Self {
         let (name, description) = (name.into(), description.into());
-        Self { name, description, parameters, behavior: Behavior::default(), checks_arguments: true }
+        Self {
+            name,
+            description,
+            parameters,
+            behavior: Behavior::default(),
+            checks_arguments: true,
+        }
     }
 
     /// Says how calls behave, to what was said before.
     ///
     /// # Errors
     /// What is said contradicts itself.
-    pub fn with_behavior(mut self, behave: impl FnOnce(&mut Behavior)) -> Result<Self, InvalidDefinition> {
+    pub fn with_behavior(
+        mut self,
+        behave: impl FnOnce(&mut Behavior),
+    ) -> Result<Self, InvalidDefinition> {
         behave(&mut self.behavior);
-        match self.behavior.contradiction(|property| self.parameters["properties"].get(property).is_some()) {
+        match self
+            .behavior
+            .contradiction(|property| self.parameters["properties"].get(property).is_some())
+        {
             None => Ok(self),
-            Some(contradiction) => Err(InvalidDefinition::Behavior { name: self.name, contradiction }),
+            Some(contradiction) => Err(InvalidDefinition::Behavior {
+                name: self.name,
+                contradiction,
+            }),
         }
     }
 
@@ -197,7 +234,14 @@ impl ToolDefinition {
 
     /// The same tool under another name.
     pub(crate) fn renamed(&self, name: String) -> Result<Self, InvalidDefinition> {
-        if is_legal(&name) { Ok(Self { name, ..self.clone() }) } else { Err(InvalidDefinition::Name(name)) }
+        if is_legal(&name) {
+            Ok(Self {
+                name,
+                ..self.clone()
+            })
+        } else {
+            Err(InvalidDefinition::Name(name))
+        }
     }
 
     /// The name the model calls it by: `^[a-zA-Z0-9_-]{1,64}$`.
@@ -220,8 +264,8 @@ impl ToolDefinition {
         &self.behavior
     }
 
-    /// Whether the tool itself refuses arguments that its schema refuses, as every `#[tool]` does; a service need not be told
-    /// of what hardly any model gets wrong.
+    /// Whether the tool itself refuses arguments that its schema refuses, as every `#[tool]` does;
+    /// a service need not be told of what hardly any model gets wrong.
     pub fn checks_arguments(&self) -> bool {
         self.checks_arguments
     }
@@ -251,13 +295,17 @@ pub enum InvalidDefinition {
     #[error("tool name `{0}` is not 1 to 64 letters, digits, `_` or `-`; choose another")]
     Name(String),
     /// The schema is not that of an object.
-    #[error("the parameters of tool `{name}` are not an object schema; write `{{\"type\": \"object\", \"properties\": …}}`")]
+    #[error(
+        "the parameters of tool `{name}` are not an object schema; write `{{\"type\": \"object\", \"properties\": …}}`"
+    )]
     NotAnObject {
         /// The tool.
         name: String,
     },
     /// Services refuse this keyword at the root.
-    #[error("the parameters of tool `{name}` have `{keyword}` at the root; move it into a property")]
+    #[error(
+        "the parameters of tool `{name}` have `{keyword}` at the root; move it into a property"
+    )]
     RootKeyword {
         /// The tool.
         name: String,

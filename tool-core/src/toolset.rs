@@ -9,8 +9,9 @@ use crate::tool::{Foreign, InvalidDefinition, Start, Tool, ToolDefinition};
 
 /// The tools a model may call, in declaration order, each name once. Cheap to clone.
 ///
-/// `tools![…]` makes one for any state `S` that provides what its tools ask for; [`with_state`](Self::with_state) supplies
-/// the state. A `ToolSet` (that is, `ToolSet<()>`) has all it needs: it can be inspected and dispatched.
+/// `tools![…]` makes one for any state `S` that provides what its tools ask for;
+/// [`with_state`](Self::with_state) supplies the state. A `ToolSet` (that is, `ToolSet<()>`) has
+/// all it needs: it can be inspected and dispatched.
 ///
 /// ```
 /// use tool_core::{tool, tools};
@@ -68,32 +69,54 @@ impl<S> Clone for Entry<S> {
             Runs::Ready(tool) => Runs::Ready(Arc::clone(tool)),
             Runs::NeedsState(declared) => Runs::NeedsState(declared.clone()),
         };
-        Self { definition: Arc::clone(&self.definition), runs }
+        Self {
+            definition: Arc::clone(&self.definition),
+            runs,
+        }
     }
 }
 
 impl<S> Clone for Entries<S> {
     fn clone(&self) -> Self {
         // A copy is made to be changed.
-        Self { tools: self.tools.clone(), positions: self.positions.clone(), json: OnceLock::new() }
+        Self {
+            tools: self.tools.clone(),
+            positions: self.positions.clone(),
+            json: OnceLock::new(),
+        }
     }
 }
 
 impl<S> Clone for ToolSet<S> {
     fn clone(&self) -> Self {
-        Self { entries: Arc::clone(&self.entries) }
+        Self {
+            entries: Arc::clone(&self.entries),
+        }
     }
 }
 
 impl<S> Default for ToolSet<S> {
     fn default() -> Self {
-        Self { entries: Arc::new(Entries { tools: Vec::new(), positions: BTreeMap::new(), json: OnceLock::new() }) }
+        Self {
+            entries: Arc::new(Entries {
+                tools: Vec::new(),
+                positions: BTreeMap::new(),
+                json: OnceLock::new(),
+            }),
+        }
     }
 }
 
 impl<S> fmt::Debug for ToolSet<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.entries.tools.iter().map(|entry| entry.definition.name())).finish()
+        f.debug_list()
+            .entries(
+                self.entries
+                    .tools
+                    .iter()
+                    .map(|entry| entry.definition.name()),
+            )
+            .finish()
     }
 }
 
@@ -107,17 +130,34 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
     #[must_use]
     pub fn with_shared_state(self, state: Arc<S>) -> ToolSet {
-        let Entries { tools, positions, json } = Arc::unwrap_or_clone(self.entries);
-        let bind = |entry: Entry<S>| Entry { runs: Runs::Ready(entry.bind(&state)), definition: entry.definition };
-        ToolSet { entries: Arc::new(Entries { tools: tools.into_iter().map(bind).collect(), positions, json }) }
+        let Entries {
+            tools,
+            positions,
+            json,
+        } = Arc::unwrap_or_clone(self.entries);
+        let bind = |entry: Entry<S>| Entry {
+            runs: Runs::Ready(entry.bind(&state)),
+            definition: entry.definition,
+        };
+        ToolSet {
+            entries: Arc::new(Entries {
+                tools: tools.into_iter().map(bind).collect(),
+                positions,
+                json,
+            }),
+        }
     }
 
-    /// Adds a tool of another kind behind those that are there: a [`DynamicTool`](crate::DynamicTool), or any [`Tool`].
+    /// Adds a tool of another kind behind those that are there: a
+    /// [`DynamicTool`](crate::DynamicTool), or any [`Tool`].
     ///
     /// # Errors
     /// A tool of that name is in the set already.
     pub fn with_tool(mut self, tool: impl Tool + 'static) -> Result<Self, DuplicateTool> {
-        self.push(Entry { definition: Arc::new(tool.definition().clone()), runs: Runs::Ready(Arc::new(Foreign(tool))) })?;
+        self.push(Entry {
+            definition: Arc::new(tool.definition().clone()),
+            runs: Runs::Ready(Arc::new(Foreign(tool))),
+        })?;
         Ok(self)
     }
 
@@ -126,14 +166,20 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// # Errors
     /// Both sets have a tool of one name.
     pub fn merge(mut self, other: &Self) -> Result<Self, DuplicateTool> {
-        other.entries.tools.iter().try_for_each(|entry| self.push(entry.clone()))?;
+        other
+            .entries
+            .tools
+            .iter()
+            .try_for_each(|entry| self.push(entry.clone()))?;
         Ok(self)
     }
 
-    /// The same tools under other names, each with `prefix` in front: two sets of one type's methods, for example.
+    /// The same tools under other names, each with `prefix` in front: two sets of one type's
+    /// methods, for example.
     ///
     /// # Errors
-    /// A name is then longer than 64 characters, or `prefix` is not of letters, digits, `_` and `-`.
+    /// A name is then longer than 64 characters, or `prefix` is not of letters, digits, `_` and
+    /// `-`.
     ///
     /// ```
     /// use tool_core::{toolbox, tools};
@@ -158,8 +204,15 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     pub fn prefix(&self, prefix: &str) -> Result<Self, InvalidDefinition> {
         let mut prefixed = Self::default();
         for entry in &self.entries.tools {
-            let definition = Arc::new(entry.definition.renamed(format!("{prefix}{}", entry.definition.name()))?);
-            let added = prefixed.push(Entry { definition, ..entry.clone() });
+            let definition = Arc::new(
+                entry
+                    .definition
+                    .renamed(format!("{prefix}{}", entry.definition.name()))?,
+            );
+            let added = prefixed.push(Entry {
+                definition,
+                ..entry.clone()
+            });
             debug_assert!(added.is_ok(), "{added:?}"); // as many names as before
         }
         Ok(prefixed)
@@ -167,7 +220,10 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
 
     /// Adds a tool made by the macro. `tools![…]` refused two of one name when it was compiled.
     pub(crate) fn declare(&mut self, declared: Declared<S>) {
-        let added = self.push(Entry { definition: Arc::clone(declared.definition()), runs: Runs::NeedsState(declared) });
+        let added = self.push(Entry {
+            definition: Arc::clone(declared.definition()),
+            runs: Runs::NeedsState(declared),
+        });
         debug_assert!(added.is_ok(), "{added:?}");
     }
 
@@ -175,7 +231,9 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
         let entries = Arc::make_mut(&mut self.entries);
         entries.json.take();
         match entries.positions.entry(entry.definition.name().to_owned()) {
-            btree_map::Entry::Occupied(taken) => Err(DuplicateTool { name: taken.key().clone() }),
+            btree_map::Entry::Occupied(taken) => Err(DuplicateTool {
+                name: taken.key().clone(),
+            }),
             btree_map::Entry::Vacant(free) => {
                 free.insert(entries.tools.len());
                 entries.tools.push(entry);
@@ -185,7 +243,8 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     }
 }
 
-// What can be asked of a set stands on `ToolSet<()>` alone, so that `tools![add].len()` needs no type annotation.
+// What can be asked of a set stands on `ToolSet<()>` alone, so that `tools![add].len()` needs no
+// type annotation.
 impl ToolSet {
     /// How many tools there are.
     pub fn len(&self) -> usize {
@@ -204,11 +263,15 @@ impl ToolSet {
 
     /// The definition of the tool called `name`.
     pub fn definition(&self, name: &str) -> Option<&ToolDefinition> {
-        self.entries.positions.get(name).map(|position| &*self.entries.tools[*position].definition)
+        self.entries
+            .positions
+            .get(name)
+            .map(|position| &*self.entries.tools[*position].definition)
     }
 
-    /// The definitions as JSON text, in declaration order. Shape: an array of objects with `name`, `description` and
-    /// `parameters`. The text is made once, and is the same in every run and on every machine.
+    /// The definitions as JSON text, in declaration order. Shape: an array of objects with `name`,
+    /// `description` and `parameters`. The text is made once, and is the same in every run and on
+    /// every machine.
     ///
     /// ```
     /// use tool_core::{tool, tools};
@@ -222,7 +285,8 @@ impl ToolSet {
     /// assert!(tools![greet].definitions_json().starts_with(r#"[{"name":"greet","description":"Say hello.","parameters":{"type":"#));
     /// ```
     pub fn definitions_json(&self) -> &str {
-        let json = || serde_json::to_string(&self.definitions().collect::<Vec<_>>()).unwrap_or_default();
+        let json =
+            || serde_json::to_string(&self.definitions().collect::<Vec<_>>()).unwrap_or_default();
         self.entries.json.get_or_init(json)
     }
 
@@ -239,7 +303,11 @@ impl ToolSet {
     /// What runs calls of each tool.
     pub(crate) fn runners(&self) -> Arc<[Arc<dyn Start>]> {
         let state = Arc::new(());
-        self.entries.tools.iter().map(|entry| entry.bind(&state)).collect()
+        self.entries
+            .tools
+            .iter()
+            .map(|entry| entry.bind(&state))
+            .collect()
     }
 }
 

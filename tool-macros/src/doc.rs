@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-/// Description text: usually a literal, known to the macro; with `#[doc = include_str!("…")]` known only to the compiler.
+/// Description text: usually a literal, known to the macro; with `#[doc = include_str!("…")]` known
+/// only to the compiler.
 #[derive(Default)]
 pub(crate) struct Doc(Vec<Part>);
 
@@ -16,17 +17,23 @@ enum Part {
 impl Doc {
     /// The doc attributes among `attrs`. Others may stand between them.
     pub(crate) fn from_attrs(attrs: &[Attribute]) -> Self {
-        let lines = attrs.iter().filter(|attr| is_doc(attr)).filter_map(|attr| match &attr.meta {
-            Meta::NameValue(doc) => Some(doc.value.clone()),
-            _ => None, // `#[doc(hidden)]` and its like describe nothing
-        });
+        let lines = attrs
+            .iter()
+            .filter(|attr| is_doc(attr))
+            .filter_map(|attr| match &attr.meta {
+                Meta::NameValue(doc) => Some(doc.value.clone()),
+                _ => None, // `#[doc(hidden)]` and its like describe nothing
+            });
         Self(lines.map(Part::from_expr).collect())
     }
 
     /// The value of a `description` option.
     pub(crate) fn from_expr(value: Expr) -> Self {
         Self(vec![match value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Part::Line(text.value()),
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => Part::Line(text.value()),
             code => Part::Code(code),
         }])
     }
@@ -35,10 +42,15 @@ impl Doc {
         self.literal().is_some_and(|text| text.is_empty())
     }
 
-    /// The text, if the macro can know it: paragraphs kept, outer blank lines trimmed, trailing space dropped.
+    /// The text, if the macro can know it: paragraphs kept, outer blank lines trimmed, trailing
+    /// space dropped.
     fn literal(&self) -> Option<String> {
         let lines: Option<Vec<&str>> = self.0.iter().map(Part::line).collect();
-        let text = lines?.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n");
+        let text = lines?
+            .iter()
+            .map(|line| line.trim_end())
+            .collect::<Vec<_>>()
+            .join("\n");
         Some(text.trim_matches('\n').trim_end().to_owned())
     }
 }
@@ -46,7 +58,10 @@ impl Doc {
 impl Part {
     fn from_expr(value: Expr) -> Self {
         match value {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Self::Line(without_margin(&text.value())),
+            Expr::Lit(ExprLit {
+                lit: Lit::Str(text),
+                ..
+            }) => Self::Line(without_margin(&text.value())),
             code => Self::Code(code),
         }
     }
@@ -76,14 +91,24 @@ pub(crate) fn is_doc(attr: &Attribute) -> bool {
     attr.path().is_ident("doc")
 }
 
-/// Every line of a doc comment begins with the space after `///`; deeper indentation is the author's. The lines of a block
-/// comment may each begin with a star.
+/// Every line of a doc comment begins with the space after `///`; deeper indentation is the
+/// author's. The lines of a block comment may each begin with a star.
 fn without_margin(text: &str) -> String {
     let lines: Vec<&str> = text.split('\n').collect();
-    let rest = || lines.iter().skip(1).map(|line| line.trim_start()).filter(|line| !line.is_empty());
+    let rest = || {
+        lines
+            .iter()
+            .skip(1)
+            .map(|line| line.trim_start())
+            .filter(|line| !line.is_empty())
+    };
     let starred = rest().next().is_some() && rest().all(|line| line.starts_with('*'));
     let line = |line: &&str| {
-        let line = if starred { line.trim_start().trim_start_matches('*') } else { line };
+        let line = if starred {
+            line.trim_start().trim_start_matches('*')
+        } else {
+            line
+        };
         line.strip_prefix(' ').unwrap_or(line).to_owned()
     };
     lines.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -112,13 +137,18 @@ mod tests {
 
     #[test]
     fn the_stars_of_a_block_comment_are_no_text() {
-        let attrs: [Attribute; 1] = [parse_quote!(#[doc = "\n     * First.\n     *\n     * Second.\n     "])];
+        let attrs: [Attribute; 1] =
+            [parse_quote!(#[doc = "\n     * First.\n     *\n     * Second.\n     "])];
         assert_eq!(text(&attrs).as_deref(), Some("First.\n\nSecond."));
     }
 
     #[test]
     fn other_attributes_are_passed_over() {
-        let attrs: [Attribute; 3] = [parse_quote!(#[doc = " Text."]), parse_quote!(#[inline]), parse_quote!(#[doc(hidden)])];
+        let attrs: [Attribute; 3] = [
+            parse_quote!(#[doc = " Text."]),
+            parse_quote!(#[inline]),
+            parse_quote!(#[doc(hidden)]),
+        ];
         assert_eq!(text(&attrs).as_deref(), Some("Text."));
         assert!(Doc::from_attrs(&attrs[1..]).is_empty());
     }

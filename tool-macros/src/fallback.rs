@@ -1,4 +1,5 @@
-//! What is emitted beside errors: the function or the block, so that callers and the editor do not see a second, false one.
+//! What is emitted beside errors: the function or the block, so that callers and the editor do not
+//! see a second, false one.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -23,8 +24,13 @@ pub(crate) fn tool(options: TokenStream, mut item: ItemFn) -> TokenStream {
 /// The cleaned block, whose type `tools![…]` accepts.
 pub(crate) fn toolbox(options: TokenStream, item: ItemImpl) -> TokenStream {
     let item = crate::toolbox::without_attributes(item);
-    let empty =
-        item.trait_.is_none().then(|| adds_nothing(&item.self_ty, &item.generics, &attr::crate_option(options, &mut Errors::default())));
+    let empty = item.trait_.is_none().then(|| {
+        adds_nothing(
+            &item.self_ty,
+            &item.generics,
+            &attr::crate_option(options, &mut Errors::default()),
+        )
+    });
     quote!(#item #empty)
 }
 

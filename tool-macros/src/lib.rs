@@ -19,7 +19,8 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 ///
 /// # A function
 ///
-/// The doc comment tells the model what the tool is for; a parameter's own tells it what to write there.
+/// The doc comment tells the model what the tool is for; a parameter's own tells it what to write
+/// there.
 ///
 /// ```
 /// use tool_core::{tool, tools};
@@ -44,11 +45,13 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// );
 /// ```
 ///
-/// An `async fn` (or one that returns `impl Future`) runs as a task; a plain `fn` runs on a thread of the blocking pool, or
-/// with `inline` where it stands, if it is done in no time. Methods become tools with [`toolbox`](macro@toolbox).
+/// An `async fn` (or one that returns `impl Future`) runs as a task; a plain `fn` runs on a thread
+/// of the blocking pool, or with `inline` where it stands, if it is done in no time. Methods become
+/// tools with [`toolbox`](macro@toolbox).
 ///
-/// Beside the function stands a hidden type of its name, which is what `tools![…]` lists and `use` brings along. Where that
-/// name is taken by a module or another type, give it one: `#[tool(type = SearchTool)]`, listed as `tools![SearchTool]`.
+/// Beside the function stands a hidden type of its name, which is what `tools![…]` lists and `use`
+/// brings along. Where that name is taken by a module or another type, give it one: `#[tool(type =
+/// SearchTool)]`, listed as `tools![SearchTool]`.
 ///
 /// # Parameters
 ///
@@ -92,8 +95,9 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// assert_eq!(results[1].content(), r#"{"error":"`times`: must be at least 1 and at most 3, but is 9","tool":"greet"}"#);
 /// ```
 ///
-/// What the model writes never reaches a `#[state]` or `#[context]` parameter: a property of its name is refused as unknown.
-/// State is checked while the program is compiled: what it holds beside itself is said with [`Provide`](derive@Provide).
+/// What the model writes never reaches a `#[state]` or `#[context]` parameter: a property of its
+/// name is refused as unknown. State is checked while the program is compiled: what it holds beside
+/// itself is said with [`Provide`](derive@Provide).
 ///
 /// One struct may take the whole object:
 ///
@@ -123,9 +127,9 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 ///
 /// # Results
 ///
-/// A tool returns any `serde::Serialize` type, `()`, or a `Result` of one under any alias, whose error has a `Display`.
-/// What serialises as a string goes to the model as that text, everything else as JSON; an error goes to it as
-/// `{"error": …, "tool": …}`.
+/// A tool returns any `serde::Serialize` type, `()`, or a `Result` of one under any alias, whose
+/// error has a `Display`. What serialises as a string goes to the model as that text, everything
+/// else as JSON; an error goes to it as `{"error": …, "tool": …}`.
 ///
 /// # Options
 ///
@@ -147,12 +151,14 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | `type = SearchTool` | the name of its type, instead of the function's |
 /// | `crate = my_crate::tool_core` | where `tool_core` is found, if not at `::tool_core` |
 ///
-/// How calls behave is part of the definition, as `Behavior`, for the dispatcher to act on and for the program to read.
+/// How calls behave is part of the definition, as `Behavior`, for the dispatcher to act on and for
+/// the program to read.
 ///
 /// # Mistakes
 ///
-/// Each is reported where it was made, with the mend, and several at once. (One cannot be: on an associated function outside of
-/// a [`toolbox`](macro@toolbox), rustc speaks of a `struct` in an `impl`.)
+/// Each is reported where it was made, with the mend, and several at once. (One cannot be: on an
+/// associated function outside of a [`toolbox`](macro@toolbox), rustc speaks of a `struct` in an
+/// `impl`.)
 ///
 /// ```compile_fail
 /// use tool_core::tool;
@@ -161,27 +167,36 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// async fn greet(name: &mut String) {} // … take `&T` or `T`, not `&mut T`
 /// ```
 #[proc_macro_attribute]
-pub fn tool(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+pub fn tool(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
     let original = TokenStream::from(item);
     let tokens = match syn::parse2::<ItemFn>(original.clone()) {
         Ok(item) => {
             let options = TokenStream::from(options);
-            try_tool(options.clone(), &item).unwrap_or_else(|error| beside(&error, fallback::tool(options, item)))
+            try_tool(options.clone(), &item)
+                .unwrap_or_else(|error| beside(&error, fallback::tool(options, item)))
         }
-        Err(error) => beside(&syn::Error::new(error.span(), "`#[tool]` goes on a function with a body"), original),
+        Err(error) => beside(
+            &syn::Error::new(error.span(), "`#[tool]` goes on a function with a body"),
+            original,
+        ),
     };
     tokens.into()
 }
 
 fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
-    let tool = model::ToolFn::from_syn(options, &item.sig, &item.attrs, None)?; // syntax -> model, spans kept
+    // syntax -> model, spans kept
+    let tool = model::ToolFn::from_syn(options, &item.sig, &item.attrs, None)?;
     validate::check(&tool)?; // rules that need the whole model
     let mut item = item.clone();
     model::without_helpers(&mut item.sig);
     Ok(expand::tool(&item, &tool)) // model -> tokens; cannot fail
 }
 
-/// Makes methods tools: those of the `impl` block that have [`#[tool]`](macro@tool), with all its options but those of an item.
+/// Makes methods tools: those of the `impl` block that have [`#[tool]`](macro@tool), with all its
+/// options but those of an item.
 ///
 /// They are listed by their type, and the object they are called on is state:
 ///
@@ -223,26 +238,35 @@ fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
 /// assert_eq!(results[1].content(), "2");
 /// ```
 ///
-/// A type has one such block, and all its tools stand there; it may be generic (`tools![Hospital<Pg>]`). Tools of several types stand in one list with
-/// functions, given a state that provides each ([`Provide`](derive@Provide)); `ToolSet::prefix` keeps two objects of one type
-/// apart. The only option is `crate = path`, as for [`tool`](macro@tool).
+/// A type has one such block, and all its tools stand there; it may be generic
+/// (`tools![Hospital<Pg>]`). Tools of several types stand in one list with functions, given a state
+/// that provides each ([`Provide`](derive@Provide)); `ToolSet::prefix` keeps two objects of one
+/// type apart. The only option is `crate = path`, as for [`tool`](macro@tool).
 #[proc_macro_attribute]
-pub fn toolbox(options: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+pub fn toolbox(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
     let original = TokenStream::from(item);
     let tokens = match syn::parse2::<ItemImpl>(original.clone()) {
         Ok(item) => {
             let options = TokenStream::from(options);
-            toolbox::try_toolbox(options.clone(), &item).unwrap_or_else(|error| beside(&error, fallback::toolbox(options, item)))
+            toolbox::try_toolbox(options.clone(), &item)
+                .unwrap_or_else(|error| beside(&error, fallback::toolbox(options, item)))
         }
-        Err(error) => beside(&syn::Error::new(error.span(), "`#[toolbox]` goes on an `impl` block"), original),
+        Err(error) => beside(
+            &syn::Error::new(error.span(), "`#[toolbox]` goes on an `impl` block"),
+            original,
+        ),
     };
     tokens.into()
 }
 
 /// Lends each field of a struct to the tools that ask for its type.
 ///
-/// A field `Arc<T>` lends both itself and the `T`. `#[provide(skip)]` leaves a field out; two that lend one type do not compile,
-/// since a tool could not tell which it gets. `#[provide(crate = path)]` on the struct says where `tool_core` is found.
+/// A field `Arc<T>` lends both itself and the `T`. `#[provide(skip)]` leaves a field out; two that
+/// lend one type do not compile, since a tool could not tell which it gets. `#[provide(crate =
+/// path)]` on the struct says where `tool_core` is found.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -274,7 +298,10 @@ pub fn toolbox(options: proc_macro::TokenStream, item: proc_macro::TokenStream) 
 #[proc_macro_derive(Provide, attributes(provide))]
 pub fn provide(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     let expand = |item: DeriveInput| provide::try_provide(&item);
-    syn::parse(item).and_then(expand).unwrap_or_else(|error| error.to_compile_error()).into()
+    syn::parse(item)
+        .and_then(expand)
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }
 
 fn beside(error: &syn::Error, tokens: TokenStream) -> TokenStream {
@@ -285,5 +312,7 @@ fn beside(error: &syn::Error, tokens: TokenStream) -> TokenStream {
 #[doc(hidden)]
 #[proc_macro]
 pub fn tools(input: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    tools::expand(input.into()).unwrap_or_else(|error| error.to_compile_error()).into()
+    tools::expand(input.into())
+        .unwrap_or_else(|error| error.to_compile_error())
+        .into()
 }

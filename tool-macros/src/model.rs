@@ -4,7 +4,10 @@ use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, ExprRange, FnArg, LitStr, Pat, PatType, Receiver, ReceiverKind, Signature, Type};
+use syn::{
+    Attribute, Expr, ExprRange, FnArg, LitStr, Pat, PatType, Receiver, ReceiverKind, Signature,
+    Type,
+};
 
 use crate::attr::{self, SerdeDefault, ToolOptions};
 use crate::doc::Doc;
@@ -13,7 +16,8 @@ use crate::ty;
 
 /// One function or method with `#[tool]`.
 pub(crate) struct ToolFn {
-    /// The `#[cfg(…)]`s it is there under: those of a function are decided before, those of a method are not.
+    /// The `#[cfg(…)]`s it is there under: those of a function are decided before, those of a
+    /// method are not.
     pub(crate) cfgs: Vec<Attribute>,
     pub(crate) sig: Signature,
     /// The type whose method it is.
@@ -32,11 +36,17 @@ pub(crate) struct Name {
 
 impl Name {
     fn from_ident(ident: &Ident) -> Self {
-        Self { text: ident.unraw().to_string(), span: ident.span() }
+        Self {
+            text: ident.unraw().to_string(),
+            span: ident.span(),
+        }
     }
 
     fn from_literal(literal: &LitStr) -> Self {
-        Self { text: literal.value(), span: literal.span() }
+        Self {
+            text: literal.value(),
+            span: literal.span(),
+        }
     }
 }
 
@@ -100,14 +110,22 @@ impl ToolFn {
 
     /// The types asked of the state, once for each parameter.
     pub(crate) fn state_types(&self) -> impl Iterator<Item = &Type> {
-        self.params.iter().filter(|param| matches!(param.kind, ParamKind::State)).map(|param| match ty::reference(&param.ty) {
-            Some(reference) => &*reference.elem,
-            None => &param.ty,
-        })
+        self.params
+            .iter()
+            .filter(|param| matches!(param.kind, ParamKind::State))
+            .map(|param| match ty::reference(&param.ty) {
+                Some(reference) => &*reference.elem,
+                None => &param.ty,
+            })
     }
 
     /// Lowers a function, or a method of `owner`, and its options.
-    pub(crate) fn from_syn(options: TokenStream, sig: &Signature, attrs: &[Attribute], owner: Option<&Type>) -> syn::Result<Self> {
+    pub(crate) fn from_syn(
+        options: TokenStream,
+        sig: &Signature,
+        attrs: &[Attribute],
+        owner: Option<&Type>,
+    ) -> syn::Result<Self> {
         let mut errors = Errors::default();
         let options = attr::tool_options(options, &mut errors);
         let params = sig.inputs.iter().filter_map(|input| match (input, owner) {
@@ -124,8 +142,14 @@ impl ToolFn {
             cfgs: cfgs(attrs),
             sig: sig.clone(),
             owner: owner.cloned(),
-            name: options.name.as_ref().map_or_else(|| Name::from_ident(&sig.ident), Name::from_literal),
-            description: options.description.clone().map_or_else(|| Doc::from_attrs(attrs), Doc::from_expr),
+            name: options
+                .name
+                .as_ref()
+                .map_or_else(|| Name::from_ident(&sig.ident), Name::from_literal),
+            description: options
+                .description
+                .clone()
+                .map_or_else(|| Doc::from_attrs(attrs), Doc::from_expr),
             options,
         };
         errors.finish(tool)
@@ -140,10 +164,18 @@ impl Param {
         match &receiver.kind {
             ReceiverKind::Reference(_, _, None) => {
                 let ty = syn::parse_quote_spanned!(span=> &Self);
-                return Some(Self { cfgs: Vec::new(), ident: None, ty, kind: ParamKind::State });
+                return Some(Self {
+                    cfgs: Vec::new(),
+                    ident: None,
+                    ty,
+                    kind: ParamKind::State,
+                });
             }
             ReceiverKind::Reference(_, _, Some(mutability)) => {
-                refuse(mutability.span, "calls run at once and share the object; take `&self`, and put a lock inside what changes");
+                refuse(
+                    mutability.span,
+                    "calls run at once and share the object; take `&self`, and put a lock inside what changes",
+                );
             }
             _ => refuse(span, "calls run at once and share the object; take `&self`"),
         }
@@ -159,20 +191,38 @@ impl Param {
             Pat::Ident(pat) if pat.subpat.is_none() => Some(pat.ident.clone()),
             _ => None,
         };
-        let marks: Vec<&Attribute> = input.attrs.iter().filter(|attr| mark(attr).is_some()).collect();
+        let marks: Vec<&Attribute> = input
+            .attrs
+            .iter()
+            .filter(|attr| mark(attr).is_some())
+            .collect();
         let kind = match marks.as_slice() {
-            [] => ParamKind::Argument(Box::new(Argument::from_syn(input, owner, ident.as_ref(), errors)?)),
+            [] => ParamKind::Argument(Box::new(Argument::from_syn(
+                input,
+                owner,
+                ident.as_ref(),
+                errors,
+            )?)),
             [first, more @ ..] => {
                 check_mark(first, more, input, errors);
                 mark(first)?
             }
         };
-        Some(Self { cfgs: cfgs(&input.attrs), ident, ty, kind })
+        Some(Self {
+            cfgs: cfgs(&input.attrs),
+            ident,
+            ty,
+            kind,
+        })
     }
 }
 
 fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
-    attrs.iter().filter(|attr| attr.path().is_ident("cfg")).cloned().collect()
+    attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("cfg"))
+        .cloned()
+        .collect()
 }
 
 /// What an attribute makes of a parameter, if it is no property.
@@ -188,13 +238,27 @@ fn mark(attr: &Attribute) -> Option<ParamKind> {
 fn check_mark(mark: &Attribute, more: &[&Attribute], input: &PatType, errors: &mut Errors) {
     let name = mark.path().to_token_stream();
     if !matches!(mark.meta, syn::Meta::Path(_)) {
-        errors.push(syn::Error::new_spanned(&mark.meta, format!("`{name}` takes no options; write `#[{name}]`")));
+        errors.push(syn::Error::new_spanned(
+            &mark.meta,
+            format!("`{name}` takes no options; write `#[{name}]`"),
+        ));
     }
     for other in more {
-        errors.push(syn::Error::new_spanned(other.path(), format!("the parameter is `#[{name}]` already; remove one")));
+        errors.push(syn::Error::new_spanned(
+            other.path(),
+            format!("the parameter is `#[{name}]` already; remove one"),
+        ));
     }
-    let mend = if mark.path().is_ident("args") { "the properties are described in its type" } else { "the model never sees it" };
-    for attr in input.attrs.iter().filter(|attr| attr.path().is_ident("arg") || attr::is_passed_on(attr)) {
+    let mend = if mark.path().is_ident("args") {
+        "the properties are described in its type"
+    } else {
+        "the model never sees it"
+    };
+    for attr in input
+        .attrs
+        .iter()
+        .filter(|attr| attr.path().is_ident("arg") || attr::is_passed_on(attr))
+    {
         let message = format!("a `#[{name}]` parameter is no property, {mend}; remove this");
         errors.push(syn::Error::new_spanned(attr.path(), message));
     }
@@ -203,33 +267,69 @@ fn check_mark(mark: &Attribute, more: &[&Attribute], input: &PatType, errors: &m
 /// Attributes inside `cfg_attr` are not known before the macro has done its work.
 fn check_conditional(input: &PatType, errors: &mut Errors) {
     for helper in input.attrs.iter().filter_map(conditional_helper) {
-        let message = format!("`{helper}` cannot depend on a condition; write the parameter twice, each under its `#[cfg(…)]`");
+        let message = format!(
+            "`{helper}` cannot depend on a condition; write the parameter twice, each under its `#[cfg(…)]`"
+        );
         errors.push(syn::Error::new(helper.span(), message));
     }
 }
 
 /// The attribute of ours inside a `cfg_attr`.
 fn conditional_helper(attr: &Attribute) -> Option<Ident> {
-    let syn::Meta::List(list) = &attr.meta else { return None };
+    let syn::Meta::List(list) = &attr.meta else {
+        return None;
+    };
     let is_helper = |ident: &Ident| HELPERS.iter().any(|helper| ident == helper);
-    let tokens = attr.path().is_ident("cfg_attr").then(|| list.tokens.clone())?.into_iter();
-    let mut attributes = tokens.skip_while(|token| !matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')); // the condition
-    attributes.find_map(|token| if let TokenTree::Ident(ident) = token { Some(ident).filter(is_helper) } else { None })
+    let tokens = attr
+        .path()
+        .is_ident("cfg_attr")
+        .then(|| list.tokens.clone())?
+        .into_iter();
+    let mut attributes = tokens
+        // the condition
+        .skip_while(|token| !matches!(token, TokenTree::Punct(comma) if comma.as_char() == ','));
+    attributes.find_map(|token| {
+        if let TokenTree::Ident(ident) = token {
+            Some(ident).filter(is_helper)
+        } else {
+            None
+        }
+    })
 }
 
 impl Argument {
-    fn from_syn(input: &PatType, owner: Option<&Type>, ident: Option<&Ident>, errors: &mut Errors) -> Option<Self> {
-        let mut args = input.attrs.iter().filter(|attr| attr.path().is_ident("arg"));
-        let options = args.next().map(|attr| attr::arg_options(attr, errors)).unwrap_or_default();
+    fn from_syn(
+        input: &PatType,
+        owner: Option<&Type>,
+        ident: Option<&Ident>,
+        errors: &mut Errors,
+    ) -> Option<Self> {
+        let mut args = input
+            .attrs
+            .iter()
+            .filter(|attr| attr.path().is_ident("arg"));
+        let options = args
+            .next()
+            .map(|attr| attr::arg_options(attr, errors))
+            .unwrap_or_default();
         for attr in args {
-            errors.push(syn::Error::new_spanned(attr.path(), "`arg` is given twice; put all options into one `#[arg(…)]`"));
+            errors.push(syn::Error::new_spanned(
+                attr.path(),
+                "`arg` is given twice; put all options into one `#[arg(…)]`",
+            ));
         }
         let passed = attr::passed_on(&input.attrs, errors);
         if let (Some(_), Some(rename)) = (&options.name, &passed.rename) {
-            errors.push(syn::Error::new(rename.span(), "`#[arg(name = …)]` names the property already; remove one"));
+            errors.push(syn::Error::new(
+                rename.span(),
+                "`#[arg(name = …)]` names the property already; remove one",
+            ));
         }
         if let (Some(_), Some(default)) = (&options.default, &passed.default) {
-            errors.push(syn::Error::new(default.span(), "`#[arg(default = …)]` gives the default already; remove one"));
+            errors.push(syn::Error::new(
+                default.span(),
+                "`#[arg(default = …)]` gives the default already; remove one",
+            ));
         }
         let name = match (options.name.as_ref().or(passed.rename.as_ref()), ident) {
             (Some(name), _) => Name::from_literal(name),
@@ -245,21 +345,32 @@ impl Argument {
         };
         let limits = match (options.range, options.length) {
             (Some(_), Some(length)) => {
-                errors.push(syn::Error::new_spanned(length, "`range` limits numbers and `length` text and lists; remove one"));
+                errors.push(syn::Error::new_spanned(
+                    length,
+                    "`range` limits numbers and `length` text and lists; remove one",
+                ));
                 None
             }
             (range, length) => range.map(Limits::Range).or(length.map(Limits::Length)),
         };
-        let default = options.default.map(Default::Expr).or(passed.default.map(|default| match default {
-            SerdeDefault::OfType(span) => Default::OfType(span),
-            SerdeDefault::Function(path) => {
-                let path = owner.map_or_else(|| path.to_token_stream(), |owner| named(path.to_token_stream(), owner));
-                Default::Expr(syn::parse_quote_spanned!(path.span()=> #path()))
-            }
-        }));
+        let default = options
+            .default
+            .map(Default::Expr)
+            .or(passed.default.map(|default| match default {
+                SerdeDefault::OfType(span) => Default::OfType(span),
+                SerdeDefault::Function(path) => {
+                    let path = owner.map_or_else(
+                        || path.to_token_stream(),
+                        |owner| named(path.to_token_stream(), owner),
+                    );
+                    Default::Expr(syn::parse_quote_spanned!(path.span()=> #path()))
+                }
+            }));
         Some(Self {
             name,
-            description: options.description.map_or_else(|| Doc::from_attrs(&input.attrs), Doc::from_expr),
+            description: options
+                .description
+                .map_or_else(|| Doc::from_attrs(&input.attrs), Doc::from_expr),
             default,
             limits,
             aliases: passed.aliases,
@@ -269,14 +380,20 @@ impl Argument {
 }
 
 /// The attributes on parameters that are ours to read.
-const HELPERS: [&str; 7] = ["arg", "args", "context", "doc", "schemars", "serde", "state"];
+const HELPERS: [&str; 7] = [
+    "arg", "args", "context", "doc", "schemars", "serde", "state",
+];
 
-/// The function as it is emitted: rustc refuses docs and our attributes on parameters, so they are read and then dropped.
+/// The function as it is emitted: rustc refuses docs and our attributes on parameters, so they are
+/// read and then dropped.
 pub(crate) fn without_helpers(sig: &mut Signature) {
     for input in &mut sig.inputs {
         if let FnArg::Typed(input) = input {
-            let is_helper = |attr: &Attribute| HELPERS.iter().any(|helper| attr.path().is_ident(helper));
-            input.attrs.retain(|attr| !is_helper(attr) && conditional_helper(attr).is_none());
+            let is_helper =
+                |attr: &Attribute| HELPERS.iter().any(|helper| attr.path().is_ident(helper));
+            input
+                .attrs
+                .retain(|attr| !is_helper(attr) && conditional_helper(attr).is_none());
         }
     }
 }
@@ -294,12 +411,16 @@ fn named(tokens: TokenStream, owner: &Type) -> TokenStream {
     let mut tokens = tokens.into_iter().peekable();
     let mut named = TokenStream::new();
     while let Some(token) = tokens.next() {
-        let is_prefix = matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+        let is_prefix =
+            matches!(tokens.peek(), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
         named.extend(match token {
-            TokenTree::Ident(ident) if ident == "Self" && is_prefix => quote_spanned!(ident.span()=> <#owner>),
+            TokenTree::Ident(ident) if ident == "Self" && is_prefix => {
+                quote_spanned!(ident.span()=> <#owner>)
+            }
             TokenTree::Ident(ident) if ident == "Self" => quote_spanned!(ident.span()=> #owner),
             TokenTree::Group(group) => {
-                let mut inner = proc_macro2::Group::new(group.delimiter(), self::named(group.stream(), owner));
+                let mut inner =
+                    proc_macro2::Group::new(group.delimiter(), self::named(group.stream(), owner));
                 inner.set_span(group.span());
                 TokenTree::Group(inner).into()
             }
@@ -312,5 +433,11 @@ fn named(tokens: TokenStream, owner: &Type) -> TokenStream {
 /// A type as a person would write it, near enough for a message.
 pub(crate) fn compact(ty: &Type) -> String {
     let spaced = ty.to_token_stream().to_string();
-    spaced.replace(" < ", "<").replace("< ", "<").replace(" >", ">").replace(" ,", ",").replace(" :: ", "::").replace("& ", "&")
+    spaced
+        .replace(" < ", "<")
+        .replace("< ", "<")
+        .replace(" >", ">")
+        .replace(" ,", ",")
+        .replace(" :: ", "::")
+        .replace("& ", "&")
 }

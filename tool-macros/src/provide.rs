@@ -11,9 +11,19 @@ use crate::{model, ty};
 
 pub(crate) fn try_provide(item: &DeriveInput) -> syn::Result<TokenStream> {
     let mut errors = Errors::default();
-    let krate = match item.attrs.iter().find(|attr| is_provide(attr)).map(|attr| &attr.meta) {
+    let krate = match item
+        .attrs
+        .iter()
+        .find(|attr| is_provide(attr))
+        .map(|attr| &attr.meta)
+    {
         Some(Meta::List(list)) => attr::crate_option(list.tokens.clone(), &mut errors),
-        Some(other) => return Err(syn::Error::new_spanned(other, "`provide` needs options; write `#[provide(crate = …)]`")),
+        Some(other) => {
+            return Err(syn::Error::new_spanned(
+                other,
+                "`provide` needs options; write `#[provide(crate = …)]`",
+            ));
+        }
         None => attr::crate_option(TokenStream::new(), &mut errors),
     };
     let Data::Struct(data) = &item.data else {
@@ -22,14 +32,28 @@ pub(crate) fn try_provide(item: &DeriveInput) -> syn::Result<TokenStream> {
     };
     let mut lent: Vec<Lent> = Vec::new();
     for (position, field) in data.fields.iter().enumerate() {
-        let member = field.ident.clone().map_or_else(|| Member::Unnamed(Index::from(position)), Member::Named);
+        let member = field
+            .ident
+            .clone()
+            .map_or_else(|| Member::Unnamed(Index::from(position)), Member::Named);
         if !is_skipped(field, &mut errors) {
-            lent.push(Lent { member: member.clone(), ty: &field.ty, in_arc: false });
-            lent.extend(ty::arc_of(&field.ty).map(|ty| Lent { member, ty, in_arc: true }));
+            lent.push(Lent {
+                member: member.clone(),
+                ty: &field.ty,
+                in_arc: false,
+            });
+            lent.extend(ty::arc_of(&field.ty).map(|ty| Lent {
+                member,
+                ty,
+                in_arc: true,
+            }));
         }
     }
     check_types(&lent, &mut errors);
-    let impls = lent.iter().map(|lent| lent.implement(item, &krate)).collect();
+    let impls = lent
+        .iter()
+        .map(|lent| lent.implement(item, &krate))
+        .collect();
     errors.finish(impls)
 }
 
@@ -43,7 +67,11 @@ struct Lent<'t> {
 impl Lent<'_> {
     fn implement(&self, item: &DeriveInput, krate: &Path) -> TokenStream {
         let Self { member, ty, in_arc } = self;
-        let value = if *in_arc { quote!(*self.#member) } else { quote!(self.#member) };
+        let value = if *in_arc {
+            quote!(*self.#member)
+        } else {
+            quote!(self.#member)
+        };
         let name = &item.ident;
         let (generics, arguments, where_clause) = item.generics.split_for_impl();
         quote_spanned! {ty.span()=>
@@ -61,7 +89,10 @@ impl Lent<'_> {
 fn check_types(lent: &[Lent], errors: &mut Errors) {
     let spelled = |lent: &Lent| lent.ty.to_token_stream().to_string();
     for (position, later) in lent.iter().enumerate() {
-        if lent[..position].iter().any(|before| spelled(before) == spelled(later)) {
+        if lent[..position]
+            .iter()
+            .any(|before| spelled(before) == spelled(later))
+        {
             let message = format!(
                 "two fields lend a `{}`, and a tool could not tell which it gets; give one a type of its own, or leave it out with `#[provide(skip)]`",
                 model::compact(later.ty),
@@ -72,11 +103,15 @@ fn check_types(lent: &[Lent], errors: &mut Errors) {
 }
 
 fn is_skipped(field: &Field, errors: &mut Errors) -> bool {
-    let Some(attr) = field.attrs.iter().find(|attr| is_provide(attr)) else { return false };
+    let Some(attr) = field.attrs.iter().find(|attr| is_provide(attr)) else {
+        return false;
+    };
     let message = "the only option of a field is `#[provide(skip)]`";
     match &attr.meta {
         Meta::List(list) if list.tokens.to_string() == "skip" => {}
-        Meta::List(list) if !list.tokens.is_empty() => errors.push(syn::Error::new_spanned(&list.tokens, message)),
+        Meta::List(list) if !list.tokens.is_empty() => {
+            errors.push(syn::Error::new_spanned(&list.tokens, message))
+        }
         meta => errors.push(syn::Error::new_spanned(meta, message)),
     }
     true

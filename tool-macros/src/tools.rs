@@ -17,7 +17,10 @@ struct Entry {
 /// Output: a block that adds each to a new set, and a constant that compiles only if no name is there twice.
 pub(crate) fn expand(input: TokenStream) -> syn::Result<TokenStream> {
     let mut tokens = input.into_iter();
-    let krate: TokenStream = tokens.by_ref().take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ';')).collect();
+    let krate: TokenStream = tokens
+        .by_ref()
+        .take_while(|token| !matches!(token, TokenTree::Punct(end) if end.as_char() == ';'))
+        .collect();
     let entries = entries.parse2(tokens.collect())?;
     let private = quote!(#krate::__private);
     let [set, seen] = ["set", "seen"].map(|name| Ident::new(name, Span::mixed_site()));
@@ -47,7 +50,12 @@ fn entries(input: ParseStream) -> syn::Result<Punctuated<Entry, Token![,]>> {
     Punctuated::parse_terminated_with(input, |input| {
         let attrs = input.call(Attribute::parse_outer)?;
         let start = input.span();
-        let ty = input.parse().map_err(|_| syn::Error::new(start, "list tools by name, as in `tools![add, billing::refund]`"))?;
+        let ty = input.parse().map_err(|_| {
+            syn::Error::new(
+                start,
+                "list tools by name, as in `tools![add, billing::refund]`",
+            )
+        })?;
         if input.peek(syn::token::Paren) {
             return Err(input.error("list the tool, do not call it; remove the parentheses"));
         }

@@ -1,11 +1,14 @@
-//! Every question asked of a type by its spelling. The macro sees no more than that: an alias of `Option<T>` is a required
-//! parameter, and an alias of `&str` a borrowed one that cannot be.
+//! Every question asked of a type by its spelling. The macro sees no more than that: an alias of
+//! `Option<T>` is a required parameter, and an alias of `&str` a borrowed one that cannot be.
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{GenericArgument, Path, PathArguments, ReturnType, Type, TypeParamBound, TypePath, TypeReference};
+use syn::{
+    GenericArgument, Path, PathArguments, ReturnType, Type, TypeParamBound, TypePath, TypeReference,
+};
 
-/// The type behind the invisible group that `macro_rules!` puts round `$t:ty`, and behind parentheses.
+/// The type behind the invisible group that `macro_rules!` puts round `$t:ty`, and behind
+/// parentheses.
 pub(crate) fn peel(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => peel(&group.elem),
@@ -26,7 +29,9 @@ pub(crate) fn arc_of(ty: &Type) -> Option<&Type> {
 
 fn only_argument<'t>(ty: &'t Type, name: &[&str; 2]) -> Option<&'t Type> {
     let path = path_ending(ty, name)?;
-    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else {
+        return None;
+    };
     match arguments.args.first() {
         Some(GenericArgument::Type(inner)) if arguments.args.len() == 1 => Some(inner),
         _ => None,
@@ -41,14 +46,20 @@ pub(crate) fn is_string(ty: &Type) -> bool {
 /// Whether a type is spelled as one whose JSON is no object.
 pub(crate) fn is_no_object(ty: &Type) -> bool {
     const NAMES: [&str; 18] = [
-        "String", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "str", "u8", "u16", "u32", "u64",
-        "usize",
+        "String", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize",
+        "str", "u8", "u16", "u32", "u64", "usize",
     ];
     match peel(ty) {
         Type::Reference(reference) => is_no_object(&reference.elem),
         Type::Array(_) | Type::Slice(_) | Type::Tuple(_) => true,
-        Type::Path(TypePath { qself: None, path, .. }) => {
-            path.segments.len() == 1 && path.segments.last().is_some_and(|last| NAMES.iter().any(|name| last.ident == name))
+        Type::Path(TypePath {
+            qself: None, path, ..
+        }) => {
+            path.segments.len() == 1
+                && path
+                    .segments
+                    .last()
+                    .is_some_and(|last| NAMES.iter().any(|name| last.ident == name))
         }
         _ => false,
     }
@@ -58,19 +69,37 @@ pub(crate) fn is_no_object(ty: &Type) -> bool {
 pub(crate) fn is_call_context(ty: &Type) -> bool {
     match peel(ty) {
         Type::Reference(reference) => is_call_context(&reference.elem),
-        Type::Path(TypePath { qself: None, path, .. }) => path.segments.last().is_some_and(|segment| segment.ident == "CallContext"),
+        Type::Path(TypePath {
+            qself: None, path, ..
+        }) => path
+            .segments
+            .last()
+            .is_some_and(|segment| segment.ident == "CallContext"),
         _ => false,
     }
 }
 
 /// The path of a type of the standard library, given its module and name, if it is written as one.
 fn path_ending<'t>(ty: &'t Type, name: &[&str; 2]) -> Option<&'t Path> {
-    let Type::Path(TypePath { qself: None, path, .. }) = peel(ty) else { return None };
-    let written: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+    let Type::Path(TypePath {
+        qself: None, path, ..
+    }) = peel(ty)
+    else {
+        return None;
+    };
+    let written: Vec<String> = path
+        .segments
+        .iter()
+        .map(|segment| segment.ident.to_string())
+        .collect();
     let known = match written.as_slice() {
         [last] => last == name[1],
         [module, last] => module == name[0] && last == name[1],
-        [krate, module, last] => ["std", "core", "alloc"].contains(&krate.as_str()) && module == name[0] && last == name[1],
+        [krate, module, last] => {
+            ["std", "core", "alloc"].contains(&krate.as_str())
+                && module == name[0]
+                && last == name[1]
+        }
         _ => false,
     };
     known.then_some(path)
@@ -84,7 +113,8 @@ pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
-/// The type with `'static` in place of `'_`: what is decoded, or lent from the state, borrows from nothing else.
+/// The type with `'static` in place of `'_`: what is decoded, or lent from the state, borrows from
+/// nothing else.
 pub(crate) fn without_elided_lifetimes(ty: &Type) -> TokenStream {
     fn each(tokens: TokenStream) -> TokenStream {
         let mut quoted = false;
@@ -92,7 +122,9 @@ pub(crate) fn without_elided_lifetimes(ty: &Type) -> TokenStream {
             let elided = quoted && matches!(&token, TokenTree::Ident(ident) if ident == "_");
             quoted = matches!(&token, TokenTree::Punct(quote) if quote.as_char() == '\'');
             match token {
-                TokenTree::Ident(ident) if elided => TokenTree::Ident(Ident::new("static", ident.span())),
+                TokenTree::Ident(ident) if elided => {
+                    TokenTree::Ident(Ident::new("static", ident.span()))
+                }
                 TokenTree::Group(group) => {
                     let mut inner = Group::new(group.delimiter(), each(group.stream()));
                     inner.set_span(group.span());
@@ -108,10 +140,18 @@ pub(crate) fn without_elided_lifetimes(ty: &Type) -> TokenStream {
 
 /// Whether a function declared without `async` returns a future all the same: `-> impl Future<…>`.
 pub(crate) fn is_impl_future(output: &ReturnType) -> bool {
-    let ReturnType::Type(_, ty) = output else { return false };
-    let Type::ImplTrait(bounds) = peel(ty) else { return false };
+    let ReturnType::Type(_, ty) = output else {
+        return false;
+    };
+    let Type::ImplTrait(bounds) = peel(ty) else {
+        return false;
+    };
     bounds.bounds.iter().any(|bound| match bound {
-        TypeParamBound::Trait(bound) => bound.path.segments.last().is_some_and(|segment| segment.ident == "Future"),
+        TypeParamBound::Trait(bound) => bound
+            .path
+            .segments
+            .last()
+            .is_some_and(|segment| segment.ident == "Future"),
         _ => false,
     })
 }
@@ -123,17 +163,35 @@ mod tests {
 
     #[test]
     fn option_is_known_by_its_paths() {
-        for ty in [parse_quote!(Option<u8>), parse_quote!(std::option::Option<u8>), parse_quote!(::core::option::Option<u8>)] {
-            assert_eq!(option_of(&ty).map(|inner| inner.to_token_stream().to_string()).as_deref(), Some("u8"));
+        for ty in [
+            parse_quote!(Option<u8>),
+            parse_quote!(std::option::Option<u8>),
+            parse_quote!(::core::option::Option<u8>),
+        ] {
+            assert_eq!(
+                option_of(&ty)
+                    .map(|inner| inner.to_token_stream().to_string())
+                    .as_deref(),
+                Some("u8")
+            );
         }
-        for ty in [parse_quote!(Vec<u8>), parse_quote!(my::Option<u8>), parse_quote!(Option), parse_quote!(<A as B>::Option<u8>)] {
+        for ty in [
+            parse_quote!(Vec<u8>),
+            parse_quote!(my::Option<u8>),
+            parse_quote!(Option),
+            parse_quote!(<A as B>::Option<u8>),
+        ] {
             assert!(option_of(&ty).is_none());
         }
     }
 
     #[test]
     fn string_is_known_by_its_paths() {
-        for ty in [parse_quote!(String), parse_quote!(std::string::String), parse_quote!(::alloc::string::String)] {
+        for ty in [
+            parse_quote!(String),
+            parse_quote!(std::string::String),
+            parse_quote!(::alloc::string::String),
+        ] {
             assert!(is_string(&ty));
         }
         assert!(!is_string(&parse_quote!(str)));
@@ -142,7 +200,9 @@ mod tests {
 
     #[test]
     fn a_future_is_known_by_its_bound() {
-        assert!(is_impl_future(&parse_quote!(-> impl std::future::Future<Output = u8> + Send)));
+        assert!(is_impl_future(
+            &parse_quote!(-> impl std::future::Future<Output = u8> + Send)
+        ));
         assert!(!is_impl_future(&parse_quote!(-> impl Iterator<Item = u8>)));
         assert!(!is_impl_future(&parse_quote!(-> u8)));
     }

@@ -35,9 +35,15 @@ fn check_signature(tool: &ToolFn, errors: &mut Errors) {
     for generic in &signature.generics.params {
         match generic {
             GenericParam::Lifetime(lifetime) => {
-                refuse(lifetime.span(), "a tool has no lifetime parameters, since its arguments live as long as the call; write `&T`");
+                refuse(
+                    lifetime.span(),
+                    "a tool has no lifetime parameters, since its arguments live as long as the call; write `&T`",
+                );
             }
-            generic => refuse(generic.span(), "a tool cannot be generic, since the model sees one schema; write a concrete type"),
+            generic => refuse(
+                generic.span(),
+                "a tool cannot be generic, since the model sees one schema; write a concrete type",
+            ),
         }
     }
     if let Some(bounds) = &signature.generics.where_clause {
@@ -47,13 +53,22 @@ fn check_signature(tool: &ToolFn, errors: &mut Errors) {
         );
     }
     if let Some(constness) = signature.constness {
-        refuse(constness.span(), "a tool cannot be a `const fn`; remove `const`, or call it from a tool");
+        refuse(
+            constness.span(),
+            "a tool cannot be a `const fn`; remove `const`, or call it from a tool",
+        );
     }
     if let Safety::Unsafe(safety) = &signature.safety {
-        refuse(safety.span(), "a tool cannot be `unsafe`, since a model calls it; wrap it in a safe function that checks its arguments");
+        refuse(
+            safety.span(),
+            "a tool cannot be `unsafe`, since a model calls it; wrap it in a safe function that checks its arguments",
+        );
     }
     if let Some(abi) = &signature.abi {
-        refuse(abi.span(), "a tool has Rust's own calling convention; remove `extern`, or call it from a tool");
+        refuse(
+            abi.span(),
+            "a tool has Rust's own calling convention; remove `extern`, or call it from a tool",
+        );
     }
 }
 
@@ -61,17 +76,26 @@ fn check_name(tool: &ToolFn, errors: &mut Errors) {
     let name = &tool.name;
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.text.is_empty() || !name.text.chars().all(legal) {
-        let message = format!("tool name `{}` must be letters, digits, `_` or `-`; write `#[tool(name = \"…\")]`", name.text);
+        let message = format!(
+            "tool name `{}` must be letters, digits, `_` or `-`; write `#[tool(name = \"…\")]`",
+            name.text
+        );
         errors.push(syn::Error::new(name.span, message));
     } else if name.text.len() > 64 {
-        let message = format!("tool name has {} characters, and services accept 64; write `#[tool(name = \"…\")]`", name.text.len());
+        let message = format!(
+            "tool name has {} characters, and services accept 64; write `#[tool(name = \"…\")]`",
+            name.text.len()
+        );
         errors.push(syn::Error::new(name.span, message));
     }
 }
 
 fn check_description(tool: &ToolFn, errors: &mut Errors) {
     if tool.description.is_empty() {
-        let message = format!("tool `{}` has no description for the model to choose it by; add a doc comment", tool.name.text);
+        let message = format!(
+            "tool `{}` has no description for the model to choose it by; add a doc comment",
+            tool.name.text
+        );
         errors.push(syn::Error::new(tool.sig.ident.span(), message));
     }
 }
@@ -80,54 +104,89 @@ fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
     let options = &tool.options;
     let mut refuse = |span: Span, message: &str| errors.push(syn::Error::new(span, message));
     if let (Some(_), Some(destructive)) = (&options.read_only, &options.destructive) {
-        refuse(destructive.span(), "a `read_only` tool changes nothing, so it cannot be `destructive`; remove one");
+        refuse(
+            destructive.span(),
+            "a `read_only` tool changes nothing, so it cannot be `destructive`; remove one",
+        );
     }
     if let (Some(retry), None, None) = (&options.retry, &options.read_only, &options.idempotent) {
         let message = "a retry may repeat what a first attempt has done; add `read_only` or `idempotent` if that does no harm";
         refuse(retry.key.span(), message);
     }
     if let (Some(inline), true) = (&options.inline, tool.is_async()) {
-        refuse(inline.span(), "`inline` keeps a plain `fn` off the blocking pool, and an async one never goes there; remove it");
+        refuse(
+            inline.span(),
+            "`inline` keeps a plain `fn` off the blocking pool, and an async one never goes there; remove it",
+        );
     }
     if tool.owner.is_some() {
         for key in options.of_items() {
             let message = match key.unraw().to_string().as_str() {
                 "crate" => "the path stands on the block; write `#[toolbox(crate = …)]`",
                 "type" => "methods are listed by their type; remove `type`",
-                _ => "the methods of a `#[toolbox]` are listed by their type, not linked; remove `linked`",
+                _ => {
+                    "the methods of a `#[toolbox]` are listed by their type, not linked; remove `linked`"
+                }
             };
             refuse(key.span(), message);
         }
     }
     if tool.owner.is_some() && !tool.cfgs.is_empty() {
-        for param in tool.params.iter().filter(|param| param.ident.is_some() && matches!(param.kind, ParamKind::State)) {
+        for param in tool
+            .params
+            .iter()
+            .filter(|param| param.ident.is_some() && matches!(param.kind, ParamKind::State))
+        {
             refuse(param.ty.span(), CONDITIONAL_STATE);
         }
     }
     for name in &options.serialize_by {
-        let param = tool.params.iter().find(|param| param.ident.as_ref() == Some(name));
+        let param = tool
+            .params
+            .iter()
+            .find(|param| param.ident.as_ref() == Some(name));
         match param.map(|param| &param.kind) {
             Some(ParamKind::Argument(_)) => {}
-            Some(ParamKind::Whole) => refuse(name.span(), "calls are told apart by single properties; `#[args]` is the whole object"),
-            Some(_) => refuse(name.span(), "calls are told apart by what the model writes; name one of those parameters"),
-            None => refuse(name.span(), &format!("there is no parameter `{name}` to tell calls apart by; name one that is there")),
+            Some(ParamKind::Whole) => refuse(
+                name.span(),
+                "calls are told apart by single properties; `#[args]` is the whole object",
+            ),
+            Some(_) => refuse(
+                name.span(),
+                "calls are told apart by what the model writes; name one of those parameters",
+            ),
+            None => refuse(
+                name.span(),
+                &format!(
+                    "there is no parameter `{name}` to tell calls apart by; name one that is there"
+                ),
+            ),
         }
     }
 }
 
-const CONDITIONAL_STATE: &str = "what a tool asks of the state cannot depend on a condition; take one type whose inside does";
+const CONDITIONAL_STATE: &str =
+    "what a tool asks of the state cannot depend on a condition; take one type whose inside does";
 
 fn check_state(param: &Param, errors: &mut Errors) {
     if let Some(mutability) = ty::reference(&param.ty).and_then(|reference| reference.mutability) {
-        errors
-            .push(syn::Error::new(mutability.span, "calls run at once and share the state; take `&T`, and put a lock inside what changes"));
+        errors.push(syn::Error::new(
+            mutability.span,
+            "calls run at once and share the state; take `&T`, and put a lock inside what changes",
+        ));
     }
     let lifetime = ty::reference(&param.ty).and_then(|reference| reference.lifetime.as_ref());
     if let Some(lifetime) = lifetime.filter(|lifetime| lifetime.ident == "static") {
-        errors.push(syn::Error::new_spanned(lifetime, "state is lent for the call; remove `'static`, or take an owned `Clone` type"));
+        errors.push(syn::Error::new_spanned(
+            lifetime,
+            "state is lent for the call; remove `'static`, or take an owned `Clone` type",
+        ));
     }
     if let Some(reference) = ty::option_of(&param.ty).and_then(ty::reference) {
-        let message = format!("state is lent as it is; take `&Option<{}>`, which the state then provides", compact(&reference.elem));
+        let message = format!(
+            "state is lent as it is; take `&Option<{}>`, which the state then provides",
+            compact(&reference.elem)
+        );
         errors.push(syn::Error::new_spanned(&param.ty, message));
     }
     if let Some(cfg) = param.cfgs.first() {
@@ -138,8 +197,15 @@ fn check_state(param: &Param, errors: &mut Errors) {
 fn check_context_type(ty: &Type, errors: &mut Errors) {
     let message = match ty::reference(ty) {
         None => "a call's context is shared with the dispatcher; take `&CallContext`",
-        Some(reference) if reference.mutability.is_some() => "a call's context is shared with the dispatcher; take `&CallContext`",
-        Some(reference) if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident != "_") => {
+        Some(reference) if reference.mutability.is_some() => {
+            "a call's context is shared with the dispatcher; take `&CallContext`"
+        }
+        Some(reference)
+            if reference
+                .lifetime
+                .as_ref()
+                .is_some_and(|lifetime| lifetime.ident != "_") =>
+        {
             "a call's context lives as long as the call; remove the lifetime"
         }
         Some(_) => return,
@@ -151,10 +217,16 @@ fn check_whole(tool: &ToolFn, param: &Param, errors: &mut Errors) {
     let ty = &param.ty;
     check_argument_type(ty, errors);
     if let Some(cfg) = param.cfgs.first() {
-        errors.push(syn::Error::new_spanned(cfg, "a call always has an arguments object; put the condition on fields of its type"));
+        errors.push(syn::Error::new_spanned(
+            cfg,
+            "a call always has an arguments object; put the condition on fields of its type",
+        ));
     }
     if let Some(inner) = ty::option_of(ty) {
-        let message = format!("a call always has an arguments object; write `{}`, with optional fields", compact(inner));
+        let message = format!(
+            "a call always has an arguments object; write `{}`, with optional fields",
+            compact(inner)
+        );
         errors.push(syn::Error::new_spanned(ty, message));
     }
     if ty::is_no_object(ty) {
@@ -162,12 +234,19 @@ fn check_whole(tool: &ToolFn, param: &Param, errors: &mut Errors) {
         errors.push(syn::Error::new_spanned(ty, message));
     }
     for (param, _) in tool.arguments() {
-        let message = "`#[args]` is the whole object already; move this into its type, or mark it `#[state]`";
+        let message =
+            "`#[args]` is the whole object already; move this into its type, or mark it `#[state]`";
         errors.push(syn::Error::new_spanned(&param.ty, message));
     }
-    let wholes = tool.params.iter().filter(|param| matches!(param.kind, ParamKind::Whole));
+    let wholes = tool
+        .params
+        .iter()
+        .filter(|param| matches!(param.kind, ParamKind::Whole));
     if let Some(second) = wholes.skip(1).find(|param| std::ptr::eq(&param.ty, ty)) {
-        errors.push(syn::Error::new_spanned(&second.ty, "there is one arguments object; take one type for it"));
+        errors.push(syn::Error::new_spanned(
+            &second.ty,
+            "there is one arguments object; take one type for it",
+        ));
     }
 }
 
@@ -180,21 +259,33 @@ fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {
     if let Some(inner) = ty::option_of(ty) {
         check_argument_type(inner, errors);
         if let Some(Default::Expr(default)) = &argument.default {
-            let message =
-                format!("an `Option` is `None` when left out, so a default could never be told from it; write `{}`", compact(inner));
+            let message = format!(
+                "an `Option` is `None` when left out, so a default could never be told from it; write `{}`",
+                compact(inner)
+            );
             errors.push(syn::Error::new_spanned(default, message));
         }
     }
-    let (Some(Limits::Range(range)) | Some(Limits::Length(range))) = &argument.limits else { return };
+    let (Some(Limits::Range(range)) | Some(Limits::Length(range))) = &argument.limits else {
+        return;
+    };
     if is_empty(range) {
-        errors.push(syn::Error::new_spanned(range, "no value lies in this range; write the lower limit first"));
-    } else if let (Some(Default::Expr(default)), Some(limits)) = (&argument.default, &argument.limits) {
+        errors.push(syn::Error::new_spanned(
+            range,
+            "no value lies in this range; write the lower limit first",
+        ));
+    } else if let (Some(Default::Expr(default)), Some(limits)) =
+        (&argument.default, &argument.limits)
+    {
         let excluded = match limits {
             Limits::Range(range) => number(default).is_some_and(|value| !admits(range, value)),
             Limits::Length(range) => length(default).is_some_and(|value| !admits(range, value)),
         };
         if excluded {
-            errors.push(syn::Error::new_spanned(default, "this default lies outside the limits of its own parameter; move one of them"));
+            errors.push(syn::Error::new_spanned(
+                default,
+                "this default lies outside the limits of its own parameter; move one of them",
+            ));
         }
     }
 }
@@ -203,23 +294,43 @@ fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {
 fn is_empty(range: &ExprRange) -> bool {
     let end = range.end.as_deref().and_then(number);
     let least = range.start.as_deref().and_then(number);
-    least.zip(end).is_some_and(|(least, end)| if matches!(range.limits, RangeLimits::Closed(_)) { least > end } else { least >= end })
+    least.zip(end).is_some_and(|(least, end)| {
+        if matches!(range.limits, RangeLimits::Closed(_)) {
+            least > end
+        } else {
+            least >= end
+        }
+    })
 }
 
 /// Whether a range admits a value, as far as its limits are literals.
 fn admits(range: &ExprRange, value: f64) -> bool {
     let least = range.start.as_deref().and_then(number);
     let most = range.end.as_deref().and_then(number);
-    let below = |most: f64| if matches!(range.limits, RangeLimits::Closed(_)) { value <= most } else { value < most };
+    let below = |most: f64| {
+        if matches!(range.limits, RangeLimits::Closed(_)) {
+            value <= most
+        } else {
+            value < most
+        }
+    };
     least.is_none_or(|least| least <= value) && most.is_none_or(below)
 }
 
-/// The value of a literal number. Near enough: a default is not told from a limit it differs from in the 17th digit.
+/// The value of a literal number. Near enough: a default is not told from a limit it differs from
+/// in the 17th digit.
 fn number(expr: &Expr) -> Option<f64> {
     match expr {
-        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse::<u64>().ok().map(|int| int as f64),
-        Expr::Lit(ExprLit { lit: Lit::Float(float), .. }) => float.base10_parse().ok(),
-        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => number(&unary.expr).map(|number| -number),
+        Expr::Lit(ExprLit {
+            lit: Lit::Int(int), ..
+        }) => int.base10_parse::<u64>().ok().map(|int| int as f64),
+        Expr::Lit(ExprLit {
+            lit: Lit::Float(float),
+            ..
+        }) => float.base10_parse().ok(),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
+            number(&unary.expr).map(|number| -number)
+        }
         Expr::Group(group) => number(&group.expr),
         Expr::Paren(paren) => number(&paren.expr),
         _ => None,
@@ -229,7 +340,10 @@ fn number(expr: &Expr) -> Option<f64> {
 /// The length of literal text.
 fn length(expr: &Expr) -> Option<f64> {
     match expr {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().chars().count() as f64),
+        Expr::Lit(ExprLit {
+            lit: Lit::Str(text),
+            ..
+        }) => Some(text.value().chars().count() as f64),
         Expr::Group(group) => length(&group.expr),
         _ => None,
     }
@@ -240,9 +354,12 @@ fn check_argument_type(ty: &Type, errors: &mut Errors) {
         let message = "a tool cannot take `impl Trait`, since the model sees one schema; write a concrete type";
         return errors.push(syn::Error::new_spanned(bounds, message));
     }
-    let Some(reference) = ty::reference(ty) else { return };
+    let Some(reference) = ty::reference(ty) else {
+        return;
+    };
     if let Some(mutability) = reference.mutability {
-        let message = "tool parameters are decoded afresh for each call; take `&T` or `T`, not `&mut T`";
+        let message =
+            "tool parameters are decoded afresh for each call; take `&T` or `T`, not `&mut T`";
         errors.push(syn::Error::new(mutability.span, message));
     }
     match &reference.lifetime {
@@ -258,15 +375,29 @@ fn check_argument_type(ty: &Type, errors: &mut Errors) {
 fn check_properties(tool: &ToolFn, errors: &mut Errors) {
     let mut seen = HashMap::new();
     for (param, argument) in tool.arguments() {
-        let aliases = argument.aliases.iter().map(|alias| (alias.value(), alias.span()));
+        let aliases = argument
+            .aliases
+            .iter()
+            .map(|alias| (alias.value(), alias.span()));
         let aliases = aliases.filter(|(alias, _)| *alias != argument.name.text);
-        for (name, span) in [(argument.name.text.clone(), argument.name.span)].into_iter().chain(aliases) {
+        for (name, span) in [(argument.name.text.clone(), argument.name.span)]
+            .into_iter()
+            .chain(aliases)
+        {
             if name.is_empty() {
-                errors.push(syn::Error::new(span, "a JSON property needs a name; write `#[arg(name = \"…\")]`"));
+                errors.push(syn::Error::new(
+                    span,
+                    "a JSON property needs a name; write `#[arg(name = \"…\")]`",
+                ));
             }
-            let message = format!("two parameters are named `{name}` for the model; rename one with `#[arg(name = \"…\")]`");
+            let message = format!(
+                "two parameters are named `{name}` for the model; rename one with `#[arg(name = \"…\")]`"
+            );
             let conditional = !param.cfgs.is_empty();
-            if seen.insert(name, conditional).is_some_and(|before| !before || !conditional) {
+            if seen
+                .insert(name, conditional)
+                .is_some_and(|before| !before || !conditional)
+            {
                 errors.push(syn::Error::new(span, message));
             }
         }

@@ -1,7 +1,9 @@
-//! How long it takes to put a stream together, beside reading its chunks as JSON values alone: `cargo bench -p tool-openai`.
+//! How long it takes to put a stream together, beside reading its chunks as JSON values alone:
+//! `cargo bench -p tool-openai`.
 //!
-//! The stream calls a tool 200 times, one call after the other, a few bytes of arguments a chunk. As in the benches of `tool-core`, what
-//! counts is the ratio within a round, so the forms take turns; `-- --quick` takes fewer rounds.
+//! The stream calls a tool 200 times, one call after the other, a few bytes of arguments a chunk.
+//! As in the benches of `tool-core`, what counts is the ratio within a round, so the forms take
+//! turns; `-- --quick` takes fewer rounds.
 
 use std::env;
 use std::hint::black_box;
@@ -29,13 +31,21 @@ fn chunk(delta: Value, finish_reason: Option<&str>) -> String {
 }
 
 fn chunks() -> Vec<String> {
-    let mut chunks = vec![chunk(json!({"role": "assistant", "content": null, "refusal": null}), None)];
+    let mut chunks = vec![chunk(
+        json!({"role": "assistant", "content": null, "refusal": null}),
+        None,
+    )];
     for call in 0..CALLS {
         let function = json!({"name": "get_patient", "arguments": ""});
         let opening = json!({"index": call, "id": format!("call_{call:024}"), "type": "function", "function": function});
         chunks.push(chunk(json!({"tool_calls": [opening]}), None));
-        for text in ["{\"", "patient", "_id", "\":\"", "P-10", "23", "\",\"", "limit", "\":", "20", "}"] {
-            chunks.push(chunk(json!({"tool_calls": [{"index": call, "function": {"arguments": text}}]}), None));
+        for text in [
+            "{\"", "patient", "_id", "\":\"", "P-10", "23", "\",\"", "limit", "\":", "20", "}",
+        ] {
+            chunks.push(chunk(
+                json!({"tool_calls": [{"index": call, "function": {"arguments": text}}]}),
+                None,
+            ));
         }
     }
     chunks.push(chunk(json!({}), Some("tool_calls")));
@@ -68,8 +78,15 @@ fn assemble_bytes(body: &[u8], part: usize) -> Result<()> {
 fn finish(mut assembler: Assembler) -> Result<()> {
     assembler.push_text("[DONE]")?;
     let completion = assembler.finish()?;
-    let found = completion.choices.first().map_or(0, |choice| choice.message.tool_calls.len());
-    if found == CALLS { Ok(()) } else { Err(format!("{found} calls instead of {CALLS}").into()) }
+    let found = completion
+        .choices
+        .first()
+        .map_or(0, |choice| choice.message.tool_calls.len());
+    if found == CALLS {
+        Ok(())
+    } else {
+        Err(format!("{found} calls instead of {CALLS}").into())
+    }
 }
 
 fn time(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
@@ -90,17 +107,30 @@ fn main() -> Result<()> {
     }
     let rounds = if is_given("--quick") { 21 } else { 201 };
     let chunks = chunks();
-    let body: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
-    let mut forms = [("chunks", Vec::new()), ("bytes, 1400 at a time", Vec::new()), ("bytes, one by one", Vec::new())];
+    let body: String = chunks
+        .iter()
+        .map(|chunk| format!("data: {chunk}\n\n"))
+        .collect();
+    let mut forms = [
+        ("chunks", Vec::new()),
+        ("bytes, 1400 at a time", Vec::new()),
+        ("bytes, one by one", Vec::new()),
+    ];
     for _ in 0..rounds {
         let bare = time(|| read(&chunks))?;
-        let took =
-            [time(|| assemble(&chunks))?, time(|| assemble_bytes(body.as_bytes(), 1400))?, time(|| assemble_bytes(body.as_bytes(), 1))?];
+        let took = [
+            time(|| assemble(&chunks))?,
+            time(|| assemble_bytes(body.as_bytes(), 1400))?,
+            time(|| assemble_bytes(body.as_bytes(), 1))?,
+        ];
         for ((_, ratios), took) in forms.iter_mut().zip(took) {
             ratios.push(took.as_secs_f64() / bare.as_secs_f64());
         }
     }
-    println!("{CALLS} calls in {} chunks, medians of {rounds} rounds, in times of reading the chunks as JSON values", chunks.len());
+    println!(
+        "{CALLS} calls in {} chunks, medians of {rounds} rounds, in times of reading the chunks as JSON values",
+        chunks.len()
+    );
     for (form, ratios) in forms {
         println!("{form:24}{:6.2}", median(ratios));
     }

@@ -1,7 +1,9 @@
-//! What it saves to start calls while the model still writes: `cargo bench -p tool-openai --bench start_early`.
+//! What it saves to start calls while the model still writes: `cargo bench -p tool-openai --bench
+//! start_early`.
 //!
-//! A message with four calls is played at 60 tokens a second, a token a chunk, in the form in which OpenAI streams. The four tools only
-//! read, and take 300 ms each: all at once, or one after the other, as where there is one connection to a database.
+//! A message with four calls is played at 60 tokens a second, a token a chunk, in the form in which
+//! OpenAI streams. The four tools only read, and take 300 ms each: all at once, or one after the
+//! other, as where there is one connection to a database.
 
 use std::collections::VecDeque;
 use std::env;
@@ -13,7 +15,9 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tool_core::{Dispatcher, serde_json, tool, tools};
 use tool_openai::chat::{Assembler, Request};
-use tool_openai::{Agent, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream, StartPolicy};
+use tool_openai::{
+    Agent, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream, StartPolicy,
+};
 
 const TOKEN: Duration = Duration::from_nanos(1_000_000_000 / 60);
 const WORK: Duration = Duration::from_millis(300);
@@ -29,16 +33,27 @@ async fn get_record(patient_id: &str, part: &str, limit: u32) -> String {
 
 /// The data of each event.
 fn calls() -> Vec<String> {
-    let chunk = |delta: Value, finish: Value| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).to_string();
-    let mut chunks = vec![chunk(json!({"role": "assistant", "content": null}), Value::Null)];
-    for (index, part) in ["demographics", "medications", "allergies", "lab results"].into_iter().enumerate() {
-        let call =
-            json!({"index": index, "id": format!("call_{index}"), "type": "function", "function": {"name": "get_record", "arguments": ""}});
+    let chunk = |delta: Value, finish: Value| {
+        json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}).to_string()
+    };
+    let mut chunks = vec![chunk(
+        json!({"role": "assistant", "content": null}),
+        Value::Null,
+    )];
+    for (index, part) in ["demographics", "medications", "allergies", "lab results"]
+        .into_iter()
+        .enumerate()
+    {
+        let call = json!({"index": index, "id": format!("call_{index}"), "type": "function", "function": {"name": "get_record", "arguments": ""}});
         chunks.push(chunk(json!({"tool_calls": [call]}), Value::Null));
-        for token in
-            ["{\"", "patient", "_id", "\":\"", "P", "-", "001", "23", "\",\"", "part", "\":\"", part, "\",\"", "limit", "\":", "5", "}"]
-        {
-            chunks.push(chunk(json!({"tool_calls": [{"index": index, "function": {"arguments": token}}]}), Value::Null));
+        for token in [
+            "{\"", "patient", "_id", "\":\"", "P", "-", "001", "23", "\",\"", "part", "\":\"",
+            part, "\",\"", "limit", "\":", "5", "}",
+        ] {
+            chunks.push(chunk(
+                json!({"tool_calls": [{"index": index, "function": {"arguments": token}}]}),
+                Value::Null,
+            ));
         }
     }
     chunks.extend([chunk(json!({}), json!("tool_calls")), "[DONE]".to_owned()]);
@@ -56,25 +71,43 @@ impl ChatModel for Played {
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
         let chunks = match request.messages.len() {
             1 => calls(),
-            _ => vec![json!({"choices": [{"delta": {"content": "Done."}, "finish_reason": "stop"}]}).to_string(), "[DONE]".to_owned()],
+            _ => vec![
+                json!({"choices": [{"delta": {"content": "Done."}, "finish_reason": "stop"}]})
+                    .to_string(),
+                "[DONE]".to_owned(),
+            ],
         };
-        let start = (Some(Assembler::new()), VecDeque::from(chunks), VecDeque::new());
-        Box::pin(stream::unfold(start, |(mut assembler, mut chunks, mut told): (_, VecDeque<String>, VecDeque<ModelEvent>)| async move {
-            loop {
-                if let Some(event) = told.pop_front() {
-                    return Some((Ok(event), (assembler, chunks, told)));
+        let start = (
+            Some(Assembler::new()),
+            VecDeque::from(chunks),
+            VecDeque::new(),
+        );
+        Box::pin(stream::unfold(
+            start,
+            |(mut assembler, mut chunks, mut told): (_, VecDeque<String>, VecDeque<ModelEvent>)| async move {
+                loop {
+                    if let Some(event) = told.pop_front() {
+                        return Some((Ok(event), (assembler, chunks, told)));
+                    }
+                    let Some(chunk) = chunks.pop_front() else {
+                        let end = assembler.take().map(|assembler: Assembler| {
+                            assembler.finish().map(ModelEvent::Finished)
+                        });
+                        return end.map(|end| (end, (assembler, chunks, told)));
+                    };
+                    tokio::time::sleep(TOKEN).await;
+                    match assembler
+                        .as_mut()
+                        .map_or(Ok(Vec::new()), |assembler| assembler.push_text(&chunk))
+                    {
+                        Ok(events) => told.extend(events),
+                        Err(error) => {
+                            return Some((Err(error), (None, VecDeque::new(), VecDeque::new())));
+                        }
+                    }
                 }
-                let Some(chunk) = chunks.pop_front() else {
-                    let end = assembler.take().map(|assembler: Assembler| assembler.finish().map(ModelEvent::Finished));
-                    return end.map(|end| (end, (assembler, chunks, told)));
-                };
-                tokio::time::sleep(TOKEN).await;
-                match assembler.as_mut().map_or(Ok(Vec::new()), |assembler| assembler.push_text(&chunk)) {
-                    Ok(events) => told.extend(events),
-                    Err(error) => return Some((Err(error), (None, VecDeque::new(), VecDeque::new()))),
-                }
-            }
-        }))
+            },
+        ))
     }
 }
 
@@ -82,12 +115,16 @@ impl ChatModel for Played {
 async fn run(start: StartPolicy, limit: usize) -> Result<(Duration, Duration)> {
     let results: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let (began, seen) = (Instant::now(), Arc::clone(&results));
-    let dispatcher = Dispatcher::new(tools![get_record]).with_limit(NonZeroUsize::new(limit).ok_or("a limit is positive")?);
-    let mut agent = Agent::new(Played, "played").tools(dispatcher).start(start).on_event(move |event| {
-        if let (AgentEvent::Result(_), Ok(mut seen)) = (event, seen.lock()) {
-            seen.push(began.elapsed());
-        }
-    });
+    let dispatcher = Dispatcher::new(tools![get_record])
+        .with_limit(NonZeroUsize::new(limit).ok_or("a limit is positive")?);
+    let mut agent = Agent::new(Played, "played")
+        .tools(dispatcher)
+        .start(start)
+        .on_event(move |event| {
+            if let (AgentEvent::Result(_), Ok(mut seen)) = (event, seen.lock()) {
+                seen.push(began.elapsed());
+            }
+        });
     let mut events = agent.stream("Summarise patient P-00123.");
     while let Some(event) = events.next().await {
         event?;
@@ -109,9 +146,16 @@ async fn main() -> Result<()> {
         calls().len()
     );
     for (how, limit) in [("all at once", 4), ("one after the other", 1)] {
-        for (policy, start) in [("StreamEnd", StartPolicy::StreamEnd), ("CallEnd", StartPolicy::CallEnd)] {
+        for (policy, start) in [
+            ("StreamEnd", StartPolicy::StreamEnd),
+            ("CallEnd", StartPolicy::CallEnd),
+        ] {
             let (first, last) = run(start, limit).await?;
-            println!("{how:20} {policy:10} {:6} {:6}", first.as_millis(), last.as_millis());
+            println!(
+                "{how:20} {policy:10} {:6} {:6}",
+                first.as_millis(),
+                last.as_millis()
+            );
         }
     }
     Ok(())

@@ -8,10 +8,12 @@ use std::fmt;
 use tool_core::serde_json::value::RawValue;
 use tool_core::serde_json::{self, Map, Value};
 
-/// Into how many calls the objects in one call's arguments are split at most; more of them are an error.
+/// Into how many calls the objects in one call's arguments are split at most; more of them are an
+/// error.
 const MOST_OBJECTS: usize = 64;
 
-/// What was mended in a call before it ran, so that a program can log it. `Display` says it in a few words.
+/// What was mended in a call before it ran, so that a program can log it. `Display` says it in a
+/// few words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Repair {
@@ -64,24 +66,33 @@ impl fmt::Display for Repair {
 /// The arguments of one call, read.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Arguments {
-    /// Texts of one object each. Several: the call stands for as many. Where none could be made out, the text as it came.
+    /// Texts of one object each. Several: the call stands for as many. Where none could be made
+    /// out, the text as it came.
     pub(crate) texts: Vec<String>,
     pub(crate) repairs: Vec<Repair>,
     /// Whether the texts are objects.
     pub(crate) objects: bool,
 }
 
-/// Reads the arguments of a call. Text that is an object is never changed, not by a byte; brackets are never closed; what
-/// stays malformed stays as it is.
+/// Reads the arguments of a call. Text that is an object is never changed, not by a byte; brackets
+/// are never closed; what stays malformed stays as it is.
 ///
-/// Of a message that was `cut` short, missing arguments stay missing: they may not have been written yet. With `split`,
-/// several different objects are several calls; else they are malformed.
+/// Of a message that was `cut` short, missing arguments stay missing: they may not have been
+/// written yet. With `split`, several different objects are several calls; else they are malformed.
 pub(crate) fn read(text: String, cut: bool, split: bool) -> Arguments {
     if is_object(&text) {
-        return Arguments { texts: vec![text], repairs: Vec::new(), objects: true };
+        return Arguments {
+            texts: vec![text],
+            repairs: Vec::new(),
+            objects: true,
+        };
     }
     if matches!(text.trim(), "" | "null") {
-        return if cut { malformed(text) } else { read_as("{}", vec![Repair::NoArguments]) };
+        return if cut {
+            malformed(text)
+        } else {
+            read_as("{}", vec![Repair::NoArguments])
+        };
     }
     let (bare, mut repairs) = without_surroundings(&text);
     if let Some(read) = objects(bare, &repairs, split) {
@@ -100,11 +111,19 @@ pub(crate) fn is_object(text: &str) -> bool {
 }
 
 fn malformed(text: String) -> Arguments {
-    Arguments { texts: vec![text], repairs: Vec::new(), objects: false }
+    Arguments {
+        texts: vec![text],
+        repairs: Vec::new(),
+        objects: false,
+    }
 }
 
 fn read_as(text: &str, repairs: Vec<Repair>) -> Arguments {
-    Arguments { texts: vec![text.to_owned()], repairs, objects: true }
+    Arguments {
+        texts: vec![text.to_owned()],
+        repairs,
+        objects: true,
+    }
 }
 
 /// Leaves out a code fence, and what is space to Unicode but not to JSON.
@@ -116,7 +135,14 @@ fn without_surroundings(text: &str) -> (&str, Vec<Repair>) {
     }
     bare = bare.strip_suffix("```").unwrap_or(bare).trim_matches(space);
     let changed = text.trim_matches([' ', '\t', '\n', '\r']) != bare;
-    (bare, if changed { vec![Repair::Surroundings] } else { Vec::new() })
+    (
+        bare,
+        if changed {
+            vec![Repair::Surroundings]
+        } else {
+            Vec::new()
+        },
+    )
 }
 
 /// The object, or the objects one after another, that make up the text.
@@ -143,7 +169,11 @@ fn objects(text: &str, repairs: &[Repair], split: bool) -> Option<Arguments> {
         [text] => Some(read_as(text, repairs)),
         several if split && several.len() <= MOST_OBJECTS => {
             repairs.push(Repair::SplitObjects);
-            Some(Arguments { texts: several.iter().map(|&text| text.to_owned()).collect(), repairs, objects: true })
+            Some(Arguments {
+                texts: several.iter().map(|&text| text.to_owned()).collect(),
+                repairs,
+                objects: true,
+            })
         }
         _ => None,
     }
@@ -153,7 +183,8 @@ fn is_empty(object: &str) -> bool {
     tokens(object).eq(*b"{}")
 }
 
-/// Whether two texts differ in spacing only. Told from the bytes: as values, big numbers would be the same too soon.
+/// Whether two texts differ in spacing only. Told from the bytes: as values, big numbers would be
+/// the same too soon.
 fn same(left: &str, right: &str) -> bool {
     tokens(left).eq(tokens(right))
 }
@@ -173,9 +204,11 @@ fn tokens(text: &str) -> impl Iterator<Item = u8> {
     })
 }
 
-/// Escapes control characters inside strings, and doubles backslashes that begin no escape. `None` if there are neither.
+/// Escapes control characters inside strings, and doubles backslashes that begin no escape. `None`
+/// if there are neither.
 ///
-/// `\b`, `\n` and `\t` stay what JSON says they are: nothing tells those of `C:\new\tables` from those that are meant.
+/// `\b`, `\n` and `\t` stay what JSON says they are: nothing tells those of `C:\new\tables` from
+/// those that are meant.
 fn mend_strings(text: &str, repairs: &mut Vec<Repair>) -> Option<String> {
     let mut mended = String::with_capacity(text.len() + 16);
     let (mut controls, mut escapes, mut in_string) = (false, false, false);
@@ -187,7 +220,11 @@ fn mend_strings(text: &str, repairs: &mut Vec<Repair>) -> Option<String> {
                 let length = escape_length(rest.as_str());
                 escapes |= length == 0;
                 mended.push('\\');
-                mended.push_str(if length == 0 { "\\" } else { &rest.as_str()[..length] });
+                mended.push_str(if length == 0 {
+                    "\\"
+                } else {
+                    &rest.as_str()[..length]
+                });
                 rest = rest.as_str()[length..].chars();
                 continue;
             }
@@ -209,7 +246,11 @@ fn mend_strings(text: &str, repairs: &mut Vec<Repair>) -> Option<String> {
 fn escape_length(behind: &str) -> usize {
     match behind.as_bytes() {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 1,
-        [b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => 5,
+        [b'u', digits @ ..]
+            if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) =>
+        {
+            5
+        }
         _ => 0,
     }
 }

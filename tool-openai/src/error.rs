@@ -12,7 +12,9 @@ pub enum ModelError {
     #[error("{0}")]
     Configuration(String),
     /// The service refused the API key (status 401).
-    #[error("the service refused the API key: {message}; check `OPENAI_API_KEY`, and that it belongs to `OPENAI_BASE_URL`")]
+    #[error(
+        "the service refused the API key: {message}; check `OPENAI_API_KEY`, and that it belongs to `OPENAI_BASE_URL`"
+    )]
     Unauthorized {
         /// The service's own words.
         message: String,
@@ -25,7 +27,8 @@ pub enum ModelError {
         /// The service's own words.
         message: String,
     },
-    /// Any other answer that is not a success. What may pass, 429 and 5xx above all, has been tried again as the client was set to.
+    /// Any other answer that is not a success. What may pass, 429 and 5xx above all, has been tried
+    /// again as the client was set to.
     #[error("the service answered {status}: {message}")]
     Status {
         /// The HTTP status.
@@ -35,7 +38,8 @@ pub enum ModelError {
         /// The service's own words.
         message: String,
     },
-    /// No answer, or only a part of one: the service could not be reached, took too long, or broke off.
+    /// No answer, or only a part of one: the service could not be reached, took too long, or broke
+    /// off.
     #[error("no whole answer from the service at {url}")]
     Transport {
         /// Where the request went.
@@ -59,7 +63,8 @@ pub enum ModelError {
         code: Option<String>,
         /// The service's own words.
         message: String,
-        /// What the model wrote and the service could not read as a call (Groq's `failed_generation`).
+        /// What the model wrote and the service could not read as a call (Groq's
+        /// `failed_generation`).
         failed_generation: Option<String>,
     },
     /// The stream ended in the middle of the message.
@@ -74,17 +79,20 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Whether the service could not read what the model wrote as a call, so that asking again may do. Groq says so.
+    /// Whether the service could not read what the model wrote as a call, so that asking again may
+    /// do. Groq says so.
     pub(crate) fn is_botched_call(&self) -> bool {
         matches!(self, Self::BrokenOff { code: Some(code), .. } | Self::Status { code: Some(code), .. } if code == "tool_use_failed")
     }
 }
 
-/// Why a run ended without a reply. The history is valid after each: the next run can go on from it.
+/// Why a run ended without a reply. The history is valid after each: the next run can go on from
+/// it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
-    /// The model gave no completion. Nothing of this turn is in the history, but calls that had started early and their results.
+    /// The model gave no completion. Nothing of this turn is in the history, but calls that had
+    /// started early and their results.
     #[error("turn {turn} failed")]
     Model {
         /// The turn, from 1.
@@ -111,15 +119,15 @@ pub enum AgentError {
         /// Why it stopped, in the service's word; `length` or `content_filter` for example.
         finish_reason: Option<String>,
     },
-    /// The model was still calling tools in its last turn. The calls and their results are in the history;
-    /// [`resume`](crate::Agent::resume) goes on.
+    /// The model was still calling tools in its last turn. The calls and their results are in the
+    /// history; [`resume`](crate::Agent::resume) goes on.
     #[error("the model has not answered within {turns} turns; raise `max_turns`, or resume")]
     TurnLimit {
         /// The limit.
         turns: u32,
     },
-    /// The program asked the run to stop, by [`stop_when`](crate::Agent::stop_when). Calls of the turn, if any had started, are in the
-    /// history with their results.
+    /// The program asked the run to stop, by [`stop_when`](crate::Agent::stop_when). Calls of the
+    /// turn, if any had started, are in the history with their results.
     #[error("the run was stopped")]
     Stopped,
     /// A tool asked for the run to stop. The calls and their results are in the history.

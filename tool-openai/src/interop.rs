@@ -1,8 +1,9 @@
 //! Conversions to and from the types of `async-openai`, by way of the JSON that both stand for.
 //!
-//! Theirs are closed (0.43 has no call of a custom tool as services write it, for example): what they have no place for is an error, rather than left out. Programs that want to keep it, the
-//! `reasoning_content` of some services for example, give our types to that crate's client as they are, with its
-//! bring-your-own-types calls.
+//! Theirs are closed (0.43 has no call of a custom tool as services write it, for example): what
+//! they have no place for is an error, rather than left out. Programs that want to keep it, the
+//! `reasoning_content` of some services for example, give our types to that crate's client as they
+//! are, with its bring-your-own-types calls.
 
 use async_openai::types::chat as theirs;
 use serde::Serialize;
@@ -78,7 +79,10 @@ impl TryFrom<chat::Request> for theirs::CreateChatCompletionRequest {
 }
 
 fn convert<T: Serialize, U: Serialize + DeserializeOwned>(value: &T) -> Result<U, ConversionError> {
-    let target = std::any::type_name::<U>().rsplit("::").next().unwrap_or_default();
+    let target = std::any::type_name::<U>()
+        .rsplit("::")
+        .next()
+        .unwrap_or_default();
     let shape = |source| ConversionError::Shape { target, source };
     let before = serde_json::to_value(value).map_err(shape)?;
     let converted: U = serde_json::from_value(before.clone()).map_err(shape)?;
@@ -89,22 +93,37 @@ fn convert<T: Serialize, U: Serialize + DeserializeOwned>(value: &T) -> Result<U
     }
 }
 
-/// Where something of `before` is not in `after`. A `null` says nothing, nor does the role of an answer; numbers may have become shorter.
+/// Where something of `before` is not in `after`. A `null` says nothing, nor does the role of an
+/// answer; numbers may have become shorter.
 fn lost(before: &Value, after: &Value) -> Option<String> {
     let inside = |key: String, before: &Value, after: &Value| {
         let path = lost(before, after)?;
-        Some(if path.is_empty() { key } else { format!("{key}.{path}") })
+        Some(if path.is_empty() {
+            key
+        } else {
+            format!("{key}.{path}")
+        })
     };
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
-            let says = |(key, value): &(&String, &Value)| !value.is_null() && (key.as_str() != "role" || *value != "assistant");
-            before.iter().filter(says).find_map(|(key, value)| inside(key.clone(), value, after.get(key).unwrap_or(&Value::Null)))
+            let says = |(key, value): &(&String, &Value)| {
+                !value.is_null() && (key.as_str() != "role" || *value != "assistant")
+            };
+            before.iter().filter(says).find_map(|(key, value)| {
+                inside(key.clone(), value, after.get(key).unwrap_or(&Value::Null))
+            })
         }
-        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
-            before.iter().zip(after).enumerate().find_map(|(at, (before, after))| inside(at.to_string(), before, after))
-        }
+        (Value::Array(before), Value::Array(after)) if before.len() == after.len() => before
+            .iter()
+            .zip(after)
+            .enumerate()
+            .find_map(|(at, (before, after))| inside(at.to_string(), before, after)),
         (Value::Array(none), Value::Null) if none.is_empty() => None,
-        (Value::Number(before), Value::Number(after)) if before.as_f64().map(|it| it as f32) == after.as_f64().map(|it| it as f32) => None,
+        (Value::Number(before), Value::Number(after))
+            if before.as_f64().map(|it| it as f32) == after.as_f64().map(|it| it as f32) =>
+        {
+            None
+        }
         (before, after) => (before != after).then(String::new),
     }
 }
@@ -143,29 +162,47 @@ mod tests {
 
     #[test]
     fn what_has_no_place_there_is_named() {
-        let message: chat::Message = from_value(json!({"role": "assistant", "content": "Hi.", "reasoning_content": "Hm."})).unwrap();
+        let message: chat::Message =
+            from_value(json!({"role": "assistant", "content": "Hi.", "reasoning_content": "Hm."}))
+                .unwrap();
         let error = ChatCompletionRequestMessage::try_from(message).unwrap_err();
-        assert!(matches!(&error, ConversionError::NoPlace { path, .. } if path == "reasoning_content"), "{error}");
+        assert!(
+            matches!(&error, ConversionError::NoPlace { path, .. } if path == "reasoning_content"),
+            "{error}"
+        );
 
-        let call =
-            json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": {"signature": "x"}});
-        let message: chat::Message = from_value(json!({"role": "assistant", "tool_calls": [call]})).unwrap();
+        let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": {"signature": "x"}});
+        let message: chat::Message =
+            from_value(json!({"role": "assistant", "tool_calls": [call]})).unwrap();
         let error = ChatCompletionRequestMessage::try_from(message).unwrap_err();
-        assert!(matches!(&error, ConversionError::NoPlace { path, .. } if path == "tool_calls.0.extra_content"), "{error}");
+        assert!(
+            matches!(&error, ConversionError::NoPlace { path, .. } if path == "tool_calls.0.extra_content"),
+            "{error}"
+        );
 
         // Theirs has the key `custom_tool`, which no service writes.
         let call = json!({"id": "1", "type": "custom", "custom": {"name": "sh", "input": "ls"}});
-        let message: chat::Message = from_value(json!({"role": "assistant", "tool_calls": [call]})).unwrap();
-        assert!(matches!(ChatCompletionRequestMessage::try_from(message), Err(ConversionError::Shape { .. })));
+        let message: chat::Message =
+            from_value(json!({"role": "assistant", "tool_calls": [call]})).unwrap();
+        assert!(matches!(
+            ChatCompletionRequestMessage::try_from(message),
+            Err(ConversionError::Shape { .. })
+        ));
         let tool: chat::Tool = from_value(json!({"type": "web_search"})).unwrap();
-        assert!(matches!(ChatCompletionTools::try_from(tool), Err(ConversionError::Shape { .. })));
+        assert!(matches!(
+            ChatCompletionTools::try_from(tool),
+            Err(ConversionError::Shape { .. })
+        ));
     }
 
     #[test]
     fn what_is_for_the_responses_api_is_left_out() {
         let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "responses_item": 0});
         let message = json!({"role": "assistant", "tool_calls": [call], "responses_output": [{"type": "function_call"}]});
-        let request = chat::Request { messages: vec![from_value(message).unwrap()], ..chat::Request::default() };
+        let request = chat::Request {
+            messages: vec![from_value(message).unwrap()],
+            ..chat::Request::default()
+        };
         let theirs = theirs::CreateChatCompletionRequest::try_from(request).unwrap();
         assert!(!to_value(theirs).unwrap().to_string().contains("responses_"));
     }
@@ -173,7 +210,12 @@ mod tests {
     #[test]
     fn numbers_may_become_shorter() {
         let extra = Map::from_iter([("temperature".to_owned(), json!(0.7))]);
-        let request = chat::Request { model: "m".into(), messages: vec![chat::Message::user("Hi.")], extra, ..chat::Request::default() };
+        let request = chat::Request {
+            model: "m".into(),
+            messages: vec![chat::Message::user("Hi.")],
+            extra,
+            ..chat::Request::default()
+        };
         assert!(theirs::CreateChatCompletionRequest::try_from(request).is_ok());
     }
 }

@@ -11,7 +11,8 @@ use crate::error::ModelError;
 use crate::profile::Profile;
 
 /// The future of one completion.
-pub type ModelFuture<'a> = Pin<Box<dyn Future<Output = Result<Completion, ModelError>> + Send + 'a>>;
+pub type ModelFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Completion, ModelError>> + Send + 'a>>;
 
 /// One completion as it arrives. The last item is [`ModelEvent::Finished`], or an error.
 pub type ModelStream<'a> = Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelError>> + Send + 'a>>;
@@ -47,7 +48,8 @@ pub enum ModelEvent {
         /// The call, as the server wrote it.
         call: ToolCall,
     },
-    /// More arguments came for a call that was complete: what it was is no longer so. It is complete again later, or never.
+    /// More arguments came for a call that was complete: what it was is no longer so. It is
+    /// complete again later, or never.
     CallReopens {
         /// The call's place in the message.
         position: usize,
@@ -56,9 +58,11 @@ pub enum ModelEvent {
     Finished(Completion),
 }
 
-/// Anything that speaks chat completions: a service over HTTP, a model in the process, a script in a test.
+/// Anything that speaks chat completions: a service over HTTP, a model in the process, a script in
+/// a test.
 ///
-/// One call is one turn; whoever implements it retries, if anybody does. Dropping the future abandons the turn.
+/// One call is one turn; whoever implements it retries, if anybody does. Dropping the future
+/// abandons the turn.
 ///
 /// ```
 /// use tool_core::serde_json::{from_value, json};
@@ -86,12 +90,14 @@ pub trait ChatModel: Send + Sync {
     /// Asks for the next message of the conversation.
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a>;
 
-    /// What the service takes, where services differ: what every one does, unless it is known to take more.
+    /// What the service takes, where services differ: what every one does, unless it is known to
+    /// take more.
     fn profile(&self) -> Profile {
         Profile::portable()
     }
 
-    /// As [`complete`](Self::complete), told while it is written. All at once, where the model cannot do better.
+    /// As [`complete`](Self::complete), told while it is written. All at once, where the model
+    /// cannot do better.
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
         whole(self.complete(request))
     }
@@ -108,7 +114,9 @@ impl Stream for Whole<'_> {
     type Item = Result<ModelEvent, ModelError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(complete) = &mut self.0 else { return Poll::Ready(None) };
+        let Some(complete) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
         let completion = ready!(complete.as_mut().poll(cx));
         self.0 = None;
         Poll::Ready(Some(completion.map(ModelEvent::Finished)))

@@ -2,7 +2,8 @@
 
 use crate::strict::Limits;
 
-/// What a service takes, where services differ: which schemas it can enforce, and how the ids of calls look.
+/// What a service takes, where services differ: which schemas it can enforce, and how the ids of
+/// calls look.
 ///
 /// [`chat::tools_for`](crate::chat::tools_for) offers tools in the form that a profile asks for;
 /// [`chat::tools`](crate::chat::tools) in that of [`Profile::openai`], which is also the default.
@@ -28,7 +29,8 @@ pub struct Profile {
     strict: bool,
     pub(crate) constraints: bool,
     pub(crate) lengths: bool,
-    /// Whether to keep to what every strict service takes, where api.openai.com takes more than it documents.
+    /// Whether to keep to what every strict service takes, where api.openai.com takes more than it
+    /// documents.
     pub(crate) cautious: bool,
     pub(crate) same_first_key: bool,
     pub(crate) limits: Limits,
@@ -36,44 +38,85 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// api.openai.com: `strict` with 5 000 properties in 10 levels, bounds of numbers and lists included.
+    /// api.openai.com: `strict` with 5 000 properties in 10 levels, bounds of numbers and lists
+    /// included.
     pub fn openai() -> Self {
-        let limits = Limits { properties: 5_000, levels: 10, characters: 120_000, values: 1_000, characters_of_one: 15_000 };
-        Self { strict: true, constraints: true, lengths: false, cautious: false, same_first_key: true, limits, short_ids: false }
+        let limits = Limits {
+            properties: 5_000,
+            levels: 10,
+            characters: 120_000,
+            values: 1_000,
+            characters_of_one: 15_000,
+        };
+        Self {
+            strict: true,
+            constraints: true,
+            lengths: false,
+            cautious: false,
+            same_first_key: true,
+            limits,
+            short_ids: false,
+        }
     }
 
-    /// Azure: `strict` without any bounds, patterns or formats, with 100 properties in 5 levels. What cannot be enforced is
-    /// said in the descriptions.
+    /// Azure: `strict` without any bounds, patterns or formats, with 100 properties in 5 levels.
+    /// What cannot be enforced is said in the descriptions.
     ///
     /// Azure does not enforce schemas beside parallel calls. To have both, do without:
     /// `Profile::azure().without_strict()`; or send `parallel_tool_calls: false`.
     pub fn azure() -> Self {
-        let limits = Limits { properties: 100, levels: 5, characters: 15_000, values: 500, characters_of_one: 7_500 };
-        Self { constraints: false, same_first_key: false, limits, ..Self::openai() }
+        let limits = Limits {
+            properties: 100,
+            levels: 5,
+            characters: 15_000,
+            values: 500,
+            characters_of_one: 7_500,
+        };
+        Self {
+            constraints: false,
+            same_first_key: false,
+            limits,
+            ..Self::openai()
+        }
     }
 
     /// Any service that knows `strict`: only what all of them take.
     pub fn portable() -> Self {
-        Self { cautious: true, same_first_key: false, ..Self::openai() }
+        Self {
+            cautious: true,
+            same_first_key: false,
+            ..Self::openai()
+        }
     }
 
-    /// Sends no `strict`, and schemas in the fewest bytes: for services that do not know the key, or refuse it.
+    /// Sends no `strict`, and schemas in the fewest bytes: for services that do not know the key,
+    /// or refuse it.
     #[must_use]
     pub fn without_strict(self) -> Self {
-        Self { strict: false, ..self }
+        Self {
+            strict: false,
+            ..self
+        }
     }
 
-    /// Keeps `minLength` and `maxLength` in strict schemas. api.openai.com takes them, though it does not say so; others
-    /// refuse the whole request. Without this, they are said in the descriptions.
+    /// Keeps `minLength` and `maxLength` in strict schemas. api.openai.com takes them, though it
+    /// does not say so; others refuse the whole request. Without this, they are said in the
+    /// descriptions.
     #[must_use]
     pub fn with_lengths(self) -> Self {
-        Self { lengths: true, ..self }
+        Self {
+            lengths: true,
+            ..self
+        }
     }
 
     /// Invents ids of exactly nine letters and digits, as Mistral demands them.
     #[must_use]
     pub fn with_short_ids(self) -> Self {
-        Self { short_ids: true, ..self }
+        Self {
+            short_ids: true,
+            ..self
+        }
     }
 
     /// Whether tools are offered with `strict`, where their schemas allow it.
@@ -81,13 +124,18 @@ impl Profile {
         self.strict
     }
 
-    /// An id for a call that has none, or one that is taken: the same for the same place. Shape: `call_` and 24 digits, or
-    /// nine letters and digits. `turn` and `position` are the place of the call in the conversation and in its message.
+    /// An id for a call that has none, or one that is taken: the same for the same place. Shape:
+    /// `call_` and 24 digits, or nine letters and digits. `turn` and `position` are the place of
+    /// the call in the conversation and in its message.
     pub fn invented_id(&self, turn: usize, position: usize) -> String {
         if self.short_ids {
             return digits(turn, 5) + &digits(position, 4);
         }
-        format!("call_{:012}{:012}", turn % 1_000_000_000_000, position % 1_000_000_000_000)
+        format!(
+            "call_{:012}{:012}",
+            turn % 1_000_000_000_000,
+            position % 1_000_000_000_000
+        )
     }
 }
 
@@ -119,7 +167,10 @@ mod tests {
         for (turn, position) in [(0, 0), (usize::MAX, usize::MAX)] {
             assert_eq!(long.invented_id(turn, position).len(), 29);
             let id = short.invented_id(turn, position);
-            assert!(id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric()), "{id}");
+            assert!(
+                id.len() == 9 && id.chars().all(|c| c.is_ascii_alphanumeric()),
+                "{id}"
+            );
         }
     }
 }

@@ -7,19 +7,23 @@ use crate::error::ModelError;
 /// The most bytes that one event may have.
 pub(crate) const MAX_EVENT_BYTES: usize = 16 << 20;
 
-/// The most bytes that the id of an event may have. The parser gives each event a copy of the last one.
+/// The most bytes that the id of an event may have. The parser gives each event a copy of the last
+/// one.
 const MAX_ID_BYTES: usize = 1 << 10;
 
-/// One event: its type, which is `message` unless the server names another, and its data lines, joined.
+/// One event: its type, which is `message` unless the server names another, and its data lines,
+/// joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) event: String,
     pub(crate) data: String,
 }
 
-/// Reads events out of bytes. However the bytes are cut, the events are the same, and each byte is looked at a fixed number of times.
+/// Reads events out of bytes. However the bytes are cut, the events are the same, and each byte is
+/// looked at a fixed number of times.
 ///
-/// Lines may end in LF, CR or both; comments and a byte order mark are passed over; what is no UTF-8 becomes U+FFFD.
+/// Lines may end in LF, CR or both; comments and a byte order mark are passed over; what is no
+/// UTF-8 becomes U+FFFD.
 #[derive(Debug)]
 pub(crate) struct Sse(SseParser);
 
@@ -36,7 +40,10 @@ impl Sse {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, ModelError> {
         let too_large = |what: &str, most: usize| {
             let reason = format!("{what} of the stream is larger than {most} bytes");
-            Err(ModelError::NotACompletion { reason, body: String::new() })
+            Err(ModelError::NotACompletion {
+                reason,
+                body: String::new(),
+            })
         };
         let mut events = Vec::new();
         for line in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
@@ -47,7 +54,12 @@ impl Sse {
             if self.0.last_event_id().len() > MAX_ID_BYTES {
                 return too_large("the id of an event", MAX_ID_BYTES);
             }
-            events.extend(std::iter::from_fn(|| self.0.next_event()).map(|event| Event { event: event.event, data: event.data }));
+            events.extend(
+                std::iter::from_fn(|| self.0.next_event()).map(|event| Event {
+                    event: event.event,
+                    data: event.data,
+                }),
+            );
         }
         Ok(events)
     }
@@ -72,8 +84,17 @@ mod tests {
         let mut whole = Sse::new();
         let mut expected = whole.push(text.as_bytes()).unwrap();
         expected.extend(whole.finish().unwrap());
-        assert_eq!(expected[0], Event { event: "error".into(), data: "é😀\nsecond".into() });
-        assert_eq!(data(expected.clone()), ["é😀\nsecond", "", "three", "[DONE]"]);
+        assert_eq!(
+            expected[0],
+            Event {
+                event: "error".into(),
+                data: "é😀\nsecond".into()
+            }
+        );
+        assert_eq!(
+            data(expected.clone()),
+            ["é😀\nsecond", "", "three", "[DONE]"]
+        );
         for cut in 0..=text.len() {
             let (before, after) = text.as_bytes().split_at(cut);
             let mut sse = Sse::new();
@@ -86,7 +107,10 @@ mod tests {
 
     #[test]
     fn a_byte_that_is_no_text_spoils_itself_alone() {
-        assert_eq!(data(Sse::new().push(b"data: a\xffb\n\ndata: c\n\n").unwrap()), ["a\u{fffd}b", "c"]);
+        assert_eq!(
+            data(Sse::new().push(b"data: a\xffb\n\ndata: c\n\n").unwrap()),
+            ["a\u{fffd}b", "c"]
+        );
     }
 
     #[test]

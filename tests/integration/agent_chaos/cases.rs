@@ -26,15 +26,27 @@ pub(super) fn run_all(usual: u64, forms: &[Form]) {
 }
 
 fn variable(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("`{name}` is a number, not `{value}`")))
+    std::env::var(name).ok().map(|value| {
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("`{name}` is a number, not `{value}`"))
+    })
 }
 
 fn run_one(seed: u64, form: Form) -> Result<(), String> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { failure_persistence: None, max_shrink_time: SHRINK_MILLIS, max_shrink_iters: 5_000, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let drawn = case(form).new_tree(&mut runner).map_err(|why| format!("nothing can be drawn: {why}"))?;
+    let config = Config {
+        failure_persistence: None,
+        max_shrink_time: SHRINK_MILLIS,
+        max_shrink_iters: 5_000,
+        ..Config::default()
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
+    let drawn = case(form)
+        .new_tree(&mut runner)
+        .map_err(|why| format!("nothing can be drawn: {why}"))?;
     let judge = |case| judge(&case).map_err(|faults| TestCaseError::fail(faults.join("\n")));
     match runner.run_one(drawn, judge) {
         Ok(_) => Ok(()),
@@ -47,17 +59,28 @@ fn run_one(seed: u64, form: Form) -> Result<(), String> {
 pub(super) fn judge(case: &Case) -> Result<(), Vec<String>> {
     let played = played(case).map_err(|why| vec![why])?;
     let faults = judge::faults(case, &played);
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
 }
 
 fn played(case: &Case) -> Result<Played, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(case.form != Form::Http).build().unwrap();
-    catch_unwind(AssertUnwindSafe(|| runtime.block_on(play(case)))).map_err(|_| "it panicked".to_owned())
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(case.form != Form::Http)
+        .build()
+        .unwrap();
+    catch_unwind(AssertUnwindSafe(|| runtime.block_on(play(case))))
+        .map_err(|_| "it panicked".to_owned())
 }
 
 /// What a person needs to see what went wrong.
 fn report(case: &Case) -> String {
-    let Ok(played) = played(case) else { return format!("{case:#?}\nit panicked") };
+    let Ok(played) = played(case) else {
+        return format!("{case:#?}\nit panicked");
+    };
     let mut lines = judge::faults(case, &played);
     lines.push(format!("{case:?}\n{:?}", played.notes));
     for run in &played.runs {
@@ -74,7 +97,10 @@ fn silence_panics_on_purpose() {
     ONCE.call_once(|| {
         let usual = take_hook();
         set_hook(Box::new(move |panic| {
-            if panic.payload_as_str().is_none_or(|text| !text.contains("on purpose")) {
+            if panic
+                .payload_as_str()
+                .is_none_or(|text| !text.contains("on purpose"))
+            {
                 usual(panic);
             }
         }));

@@ -18,11 +18,18 @@ struct Told<'a> {
     all_results: Option<&'a [ToolResult]>,
 }
 
-/// What is wrong with what a run told. `added` is what it left in the history, `ended` whether it was not dropped.
+/// What is wrong with what a run told. `added` is what it left in the history, `ended` whether it
+/// was not dropped.
 pub(super) fn faults(events: &[AgentEvent], added: &[Value], ended: bool) -> Vec<String> {
     let mut faults = Vec::new();
-    let mut left = added.iter().enumerate().filter(|(_, message)| message["tool_calls"].is_array());
-    for (turn, events) in events.split(|event| matches!(event, AgentEvent::Asking { .. })).enumerate() {
+    let mut left = added
+        .iter()
+        .enumerate()
+        .filter(|(_, message)| message["tool_calls"].is_array());
+    for (turn, events) in events
+        .split(|event| matches!(event, AgentEvent::Asking { .. }))
+        .enumerate()
+    {
         let mut wrong = |what: String| faults.push(format!("turn {turn}: {what}"));
         let told = one_message(events, &mut wrong);
         agree(&told, &mut wrong);
@@ -45,7 +52,9 @@ pub(super) fn faults(events: &[AgentEvent], added: &[Value], ended: bool) -> Vec
 fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> Told<'a> {
     let mut told = Told::default();
     for event in events {
-        if told.all_results.is_some() && !matches!(event, AgentEvent::Usage(_) | AgentEvent::Reply(_)) {
+        if told.all_results.is_some()
+            && !matches!(event, AgentEvent::Usage(_) | AgentEvent::Reply(_))
+        {
             wrong(format!("after the results: {event:?}"));
         }
         match event {
@@ -55,12 +64,21 @@ fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> 
                     wrong(format!("call {position} is told twice or late"));
                 }
             }
-            AgentEvent::Calls(calls) if told.all_calls.replace(calls).is_some() => wrong("`Calls` twice".to_owned()),
+            AgentEvent::Calls(calls) if told.all_calls.replace(calls).is_some() => {
+                wrong("`Calls` twice".to_owned())
+            }
             AgentEvent::Progress(progress) => {
                 if told.results.contains_key(&progress.position) {
-                    wrong(format!("progress after the result of {}", progress.position));
+                    wrong(format!(
+                        "progress after the result of {}",
+                        progress.position
+                    ));
                 }
-                if told.calls.get(&progress.position).is_none_or(|call| call.id != progress.id) {
+                if told
+                    .calls
+                    .get(&progress.position)
+                    .is_none_or(|call| call.id != progress.id)
+                {
                     wrong(format!("progress of no call that was told: {progress:?}"));
                 }
             }
@@ -69,7 +87,11 @@ fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> 
                 if told.results.insert(position, result).is_some() {
                     wrong(format!("result {position} is told twice"));
                 }
-                if told.calls.get(&position).is_none_or(|call| call.id != result.id()) {
+                if told
+                    .calls
+                    .get(&position)
+                    .is_none_or(|call| call.id != result.id())
+                {
                     wrong(format!("result of no call that was told: {result:?}"));
                 }
             }
@@ -81,35 +103,90 @@ fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> 
 }
 
 fn agree(told: &Told, wrong: &mut impl FnMut(String)) {
-    let told_calls: Vec<_> = told.calls.values().map(|call| (&call.id, &call.name, &call.arguments)).collect();
-    if told.calls.keys().enumerate().any(|(at, position)| at != *position) {
+    let told_calls: Vec<_> = told
+        .calls
+        .values()
+        .map(|call| (&call.id, &call.name, &call.arguments))
+        .collect();
+    if told
+        .calls
+        .keys()
+        .enumerate()
+        .any(|(at, position)| at != *position)
+    {
         wrong(format!("calls were told at {:?}", told.calls.keys()));
     }
     if let Some(calls) = told.all_calls {
-        let calls: Vec<_> = calls.iter().map(|call| (&call.id, &call.name, &call.arguments)).collect();
+        let calls: Vec<_> = calls
+            .iter()
+            .map(|call| (&call.id, &call.name, &call.arguments))
+            .collect();
         if calls != told_calls {
             wrong(format!("`Call` told {told_calls:?}, `Calls` {calls:?}"));
         }
     }
     if let Some(results) = told.all_results {
-        let answers: Vec<_> = results.iter().map(|result| (result.id(), result.content())).collect();
-        let told_answers: Vec<_> = told.results.values().map(|result| (result.id(), result.content())).collect();
+        let answers: Vec<_> = results
+            .iter()
+            .map(|result| (result.id(), result.content()))
+            .collect();
+        let told_answers: Vec<_> = told
+            .results
+            .values()
+            .map(|result| (result.id(), result.content()))
+            .collect();
         if answers != told_answers {
-            wrong(format!("`Result` told {told_answers:?}, `Results` {answers:?}"));
+            wrong(format!(
+                "`Result` told {told_answers:?}, `Results` {answers:?}"
+            ));
         }
-        if results.iter().enumerate().any(|(at, result)| result.position() != at) || results.len() != told.calls.len() {
-            wrong(format!("{} results of {} calls", results.len(), told.calls.len()));
+        if results
+            .iter()
+            .enumerate()
+            .any(|(at, result)| result.position() != at)
+            || results.len() != told.calls.len()
+        {
+            wrong(format!(
+                "{} results of {} calls",
+                results.len(),
+                told.calls.len()
+            ));
         }
     }
 }
 
 fn in_history(told: &Told, message: &Value, behind: &[Value], wrong: &mut impl FnMut(String)) {
-    let kept: Vec<_> = message["tool_calls"].as_array().unwrap().iter().map(|call| call["id"].clone()).collect();
-    let calls: Vec<_> = told.calls.values().map(|call| to_value(&call.id).unwrap()).collect();
-    let answers: Vec<_> = behind.iter().take(kept.len()).map(|answer| answer["content"].clone()).collect();
-    let results: Vec<_> = told.all_results.unwrap_or_default().iter().map(|result| Value::from(result.content())).collect();
-    let agree = |(answer, result): (&Value, &Value)| answer == result || answer.as_str().is_some_and(|answer| answer.contains(REOPENED));
+    let kept: Vec<_> = message["tool_calls"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| call["id"].clone())
+        .collect();
+    let calls: Vec<_> = told
+        .calls
+        .values()
+        .map(|call| to_value(&call.id).unwrap())
+        .collect();
+    let answers: Vec<_> = behind
+        .iter()
+        .take(kept.len())
+        .map(|answer| answer["content"].clone())
+        .collect();
+    let results: Vec<_> = told
+        .all_results
+        .unwrap_or_default()
+        .iter()
+        .map(|result| Value::from(result.content()))
+        .collect();
+    let agree = |(answer, result): (&Value, &Value)| {
+        answer == result
+            || answer
+                .as_str()
+                .is_some_and(|answer| answer.contains(REOPENED))
+    };
     if kept != calls || answers.len() != results.len() || !answers.iter().zip(&results).all(agree) {
-        wrong(format!("told {calls:?} {results:?}, kept {kept:?} {answers:?}"));
+        wrong(format!(
+            "told {calls:?} {results:?}, kept {kept:?} {answers:?}"
+        ));
     }
 }

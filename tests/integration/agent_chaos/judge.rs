@@ -14,14 +14,27 @@ use super::{events, wire};
 
 /// All that is wrong with what was noted.
 pub(super) fn faults(case: &Case, played: &Played) -> Vec<String> {
-    let script: Vec<Vec<Wire>> = case.turns.iter().enumerate().map(|(at, turn)| calls(turn, at)).collect();
+    let script: Vec<Vec<Wire>> = case
+        .turns
+        .iter()
+        .enumerate()
+        .map(|(at, turn)| calls(turn, at))
+        .collect();
     let mut faults = Vec::new();
     for (at, request) in played.requests.iter().enumerate() {
         let messages = request["messages"].as_array().unwrap();
-        faults.extend(valid(messages).into_iter().map(|fault| format!("request {at}: {fault}")));
+        faults.extend(
+            valid(messages)
+                .into_iter()
+                .map(|fault| format!("request {at}: {fault}")),
+        );
     }
     for (at, run) in played.runs.iter().enumerate() {
-        faults.extend(one_run(case, run, at >= case.runs.len()).into_iter().map(|fault| format!("run {at}: {fault}")));
+        faults.extend(
+            one_run(case, run, at >= case.runs.len())
+                .into_iter()
+                .map(|fault| format!("run {at}: {fault}")),
+        );
     }
     let last = &played.runs.last().unwrap().after;
     faults.extend(executions(case, &script, &played.notes));
@@ -36,11 +49,22 @@ pub(super) fn faults(case: &Case, played: &Played) -> Vec<String> {
 /// The history is one that services accept, that needs no repair, and that can be stored.
 fn valid(messages: &[Value]) -> Vec<String> {
     let mut faults = wire::faults(messages);
-    let mut read: Vec<Message> = messages.iter().map(|message| from_value(message.clone()).unwrap()).collect();
-    if read.iter().map(|message| to_value(message).unwrap()).ne(messages.iter().cloned()) {
+    let mut read: Vec<Message> = messages
+        .iter()
+        .map(|message| from_value(message.clone()).unwrap())
+        .collect();
+    if read
+        .iter()
+        .map(|message| to_value(message).unwrap())
+        .ne(messages.iter().cloned())
+    {
         faults.push("reading it back gives something else".to_owned());
     }
-    faults.extend(chat::repair(&mut read).into_iter().map(|repair| format!("repaired: {repair}")));
+    faults.extend(
+        chat::repair(&mut read)
+            .into_iter()
+            .map(|repair| format!("repaired: {repair}")),
+    );
     faults
 }
 
@@ -52,24 +76,58 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
         return faults;
     }
     let ended = matches!(run.outcome, Outcome::Ended(_));
-    faults.extend(events::faults(&run.events, &run.after[run.before.len()..], ended));
-    if run.events.iter().any(|event| matches!(event, AgentEvent::HistoryRepaired(_))) {
+    faults.extend(events::faults(
+        &run.events,
+        &run.after[run.before.len()..],
+        ended,
+    ));
+    if run
+        .events
+        .iter()
+        .any(|event| matches!(event, AgentEvent::HistoryRepaired(_)))
+    {
         faults.push("its own history was repaired".to_owned());
     }
-    let told = run.events.iter().map(|event| if let AgentEvent::Usage(usage) = event { usage.total_tokens } else { 0 }).sum::<u64>();
-    if told != run.tokens || matches!(&run.outcome, Outcome::Ended(Ok(reply)) if reply.usage.total_tokens != told) {
+    let told = run
+        .events
+        .iter()
+        .map(|event| {
+            if let AgentEvent::Usage(usage) = event {
+                usage.total_tokens
+            } else {
+                0
+            }
+        })
+        .sum::<u64>();
+    if told != run.tokens
+        || matches!(&run.outcome, Outcome::Ended(Ok(reply)) if reply.usage.total_tokens != told)
+    {
         faults.push(format!("it cost {}, and told of {told}", run.tokens));
     }
     match &run.outcome {
-        Outcome::Ended(Ok(reply)) if is_last && reply.text != "Over." => faults.push(format!("the last reply is {reply:?}")),
-        Outcome::Ended(Ok(reply)) if reply.turns > case.max_turns => faults.push("too many turns".to_owned()),
-        Outcome::Ended(Ok(reply)) if run.after.last().is_none_or(|last| last["content"] != *reply.text) => {
+        Outcome::Ended(Ok(reply)) if is_last && reply.text != "Over." => {
+            faults.push(format!("the last reply is {reply:?}"))
+        }
+        Outcome::Ended(Ok(reply)) if reply.turns > case.max_turns => {
+            faults.push("too many turns".to_owned())
+        }
+        Outcome::Ended(Ok(reply))
+            if run
+                .after
+                .last()
+                .is_none_or(|last| last["content"] != *reply.text) =>
+        {
             faults.push("the reply is not in the history".to_owned());
         }
-        Outcome::Ended(Err(AgentError::Model { source: tool_openai::ModelError::Status { message, .. }, .. })) => {
+        Outcome::Ended(Err(AgentError::Model {
+            source: tool_openai::ModelError::Status { message, .. },
+            ..
+        })) => {
             faults.push(format!("the server refused: {message}"));
         }
-        Outcome::Ended(Err(AgentError::Stopped)) if case.stop.is_none() => faults.push("nobody stopped it".to_owned()),
+        Outcome::Ended(Err(AgentError::Stopped)) if case.stop.is_none() => {
+            faults.push("nobody stopped it".to_owned())
+        }
         Outcome::Ended(Err(error)) if is_last && !matches!(error, AgentError::Stopped) => {
             faults.push(format!("it does not go on: {error:?}"));
         }
@@ -83,8 +141,17 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
 fn executions(case: &Case, script: &[Vec<Wire>], notes: &[Note]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut ran: HashMap<u32, usize> = HashMap::new();
-    let begun = notes.iter().filter_map(|note| if let Note::Begun(at) = note { Some(*at) } else { None });
-    let nothings = begun.flat_map(|at| &script[at]).filter(|call| call.nothing).count();
+    let begun = notes.iter().filter_map(|note| {
+        if let Note::Begun(at) = note {
+            Some(*at)
+        } else {
+            None
+        }
+    });
+    let nothings = begun
+        .flat_map(|at| &script[at])
+        .filter(|call| call.nothing)
+        .count();
     if notes.iter().filter(|note| **note == Note::Ran(0)).count() > nothings {
         faults.push(format!("`nothing` ran more than {nothings} times"));
     }
@@ -99,9 +166,17 @@ fn executions(case: &Case, script: &[Vec<Wire>], notes: &[Note]) -> Vec<String> 
         if ran[&n] > 1 {
             faults.push(format!("{n} ran twice"));
         }
-        let fate = call.numbers.iter().find(|number| number.n == n).map(|number| number.fate);
+        let fate = call
+            .numbers
+            .iter()
+            .find(|number| number.n == n)
+            .map(|number| number.fate);
         // What the model wrote on with may be a call of its own.
-        let wrote_on = fate.is_none() && call.numbers.first().is_some_and(|number| number.n + 5 == n && number.fate == Fate::MayRun);
+        let wrote_on = fate.is_none()
+            && call
+                .numbers
+                .first()
+                .is_some_and(|number| number.n + 5 == n && number.fate == Fate::MayRun);
         // A name that comes late is told from that of a second call by nothing on the wire.
         let named_late = call.name.is_empty() && !is_plain(case, turn);
         if !matches!(fate, Some(Fate::Runs | Fate::MayRun)) && !wrote_on && !named_late {
@@ -113,13 +188,23 @@ fn executions(case: &Case, script: &[Vec<Wire>], notes: &[Note]) -> Vec<String> 
         let before = &notes[..at];
         let finished = before.contains(&Note::Finished(turn));
         if !finished {
-            let complete = before.iter().any(|note| matches!(note, Note::Complete(numbers) if numbers.contains(&n)));
+            let complete = before
+                .iter()
+                .any(|note| matches!(note, Note::Complete(numbers) if numbers.contains(&n)));
             let written = before.contains(&Note::Written(turn, position));
-            if !case.early || !complete || !written || script[turn][..=position].iter().any(|call| !call.early) {
+            if !case.early
+                || !complete
+                || !written
+                || script[turn][..=position].iter().any(|call| !call.early)
+            {
                 faults.push(format!("{n} ran before the message was over"));
             }
         }
-        if finished && case.turns[turn].refusal && case.turns[turn].end == End::Finish && !case.early {
+        if finished
+            && case.turns[turn].refusal
+            && case.turns[turn].end == End::Finish
+            && !case.early
+        {
             faults.push(format!("{n} ran although the model refused"));
         }
     }
@@ -131,13 +216,21 @@ fn pairs(messages: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut seen = HashSet::new();
     for (at, message) in messages.iter().enumerate() {
-        let Some(calls) = message["tool_calls"].as_array() else { continue };
+        let Some(calls) = message["tool_calls"].as_array() else {
+            continue;
+        };
         let mut last = 0;
         for (position, call) in calls.iter().enumerate() {
             let asked = asked(call);
-            let content = messages[at + 1 + position]["content"].as_str().unwrap_or_default();
+            let content = messages[at + 1 + position]["content"]
+                .as_str()
+                .unwrap_or_default();
             let answered = numbers(content);
-            if answered.iter().any(|n| !asked.is_empty() && !asked.contains(n)) || answered.len() > 1 {
+            if answered
+                .iter()
+                .any(|n| !asked.is_empty() && !asked.contains(n))
+                || answered.len() > 1
+            {
                 faults.push(format!("{call} is answered {content}"));
             }
             for n in asked {
@@ -155,7 +248,12 @@ fn pairs(messages: &[Value]) -> Vec<String> {
 }
 
 fn asked(call: &Value) -> Vec<u32> {
-    let mut asked = numbers(call["function"]["arguments"].as_str().or(call["custom"]["input"].as_str()).unwrap_or_default());
+    let mut asked = numbers(
+        call["function"]["arguments"]
+            .as_str()
+            .or(call["custom"]["input"].as_str())
+            .unwrap_or_default(),
+    );
     asked.dedup();
     asked.truncate(1);
     asked
@@ -163,11 +261,25 @@ fn asked(call: &Value) -> Vec<u32> {
 
 /// Ids that the model did not write are of one call only.
 fn made_up(script: &[Vec<Wire>], messages: &[Value]) -> Vec<String> {
-    let given: HashSet<_> = script.iter().flatten().filter_map(|call| call.id.as_deref()).collect();
-    let ids = messages.iter().filter_map(|message| message["tool_calls"].as_array()).flatten().filter_map(|call| call["id"].as_str());
+    let given: HashSet<_> = script
+        .iter()
+        .flatten()
+        .filter_map(|call| call.id.as_deref())
+        .collect();
+    let ids = messages
+        .iter()
+        .filter_map(|message| message["tool_calls"].as_array())
+        .flatten()
+        .filter_map(|call| call["id"].as_str());
     let mut seen = HashSet::new();
-    let twice: Vec<_> = ids.filter(|id| !given.contains(id)).filter(|id| !seen.insert(*id)).collect();
-    twice.into_iter().map(|id| format!("`{id}` was made up twice")).collect()
+    let twice: Vec<_> = ids
+        .filter(|id| !given.contains(id))
+        .filter(|id| !seen.insert(*id))
+        .collect();
+    twice
+        .into_iter()
+        .map(|id| format!("`{id}` was made up twice"))
+        .collect()
 }
 
 /// What a run that was not dropped ran is in the history, and what could run in it did.
@@ -175,23 +287,63 @@ fn kept(case: &Case, script: &[Vec<Wire>], played: &Played) -> Vec<String> {
     let mut faults = Vec::new();
     let history = &played.runs.last().unwrap().after;
     let answers = answers(history);
-    let ran: HashSet<u32> = played.notes.iter().filter_map(|note| if let Note::Ran(n) = note { Some(*n) } else { None }).collect();
-    let runs = played.notes.split(|note| matches!(note, Note::Run(_))).skip(1);
+    let ran: HashSet<u32> = played
+        .notes
+        .iter()
+        .filter_map(|note| {
+            if let Note::Ran(n) = note {
+                Some(*n)
+            } else {
+                None
+            }
+        })
+        .collect();
+    let runs = played
+        .notes
+        .split(|note| matches!(note, Note::Run(_)))
+        .skip(1);
     for (run, notes) in played.runs.iter().zip(runs) {
-        let Outcome::Ended(outcome) = &run.outcome else { continue };
-        for n in notes.iter().filter_map(|note| if let Note::Ran(n @ 1..) = note { Some(*n) } else { None }) {
-            let call = script.get(n as usize / 1000 - 1).and_then(|calls| calls.get(n as usize % 1000 / 10 - 1));
+        let Outcome::Ended(outcome) = &run.outcome else {
+            continue;
+        };
+        for n in notes.iter().filter_map(|note| {
+            if let Note::Ran(n @ 1..) = note {
+                Some(*n)
+            } else {
+                None
+            }
+        }) {
+            let call = script
+                .get(n as usize / 1000 - 1)
+                .and_then(|calls| calls.get(n as usize % 1000 / 10 - 1));
             if !answers.contains_key(&n) && call.is_none_or(|call| call.more.is_none()) {
                 faults.push(format!("{n} ran, and is not in the history"));
             }
         }
-        for turn in notes.iter().filter_map(|note| if let Note::Finished(at) = note { Some(*at) } else { None }) {
-            if case.turns[turn].refusal || case.turns[turn].end == End::NoChoice || !is_plain(case, turn) {
+        for turn in notes.iter().filter_map(|note| {
+            if let Note::Finished(at) = note {
+                Some(*at)
+            } else {
+                None
+            }
+        }) {
+            if case.turns[turn].refusal
+                || case.turns[turn].end == End::NoChoice
+                || !is_plain(case, turn)
+            {
                 continue;
             }
-            let halts = script[turn].iter().flat_map(|call| &call.numbers).any(|number| ["halt", "give_up"].contains(&number.tool));
-            let may_not = case.most.is_some() || matches!(outcome, Err(AgentError::Stopped)) || halts;
-            for number in script[turn].iter().flat_map(|call| &call.numbers).filter(|number| number.fate == Fate::Runs) {
+            let halts = script[turn]
+                .iter()
+                .flat_map(|call| &call.numbers)
+                .any(|number| ["halt", "give_up"].contains(&number.tool));
+            let may_not =
+                case.most.is_some() || matches!(outcome, Err(AgentError::Stopped)) || halts;
+            for number in script[turn]
+                .iter()
+                .flat_map(|call| &call.numbers)
+                .filter(|number| number.fate == Fate::Runs)
+            {
                 let Some(answer) = answers.get(&number.n) else {
                     faults.push(format!("{} is not in the history", number.n));
                     continue;
@@ -215,16 +367,27 @@ fn kept(case: &Case, script: &[Vec<Wire>], played: &Played) -> Vec<String> {
 /// Whether nothing about a message can be read in two ways.
 fn is_plain(case: &Case, turn: usize) -> bool {
     let turn = &case.turns[turn];
-    let repeats = turn.calls.iter().filter(|call| matches!(call.id, Id::Same | Id::Stolen(..))).count() > 1;
-    matches!(case.form, Form::Events | Form::Silent) || turn.style == Style::Canonical && turn.end == End::Finish && !repeats
+    let repeats = turn
+        .calls
+        .iter()
+        .filter(|call| matches!(call.id, Id::Same | Id::Stolen(..)))
+        .count()
+        > 1;
+    matches!(case.form, Form::Events | Form::Silent)
+        || turn.style == Style::Canonical && turn.end == End::Finish && !repeats
 }
 
 /// What each call is answered, by its number.
 fn answers(messages: &[Value]) -> BTreeMap<u32, &str> {
-    let calls = messages.iter().enumerate().filter_map(|(at, message)| Some((at, message["tool_calls"].as_array()?)));
+    let calls = messages
+        .iter()
+        .enumerate()
+        .filter_map(|(at, message)| Some((at, message["tool_calls"].as_array()?)));
     let answer = |at: usize| messages[at]["content"].as_str().unwrap_or_default();
     let answered = calls.flat_map(|(at, calls)| {
-        calls.iter().enumerate().flat_map(move |(position, call)| asked(call).into_iter().map(move |n| (n, at + 1 + position)))
+        calls.iter().enumerate().flat_map(move |(position, call)| {
+            asked(call).into_iter().map(move |n| (n, at + 1 + position))
+        })
     });
     answered.map(|(n, at)| (n, answer(at))).collect()
 }

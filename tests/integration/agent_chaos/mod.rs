@@ -1,9 +1,10 @@
-//! The agent's promise, under models that do everything wrong: every call is answered once, in order, with its id, and the
-//! history is one that services accept, whatever happens to the message, to the tools, to the run.
+//! The agent's promise, under models that do everything wrong: every call is answered once, in
+//! order, with its id, and the history is one that services accept, whatever happens to the
+//! message, to the tools, to the run.
 //!
-//! Each case draws a script of messages and how the runs over it go, plays it on a paused clock, and judges what was noted. They
-//! are the same cases in every run: `CHAOS_CASES=10000 cargo test --test integration agent_chaos` draws more, `CHAOS_SEED=1000000`
-//! others.
+//! Each case draws a script of messages and how the runs over it go, plays it on a paused clock,
+//! and judges what was noted. They are the same cases in every run: `CHAOS_CASES=10000 cargo test
+//! --test integration agent_chaos` draws more, `CHAOS_SEED=1000000` others.
 
 mod cases;
 mod events;
@@ -25,7 +26,16 @@ const HTTP_CASES: u64 = 12;
 
 #[test]
 fn whatever_the_model_writes_each_call_is_answered_and_the_history_is_valid() {
-    cases::run_all(CASES, &[Form::Events, Form::Events, Form::Silent, Form::Bytes, Form::Bytes]);
+    cases::run_all(
+        CASES,
+        &[
+            Form::Events,
+            Form::Events,
+            Form::Silent,
+            Form::Bytes,
+            Form::Bytes,
+        ],
+    );
 }
 
 #[test]

@@ -169,20 +169,30 @@ pub(super) enum How {
 }
 
 /// The tools that take a number.
-pub(super) const NUMBERED: [&str; 9] = ["look", "look", "enter", "fail", "burst", "dawdle", "halt", "give_up", "alone"];
+pub(super) const NUMBERED: [&str; 9] = [
+    "look", "look", "enter", "fail", "burst", "dawdle", "halt", "give_up", "alone",
+];
 
 pub(super) fn case(form: Form) -> impl Strategy<Value = Case> {
-    let setup = (any::<bool>(), 1..5_u32, prop_oneof![1..4_usize, Just(64)], weighted(0.3, 0..400_u64), weighted(0.1, 0..3_usize));
-    (setup, vec(turn(), 1..6), vec(run(), 1..4)).prop_map(move |((early, max_turns, limit, stop, most), turns, runs)| Case {
-        form,
-        early,
-        max_turns,
-        limit,
-        most,
-        stop,
-        turns,
-        runs,
-    })
+    let setup = (
+        any::<bool>(),
+        1..5_u32,
+        prop_oneof![1..4_usize, Just(64)],
+        weighted(0.3, 0..400_u64),
+        weighted(0.1, 0..3_usize),
+    );
+    (setup, vec(turn(), 1..6), vec(run(), 1..4)).prop_map(
+        move |((early, max_turns, limit, stop, most), turns, runs)| Case {
+            form,
+            early,
+            max_turns,
+            limit,
+            most,
+            stop,
+            turns,
+            runs,
+        },
+    )
 }
 
 fn turn() -> impl Strategy<Value = Turn> {
@@ -211,18 +221,25 @@ fn turn() -> impl Strategy<Value = Turn> {
         1 => Just(Style::AllAtOnce),
         1 => Just(Style::Repeated),
     ];
-    let written = (0..40_usize, prop_oneof![Just(0), 1..60_u64], prop::bool::weighted(0.15), style);
-    (says, calls, finish, end, written).prop_map(|((text, refusal), calls, finish, end, (at, pace, interleaved, style))| Turn {
-        text,
-        refusal,
-        calls,
-        finish,
-        end,
-        at,
-        pace,
-        interleaved,
+    let written = (
+        0..40_usize,
+        prop_oneof![Just(0), 1..60_u64],
+        prop::bool::weighted(0.15),
         style,
-    })
+    );
+    (says, calls, finish, end, written).prop_map(
+        |((text, refusal), calls, finish, end, (at, pace, interleaved, style))| Turn {
+            text,
+            refusal,
+            calls,
+            finish,
+            end,
+            at,
+            pace,
+            interleaved,
+            style,
+        },
+    )
 }
 
 fn call() -> impl Strategy<Value = Call> {
@@ -234,14 +251,22 @@ fn call() -> impl Strategy<Value = Call> {
         1 => (0..12_usize, 0..5_usize).prop_map(|(turn, position)| Id::Stolen(turn, position)),
         1 => Just(Id::Long),
     ];
-    let reopens = prop::sample::select(vec![Reopens::Same, Reopens::Distinct, Reopens::Garbage, Reopens::Space, Reopens::Unfinished]);
-    (id, name(), arguments(), 0..200_u64, weighted(0.08, reopens)).prop_map(|(id, name, arguments, millis, reopens)| Call {
-        id,
-        name,
-        arguments,
-        millis,
-        reopens,
-    })
+    let reopens = prop::sample::select(vec![
+        Reopens::Same,
+        Reopens::Distinct,
+        Reopens::Garbage,
+        Reopens::Space,
+        Reopens::Unfinished,
+    ]);
+    (id, name(), arguments(), 0..200_u64, weighted(0.08, reopens)).prop_map(
+        |(id, name, arguments, millis, reopens)| Call {
+            id,
+            name,
+            arguments,
+            millis,
+            reopens,
+        },
+    )
 }
 
 fn name() -> impl Strategy<Value = Name> {
@@ -289,5 +314,9 @@ fn run() -> impl Strategy<Value = Run> {
         2 => (0..40_usize).prop_map(How::Left),
         1 => (0..600_u64).prop_map(How::Abandoned),
     ];
-    (how, any::<bool>(), prop::bool::weighted(0.2)).prop_map(|(how, says, stored)| Run { how, says, stored })
+    (how, any::<bool>(), prop::bool::weighted(0.2)).prop_map(|(how, says, stored)| Run {
+        how,
+        says,
+        stored,
+    })
 }

@@ -61,7 +61,9 @@ impl Model {
         let (is_over, log) = (Arc::clone(&over), Arc::clone(log));
         let script = move |_: &chat::Request| {
             let next = answers.next().filter(|_| !*is_over.lock().unwrap());
-            let Some((at, turn)) = next else { return Answer::text("Over.") };
+            let Some((at, turn)) = next else {
+                return Answer::text("Over.");
+            };
             log.lock().unwrap().push(Note::Begun(at));
             let chunks = chunks(&turn, at);
             let after = turn.at % chunks.len();
@@ -70,7 +72,9 @@ impl Model {
             match turn.end {
                 End::Finish => answer,
                 End::Error => answer.with_error_after(after, "busy", "overloaded"),
-                End::Break | End::Hang | End::Nothing | End::NoChoice => answer.with_cut_after(after),
+                End::Break | End::Hang | End::Nothing | End::NoChoice => {
+                    answer.with_cut_after(after)
+                }
             }
         };
         Self::Server(ScriptedServer::start_with(script).await.unwrap(), over)
@@ -81,8 +85,15 @@ impl Model {
             Self::Script(script) => Agent::new(Arc::clone(script), "scripted"),
             Self::Server(server, _) => Agent::new(server.client().unwrap(), "scripted"),
         };
-        let policy = if case.early { StartPolicy::CallEnd } else { StartPolicy::StreamEnd };
-        agent.tools(dispatcher.clone()).start(policy).max_turns(case.max_turns)
+        let policy = if case.early {
+            StartPolicy::CallEnd
+        } else {
+            StartPolicy::StreamEnd
+        };
+        agent
+            .tools(dispatcher.clone())
+            .start(policy)
+            .max_turns(case.max_turns)
     }
 
     fn end(&self) {
@@ -94,7 +105,11 @@ impl Model {
 }
 
 fn history(agent: &Agent) -> Vec<Value> {
-    agent.messages().iter().map(|message| to_value(message).unwrap()).collect()
+    agent
+        .messages()
+        .iter()
+        .map(|message| to_value(message).unwrap())
+        .collect()
 }
 
 /// Plays all runs, then lets the model be well-behaved and goes on until it has said its last.
@@ -107,13 +122,21 @@ pub(super) async fn play(case: &Case) -> Played {
         agent = agent.stop_when(sleep(Duration::from_millis(stop)));
     }
     let mut runs = Vec::new();
-    let (resume, last) = (Run { how: How::Whole, says: false, stored: false }, case.runs.len());
+    let (resume, last) = (
+        Run {
+            how: How::Whole,
+            says: false,
+            stored: false,
+        },
+        case.runs.len(),
+    );
     for (at, run) in case.runs.iter().copied().chain([resume; 2]).enumerate() {
         if at == last {
             model.end();
         }
         if run.stored {
-            let stored: Vec<Message> = serde_json::from_str(&serde_json::to_string(agent.messages()).unwrap()).unwrap();
+            let stored: Vec<Message> =
+                serde_json::from_str(&serde_json::to_string(agent.messages()).unwrap()).unwrap();
             agent = model.agent(case, &dispatcher).history(stored);
         }
         log.lock().unwrap().push(Note::Run(at));
@@ -124,30 +147,61 @@ pub(super) async fn play(case: &Case) -> Played {
         Model::Script(script) => script.requests.lock().unwrap().clone(),
         Model::Server(server, _) => server.requests(),
     };
-    Played { runs, notes: log.lock().unwrap().clone(), requests }
+    Played {
+        runs,
+        notes: log.lock().unwrap().clone(),
+        requests,
+    }
 }
 
 async fn one_run(agent: &mut Agent, run: Run, says: bool, log: &Log) -> Seen {
     let (before, cost) = (history(agent), agent.usage().total_tokens);
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = Arc::clone(&told);
-    *agent = std::mem::replace(agent, Agent::new(Nobody, "")).on_event(move |event| telling.lock().unwrap().push(event));
+    *agent = std::mem::replace(agent, Agent::new(Nobody, ""))
+        .on_event(move |event| telling.lock().unwrap().push(event));
     let mut faults = Vec::new();
     let outcome = match run.how {
         How::Whole => ended(timeout(FOREVER, whole(agent, says)).await, log).into(),
-        How::Abandoned(millis) => timeout(Duration::from_millis(millis), whole(agent, says)).await.map_or(Outcome::Dropped, Outcome::Ended),
-        How::Streamed => ended(timeout(FOREVER, streamed(agent, says, usize::MAX, &told, &mut faults)).await, log).into(),
-        How::Left(events) => ended(timeout(FOREVER, streamed(agent, says, events, &told, &mut faults)).await, log).into(),
+        How::Abandoned(millis) => timeout(Duration::from_millis(millis), whole(agent, says))
+            .await
+            .map_or(Outcome::Dropped, Outcome::Ended),
+        How::Streamed => ended(
+            timeout(
+                FOREVER,
+                streamed(agent, says, usize::MAX, &told, &mut faults),
+            )
+            .await,
+            log,
+        )
+        .into(),
+        How::Left(events) => ended(
+            timeout(FOREVER, streamed(agent, says, events, &told, &mut faults)).await,
+            log,
+        )
+        .into(),
     };
     let events = told.lock().unwrap().clone();
-    Seen { outcome, events, before, after: history(agent), faults, tokens: agent.usage().total_tokens - cost }
+    Seen {
+        outcome,
+        events,
+        before,
+        after: history(agent),
+        faults,
+        tokens: agent.usage().total_tokens - cost,
+    }
 }
 
 async fn whole(agent: &mut Agent, says: bool) -> Result<Reply, AgentError> {
-    if says { agent.run("Go on.").await } else { agent.resume().await }
+    if says {
+        agent.run("Go on.").await
+    } else {
+        agent.resume().await
+    }
 }
 
-/// The last of a stream, or nothing if it was left before. What it tells is what `on_event` is told.
+/// The last of a stream, or nothing if it was left before. What it tells is what `on_event` is
+/// told.
 async fn streamed(
     agent: &mut Agent,
     says: bool,
@@ -155,7 +209,11 @@ async fn streamed(
     told: &Mutex<Vec<AgentEvent>>,
     faults: &mut Vec<String>,
 ) -> Option<Result<Reply, AgentError>> {
-    let mut stream = if says { agent.stream("Go on.") } else { agent.resume_stream() };
+    let mut stream = if says {
+        agent.stream("Go on.")
+    } else {
+        agent.resume_stream()
+    };
     for at in 0..most {
         match stream.next().await {
             Some(Ok(AgentEvent::Reply(reply))) => {
@@ -164,7 +222,11 @@ async fn streamed(
                 return Some(Ok(reply));
             }
             Some(Ok(event)) => {
-                let same = told.lock().unwrap().get(at).map(|event| format!("{event:?}"));
+                let same = told
+                    .lock()
+                    .unwrap()
+                    .get(at)
+                    .map(|event| format!("{event:?}"));
                 if same != Some(format!("{event:?}")) {
                     faults.push(format!("the stream tells {event:?}, `on_event` {same:?}"));
                 }

@@ -26,7 +26,8 @@ enum Act {
     Hang,
 }
 
-/// A model that plays its script, one message a request, and answers every further request with `Over.`.
+/// A model that plays its script, one message a request, and answers every further request with
+/// `Over.`.
 pub(super) struct Script {
     form: Form,
     turns: Mutex<VecDeque<(usize, Turn)>>,
@@ -38,7 +39,12 @@ pub(super) struct Script {
 impl Script {
     pub(super) fn new(form: Form, turns: &[Turn], log: &Log) -> Self {
         let turns = Mutex::new(turns.iter().cloned().enumerate().collect());
-        Self { form, turns, requests: Mutex::default(), log: Arc::clone(log) }
+        Self {
+            form,
+            turns,
+            requests: Mutex::default(),
+            log: Arc::clone(log),
+        }
     }
 
     /// From now on, every answer is `Over.`.
@@ -48,13 +54,20 @@ impl Script {
 
     /// What is played for the request, and which message of the script it is.
     fn next(&self, request: &Request) -> (VecDeque<Act>, Option<usize>) {
-        self.requests.lock().unwrap().push(to_value(request).unwrap());
+        self.requests
+            .lock()
+            .unwrap()
+            .push(to_value(request).unwrap());
         let Some((at, turn)) = self.turns.lock().unwrap().pop_front() else {
             let over = ModelEvent::Finished(completion(&json!({"content": "Over."}), Some("stop")));
             return ([tell(over)].into(), None);
         };
         self.log.lock().unwrap().push(Note::Begun(at));
-        let acts = if self.form == Form::Bytes { bytes(&turn, at) } else { events(&turn, at, self.form == Form::Silent) };
+        let acts = if self.form == Form::Bytes {
+            bytes(&turn, at)
+        } else {
+            events(&turn, at, self.form == Form::Silent)
+        };
         (ended(acts, &turn, self.form).into(), Some(at))
     }
 }
@@ -68,17 +81,26 @@ fn ended(mut acts: Vec<Act>, turn: &Turn, form: Form) -> Vec<Act> {
         End::Finish | End::Nothing => {}
         End::Break => acts.push(Act::Break),
         End::Error if form != Form::Bytes => acts.push(Act::Break),
-        End::Error => acts.push(Act::Send(b"data: {\"error\": {\"message\": \"overloaded\", \"code\": \"busy\"}}\n\n".to_vec())),
+        End::Error => acts.push(Act::Send(
+            b"data: {\"error\": {\"message\": \"overloaded\", \"code\": \"busy\"}}\n\n".to_vec(),
+        )),
         End::Hang => acts.push(Act::Hang),
-        End::NoChoice if form == Form::Bytes => acts = vec![Act::Send(b"data: {\"choices\": []}\n\ndata: [DONE]\n\n".to_vec())],
-        End::NoChoice => acts.push(tell(ModelEvent::Finished(from_value(json!({"choices": []})).unwrap()))),
+        End::NoChoice if form == Form::Bytes => {
+            acts = vec![Act::Send(
+                b"data: {\"choices\": []}\n\ndata: [DONE]\n\n".to_vec(),
+            )]
+        }
+        End::NoChoice => acts.push(tell(ModelEvent::Finished(
+            from_value(json!({"choices": []})).unwrap(),
+        ))),
     }
     acts
 }
 
 fn completion(message: &Value, finish: Option<&str>) -> Completion {
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2});
-    from_value(json!({"choices": [{"message": message, "finish_reason": finish}], "usage": usage})).unwrap()
+    from_value(json!({"choices": [{"message": message, "finish_reason": finish}], "usage": usage}))
+        .unwrap()
 }
 
 const TEXT: &str = "Let me see.";
@@ -90,13 +112,28 @@ fn events(turn: &Turn, at: usize, silent: bool) -> Vec<Act> {
     if !silent {
         acts.extend(turn.text.then(|| tell(ModelEvent::Text(TEXT.to_owned()))));
         if turn.interleaved {
-            let parts: Vec<_> = calls.iter().enumerate().map(|(position, call)| parts(turn, at, position, call)).collect();
+            let parts: Vec<_> = calls
+                .iter()
+                .enumerate()
+                .map(|(position, call)| parts(turn, at, position, call))
+                .collect();
             let longest = parts.iter().map(Vec::len).max().unwrap_or_default();
-            acts.extend((0..longest).flat_map(|step| parts.iter().filter_map(move |acts| acts.get(step).cloned())));
+            acts.extend(
+                (0..longest)
+                    .flat_map(|step| parts.iter().filter_map(move |acts| acts.get(step).cloned())),
+            );
         } else {
-            acts.extend(calls.iter().enumerate().flat_map(|(position, call)| parts(turn, at, position, call)));
+            acts.extend(
+                calls
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(position, call)| parts(turn, at, position, call)),
+            );
         }
-        acts.extend(turn.refusal.then(|| tell(ModelEvent::Refusal(REFUSAL.to_owned()))));
+        acts.extend(
+            turn.refusal
+                .then(|| tell(ModelEvent::Refusal(REFUSAL.to_owned()))),
+        );
     }
     acts.push(Act::Think(turn.pace));
     let mut message = json!({"role": "assistant", "content": turn.text.then_some(TEXT)});
@@ -107,7 +144,10 @@ fn events(turn: &Turn, at: usize, silent: bool) -> Vec<Act> {
         message["refusal"] = json!(REFUSAL);
     }
     acts.extend((0..calls.len()).map(|position| Act::Note(Note::Written(at, position))));
-    acts.push(tell(ModelEvent::Finished(completion(&message, turn.finish))));
+    acts.push(tell(ModelEvent::Finished(completion(
+        &message,
+        turn.finish,
+    ))));
     acts
 }
 
@@ -117,17 +157,41 @@ fn tell(event: ModelEvent) -> Act {
 
 /// One call as it is written.
 fn parts(turn: &Turn, at: usize, position: usize, call: &Wire) -> Vec<Act> {
-    let complete = |text: &str| tell(ModelEvent::CallComplete { position, call: from_value(call.json(text)).unwrap() });
-    let arguments = |delta: &str| tell(ModelEvent::Arguments { position, delta: delta.to_owned() });
-    let mut acts = vec![tell(ModelEvent::CallBegins { position, name: call.name.clone() }), Act::Think(turn.pace)];
+    let complete = |text: &str| {
+        tell(ModelEvent::CallComplete {
+            position,
+            call: from_value(call.json(text)).unwrap(),
+        })
+    };
+    let arguments = |delta: &str| {
+        tell(ModelEvent::Arguments {
+            position,
+            delta: delta.to_owned(),
+        })
+    };
+    let mut acts = vec![
+        tell(ModelEvent::CallBegins {
+            position,
+            name: call.name.clone(),
+        }),
+        Act::Think(turn.pace),
+    ];
     let middle = call.text.len() / 2;
-    acts.extend([arguments(&call.text[..middle]), Act::Think(turn.pace), arguments(&call.text[middle..])]);
+    acts.extend([
+        arguments(&call.text[..middle]),
+        Act::Think(turn.pace),
+        arguments(&call.text[middle..]),
+    ]);
     if call.whole {
         acts.push(Act::Note(Note::Written(at, position)));
         acts.push(complete(&call.text));
     }
     if let Some((reopens, more)) = &call.more {
-        acts.extend([Act::Think(turn.pace), tell(ModelEvent::CallReopens { position }), arguments(more)]);
+        acts.extend([
+            Act::Think(turn.pace),
+            tell(ModelEvent::CallReopens { position }),
+            arguments(more),
+        ]);
         if *reopens != super::plan::Reopens::Unfinished {
             acts.push(complete(&call.total()));
         }
@@ -139,31 +203,68 @@ fn parts(turn: &Turn, at: usize, position: usize, call: &Wire) -> Vec<Act> {
 pub(super) fn chunks(turn: &Turn, at: usize) -> Vec<(String, Vec<usize>)> {
     let calls = calls(turn, at);
     let chunk = |delta: Value, finish: Option<&str>| {
-        format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}))
+        format!(
+            "data: {}\n\n",
+            json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+        )
     };
     // Where free text ends, only the order of the pieces can tell.
-    let style = if calls.iter().any(|call| call.custom) { Style::Canonical } else { turn.style };
-    let mut chunks = vec![(chunk(json!({"role": "assistant", "content": turn.text.then_some(TEXT)}), None), Vec::new())];
+    let style = if calls.iter().any(|call| call.custom) {
+        Style::Canonical
+    } else {
+        turn.style
+    };
+    let mut chunks = vec![(
+        chunk(
+            json!({"role": "assistant", "content": turn.text.then_some(TEXT)}),
+            None,
+        ),
+        Vec::new(),
+    )];
     if style == Style::AllAtOnce {
-        let entries: Vec<_> =
-            calls.iter().enumerate().map(|(position, call)| entry(style, call, position, Some(&call.text), true)).collect();
-        chunks.push((chunk(json!({"tool_calls": entries}), None), (0..calls.len()).collect()));
+        let entries: Vec<_> = calls
+            .iter()
+            .enumerate()
+            .map(|(position, call)| entry(style, call, position, Some(&call.text), true))
+            .collect();
+        chunks.push((
+            chunk(json!({"tool_calls": entries}), None),
+            (0..calls.len()).collect(),
+        ));
     } else {
         let parts = calls.iter().enumerate().flat_map(|(position, call)| {
-            let pieces = if style == Style::Whole { vec![call.text.as_str()] } else { pieces(&call.text) };
+            let pieces = if style == Style::Whole {
+                vec![call.text.as_str()]
+            } else {
+                pieces(&call.text)
+            };
             let last = pieces.len() - 1;
-            let entries = pieces
-                .into_iter()
-                .enumerate()
-                .map(move |(piece, text)| (piece, entry(style, call, position, Some(text), piece == 0), piece == last));
+            let entries = pieces.into_iter().enumerate().map(move |(piece, text)| {
+                (
+                    piece,
+                    entry(style, call, position, Some(text), piece == 0),
+                    piece == last,
+                )
+            });
             entries
-                .map(move |(_, entry, is_last)| (json!({"tool_calls": [entry]}), if is_last { vec![position] } else { Vec::new() }))
+                .map(move |(_, entry, is_last)| {
+                    (
+                        json!({"tool_calls": [entry]}),
+                        if is_last { vec![position] } else { Vec::new() },
+                    )
+                })
                 .collect::<Vec<_>>()
         });
         chunks.extend(parts.map(|(delta, ends)| (chunk(delta, None), ends)));
     }
-    chunks.extend(turn.refusal.then(|| (chunk(json!({"refusal": REFUSAL}), None), Vec::new())));
-    chunks.extend(turn.finish.map(|finish| (chunk(json!({}), Some(finish)), Vec::new())));
+    chunks.extend(
+        turn.refusal
+            .then(|| (chunk(json!({"refusal": REFUSAL}), None), Vec::new())),
+    );
+    chunks.extend(
+        turn.finish
+            .map(|finish| (chunk(json!({}), Some(finish)), Vec::new())),
+    );
     chunks.push((
         "data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 1, \"total_tokens\": 2}}\n\n".to_owned(),
         Vec::new(),
@@ -176,7 +277,9 @@ pub(super) fn chunks(turn: &Turn, at: usize) -> Vec<(String, Vec<usize>)> {
 fn pieces(text: &str) -> Vec<&str> {
     let (first, second) = (text.len() / 3, text.len() * 2 / 3);
     let pieces = [&text[..first], &text[first..second], &text[second..]];
-    std::iter::once("").chain(pieces.into_iter().filter(|piece| !piece.is_empty())).collect()
+    std::iter::once("")
+        .chain(pieces.into_iter().filter(|piece| !piece.is_empty()))
+        .collect()
 }
 
 fn entry(style: Style, call: &Wire, position: usize, text: Option<&str>, is_first: bool) -> Value {
@@ -198,9 +301,16 @@ fn entry(style: Style, call: &Wire, position: usize, text: Option<&str>, is_firs
 
 fn bytes(turn: &Turn, at: usize) -> Vec<Act> {
     let sends = chunks(turn, at).into_iter().flat_map(|(chunk, ends)| {
-        let mut acts: Vec<_> = ends.into_iter().map(|position| Act::Note(Note::Written(at, position))).collect();
+        let mut acts: Vec<_> = ends
+            .into_iter()
+            .map(|position| Act::Note(Note::Written(at, position)))
+            .collect();
         let (left, right) = chunk.as_bytes().split_at((turn.at * 7 + 3) % chunk.len());
-        acts.extend([Act::Send(left.to_vec()), Act::Think(turn.pace), Act::Send(right.to_vec())]);
+        acts.extend([
+            Act::Send(left.to_vec()),
+            Act::Think(turn.pace),
+            Act::Send(right.to_vec()),
+        ]);
         acts
     });
     sends.collect()
@@ -219,9 +329,11 @@ impl Reading {
     /// Notes what is about to be told.
     fn note(&self, event: &ModelEvent) {
         let note = match event {
-            ModelEvent::CallComplete { call, .. } => {
-                Some(Note::Complete(numbers(call.custom.as_ref().map_or(&call.function.arguments, |custom| &custom.input))))
-            }
+            ModelEvent::CallComplete { call, .. } => Some(Note::Complete(numbers(
+                call.custom
+                    .as_ref()
+                    .map_or(&call.function.arguments, |custom| &custom.input),
+            ))),
             ModelEvent::Finished(_) => self.at.map(Note::Finished),
             _ => None,
         };
@@ -293,8 +405,16 @@ impl ChatModel for Script {
 
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
         let (acts, at) = self.next(request);
-        let assembler = at.filter(|_| self.form == Form::Bytes).map(|_| Assembler::new());
-        let reading = Reading { acts, assembler, events: VecDeque::new(), at, log: Arc::clone(&self.log) };
+        let assembler = at
+            .filter(|_| self.form == Form::Bytes)
+            .map(|_| Assembler::new());
+        let reading = Reading {
+            acts,
+            assembler,
+            events: VecDeque::new(),
+            at,
+            log: Arc::clone(&self.log),
+        };
         Box::pin(stream::unfold(reading, Reading::next))
     }
 }

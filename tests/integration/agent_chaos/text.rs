@@ -47,7 +47,11 @@ pub(super) enum Fate {
 pub(super) fn calls(turn: &Turn, at: usize) -> Vec<Wire> {
     let last = turn.calls.len().saturating_sub(1);
     let is_cut = matches!(turn.finish, Some("length" | "content_filter"));
-    turn.calls.iter().enumerate().map(|(position, call)| wire(call, at, position, is_cut && position == last)).collect()
+    turn.calls
+        .iter()
+        .enumerate()
+        .map(|(position, call)| wire(call, at, position, is_cut && position == last))
+        .collect()
 }
 
 fn wire(call: &Call, at: usize, position: usize, is_cut: bool) -> Wire {
@@ -55,31 +59,61 @@ fn wire(call: &Call, at: usize, position: usize, is_cut: bool) -> Wire {
     let (name, tools) = name(&call.name);
     let custom = call.name == Name::Custom;
     let (text, fate) = match &call.name {
-        Name::Custom => (format!("#{n}."), if is_cut { Fate::Never } else { Fate::Runs }),
+        Name::Custom => (
+            format!("#{n}."),
+            if is_cut { Fate::Never } else { Fate::Runs },
+        ),
         Name::Wrapper(tools) => {
             let uses = |(inner, tool): (usize, &&str)| json!({"recipient_name": format!("functions.{tool}"), "parameters": {"n": n + u32::try_from(inner).unwrap(), "millis": call.millis}});
-            let text = json!({"tool_uses": tools.iter().enumerate().map(uses).collect::<Vec<_>>()}).to_string();
+            let text = json!({"tool_uses": tools.iter().enumerate().map(uses).collect::<Vec<_>>()})
+                .to_string();
             match call.arguments {
-                Arguments::Cut(bytes) => (text[..bytes.min(text.len() - 1)].to_owned(), Fate::Never),
+                Arguments::Cut(bytes) => {
+                    (text[..bytes.min(text.len() - 1)].to_owned(), Fate::Never)
+                }
                 _ => (text, Fate::Runs),
             }
         }
         _ => arguments(call, n),
     };
-    let fate = if tools.is_empty() && !custom { Fate::Never } else { fate };
+    let fate = if tools.is_empty() && !custom {
+        Fate::Never
+    } else {
+        fate
+    };
     let whole = !matches!(call.arguments, Arguments::Cut(_)) || custom;
-    let whole = whole && !(is_cut && (custom || matches!(call.arguments, Arguments::Empty | Arguments::Null | Arguments::Blank)));
+    let whole = whole
+        && !(is_cut
+            && (custom
+                || matches!(
+                    call.arguments,
+                    Arguments::Empty | Arguments::Null | Arguments::Blank
+                )));
     let more = call
         .reopens
         .filter(|_| whole && !custom && matches!(call.arguments, Arguments::Good))
         .map(|reopens| (reopens, more(reopens, &text, n)));
-    let fate = if more.is_some() && fate == Fate::Runs { Fate::MayRun } else { fate };
+    let fate = if more.is_some() && fate == Fate::Runs {
+        Fate::MayRun
+    } else {
+        fate
+    };
     let tools = if custom { vec!["memo"] } else { tools };
     let nothing = call.name == Name::Plain("nothing");
-    let takes_none = [Arguments::Good, Arguments::Null, Arguments::Empty, Arguments::Blank].contains(&call.arguments);
+    let takes_none = [
+        Arguments::Good,
+        Arguments::Null,
+        Arguments::Empty,
+        Arguments::Blank,
+    ]
+    .contains(&call.arguments);
     let early = tools.iter().all(|tool| starts_early(tool));
     let tools = if nothing { Vec::new() } else { tools };
-    let numbers = tools.iter().enumerate().map(|(inner, tool)| Number { n: n + u32::try_from(inner).unwrap(), tool, fate });
+    let numbers = tools.iter().enumerate().map(|(inner, tool)| Number {
+        n: n + u32::try_from(inner).unwrap(),
+        tool,
+        fate,
+    });
     Wire {
         id: id(if custom { Id::Own } else { call.id }, at, position),
         name,
@@ -141,7 +175,11 @@ fn arguments(call: &Call, n: u32) -> (String, Fate) {
         Arguments::Trailing => (format!("{good} and so on"), Fate::Never),
         Arguments::Cut(bytes) => (good[..bytes.min(good.len() - 1)].to_owned(), Fate::Never),
     };
-    if call.name == Name::Plain("nothing") && call.arguments == Arguments::Good { ("{}".to_owned(), fate) } else { (text, fate) }
+    if call.name == Name::Plain("nothing") && call.arguments == Arguments::Good {
+        ("{}".to_owned(), fate)
+    } else {
+        (text, fate)
+    }
 }
 
 fn more(reopens: Reopens, text: &str, n: u32) -> String {
@@ -157,7 +195,10 @@ fn more(reopens: Reopens, text: &str, n: u32) -> String {
 impl Wire {
     /// What the whole message has in the end.
     pub(super) fn total(&self) -> String {
-        self.more.as_ref().map_or_else(|| self.text.clone(), |(_, more)| format!("{}{more}", self.text))
+        self.more.as_ref().map_or_else(
+            || self.text.clone(),
+            |(_, more)| format!("{}{more}", self.text),
+        )
     }
 
     /// As an entry of `tool_calls`, with this text.
@@ -178,5 +219,13 @@ impl Wire {
 pub(super) fn numbers(text: &str) -> Vec<u32> {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let parts = text.split("\"n\":").skip(1).chain(text.split('#').skip(1));
-    parts.filter_map(|part| part[..part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len())].parse().ok()).collect()
+    parts
+        .filter_map(|part| {
+            part[..part
+                .find(|c: char| !c.is_ascii_digit())
+                .unwrap_or(part.len())]
+                .parse()
+                .ok()
+        })
+        .collect()
 }

@@ -40,7 +40,12 @@ impl Lab {
 
 /// Look something up.
 #[tool(read_only)]
-async fn look(#[state] lab: &Lab, #[context] cx: &CallContext, n: u32, millis: Option<u64>) -> String {
+async fn look(
+    #[state] lab: &Lab,
+    #[context] cx: &CallContext,
+    n: u32,
+    millis: Option<u64>,
+) -> String {
     lab.ran(n);
     cx.progress("half way", 0.5);
     sleep(Duration::from_millis(millis.unwrap_or_default())).await;
@@ -108,7 +113,11 @@ async fn alone(#[state] lab: &Lab, n: u32, millis: Option<u64>) -> String {
 #[tool]
 async fn memo(#[state] lab: &Lab, text: String) -> String {
     // Text that is not whole becomes a number that no call has.
-    lab.ran(text.strip_prefix('#').and_then(|text| text.strip_suffix('.')?.parse().ok()).unwrap_or(u32::MAX));
+    lab.ran(
+        text.strip_prefix('#')
+            .and_then(|text| text.strip_suffix('.')?.parse().ok())
+            .unwrap_or(u32::MAX),
+    );
     text
 }
 
@@ -125,8 +134,13 @@ pub(super) fn starts_early(tool: &str) -> bool {
 }
 
 pub(super) fn dispatcher(log: &Log, limit: usize, most: Option<usize>) -> Dispatcher {
-    let lab = Lab { log: Arc::clone(log) };
-    let tools = tools![look, enter, fail, burst, dawdle, halt, give_up, alone, memo, nothing].with_state(lab);
+    let lab = Lab {
+        log: Arc::clone(log),
+    };
+    let tools = tools![
+        look, enter, fail, burst, dawdle, halt, give_up, alone, memo, nothing
+    ]
+    .with_state(lab);
     let dispatcher = Dispatcher::new(tools).with_limit(NonZeroUsize::new(limit).unwrap());
     dispatcher.with_limits(|limits| limits.calls = most.unwrap_or(limits.calls))
 }

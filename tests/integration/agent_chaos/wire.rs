@@ -21,14 +21,20 @@ pub(super) fn faults(messages: &[Value]) -> Vec<String> {
             }
             Some("assistant") => {
                 assistant(message).into_iter().for_each(&mut wrong);
-                let calls = message["tool_calls"].as_array().map_or(&[][..], Vec::as_slice);
+                let calls = message["tool_calls"]
+                    .as_array()
+                    .map_or(&[][..], Vec::as_slice);
                 for call in calls {
-                    let Some(answer) = messages.get(at).filter(|next| next["role"] == "tool") else {
+                    let Some(answer) = messages.get(at).filter(|next| next["role"] == "tool")
+                    else {
                         wrong(format!("{} is not answered", call["id"]));
                         break;
                     };
                     if answer["tool_call_id"] != call["id"] {
-                        wrong(format!("{} is answered as {}", call["id"], answer["tool_call_id"]));
+                        wrong(format!(
+                            "{} is answered as {}",
+                            call["id"], answer["tool_call_id"]
+                        ));
                     }
                     if !answer["content"].is_string() || answer.as_object().unwrap().len() != 3 {
                         wrong(format!("the answer has the wrong form: {answer}"));
@@ -55,7 +61,8 @@ fn assistant(message: &Value) -> Vec<String> {
     match &message["content"] {
         Value::Null if has_calls => {}
         Value::String(text) if !text.is_empty() => {}
-        Value::Array(parts) if !parts.is_empty() && parts.iter().all(|part| part["type"].is_string()) => {}
+        Value::Array(parts)
+            if !parts.is_empty() && parts.iter().all(|part| part["type"].is_string()) => {}
         _ => wrong.push("content".to_owned()),
     }
     if !has_calls {
@@ -72,12 +79,16 @@ fn assistant(message: &Value) -> Vec<String> {
             wrong.push(format!("id `{id}` is missing or repeated"));
         }
         let kind = call["type"].as_str().unwrap_or_default();
-        let (name, keys) = (call[kind]["name"].as_str().unwrap_or_default(), call.as_object().unwrap().len());
+        let (name, keys) = (
+            call[kind]["name"].as_str().unwrap_or_default(),
+            call.as_object().unwrap().len(),
+        );
         let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 64 || !name.chars().all(is_legal) || keys != 3 {
             wrong.push(format!("the call has the wrong form: {call}"));
         }
-        let is_object = |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object());
+        let is_object =
+            |text: &str| serde_json::from_str::<Value>(text).is_ok_and(|value| value.is_object());
         let is_whole = match kind {
             "function" => call[kind]["arguments"].as_str().is_some_and(is_object),
             "custom" => call[kind]["input"].is_string(),

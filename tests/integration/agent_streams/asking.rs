@@ -6,13 +6,23 @@ use super::*;
 async fn a_choice_of_tool_is_for_the_first_message_only() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a")], 0), says("Done."), says("Again.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).tool_choice(ToolChoice::Required).parallel_tool_calls(true);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .tool_choice(ToolChoice::Required)
+        .parallel_tool_calls(true);
     agent.run("Go.").await.unwrap();
     agent.run("Go on.").await.unwrap();
     let requests = model.requests.lock().unwrap();
-    let choices: Vec<_> = requests.iter().map(|request| to_value(request).unwrap()["tool_choice"].clone()).collect();
+    let choices: Vec<_> = requests
+        .iter()
+        .map(|request| to_value(request).unwrap()["tool_choice"].clone())
+        .collect();
     assert_eq!(choices, [json!("required"), Value::Null, json!("required")]);
-    assert!(requests.iter().all(|request| request.parallel_tool_calls == Some(true)));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.parallel_tool_calls == Some(true))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -23,18 +33,37 @@ async fn a_botched_call_is_asked_for_again_but_not_for_ever() {
     assert_eq!(agent.run("Go.").await.unwrap().turns, 1);
     assert_eq!(model.requests.lock().unwrap().len(), 3);
 
-    let mut agent = Agent::new(Scripted::new(vec![vec![Act::Botch]; 3]), "scripted").tools(dispatcher);
+    let mut agent =
+        Agent::new(Scripted::new(vec![vec![Act::Botch]; 3]), "scripted").tools(dispatcher);
     let error = agent.run("Go.").await.unwrap_err();
-    assert!(matches!(&error, AgentError::Model { turn: 1, source: ModelError::BrokenOff { .. } }), "{error:?}");
+    assert!(
+        matches!(
+            &error,
+            AgentError::Model {
+                turn: 1,
+                source: ModelError::BrokenOff { .. }
+            }
+        ),
+        "{error:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_botched_call_is_not_asked_for_again_once_another_has_started() {
     let (dispatcher, _) = clinic();
-    let botched = [writes(0, "look_up", json!({"what": "a"}), 0), vec![Act::Think(1), Act::Botch]].concat();
+    let botched = [
+        writes(0, "look_up", json!({"what": "a"}), 0),
+        vec![Act::Think(1), Act::Botch],
+    ]
+    .concat();
     let model = Scripted::new([botched]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
-    assert!(matches!(agent.run("Go.").await, Err(AgentError::Model { .. })));
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd);
+    assert!(matches!(
+        agent.run("Go.").await,
+        Err(AgentError::Model { .. })
+    ));
     assert_eq!(model.requests.lock().unwrap().len(), 1);
     assert_eq!(agent.messages().len(), 3);
 }
@@ -43,29 +72,61 @@ async fn a_botched_call_is_not_asked_for_again_once_another_has_started() {
 async fn a_custom_tool_takes_free_text() {
     let (dispatcher, diary) = clinic();
     let call = json!({"id": "call_0", "type": "custom", "custom": {"name": "write_down", "input": "a \"b\""}});
-    let model = Scripted::new([vec![ends(json!({"content": null, "tool_calls": [call.clone()]}), "tool_calls")], says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher.clone()).custom("write_down", TextFormat::Text);
+    let model = Scripted::new([
+        vec![ends(
+            json!({"content": null, "tool_calls": [call.clone()]}),
+            "tool_calls",
+        )],
+        says("Done."),
+    ]);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher.clone())
+        .custom("write_down", TextFormat::Text);
     agent.run("Go.").await.unwrap();
     assert_eq!(noted(&diary)[0].0, "a \"b\"");
     let request = to_value(&model.requests.lock().unwrap()[0]).unwrap();
-    assert_eq!((&request["tools"][0]["type"], &request["tools"][1]["custom"]["name"]), (&json!("function"), &json!("write_down")));
+    assert_eq!(
+        (
+            &request["tools"][0]["type"],
+            &request["tools"][1]["custom"]["name"]
+        ),
+        (&json!("function"), &json!("write_down"))
+    );
     assert_eq!(model.conversation()[1]["tool_calls"][0], call);
 
-    let mut agent = Agent::new(Scripted::default(), "scripted").tools(dispatcher).custom("write", TextFormat::Text);
+    let mut agent = Agent::new(Scripted::default(), "scripted")
+        .tools(dispatcher)
+        .custom("write", TextFormat::Text);
     let error = agent.run("Go.").await.unwrap_err();
-    let AgentError::Tools(source) = error else { panic!("{error:?}") };
-    assert_eq!(source.to_string(), "tool `write` cannot take free text: there is no such tool");
+    let AgentError::Tools(source) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        source.to_string(),
+        "tool `write` cannot take free text: there is no such tool"
+    );
 }
 
-/// How long an agent takes with a message of so many calls, each of which has something to be told of.
+/// How long an agent takes with a message of so many calls, each of which has something to be told
+/// of.
 async fn time_for(calls: usize) -> Duration {
     let wire = vec![json!({"function": {"name": "look_up", "arguments": "{}"}}); calls];
-    let model = Scripted::new([vec![ends(json!({"content": null, "tool_calls": wire}), "tool_calls")], says("Done.")]);
+    let model = Scripted::new([
+        vec![ends(
+            json!({"content": null, "tool_calls": wire}),
+            "tool_calls",
+        )],
+        says("Done."),
+    ]);
     let repaired = Arc::new(Mutex::new(0));
     let count = Arc::clone(&repaired);
-    let mut agent = Agent::new(model, "scripted").tools(clinic().0).on_event(move |event| {
-        *count.lock().unwrap() += usize::from(matches!(event, AgentEvent::Call { repairs, .. } if repairs.len() == 1));
-    });
+    let mut agent = Agent::new(model, "scripted")
+        .tools(clinic().0)
+        .on_event(move |event| {
+            *count.lock().unwrap() += usize::from(
+                matches!(event, AgentEvent::Call { repairs, .. } if repairs.len() == 1),
+            );
+        });
     let start = std::time::Instant::now();
     agent.run("Go.").await.unwrap();
     assert_eq!(*repaired.lock().unwrap(), calls, "each was given an id");
@@ -75,15 +136,35 @@ async fn time_for(calls: usize) -> Duration {
 #[tokio::test]
 async fn time_is_linear_in_the_calls_of_a_message() {
     let (short, long) = (time_for(3_000).await, time_for(30_000).await);
-    assert!(long < short * 25 + Duration::from_millis(100), "{short:?} for 3,000, {long:?} for 30,000");
+    assert!(
+        long < short * 25 + Duration::from_millis(100),
+        "{short:?} for 3,000, {long:?} for 30,000"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn objects_in_one_call_are_calls_where_that_is_asked_for() {
     let (dispatcher, diary) = clinic();
     let two = call(0, "look_up", &json!(r#"{"what":"a"}{"what":"b"}"#));
-    let model = Scripted::new([vec![ends(json!({"content": null, "tool_calls": [two]}), "tool_calls")], says("Done.")]);
-    Agent::new(model.clone(), "scripted").tools(dispatcher).split(true).run("Go.").await.unwrap();
+    let model = Scripted::new([
+        vec![ends(
+            json!({"content": null, "tool_calls": [two]}),
+            "tool_calls",
+        )],
+        says("Done."),
+    ]);
+    Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .split(true)
+        .run("Go.")
+        .await
+        .unwrap();
     assert_eq!(noted(&diary).len(), 2);
-    assert_eq!(model.conversation()[1]["tool_calls"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        model.conversation()[1]["tool_calls"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
 }

@@ -5,25 +5,42 @@ use super::*;
 #[tokio::test(start_paused = true)]
 async fn a_call_that_ran_stays_in_the_history_of_a_message_that_broke() {
     let (dispatcher, _) = clinic();
-    let broken =
-        [writes(0, "look_up", json!({"what": "a"}), 0), writes(1, "look_up", json!({"what": "b"}), 350), vec![Act::Break]].concat();
+    let broken = [
+        writes(0, "look_up", json!({"what": "a"}), 0),
+        writes(1, "look_up", json!({"what": "b"}), 350),
+        vec![Act::Break],
+    ]
+    .concat();
     let model = Scripted::new([broken, says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd);
     let error = agent.run("Go.").await.unwrap_err();
-    assert!(matches!(error, AgentError::Model { turn: 1, .. }), "{error:?}");
+    assert!(
+        matches!(error, AgentError::Model { turn: 1, .. }),
+        "{error:?}"
+    );
 
     assert_eq!(agent.resume().await.unwrap().text, "Done.");
     let messages = model.conversation();
     assert_eq!(messages[1]["tool_calls"].as_array().unwrap().len(), 2);
     assert_eq!(messages[2]["content"], "found a");
-    assert!(messages[3]["content"].as_str().unwrap().contains("error"), "the second was stopped: {}", messages[3]);
+    assert!(
+        messages[3]["content"].as_str().unwrap().contains("error"),
+        "the second was stopped: {}",
+        messages[3]
+    );
     assert_eq!(messages.as_array().unwrap().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_of_a_message_that_broke_is_in_the_history_if_nothing_had_started() {
     let (dispatcher, diary) = clinic();
-    let broken = [writes(0, "look_up", json!({"what": "a"}), 0), vec![Act::Break]].concat();
+    let broken = [
+        writes(0, "look_up", json!({"what": "a"}), 0),
+        vec![Act::Break],
+    ]
+    .concat();
     let mut agent = Agent::new(Scripted::new([broken]), "scripted").tools(dispatcher);
     let mut stream = agent.stream("Go.");
     let mut last = None;
@@ -40,14 +57,28 @@ async fn nothing_of_a_message_that_broke_is_in_the_history_if_nothing_had_starte
 async fn a_refusal_after_a_call_that_ran_leaves_both_in_the_history() {
     let (dispatcher, _) = clinic();
     let refusal = ends(json!({"content": null, "refusal": "I will not."}), "stop");
-    let refused = [writes(0, "look_up", json!({"what": "a"}), 0), vec![Act::Think(400), refusal]].concat();
+    let refused = [
+        writes(0, "look_up", json!({"what": "a"}), 0),
+        vec![Act::Think(400), refusal],
+    ]
+    .concat();
     let model = Scripted::new([refused, says("Fine.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd);
     let error = agent.run("Go.").await.unwrap_err();
-    assert!(matches!(&error, AgentError::Refused { refusal } if refusal == "I will not."), "{error:?}");
+    assert!(
+        matches!(&error, AgentError::Refused { refusal } if refusal == "I will not."),
+        "{error:?}"
+    );
     agent.run("Then this.").await.unwrap();
     let messages = model.conversation();
-    let roles: Vec<_> = messages.as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
+    let roles: Vec<_> = messages
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["role"].as_str().unwrap())
+        .collect();
     assert_eq!(roles, ["user", "assistant", "tool", "assistant", "user"]);
     assert_eq!(messages[2]["content"], "found a");
 }
@@ -58,23 +89,45 @@ async fn a_call_cut_off_is_answered_and_never_runs() {
     let whole = call(0, "look_up", &json!({"what": "a"}));
     let cut = call(1, "look_up", &json!(r#"{"what": "b"#));
     let begun = vec![
-        Act::Write(ModelEvent::CallBegins { position: 1, name: "look_up".to_owned() }),
-        Act::Write(ModelEvent::Arguments { position: 1, delta: r#"{"what": "b"#.to_owned() }),
-        ends(json!({"content": null, "tool_calls": [whole, cut]}), "length"),
+        Act::Write(ModelEvent::CallBegins {
+            position: 1,
+            name: "look_up".to_owned(),
+        }),
+        Act::Write(ModelEvent::Arguments {
+            position: 1,
+            delta: r#"{"what": "b"#.to_owned(),
+        }),
+        ends(
+            json!({"content": null, "tool_calls": [whole, cut]}),
+            "length",
+        ),
     ];
     let cut_off = [writes(0, "look_up", json!({"what": "a"}), 0), begun].concat();
     let model = Scripted::new([cut_off, says("Done.")]);
     let results = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&results);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).start(StartPolicy::CallEnd).on_event(move |event| {
-        if let AgentEvent::Results(results) = event {
-            seen.lock().unwrap().extend(results.iter().map(|result| result.outcome().err().map(ToolError::code)));
-        }
-    });
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd)
+        .on_event(move |event| {
+            if let AgentEvent::Results(results) = event {
+                seen.lock().unwrap().extend(
+                    results
+                        .iter()
+                        .map(|result| result.outcome().err().map(ToolError::code)),
+                );
+            }
+        });
     agent.run("Go.").await.unwrap();
-    assert_eq!(*results.lock().unwrap(), [None, Some(ErrorCode::TruncatedCall)]);
+    assert_eq!(
+        *results.lock().unwrap(),
+        [None, Some(ErrorCode::TruncatedCall)]
+    );
     assert_eq!(noted(&diary).len(), 1);
-    assert_eq!(model.conversation()[1]["tool_calls"][1]["function"]["arguments"], "{}");
+    assert_eq!(
+        model.conversation()[1]["tool_calls"][1]["function"]["arguments"],
+        "{}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,19 +135,28 @@ async fn a_run_stops_when_it_is_told_to_and_its_calls_are_answered() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a"), look("b")], 0), says("Done.")]);
     let stop = sleep(Duration::from_millis(100));
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).stop_when(stop);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .stop_when(stop);
     assert!(matches!(agent.run("Go.").await, Err(AgentError::Stopped)));
     assert_eq!(agent.messages().len(), 4);
 
     assert_eq!(agent.resume().await.unwrap().text, "Done.");
     let messages = model.conversation();
-    assert!(messages[2]["content"].as_str().unwrap().contains("error") && messages[3]["content"].as_str().unwrap().contains("error"));
+    assert!(
+        messages[2]["content"].as_str().unwrap().contains("error")
+            && messages[3]["content"].as_str().unwrap().contains("error")
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_model_that_hangs_is_left_when_the_run_is_told_to_stop() {
     let (dispatcher, _) = clinic();
-    let mut agent = Agent::new(Scripted::new([vec![Act::Hang], vec![Act::Hang]]), "scripted").tools(dispatcher);
+    let mut agent = Agent::new(
+        Scripted::new([vec![Act::Hang], vec![Act::Hang]]),
+        "scripted",
+    )
+    .tools(dispatcher);
     agent = agent.stop_when(sleep(Duration::from_secs(3)));
     assert!(matches!(agent.run("Go.").await, Err(AgentError::Stopped)));
     assert_eq!(agent.messages().len(), 1);
@@ -104,7 +166,9 @@ async fn a_model_that_hangs_is_left_when_the_run_is_told_to_stop() {
 async fn a_dropped_stream_leaves_a_history_to_go_on_from() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a")], 10), says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher.clone()).start(StartPolicy::CallEnd);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher.clone())
+        .start(StartPolicy::CallEnd);
     let mut stream = agent.stream("Go.");
     while !matches!(stream.next().await, Some(Ok(AgentEvent::Progress(_)))) {}
     drop(stream);
@@ -122,10 +186,15 @@ async fn a_conversation_goes_on_from_its_serialised_history() {
     let stored = serde_json::to_string(agent.messages()).unwrap();
 
     let second = Scripted::new([says("As I said.")]);
-    let mut agent = Agent::new(second.clone(), "scripted").tools(dispatcher).history(serde_json::from_str(&stored).unwrap());
+    let mut agent = Agent::new(second.clone(), "scripted")
+        .tools(dispatcher)
+        .history(serde_json::from_str(&stored).unwrap());
     agent.run("Again?").await.unwrap();
     let expected: Value = serde_json::from_str(&stored).unwrap();
-    assert_eq!(second.conversation().as_array().unwrap()[..4], expected.as_array().unwrap()[..]);
+    assert_eq!(
+        second.conversation().as_array().unwrap()[..4],
+        expected.as_array().unwrap()[..]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,14 +208,21 @@ async fn a_history_that_no_service_would_take_is_repaired_and_told_of() {
     ]))
     .unwrap();
     let model = Scripted::new([says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).history(crashed);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .history(crashed);
     let mut stream = agent.resume_stream();
     let first = stream.next().await;
-    assert!(matches!(&first, Some(Ok(AgentEvent::HistoryRepaired(repairs))) if repairs.len() >= 2), "{first:?}");
+    assert!(
+        matches!(&first, Some(Ok(AgentEvent::HistoryRepaired(repairs))) if repairs.len() >= 2),
+        "{first:?}"
+    );
     while stream.next().await.is_some() {}
     drop(stream);
     let messages = model.conversation();
-    let ids: Vec<_> = (2..4).map(|message| messages[message]["tool_call_id"].as_str().unwrap()).collect();
+    let ids: Vec<_> = (2..4)
+        .map(|message| messages[message]["tool_call_id"].as_str().unwrap())
+        .collect();
     assert_eq!(ids, ["call_0", "call_1"]);
     assert_eq!(messages[3]["content"], "found b");
     assert_eq!(messages.as_array().unwrap().len(), 4);
@@ -159,8 +235,12 @@ async fn a_refusal_leaves_no_call_in_the_history() {
     for key in [("tool_calls", json!([call])), ("function_call", function)] {
         let mut message = json!({"content": null, "refusal": "No."});
         message[key.0] = key.1;
-        let mut agent = Agent::new(Scripted::new([vec![ends(message, "stop")]]), "scripted").tools(clinic().0);
-        assert!(matches!(agent.run("Go.").await, Err(AgentError::Refused { .. })));
+        let mut agent =
+            Agent::new(Scripted::new([vec![ends(message, "stop")]]), "scripted").tools(clinic().0);
+        assert!(matches!(
+            agent.run("Go.").await,
+            Err(AgentError::Refused { .. })
+        ));
         let said = json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
         assert_eq!(to_value(agent.messages()).unwrap()[1], said);
     }

@@ -1,4 +1,5 @@
-//! The agent while the model still writes: what it tells, what starts early, and what becomes of a message that never ends.
+//! The agent while the model still writes: what it tells, what starts early, and what becomes of a
+//! message that never ends.
 
 mod asking;
 mod ending;
@@ -15,7 +16,10 @@ use serde_json::{Value, from_value, json, to_value};
 use tokio::time::{Instant, sleep};
 use tool_core::{CallContext, Dispatcher, ErrorCode, ToolError, tool, tools};
 use tool_openai::chat::{Completion, Message, Request, TextFormat, ToolCall, ToolChoice};
-use tool_openai::{Agent, AgentError, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream, StartPolicy};
+use tool_openai::{
+    Agent, AgentError, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream,
+    StartPolicy,
+};
 
 /// What a scripted model does next.
 #[derive(Clone)]
@@ -37,12 +41,20 @@ struct Scripted {
 
 impl Scripted {
     fn new(turns: impl IntoIterator<Item = Vec<Act>>) -> Self {
-        Self { turns: Arc::new(Mutex::new(turns.into_iter().collect())), ..Self::default() }
+        Self {
+            turns: Arc::new(Mutex::new(turns.into_iter().collect())),
+            ..Self::default()
+        }
     }
 
     fn next(&self, request: &Request) -> VecDeque<Act> {
         self.requests.lock().unwrap().push(request.clone());
-        self.turns.lock().unwrap().pop_front().expect("the script is over").into()
+        self.turns
+            .lock()
+            .unwrap()
+            .pop_front()
+            .expect("the script is over")
+            .into()
     }
 
     /// The messages of the last request.
@@ -70,11 +82,16 @@ impl ChatModel for Scripted {
                 match acts.pop_front()? {
                     Act::Write(event) => return Some((Ok(event), acts)),
                     Act::Think(millis) => sleep(Duration::from_millis(millis)).await,
-                    Act::Break => return Some((Err(ModelError::Other("the connection broke".into())), acts)),
+                    Act::Break => {
+                        return Some((Err(ModelError::Other("the connection broke".into())), acts));
+                    }
                     Act::Botch => {
                         let code = Some("tool_use_failed".to_owned());
-                        let error =
-                            ModelError::BrokenOff { code, message: "Failed to call a function.".to_owned(), failed_generation: None };
+                        let error = ModelError::BrokenOff {
+                            code,
+                            message: "Failed to call a function.".to_owned(),
+                            failed_generation: None,
+                        };
                         return Some((Err(error), acts));
                     }
                     Act::Hang => pending().await,
@@ -85,7 +102,9 @@ impl ChatModel for Scripted {
 }
 
 fn call(position: usize, name: &str, arguments: &Value) -> ToolCall {
-    let text = arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned);
+    let text = arguments
+        .as_str()
+        .map_or_else(|| arguments.to_string(), str::to_owned);
     from_value(json!({"id": format!("call_{position}"), "type": "function", "function": {"name": name, "arguments": text}})).unwrap()
 }
 
@@ -94,7 +113,10 @@ fn writes(position: usize, name: &str, arguments: Value, millis: u64) -> Vec<Act
     let call = call(position, name, &arguments);
     let delta = call.function.arguments.clone();
     vec![
-        Act::Write(ModelEvent::CallBegins { position, name: name.to_owned() }),
+        Act::Write(ModelEvent::CallBegins {
+            position,
+            name: name.to_owned(),
+        }),
         Act::Think(millis),
         Act::Write(ModelEvent::Arguments { position, delta }),
         Act::Write(ModelEvent::CallComplete { position, call }),
@@ -111,14 +133,31 @@ fn ends(message: Value, finish_reason: &str) -> Act {
 }
 
 fn says(text: &str) -> Vec<Act> {
-    vec![Act::Write(ModelEvent::Text(text.to_owned())), ends(json!({"content": text}), "stop")]
+    vec![
+        Act::Write(ModelEvent::Text(text.to_owned())),
+        ends(json!({"content": text}), "stop"),
+    ]
 }
 
 /// A message with these calls, each written in so many milliseconds.
 fn calls(calls: &[(&str, Value)], millis: u64) -> Vec<Act> {
-    let wire: Vec<_> = calls.iter().enumerate().map(|(position, (name, arguments))| call(position, name, arguments)).collect();
-    let written = calls.iter().enumerate().flat_map(|(position, (name, arguments))| writes(position, name, arguments.clone(), millis));
-    written.chain([ends(json!({"content": null, "tool_calls": wire}), "tool_calls")]).collect()
+    let wire: Vec<_> = calls
+        .iter()
+        .enumerate()
+        .map(|(position, (name, arguments))| call(position, name, arguments))
+        .collect();
+    let written = calls
+        .iter()
+        .enumerate()
+        .flat_map(|(position, (name, arguments))| {
+            writes(position, name, arguments.clone(), millis)
+        });
+    written
+        .chain([ends(
+            json!({"content": null, "tool_calls": wire}),
+            "tool_calls",
+        )])
+        .collect()
 }
 
 /// When what began, from the start of the test.
@@ -131,7 +170,10 @@ struct Clinic {
 
 impl Clinic {
     fn note(&self, what: &str) {
-        self.diary.lock().unwrap().push((what.to_owned(), u64::try_from(self.began.elapsed().as_millis()).unwrap()));
+        self.diary.lock().unwrap().push((
+            what.to_owned(),
+            u64::try_from(self.began.elapsed().as_millis()).unwrap(),
+        ));
     }
 }
 
@@ -159,8 +201,14 @@ async fn give_up() -> Result<(), ToolError> {
 
 fn clinic() -> (Dispatcher, Diary) {
     let diary = Diary::default();
-    let clinic = Clinic { began: Instant::now(), diary: Arc::clone(&diary) };
-    (Dispatcher::new(tools![look_up, write_down, give_up].with_state(clinic)), diary)
+    let clinic = Clinic {
+        began: Instant::now(),
+        diary: Arc::clone(&diary),
+    };
+    (
+        Dispatcher::new(tools![look_up, write_down, give_up].with_state(clinic)),
+        diary,
+    )
 }
 
 fn noted(diary: &Diary) -> Vec<(String, u64)> {

@@ -9,20 +9,37 @@ async fn nothing_starts_before_the_message_is_over_unless_asked_for() {
     let mut stream_end = Agent::new(model, "scripted").tools(dispatcher);
     let mut stream = stream_end.stream("Go.");
     while stream.next().await.is_some() {}
-    assert_eq!(noted(&diary), [("a".to_owned(), 200), ("b".to_owned(), 200)]);
+    assert_eq!(
+        noted(&diary),
+        [("a".to_owned(), 200), ("b".to_owned(), 200)]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn read_only_calls_start_while_the_model_writes_the_next() {
     let (dispatcher, diary) = clinic();
     let began = Instant::now();
-    let model = Scripted::new([calls(&[look("a"), look("b"), look("c")], 100), says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
+    let model = Scripted::new([
+        calls(&[look("a"), look("b"), look("c")], 100),
+        says("Done."),
+    ]);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd);
     agent.run("Go.").await.unwrap();
-    assert_eq!(noted(&diary), [("a".to_owned(), 100), ("b".to_owned(), 200), ("c".to_owned(), 300)]);
+    assert_eq!(
+        noted(&diary),
+        [
+            ("a".to_owned(), 100),
+            ("b".to_owned(), 200),
+            ("c".to_owned(), 300)
+        ]
+    );
     assert_eq!(began.elapsed(), Duration::from_millis(600));
     let messages = model.conversation();
-    let contents: Vec<_> = (2..5).map(|message| messages[message]["content"].as_str().unwrap()).collect();
+    let contents: Vec<_> = (2..5)
+        .map(|message| messages[message]["content"].as_str().unwrap())
+        .collect();
     assert_eq!(contents, ["found a", "found b", "found c"]);
 }
 
@@ -31,34 +48,77 @@ async fn a_call_that_changes_something_waits_for_the_end_and_so_do_those_behind_
     let (dispatcher, diary) = clinic();
     let writing = ("write_down", json!({"what": "b"}));
     let model = Scripted::new([calls(&[look("a"), writing, look("c")], 100), says("Done.")]);
-    Agent::new(model, "scripted").tools(dispatcher).start(StartPolicy::CallEnd).run("Go.").await.unwrap();
-    assert_eq!(noted(&diary), [("a".to_owned(), 100), ("b".to_owned(), 300), ("c".to_owned(), 300)]);
+    Agent::new(model, "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd)
+        .run("Go.")
+        .await
+        .unwrap();
+    assert_eq!(
+        noted(&diary),
+        [
+            ("a".to_owned(), 100),
+            ("b".to_owned(), 300),
+            ("c".to_owned(), 300)
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_written_on_after_it_ran_is_reported_as_its_result() {
     let (dispatcher, _) = clinic();
-    let (first, second) = (call(0, "look_up", &json!({"what": "a"})), call(0, "look_up", &json!(r#"{"what":"a"}{"what":"b"}"#)));
+    let (first, second) = (
+        call(0, "look_up", &json!({"what": "a"})),
+        call(0, "look_up", &json!(r#"{"what":"a"}{"what":"b"}"#)),
+    );
     let written_on = vec![
-        Act::Write(ModelEvent::CallBegins { position: 0, name: "look_up".to_owned() }),
-        Act::Write(ModelEvent::CallComplete { position: 0, call: first }),
+        Act::Write(ModelEvent::CallBegins {
+            position: 0,
+            name: "look_up".to_owned(),
+        }),
+        Act::Write(ModelEvent::CallComplete {
+            position: 0,
+            call: first,
+        }),
         Act::Think(10),
         Act::Write(ModelEvent::CallReopens { position: 0 }),
-        ends(json!({"content": null, "tool_calls": [second]}), "tool_calls"),
+        ends(
+            json!({"content": null, "tool_calls": [second]}),
+            "tool_calls",
+        ),
     ];
     let model = Scripted::new([written_on, says("Done.")]);
-    Agent::new(model.clone(), "scripted").tools(dispatcher).start(StartPolicy::CallEnd).run("Go.").await.unwrap();
-    let content = model.conversation()[2]["content"].as_str().unwrap().to_owned();
-    assert!(content.contains("before all of its arguments had been written"), "{content}");
+    Agent::new(model.clone(), "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd)
+        .run("Go.")
+        .await
+        .unwrap();
+    let content = model.conversation()[2]["content"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        content.contains("before all of its arguments had been written"),
+        "{content}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_fatal_error_of_an_early_call_ends_the_run_when_the_message_is_over() {
     let (dispatcher, diary) = clinic();
-    let model = Scripted::new([calls(&[("give_up", json!({})), ("write_down", json!({"what": "a"}))], 10)]);
-    let mut agent = Agent::new(model, "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
+    let model = Scripted::new([calls(
+        &[("give_up", json!({})), ("write_down", json!({"what": "a"}))],
+        10,
+    )]);
+    let mut agent = Agent::new(model, "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd);
     let error = agent.run("Go.").await.unwrap_err();
-    assert!(matches!(&error, AgentError::Fatal { tool, .. } if tool == "give_up"), "{error:?}");
+    assert!(
+        matches!(&error, AgentError::Fatal { tool, .. } if tool == "give_up"),
+        "{error:?}"
+    );
     assert_eq!(noted(&diary), [], "what had not started does not");
     assert_eq!(agent.messages().len(), 4);
 }

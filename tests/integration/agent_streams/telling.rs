@@ -10,7 +10,9 @@ fn kind(event: &AgentEvent) -> String {
         AgentEvent::Arguments { position, delta } => format!("arguments {position} {delta}"),
         AgentEvent::Call { position, call, .. } => format!("call {position} {}", call.id),
         AgentEvent::Calls(calls) => format!("calls {}", calls.len()),
-        AgentEvent::Progress(progress) => format!("progress {} {}", progress.position, progress.message),
+        AgentEvent::Progress(progress) => {
+            format!("progress {} {}", progress.position, progress.message)
+        }
         AgentEvent::Result(result) => format!("result {}", result.position()),
         AgentEvent::Results(results) => format!("results {}", results.len()),
         AgentEvent::Usage(usage) => format!("usage {}", usage.total_tokens),
@@ -52,11 +54,23 @@ async fn a_stream_tells_everything_in_its_order() {
 #[tokio::test(start_paused = true)]
 async fn each_call_that_was_stopped_is_told_once() {
     let (dispatcher, _) = clinic();
-    let broken = [writes(0, "look_up", json!({"what": "a"}), 0), vec![Act::Think(10), Act::Break]].concat();
-    let model = Scripted::new([calls(&[look("a"), ("write_down", json!({"what": "b"}))], 0), broken]);
-    let mut agent = Agent::new(model, "scripted").tools(dispatcher).start(StartPolicy::CallEnd);
+    let broken = [
+        writes(0, "look_up", json!({"what": "a"}), 0),
+        vec![Act::Think(10), Act::Break],
+    ]
+    .concat();
+    let model = Scripted::new([
+        calls(&[look("a"), ("write_down", json!({"what": "b"}))], 0),
+        broken,
+    ]);
+    let mut agent = Agent::new(model, "scripted")
+        .tools(dispatcher)
+        .start(StartPolicy::CallEnd);
     agent = agent.stop_when(sleep(Duration::from_millis(100)));
-    for expected in [vec!["result 1", "result 0", "results 2"], vec!["result 0", "results 1"]] {
+    for expected in [
+        vec!["result 1", "result 0", "results 2"],
+        vec!["result 0", "results 1"],
+    ] {
         let mut told = Vec::new();
         let mut stream = agent.stream("Go.");
         while let Some(Ok(event)) = stream.next().await {

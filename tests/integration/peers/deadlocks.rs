@@ -1,8 +1,9 @@
 //! Calls that wait for each other.
 //!
-//! oh-my-pi #3749, gptme #2892, librefang #3613, agentbridge #273, pydantic-ai #3899, #4663, livekit #4661, Codewhale #2157: a
-//! parent holds its permit while its nested tool waits for one, and the run hangs until somebody ends it. Here a waiting
-//! parent holds no permit, and a true circle is answered.
+//! oh-my-pi #3749, gptme #2892, librefang #3613, agentbridge #273, pydantic-ai #3899, #4663,
+//! livekit #4661, Codewhale #2157: a parent holds its permit while its nested tool waits for one,
+//! and the run hangs until somebody ends it. Here a waiting parent holds no permit, and a true
+//! circle is answered.
 
 use std::time::Duration;
 
@@ -15,19 +16,31 @@ use crate::support::{calls, codes, contents};
 /// Calls one tool, and says what came of it.
 async fn pass_on(cx: &CallContext, tool: &str, arguments: serde_json::Value) -> String {
     sleep(Duration::from_millis(1)).await;
-    contents(&cx.dispatch(vec![ToolCall::new("", tool, arguments.to_string())]).await).concat()
+    contents(
+        &cx.dispatch(vec![ToolCall::new("", tool, arguments.to_string())])
+            .await,
+    )
+    .concat()
 }
 
 /// Call b, or be done.
 #[tool(concurrency = 1)]
 async fn a(#[context] cx: &CallContext, depth: u32) -> String {
-    if depth == 0 { "a".to_owned() } else { pass_on(cx, "b", json!({"depth": depth - 1})).await }
+    if depth == 0 {
+        "a".to_owned()
+    } else {
+        pass_on(cx, "b", json!({"depth": depth - 1})).await
+    }
 }
 
 /// Call a, or be done.
 #[tool(concurrency = 1)]
 async fn b(#[context] cx: &CallContext, depth: u32) -> String {
-    if depth == 0 { "b".to_owned() } else { pass_on(cx, "a", json!({"depth": depth - 1})).await }
+    if depth == 0 {
+        "b".to_owned()
+    } else {
+        pass_on(cx, "a", json!({"depth": depth - 1})).await
+    }
 }
 
 /// oh-my-pi #3749, gptme #2892, librefang #3613: more parents than permits.
@@ -47,7 +60,8 @@ async fn parents_may_be_more_than_there_are_permits() {
     }
 
     for limit in [1, 2, 10, 64] {
-        let dispatcher = Dispatcher::new(tools![leaf, parent]).with_limit(limit.try_into().unwrap());
+        let dispatcher =
+            Dispatcher::new(tools![leaf, parent]).with_limit(limit.try_into().unwrap());
         let results = dispatcher.dispatch(calls([("parent", "{}"); 10])).await;
         assert_eq!(contents(&results), ["1"; 10], "limit {limit}");
     }
@@ -57,8 +71,14 @@ async fn parents_may_be_more_than_there_are_permits() {
 #[tokio::test(start_paused = true)]
 async fn parents_that_call_each_others_tools_finish() {
     let dispatcher = Dispatcher::new(tools![a, b]);
-    let batch = calls([("a", r#"{"depth": 3}"#), ("b", r#"{"depth": 3}"#), ("a", r#"{"depth": 6}"#)]);
-    let results = timeout(Duration::from_secs(60), dispatcher.dispatch(batch)).await.unwrap();
+    let batch = calls([
+        ("a", r#"{"depth": 3}"#),
+        ("b", r#"{"depth": 3}"#),
+        ("a", r#"{"depth": 6}"#),
+    ]);
+    let results = timeout(Duration::from_secs(60), dispatcher.dispatch(batch))
+        .await
+        .unwrap();
     assert_eq!(contents(&results), ["b", "a", "a"]);
 }
 
@@ -72,17 +92,25 @@ async fn hold(#[context] cx: &CallContext, bed: u32, then: Option<u32>) -> Strin
     }
 }
 
-/// pydantic-ai #3899, livekit #4661, Codewhale #2157: each holds what the other waits for. One of the two is told so, at once and
-/// not at its deadline, and the other goes on.
+/// pydantic-ai #3899, livekit #4661, Codewhale #2157: each holds what the other waits for. One of
+/// the two is told so, at once and not at its deadline, and the other goes on.
 #[tokio::test(start_paused = true)]
 async fn of_two_that_wait_for_each_other_one_is_told() {
     let dispatcher = Dispatcher::new(tools![hold]);
-    let batch = calls([("hold", r#"{"bed": 1, "then": 2}"#), ("hold", r#"{"bed": 2, "then": 1}"#)]);
-    let results = timeout(Duration::from_secs(1), dispatcher.dispatch(batch)).await.unwrap();
+    let batch = calls([
+        ("hold", r#"{"bed": 1, "then": 2}"#),
+        ("hold", r#"{"bed": 2, "then": 1}"#),
+    ]);
+    let results = timeout(Duration::from_secs(1), dispatcher.dispatch(batch))
+        .await
+        .unwrap();
     assert_eq!(codes(&results), ["ok", "ok"]);
     let mut told = contents(&results);
     told.sort_unstable_by_key(|content| content.starts_with("held"));
-    assert!(told[0].contains("wait for a call that waits for it"), "{told:?}");
+    assert!(
+        told[0].contains("wait for a call that waits for it"),
+        "{told:?}"
+    );
     assert!(told[1].starts_with("held"), "{told:?}");
 }
 
@@ -90,7 +118,12 @@ async fn of_two_that_wait_for_each_other_one_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_nested_call_inherits_the_key_of_its_parent() {
     let dispatcher = Dispatcher::new(tools![hold]);
-    let results = timeout(Duration::from_secs(1), dispatcher.dispatch(calls([("hold", r#"{"bed": 1, "then": 1}"#)]))).await.unwrap();
+    let results = timeout(
+        Duration::from_secs(1),
+        dispatcher.dispatch(calls([("hold", r#"{"bed": 1, "then": 1}"#)])),
+    )
+    .await
+    .unwrap();
     assert_eq!(contents(&results), ["held 1"]);
 }
 
@@ -104,7 +137,13 @@ async fn a_nested_call_is_not_behind_a_barrier_of_its_parents_message() {
     }
 
     let dispatcher = Dispatcher::new(tools![a, b, alone]);
-    let batch = calls([("a", r#"{"depth": 2}"#), ("alone", "{}"), ("b", r#"{"depth": 1}"#)]);
-    let results = timeout(Duration::from_secs(1), dispatcher.dispatch(batch)).await.unwrap();
+    let batch = calls([
+        ("a", r#"{"depth": 2}"#),
+        ("alone", "{}"),
+        ("b", r#"{"depth": 1}"#),
+    ]);
+    let results = timeout(Duration::from_secs(1), dispatcher.dispatch(batch))
+        .await
+        .unwrap();
     assert_eq!(contents(&results), ["a", "7", "a"]);
 }

@@ -1,6 +1,7 @@
 //! What users of other systems have reported, as scenarios with our answer.
 //!
-//! The doc comment of each test names the issues it stands for, so that one who knows an issue finds what happens here.
+//! The doc comment of each test names the issues it stands for, so that one who knows an issue
+//! finds what happens here.
 
 mod deadlocks;
 mod effects;

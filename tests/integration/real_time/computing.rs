@@ -62,8 +62,18 @@ async fn spin(#[state] polls: &AtomicUsize) {
 
 fn dispatcher() -> (Dispatcher, Arc<AtomicUsize>) {
     let counter = Arc::new(AtomicUsize::new(0));
-    let tools = tools![compute, overrun, overrun_later, overrun_on_thread, count, spin];
-    (Dispatcher::new(tools.with_shared_state(Arc::clone(&counter))), counter)
+    let tools = tools![
+        compute,
+        overrun,
+        overrun_later,
+        overrun_on_thread,
+        count,
+        spin
+    ];
+    (
+        Dispatcher::new(tools.with_shared_state(Arc::clone(&counter))),
+        counter,
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
@@ -76,7 +86,11 @@ async fn a_tool_that_computes_delays_the_start_of_no_sibling_while_a_worker_is_f
         let results = tokio::spawn(dispatched).await.unwrap();
         for result in &results {
             let waited = result.started().unwrap() - result.queued();
-            assert!(waited < SHORT, "call {} behind one at {at} waited {waited:?}", result.position());
+            assert!(
+                waited < SHORT,
+                "call {} behind one at {at} waited {waited:?}",
+                result.position()
+            );
         }
     }
 }
@@ -119,11 +133,15 @@ async fn a_first_poll_under_the_last_permit_is_answered_in_time_too() {
     overruns("overrun", 1, vec![call("overrun"), call("count")]).await;
 }
 
-/// Whoever waits for a call that is alone polls it for the first time, and nobody can answer before that poll ends.
+/// Whoever waits for a call that is alone polls it for the first time, and nobody can answer before
+/// that poll ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_first_poll_of_a_call_alone_in_its_message_is_its_last_past_its_deadline() {
     let (dispatcher, ended) = dispatcher();
-    assert_eq!(codes(&dispatcher.dispatch(vec![call("overrun")]).await), ["timeout"]);
+    assert_eq!(
+        codes(&dispatcher.dispatch(vec![call("overrun")]).await),
+        ["timeout"]
+    );
     dispatcher.idle().await;
     assert_eq!(ended.load(Ordering::SeqCst), 1);
 }
@@ -133,7 +151,11 @@ async fn what_is_polled_on_other_threads_as_its_batch_is_dropped_is_polled_no_mo
     for round in 0..50 {
         let (dispatcher, polls) = dispatcher();
         let batch = dispatcher.dispatch(vec![call("spin"); 6]);
-        assert!(timeout(Duration::from_micros(100 * (round % 10)), batch).await.is_err());
+        assert!(
+            timeout(Duration::from_micros(100 * (round % 10)), batch)
+                .await
+                .is_err()
+        );
         timeout(LONG * 10, dispatcher.idle()).await.unwrap();
         let seen = polls.load(Ordering::SeqCst);
         thread::sleep(Duration::from_millis(1));
@@ -159,9 +181,15 @@ fn calls_are_answered_when_their_runtime_goes_away() {
     }
     drop(going);
     turn.end();
-    let results = runtime().block_on(async { timeout(Duration::from_secs(10), turn.finish()).await }).unwrap();
+    let results = runtime()
+        .block_on(async { timeout(Duration::from_secs(10), turn.finish()).await })
+        .unwrap();
     assert_eq!(codes(&results)[..3], ["ok", "cancelled", "cancelled"]);
-    assert!(["not_started", "cancelled"].contains(&codes(&results)[3]), "{:?}", codes(&results));
+    assert!(
+        ["not_started", "cancelled"].contains(&codes(&results)[3]),
+        "{:?}",
+        codes(&results)
+    );
     let seen = polls.load(Ordering::SeqCst);
     thread::sleep(Duration::from_millis(5));
     assert_eq!(polls.load(Ordering::SeqCst), seen);
@@ -175,8 +203,11 @@ async fn a_call_starts_when_its_turn_comes_whatever_was_answered_before() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 
-    // On one thread, all come behind the first; there is no tool called `nothing`, as is known before.
-    let results = Dispatcher::new(tools![compute, pause]).dispatch(vec![call("compute"), call("nothing"), call("pause")]).await;
+    // On one thread, all come behind the first; there is no tool called `nothing`, as is known
+    // before.
+    let results = Dispatcher::new(tools![compute, pause])
+        .dispatch(vec![call("compute"), call("nothing"), call("pause")])
+        .await;
     assert_eq!(codes(&results), ["ok", "unknown_tool", "ok"]);
 }
 
@@ -190,10 +221,17 @@ async fn a_call_that_goes_on_is_not_held_up_by_the_next_that_computes() {
 
     let dispatcher = Dispatcher::new(tools![pause, compute]);
     for run in 0..3 {
-        let results = tokio::spawn(dispatcher.dispatch(vec![call("pause"), call("compute"), call("pause")])).await.unwrap();
+        let results =
+            tokio::spawn(dispatcher.dispatch(vec![call("pause"), call("compute"), call("pause")]))
+                .await
+                .unwrap();
         for pause in [&results[0], &results[2]] {
             let took = pause.finished() - pause.queued();
-            assert!(took < SHORT, "run {run}, call {}: {took:?}", pause.position());
+            assert!(
+                took < SHORT,
+                "run {run}, call {}: {took:?}",
+                pause.position()
+            );
         }
     }
 }

@@ -34,8 +34,13 @@ async fn what_is_cancelled_as_it_begins_leaves_nothing_behind() {
         turn.push(call("answer"));
         (0..round % 300).for_each(|_| std::hint::spin_loop());
         let code = codes(&turn.cancel())[0];
-        timeout(LONG * 10, dispatcher.idle()).await.unwrap_or_else(|_| panic!("round {round} leaves something behind"));
-        assert!(code != "not_started" || begun.load(Ordering::SeqCst) == before, "round {round} began after all");
+        timeout(LONG * 10, dispatcher.idle())
+            .await
+            .unwrap_or_else(|_| panic!("round {round} leaves something behind"));
+        assert!(
+            code != "not_started" || begun.load(Ordering::SeqCst) == before,
+            "round {round} began after all"
+        );
     }
 }
 
@@ -66,7 +71,8 @@ async fn of_two_threads_of_a_layer_that_run_a_tool_at_once_one_does() {
             first.or(second)
         })
     });
-    let dispatcher = Dispatcher::new(tools![look].with_state(AtomicUsize::new(0))).with_layer(twice);
+    let dispatcher =
+        Dispatcher::new(tools![look].with_state(AtomicUsize::new(0))).with_layer(twice);
     for round in 0..500 {
         let results = dispatcher.dispatch(vec![call("look")]).await;
         assert_eq!(results[0].content(), "0", "round {round}");
@@ -87,8 +93,14 @@ fn what_is_answered_counts_when_the_runtime_of_a_dropped_batch_goes() {
 
     let state = Arc::new(Door::default());
     let dispatcher = Dispatcher::new(tools![answer, hold].with_shared_state(Arc::clone(&state)));
-    let going = Builder::new_multi_thread().worker_threads(2).event_interval(1).enable_time().build().unwrap();
-    // One of the two threads is busy: a helper of the batch is never polled, and what the other has answered is told by nobody.
+    let going = Builder::new_multi_thread()
+        .worker_threads(2)
+        .event_interval(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    // One of the two threads is busy: a helper of the batch is never polled, and what the other has
+    // answered is told by nobody.
     let busy = Arc::new(Mutex::new(()));
     let (is_busy, is_held) = (busy.lock().unwrap(), state.held.lock().unwrap());
     let started = Arc::new(AtomicUsize::new(0));
@@ -111,7 +123,9 @@ fn what_is_answered_counts_when_the_runtime_of_a_dropped_batch_goes() {
     drop(is_busy);
     thread::sleep(Duration::from_millis(20));
     drop(is_held);
-    runtime().block_on(async { timeout(LONG * 10, dispatcher.idle()).await }).unwrap();
+    runtime()
+        .block_on(async { timeout(LONG * 10, dispatcher.idle()).await })
+        .unwrap();
 }
 
 #[test]
@@ -135,12 +149,16 @@ fn a_call_that_is_answered_before_anybody_waits_for_it_is_let_go_of() {
     impl std::error::Error for Counted {}
 
     let there = Arc::new(());
-    let dispatcher = Dispatcher::new(tools![fail].with_state(Arc::clone(&there))).with_timeout(None);
+    let dispatcher =
+        Dispatcher::new(tools![fail].with_state(Arc::clone(&there))).with_timeout(None);
     let runtime = runtime();
     // More threads than cores: they are held up anywhere.
     thread::scope(|scope| {
         for _ in 0..6 {
-            scope.spawn(|| (0..5_000).for_each(|_| drop(runtime.block_on(dispatcher.dispatch(vec![call("fail")])))));
+            scope.spawn(|| {
+                (0..5_000)
+                    .for_each(|_| drop(runtime.block_on(dispatcher.dispatch(vec![call("fail")]))))
+            });
         }
     });
     drop((dispatcher, runtime));
@@ -168,11 +186,18 @@ fn a_context_that_is_used_as_its_call_ends_takes_no_permit_along() {
                 context.map(|context| context.dispatch(Vec::new()).now_or_never());
             }
         });
-        let answered = (0..100_000).all(|_| dispatcher.dispatch(vec![call("lend")]).now_or_never().is_some());
+        let answered = (0..100_000).all(|_| {
+            dispatcher
+                .dispatch(vec![call("lend")])
+                .now_or_never()
+                .is_some()
+        });
         over.store(1, Ordering::SeqCst);
         assert!(answered, "no permit is left");
     });
-    runtime.block_on(async { timeout(LONG * 10, dispatcher.idle()).await }).unwrap();
+    runtime
+        .block_on(async { timeout(LONG * 10, dispatcher.idle()).await })
+        .unwrap();
 }
 
 fn wait_for(count: &AtomicUsize) {
@@ -209,17 +234,25 @@ async fn what_a_layer_has_in_a_task_ends_although_it_is_polled_as_its_call_ends(
     let (dropped, is_dropped) = mpsc::channel();
     let is_dropped = Arc::new(Mutex::new(is_dropped));
     let begun = Arc::new(Notify::new());
-    let state = State { dropped, begun: Arc::clone(&begun) };
+    let state = State {
+        dropped,
+        begun: Arc::clone(&begun),
+    };
     let answers = Arc::new(Notify::new());
     let inner = around({
         let answers = Arc::clone(&answers);
         move |mut inner, context| {
-            let (answers, begun, is_dropped) = (Arc::clone(&answers), Arc::clone(&begun), Arc::clone(&is_dropped));
+            let (answers, begun, is_dropped) = (
+                Arc::clone(&answers),
+                Arc::clone(&begun),
+                Arc::clone(&is_dropped),
+            );
             let tool = inner.call(context);
             Box::pin(async move {
                 tokio::spawn(tool);
                 begun.notified().await;
-                // The layer around this one answers now, on another thread, while this one is polled until the tool is being dropped.
+                // The layer around this one answers now, on another thread, while this one is
+                // polled until the tool is being dropped.
                 thread::spawn(move || answers.notify_one());
                 is_dropped.lock().unwrap().recv_timeout(LONG * 10).unwrap();
                 pending().await
@@ -234,7 +267,13 @@ async fn what_a_layer_has_in_a_task_ends_although_it_is_polled_as_its_call_ends(
             ToolOutput::from_serialize(&"cached")
         })
     });
-    let dispatcher = Dispatcher::new(tools![stay].with_state(state)).with_tool_layer("stay", inner).unwrap().with_layer(outer);
-    assert_eq!(codes(&dispatcher.dispatch(vec![call("stay")]).await), ["ok"]);
+    let dispatcher = Dispatcher::new(tools![stay].with_state(state))
+        .with_tool_layer("stay", inner)
+        .unwrap()
+        .with_layer(outer);
+    assert_eq!(
+        codes(&dispatcher.dispatch(vec![call("stay")]).await),
+        ["ok"]
+    );
     timeout(LONG * 10, dispatcher.idle()).await.unwrap();
 }

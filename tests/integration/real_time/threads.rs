@@ -26,7 +26,10 @@ async fn a_thread_that_was_given_up_on_goes_on_with_a_permit() {
     let ended = Arc::new(AtomicUsize::new(0));
     let tools = tools![parent, overrun_on_thread].with_shared_state(Arc::clone(&ended));
     let dispatcher = Dispatcher::new(tools).with_limit(1.try_into().unwrap());
-    assert_eq!(codes(&dispatcher.dispatch(vec![call("parent")]).await), ["timeout_indeterminate"]);
+    assert_eq!(
+        codes(&dispatcher.dispatch(vec![call("parent")]).await),
+        ["timeout_indeterminate"]
+    );
     timeout(LONG * 10, dispatcher.idle()).await.unwrap();
     assert_eq!(ended.load(Ordering::SeqCst), 21);
 }
@@ -43,16 +46,29 @@ async fn a_thread_that_waits_for_nested_calls_goes_on() {
     #[tool(timeout = "5s")]
     fn pass_on(#[context] cx: &CallContext) -> String {
         let nested = cx.dispatch(vec![call("answer")]);
-        tokio::runtime::Handle::current().block_on(nested)[0].content().into_owned()
+        tokio::runtime::Handle::current().block_on(nested)[0]
+            .content()
+            .into_owned()
     }
 
     for limit in [1, 2, 64] {
         for layered in [false, true] {
-            let dispatcher = Dispatcher::new(tools![answer, pass_on]).with_limit(limit.try_into().unwrap());
-            let dispatcher = if layered { dispatcher.with_layer(tower::layer::util::Identity::new()) } else { dispatcher };
+            let dispatcher =
+                Dispatcher::new(tools![answer, pass_on]).with_limit(limit.try_into().unwrap());
+            let dispatcher = if layered {
+                dispatcher.with_layer(tower::layer::util::Identity::new())
+            } else {
+                dispatcher
+            };
             for run in 0..100 {
-                let results = timeout(LONG * 10, dispatcher.dispatch(vec![call("pass_on"); 2])).await.unwrap();
-                assert_eq!([results[0].content(), results[1].content()], ["1", "1"], "limit {limit}, run {run}");
+                let results = timeout(LONG * 10, dispatcher.dispatch(vec![call("pass_on"); 2]))
+                    .await
+                    .unwrap();
+                assert_eq!(
+                    [results[0].content(), results[1].content()],
+                    ["1", "1"],
+                    "limit {limit}, run {run}"
+                );
             }
         }
     }
@@ -83,7 +99,9 @@ async fn a_thread_that_gives_up_on_a_call_and_waits_for_another_lends_its_permit
         runtime().block_on(async {
             let given_up = timeout(Duration::from_millis(10), cx.dispatch(vec![made()])).await;
             assert!(given_up.is_err());
-            cx.dispatch(vec![call("answer")]).await[0].content().into_owned()
+            cx.dispatch(vec![call("answer")]).await[0]
+                .content()
+                .into_owned()
         })
     }
 
@@ -96,11 +114,18 @@ async fn a_thread_that_gives_up_on_a_call_and_waits_for_another_lends_its_permit
         thread::spawn(work);
         thread::sleep(Duration::from_millis(60));
     };
-    let dispatcher = Dispatcher::new(tools![answer, make, pause, give_up]).with_limit(2.try_into().unwrap()).with_threads(threads);
+    let dispatcher = Dispatcher::new(tools![answer, make, pause, give_up])
+        .with_limit(2.try_into().unwrap())
+        .with_threads(threads);
     let mut results = dispatcher.stream(vec![made(), call("give_up"), call("pause")]);
     let mut codes = Vec::new();
     while codes.len() < 2 {
-        codes.extend(results.next().await.map(|result| (result.position(), code(&result))));
+        codes.extend(
+            results
+                .next()
+                .await
+                .map(|result| (result.position(), code(&result))),
+        );
     }
     codes.sort_unstable();
     assert_eq!(codes, [(1, "ok"), (2, "ok")]);
@@ -117,7 +142,8 @@ fn what_waits_behind_a_thread_is_answered_when_the_runtime_of_that_has_gone() {
     let state = Arc::new(Door::default());
     let is_held = state.held.lock().unwrap();
     let tools = tools![stay].with_shared_state(Arc::clone(&state));
-    let dispatcher = Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(200));
+    let dispatcher =
+        Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(200));
     let runtime = runtime();
     runtime.block_on(async {
         // The first is begun by a runtime that goes when it is answered.
@@ -129,8 +155,18 @@ fn what_waits_behind_a_thread_is_answered_when_the_runtime_of_that_has_gone() {
             tokio::task::yield_now().await;
         }
         let behind = tokio::spawn(dispatcher.dispatch(vec![call("stay")]));
-        assert_eq!(codes(&tokio::task::spawn_blocking(|| first.join().unwrap()).await.unwrap()), ["timeout_indeterminate"]);
-        assert_eq!(codes(&timeout(LONG * 10, behind).await.unwrap().unwrap()), ["not_started"]);
+        assert_eq!(
+            codes(
+                &tokio::task::spawn_blocking(|| first.join().unwrap())
+                    .await
+                    .unwrap()
+            ),
+            ["timeout_indeterminate"]
+        );
+        assert_eq!(
+            codes(&timeout(LONG * 10, behind).await.unwrap().unwrap()),
+            ["not_started"]
+        );
     });
     drop(is_held);
 }
@@ -150,12 +186,24 @@ fn threads_that_wait_for_threads_do_not_use_up_the_pool() {
             0 => call("answer"),
             depth => ToolCall::new("", "pass_on", format!(r#"{{"depth": {}}}"#, depth - 1)),
         };
-        tokio::runtime::Handle::current().block_on(cx.dispatch(vec![nested]))[0].content().into_owned()
+        tokio::runtime::Handle::current().block_on(cx.dispatch(vec![nested]))[0]
+            .content()
+            .into_owned()
     }
 
-    let runtime = Builder::new_multi_thread().worker_threads(2).max_blocking_threads(2).enable_time().build().unwrap();
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
     let calls = vec![ToolCall::new("", "pass_on", r#"{"depth": 3}"#); 10];
     let batch = Dispatcher::new(tools![answer, pass_on]).dispatch(calls);
-    let results = runtime.block_on(async { timeout(LONG * 10, batch).await }).unwrap();
-    assert!(results.iter().all(|result| result.content() == "1"), "{results:?}");
+    let results = runtime
+        .block_on(async { timeout(LONG * 10, batch).await })
+        .unwrap();
+    assert!(
+        results.iter().all(|result| result.content() == "1"),
+        "{results:?}"
+    );
 }

@@ -15,24 +15,46 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     for (call, plan, life) in history.all() {
         for (_, answer) in &life.known {
             if answer.position != plan.position || answer.id != plan.id {
-                faults.push(format!("call {call} is answered at {} as `{}`", answer.position, answer.id));
+                faults.push(format!(
+                    "call {call} is answered at {} as `{}`",
+                    answer.position, answer.id
+                ));
             }
-            if answer.started.is_some_and(|started| started > answer.finished) {
+            if answer
+                .started
+                .is_some_and(|started| started > answer.finished)
+            {
                 faults.push(format!("call {call} is answered before it started"));
             }
             let most = history.plan().world.bounds.output_bytes.max(300);
             if answer.content.len() > most {
-                faults.push(format!("call {call} has an output of {} bytes", answer.content.len()));
+                faults.push(format!(
+                    "call {call} has an output of {} bytes",
+                    answer.content.len()
+                ));
             }
-            let is_done = life.answers.last().is_some_and(|(_, end)| *end == End::Text);
-            if answer.code == "ok" && is_done && answer.content != DONE && answer.content != SWALLOWED {
+            let is_done = life
+                .answers
+                .last()
+                .is_some_and(|(_, end)| *end == End::Text);
+            if answer.code == "ok"
+                && is_done
+                && answer.content != DONE
+                && answer.content != SWALLOWED
+            {
                 faults.push(format!("call {call} is answered `{}`", answer.content));
             }
         }
         if life.known.len() > 1 {
-            faults.push(format!("call {call} is answered {} times", life.known.len()));
+            faults.push(format!(
+                "call {call} is answered {} times",
+                life.known.len()
+            ));
         }
-        if life.known.is_empty() && life.settled == NEVER && (life.submitted.is_some() || life.opened.is_some()) {
+        if life.known.is_empty()
+            && life.settled == NEVER
+            && (life.submitted.is_some() || life.opened.is_some())
+        {
             faults.push(format!("call {call} is not answered"));
         }
     }
@@ -40,33 +62,66 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
 
 fn check_batch(history: &History, batch: usize, faults: &mut Vec<String>) {
     let (plan, course) = (&history.plan().batches[batch], &history.courses[batch]);
-    let Some((returned, results)) = course.returned else { return };
+    let Some((returned, results)) = course.returned else {
+        return;
+    };
     if results != plan.calls.len() {
-        faults.push(format!("batch {batch} has {results} results for {} calls", plan.calls.len()));
+        faults.push(format!(
+            "batch {batch} has {results} results for {} calls",
+            plan.calls.len()
+        ));
     }
-    let bytes = |&call: &usize| history.lives[call].answer().filter(|answer| answer.code == "ok").map_or(0, |answer| answer.content.len());
-    let (most, all) = (history.plan().world.bounds.batch_output_bytes, plan.calls.iter().map(bytes).sum::<usize>());
+    let bytes = |&call: &usize| {
+        history.lives[call]
+            .answer()
+            .filter(|answer| answer.code == "ok")
+            .map_or(0, |answer| answer.content.len())
+    };
+    let (most, all) = (
+        history.plan().world.bounds.batch_output_bytes,
+        plan.calls.iter().map(bytes).sum::<usize>(),
+    );
     if all > most + SHORT * plan.calls.len() {
         faults.push(format!("batch {batch} has outputs of {all} bytes"));
     }
     if matches!(plan.caller, Caller::Reads(_) | Caller::ReadsAndDrops(..)) {
-        let mut read: Vec<_> = plan.calls.iter().filter_map(|&call| history.lives[call].known.first()).collect();
+        let mut read: Vec<_> = plan
+            .calls
+            .iter()
+            .filter_map(|&call| history.lives[call].known.first())
+            .collect();
         read.sort_by_key(|(moment, _)| *moment);
         if !read.is_sorted_by_key(|(_, answer)| answer.finished) {
-            faults.push(format!("results of batch {batch} do not come as they are known"));
+            faults.push(format!(
+                "results of batch {batch} do not come as they are known"
+            ));
         }
     }
-    let answered = plan.calls.iter().map(|&call| history.lives[call].settled).max().unwrap_or(returned.at);
+    let answered = plan
+        .calls
+        .iter()
+        .map(|&call| history.lives[call].settled)
+        .max()
+        .unwrap_or(returned.at);
     let at_once = match &plan.caller {
         Caller::Awaits => plan.parent.is_none(),
         Caller::Turn(turn) => turn.end == TurnEnd::Finishes,
         _ => false,
     };
-    let begun = course.ended.or(course.begun.map(|moment| moment.at)).unwrap_or(0);
+    let begun = course
+        .ended
+        .or(course.begun.map(|moment| moment.at))
+        .unwrap_or(0);
     if at_once && returned.at > answered.max(begun) {
-        faults.push(format!("batch {batch} returns at {}, and its calls were answered at {answered}", returned.at));
+        faults.push(format!(
+            "batch {batch} returns at {}, and its calls were answered at {answered}",
+            returned.at
+        ));
     }
     if answered > returned.at {
-        faults.push(format!("batch {batch} returns at {}, before its calls were answered at {answered}", returned.at));
+        faults.push(format!(
+            "batch {batch} returns at {}, before its calls were answered at {answered}",
+            returned.at
+        ));
     }
 }

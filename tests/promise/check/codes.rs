@@ -9,19 +9,35 @@ use super::cycles;
 
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     for (call, _, life) in history.all() {
-        let Some(answer) = life.answer() else { continue };
+        let Some(answer) = life.answer() else {
+            continue;
+        };
         if let Err(why) = check_code(history, call, answer) {
-            faults.push(format!("call {call} is answered {} at {}: {why}", answer.code, answer.finished));
+            faults.push(format!(
+                "call {call} is answered {} at {}: {why}",
+                answer.code, answer.finished
+            ));
         }
         if NOT_RUN.contains(&answer.code) && answer.started.is_some() {
-            faults.push(format!("call {call} is answered {}, but said to have started", answer.code));
+            faults.push(format!(
+                "call {call} is answered {}, but said to have started",
+                answer.code
+            ));
         }
     }
 }
 
 /// Codes of calls of which no code ran.
-const NOT_RUN: [&str; 8] =
-    ["unknown_tool", "invalid_json", "too_large", "truncated_call", "refused", "overloaded", "deadlock", "not_started"];
+const NOT_RUN: [&str; 8] = [
+    "unknown_tool",
+    "invalid_json",
+    "too_large",
+    "truncated_call",
+    "refused",
+    "overloaded",
+    "deadlock",
+    "not_started",
+];
 
 fn check_code(history: &History, call: usize, answer: &Answer) -> Result<(), &'static str> {
     let (plan, life) = (history.call(call), &history.lives[call]);
@@ -38,23 +54,49 @@ fn check_code(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
         "truncated_call" => life.submitted.is_none(),
         "refused" => matches!(verdict, Some(Verdict::Refuse | Verdict::Panic)),
         // A place is taken when a call opens.
-        "overloaded" => is_too_much(history, call, answer.finished) || life.opened.is_some_and(|opened| is_too_much(history, call, opened)),
-        "deadlock" => plan.parent.is_some() && cycles::waits_for_itself(history, call, answer.finished),
+        "overloaded" => {
+            is_too_much(history, call, answer.finished)
+                || life
+                    .opened
+                    .is_some_and(|opened| is_too_much(history, call, opened))
+        }
+        "deadlock" => {
+            plan.parent.is_some() && cycles::waits_for_itself(history, call, answer.finished)
+        }
         "not_started" => is_stopped(history, call, answer.finished),
-        "timeout" | "timeout_indeterminate" | "cancelled" | "cancelled_indeterminate" => return check_stop(history, call, answer),
-        _ => return check_outcome(plan, life, answer, history.has_thread(call, answer.finished)),
+        "timeout" | "timeout_indeterminate" | "cancelled" | "cancelled_indeterminate" => {
+            return check_stop(history, call, answer);
+        }
+        _ => {
+            return check_outcome(
+                plan,
+                life,
+                answer,
+                history.has_thread(call, answer.finished),
+            );
+        }
     };
-    if expected { Ok(()) } else { Err("for no reason") }
+    if expected {
+        Ok(())
+    } else {
+        Err("for no reason")
+    }
 }
 
 /// Whether it came on top of all that is taken.
 pub(super) fn is_too_much(history: &History, call: usize, at: u64) -> bool {
     let (plan, bounds) = (history.call(call), &history.plan().world.bounds);
     let waits = |life: &Life| {
-        let came = life.opened.or(life.submitted).is_some_and(|came| came <= at);
+        let came = life
+            .opened
+            .or(life.submitted)
+            .is_some_and(|came| came <= at);
         came && life.settled >= at && life.started >= at
     };
-    let waiting = history.all().filter(|(other, _, life)| *other != call && waits(life)).count();
+    let waiting = history
+        .all()
+        .filter(|(other, _, life)| *other != call && waits(life))
+        .count();
     plan.position >= bounds.calls || plan.depth > bounds.nesting || waiting >= bounds.queue
 }
 
@@ -63,18 +105,38 @@ fn is_stopped(history: &History, call: usize, at: u64) -> bool {
     let batch = history.call(call).batch;
     let course = &history.courses[batch];
     let given_up = |(call, _, life): (usize, &Call, &Life)| {
-        let is_over = life.settled <= at || history.deadline(call).is_some_and(|deadline| deadline <= at);
+        let is_over = life.settled <= at
+            || history
+                .deadline(call)
+                .is_some_and(|deadline| deadline <= at);
         is_over && life.runs.iter().any(|run| run.on_thread && run.end() >= at)
     };
-    let ended_before = course.ended.is_some_and(|ended| history.lives[call].submitted.is_none_or(|came| came >= ended));
-    let has_no_thread = history.call(call).kind.is_sync && history.queued.iter().any(|(from, queued)| *from <= at && *queued > 0);
-    has_no_thread || is_parent_over(history, call, at) || course.over() <= at || history.all().any(given_up) || ended_before
+    let ended_before = course.ended.is_some_and(|ended| {
+        history.lives[call]
+            .submitted
+            .is_none_or(|came| came >= ended)
+    });
+    let has_no_thread = history.call(call).kind.is_sync
+        && history
+            .queued
+            .iter()
+            .any(|(from, queued)| *from <= at && *queued > 0);
+    has_no_thread
+        || is_parent_over(history, call, at)
+        || course.over() <= at
+        || history.all().any(given_up)
+        || ended_before
 }
 
 /// Whether a call that it is within is over: a thread may hear of that.
 fn is_parent_over(history: &History, call: usize, at: u64) -> bool {
-    std::iter::successors(history.call(call).parent, |&parent| history.call(parent).parent).any(|parent| {
-        let is_due = history.deadline(parent).is_some_and(|deadline| deadline <= at);
+    std::iter::successors(history.call(call).parent, |&parent| {
+        history.call(parent).parent
+    })
+    .any(|parent| {
+        let is_due = history
+            .deadline(parent)
+            .is_some_and(|deadline| deadline <= at);
         history.lives[parent].settled <= at || is_due || history.may_be_left(parent)
     })
 }
@@ -84,9 +146,13 @@ fn check_stop(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
     let (plan, life) = (history.call(call), &history.lives[call]);
     let is_timeout = answer.code.starts_with("timeout");
     let due = if is_timeout {
-        history.deadline(call).is_some_and(|deadline| deadline <= answer.finished)
+        history
+            .deadline(call)
+            .is_some_and(|deadline| deadline <= answer.finished)
     } else {
-        history.courses[plan.batch].cancelled.is_some_and(|cancelled| cancelled.at <= answer.finished)
+        history.courses[plan.batch]
+            .cancelled
+            .is_some_and(|cancelled| cancelled.at <= answer.finished)
             || is_parent_over(history, call, answer.finished)
     };
     let gives_up = matches!(plan.mischief, Mischief::GiveUp(_));
@@ -101,23 +167,35 @@ fn check_stop(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
         .iter()
         .enumerate()
         .filter(|(other, _)| *other == 0 || history.plan().is_within(call + other, call))
-        .any(|(_, life)| life.runs.iter().any(|run| run.on_thread && run.from.at <= answer.finished && run.end() > answer.finished));
+        .any(|(_, life)| {
+            life.runs.iter().any(|run| {
+                run.on_thread && run.from.at <= answer.finished && run.end() > answer.finished
+            })
+        });
     if !answer.code.ends_with("_indeterminate") && runs_on {
         return Err("a thread of it runs on");
     }
     // With retries or a layer, an answer of the tool is not yet one of the call.
     let is_final = plan.kind.retry.is_none() && plan.mischief == Mischief::None;
     match life.answers.last() {
-        Some((moment, _)) if is_final && moment.at < answer.finished && !runs_on => Err("its tool had answered"),
+        Some((moment, _)) if is_final && moment.at < answer.finished && !runs_on => {
+            Err("its tool had answered")
+        }
         _ => Ok(()),
     }
 }
 
 /// Whether it is what the tool, or the layer around it, answered.
-fn check_outcome(plan: &Call, life: &Life, answer: &Answer, on_thread: bool) -> Result<(), &'static str> {
+fn check_outcome(
+    plan: &Call,
+    life: &Life,
+    answer: &Answer,
+    on_thread: bool,
+) -> Result<(), &'static str> {
     let code = answer.code;
     let last = life.answers.last().map(|(_, end)| code_of(*end));
-    let is_own = last == Some(code) || (plan.panics_when_dropped && code == "panic" && !life.runs.is_empty());
+    let is_own = last == Some(code)
+        || (plan.panics_when_dropped && code == "panic" && !life.runs.is_empty());
     let expected = match plan.mischief {
         Mischief::None | Mischief::Wait(_) => is_own,
         Mischief::Detach => is_own || (code == "middleware_error" && last == Some("panic")),
@@ -134,9 +212,15 @@ fn check_outcome(plan: &Call, life: &Life, answer: &Answer, on_thread: bool) -> 
         }
         Mischief::LeaveBehind(_) => code == "ok" || is_own,
         Mischief::Swallow => code == "ok" || code == "panic" && is_own,
-        Mischief::GiveUp(_) => is_own || code == "middleware_error" || on_thread && code.ends_with("_indeterminate"),
+        Mischief::GiveUp(_) => {
+            is_own || code == "middleware_error" || on_thread && code.ends_with("_indeterminate")
+        }
     };
-    if expected { Ok(()) } else { Err("that is not what its tool or its layer says") }
+    if expected {
+        Ok(())
+    } else {
+        Err("that is not what its tool or its layer says")
+    }
 }
 
 /// What becomes of a script's end.

@@ -35,23 +35,41 @@ pub(super) fn cycle(history: &History, at: u64) -> Option<usize> {
         }
         false
     };
-    (0..history.lives.len()).filter(|&call| history.lives[call].is_waiting(at) && waits(call)).find(|&call| reaches(call))
+    (0..history.lives.len())
+        .filter(|&call| history.lives[call].is_waiting(at) && waits(call))
+        .find(|&call| reaches(call))
 }
 
-/// All calls that have to end before this one can go on. `just_before`: what happened at that time may not have happened yet.
+/// All calls that have to end before this one can go on. `just_before`: what happened at that time
+/// may not have happened yet.
 pub(super) fn blockers(history: &History, call: usize, at: u64, just_before: bool) -> Vec<usize> {
     let life = &history.lives[call];
-    let is_open = |other: usize| if just_before { history.lives[other].settled >= at } else { history.lives[other].settled > at };
+    let is_open = |other: usize| {
+        if just_before {
+            history.lives[other].settled >= at
+        } else {
+            history.lives[other].settled > at
+        }
+    };
     if !is_open(call) || life.submitted.is_none_or(|came| came > at) {
         return Vec::new();
     }
     let holds = |other: usize| {
         let other = &history.lives[other];
-        other.started <= at && if just_before { other.dead >= at } else { other.dead > at }
+        other.started <= at
+            && if just_before {
+                other.dead >= at
+            } else {
+                other.dead > at
+            }
     };
     let mut blockers = Vec::new();
     if life.started <= at {
-        blockers.extend(children(history, call, at, just_before).into_iter().filter(|&child| is_open(child)));
+        blockers.extend(
+            children(history, call, at, just_before)
+                .into_iter()
+                .filter(|&child| is_open(child)),
+        );
     }
     let plan = history.call(call);
     // Before that, it may yet be refused.
@@ -60,8 +78,12 @@ pub(super) fn blockers(history: &History, call: usize, at: u64, just_before: boo
         let key = history.key(call);
         let same_key = |other: usize| key.is_some() && history.key(other) == key;
         let is_within = |other: usize| history.plan().is_within(call, other);
-        blockers.extend((0..history.lives.len()).filter(|&other| other != call && same_key(other) && holds(other) && !is_within(other)));
-        let before = history.plan().batches[plan.batch].calls[..plan.position].iter().copied();
+        blockers.extend((0..history.lives.len()).filter(|&other| {
+            other != call && same_key(other) && holds(other) && !is_within(other)
+        }));
+        let before = history.plan().batches[plan.batch].calls[..plan.position]
+            .iter()
+            .copied();
         blockers.extend(before.filter(|&earlier| {
             let is_barrier = plan.kind.exclusive || history.call(earlier).kind.exclusive;
             (is_barrier || same_key(earlier)) && is_open(earlier)
@@ -72,18 +94,42 @@ pub(super) fn blockers(history: &History, call: usize, at: u64, just_before: boo
 
 /// The calls within a call that it certainly waits for.
 fn children(history: &History, call: usize, at: u64, just_before: bool) -> Vec<usize> {
-    let waits = history.lives[call].waits.iter().any(|(from, to)| *from <= at && if just_before { *to >= at } else { *to > at });
+    let waits = history.lives[call]
+        .waits
+        .iter()
+        .any(|(from, to)| *from <= at && if just_before { *to >= at } else { *to > at });
     let is_open = |batch: usize| {
         let (plan, course) = (&history.plan().batches[batch], &history.courses[batch]);
-        let mut over = course.returned.map(|(moment, _)| moment).into_iter().chain(course.dropped);
-        plan.parent == Some(call) && course.begun.is_some_and(|begun| begun.at <= at) && over.all(|over| over.at > at)
+        let mut over = course
+            .returned
+            .map(|(moment, _)| moment)
+            .into_iter()
+            .chain(course.dropped);
+        plan.parent == Some(call)
+            && course.begun.is_some_and(|begun| begun.at <= at)
+            && over.all(|over| over.at > at)
     };
-    let waits_for_one = (0..history.courses.len()).filter(|&batch| is_open(batch)).count() == 1;
+    let waits_for_one = (0..history.courses.len())
+        .filter(|&batch| is_open(batch))
+        .count()
+        == 1;
     let is_here = |child: usize| {
-        let came = history.lives[child].submitted.is_some_and(|came| came <= at);
+        let came = history.lives[child]
+            .submitted
+            .is_some_and(|came| came <= at);
         // Of several calls, one may be answered already, and nobody told.
-        let is_alone = waits_for_one && history.plan().batches[history.call(child).batch].calls.len() == 1;
+        let is_alone = waits_for_one
+            && history.plan().batches[history.call(child).batch]
+                .calls
+                .len()
+                == 1;
         history.call(child).parent == Some(call) && came && (just_before || is_alone)
     };
-    if waits { (call..history.lives.len()).filter(|&child| is_here(child)).collect() } else { Vec::new() }
+    if waits {
+        (call..history.lives.len())
+            .filter(|&child| is_here(child))
+            .collect()
+    } else {
+        Vec::new()
+    }
 }

@@ -26,7 +26,11 @@ impl Holding {
                 self.polled.insert(call);
                 return self.tasks.insert(call);
             }
-            What::Enters { call, on_thread: true, .. } => return self.threads.insert(call),
+            What::Enters {
+                call,
+                on_thread: true,
+                ..
+            } => return self.threads.insert(call),
             What::GoesOn { call, batch } => {
                 self.waits.remove(&(call, batch));
                 if self.waiting_threads.remove(&call) {
@@ -47,11 +51,17 @@ impl Holding {
                     self.tasks.remove(&call);
                 }
             }
-            What::Leaves { call, on_thread: false } => {
+            What::Leaves {
+                call,
+                on_thread: false,
+            } => {
                 self.polled.remove(&call);
                 self.tasks.remove(&call);
             }
-            What::Leaves { call, on_thread: true } => {
+            What::Leaves {
+                call,
+                on_thread: true,
+            } => {
                 self.threads.remove(&call);
                 self.waiting_threads.remove(&call);
             }
@@ -65,7 +75,8 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     let mut holding = Holding::default();
     for entry in &history.entries {
         if holding.note(&entry.what) {
-            faults.extend(too_many(history, &holding).map(|what| format!("at {}: {what}", entry.at)));
+            faults
+                .extend(too_many(history, &holding).map(|what| format!("at {}: {what}", entry.at)));
         }
     }
 }
@@ -76,8 +87,21 @@ fn too_many(history: &History, holding: &Holding) -> Option<String> {
         return Some(format!("{all:?} run at once"));
     }
     let crowded = all.iter().find(|&&call| {
-        let (name, most) = (&history.call(call).name, history.call(call).kind.concurrency);
-        most.is_some_and(|most| all.iter().filter(|&&other| history.call(other).name == *name).count() > most)
+        let (name, most) = (
+            &history.call(call).name,
+            history.call(call).kind.concurrency,
+        );
+        most.is_some_and(|most| {
+            all.iter()
+                .filter(|&&other| history.call(other).name == *name)
+                .count()
+                > most
+        })
     });
-    crowded.map(|&call| format!("{all:?} run at once, too many of them calls of `{}`", history.call(call).name))
+    crowded.map(|&call| {
+        format!(
+            "{all:?} run at once, too many of them calls of `{}`",
+            history.call(call).name
+        )
+    })
 }

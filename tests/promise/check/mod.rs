@@ -18,8 +18,15 @@ use crate::run::Outcome;
 pub(crate) fn faults(outcome: Outcome) -> Vec<String> {
     let mut faults = outcome.faults;
     let history = History::of(Arc::clone(&outcome.stage));
-    let rules: [fn(&History, &mut Vec<String>); 7] =
-        [answers::check, codes::check, limits::check, order::check, runs::check, turns::check, work::check];
+    let rules: [fn(&History, &mut Vec<String>); 7] = [
+        answers::check,
+        codes::check,
+        limits::check,
+        order::check,
+        runs::check,
+        turns::check,
+        work::check,
+    ];
     for rule in rules {
         rule(&history, &mut faults);
     }

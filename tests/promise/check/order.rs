@@ -12,8 +12,11 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
             }
         }
     }
-    let keyed: Vec<usize> =
-        history.all().filter(|(call, _, life)| life.started != NEVER && history.key(*call).is_some()).map(|(call, ..)| call).collect();
+    let keyed: Vec<usize> = history
+        .all()
+        .filter(|(call, _, life)| life.started != NEVER && history.key(*call).is_some())
+        .map(|(call, ..)| call)
+        .collect();
     for &one in &keyed {
         for &other in keyed.iter().filter(|&&other| other > one) {
             check_keys(history, one, other, faults);
@@ -26,18 +29,27 @@ fn check_barrier(history: &History, earlier: usize, later: usize, faults: &mut V
         return;
     }
     let began = history.lives[later].started;
-    if history.lives[earlier].opened.is_some_and(|opened| is_too_much(history, earlier, opened)) {
+    if history.lives[earlier]
+        .opened
+        .is_some_and(|opened| is_too_much(history, earlier, opened))
+    {
         return; // it found no place when it opened, and will not run
     }
-    let was_there = history.lives[earlier].submitted.is_some() || history.lives[earlier].opened.is_some();
+    let was_there =
+        history.lives[earlier].submitted.is_some() || history.lives[earlier].opened.is_some();
     if began != NEVER && was_there && history.lives[earlier].gone() > began {
-        faults.push(format!("call {later} starts at {began}, before call {earlier} is settled"));
+        faults.push(format!(
+            "call {later} starts at {began}, before call {earlier} is settled"
+        ));
     }
 }
 
 fn check_keys(history: &History, one: usize, other: usize, faults: &mut Vec<String>) {
     let plan = history.plan();
-    if history.key(one) != history.key(other) || plan.is_within(other, one) || plan.is_within(one, other) {
+    if history.key(one) != history.key(other)
+        || plan.is_within(other, one)
+        || plan.is_within(one, other)
+    {
         return;
     }
     let (first, second) = (&history.lives[one], &history.lives[other]);
@@ -49,6 +61,8 @@ fn check_keys(history: &History, one: usize, other: usize, faults: &mut Vec<Stri
     // Nobody could know by what key it would go before the policy had its word.
     let was_known = first.decided.is_none_or(|decided| decided < second.started);
     if same_batch && was_known && second.started < first.started {
-        faults.push(format!("call {other} starts before call {one}, which has the same key"));
+        faults.push(format!(
+            "call {other} starts before call {one}, which has the same key"
+        ));
     }
 }

@@ -1,4 +1,5 @@
-//! A message that arrives bit by bit starts a call early only when every earlier one is complete and started.
+//! A message that arrives bit by bit starts a call early only when every earlier one is complete
+//! and started.
 
 use crate::history::{History, NEVER};
 
@@ -11,11 +12,17 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         }
         for (at, &call) in plan.calls.iter().enumerate() {
             let began = history.lives[call].started;
-            let is_early = began != NEVER && history.courses[batch].ended.is_none_or(|ended| began < ended);
+            let is_early = began != NEVER
+                && history.courses[batch]
+                    .ended
+                    .is_none_or(|ended| began < ended);
             let behind = plan.calls[..at].iter().find(|&&earlier| {
                 let life = &history.lives[earlier];
                 // One that found no place when it opened will not run, and holds up nobody.
-                if life.opened.is_some_and(|opened| is_too_much(history, earlier, opened)) {
+                if life
+                    .opened
+                    .is_some_and(|opened| is_too_much(history, earlier, opened))
+                {
                     return false;
                 }
                 // Nobody sees when a call begins to wait for a thread.
@@ -24,7 +31,8 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
                 }
                 // What a caller that gave up was not told may have been answered at any time.
                 let settled = life.answer().map_or(0, |answer| answer.finished);
-                life.submitted.is_none_or(|came| came > began) && life.cut_off.is_none_or(|cut| cut > began)
+                life.submitted.is_none_or(|came| came > began)
+                    && life.cut_off.is_none_or(|cut| cut > began)
                     || life.started != NEVER && life.started.min(settled.max(life.gone())) > began
             });
             if let Some(earlier) = behind.filter(|_| is_early) {

@@ -1,4 +1,5 @@
-//! What can run does: free permits are used, by nested work first, then by batches in turn, in call order.
+//! What can run does: free permits are used, by nested work first, then by batches in turn, in call
+//! order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +10,8 @@ use crate::world::Verdict;
 use super::codes::is_turn;
 use super::cycles;
 
-/// How often another batch may be served before one that waits, for each time that it is served itself.
+/// How often another batch may be served before one that waits, for each time that it is served
+/// itself.
 const OVERTAKEN: usize = 2;
 
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
@@ -22,26 +24,54 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         faults.extend(still.idle_permits());
         faults.extend(still.full_queue());
         // One that has waited for a thread had its permit before.
-        let begins = |call: &Call, life: &Life| life.started == at && !(call.kind.is_sync && queued > 0);
-        let starts: Vec<usize> = history.all().filter(|(_, call, life)| begins(call, life)).map(|(call, ..)| call).collect();
+        let begins =
+            |call: &Call, life: &Life| life.started == at && !(call.kind.is_sync && queued > 0);
+        let starts: Vec<usize> = history
+            .all()
+            .filter(|(_, call, life)| begins(call, life))
+            .map(|(call, ..)| call)
+            .collect();
         // One that has its permits back has them before those that start.
-        let went_on = history.all().filter(|(_, _, life)| life.waits.iter().any(|(_, to)| *to == at)).map(|(call, ..)| call);
+        let went_on = history
+            .all()
+            .filter(|(_, _, life)| life.waits.iter().any(|(_, to)| *to == at))
+            .map(|(call, ..)| call);
         let served_now: Vec<usize> = went_on.chain(starts.iter().copied()).collect();
-        let passed = eager.iter().filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &served_now));
+        let passed = eager
+            .iter()
+            .filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &served_now));
         // A call whose arguments do not decode is answered when its turn comes.
-        let undecoded = history.all().filter(|(_, call, life)| !call.is_sound() && life.settled == at).map(|(_, call, _)| call.batch);
+        let undecoded = history
+            .all()
+            .filter(|(_, call, life)| !call.is_sound() && life.settled == at)
+            .map(|(_, call, _)| call.batch);
         // Nobody sees when a call begins to wait for a thread.
-        let unseen = history.all().filter(|(_, call, _)| call.kind.is_sync && still.queued > 0).map(|(_, call, _)| call.batch);
-        let served = undecoded.chain(unseen).chain(starts.iter().map(|&call| history.call(call).batch));
+        let unseen = history
+            .all()
+            .filter(|(_, call, _)| call.kind.is_sync && still.queued > 0)
+            .map(|(_, call, _)| call.batch);
+        let served = undecoded
+            .chain(unseen)
+            .chain(starts.iter().map(|&call| history.call(call).batch));
         let passed = passed.copied().collect();
         check_turns_taken(history, at, &passed, &starts, faults);
-        check_turns_of_batches(history, at, &passed, &starts, &served.collect(), &mut overtaken, faults);
+        check_turns_of_batches(
+            history,
+            at,
+            &passed,
+            &starts,
+            &served.collect(),
+            &mut overtaken,
+            faults,
+        );
         if let Some(call) = cycles::cycle(history, at) {
             faults.push(format!("at {at}: call {call} waits for itself"));
         }
         still.check_grace(&mut given_up_since, faults);
         queued = still.queued;
-        eager = (0..history.lives.len()).filter(|&call| still.wants_a_permit(call)).collect();
+        eager = (0..history.lives.len())
+            .filter(|&call| still.wants_a_permit(call))
+            .collect();
     }
 }
 
@@ -57,15 +87,25 @@ fn flickers(history: &History, call: usize, served: &[usize]) -> bool {
 }
 
 /// Of those that wanted a permit before, `passed` got none, though `starts` did.
-fn check_turns_taken(history: &History, at: u64, passed: &BTreeSet<usize>, starts: &[usize], faults: &mut Vec<String>) {
+fn check_turns_taken(
+    history: &History,
+    at: u64,
+    passed: &BTreeSet<usize>,
+    starts: &[usize],
+    faults: &mut Vec<String>,
+) {
     for &waiting in passed {
         for &started in starts {
             let (first, second) = (history.call(waiting), history.call(started));
             if first.depth > 0 && second.depth == 0 {
-                faults.push(format!("at {at}: call {started} starts before call {waiting}, which is nested"));
+                faults.push(format!(
+                    "at {at}: call {started} starts before call {waiting}, which is nested"
+                ));
             }
             if first.batch == second.batch && first.position < second.position {
-                faults.push(format!("at {at}: call {started} starts before call {waiting} of the same batch"));
+                faults.push(format!(
+                    "at {at}: call {started} starts before call {waiting} of the same batch"
+                ));
             }
         }
     }
@@ -83,14 +123,21 @@ fn check_turns_of_batches(
 ) {
     let batch = |call: &usize| history.call(*call).batch;
     let top = |call: &&usize| history.call(**call).depth == 0;
-    let waiting: BTreeSet<usize> = passed.iter().filter(top).map(batch).filter(|batch| !served.contains(batch)).collect();
+    let waiting: BTreeSet<usize> = passed
+        .iter()
+        .filter(top)
+        .map(batch)
+        .filter(|batch| !served.contains(batch))
+        .collect();
     overtaken.retain(|(one, _), _| waiting.contains(one));
     for &one in &waiting {
         for other in starts.iter().filter(top).map(batch) {
             let times = overtaken.entry((one, other)).or_default();
             *times += 1;
             if *times == OVERTAKEN + 1 {
-                faults.push(format!("at {at}: batch {other} is served over and over while batch {one} waits"));
+                faults.push(format!(
+                    "at {at}: batch {other} is served over and over while batch {one} waits"
+                ));
             }
         }
     }
@@ -109,11 +156,19 @@ impl<'a> Scene<'a> {
     fn at(history: &'a History, at: u64) -> Self {
         let holds = |call: usize| {
             let life = &history.lives[call];
-            let runs = life.started <= at && life.settled > at || life.runs.iter().any(|run| run.is_alive(at));
+            let runs = life.started <= at && life.settled > at
+                || life.runs.iter().any(|run| run.is_alive(at));
             runs && !life.is_waiting(at)
         };
-        let holding = (0..history.lives.len()).filter(|&call| holds(call)).collect();
-        Self { history, at, holding, queued: history.queued(at) }
+        let holding = (0..history.lives.len())
+            .filter(|&call| holds(call))
+            .collect();
+        Self {
+            history,
+            at,
+            holding,
+            queued: history.queued(at),
+        }
     }
 
     /// Permits that nobody uses, though somebody could.
@@ -124,9 +179,19 @@ impl<'a> Scene<'a> {
         }
         let calls = 0..self.history.lives.len();
         let idle = calls.clone().filter(|&call| self.wants_a_permit(call));
-        let idle = idle.map(|call| format!("at {}: call {call} could run and does not; {:?} of {limit} run", self.at, self.holding));
+        let idle = idle.map(|call| {
+            format!(
+                "at {}: call {call} could run and does not; {:?} of {limit} run",
+                self.at, self.holding
+            )
+        });
         let stuck = calls.filter(|&call| self.could_go_on(call));
-        let stuck = stuck.map(|call| format!("at {}: call {call} could go on and does not; {:?} of {limit} run", self.at, self.holding));
+        let stuck = stuck.map(|call| {
+            format!(
+                "at {}: call {call} could go on and does not; {:?} of {limit} run",
+                self.at, self.holding
+            )
+        });
         idle.chain(stuck).collect()
     }
 
@@ -135,9 +200,18 @@ impl<'a> Scene<'a> {
         let (at, most) = (self.at, self.history.plan().world.bounds.queue);
         let waits = |life: &Life| {
             let is_told = life.answer().is_some() || life.started != NEVER;
-            is_told && life.submitted.is_some_and(|came| came <= at) && life.started > at && life.settled > at
+            is_told
+                && life.submitted.is_some_and(|came| came <= at)
+                && life.started > at
+                && life.settled > at
         };
-        let waiting = self.history.lives.iter().filter(|life| waits(life)).count().saturating_sub(self.queued);
+        let waiting = self
+            .history
+            .lives
+            .iter()
+            .filter(|life| waits(life))
+            .count()
+            .saturating_sub(self.queued);
         (waiting > most).then(|| format!("at {at}: {waiting} calls wait, more than {most}"))
     }
 
@@ -145,7 +219,9 @@ impl<'a> Scene<'a> {
     fn wants_a_permit(&self, call: usize) -> bool {
         let (plan, life) = (self.history.call(call), &self.history.lives[call]);
         let course = &self.history.courses[plan.batch];
-        let is_here = life.submitted.is_some_and(|came| came <= self.at) && life.settled > self.at && life.started > self.at;
+        let is_here = life.submitted.is_some_and(|came| came <= self.at)
+            && life.settled > self.at
+            && life.started > self.at;
         let may_run = self.can_run(call) && course.over() > self.at;
         let is_decided = plan.word.is_none_or(|word| {
             let is_allowed = matches!(word.verdict, Verdict::Allow | Verdict::Edit(_));
@@ -170,16 +246,26 @@ impl<'a> Scene<'a> {
     /// Whether it may have an answer that nobody was told.
     fn may_be_answered(&self, call: usize) -> bool {
         let history = self.history;
-        let is_told = history.lives[call].answer().is_some() || history.lives[call].started != NEVER;
+        let is_told =
+            history.lives[call].answer().is_some() || history.lives[call].started != NEVER;
         let has_small_queue = history.plan().world.bounds.queue < history.lives.len();
-        let has_threads = history.lives.iter().any(|life| life.runs.iter().any(|run| run.on_thread));
-        !is_told && (has_small_queue || has_threads || history.call(call).parent.is_some() || !self.can_run(call))
+        let has_threads = history
+            .lives
+            .iter()
+            .any(|life| life.runs.iter().any(|run| run.on_thread));
+        !is_told
+            && (has_small_queue
+                || has_threads
+                || history.call(call).parent.is_some()
+                || !self.can_run(call))
     }
 
     /// Whether the message has arrived so far that it may start.
     fn is_in_turn(&self, call: usize) -> bool {
         let plan = self.history.call(call);
-        let has_ended = self.history.courses[plan.batch].ended.is_some_and(|ended| ended <= self.at);
+        let has_ended = self.history.courses[plan.batch]
+            .ended
+            .is_some_and(|ended| ended <= self.at);
         let mut before = self.history.plan().batches[plan.batch].calls[..plan.position].iter();
         !is_turn(self.history, plan.batch)
             || has_ended
@@ -191,8 +277,14 @@ impl<'a> Scene<'a> {
 
     fn has_tool_permit(&self, call: usize) -> bool {
         let plan = self.history.call(call);
-        let held = self.holding.iter().filter(|&&other| self.history.call(other).name == plan.name).count();
-        plan.kind.concurrency.is_none_or(|most| held + if plan.kind.is_sync { self.queued } else { 0 } < most)
+        let held = self
+            .holding
+            .iter()
+            .filter(|&&other| self.history.call(other).name == plan.name)
+            .count();
+        plan.kind
+            .concurrency
+            .is_none_or(|most| held + if plan.kind.is_sync { self.queued } else { 0 } < most)
     }
 
     /// Whether order or a key, or what may have taken one, is in its way.
@@ -201,28 +293,39 @@ impl<'a> Scene<'a> {
         let (plan, key) = (history.call(call), history.key(call));
         let has_key = |other: usize| {
             let (life, is_sync) = (&history.lives[other], history.call(other).kind.is_sync);
-            let may_wait_for_thread = is_sync && self.queued > 0 && life.submitted.is_some_and(|came| came <= self.at);
-            history.key(other) == key && (life.started <= self.at || may_wait_for_thread) && life.dead > self.at
+            let may_wait_for_thread =
+                is_sync && self.queued > 0 && life.submitted.is_some_and(|came| came <= self.at);
+            history.key(other) == key
+                && (life.started <= self.at || may_wait_for_thread)
+                && life.dead > self.at
         };
-        let mut others = (0..history.lives.len()).filter(|&other| other != call && !history.plan().is_within(call, other));
+        let mut others = (0..history.lives.len())
+            .filter(|&other| other != call && !history.plan().is_within(call, other));
         if key.is_some() && others.any(has_key) {
             return true;
         }
-        history.plan().batches[plan.batch].calls[..plan.position].iter().any(|&earlier| {
-            let (before, life) = (history.call(earlier), &history.lives[earlier]);
-            let is_barrier = plan.kind.exclusive || before.kind.exclusive;
-            // What it was to be keyed by before the policy had its word, or what does not decode, may count too.
-            let may_share_key = plan.kind.serialize_by == before.kind.serialize_by && key.is_some();
-            (is_barrier || may_share_key) && life.dead > self.at
-        })
+        history.plan().batches[plan.batch].calls[..plan.position]
+            .iter()
+            .any(|&earlier| {
+                let (before, life) = (history.call(earlier), &history.lives[earlier]);
+                let is_barrier = plan.kind.exclusive || before.kind.exclusive;
+                // What it was to be keyed by before the policy had its word, or what does not
+                // decode, may count too.
+                let may_share_key =
+                    plan.kind.serialize_by == before.kind.serialize_by && key.is_some();
+                (is_barrier || may_share_key) && life.dead > self.at
+            })
     }
 
     /// Whether it waited for calls within it that are all answered.
     fn could_go_on(&self, call: usize) -> bool {
         let (history, life) = (self.history, &self.history.lives[call]);
-        let is_waiting = life.is_waiting(self.at) && life.settled > self.at && self.has_tool_permit(call);
+        let is_waiting =
+            life.is_waiting(self.at) && life.settled > self.at && self.has_tool_permit(call);
         let open = |(_, child, life): (usize, &Call, &Life)| {
-            child.parent == Some(call) && life.submitted.is_some_and(|came| came <= self.at) && life.settled > self.at
+            child.parent == Some(call)
+                && life.submitted.is_some_and(|came| came <= self.at)
+                && life.settled > self.at
         };
         is_waiting && !history.all().any(open)
     }
@@ -231,7 +334,11 @@ impl<'a> Scene<'a> {
     fn check_grace(&self, since: &mut BTreeMap<usize, u64>, faults: &mut Vec<String>) {
         let (history, at) = (self.history, self.at);
         let grace = history.plan().world.bounds.grace;
-        let runs = self.queued > 0 || history.lives.iter().any(|life| life.started <= at && life.settled > at);
+        let runs = self.queued > 0
+            || history
+                .lives
+                .iter()
+                .any(|life| life.started <= at && life.settled > at);
         // Those behind it wait anew when one is answered.
         let runs = runs || history.lives.iter().any(|life| life.settled == at);
         let undecided = history.all().any(|(_, call, life)| {
@@ -241,14 +348,25 @@ impl<'a> Scene<'a> {
                 && life.decided.is_none_or(|decided| decided > at)
         });
         for (call, plan, life) in history.all() {
-            let waits = life.submitted.is_some_and(|came| came <= at) && life.settled > at && life.started > at;
-            if !waits || runs || undecided || !self.is_in_turn(call) || self.may_be_answered(call) || life.settled == NEVER {
+            let waits = life.submitted.is_some_and(|came| came <= at)
+                && life.settled > at
+                && life.started > at;
+            if !waits
+                || runs
+                || undecided
+                || !self.is_in_turn(call)
+                || self.may_be_answered(call)
+                || life.settled == NEVER
+            {
                 since.remove(&call);
                 continue;
             }
             let since = *since.entry(call).or_insert(at);
             if at - since > 2 * grace + 10 {
-                faults.push(format!("at {at}: call {call} of batch {} waits for given-up work since {since}", plan.batch));
+                faults.push(format!(
+                    "at {at}: call {call} of batch {} waits for given-up work since {since}",
+                    plan.batch
+                ));
             }
         }
     }

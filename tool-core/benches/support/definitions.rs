@@ -42,7 +42,10 @@ fifty! {
 /// Reads every definition: a sum of lengths, so that none is left out.
 pub(crate) fn read(tools: &ToolSet) -> usize {
     let length = |parameters: &Value| parameters.as_object().map_or(0, Map::len);
-    tools.definitions().map(|tool| tool.name().len() + tool.description().len() + length(tool.parameters())).sum()
+    tools
+        .definitions()
+        .map(|tool| tool.name().len() + tool.description().len() + length(tool.parameters()))
+        .sum()
 }
 
 /// A definition by hand: the schema is a text in the program.
@@ -57,11 +60,20 @@ pub(crate) struct ByHand {
 pub(crate) fn by_hand() -> Result<Vec<ByHand>> {
     const DESCRIPTION: &str = "Look up a patient: name, date of birth, ward and allergies.";
     const PARAMETERS: &str = r#"{"type":"object","properties":{"patient_id":{"type":"string","description":"The patient's number, as in `P-00123`."},"limit":{"type":["integer","null"],"format":"uint32","minimum":0,"description":"How many allergies to list; all, unless given."}},"required":["patient_id"],"additionalProperties":false}"#;
-    let define = |name| Ok(ByHand { name, description: DESCRIPTION, parameters: RawValue::from_string(PARAMETERS.to_owned())? });
+    let define = |name| {
+        Ok(ByHand {
+            name,
+            description: DESCRIPTION,
+            parameters: RawValue::from_string(PARAMETERS.to_owned())?,
+        })
+    };
     NAMES.into_iter().map(define).collect()
 }
 
 /// Reads every one of them.
 pub(crate) fn read_by_hand(definitions: &[ByHand]) -> usize {
-    definitions.iter().map(|tool| tool.name.len() + tool.description.len() + tool.parameters.get().len()).sum()
+    definitions
+        .iter()
+        .map(|tool| tool.name.len() + tool.description.len() + tool.parameters.get().len())
+        .sum()
 }

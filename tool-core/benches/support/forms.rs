@@ -17,7 +17,8 @@ pub(crate) enum Form {
     Joined,
     /// By hand: each call in a task of its own.
     Spawned,
-    /// By hand: in two tasks, half of the calls each. The least that keeps a tool which computes from holding up all others.
+    /// By hand: in two tasks, half of the calls each. The least that keeps a tool which computes
+    /// from holding up all others.
     Halved,
 }
 
@@ -37,20 +38,37 @@ impl Program {
     pub(crate) fn new(set_up: impl FnOnce(Dispatcher) -> Dispatcher) -> Self {
         /// The longest message.
         const MOST: usize = 100_000;
-        let dispatcher = Dispatcher::new(tools::by_attribute()).with_limits(|limits| (limits.calls, limits.queue) = (MOST, MOST));
-        Self { dispatcher: set_up(dispatcher), by_hand: tools::by_hand() }
+        let dispatcher = Dispatcher::new(tools::by_attribute())
+            .with_limits(|limits| (limits.calls, limits.queue) = (MOST, MOST));
+        Self {
+            dispatcher: set_up(dispatcher),
+            by_hand: tools::by_hand(),
+        }
     }
 
     /// Answers a message and reads the answers: how many bytes they have, ids included.
     pub(crate) async fn answer(&self, form: Form, mut calls: Vec<ToolCall>) -> Result<usize> {
         match form {
-            Form::Ours => Ok(length(self.dispatcher.dispatch(calls).await.iter().map(|result| (result.id(), result.content())))),
+            Form::Ours => Ok(length(
+                self.dispatcher
+                    .dispatch(calls)
+                    .await
+                    .iter()
+                    .map(|result| (result.id(), result.content())),
+            )),
             Form::Joined => {
-                let answers = self.join(calls).await.into_iter().collect::<serde_json::Result<Vec<_>>>()?;
+                let answers = self
+                    .join(calls)
+                    .await
+                    .into_iter()
+                    .collect::<serde_json::Result<Vec<_>>>()?;
                 Ok(length(answers.iter().map(|(id, text)| (id, text))))
             }
             Form::Spawned => {
-                let tasks: Vec<_> = calls.into_iter().map(|call| tokio::spawn(self.call(call))).collect();
+                let tasks: Vec<_> = calls
+                    .into_iter()
+                    .map(|call| tokio::spawn(self.call(call)))
+                    .collect();
                 let mut answers = Vec::with_capacity(tasks.len());
                 for task in tasks {
                     answers.push(task.await??);
@@ -60,7 +78,10 @@ impl Program {
             Form::Halved => {
                 let count = calls.len();
                 let rest = calls.split_off(count / 2);
-                let tasks = [tokio::spawn(self.join(calls)), tokio::spawn(self.join(rest))];
+                let tasks = [
+                    tokio::spawn(self.join(calls)),
+                    tokio::spawn(self.join(rest)),
+                ];
                 let mut answers = Vec::with_capacity(count);
                 for task in tasks {
                     for answer in task.await? {
@@ -73,17 +94,26 @@ impl Program {
     }
 
     /// Calls by hand, in one task.
-    fn join(&self, calls: Vec<ToolCall>) -> JoinAll<impl Future<Output = serde_json::Result<(String, String)>> + Send + use<>> {
+    fn join(
+        &self,
+        calls: Vec<ToolCall>,
+    ) -> JoinAll<impl Future<Output = serde_json::Result<(String, String)>> + Send + use<>> {
         join_all(calls.into_iter().map(|call| self.call(call)))
     }
 
-    /// One call by hand. The name is looked up at once, as by a dispatcher; a name that is not there is not measured.
-    fn call(&self, call: ToolCall) -> impl Future<Output = serde_json::Result<(String, String)>> + Send + use<> {
+    /// One call by hand. The name is looked up at once, as by a dispatcher; a name that is not
+    /// there is not measured.
+    fn call(
+        &self,
+        call: ToolCall,
+    ) -> impl Future<Output = serde_json::Result<(String, String)>> + Send + use<> {
         let run = self.by_hand[&*call.name];
         async move { Ok((call.id, run(call.arguments).await?)) }
     }
 }
 
 fn length(answers: impl Iterator<Item = (impl AsRef<str>, impl AsRef<str>)>) -> usize {
-    answers.map(|(id, text)| id.as_ref().len() + text.as_ref().len()).sum()
+    answers
+        .map(|(id, text)| id.as_ref().len() + text.as_ref().len())
+        .sum()
 }

@@ -1,4 +1,5 @@
-//! What the benches share: the same tools by attribute and by hand, the forms of running them, and the table.
+//! What the benches share: the same tools by attribute and by hand, the forms of running them, and
+//! the table.
 
 pub(crate) mod definitions;
 pub(crate) mod forms;

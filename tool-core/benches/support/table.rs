@@ -33,7 +33,11 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AtMost(most) => write!(f, "at most {most}"),
-            Self::Times(times, form) => write!(f, "at most {times} x {}", format!("{form:?}").to_lowercase()),
+            Self::Times(times, form) => write!(
+                f,
+                "at most {times} x {}",
+                format!("{form:?}").to_lowercase()
+            ),
         }
     }
 }
@@ -49,12 +53,21 @@ fn is_given(option: &str) -> bool {
 
 /// Measures the rows, or those whose titles the command line has a part of, and prints them.
 ///
-/// Each round takes every form of every row once, and the forms of a row one right after the other: what slows the machine down for a
-/// while does so to all. A form's figure is the median of the rounds; a ratio is the median of the ratios within a round, and so not quite
-/// that of the figures. Half of what is judged, the ratios or else our figures, lies within the bounds beside it.
+/// Each round takes every form of every row once, and the forms of a row one right after the other:
+/// what slows the machine down for a while does so to all. A form's figure is the median of the
+/// rounds; a ratio is the median of the ratios within a round, and so not quite that of the
+/// figures. Half of what is judged, the ratios or else our figures, lies within the bounds beside
+/// it.
 pub(crate) fn print(rounds: Rounds, mut rows: Vec<Row<'_>>) -> Result<()> {
-    let rounds = if is_given("--quick") { rounds.quick } else { rounds.full };
-    let parts: Vec<_> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let rounds = if is_given("--quick") {
+        rounds.quick
+    } else {
+        rounds.full
+    };
+    let parts: Vec<_> = env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
     rows.retain(|row| parts.is_empty() || parts.iter().any(|part| row.title.contains(part)));
     if rows.is_empty() {
         return Ok(());
@@ -72,7 +85,10 @@ pub(crate) fn print(rounds: Rounds, mut rows: Vec<Row<'_>>) -> Result<()> {
     }
 
     println!("\nMedians of {rounds} rounds.\n");
-    println!("{:50}{:>9}{:>9}{:>9}{:>9}{:>8}  {:16}  to reach", "", "ours", "joined", "spawned", "halved", "ratio", "half within");
+    println!(
+        "{:50}{:>9}{:>9}{:>9}{:>9}{:>8}  {:16}  to reach",
+        "", "ours", "joined", "spawned", "halved", "ratio", "half within"
+    );
     for (row, measured) in rows.iter().zip(&measured) {
         println!("{}", row.line(measured).trim_end());
     }
@@ -81,12 +97,15 @@ pub(crate) fn print(rounds: Rounds, mut rows: Vec<Row<'_>>) -> Result<()> {
 
 impl Row<'_> {
     fn line(&self, measured: &[[f64; Form::ALL.len()]]) -> String {
-        let medians: [String; Form::ALL.len()] = array::from_fn(|form| cell(quantile(0.5, measured.iter().map(|figures| figures[form]))));
+        let medians: [String; Form::ALL.len()] = array::from_fn(|form| {
+            cell(quantile(0.5, measured.iter().map(|figures| figures[form])))
+        });
         let judged = |figures: &[f64; Form::ALL.len()]| match self.target {
             Target::AtMost(_) => figures[Form::Ours as usize],
             Target::Times(_, form) => figures[Form::Ours as usize] / figures[form as usize],
         };
-        let [low, median, high] = [0.25, 0.5, 0.75].map(|share| quantile(share, measured.iter().map(judged)));
+        let [low, median, high] =
+            [0.25, 0.5, 0.75].map(|share| quantile(share, measured.iter().map(judged)));
         let (ratio, most) = match self.target {
             Target::AtMost(most) => ("", most),
             Target::Times(times, _) => (&*cell(median), times),
@@ -94,7 +113,10 @@ impl Row<'_> {
         let spread = format!("{} to {}", cell(low), cell(high));
         let verdict = if median <= most { "reached" } else { "missed" };
         let [ours, joined, spawned, halved] = medians;
-        format!("{:50}{ours:>9}{joined:>9}{spawned:>9}{halved:>9}{ratio:>8}  {spread:16}  {}: {verdict}", self.title, self.target)
+        format!(
+            "{:50}{ours:>9}{joined:>9}{spawned:>9}{halved:>9}{ratio:>8}  {spread:16}  {}: {verdict}",
+            self.title, self.target
+        )
     }
 }
 

@@ -27,8 +27,18 @@ async fn get_patient(
     limit: Option<u32>,
 ) -> Patient {
     let listed = limit.map_or(usize::MAX, |limit| limit as usize);
-    let allergies = ["penicillin", "pollen", "latex"].into_iter().take(listed).map(str::to_owned).collect();
-    Patient { id: patient_id, name: "Jana Novotna", born: "1968-11-02", ward: 4, allergies }
+    let allergies = ["penicillin", "pollen", "latex"]
+        .into_iter()
+        .take(listed)
+        .map(str::to_owned)
+        .collect();
+    Patient {
+        id: patient_id,
+        name: "Jana Novotna",
+        born: "1968-11-02",
+        ward: 4,
+        allergies,
+    }
 }
 
 /// How long [`sleep`] does.
@@ -64,7 +74,11 @@ async fn compute(steps: u64) -> u64 {
 
 /// Each step needs the one before; there is no shorter way.
 pub(crate) fn arithmetic(steps: u64) -> u64 {
-    (0..steps).fold(1, |x: u64, step| (x ^ step).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29))
+    (0..steps).fold(1, |x: u64, step| {
+        (x ^ step)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
+    })
 }
 
 pub(crate) fn by_attribute() -> ToolSet {
@@ -72,7 +86,8 @@ pub(crate) fn by_attribute() -> ToolSet {
 }
 
 /// From the text of the arguments to that of the answer.
-pub(crate) type Run = fn(String) -> Pin<Box<dyn Future<Output = serde_json::Result<String>> + Send>>;
+pub(crate) type Run =
+    fn(String) -> Pin<Box<dyn Future<Output = serde_json::Result<String>> + Send>>;
 
 #[derive(Deserialize)]
 struct OfPatient {
@@ -87,7 +102,10 @@ struct OfSteps {
 
 pub(crate) fn by_hand() -> HashMap<&'static str, Run> {
     HashMap::from([
-        ("get_patient", (|arguments| Box::pin(get_patient_by_hand(arguments))) as Run),
+        (
+            "get_patient",
+            (|arguments| Box::pin(get_patient_by_hand(arguments))) as Run,
+        ),
         ("sleep", |arguments| Box::pin(sleep_by_hand(arguments))),
         ("wait", |arguments| Box::pin(wait_by_hand(arguments))),
         ("compute", |arguments| Box::pin(compute_by_hand(arguments))),
@@ -116,7 +134,9 @@ async fn compute_by_hand(arguments: String) -> serde_json::Result<String> {
 
 /// A message with so many calls of one tool, as a model would number them.
 pub(crate) fn message(tool: &str, arguments: &str, calls: usize) -> Vec<ToolCall> {
-    (0..calls).map(|call| ToolCall::new(format!("call_{call:06}"), tool, arguments)).collect()
+    (0..calls)
+        .map(|call| ToolCall::new(format!("call_{call:06}"), tool, arguments))
+        .collect()
 }
 
 /// Arguments of every tool but `compute`.

@@ -12,7 +12,10 @@ pub struct ArgumentError {
 
 impl ArgumentError {
     pub(crate) fn new(path: &str, message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), message: message.into() }
+        Self {
+            path: path.to_owned(),
+            message: message.into(),
+        }
     }
 
     /// The same mistake, seen from the object that holds `parent`.
@@ -25,7 +28,8 @@ impl ArgumentError {
         Self { path, ..self }
     }
 
-    /// Where it is: property names and indices from the arguments object down, `visits[2].date` for example.
+    /// Where it is: property names and indices from the arguments object down, `visits[2].date` for
+    /// example.
     pub fn path(&self) -> &str {
         &self.path
     }

@@ -1,4 +1,5 @@
-//! The arguments of one call: a JSON object read once into a slot per parameter, every mistake in it reported together.
+//! The arguments of one call: a JSON object read once into a slot per parameter, every mistake in
+//! it reported together.
 
 mod errors;
 mod plain;
@@ -31,7 +32,8 @@ pub struct Arguments<'a> {
 impl<'a> Arguments<'a> {
     /// Arguments to take `params` from, all of them.
     ///
-    /// The text is cut when the first is taken: slots filled before they are returned would be copied, and waited for.
+    /// The text is cut when the first is taken: slots filled before they are returned would be
+    /// copied, and waited for.
     #[inline]
     pub(crate) fn read(text: &'a str, params: &'a [&'a (dyn Describe + Sync)]) -> Self {
         let mut arguments = Self::uncut(text, params);
@@ -43,11 +45,18 @@ impl<'a> Arguments<'a> {
 
     #[inline]
     fn uncut(text: &'a str, params: &'a [&'a (dyn Describe + Sync)]) -> Self {
-        Self { text, params, slots: SmallVec::new(), taken: 0, errors: Vec::new(), unreadable: None }
+        Self {
+            text,
+            params,
+            slots: SmallVec::new(),
+            taken: 0,
+            errors: Vec::new(),
+            unreadable: None,
+        }
     }
 
-    /// Cuts the text into one slot for each parameter. What is wrong with the text as a whole, and properties that are unknown
-    /// or repeated, are noted as errors.
+    /// Cuts the text into one slot for each parameter. What is wrong with the text as a whole, and
+    /// properties that are unknown or repeated, are noted as errors.
     fn cut(&mut self) {
         for _ in self.params {
             self.slots.push(None);
@@ -61,12 +70,14 @@ impl<'a> Arguments<'a> {
     /// As [`cut`](Self::cut), with slots that are still empty.
     fn cut_any(&mut self) {
         let mut json = serde_json::Deserializer::from_str(self.text);
-        let read = json.deserialize_map(IntoSlots(self)).and_then(|()| json.end());
+        let read = json
+            .deserialize_map(IntoSlots(self))
+            .and_then(|()| json.end());
         self.unreadable = read.err().map(|error| not_an_object(self.text, &error));
     }
 
-    /// The decoded value of the next parameter, or `None` after noting what is wrong with it. Parameters are taken in the
-    /// order in which they were declared.
+    /// The decoded value of the next parameter, or `None` after noting what is wrong with it.
+    /// Parameters are taken in the order in which they were declared.
     #[inline]
     pub fn take<T>(&mut self, param: &Param<T>) -> Option<T> {
         if self.taken == 0 {
@@ -94,7 +105,9 @@ impl<'a> Arguments<'a> {
 
     /// What has been noted.
     pub fn into_error(self) -> ToolError {
-        self.unreadable.unwrap_or_else(|| ToolError::invalid_arguments(ArgumentsError(self.errors))).undecoded()
+        self.unreadable
+            .unwrap_or_else(|| ToolError::invalid_arguments(ArgumentsError(self.errors)))
+            .undecoded()
     }
 }
 
@@ -111,7 +124,9 @@ pub(crate) fn object(text: &str) -> Result<Map<String, Value>, ToolError> {
 /// # Errors
 /// As [`object`], or the object is not what the type makes of one.
 pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
-    param.read(Some(whole_object(text)?)).map_err(|error| ToolError::invalid_arguments(ArgumentsError(vec![error])))
+    param
+        .read(Some(whole_object(text)?))
+        .map_err(|error| ToolError::invalid_arguments(ArgumentsError(vec![error])))
 }
 
 fn whole_object(text: &str) -> Result<&str, ToolError> {
@@ -122,32 +137,52 @@ fn whole_object(text: &str) -> Result<&str, ToolError> {
     Ok(raw.get())
 }
 
-/// Refuses what a tool with these parameters would refuse, in the same words, without running it. `whole` tells that the one
-/// parameter is the whole object.
+/// Refuses what a tool with these parameters would refuse, in the same words, without running it.
+/// `whole` tells that the one parameter is the whole object.
 ///
 /// # Errors
 /// Those of [`Arguments`], or of [`whole`].
-pub(crate) fn check(text: &str, params: &[&(dyn Describe + Sync)], whole: bool) -> Result<(), ToolError> {
+pub(crate) fn check(
+    text: &str,
+    params: &[&(dyn Describe + Sync)],
+    whole: bool,
+) -> Result<(), ToolError> {
     let mut arguments = Arguments::uncut(text, params);
     if whole {
-        arguments.slots.resize(params.len(), Some(whole_object(text)?));
+        arguments
+            .slots
+            .resize(params.len(), Some(whole_object(text)?));
     } else {
         arguments.cut();
     }
     if arguments.unreadable.is_none() {
         let slots = arguments.slots.iter().zip(params);
-        arguments.errors.extend(slots.filter_map(|(slot, param)| param.check(*slot).err()));
+        arguments
+            .errors
+            .extend(slots.filter_map(|(slot, param)| param.check(*slot).err()));
     }
-    if arguments.is_ok() { Ok(()) } else { Err(arguments.into_error()) }
+    if arguments.is_ok() {
+        Ok(())
+    } else {
+        Err(arguments.into_error())
+    }
 }
 
 fn not_an_object(text: &str, error: &serde_json::Error) -> ToolError {
     if text.trim().is_empty() {
-        return ToolError::with_text(ErrorCode::InvalidJson, "the arguments are empty; send one JSON object");
+        return ToolError::with_text(
+            ErrorCode::InvalidJson,
+            "the arguments are empty; send one JSON object",
+        );
     }
     let (code, lead) = match error.classify() {
-        Category::Data => (ErrorCode::InvalidArguments, "the arguments must be one JSON object"),
-        Category::Syntax | Category::Eof | Category::Io => (ErrorCode::InvalidJson, "the arguments are not valid JSON"),
+        Category::Data => (
+            ErrorCode::InvalidArguments,
+            "the arguments must be one JSON object",
+        ),
+        Category::Syntax | Category::Eof | Category::Io => {
+            (ErrorCode::InvalidJson, "the arguments are not valid JSON")
+        }
     };
     ToolError::with_text(code, format!("{lead}: {error}"))
 }
@@ -165,7 +200,11 @@ mod tests {
 
     fn decode(text: &str) -> Result<(String, u32), ToolError> {
         let mut arguments = Arguments::read(text, PARAMS);
-        match (arguments.take(&PATIENT), arguments.take(&LIMIT), arguments.is_ok()) {
+        match (
+            arguments.take(&PATIENT),
+            arguments.take(&LIMIT),
+            arguments.is_ok(),
+        ) {
             (Some(patient), Some(limit), true) => Ok((patient, limit)),
             _ => Err(arguments.into_error()),
         }
@@ -196,17 +235,32 @@ mod tests {
         }
     }
 
-    const VALUES: &[&str] = &["\"P-1\"", "7", "7.0", "-7", "null", "[]", "{\"a\": 1}", "nil"];
+    const VALUES: &[&str] = &[
+        "\"P-1\"",
+        "7",
+        "7.0",
+        "-7",
+        "null",
+        "[]",
+        "{\"a\": 1}",
+        "nil",
+    ];
 
     fn told<T>(outcome: Result<T, ToolError>) -> Option<(ErrorCode, String)> {
-        outcome.err().map(|error| (error.code(), error.model_text().to_owned()))
+        outcome
+            .err()
+            .map(|error| (error.code(), error.model_text().to_owned()))
     }
 
     #[test]
     fn a_check_reads_one_value_from_the_whole_object() {
         static LIMITS: Param<BTreeMap<String, u32>> = Param::new("limits", "").within(few, |_| {});
         fn few(limits: &BTreeMap<String, u32>) -> Result<(), String> {
-            if limits.len() < 3 { Ok(()) } else { Err("too many".to_owned()) }
+            if limits.len() < 3 {
+                Ok(())
+            } else {
+                Err("too many".to_owned())
+            }
         }
         for (text, good) in [
             (" {\"a\": 1}", true),
@@ -236,8 +290,14 @@ mod tests {
     fn a_default_stands_in_for_what_is_absent_or_null() {
         let expected = ("P-1".to_owned(), 5);
         assert_eq!(decode(r#"{"patient_id":"P-1"}"#).unwrap(), expected);
-        assert_eq!(decode(r#"{"limit":null,"patient_id":"P-1"}"#).unwrap(), expected);
-        assert_eq!(decode(" {\"patient_id\":\"P\\u002d1\" , \"limit\":7}\n").unwrap(), ("P-1".to_owned(), 7));
+        assert_eq!(
+            decode(r#"{"limit":null,"patient_id":"P-1"}"#).unwrap(),
+            expected
+        );
+        assert_eq!(
+            decode(" {\"patient_id\":\"P\\u002d1\" , \"limit\":7}\n").unwrap(),
+            ("P-1".to_owned(), 7)
+        );
     }
 
     #[test]
@@ -252,7 +312,10 @@ mod tests {
 
     #[test]
     fn a_repeated_argument_is_refused() {
-        assert_eq!(message(r#"{"patient_id":"a","patient_id":"b"}"#), "`patient_id`: given twice; give it once");
+        assert_eq!(
+            message(r#"{"patient_id":"a","patient_id":"b"}"#),
+            "`patient_id`: given twice; give it once"
+        );
     }
 
     #[test]

@@ -1,12 +1,17 @@
-//! Most arguments objects are plain: these are cut into slots by hand, and every value is still decoded by `serde_json`.
+//! Most arguments objects are plain: these are cut into slots by hand, and every value is still
+//! decoded by `serde_json`.
 
 use crate::param::Describe;
 
-/// Cuts the plainest objects, which most are, in a fraction of the time: each property is known and given once, its name without
-/// escapes, and is a string without `\u`, a number, `true`, `false` or `null`. `None` of all others, and of what is no JSON: the
-/// slots are good for nothing then.
+/// Cuts the plainest objects, which most are, in a fraction of the time: each property is known and
+/// given once, its name without escapes, and is a string without `\u`, a number, `true`, `false` or
+/// `null`. `None` of all others, and of what is no JSON: the slots are good for nothing then.
 #[inline]
-pub(super) fn cut<'a>(text: &'a str, params: &[&(dyn Describe + Sync)], slots: &mut [Option<&'a str>]) -> Option<()> {
+pub(super) fn cut<'a>(
+    text: &'a str,
+    params: &[&(dyn Describe + Sync)],
+    slots: &mut [Option<&'a str>],
+) -> Option<()> {
     let json = text.as_bytes();
     let mut at = past(json, after_space(json, 0), b'{')?;
     at = after_space(json, at);
@@ -45,7 +50,10 @@ fn after_scalar(json: &[u8], at: usize) -> Option<usize> {
 
 fn after_number(json: &[u8], at: usize) -> Option<usize> {
     let digits = |at: usize| {
-        let count = json[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let count = json[at..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         (count > 0).then_some(at + count)
     };
     let at = past(json, at, b'-').unwrap_or(at);
@@ -54,7 +62,11 @@ fn after_number(json: &[u8], at: usize) -> Option<usize> {
         at = digits(point)?;
     }
     match past(json, at, b'e').or_else(|| past(json, at, b'E')) {
-        Some(e) => digits(past(json, e, b'+').or_else(|| past(json, e, b'-')).unwrap_or(e)),
+        Some(e) => digits(
+            past(json, e, b'+')
+                .or_else(|| past(json, e, b'-'))
+                .unwrap_or(e),
+        ),
         None => Some(at),
     }
 }
@@ -65,7 +77,11 @@ fn after_string(json: &[u8], at: usize) -> Option<usize> {
         at += before_special(&json[at..]);
         match json.get(at..)? {
             [b'"', ..] => return Some(at + 1),
-            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => at += 2,
+            [
+                b'\\',
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                ..,
+            ] => at += 2,
             _ => return None,
         }
     }
@@ -87,7 +103,8 @@ fn before_special(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255; // 1 in each byte
     let (words, rest) = bytes.as_chunks();
     for (position, word) in words.iter().enumerate() {
-        // Eight bytes at once: the lowest one that is below the limit, and perhaps some above it, get their highest bit set.
+        // Eight bytes at once: the lowest one that is below the limit, and perhaps some above it,
+        // get their highest bit set.
         let word = u64::from_le_bytes(*word);
         let below = |limit: u8, word: u64| word.wrapping_sub(ONES * u64::from(limit)) & !word;
         let equal = |byte: u8| below(1, word ^ (ONES * u64::from(byte)));
@@ -110,12 +127,19 @@ mod tests {
     use proptest::prelude::*;
 
     /// What a text is cut into, or what is wrong with it.
-    fn cut<'a>(text: &'a str, cut: impl FnOnce(&mut Arguments<'a>)) -> (Vec<Option<&'a str>>, Vec<ArgumentError>, Option<String>) {
+    fn cut<'a>(
+        text: &'a str,
+        cut: impl FnOnce(&mut Arguments<'a>),
+    ) -> (Vec<Option<&'a str>>, Vec<ArgumentError>, Option<String>) {
         static NAMES: Param<String> = Param::new("names", "").or_called(&["limit", "é"]);
         static PARAMS: &[&(dyn Describe + Sync)] = &[&PATIENT, &LIMIT, &NAMES];
         let mut arguments = Arguments::uncut(text, PARAMS);
         cut(&mut arguments);
-        (arguments.slots.to_vec(), arguments.errors, arguments.unreadable.map(|error| format!("{error:?}")))
+        (
+            arguments.slots.to_vec(),
+            arguments.errors,
+            arguments.unreadable.map(|error| format!("{error:?}")),
+        )
     }
 
     fn cut_by_serde_json(arguments: &mut Arguments<'_>) {
@@ -136,7 +160,11 @@ mod tests {
     }
 
     fn number() -> impl Strategy<Value = String> {
-        vec(prop::sample::select(vec!["0", "7", "10", "-", "+", ".", "e", "E"]), 1..6).prop_map(|parts| parts.concat())
+        vec(
+            prop::sample::select(vec!["0", "7", "10", "-", "+", ".", "e", "E"]),
+            1..6,
+        )
+        .prop_map(|parts| parts.concat())
     }
 
     fn property() -> impl Strategy<Value = String> {
@@ -162,8 +190,9 @@ mod tests {
         ]);
         let value = prop_oneof![value.prop_map(str::to_owned), literal(), number()];
         let colon = prop::sample::select(vec![":", ":", ":", ":", ":", ":", "", "::", ","]);
-        (space(), name, space(), colon, space(), value, space())
-            .prop_map(|(a, name, b, colon, c, value, d)| format!("{a}{name}{b}{colon}{c}{value}{d}"))
+        (space(), name, space(), colon, space(), value, space()).prop_map(
+            |(a, name, b, colon, c, value, d)| format!("{a}{name}{b}{colon}{c}{value}{d}"),
+        )
     }
 
     proptest! {
@@ -192,7 +221,10 @@ mod tests {
         for (text, plain) in [
             ("{}", true),
             (r#"{"patient_id": "P-00123", "limit": 3}"#, true),
-            (" {\n\t\"limit\" : -1.50E+3 ,\"patient_id\":\"\\\"é\\n\" } ", true),
+            (
+                " {\n\t\"limit\" : -1.50E+3 ,\"patient_id\":\"\\\"é\\n\" } ",
+                true,
+            ),
             (r#"{"limit": null}"#, true),
             (r#"{"limit": 0e1, "patient_id": true}"#, true),
             (r#"{"limit": false}"#, true),
@@ -204,7 +236,11 @@ mod tests {
             (r#"{"limit": 3,}"#, false),
             (r#"{"limit": 3"#, false),
         ] {
-            assert_eq!(super::cut(text, PARAMS, &mut [None; 2]).is_some(), plain, "{text}");
+            assert_eq!(
+                super::cut(text, PARAMS, &mut [None; 2]).is_some(),
+                plain,
+                "{text}"
+            );
         }
     }
 }

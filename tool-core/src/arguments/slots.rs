@@ -31,7 +31,10 @@ impl<'a> Visitor<'a> for IntoSlots<'_, 'a> {
                     let value = map.next_value::<&RawValue>()?;
                     let slot = &mut self.0.slots[position];
                     if slot.replace(value.get()).is_some() {
-                        self.0.errors.push(ArgumentError::new(params[position].name(), "given twice; give it once"));
+                        self.0.errors.push(ArgumentError::new(
+                            params[position].name(),
+                            "given twice; give it once",
+                        ));
                     }
                 }
             }
@@ -73,7 +76,13 @@ fn unknown(name: &str, params: &[&(dyn Describe + Sync)]) -> ArgumentError {
     let mend = match nearest(name, names.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if params.is_empty() => "the tool takes none".to_owned(),
-        None => format!("the tool takes {}", names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "the tool takes {}",
+            names
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     };
     ArgumentError::new(name, format!("unknown argument ({mend})"))
 }

@@ -12,7 +12,8 @@ pub(super) struct Ends {
     most: usize,
     /// The first bytes, half of `most`. Empty as long as the buffer has everything.
     head: Vec<u8>,
-    /// Up to `end` what came last, and at least as much once there is a head. The rest is room. Grows to `most` bytes and no further.
+    /// Up to `end` what came last, and at least as much once there is a head. The rest is room.
+    /// Grows to `most` bytes and no further.
     buffer: Vec<u8>,
     end: usize,
     /// Bytes that came before those in the buffer.
@@ -22,7 +23,13 @@ pub(super) struct Ends {
 impl Ends {
     #[inline]
     pub(super) fn new(most: usize) -> Self {
-        Self { most: most.max(LEAST), head: Vec::new(), buffer: Vec::new(), end: 0, passed: 0 }
+        Self {
+            most: most.max(LEAST),
+            head: Vec::new(),
+            buffer: Vec::new(),
+            end: 0,
+            passed: 0,
+        }
     }
 
     /// Adds what there is no room for, and returns the new end.
@@ -42,7 +49,8 @@ impl Ends {
                 self.buffer[self.end..end].copy_from_slice(bytes);
                 return end;
             }
-            self.head.extend(self.buffer[..self.end].iter().chain(bytes).take(keep));
+            self.head
+                .extend(self.buffer[..self.end].iter().chain(bytes).take(keep));
         }
         // The buffer is moved once in so many bytes as are kept.
         let last = &bytes[bytes.len().saturating_sub(keep)..];
@@ -60,12 +68,24 @@ impl Ends {
 
     #[inline]
     pub(super) fn into_text(self, form: Form) -> serde_json::Result<String> {
-        let Self { most, head, mut buffer, end, passed } = self;
+        let Self {
+            most,
+            head,
+            mut buffer,
+            end,
+            passed,
+        } = self;
         buffer.truncate(end);
         if head.is_empty() {
             return String::from_utf8(buffer).map_err(serde_json::Error::custom);
         }
-        Ok(join(form, &head, &buffer[end - most / 2..], passed + end, most))
+        Ok(join(
+            form,
+            &head,
+            &buffer[end - most / 2..],
+            passed + end,
+            most,
+        ))
     }
 }
 

@@ -1,4 +1,5 @@
-//! Text of at most so many bytes: what is longer keeps its head and its tail, and says how much is left out between them.
+//! Text of at most so many bytes: what is longer keeps its head and its tail, and says how much is
+//! left out between them.
 
 mod ends;
 mod shorten;

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-/// The smallest bound: room for what is said of the part left out, and for some of the rest. Smaller ones are raised to it.
+/// The smallest bound: room for what is said of the part left out, and for some of the rest.
+/// Smaller ones are raised to it.
 pub(super) const LEAST: usize = 256;
 
 /// What a text is, and so how it is shortened.
@@ -23,10 +24,19 @@ pub(crate) fn shorten(text: String, form: Form, most: usize) -> String {
 pub(super) fn shortened(text: &str, form: Form, most: usize) -> Option<String> {
     let most = most.max(LEAST);
     let (keep, bytes) = (most / 2, text.as_bytes());
-    (bytes.len() > most).then(|| join(form, &bytes[..keep], &bytes[bytes.len() - keep..], bytes.len(), most))
+    (bytes.len() > most).then(|| {
+        join(
+            form,
+            &bytes[..keep],
+            &bytes[bytes.len() - keep..],
+            bytes.len(),
+            most,
+        )
+    })
 }
 
-/// What is said of a text of `written` bytes that begins with `first` and ends in `last`, which may be cut inside a character.
+/// What is said of a text of `written` bytes that begins with `first` and ends in `last`, which may
+/// be cut inside a character.
 pub(super) fn join(form: Form, first: &[u8], last: &[u8], written: usize, most: usize) -> String {
     let first = first.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     let last = last.utf8_chunks().last().map_or("", |chunk| chunk.valid());
@@ -36,8 +46,15 @@ pub(super) fn join(form: Form, first: &[u8], last: &[u8], written: usize, most: 
         *cost += form.cost(c);
         *cost > room
     };
-    let head = first.char_indices().find(|(_, c)| exceeds(&mut head_cost, *c)).map_or(first, |(end, _)| &first[..end]);
-    let tail = last.char_indices().rev().find(|(_, c)| exceeds(&mut tail_cost, *c)).map_or(last, |(at, c)| &last[at + c.len_utf8()..]);
+    let head = first
+        .char_indices()
+        .find(|(_, c)| exceeds(&mut head_cost, *c))
+        .map_or(first, |(end, _)| &first[..end]);
+    let tail = last
+        .char_indices()
+        .rev()
+        .find(|(_, c)| exceeds(&mut tail_cost, *c))
+        .map_or(last, |(at, c)| &last[at + c.len_utf8()..]);
     form.around(head, written - head.len() - tail.len(), tail)
 }
 
@@ -47,7 +64,9 @@ impl Form {
             Self::Text => format!("{head}\n[{omitted} bytes left out]\n{tail}"),
             Self::Json => {
                 let (head, tail) = (Value::from(head), Value::from(tail));
-                format!(r#"{{"truncated":true,"omitted_bytes":{omitted},"head":{head},"tail":{tail}}}"#)
+                format!(
+                    r#"{{"truncated":true,"omitted_bytes":{omitted},"head":{head},"tail":{tail}}}"#
+                )
             }
         }
     }

@@ -8,15 +8,19 @@ use serde_json::Error;
 use super::ends::Ends;
 use super::shorten::{Form, shorten, shortened};
 
-/// Writes a value as [`shorten`] would leave it: a string as it is, everything else as compact JSON. Takes memory in
-/// proportion to `most`, however long the value.
+/// Writes a value as [`shorten`] would leave it: a string as it is, everything else as compact
+/// JSON. Takes memory in proportion to `most`, however long the value.
 ///
 /// # Errors
 /// The value cannot be written as JSON.
 pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<(String, Form), Error> {
     let mut text = None;
     let mut json = serde_json::Serializer::new(Ends::new(most));
-    value.serialize(Outermost { json: &mut json, text: &mut text, most })?;
+    value.serialize(Outermost {
+        json: &mut json,
+        text: &mut text,
+        most,
+    })?;
     let json = json.into_inner();
     if let Some(text) = text {
         return Ok((text, Form::Text));
@@ -33,7 +37,8 @@ pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<(String, Form
 
 type Json = serde_json::Serializer<Ends>;
 
-/// Takes a string aside before it is quoted and escaped, and leaves everything else to `serde_json`.
+/// Takes a string aside before it is quoted and escaped, and leaves everything else to
+/// `serde_json`.
 struct Outermost<'a> {
     json: &'a mut Json,
     text: &'a mut Option<String>,
@@ -79,7 +84,8 @@ impl<'a> Serializer for Outermost<'a> {
     }
 
     fn serialize_str(self, text: &str) -> Result<(), Error> {
-        *self.text = Some(shortened(text, Form::Text, self.most).unwrap_or_else(|| text.to_owned()));
+        *self.text =
+            Some(shortened(text, Form::Text, self.most).unwrap_or_else(|| text.to_owned()));
         Ok(())
     }
 
@@ -87,7 +93,12 @@ impl<'a> Serializer for Outermost<'a> {
         self.serialize_str(c.encode_utf8(&mut [0; 4]))
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Error> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Error> {
         self.serialize_str(variant)
     }
 
@@ -102,7 +113,11 @@ impl<'a> Serializer for Outermost<'a> {
         value.serialize(self)
     }
 
-    fn serialize_newtype_struct<T: ?Sized + Serialize>(self, _: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_newtype_struct<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Error> {
         value.serialize(self)
     }
 
@@ -113,7 +128,8 @@ impl<'a> Serializer for Outermost<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        self.json.serialize_newtype_variant(name, index, variant, value)
+        self.json
+            .serialize_newtype_variant(name, index, variant, value)
     }
 }
 
@@ -138,7 +154,8 @@ mod tests {
         leaf.prop_recursive(4, 12, 4, |inner| {
             prop_oneof![
                 vec(inner.clone(), 0..6).prop_map(Value::from),
-                btree_map(text(), inner, 0..6).prop_map(|map| Value::Object(map.into_iter().collect()))
+                btree_map(text(), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect()))
             ]
         })
     }
@@ -197,8 +214,14 @@ mod tests {
             Newtype(&'static str),
         }
         assert_eq!(whole(&Shape::Unit), ("Unit".to_owned(), Form::Text));
-        assert_eq!(whole(&Shape::Newtype("a\n")), (r#"{"Newtype":"a\n"}"#.to_owned(), Form::Json));
-        assert_eq!(whole(&RawValue::from_string("[ \"a\"]".to_owned()).unwrap()), ("[ \"a\"]".to_owned(), Form::Json));
+        assert_eq!(
+            whole(&Shape::Newtype("a\n")),
+            (r#"{"Newtype":"a\n"}"#.to_owned(), Form::Json)
+        );
+        assert_eq!(
+            whole(&RawValue::from_string("[ \"a\"]".to_owned()).unwrap()),
+            ("[ \"a\"]".to_owned(), Form::Json)
+        );
         let nested = [RawValue::from_string(r#""\u0061""#.to_owned()).unwrap()];
         assert_eq!(whole(&nested), (r#"["\u0061"]"#.to_owned(), Form::Json));
         assert_eq!(whole(&()), ("null".to_owned(), Form::Json));
@@ -214,6 +237,9 @@ mod tests {
     fn a_plain_string_is_copied_once() {
         let text = "long ".repeat(1000);
         let (written, _) = whole(&text);
-        assert_eq!((written.len(), written.capacity()), (text.len(), text.len()));
+        assert_eq!(
+            (written.len(), written.capacity()),
+            (text.len(), text.len())
+        );
     }
 }

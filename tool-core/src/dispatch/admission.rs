@@ -1,4 +1,5 @@
-//! What is decided on before a call runs: whether it can, whether it may, and what it has to wait for.
+//! What is decided on before a call runs: whether it can, whether it may, and what it has to wait
+//! for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
@@ -44,23 +45,40 @@ impl Setup {
     }
 
     /// Starts the calls of a message, as far as they can and may run.
-    pub(super) fn begin(self: &Arc<Self>, calls: Vec<ToolCall>, parent: Option<Arc<Call>>, span: Span, told: bool) -> Running {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        calls: Vec<ToolCall>,
+        parent: Option<Arc<Call>>,
+        span: Span,
+        told: bool,
+    ) -> Running {
         let mut plain = parent.is_none() && self.policy.is_none();
-        let origin = Origin { setup: Arc::downgrade(self), parent, span, calls: Some(calls.len()), told };
+        let origin = Origin {
+            setup: Arc::downgrade(self),
+            parent,
+            span,
+            calls: Some(calls.len()),
+            told,
+        };
         let running = Running::new(Arc::clone(self), origin);
         let batch = running.batch();
         let runtime = batch.runtime();
         let (mut refused, mut last) = (Vec::new(), None);
         let calls = calls.into_iter().enumerate().map(|(position, call)| {
-            let admitted = self.admit(&call, position, last).and_then(|called| match runtime {
-                Some(_) => Ok(called),
-                None => Err(not_started("the program has no tokio runtime to run it on")),
-            });
-            last = admitted.map_err(|error| refused.push((position, error))).ok();
+            let admitted = self
+                .admit(&call, position, last)
+                .and_then(|called| match runtime {
+                    Some(_) => Ok(called),
+                    None => Err(not_started("the program has no tokio runtime to run it on")),
+                });
+            last = admitted
+                .map_err(|error| refused.push((position, error)))
+                .ok();
             plain &= last.is_none_or(|called| called.is_plain);
             Arc::new(Call::new(call, position, Arc::clone(batch), last))
         });
-        let mut made = Vec::with_capacity(calls.len()); // collected, they would keep the room of the message
+        // collected, they would keep the room of the message
+        let mut made = Vec::with_capacity(calls.len());
         made.extend(calls);
         let calls: Calls = Arc::new(made);
         batch.set_calls(Arc::clone(&calls));
@@ -81,17 +99,36 @@ impl Setup {
 
     /// A batch whose calls are still to come.
     pub(super) fn empty(self: &Arc<Self>, told: bool) -> Running {
-        let origin = Origin { setup: Arc::downgrade(self), parent: None, span: span::of_batch(), calls: None, told };
+        let origin = Origin {
+            setup: Arc::downgrade(self),
+            parent: None,
+            span: span::of_batch(),
+            calls: None,
+            told,
+        };
         let running = Running::new(Arc::clone(self), origin);
         running.batch().runtime();
         running
     }
 
     /// Answers calls none of which can run.
-    pub(super) fn refuse_all(self: &Arc<Self>, calls: Vec<ToolCall>, error: impl Fn() -> ToolError) -> Vec<ToolResult> {
-        let origin = Origin { setup: Weak::new(), parent: None, span: span::of_batch(), calls: Some(calls.len()), told: false };
+    pub(super) fn refuse_all(
+        self: &Arc<Self>,
+        calls: Vec<ToolCall>,
+        error: impl Fn() -> ToolError,
+    ) -> Vec<ToolResult> {
+        let origin = Origin {
+            setup: Weak::new(),
+            parent: None,
+            span: span::of_batch(),
+            calls: Some(calls.len()),
+            told: false,
+        };
         let batch = Arc::new(Batch::new(self, origin));
-        let calls = calls.into_iter().enumerate().map(|(position, call)| Arc::new(Call::new(call, position, Arc::clone(&batch), None)));
+        let calls = calls
+            .into_iter()
+            .enumerate()
+            .map(|(position, call)| Arc::new(Call::new(call, position, Arc::clone(&batch), None)));
         batch.set_calls(Arc::new(calls.collect()));
         for call in batch.calls().iter() {
             call.refuse(error());
@@ -100,13 +137,20 @@ impl Setup {
     }
 
     /// The tool that a call is of, or why it cannot run. Often it is the tool of the last one.
-    pub(super) fn admit(&self, call: &ToolCall, position: usize, last: Option<Called>) -> Result<Called, ToolError> {
+    pub(super) fn admit(
+        &self,
+        call: &ToolCall,
+        position: usize,
+        last: Option<Called>,
+    ) -> Result<Called, ToolError> {
         if position >= self.limits.calls {
             return Err(too_many(self.limits.calls));
         }
         let called = match last {
             Some(called) if self.tools.definition_at(called.tool).name() == call.name => called,
-            _ => self.called(&call.name).ok_or_else(|| self.unknown_tool(&call.name))?,
+            _ => self
+                .called(&call.name)
+                .ok_or_else(|| self.unknown_tool(&call.name))?,
         };
         self.check_size(&call.arguments)?;
         Ok(called)
@@ -117,13 +161,16 @@ impl Setup {
         let behavior = self.tools.definition_at(tool).behavior();
         Some(Called {
             tool,
-            is_plain: self.gates[tool].is_none() && !behavior.exclusive && behavior.serialize_by.is_empty(),
+            is_plain: self.gates[tool].is_none()
+                && !behavior.exclusive
+                && behavior.serialize_by.is_empty(),
             is_read_only: behavior.read_only,
             is_layered: self.layers.around(tool).is_some(),
         })
     }
 
-    /// The tool of a call that, alone in its message, needs nothing but a permit to begin on the spot.
+    /// The tool of a call that, alone in its message, needs nothing but a permit to begin on the
+    /// spot.
     fn runs_alone(&self, call: &ToolCall) -> Option<Called> {
         // A task has a runtime, which is quicker to see.
         let has_runtime = || tokio::task::try_id().is_some() || Handle::try_current().is_ok();
@@ -135,11 +182,15 @@ impl Setup {
     fn check_size(&self, arguments: &str) -> Result<(), ToolError> {
         let (bytes, depth) = (self.limits.argument_bytes, self.limits.argument_depth);
         if arguments.len() > bytes {
-            let text = format!("the arguments are {} bytes long, more than the {bytes} that are taken; send less at once", arguments.len());
+            let text = format!(
+                "the arguments are {} bytes long, more than the {bytes} that are taken; send less at once",
+                arguments.len()
+            );
             return Err(ToolError::with_text(ErrorCode::TooLarge, text));
         }
         if nesting::deeper_than(arguments, depth) {
-            let text = format!("the arguments are nested more than {depth} deep; send a flatter object");
+            let text =
+                format!("the arguments are nested more than {depth} deep; send a flatter object");
             return Err(ToolError::with_text(ErrorCode::TooLarge, text));
         }
         Ok(())
@@ -155,8 +206,16 @@ impl Setup {
         let definition = self.tools.definition_at(tool);
         let names = &definition.behavior().serialize_by;
         let params = || self.runners[tool].params();
-        let key = if names.is_empty() { None } else { Key::of(arguments, names, definition.parameters(), params()) };
-        Spec { gate: self.gates[tool], key, exclusive: definition.behavior().exclusive }
+        let key = if names.is_empty() {
+            None
+        } else {
+            Key::of(arguments, names, definition.parameters(), params())
+        };
+        Spec {
+            gate: self.gates[tool],
+            key,
+            exclusive: definition.behavior().exclusive,
+        }
     }
 
     /// What decoding the arguments would refuse.
@@ -168,7 +227,10 @@ impl Setup {
 
     /// Leaves calls that have not begun to the scheduler.
     pub(super) fn enqueue(self: &Arc<Self>, batch: &Arc<Batch>, calls: &[Arc<Call>]) {
-        let planned = calls.iter().filter(|call| call.is_untouched()).filter_map(|call| Some((call, call.tool()?)));
+        let planned = calls
+            .iter()
+            .filter(|call| call.is_untouched())
+            .filter_map(|call| Some((call, call.tool()?)));
         let mut waiting = Vec::with_capacity(calls.len());
         for (call, tool) in planned {
             match self.check_before_asking(call, tool) {
@@ -186,12 +248,20 @@ impl Setup {
             for (call, tool, spec) in waiting {
                 if scheduler.waiting() >= self.limits.queue {
                     overloaded.push(call);
-                } else if batch.parent.as_ref().is_some_and(|parent| parent.begin_nested(None).is_err()) {
+                } else if batch
+                    .parent
+                    .as_ref()
+                    .is_some_and(|parent| parent.begin_nested(None).is_err())
+                {
                     over.push(call);
                 } else {
                     let seat = scheduler.reserve(id, call.position, Arc::clone(call), spec.clone());
                     call.take_seat(seat);
-                    if self.policy.is_some() { undecided.push((call, tool, seat)) } else { admitted.push((seat, spec)) }
+                    if self.policy.is_some() {
+                        undecided.push((call, tool, seat))
+                    } else {
+                        admitted.push((seat, spec))
+                    }
                 }
             }
             if admitted.is_empty() && undecided.is_empty() {
@@ -214,22 +284,37 @@ impl Setup {
         self.look_after(batch);
     }
 
-    /// The policy is not asked about a call that cannot run; such a call is answered without being asked about.
+    /// The policy is not asked about a call that cannot run; such a call is answered without being
+    /// asked about.
     pub(super) fn check_before_asking(&self, call: &Call, tool: usize) -> Result<(), ToolError> {
-        if self.policy.is_some() { self.check_arguments(tool, call.arguments()) } else { Ok(()) }
+        if self.policy.is_some() {
+            self.check_arguments(tool, call.arguments())
+        } else {
+            Ok(())
+        }
     }
 
     /// Asks the policy, and lets the call run if it may.
     pub(super) fn decide(self: &Arc<Self>, call: &Arc<Call>, tool: usize, seat: CallId) {
-        let Some(policy) = self.policy.clone() else { return };
+        let Some(policy) = self.policy.clone() else {
+            return;
+        };
         let (setup, call) = (Arc::clone(self), Arc::clone(call));
         let batch = Arc::clone(&call.batch);
-        let undecided = Undecided(Some(Arc::clone(&call))); // also if the runtime goes before the first poll
+        // also if the runtime goes before the first poll
+        let undecided = Undecided(Some(Arc::clone(&call)));
         let counted = Counted::new(&batch.engine);
         batch.spawn(async move {
             let _counted = counted; // dropped after what the policy has made
-            let proposal = Proposal { call: Arc::clone(&call), setup: Arc::clone(&setup), tool };
-            let decided = call.token().run_until_cancelled(policy.decide(proposal)).await;
+            let proposal = Proposal {
+                call: Arc::clone(&call),
+                setup: Arc::clone(&setup),
+                tool,
+            };
+            let decided = call
+                .token()
+                .run_until_cancelled(policy.decide(proposal))
+                .await;
             undecided.end();
             let arguments = match decided {
                 None => return, // answered meanwhile
@@ -296,10 +381,17 @@ impl Drop for Counted {
 
 /// Runs calls for a call that waits for them.
 pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<ToolResult> {
-    let CallContext { call: parent, setup, on_thread, attempt } = context;
+    let CallContext {
+        call: parent,
+        setup,
+        on_thread,
+        attempt,
+    } = context;
     if parent.batch.depth >= setup.limits.nesting {
         let text = format!("calls are nested more than {} deep", setup.limits.nesting);
-        return setup.refuse_all(calls, || ToolError::with_text(ErrorCode::Overloaded, text.clone()));
+        return setup.refuse_all(calls, || {
+            ToolError::with_text(ErrorCode::Overloaded, text.clone())
+        });
     }
     if parent.outcome().is_some() || parent.is_stopped() {
         return setup.refuse_all(calls, || not_started("the call it belongs to is over"));
@@ -321,7 +413,8 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
 }
 
 pub(super) fn too_many(most: usize) -> ToolError {
-    let text = format!("not started: more than {most} calls in one message; make the rest in the next");
+    let text =
+        format!("not started: more than {most} calls in one message; make the rest in the next");
     ToolError::with_text(ErrorCode::Overloaded, text)
 }
 

@@ -20,8 +20,9 @@ use crate::key::Key;
 type Actions = VecDeque<Action<Arc<Call>>>;
 
 thread_local! {
-    /// What is still to be done by an `Engine::with` further down this thread's stack: acting on one action may bring up
-    /// others, thousands of them in a row, and the stack must not grow with them.
+    /// What is still to be done by an `Engine::with` further down this thread's stack: acting on
+    /// one action may bring up others, thousands of them in a row, and the stack must not grow with
+    /// them.
     static TO_DO: RefCell<Option<Actions>> = const { RefCell::new(None) };
 }
 
@@ -33,14 +34,16 @@ const ONE_MORE: u64 = (ALIVE + 1) | 1;
 pub(crate) struct Engine {
     pub(super) permits: Arc<Permits>,
     scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
-    /// Batches that are not done, calls that were answered but may still run, and policies that decide: how many there are, and in the upper half how many there
-    /// ever were. A call alone in its message is counted once it was not ready at its first poll; until then its permit shows that it is
-    /// alive.
+    /// Batches that are not done, calls that were answered but may still run, and policies that
+    /// decide: how many there are, and in the upper half how many there ever were. A call alone in
+    /// its message is counted once it was not ready at its first poll; until then its permit shows
+    /// that it is alive.
     alive: AtomicU64,
     idle: Notify,
     /// Those who wait for that.
     waiting: AtomicUsize,
-    /// The runtimes on which somebody [looks after](Sweeper) calls behind work that was given up on.
+    /// The runtimes on which somebody [looks after](Sweeper) calls behind work that was given up
+    /// on.
     sweepers: Mutex<Vec<runtime::Id>>,
     epoch: Instant,
 }
@@ -104,25 +107,38 @@ impl Engine {
                 }
             }
             id.map(|_| {
-                let mut batches: Vec<_> = scheduler.admitted_calls().map(|call| Arc::clone(&call.batch)).collect();
+                let mut batches: Vec<_> = scheduler
+                    .admitted_calls()
+                    .map(|call| Arc::clone(&call.batch))
+                    .collect();
                 batches.dedup_by(|one, other| Arc::ptr_eq(one, other));
                 batches
             })
         });
         // On each runtime where a call may wait for it: any of them may go away, or stand still.
-        for batch in behind.into_iter().flatten().chain([Arc::clone(&call.batch)]) {
+        for batch in behind
+            .into_iter()
+            .flatten()
+            .chain([Arc::clone(&call.batch)])
+        {
             self.sweep(&batch);
         }
     }
 
-    /// Looks after the calls that wait for work that was given up on, on the runtime of a batch, unless somebody does there.
+    /// Looks after the calls that wait for work that was given up on, on the runtime of a batch,
+    /// unless somebody does there.
     pub(super) fn sweep(self: &Arc<Self>, batch: &Batch) {
-        let Some(runtime) = batch.runtime().map(Handle::id) else { return };
+        let Some(runtime) = batch.runtime().map(Handle::id) else {
+            return;
+        };
         let mut sweepers = lock(&self.sweepers);
         if !sweepers.contains(&runtime) {
             sweepers.push(runtime);
             drop(sweepers);
-            let sweeper = Sweeper { engine: Arc::clone(self), runtime };
+            let sweeper = Sweeper {
+                engine: Arc::clone(self),
+                runtime,
+            };
             batch.spawn(sweeper.run(batch.limits.grace));
         }
     }
@@ -158,7 +174,9 @@ impl Engine {
     fn is_idle(&self) -> bool {
         let alive = self.alive.load(Ordering::SeqCst);
         // If none began meanwhile, none was alive when the permits were looked at.
-        alive & ALIVE == 0 && self.permits.in_use() == 0 && self.alive.load(Ordering::SeqCst) == alive
+        alive & ALIVE == 0
+            && self.permits.in_use() == 0
+            && self.alive.load(Ordering::SeqCst) == alive
     }
 
     pub(super) async fn idle(&self) {
@@ -211,7 +229,8 @@ fn act(actions: Vec<Action<Arc<Call>>>) {
         })
     };
     while let Some(action) = if first { next() } else { None } {
-        // What wakes or hears of a call may panic, and must not keep this thread from acting ever again.
+        // What wakes or hears of a call may panic, and must not keep this thread from acting ever
+        // again.
         quietly(|| act_on(action));
     }
 }
@@ -227,7 +246,9 @@ fn act_on(action: Action<Arc<Call>>) {
         }
         Action::GiveUp(call) => {
             call.lose_seat();
-            call.refuse(not_started("an earlier call that was given up on is still in its way; try again later"));
+            call.refuse(not_started(
+                "an earlier call that was given up on is still in its way; try again later",
+            ));
         }
     }
 }
@@ -268,6 +289,8 @@ impl Drop for Sweeper {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("permits", &self.permits).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("permits", &self.permits)
+            .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// How much a dispatcher takes and keeps. Every bound is finite; past one, the latest calls are answered, never dropped.
+/// How much a dispatcher takes and keeps. Every bound is finite; past one, the latest calls are
+/// answered, never dropped.
 ///
 /// ```
 /// use tool_core::{Dispatcher, tools};
@@ -16,28 +17,33 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of a call's argument text: 1 MiB. A longer one is answered [`TooLarge`](crate::ErrorCode::TooLarge).
+    /// Bytes of a call's argument text: 1 MiB. A longer one is answered
+    /// [`TooLarge`](crate::ErrorCode::TooLarge).
     pub argument_bytes: usize,
     /// Arrays and objects within each other in a call's arguments: 64. Deeper ones are answered
     /// [`TooLarge`](crate::ErrorCode::TooLarge).
     pub argument_depth: usize,
-    /// Calls of one message: 1 024. Those behind are answered [`Overloaded`](crate::ErrorCode::Overloaded).
-    pub calls: usize,
-    /// Calls that wait for their turn, in all batches: 16 384. Those that come to wait when it is reached are answered
-    /// [`Overloaded`](crate::ErrorCode::Overloaded). A call waits from when no permit is free for it, or when it is ordered behind
-    /// another, serialised, decided on or nested.
-    pub queue: usize,
-    /// Calls within each other, by [`CallContext::dispatch`](crate::CallContext::dispatch): 8. Deeper ones are answered
+    /// Calls of one message: 1 024. Those behind are answered
     /// [`Overloaded`](crate::ErrorCode::Overloaded).
+    pub calls: usize,
+    /// Calls that wait for their turn, in all batches: 16 384. Those that come to wait when it is
+    /// reached are answered [`Overloaded`](crate::ErrorCode::Overloaded). A call waits from when no
+    /// permit is free for it, or when it is ordered behind another, serialised, decided on or
+    /// nested.
+    pub queue: usize,
+    /// Calls within each other, by [`CallContext::dispatch`](crate::CallContext::dispatch): 8.
+    /// Deeper ones are answered [`Overloaded`](crate::ErrorCode::Overloaded).
     pub nesting: usize,
-    /// Bytes of a call's output: 256 KiB. A longer one keeps its head and tail and says what was left out.
+    /// Bytes of a call's output: 256 KiB. A longer one keeps its head and tail and says what was
+    /// left out.
     pub output_bytes: usize,
-    /// Bytes of the outputs of one message: 4 MiB. When they are used up, later outputs are shortened to a few hundred bytes.
+    /// Bytes of the outputs of one message: 4 MiB. When they are used up, later outputs are
+    /// shortened to a few hundred bytes.
     pub batch_output_bytes: usize,
     /// Progress events that wait to be read, in one batch: 256. Past that the oldest is forgotten.
     pub progress_events: usize,
-    /// How long a call waits when only work that was given up on stands in its way: 5 s. Then it is answered
-    /// [`NotStarted`](crate::ErrorCode::NotStarted).
+    /// How long a call waits when only work that was given up on stands in its way: 5 s. Then it is
+    /// answered [`NotStarted`](crate::ErrorCode::NotStarted).
     pub grace: Duration,
 }
 

@@ -18,7 +18,8 @@ use crate::tool::ToolFuture;
 
 /// Runs a call: what a `tower` layer wraps.
 ///
-/// The request is the [`CallContext`], the response the tool's output. It is always ready, and cheap to clone.
+/// The request is the [`CallContext`], the response the tool's output. It is always ready, and
+/// cheap to clone.
 #[derive(Clone, Debug)]
 pub struct CallService(Inner);
 
@@ -97,13 +98,20 @@ impl Layers {
         <L::Service as Service<CallContext>>::Error: Into<BoxError>,
         <L::Service as Service<CallContext>>::Future: Send + 'static,
     {
-        let inner = self.of_tool(tool).cloned().map_or(Inner::Tool, Inner::Wrapped);
+        let inner = self
+            .of_tool(tool)
+            .cloned()
+            .map_or(Inner::Tool, Inner::Wrapped);
         self.tools.retain(|(other, _)| *other != tool);
-        self.tools.push((tool, Wrapped::new(layer.layer(CallService(inner)))));
+        self.tools
+            .push((tool, Wrapped::new(layer.layer(CallService(inner)))));
     }
 
     fn of_tool(&self, tool: usize) -> Option<&Wrapped> {
-        self.tools.iter().find(|(other, _)| *other == tool).map(|(_, wrapped)| wrapped)
+        self.tools
+            .iter()
+            .find(|(other, _)| *other == tool)
+            .map(|(_, wrapped)| wrapped)
     }
 
     /// What stands around the tool, if anything does.
@@ -130,9 +138,15 @@ impl Wrapped {
                 let failed = |error: S::Error| {
                     let error = ToolError::of_layer(error.into());
                     // The layer has given up on what it was to wait for.
-                    if error.code() == ErrorCode::MiddlewareError && call.is_at_work() { error.still_acting() } else { error }
+                    if error.code() == ErrorCode::MiddlewareError && call.is_at_work() {
+                        error.still_acting()
+                    } else {
+                        error
+                    }
                 };
-                std::future::poll_fn(|cx| service.poll_ready(cx)).await.map_err(failed)?;
+                std::future::poll_fn(|cx| service.poll_ready(cx))
+                    .await
+                    .map_err(failed)?;
                 let outcome = service.call(context).await;
                 outcome.map_err(failed)
             })
@@ -151,7 +165,8 @@ impl fmt::Debug for Wrapped {
     }
 }
 
-/// What a layer gets to hold of a call: the tool runs once, unless it may be repeated, and all of it ends with the call.
+/// What a layer gets to hold of a call: the tool runs once, unless it may be repeated, and all of
+/// it ends with the call.
 fn in_hands(
     context: CallContext,
     is_tool: bool,
@@ -159,7 +174,11 @@ fn in_hands(
 ) -> ToolFuture<'static> {
     let call = Arc::clone(&context.call);
     let repeatable = context.definition().behavior().is_repeatable();
-    let attempt = Attempt::new(Arc::clone(&call), is_tool, Box::pin(async move { run(context).await }));
+    let attempt = Attempt::new(
+        Arc::clone(&call),
+        is_tool,
+        Box::pin(async move { run(context).await }),
+    );
     match call.add_attempt(Arc::clone(&attempt), repeatable) {
         Ok(()) => Box::pin(Guarded(attempt)),
         Err(why) => Box::pin(async move { Err(ToolError::of_layer(why.into())) }),
@@ -218,10 +237,14 @@ async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, Too
     let mut attempt = context.clone().next_attempt();
     loop {
         let outcome = attempt.start().await;
-        let failed = outcome.as_ref().is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
+        let failed = outcome
+            .as_ref()
+            .is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
         match pauses.next() {
             // Jitter is added to the longest wait, too.
-            Some(pause) if failed && !context.call.has_nested() => tokio::time::sleep(pause.min(retry.max_backoff)).await,
+            Some(pause) if failed && !context.call.has_nested() => {
+                tokio::time::sleep(pause.min(retry.max_backoff)).await
+            }
             _ => return outcome,
         }
         // A nested call that runs on belongs to the attempt, also one that it has left to a task.

@@ -1,7 +1,8 @@
 //! The dispatcher: n calls in, n results out, in call order, whatever happens to any of them.
 //!
-//! [`scheduler`] says which call runs next and knows nothing of tasks; [`engine`] acts on its word. [`call`] is one call from
-//! handed over to answered, [`batch`] the calls of one message, [`runner`] the short way around the scheduler.
+//! [`scheduler`] says which call runs next and knows nothing of tasks; [`engine`] acts on its word.
+//! [`call`] is one call from handed over to answered, [`batch`] the calls of one message,
+//! [`runner`] the short way around the scheduler.
 
 mod admission;
 mod batch;
@@ -48,9 +49,9 @@ pub use turn::Turn;
 
 /// Runs the calls of a message at once, within a limit, and answers each in call order.
 ///
-/// Whatever happens to one call (an unknown tool, arguments that do not parse, an error, a panic, a deadline) is the result
-/// in its own slot; its siblings finish. Calls run in parallel where there are cores, and one that is not ready at its first poll
-/// goes on in a task of its own.
+/// Whatever happens to one call (an unknown tool, arguments that do not parse, an error, a panic, a
+/// deadline) is the result in its own slot; its siblings finish. Calls run in parallel where there
+/// are cores, and one that is not ready at its first poll goes on in a task of its own.
 ///
 /// Clones share the tools and the limit.
 ///
@@ -115,7 +116,11 @@ impl Dispatcher {
             limits += 1;
             Some(limits - 1)
         };
-        let gates = tools.definitions().map(|tool| tool.behavior().concurrency).map(gate).collect();
+        let gates = tools
+            .definitions()
+            .map(|tool| tool.behavior().concurrency)
+            .map(gate)
+            .collect();
         let engine = Arc::new(Engine::new(LIMIT, limits_of(&tools)));
         Self {
             setup: Arc::new(Setup {
@@ -136,13 +141,18 @@ impl Dispatcher {
     fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
         let mut setup = Arc::unwrap_or_clone(self.setup);
         change(&mut setup);
-        Self { setup: Arc::new(setup) }
+        Self {
+            setup: Arc::new(setup),
+        }
     }
 
-    /// Sets how many calls run at once, in all batches of this dispatcher and of clones made from here on.
+    /// Sets how many calls run at once, in all batches of this dispatcher and of clones made from
+    /// here on.
     #[must_use]
     pub fn with_limit(self, calls: NonZeroUsize) -> Self {
-        self.with(|setup| setup.engine = Arc::new(Engine::new(calls.get(), limits_of(&setup.tools))))
+        self.with(|setup| {
+            setup.engine = Arc::new(Engine::new(calls.get(), limits_of(&setup.tools)))
+        })
     }
 
     /// Sets how long a call may run if its tool does not say; `None` for as long as it likes.
@@ -157,12 +167,13 @@ impl Dispatcher {
         self.with(|setup| set(&mut setup.limits))
     }
 
-    /// Asks `policy` about each call before it runs: it may allow it, refuse it, or put other arguments in place of the
-    /// model's.
+    /// Asks `policy` about each call before it runs: it may allow it, refuse it, or put other
+    /// arguments in place of the model's.
     ///
-    /// All calls of a message are asked about at once, each once, if they could run: the tool exists and takes the arguments.
-    /// A call keeps its place in the order while the policy decides, but holds up only the calls that are ordered behind it, and
-    /// its time has not begun. A policy that panics has refused. It replaces the policy set before.
+    /// All calls of a message are asked about at once, each once, if they could run: the tool
+    /// exists and takes the arguments. A call keeps its place in the order while the policy
+    /// decides, but holds up only the calls that are ordered behind it, and its time has not begun.
+    /// A policy that panics has refused. It replaces the policy set before.
     ///
     /// ```
     /// use tool_core::{Decision, Dispatcher, ErrorCode, ToolCall, tool, tools};
@@ -197,13 +208,14 @@ impl Dispatcher {
 
     /// Wraps a `tower` layer around every call, outside of the layers added before.
     ///
-    /// The service it wraps is a [`CallService`]: the request is the call's [`CallContext`], the response its output. What the
-    /// layer does counts as part of the call: it ends at the deadline, and so does whatever the layer has done with the call
-    /// behind it. A second run of the tool is refused, unless the tool is `read_only` or `idempotent`. A layer's own error
-    /// is answered [`MiddlewareError`](crate::ErrorCode::MiddlewareError).
+    /// The service it wraps is a [`CallService`]: the request is the call's [`CallContext`], the
+    /// response its output. What the layer does counts as part of the call: it ends at the
+    /// deadline, and so does whatever the layer has done with the call behind it. A second run of
+    /// the tool is refused, unless the tool is `read_only` or `idempotent`. A layer's own error is
+    /// answered [`MiddlewareError`](crate::ErrorCode::MiddlewareError).
     ///
-    /// Each call readies and calls a clone of the layered service. One that is not `Clone` (a rate limit, for example) goes
-    /// into a `tower::buffer::Buffer`.
+    /// Each call readies and calls a clone of the layered service. One that is not `Clone` (a rate
+    /// limit, for example) goes into a `tower::buffer::Buffer`.
     #[must_use]
     pub fn with_layer<L>(self, layer: L) -> Self
     where
@@ -215,7 +227,8 @@ impl Dispatcher {
         self.with(|setup| setup.layers.add(layer))
     }
 
-    /// As [`with_layer`](Self::with_layer), around the calls of one tool, inside of the layers around every call.
+    /// As [`with_layer`](Self::with_layer), around the calls of one tool, inside of the layers
+    /// around every call.
     ///
     /// # Errors
     /// There is no tool of that name.
@@ -232,7 +245,8 @@ impl Dispatcher {
         }
     }
 
-    /// Puts arguments and results on the spans of calls. They may hold what must not be in a trace; without this they stay out.
+    /// Puts arguments and results on the spans of calls. They may hold what must not be in a trace;
+    /// without this they stay out.
     #[must_use]
     pub fn with_recorded_content(self) -> Self {
         self.with(|setup| setup.records_content = true)
@@ -240,10 +254,14 @@ impl Dispatcher {
 
     /// Runs sync tools by `threads` instead of on tokio's blocking pool.
     ///
-    /// A function on a thread that waits for calls within its own keeps the thread meanwhile: `threads` has to have another for those of
-    /// them that are sync, or all wait until their deadlines.
+    /// A function on a thread that waits for calls within its own keeps the thread meanwhile:
+    /// `threads` has to have another for those of them that are sync, or all wait until their
+    /// deadlines.
     #[must_use]
-    pub fn with_threads(self, threads: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static) -> Self {
+    pub fn with_threads(
+        self,
+        threads: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static,
+    ) -> Self {
         self.with(|setup| setup.threads = Some(Arc::new(threads)))
     }
 
@@ -259,18 +277,23 @@ impl Dispatcher {
 
     /// Runs all calls at once and returns one result per call, in call order.
     ///
-    /// Nothing runs before the first poll; after it, nothing waits for the next. Dropping the future stops what it
-    /// started: an async tool at its next await, a call that has not started for good. A function on a thread of the
-    /// blocking pool runs to its end and counts towards the limit until then.
+    /// Nothing runs before the first poll; after it, nothing waits for the next. Dropping the
+    /// future stops what it started: an async tool at its next await, a call that has not started
+    /// for good. A function on a thread of the blocking pool runs to its end and counts towards the
+    /// limit until then.
     ///
     /// Needs a tokio runtime with timers; without any runtime every call is answered
     /// [`NotStarted`](crate::ErrorCode::NotStarted).
-    pub fn dispatch(&self, calls: Vec<ToolCall>) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
+    pub fn dispatch(
+        &self,
+        calls: Vec<ToolCall>,
+    ) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
         let setup = Arc::clone(&self.setup);
         setup.answer(calls)
     }
 
-    /// As [`dispatch`](Self::dispatch), but yields each result when it is there; [`ToolResult::position`] tells whose it is.
+    /// As [`dispatch`](Self::dispatch), but yields each result when it is there;
+    /// [`ToolResult::position`] tells whose it is.
     ///
     /// ```
     /// use tool_core::{Dispatcher, ToolCall, tool, tools};
@@ -301,20 +324,25 @@ impl Dispatcher {
         Turn::new(Arc::clone(&self.setup))
     }
 
-    /// Waits until nothing that this dispatcher and its clones started is alive: no batch is under way, no call that was given up on
-    /// runs, and no policy still decides on one.
+    /// Waits until nothing that this dispatcher and its clones started is alive: no batch is under
+    /// way, no call that was given up on runs, and no policy still decides on one.
     pub async fn idle(&self) {
         self.setup.engine.idle().await;
     }
 
-    /// As [`dispatch`](Self::dispatch), for programs without a runtime: runs the calls on one made for them.
+    /// As [`dispatch`](Self::dispatch), for programs without a runtime: runs the calls on one made
+    /// for them.
     pub fn dispatch_blocking(&self, calls: Vec<ToolCall>) -> Vec<ToolResult> {
         let batch = || -> std::io::Result<Vec<ToolResult>> {
             let runtime = Builder::new_multi_thread().enable_all().build()?;
-            // On a thread of its own: the caller may be inside another runtime, which must not be blocked from within.
+            // On a thread of its own: the caller may be inside another runtime, which must not be
+            // blocked from within.
             let results = std::thread::scope(|scope| {
-                let batch = std::thread::Builder::new().spawn_scoped(scope, || runtime.block_on(self.dispatch(calls.clone())))?;
-                Ok(batch.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+                let batch = std::thread::Builder::new()
+                    .spawn_scoped(scope, || runtime.block_on(self.dispatch(calls.clone())))?;
+                Ok(batch
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             });
             runtime.shutdown_background();
             results
@@ -328,7 +356,10 @@ impl Dispatcher {
 
 /// The limits of those tools that have one of their own.
 fn limits_of(tools: &ToolSet) -> impl Iterator<Item = usize> {
-    tools.definitions().filter_map(|tool| tool.behavior().concurrency).map(NonZeroUsize::get)
+    tools
+        .definitions()
+        .filter_map(|tool| tool.behavior().concurrency)
+        .map(NonZeroUsize::get)
 }
 
 impl Setup {
@@ -360,12 +391,17 @@ impl Setup {
 
 impl fmt::Debug for Dispatcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dispatcher").field("tools", &self.setup.tools).field("limits", &self.setup.limits).finish_non_exhaustive()
+        f.debug_struct("Dispatcher")
+            .field("tools", &self.setup.tools)
+            .field("limits", &self.setup.limits)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("tools", &self.tools).finish_non_exhaustive()
+        f.debug_struct("Setup")
+            .field("tools", &self.tools)
+            .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,8 @@ use loom::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(not(all(test, loom)))]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The permits of one dispatcher. Shape of the word: the permits in use, times two, plus one while a call waits for one.
+/// The permits of one dispatcher. Shape of the word: the permits in use, times two, plus one while
+/// a call waits for one.
 #[derive(Debug)]
 pub(crate) struct Permits {
     word: AtomicUsize,
@@ -17,14 +18,19 @@ const ONE: usize = 2;
 
 impl Permits {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { word: AtomicUsize::new(0), limit: limit.min(usize::MAX / ONE) }
+        Self {
+            word: AtomicUsize::new(0),
+            limit: limit.min(usize::MAX / ONE),
+        }
     }
 
     /// A permit for a call that nobody is before: none while others wait.
     #[inline]
     pub(crate) fn borrow(&self) -> bool {
         let free = |word| (word & WAITED_FOR == 0 && word / ONE < self.limit).then(|| word + ONE);
-        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).is_ok()
+        self.word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free)
+            .is_ok()
     }
 
     /// Whether somebody waits, and [`borrow`](Self::borrow) is refused.
@@ -33,7 +39,8 @@ impl Permits {
         self.word.load(Ordering::Acquire) & WAITED_FOR != 0
     }
 
-    /// Gives a permit back. True if somebody waits for it: whoever gave it back has the scheduler pass it on.
+    /// Gives a permit back. True if somebody waits for it: whoever gave it back has the scheduler
+    /// pass it on.
     #[must_use]
     #[inline]
     pub(crate) fn give_back(&self) -> bool {
@@ -42,14 +49,17 @@ impl Permits {
 
     /// A permit for the call whose turn it is; without one, everybody is told that it waits.
     ///
-    /// Both are one step: a permit that is given back is either seen here, or its giver sees that it is waited for.
+    /// Both are one step: a permit that is given back is either seen here, or its giver sees that
+    /// it is waited for.
     pub(super) fn take(&self) -> bool {
         let mut taken = false;
         let step = |word| {
             taken = word / ONE < self.limit;
             Some(if taken { word + ONE } else { word | WAITED_FOR })
         };
-        let _ = self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
+        let _ = self
+            .word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, step);
         taken
     }
 
@@ -62,7 +72,11 @@ impl Permits {
     #[inline]
     pub(crate) fn free(&self) -> usize {
         let word = self.word.load(Ordering::Acquire);
-        if word & WAITED_FOR == 0 { self.limit.saturating_sub(word / ONE) } else { 0 }
+        if word & WAITED_FOR == 0 {
+            self.limit.saturating_sub(word / ONE)
+        } else {
+            0
+        }
     }
 
     /// Permits in use.
@@ -73,7 +87,10 @@ impl Permits {
     /// As many, in the same use.
     #[cfg(test)]
     pub(super) fn fork(&self) -> Self {
-        Self { word: AtomicUsize::new(self.word.load(Ordering::Acquire)), limit: self.limit }
+        Self {
+            word: AtomicUsize::new(self.word.load(Ordering::Acquire)),
+            limit: self.limit,
+        }
     }
 
     pub(super) fn limit(&self) -> usize {

@@ -45,7 +45,8 @@ pub enum Decision {
     Allow,
     /// It does not run; the model reads why.
     Refuse(String),
-    /// It runs with these arguments: the text of one JSON object, which is checked as the model's was.
+    /// It runs with these arguments: the text of one JSON object, which is checked as the model's
+    /// was.
     Edit(String),
 }
 

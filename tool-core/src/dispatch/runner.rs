@@ -1,5 +1,6 @@
-//! The short way: calls that need no order, no decision and no waiting are polled where they stand, by a few helpers that
-//! take them from each other. Only a call that is not ready at once gets a task of its own.
+//! The short way: calls that need no order, no decision and no waiting are polled where they stand,
+//! by a few helpers that take them from each other. Only a call that is not ready at once gets a
+//! task of its own.
 
 mod hands;
 
@@ -24,10 +25,20 @@ const MOST_AT_ONCE: usize = 16;
 /// From how many calls on it pays for a helper to have a set-up of its own.
 const MANY: usize = 16;
 
-/// Begins the only call of a message, on the spot and on a permit that is borrowed for it. The result is there at once, unless the call
-/// goes on: then when that is done.
-pub(super) fn run_alone(setup: Arc<Setup>, call: ToolCall, called: Called) -> (ToolResult, Option<Running>) {
-    let origin = Origin { setup: Weak::new(), parent: None, span: Span::none(), calls: Some(1), told: false };
+/// Begins the only call of a message, on the spot and on a permit that is borrowed for it. The
+/// result is there at once, unless the call goes on: then when that is done.
+pub(super) fn run_alone(
+    setup: Arc<Setup>,
+    call: ToolCall,
+    called: Called,
+) -> (ToolResult, Option<Running>) {
+    let origin = Origin {
+        setup: Weak::new(),
+        parent: None,
+        span: Span::none(),
+        calls: Some(1),
+        told: false,
+    };
     let batch = Arc::new(Batch::new(&setup, origin));
     let call = Arc::new(Call::new(call, 0, batch, Some(called)));
     let running = (!begin_on_borrowed(&call, setup)).then(|| {
@@ -48,22 +59,46 @@ pub(super) fn run_here(setup: &Arc<Setup>, call: &Arc<Call>) {
 /// Begins the only call of a message, on a permit that is borrowed. Whether it is answered.
 fn begin_on_borrowed(call: &Arc<Call>, setup: Arc<Setup>) -> bool {
     let permit = Borrowed(&call.batch.engine);
-    let begun = begin(call, Some(First { setup, at: QUEUED, untold: false }));
+    let begun = begin(
+        call,
+        Some(First {
+            setup,
+            at: QUEUED,
+            untold: false,
+        }),
+    );
     match begun {
-        Begun::Answered { permit: Permit::Left, .. } => drop(permit),
-        Begun::Answered { permit: Permit::Taken, .. } | Begun::Pending => permit.pass_on(),
+        Begun::Answered {
+            permit: Permit::Left,
+            ..
+        } => drop(permit),
+        Begun::Answered {
+            permit: Permit::Taken,
+            ..
+        }
+        | Begun::Pending => permit.pass_on(),
     }
     matches!(begun, Begun::Answered { .. })
 }
 
-/// Begins the calls of a batch, as far as they have no answer yet. They need nothing but permits of the dispatcher.
+/// Begins the calls of a batch, as far as they have no answer yet. They need nothing but permits of
+/// the dispatcher.
 pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &Calls, runtime: &Handle) {
-    // One for each worker, and never one alone: behind a helper that computes there is another to go on, or to watch.
+    // One for each worker, and never one alone: behind a helper that computes there is another to
+    // go on, or to watch.
     let helpers = (calls.len() + 1).min(runtime.metrics().num_workers().max(2));
     let hands = Hands::new(helpers, calls.len());
-    let shared = Arc::new(Shared { setup: Arc::clone(setup), batch: Arc::clone(batch), hands });
+    let shared = Arc::new(Shared {
+        setup: Arc::clone(setup),
+        batch: Arc::clone(batch),
+        hands,
+    });
     for own in 0..helpers {
-        let helper = Helper { shared: Arc::clone(&shared), own, has_left: false };
+        let helper = Helper {
+            shared: Arc::clone(&shared),
+            own,
+            has_left: false,
+        };
         runtime.spawn(helper.run(Arc::clone(calls)));
     }
 }
@@ -87,13 +122,21 @@ fn begin(call: &Arc<Call>, first: Option<First>) -> Begun {
     call.borrows_permit();
     // Nobody is woken: the task polls it again at once.
     if let Poll::Ready(untold) = call.poll(&mut Context::from_waker(Waker::noop()), first) {
-        return Begun::Answered { untold, permit: if call.leaves_permit() { Permit::Left } else { Permit::Taken } };
+        return Begun::Answered {
+            untold,
+            permit: if call.leaves_permit() {
+                Permit::Left
+            } else {
+                Permit::Taken
+            },
+        };
     }
     call.takes_permit();
     Begun::Pending
 }
 
-/// Has a task of its own go on with a call that has begun, and its deadline watched if nobody does so yet.
+/// Has a task of its own go on with a call that has begun, and its deadline watched if nobody does
+/// so yet.
 fn go_on(call: Arc<Call>, unwatched: bool) {
     if unwatched {
         call.batch.watch(&call);
@@ -151,24 +194,47 @@ impl Helper {
 
     /// Polls calls as long as there are any, and permits for them. How many answers are untold.
     async fn poll_calls(&self, calls: &[Arc<Call>]) -> usize {
-        let Shared { setup, batch, hands } = &*self.shared;
+        let Shared {
+            setup,
+            batch,
+            hands,
+        } = &*self.shared;
         let engine = &batch.engine;
         // One of its own for contexts to hold: how many do is no business of other cores.
-        let setup = if calls.len() > MANY { Arc::new(Setup::clone(setup)) } else { Arc::clone(setup) };
+        let setup = if calls.len() > MANY {
+            Arc::new(Setup::clone(setup))
+        } else {
+            Arc::clone(setup)
+        };
         let mut permit = Borrowed::new(engine);
         let mut now = batch.now();
         let mut answered = 0;
         while permit.is_some() {
-            // Only as many as get a permit even if all have to wait: where permits run short, calls start in their order.
+            // Only as many as get a permit even if all have to wait: where permits run short, calls
+            // start in their order.
             let at_once = (engine.permits.free() / hands.len()).clamp(1, MOST_AT_ONCE);
-            let Next { position, on_its_own, tell } = hands.next(self.own, std::mem::take(&mut answered), at_once);
+            let Next {
+                position,
+                on_its_own,
+                tell,
+            } = hands.next(self.own, std::mem::take(&mut answered), at_once);
             batch.fewer(tell);
-            let Some(call) = position.map(|position| &calls[position]) else { break };
-            let first = (!on_its_own).then(|| First { setup: Arc::clone(&setup), at: now, untold: !batch.told });
+            let Some(call) = position.map(|position| &calls[position]) else {
+                break;
+            };
+            let first = (!on_its_own).then(|| First {
+                setup: Arc::clone(&setup),
+                at: now,
+                untold: !batch.told,
+            });
             let begun = begin(call, first);
             let goes_on = matches!(begun, Begun::Pending);
             answered = usize::from(matches!(begun, Begun::Answered { untold: true, .. }));
-            if let Begun::Answered { permit: Permit::Left, .. } = begun {
+            if let Begun::Answered {
+                permit: Permit::Left,
+                ..
+            } = begun
+            {
                 // One that was answered before has finished before.
                 now = now.max(call.finished_offset().unwrap_or_else(|| batch.now()));
                 if engine.permits.is_waited_for() {
@@ -183,8 +249,9 @@ impl Helper {
                 }
                 now = batch.now();
             }
-            // Instant calls must not keep a worker to themselves, nor use up what the next one may do before it yields. And one that
-            // computes must not hold up the task of one that goes on: it is next on this worker, and no other may take it.
+            // Instant calls must not keep a worker to themselves, nor use up what the next one may
+            // do before it yields. And one that computes must not hold up the task of one that goes
+            // on: it is next on this worker, and no other may take it.
             if goes_on || !has_budget_remaining() {
                 batch.fewer(std::mem::take(&mut answered) + hands.take_untold(self.own));
                 permit = None; // others may be before it
@@ -199,10 +266,15 @@ impl Helper {
         answered
     }
 
-    /// Leaves what has not begun to the scheduler. The helpers that are polling something, and how many answers are untold.
+    /// Leaves what has not begun to the scheduler. The helpers that are polling something, and how
+    /// many answers are untold.
     fn leave(&mut self, calls: &[Arc<Call>], answered: usize) -> (Vec<usize>, usize) {
         self.has_left = true;
-        let Shared { setup, batch, hands } = &*self.shared;
+        let Shared {
+            setup,
+            batch,
+            hands,
+        } = &*self.shared;
         let Left { rest, others, tell } = hands.leave(self.own);
         for rest in rest {
             // A batch that was forgotten has none left: they are answered.
@@ -213,7 +285,13 @@ impl Helper {
 
     /// What another helper is at may compute for long: its deadline is watched from here.
     async fn watch(&self, other: usize, calls: &[Arc<Call>]) {
-        while let Some(call) = self.shared.hands.at(other).map(|position| &calls[position]).filter(|call| call.outcome().is_none()) {
+        while let Some(call) = self
+            .shared
+            .hands
+            .at(other)
+            .map(|position| &calls[position])
+            .filter(|call| call.outcome().is_none())
+        {
             if call.started().is_some() {
                 self.shared.batch.watch(call);
                 break;
@@ -223,8 +301,8 @@ impl Helper {
     }
 }
 
-/// Lets other tasks have this worker. Unlike [`yield_now`](tokio::task::yield_now), which waits until the worker has nothing else to do,
-/// another one may take the task on meanwhile.
+/// Lets other tasks have this worker. Unlike [`yield_now`](tokio::task::yield_now), which waits
+/// until the worker has nothing else to do, another one may take the task on meanwhile.
 async fn step_back() {
     let mut waited = false;
     let back = |cx: &mut Context<'_>| match std::mem::replace(&mut waited, true) {
@@ -240,7 +318,8 @@ async fn step_back() {
 impl Drop for Helper {
     fn drop(&mut self) {
         if !self.has_left {
-            let (_, untold) = self.leave(&self.shared.batch.calls(), 0); // the runtime drops its tasks
+            // the runtime drops its tasks
+            let (_, untold) = self.leave(&self.shared.batch.calls(), 0);
             self.shared.batch.fewer(untold);
         }
     }

@@ -1,5 +1,5 @@
-//! What a trace shows of a batch: OpenTelemetry's conventions for generative AI, one span for each call and one around
-//! them.
+//! What a trace shows of a batch: OpenTelemetry's conventions for generative AI, one span for each
+//! call and one around them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -30,10 +30,13 @@ pub(super) fn of_batch() -> Span {
     )
 }
 
-/// Runs code of the user's within a call's span. `Err` is its panic; one of whoever reads spans gets no further.
+/// Runs code of the user's within a call's span. `Err` is its panic; one of whoever reads spans
+/// gets no further.
 #[inline]
 pub(super) fn within<T>(span: Option<&Span>, run: impl FnOnce() -> T) -> thread::Result<T> {
-    let Some(span) = span else { return catch_unwind(AssertUnwindSafe(run)) };
+    let Some(span) = span else {
+        return catch_unwind(AssertUnwindSafe(run));
+    };
     let mut entered = None;
     quietly(|| entered = Some(span.enter()));
     let done = catch_unwind(AssertUnwindSafe(run));
@@ -42,10 +45,18 @@ pub(super) fn within<T>(span: Option<&Span>, run: impl FnOnce() -> T) -> thread:
 }
 
 impl Batch {
-    /// The span of one call that begins, or that is answered without: then there may be no tool of its name.
-    pub(super) fn call_span(&self, call: &Call, definition: Option<&ToolDefinition>) -> Option<Box<Span>> {
+    /// The span of one call that begins, or that is answered without: then there may be no tool of
+    /// its name.
+    pub(super) fn call_span(
+        &self,
+        call: &Call,
+        definition: Option<&ToolDefinition>,
+    ) -> Option<Box<Span>> {
         let mut span = None;
-        quietly(|| span = tracing::enabled!(Level::INFO).then(|| Box::new(open_call_span(call, definition))));
+        quietly(|| {
+            span =
+                tracing::enabled!(Level::INFO).then(|| Box::new(open_call_span(call, definition)))
+        });
         if let Some(span) = &span {
             quietly(|| self.note_begin(span, call));
         }
@@ -54,7 +65,12 @@ impl Batch {
 
     fn note_begin(&self, span: &Span, call: &Call) {
         if let Some(started) = call.started() {
-            span.record("tool_call.queue_time", started.saturating_duration_since(call.batch.queued).as_secs_f64());
+            span.record(
+                "tool_call.queue_time",
+                started
+                    .saturating_duration_since(call.batch.queued)
+                    .as_secs_f64(),
+            );
         }
         if self.records_content {
             span.record("gen_ai.tool.call.arguments", call.arguments());
@@ -76,18 +92,35 @@ impl Batch {
         quietly(|| drop(span)); // not while that unwinds: a second panic would end the program
     }
 
-    /// Notes what the batch came to: how many calls failed, how long they waited, and which calls it took so long for.
+    /// Notes what the batch came to: how many calls failed, how long they waited, and which calls
+    /// it took so long for.
     pub(super) fn close_span(&self, results: &[ToolResult]) {
         let waterfall = Waterfall::new(results);
         let path = waterfall.critical_path();
-        let waits = results.iter().filter_map(|result| Some(result.started()?.saturating_duration_since(result.queued())));
-        let took: Duration = results.iter().filter(|result| path.contains(&result.position())).map(ToolResult::elapsed).sum();
+        let waits = results.iter().filter_map(|result| {
+            Some(result.started()?.saturating_duration_since(result.queued()))
+        });
+        let took: Duration = results
+            .iter()
+            .filter(|result| path.contains(&result.position()))
+            .map(ToolResult::elapsed)
+            .sum();
         let path: Vec<String> = path.iter().map(usize::to_string).collect();
         self.span.record("tool_batch.calls", results.len());
-        self.span.record("tool_batch.failed", results.iter().filter(|result| result.outcome().is_err()).count());
-        self.span.record("tool_batch.queue_time", waits.max().unwrap_or_default().as_secs_f64());
+        self.span.record(
+            "tool_batch.failed",
+            results
+                .iter()
+                .filter(|result| result.outcome().is_err())
+                .count(),
+        );
+        self.span.record(
+            "tool_batch.queue_time",
+            waits.max().unwrap_or_default().as_secs_f64(),
+        );
         self.span.record("tool_batch.critical_path", path.join(","));
-        self.span.record("tool_batch.critical_path.duration", took.as_secs_f64());
+        self.span
+            .record("tool_batch.critical_path.duration", took.as_secs_f64());
     }
 }
 

@@ -37,11 +37,13 @@ pub enum Event {
     Result(ToolResult),
 }
 
-/// The results of a batch as they come; made by [`Dispatcher::stream`]. Dropped, it stops what still runs.
+/// The results of a batch as they come; made by [`Dispatcher::stream`]. Dropped, it stops what
+/// still runs.
 #[must_use = "nothing runs before the stream is polled"]
 pub struct ResultStream(EventStream);
 
-/// What happens in a batch, as it happens; made by [`ResultStream::events`]. Dropped, it stops what still runs.
+/// What happens in a batch, as it happens; made by [`ResultStream::events`]. Dropped, it stops what
+/// still runs.
 #[must_use = "nothing runs before the stream is polled"]
 pub struct EventStream(State);
 
@@ -93,10 +95,15 @@ impl Stream for EventStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         if let State::Planned(dispatcher, calls) = &mut self.0 {
-            let running = dispatcher.setup.begin(std::mem::take(calls), None, span::of_batch(), true);
+            let running =
+                dispatcher
+                    .setup
+                    .begin(std::mem::take(calls), None, span::of_batch(), true);
             self.0 = State::Running(running);
         }
-        let State::Running(running) = &self.0 else { return Poll::Ready(None) };
+        let State::Running(running) = &self.0 else {
+            return Poll::Ready(None);
+        };
         let event = ready!(running.batch().poll_event(cx));
         if event.is_none() {
             self.0 = State::Done;

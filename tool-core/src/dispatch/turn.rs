@@ -13,11 +13,13 @@ use super::{Setup, not_started};
 use crate::call::{ToolCall, ToolResult};
 use crate::error::{ErrorCode, ToolError};
 
-/// The calls of a message that still arrives; made by [`Dispatcher::turn`](crate::Dispatcher::turn).
+/// The calls of a message that still arrives; made by
+/// [`Dispatcher::turn`](crate::Dispatcher::turn).
 ///
-/// A call's place is taken when it [opens](Self::open), and the call may run once it is [complete](Self::complete) and every
-/// earlier one has started. [`finish`](Self::finish) says that the message is over: the rest runs as in
-/// [`dispatch`](crate::Dispatcher::dispatch), and all results are in call order. A turn that is dropped stops what it started.
+/// A call's place is taken when it [opens](Self::open), and the call may run once it is
+/// [complete](Self::complete) and every earlier one has started. [`finish`](Self::finish) says that
+/// the message is over: the rest runs as in [`dispatch`](crate::Dispatcher::dispatch), and all
+/// results are in call order. A turn that is dropped stops what it started.
 ///
 /// ```
 /// use tool_core::{Dispatcher, ErrorCode, ToolCall, tool, tools};
@@ -65,59 +67,88 @@ struct Open {
 impl Turn {
     pub(super) fn new(setup: Arc<Setup>) -> Self {
         let running = setup.empty(true);
-        let places = Places { setup, batch: Arc::clone(running.batch()), open: BTreeMap::new() };
-        Self { running, places, opened: 0 }
+        let places = Places {
+            setup,
+            batch: Arc::clone(running.batch()),
+            open: BTreeMap::new(),
+        };
+        Self {
+            running,
+            places,
+            opened: 0,
+        }
     }
 
     /// Takes the place of the next call. Its arguments are still to come.
     pub fn open(&mut self, id: impl Into<String>, name: impl Into<String>) -> usize {
         let position = self.opened;
         self.opened += 1;
-        let open = Open { id: id.into(), name: name.into(), seat: None };
+        let open = Open {
+            id: id.into(),
+            name: name.into(),
+            seat: None,
+        };
         let Places { setup, batch, .. } = &self.places;
-        let seat = (position < setup.limits.calls).then(|| setup.reserve(batch, &open.id, &open.name, position)).flatten();
+        let seat = (position < setup.limits.calls)
+            .then(|| setup.reserve(batch, &open.id, &open.name, position))
+            .flatten();
         self.places.open.insert(position, Open { seat, ..open });
         position
     }
 
-    /// The arguments of a call that was opened are complete. Without effect on one that is complete already.
+    /// The arguments of a call that was opened are complete. Without effect on one that is complete
+    /// already.
     pub fn complete(&mut self, position: usize, arguments: impl Into<String>) {
         if let Some(Open { id, name, seat }) = self.places.open.remove(&position) {
-            let call = ToolCall { id, name, arguments: arguments.into() };
+            let call = ToolCall {
+                id,
+                name,
+                arguments: arguments.into(),
+            };
             self.hand_over(position, call, seat);
         }
     }
 
     /// As [`open`](Self::open) and [`complete`](Self::complete) together.
     pub fn push(&mut self, call: ToolCall) -> usize {
-        let ToolCall { id, name, arguments } = call;
+        let ToolCall {
+            id,
+            name,
+            arguments,
+        } = call;
         let position = self.open(id, name);
         self.complete(position, arguments);
         position
     }
 
-    /// A call that was opened will not be complete: it is answered with `truncated_call`, and those behind need not wait.
+    /// A call that was opened will not be complete: it is answered with `truncated_call`, and those
+    /// behind need not wait.
     pub fn truncate(&mut self, position: usize) {
         let text = "the call was cut off before its arguments were complete; make it again";
-        self.refuse(position, &ToolError::with_text(ErrorCode::TruncatedCall, text));
+        self.refuse(
+            position,
+            &ToolError::with_text(ErrorCode::TruncatedCall, text),
+        );
     }
 
-    /// What happens next: a result, or progress that a tool reports. `None` when every call handed over so far is
-    /// answered and the turn is finished; until then it waits.
+    /// What happens next: a result, or progress that a tool reports. `None` when every call handed
+    /// over so far is answered and the turn is finished; until then it waits.
     pub async fn next_event(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| self.running.batch().poll_event(cx)).await
     }
 
-    /// The message is over: calls that are not complete are answered `truncated_call`, the others run to their end.
+    /// The message is over: calls that are not complete are answered `truncated_call`, the others
+    /// run to their end.
     ///
-    /// Returns one result per call that was opened, in call order. Dropping the future stops what still runs.
+    /// Returns one result per call that was opened, in call order. Dropping the future stops what
+    /// still runs.
     pub async fn finish(mut self) -> Vec<ToolResult> {
         self.end();
         self.running.results().await
     }
 
-    /// As [`finish`](Self::finish), without waiting: [`next_event`](Self::next_event) tells how the rest fares, until it
-    /// returns `None`.
+    /// As [`finish`](Self::finish), without waiting: [`next_event`](Self::next_event) tells how the
+    /// rest fares, until it returns `None`.
     pub fn end(&mut self) {
         let open: Vec<usize> = self.places.open.keys().copied().collect();
         for position in open {
@@ -126,12 +157,16 @@ impl Turn {
         self.places.setup.finish(self.batch());
     }
 
-    /// Answers every call now: those that run are stopped at their next await, those that do not will not.
+    /// Answers every call now: those that run are stopped at their next await, those that do not
+    /// will not.
     pub fn cancel(mut self) -> Vec<ToolResult> {
         self.batch().cancel(Stop::Cancel);
         let open: Vec<usize> = self.places.open.keys().copied().collect();
         for position in open {
-            self.refuse(position, &super::call::not_started("the message was cancelled"));
+            self.refuse(
+                position,
+                &super::call::not_started("the message was cancelled"),
+            );
         }
         self.places.setup.finish(self.batch());
         self.running.batch().take_results()
@@ -143,7 +178,12 @@ impl Turn {
 
     fn hand_over(&self, position: usize, call: ToolCall, seat: Option<CallId>) {
         if position >= self.places.setup.limits.calls {
-            return self.answer(position, call, too_many(self.places.setup.limits.calls), seat);
+            return self.answer(
+                position,
+                call,
+                too_many(self.places.setup.limits.calls),
+                seat,
+            );
         }
         self.places.setup.seat(self.batch(), position, call, seat);
     }
@@ -175,7 +215,10 @@ impl Drop for Places {
 
 impl fmt::Debug for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn").field("opened", &self.opened).field("open", &self.places.open.len()).finish_non_exhaustive()
+        f.debug_struct("Turn")
+            .field("opened", &self.opened)
+            .field("open", &self.places.open.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -183,18 +226,47 @@ impl fmt::Debug for Turn {
 impl Setup {
     /// Takes a place for a call of which only the name is known. None if too many wait.
     fn reserve(&self, batch: &Arc<Batch>, id: &str, name: &str, position: usize) -> Option<CallId> {
-        let exclusive = self.tools.position(name).is_some_and(|tool| self.tools.definition_at(tool).behavior().exclusive);
-        let call = Arc::new(Call::new(ToolCall::new(id, name, ""), position, Arc::clone(batch), None));
+        let exclusive = self
+            .tools
+            .position(name)
+            .is_some_and(|tool| self.tools.definition_at(tool).behavior().exclusive);
+        let call = Arc::new(Call::new(
+            ToolCall::new(id, name, ""),
+            position,
+            Arc::clone(batch),
+            None,
+        ));
         self.engine.with(|scheduler| {
             let batch = batch.open(scheduler, None);
             let free = scheduler.waiting() < self.limits.queue;
-            free.then(|| scheduler.reserve(batch, position, call, Spec { gate: None, key: None, exclusive }))
+            free.then(|| {
+                scheduler.reserve(
+                    batch,
+                    position,
+                    call,
+                    Spec {
+                        gate: None,
+                        key: None,
+                        exclusive,
+                    },
+                )
+            })
         })
     }
 
     /// Lets a call that is complete run from the place that was taken for it.
-    fn seat(self: &Arc<Self>, batch: &Arc<Batch>, position: usize, call: ToolCall, seat: Option<CallId>) {
-        let admitted = match (self.admit(&call, position, None), seat, batch.runtime().is_some()) {
+    fn seat(
+        self: &Arc<Self>,
+        batch: &Arc<Batch>,
+        position: usize,
+        call: ToolCall,
+        seat: Option<CallId>,
+    ) {
+        let admitted = match (
+            self.admit(&call, position, None),
+            seat,
+            batch.runtime().is_some(),
+        ) {
             (Ok(_), None, _) => Err(overload(self.limits.queue)),
             (Ok(_), _, false) => Err(not_started("the program has no tokio runtime to run it on")),
             (Ok(tool), Some(seat), true) => Ok((tool, seat)),
@@ -210,7 +282,8 @@ impl Setup {
             Ok(admitted) => admitted,
             Err(error) => return call.refuse(error),
         };
-        self.engine.with(|scheduler| scheduler.replace(seat, Arc::clone(&call)));
+        self.engine
+            .with(|scheduler| scheduler.replace(seat, Arc::clone(&call)));
         if let Some(why) = batch.halted() {
             return call.stop_unstarted(why);
         }

@@ -1,9 +1,12 @@
-//! The keywords of one schema. There are few: to look through them takes less time than to hash the one that is meant.
+//! The keywords of one schema. There are few: to look through them takes less time than to hash the
+//! one that is meant.
 
 use serde_json::{Map, Value};
 
 pub(super) fn get<'s>(schema: &'s Map<String, Value>, keyword: &str) -> Option<&'s Value> {
-    schema.iter().find_map(|(key, value)| (key == keyword).then_some(value))
+    schema
+        .iter()
+        .find_map(|(key, value)| (key == keyword).then_some(value))
 }
 
 /// Removes one that is hardly ever there.
@@ -18,5 +21,8 @@ pub(super) fn has_any(schema: &Map<String, Value>, keywords: &[&str]) -> bool {
 
 /// How many of these there are.
 pub(super) fn count(schema: &Map<String, Value>, keywords: &[&str]) -> usize {
-    schema.keys().filter(|key| keywords.contains(&key.as_str())).count()
+    schema
+        .keys()
+        .filter(|key| keywords.contains(&key.as_str()))
+        .count()
 }

@@ -16,7 +16,10 @@ pub(crate) fn of_parameters(params: &[&(dyn Describe + Sync)]) -> Value {
     let mut properties = Map::with_capacity(params.len());
     let mut required = Vec::with_capacity(params.len());
     for param in params {
-        properties.insert(param.name().to_owned(), param.property(&mut generator).to_value());
+        properties.insert(
+            param.name().to_owned(),
+            param.property(&mut generator).to_value(),
+        );
         if param.is_required() {
             required.push(Value::from(param.name()));
         }
@@ -45,13 +48,19 @@ fn finish(mut root: Value, generator: &mut SchemaGenerator) -> Value {
 
 /// The parameters schema of a tool that takes its arguments as one value.
 ///
-/// Services accept a plain object only, so what is an object in one of several forms becomes one with the properties of all,
-/// of which those are required that every form requires. Deciding between the forms is left to the tool.
+/// Services accept a plain object only, so what is an object in one of several forms becomes one
+/// with the properties of all, of which those are required that every form requires. Deciding
+/// between the forms is left to the tool.
 pub(crate) fn of_object(params: &[&(dyn Describe + Sync)]) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let root = params.first().map(|param| param.property(&mut generator).to_value()).unwrap_or_default();
+    let root = params
+        .first()
+        .map(|param| param.property(&mut generator).to_value())
+        .unwrap_or_default();
     let root = match root {
-        Value::Bool(true) => json!({ "type": "object", "properties": {}, "additionalProperties": true }),
+        Value::Bool(true) => {
+            json!({ "type": "object", "properties": {}, "additionalProperties": true })
+        }
         root => root,
     };
     let root = resolved(root, generator.definitions());
@@ -69,15 +78,30 @@ pub(crate) fn of_object(params: &[&(dyn Describe + Sync)]) -> Value {
 /// Input:  `{"anyOf": [{"properties": {"kind": {"const": "a"}, "x": …}, …}, {"properties": {"kind": {"const": "b"}}, …}]}`
 /// Output: `{"properties": {"kind": {"anyOf": [{"const": "a"}, {"const": "b"}]}, "x": …}, "required": ["kind"], …}`
 fn unite(root: &mut Map<String, Value>) {
-    let Some(Value::Array(forms)) = root.remove("anyOf") else { return };
-    let definitions = root.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
+    let Some(Value::Array(forms)) = root.remove("anyOf") else {
+        return;
+    };
+    let definitions = root
+        .get("$defs")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_default();
     // A call never has any other form.
-    let forms = forms.into_iter().map(|form| resolved(form, &definitions)).filter(|form| is_type_of(form, "object"));
+    let forms = forms
+        .into_iter()
+        .map(|form| resolved(form, &definitions))
+        .filter(|form| is_type_of(form, "object"));
     let forms: Vec<Value> = forms.collect();
-    let is_open = |form: &Map<String, Value>| form.get("additionalProperties").is_some_and(|more| more != false);
+    let is_open = |form: &Map<String, Value>| {
+        form.get("additionalProperties")
+            .is_some_and(|more| more != false)
+    };
     let open = is_open(root) || forms.iter().filter_map(Value::as_object).any(is_open);
     let properties = root.entry("properties").or_insert_with(|| json!({}));
-    for (name, schema) in forms.iter().flat_map(|form| form["properties"].as_object().into_iter().flatten()) {
+    for (name, schema) in forms
+        .iter()
+        .flat_map(|form| form["properties"].as_object().into_iter().flatten())
+    {
         let seen = match properties.get(name) {
             None => schema.clone(),
             Some(seen) if seen == schema => continue,
@@ -85,10 +109,22 @@ fn unite(root: &mut Map<String, Value>) {
         };
         properties[name] = seen;
     }
-    let requires = |form: &Value, name: &Value| form["required"].as_array().is_some_and(|required| required.contains(name));
+    let requires = |form: &Value, name: &Value| {
+        form["required"]
+            .as_array()
+            .is_some_and(|required| required.contains(name))
+    };
     let (first, others) = forms.split_first().unwrap_or((&Value::Null, &[]));
-    let common = first["required"].as_array().into_iter().flatten().filter(|name| others.iter().all(|form| requires(form, name)));
-    if let Some(required) = root.entry("required").or_insert_with(|| json!([])).as_array_mut() {
+    let common = first["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|name| others.iter().all(|form| requires(form, name)));
+    if let Some(required) = root
+        .entry("required")
+        .or_insert_with(|| json!([]))
+        .as_array_mut()
+    {
         required.extend(common.cloned());
     }
     root.insert("type".to_owned(), "object".into());
@@ -96,7 +132,11 @@ fn unite(root: &mut Map<String, Value>) {
 }
 
 fn either(one: &Value, other: &Value) -> Value {
-    match one.get("anyOf").and_then(Value::as_array).filter(|_| one.as_object().is_some_and(|one| one.len() == 1)) {
+    match one
+        .get("anyOf")
+        .and_then(Value::as_array)
+        .filter(|_| one.as_object().is_some_and(|one| one.len() == 1))
+    {
         Some(branches) if branches.contains(other) => one.clone(),
         Some(branches) => {
             let branches: Vec<&Value> = branches.iter().chain([other]).collect();
@@ -109,13 +149,19 @@ fn either(one: &Value, other: &Value) -> Value {
 /// The schema of one type, with its definitions left in the generator.
 pub(crate) fn of_type<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     // One without a definition needs no name for it.
-    if T::inline_schema() { T::json_schema(generator) } else { generator.subschema_for::<T>() }
+    if T::inline_schema() {
+        T::json_schema(generator)
+    } else {
+        generator.subschema_for::<T>()
+    }
 }
 
 /// Puts `description` in front; a type's own stands behind the parameter's.
 pub(crate) fn describe(mut schema: Schema, description: &str) -> Schema {
     if !description.is_empty() {
-        schema.ensure_object().shift_insert(0, "description".to_owned(), description.into());
+        schema
+            .ensure_object()
+            .shift_insert(0, "description".to_owned(), description.into());
     }
     schema
 }

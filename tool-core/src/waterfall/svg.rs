@@ -11,7 +11,8 @@ use super::times::Row;
 impl Waterfall {
     /// The picture as a stand-alone SVG image: no scripts, styles or fonts from elsewhere.
     ///
-    /// The time a call waited in the queue is pale; a failed call is red and has its code beside it; the calls of the
+    /// The time a call waited in the queue is pale; a failed call is red and has its code beside
+    /// it; the calls of the
     /// [critical path](Self::critical_path) are outlined and their names bold. Each row tells its times when pointed at. Of
     /// more than 500 calls, the first are drawn.
     ///
@@ -56,7 +57,10 @@ impl fmt::Display for Svg<'_> {
         let labels: Vec<String> = rows.iter().map(Row::label).collect();
         let remarks: Vec<String> = rows.iter().map(remark).collect();
         let left = PADDING + column(&labels);
-        let scale = Scale { left, elapsed: self.0.elapsed };
+        let scale = Scale {
+            left,
+            elapsed: self.0.elapsed,
+        };
         let after = left + BARS + PADDING;
         let more = self.0.rows.len() - rows.len();
         let lines = rows.len() + 1 + usize::from(more > 0);
@@ -68,28 +72,64 @@ impl fmt::Display for Svg<'_> {
             Summary(self.0)
         )?;
         // On a ground of its own, the picture reads the same on a light and on a dark page.
-        writeln!(f, r##"<rect width="{width}" height="{height}" rx="6" fill="#ffffff"/>"##)?;
+        writeln!(
+            f,
+            r##"<rect width="{width}" height="{height}" rx="6" fill="#ffffff"/>"##
+        )?;
         for (place, row) in rows.iter().enumerate() {
             let (top, is_critical) = (PADDING + place * ROW, critical.contains(&place));
             writeln!(f, "<g><title>{}</title>", Escaped(&title(row, is_critical)))?;
-            let weight = if is_critical { r#" font-weight="bold""# } else { "" };
-            writeln!(f, r#"<text x="{PADDING}" y="{}"{weight}>{}</text>"#, top + BAR, Escaped(&labels[place]))?;
+            let weight = if is_critical {
+                r#" font-weight="bold""#
+            } else {
+                ""
+            };
+            writeln!(
+                f,
+                r#"<text x="{PADDING}" y="{}"{weight}>{}</text>"#,
+                top + BAR,
+                Escaped(&labels[place])
+            )?;
             scale.bars(f, row, top + 3, is_critical)?;
-            writeln!(f, r#"<text x="{after}" y="{}">{}</text></g>"#, top + BAR, Escaped(&remarks[place]))?;
+            writeln!(
+                f,
+                r#"<text x="{after}" y="{}">{}</text></g>"#,
+                top + BAR,
+                Escaped(&remarks[place])
+            )?;
         }
         let mut top = PADDING + rows.len() * ROW;
         if more > 0 {
-            writeln!(f, r#"<text x="{PADDING}" y="{}">and {more} more</text>"#, top + BAR)?;
+            writeln!(
+                f,
+                r#"<text x="{PADDING}" y="{}">and {more} more</text>"#,
+                top + BAR
+            )?;
             top += ROW;
         }
-        writeln!(f, r#"<text x="{PADDING}" y="{}">{}</text>"#, top + BAR, Summary(self.0))?;
+        writeln!(
+            f,
+            r#"<text x="{PADDING}" y="{}">{}</text>"#,
+            top + BAR,
+            Summary(self.0)
+        )?;
         f.write_str("</svg>\n")
     }
 }
 
 /// The width of the widest text, and the space after it.
 fn column(texts: &[String]) -> usize {
-    let width = |text: &String| text.chars().map(|c| if c.is_ascii() { CHARACTER } else { 2 * CHARACTER }).sum();
+    let width = |text: &String| {
+        text.chars()
+            .map(|c| {
+                if c.is_ascii() {
+                    CHARACTER
+                } else {
+                    2 * CHARACTER
+                }
+            })
+            .sum()
+    };
     texts.iter().map(width).max().unwrap_or(0) + PADDING
 }
 
@@ -106,12 +146,30 @@ fn title(row: &Row, is_critical: bool) -> String {
     let times = match row.start {
         Some(start) => {
             let waited = start.saturating_sub(row.queued);
-            format!("waited {}, ran {} from {} to {}", Millis(waited), Millis(row.ran()), Millis(start), Millis(row.end))
+            format!(
+                "waited {}, ran {} from {} to {}",
+                Millis(waited),
+                Millis(row.ran()),
+                Millis(start),
+                Millis(row.end)
+            )
         }
         None => "never ran".to_owned(),
     };
-    let note = if row.note.is_empty() { String::new() } else { format!(", {}", row.note) };
-    format!("{}: {times}{note}{}", row.label(), if is_critical { ", on the critical path" } else { "" })
+    let note = if row.note.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", row.note)
+    };
+    format!(
+        "{}: {times}{note}{}",
+        row.label(),
+        if is_critical {
+            ", on the critical path"
+        } else {
+            ""
+        }
+    )
 }
 
 /// Where a time is drawn.
@@ -122,23 +180,45 @@ struct Scale {
 
 impl Scale {
     fn x(&self, at: Duration) -> f64 {
-        let share = if self.elapsed.is_zero() { 0.0 } else { at.as_secs_f64() / self.elapsed.as_secs_f64() };
+        let share = if self.elapsed.is_zero() {
+            0.0
+        } else {
+            at.as_secs_f64() / self.elapsed.as_secs_f64()
+        };
         self.left as f64 + share.min(1.0) * BARS as f64
     }
 
     /// The time in the queue, and the time it ran.
-    fn bars(&self, f: &mut fmt::Formatter<'_>, row: &Row, top: usize, is_critical: bool) -> fmt::Result {
+    fn bars(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        row: &Row,
+        top: usize,
+        is_critical: bool,
+    ) -> fmt::Result {
         const THINNEST: f64 = 1.0;
-        let Some(start) = row.start else { return Ok(()) };
+        let Some(start) = row.start else {
+            return Ok(());
+        };
         let fill = if row.note.is_empty() { RAN } else { FAILED };
         let (queued, start, end) = (self.x(row.queued), self.x(start), self.x(row.end));
         let wait = start - queued;
         if wait >= THINNEST {
-            writeln!(f, r#"<rect x="{queued:.1}" y="{top}" width="{wait:.1}" height="{BAR}" fill="{fill}" fill-opacity="0.2"/>"#)?;
+            writeln!(
+                f,
+                r#"<rect x="{queued:.1}" y="{top}" width="{wait:.1}" height="{BAR}" fill="{fill}" fill-opacity="0.2"/>"#
+            )?;
         }
-        let outline = if is_critical { format!(r#" stroke="{INK}" stroke-width="2""#) } else { String::new() };
+        let outline = if is_critical {
+            format!(r#" stroke="{INK}" stroke-width="2""#)
+        } else {
+            String::new()
+        };
         let width = (end - start).max(THINNEST);
-        writeln!(f, r#"<rect x="{start:.1}" y="{top}" width="{width:.1}" height="{BAR}" fill="{fill}"{outline}/>"#)
+        writeln!(
+            f,
+            r#"<rect x="{start:.1}" y="{top}" width="{width:.1}" height="{BAR}" fill="{fill}"{outline}/>"#
+        )
     }
 }
 
@@ -167,18 +247,36 @@ mod tests {
 
     fn row(position: usize, name: &str, [queued, start, end]: [u64; 3]) -> Row {
         let [queued, start, end] = [queued, start, end].map(Duration::from_millis);
-        Row { position, name: name.to_owned(), queued, start: Some(start), end, note: "" }
+        Row {
+            position,
+            name: name.to_owned(),
+            queued,
+            start: Some(start),
+            end,
+            note: "",
+        }
     }
 
     /// The attributes of every element of one kind, after a check that all tags match.
     fn elements<'a>(xml: &'a str, kind: &str) -> Vec<&'a str> {
-        assert!(xml.chars().all(|c| c == '\n' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'))));
+        assert!(
+            xml.chars()
+                .all(|c| c == '\n' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}')))
+        );
         let (mut open, mut found) = (Vec::new(), Vec::new());
         for piece in xml.split('<').skip(1) {
             let (tag, text) = piece.split_once('>').expect("a tag ends");
-            assert!(!text.contains('>') && tag.matches('"').count() % 2 == 0, "{piece}");
+            assert!(
+                !text.contains('>') && tag.matches('"').count() % 2 == 0,
+                "{piece}"
+            );
             for entity in text.split('&').skip(1).chain(tag.split('&').skip(1)) {
-                assert!(["amp;", "lt;", "gt;"].iter().any(|known| entity.starts_with(known)), "{piece}");
+                assert!(
+                    ["amp;", "lt;", "gt;"]
+                        .iter()
+                        .any(|known| entity.starts_with(known)),
+                    "{piece}"
+                );
             }
             let name = tag.split([' ', '/']).next().unwrap_or_default();
             match tag.strip_prefix('/') {
@@ -196,7 +294,9 @@ mod tests {
 
     fn number(tag: &str, attribute: &str) -> f64 {
         let (_, rest) = tag.split_once(&format!(" {attribute}=\"")).expect("has it");
-        rest.split_once('"').and_then(|(number, _)| number.parse().ok()).expect("a number")
+        rest.split_once('"')
+            .and_then(|(number, _)| number.parse().ok())
+            .expect("a number")
     }
 
     proptest! {
@@ -228,10 +328,21 @@ mod tests {
 
     #[test]
     fn bars_show_the_wait_the_run_and_the_failure() {
-        let failed = Row { note: "timeout", ..row(1, "<b>&", [0, 25, 100]) };
-        let unstarted = Row { note: "not_started", start: None, ..row(2, "late", [0, 0, 100]) };
-        let image = Waterfall::of_rows(vec![row(0, "work", [0, 0, 25]), failed, unstarted]).to_svg();
-        let bars: Vec<_> = elements(&image, "rect")[1..].iter().map(|bar| (number(bar, "width"), bar.contains("opacity"))).collect();
+        let failed = Row {
+            note: "timeout",
+            ..row(1, "<b>&", [0, 25, 100])
+        };
+        let unstarted = Row {
+            note: "not_started",
+            start: None,
+            ..row(2, "late", [0, 0, 100])
+        };
+        let image =
+            Waterfall::of_rows(vec![row(0, "work", [0, 0, 25]), failed, unstarted]).to_svg();
+        let bars: Vec<_> = elements(&image, "rect")[1..]
+            .iter()
+            .map(|bar| (number(bar, "width"), bar.contains("opacity")))
+            .collect();
         assert_eq!(bars, [(150.0, false), (150.0, true), (450.0, false)]);
         assert!(
             image.contains("<title>&lt;b&gt;&amp;: waited 25 ms, ran 75 ms from 25 ms to 100 ms, timeout, on the critical path</title>")
@@ -242,10 +353,18 @@ mod tests {
 
     #[test]
     fn only_so_many_rows_are_drawn() {
-        let rows = |count| (0..count).map(|position| row(position, "work", [0, 0, 1])).collect();
+        let rows = |count| {
+            (0..count)
+                .map(|position| row(position, "work", [0, 0, 1]))
+                .collect()
+        };
         let image = Waterfall::of_rows(rows(MOST + 7)).to_svg();
         assert_eq!(elements(&image, "title").len(), MOST);
         assert!(image.contains(">and 7 more</text>"));
-        assert!(!Waterfall::of_rows(rows(MOST)).to_svg().contains(" more</text>"));
+        assert!(
+            !Waterfall::of_rows(rows(MOST))
+                .to_svg()
+                .contains(" more</text>")
+        );
     }
 }

@@ -9,7 +9,11 @@ impl fmt::Display for Waterfall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const WIDTH: usize = 40;
         let labels: Vec<String> = self.rows.iter().map(|row| row.label()).collect();
-        let widest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+        let widest = labels
+            .iter()
+            .map(|label| label.chars().count())
+            .max()
+            .unwrap_or(0);
         let column = |at: Duration| match self.elapsed.as_nanos() {
             0 => 0,
             whole => usize::try_from(at.as_nanos() * WIDTH as u128 / whole).unwrap_or(WIDTH),
@@ -17,10 +21,21 @@ impl fmt::Display for Waterfall {
         for (row, label) in self.rows.iter().zip(&labels) {
             let from = column(row.start.unwrap_or(row.end));
             let start = from.min(WIDTH - 1);
-            let bar = column(row.end).saturating_sub(from).max(1).min(WIDTH - start);
+            let bar = column(row.end)
+                .saturating_sub(from)
+                .max(1)
+                .min(WIDTH - start);
             let drawn = format!("{}{}", " ".repeat(start), "█".repeat(bar));
-            let note = if row.note.is_empty() { String::new() } else { format!("  {}", row.note) };
-            writeln!(f, "{label:widest$}  {drawn:WIDTH$}  {}{note}", Millis(row.ran()))?;
+            let note = if row.note.is_empty() {
+                String::new()
+            } else {
+                format!("  {}", row.note)
+            };
+            writeln!(
+                f,
+                "{label:widest$}  {drawn:WIDTH$}  {}{note}",
+                Millis(row.ran())
+            )?;
         }
         Summary(self).fmt(f)
     }
@@ -32,7 +47,11 @@ pub(super) struct Summary<'a>(pub(super) &'a Waterfall);
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (together, added_up) = (Millis(self.0.elapsed()), Millis(self.0.sequential()));
-        write!(f, "{together} together, {added_up} added up: {:.1} times as fast", self.0.speed_up())
+        write!(
+            f,
+            "{together} together, {added_up} added up: {:.1} times as fast",
+            self.0.speed_up()
+        )
     }
 }
 

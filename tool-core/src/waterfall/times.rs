@@ -38,14 +38,21 @@ impl Waterfall {
     /// The picture of one batch.
     pub fn new(results: &[ToolResult]) -> Self {
         let origin = results.iter().map(ToolResult::queued).min();
-        let since = |instant: Instant| origin.map_or(Duration::ZERO, |origin| instant.saturating_duration_since(origin));
+        let since = |instant: Instant| {
+            origin.map_or(Duration::ZERO, |origin| {
+                instant.saturating_duration_since(origin)
+            })
+        };
         let row = |result: &ToolResult| Row {
             position: result.position(),
             name: result.name().to_owned(),
             queued: since(result.queued()),
             start: result.started().map(since),
             end: since(result.finished()),
-            note: result.outcome().err().map_or("", |error| error.code().as_str()),
+            note: result
+                .outcome()
+                .err()
+                .map_or("", |error| error.code().as_str()),
         };
         Self::of_rows(results.iter().map(row).collect())
     }
@@ -60,20 +67,27 @@ impl Waterfall {
         self.elapsed
     }
 
-    /// The times of its calls added up: what they would have taken one after the other, had each taken as long alone.
+    /// The times of its calls added up: what they would have taken one after the other, had each
+    /// taken as long alone.
     pub fn sequential(&self) -> Duration {
         self.rows.iter().map(Row::ran).sum()
     }
 
     /// How many times as fast the batch was as its calls one after the other; 1 for an empty batch.
     pub fn speed_up(&self) -> f64 {
-        if self.elapsed.is_zero() { 1.0 } else { self.sequential().as_secs_f64() / self.elapsed.as_secs_f64() }
+        if self.elapsed.is_zero() {
+            1.0
+        } else {
+            self.sequential().as_secs_f64() / self.elapsed.as_secs_f64()
+        }
     }
 
-    /// The calls that the batch's time was spent on, as positions in order of time: the one that finished last; if it had to
-    /// wait for its start, the one whose end came last before that; and so on back. Calls that never ran are not among them.
+    /// The calls that the batch's time was spent on, as positions in order of time: the one that
+    /// finished last; if it had to wait for its start, the one whose end came last before that; and
+    /// so on back. Calls that never ran are not among them.
     ///
-    /// What is worth making faster is among these calls; where there are several, more calls at once may help too.
+    /// What is worth making faster is among these calls; where there are several, more calls at
+    /// once may help too.
     ///
     /// ```
     /// use std::num::NonZeroUsize;
@@ -93,12 +107,19 @@ impl Waterfall {
     /// assert_eq!(Waterfall::new(&results).critical_path().len(), 2); // one after the other
     /// ```
     pub fn critical_path(&self) -> Vec<usize> {
-        self.critical_rows().into_iter().map(|row| self.rows[row].position).collect()
+        self.critical_rows()
+            .into_iter()
+            .map(|row| self.rows[row].position)
+            .collect()
     }
 
     /// As [`critical_path`](Self::critical_path), as places in `rows`.
     pub(super) fn critical_rows(&self) -> Vec<usize> {
-        let ran = self.rows.iter().enumerate().filter_map(|(place, row)| Some((row.end, Reverse(row.start?), place)));
+        let ran = self
+            .rows
+            .iter()
+            .enumerate()
+            .filter_map(|(place, row)| Some((row.end, Reverse(row.start?), place)));
         let mut by_end: Vec<_> = ran.collect();
         by_end.sort_unstable(); // of those that end together, the longest is last
         let mut path = Vec::new();
@@ -116,13 +137,18 @@ impl Waterfall {
 
 impl Row {
     pub(super) fn ran(&self) -> Duration {
-        self.start.map_or(Duration::ZERO, |start| self.end.saturating_sub(start))
+        self.start
+            .map_or(Duration::ZERO, |start| self.end.saturating_sub(start))
     }
 
     /// The name as it may be shown: models make up names.
     pub(super) fn label(&self) -> String {
         const LONGEST: usize = 40;
-        self.name.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+        self.name
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST)
+            .collect()
     }
 }
 
@@ -136,7 +162,14 @@ mod tests {
     fn waterfall(times: &[(u64, Option<u64>, u64)]) -> Waterfall {
         let row = |(position, &(queued, start, end)): (usize, &(u64, Option<u64>, u64))| {
             let [queued, end] = [queued, end].map(Duration::from_millis);
-            Row { position, name: "work".to_owned(), queued, start: start.map(Duration::from_millis), end, note: "" }
+            Row {
+                position,
+                name: "work".to_owned(),
+                queued,
+                start: start.map(Duration::from_millis),
+                end,
+                note: "",
+            }
         };
         Waterfall::of_rows(times.iter().enumerate().map(row).collect())
     }
@@ -146,14 +179,36 @@ mod tests {
         for (times, path) in [
             (&[][..], &[][..]),
             (&[(0, Some(0), 5), (0, Some(0), 9), (0, Some(0), 7)], &[1]),
-            (&[(0, Some(0), 5), (0, Some(0), 3), (0, Some(3), 4), (0, Some(4), 9)], &[1, 2, 3]),
-            (&[(0, Some(6), 9), (0, Some(2), 5), (0, Some(0), 1)], &[2, 1, 0]),
+            (
+                &[
+                    (0, Some(0), 5),
+                    (0, Some(0), 3),
+                    (0, Some(3), 4),
+                    (0, Some(4), 9),
+                ],
+                &[1, 2, 3],
+            ),
+            (
+                &[(0, Some(6), 9), (0, Some(2), 5), (0, Some(0), 1)],
+                &[2, 1, 0],
+            ),
             // Of two that end together, the one that explains more.
-            (&[(0, Some(4), 5), (0, Some(0), 5), (0, Some(5), 6)], &[1, 2]),
+            (
+                &[(0, Some(4), 5), (0, Some(0), 5), (0, Some(5), 6)],
+                &[1, 2],
+            ),
             // Queued late, started at once.
             (&[(0, Some(0), 5), (5, Some(5), 9)], &[1]),
             // Calls that took no time.
-            (&[(0, Some(0), 0), (0, Some(5), 5), (0, Some(5), 5), (0, Some(0), 5)], &[3]),
+            (
+                &[
+                    (0, Some(0), 0),
+                    (0, Some(5), 5),
+                    (0, Some(5), 5),
+                    (0, Some(0), 5),
+                ],
+                &[3],
+            ),
             (&[(0, Some(5), 5), (0, Some(5), 5)], &[0, 1]),
             // What never ran explains nothing.
             (&[(0, None, 9), (0, Some(0), 2), (0, None, 2)], &[1]),

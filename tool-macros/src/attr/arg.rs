@@ -22,16 +22,25 @@ pub(crate) struct ArgOptions {
 pub(crate) fn arg_options(attr: &Attribute, errors: &mut Errors) -> ArgOptions {
     let mut options = ArgOptions::default();
     let Meta::List(list) = &attr.meta else {
-        errors.push(syn::Error::new_spanned(attr, "`arg` needs options; write `#[arg(default = 5)]`"));
+        errors.push(syn::Error::new_spanned(
+            attr,
+            "`arg` needs options; write `#[arg(default = 5)]`",
+        ));
         return options;
     };
     let keys = ["default", "description", "length", "name", "range"];
     each_option(list.tokens.clone(), &keys, errors, |key, input| {
         match key.unraw().to_string().as_str() {
-            "default" => options.default = Some(value(key, input, "default = 5", |value| value.parse())?),
+            "default" => {
+                options.default = Some(value(key, input, "default = 5", |value| value.parse())?)
+            }
             "description" => options.description = Some(description(key, input)?),
             "length" => options.length = Some(limits(key, input, "length(1..=100)")?),
-            "name" => options.name = Some(value(key, input, "name = \"patient_id\"", |value| value.parse())?),
+            "name" => {
+                options.name = Some(value(key, input, "name = \"patient_id\"", |value| {
+                    value.parse()
+                })?)
+            }
             _ => options.range = Some(limits(key, input, "range(1..=50)")?),
         }
         Ok(())
@@ -43,7 +52,13 @@ fn limits(key: &Ident, input: ParseStream, example: &str) -> syn::Result<ExprRan
     let tokens: TokenStream = list(key, input, "its limits", example)?;
     match syn::parse2::<Expr>(tokens.clone()).map(ungrouped) {
         Ok(Expr::Range(range)) if range.start.is_some() || range.end.is_some() => Ok(range),
-        _ if tokens.is_empty() => Err(syn::Error::new(key.span(), format!("`{}` needs its limits; write `{example}`", key.unraw()))),
-        _ => Err(syn::Error::new_spanned(tokens, format!("this is no range; write `{example}`"))),
+        _ if tokens.is_empty() => Err(syn::Error::new(
+            key.span(),
+            format!("`{}` needs its limits; write `{example}`", key.unraw()),
+        )),
+        _ => Err(syn::Error::new_spanned(
+            tokens,
+            format!("this is no range; write `{example}`"),
+        )),
     }
 }

@@ -1,4 +1,5 @@
-//! Parses the options of our attributes into spanned values. What a value means for the tool is decided in `model`.
+//! Parses the options of our attributes into spanned values. What a value means for the tool is
+//! decided in `model`.
 
 mod arg;
 mod duration;

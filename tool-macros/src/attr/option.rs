@@ -17,18 +17,27 @@ pub(super) fn each_option(
     let mut seen: Vec<String> = Vec::new();
     let parse = |input: ParseStream| -> syn::Result<()> {
         while !input.is_empty() {
-            let key = input.call(Ident::parse_any).map_err(|_| input.error(format!("an option begins with its name; {}", options(keys))));
+            let key = input.call(Ident::parse_any).map_err(|_| {
+                input.error(format!("an option begins with its name; {}", options(keys)))
+            });
             let result = key.and_then(|key| {
                 let name = key.unraw().to_string();
                 if !keys.contains(&name.as_str()) {
                     return Err(syn::Error::new(key.span(), unknown_option(&name, keys)));
                 }
                 if seen.contains(&name) {
-                    return Err(syn::Error::new(key.span(), format!("`{name}` is given twice; remove one")));
+                    return Err(syn::Error::new(
+                        key.span(),
+                        format!("`{name}` is given twice; remove one"),
+                    ));
                 }
                 seen.push(name);
                 read(&key, input)?;
-                if input.is_empty() || input.peek(Token![,]) { Ok(()) } else { Err(input.error("expected `,`")) }
+                if input.is_empty() || input.peek(Token![,]) {
+                    Ok(())
+                } else {
+                    Err(input.error("expected `,`"))
+                }
             });
             if errors.keep(result).is_none() {
                 while !input.is_empty() && !input.peek(Token![,]) {
@@ -45,7 +54,11 @@ pub(super) fn each_option(
 
 fn unknown_option(name: &str, keys: &[&str]) -> String {
     let likeness = |key: &&&str| strsim::jaro_winkler(name, key);
-    match keys.iter().filter(|key| likeness(key) > 0.75).max_by(|a, b| likeness(a).total_cmp(&likeness(b))) {
+    match keys
+        .iter()
+        .filter(|key| likeness(key) > 0.75)
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+    {
         Some(key) => format!("unknown option `{name}`; did you mean `{key}`?"),
         None => format!("unknown option `{name}`; {}", options(keys)),
     }
@@ -54,7 +67,13 @@ fn unknown_option(name: &str, keys: &[&str]) -> String {
 fn options(keys: &[&str]) -> String {
     match keys {
         [key] => format!("the only option is `{key}`"),
-        keys => format!("the options are {}", keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+        keys => format!(
+            "the options are {}",
+            keys.iter()
+                .map(|key| format!("`{key}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }
 
@@ -66,17 +85,40 @@ pub(super) fn value<T>(
     parse: impl FnOnce(ParseStream) -> syn::Result<T>,
 ) -> syn::Result<T> {
     if !input.peek(Token![=]) {
-        return Err(syn::Error::new(key.span(), format!("`{}` needs a value; write `{example}`", key.unraw())));
+        return Err(syn::Error::new(
+            key.span(),
+            format!("`{}` needs a value; write `{example}`", key.unraw()),
+        ));
     }
     let equals: Token![=] = input.parse()?;
-    let start = if input.is_empty() { equals.span } else { input.span() };
-    parse(input).map_err(|_| syn::Error::new(start, format!("this is no value for `{}`; write `{example}`", key.unraw())))
+    let start = if input.is_empty() {
+        equals.span
+    } else {
+        input.span()
+    };
+    parse(input).map_err(|_| {
+        syn::Error::new(
+            start,
+            format!("this is no value for `{}`; write `{example}`", key.unraw()),
+        )
+    })
 }
 
 /// `key(value)`
-pub(super) fn list(key: &Ident, input: ParseStream, what: &str, example: &str) -> syn::Result<TokenStream> {
+pub(super) fn list(
+    key: &Ident,
+    input: ParseStream,
+    what: &str,
+    example: &str,
+) -> syn::Result<TokenStream> {
     if !input.peek(syn::token::Paren) {
-        return Err(syn::Error::new(key.span(), format!("`{}` needs {what} in parentheses; write `{example}`", key.unraw())));
+        return Err(syn::Error::new(
+            key.span(),
+            format!(
+                "`{}` needs {what} in parentheses; write `{example}`",
+                key.unraw()
+            ),
+        ));
     }
     let content;
     parenthesized!(content in input);
@@ -88,7 +130,10 @@ pub(super) fn flag(key: &Ident, input: ParseStream) -> syn::Result<bool> {
     if !input.peek(Token![=]) && !input.peek(syn::token::Paren) {
         return Ok(true);
     }
-    Err(input.error(format!("`{key}` takes no value; write `{key}` alone, or leave it out", key = key.unraw())))
+    Err(input.error(format!(
+        "`{key}` takes no value; write `{key}` alone, or leave it out",
+        key = key.unraw()
+    )))
 }
 
 /// `description = "…"`
@@ -101,10 +146,18 @@ pub(super) fn description(key: &Ident, input: ParseStream) -> syn::Result<Expr> 
         Expr::Macro(_) => true, // `include_str!`, `concat!`
         _ => false,
     };
-    if is_text { Ok(text) } else { Err(syn::Error::new_spanned(text, format!("a description is text; write `{example}`"))) }
+    if is_text {
+        Ok(text)
+    } else {
+        Err(syn::Error::new_spanned(
+            text,
+            format!("a description is text; write `{example}`"),
+        ))
+    }
 }
 
-/// The expression behind parentheses, and the invisible group that `macro_rules!` puts round `$text:expr`.
+/// The expression behind parentheses, and the invisible group that `macro_rules!` puts round
+/// `$text:expr`.
 pub(super) fn ungrouped(expr: Expr) -> Expr {
     match expr {
         Expr::Group(group) => ungrouped(*group.expr),
@@ -115,7 +168,9 @@ pub(super) fn ungrouped(expr: Expr) -> Expr {
 
 /// `crate = path`
 pub(super) fn krate(key: &Ident, input: ParseStream) -> syn::Result<Path> {
-    value(key, input, "crate = my_crate::tool_core", |value| value.call(Path::parse_mod_style))
+    value(key, input, "crate = my_crate::tool_core", |value| {
+        value.call(Path::parse_mod_style)
+    })
 }
 
 /// Where `tool_core` is found, unless `crate = path` says otherwise.

@@ -35,7 +35,9 @@ pub(crate) struct ToolOptions {
 impl ToolOptions {
     /// Where `tool_core` is found.
     pub(crate) fn krate(&self) -> Path {
-        self.krate.as_ref().map_or_else(default_crate, |(_, path)| path.clone())
+        self.krate
+            .as_ref()
+            .map_or_else(default_crate, |(_, path)| path.clone())
     }
 
     /// The name of the type beside the function, if it is not the function's.
@@ -46,7 +48,13 @@ impl ToolOptions {
     /// The options that concern the item as a whole, which a method is not.
     pub(crate) fn of_items(&self) -> impl Iterator<Item = &Ident> {
         let type_name = self.type_name.as_ref().map(|(key, _)| key);
-        [self.linked.as_ref(), type_name, self.krate.as_ref().map(|(key, _)| key)].into_iter().flatten()
+        [
+            self.linked.as_ref(),
+            type_name,
+            self.krate.as_ref().map(|(key, _)| key),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
@@ -65,7 +73,8 @@ pub(crate) struct RetryOption {
     pub(crate) max_backoff: Option<Duration>,
 }
 
-/// Parses what stands in the parentheses of `#[tool(…)]`. What could be read is returned beside the errors.
+/// Parses what stands in the parentheses of `#[tool(…)]`. What could be read is returned beside the
+/// errors.
 pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOptions {
     let mut options = ToolOptions::default();
     let mut retry = None;
@@ -100,13 +109,26 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
             "idempotent" => return flag(&mut options.idempotent),
             "inline" => return flag(&mut options.inline),
             "linked" => return flag(&mut options.linked),
-            "name" => options.name = Some(value(key, input, "name = \"get_patient\"", |value| value.parse())?),
+            "name" => {
+                options.name = Some(value(key, input, "name = \"get_patient\"", |value| {
+                    value.parse()
+                })?)
+            }
             "read_only" => return flag(&mut options.read_only),
             "retry" => retry = Some((key.clone(), retry_tokens(key, input)?)),
             "serialize_by" => options.serialize_by = serialize_by(key, input)?,
             "strict" => return flag(&mut options.strict),
-            "timeout" => options.timeout = Some(timeout(&value(key, input, "timeout = \"5s\"", |value| value.parse())?)?),
-            _ => options.type_name = Some((key.clone(), value(key, input, "type = SearchTool", |value| value.parse())?)),
+            "timeout" => {
+                options.timeout = Some(timeout(&value(key, input, "timeout = \"5s\"", |value| {
+                    value.parse()
+                })?)?)
+            }
+            _ => {
+                options.type_name = Some((
+                    key.clone(),
+                    value(key, input, "type = SearchTool", |value| value.parse())?,
+                ))
+            }
         }
         Ok(())
     });
@@ -119,7 +141,10 @@ fn count(key: &Ident, input: ParseStream, example: &str, least: u32) -> syn::Res
     let written: LitInt = value(key, input, example, |value| value.parse())?;
     match written.base10_parse::<u32>() {
         Ok(count) if count >= least && written.suffix().is_empty() => Ok(written),
-        _ => Err(syn::Error::new(written.span(), format!("`{key}` is a count of at least {least}; write `{example}`"))),
+        _ => Err(syn::Error::new(
+            written.span(),
+            format!("`{key}` is a count of at least {least}; write `{example}`"),
+        )),
     }
 }
 
@@ -127,40 +152,70 @@ fn serialize_by(key: &Ident, input: ParseStream) -> syn::Result<Vec<Ident>> {
     let example = "serialize_by(patient_id)";
     let tokens = list(key, input, "the parameters that make up its key", example)?;
     match Punctuated::<Ident, Token![,]>::parse_terminated.parse2(tokens.clone()) {
-        Ok(names) if names.is_empty() => Err(syn::Error::new(key.span(), format!("`serialize_by` needs a parameter; write `{example}`"))),
+        Ok(names) if names.is_empty() => Err(syn::Error::new(
+            key.span(),
+            format!("`serialize_by` needs a parameter; write `{example}`"),
+        )),
         Ok(names) => {
             let names: Vec<Ident> = names.into_iter().collect();
-            match names.iter().enumerate().find(|(position, name)| names[..*position].contains(name)) {
-                Some((_, again)) => Err(syn::Error::new(again.span(), format!("`{again}` is named twice; remove one"))),
+            match names
+                .iter()
+                .enumerate()
+                .find(|(position, name)| names[..*position].contains(name))
+            {
+                Some((_, again)) => Err(syn::Error::new(
+                    again.span(),
+                    format!("`{again}` is named twice; remove one"),
+                )),
                 None => Ok(names),
             }
         }
-        Err(_) => Err(syn::Error::new_spanned(tokens, format!("these are no names of parameters; write `{example}`"))),
+        Err(_) => Err(syn::Error::new_spanned(
+            tokens,
+            format!("these are no names of parameters; write `{example}`"),
+        )),
     }
 }
 
 fn retry_tokens(key: &Ident, input: ParseStream) -> syn::Result<TokenStream> {
     let example = "retry(attempts = 3, backoff = \"100ms\")";
-    if input.is_empty() || input.peek(Token![,]) { Ok(TokenStream::new()) } else { list(key, input, "its options", example) }
+    if input.is_empty() || input.peek(Token![,]) {
+        Ok(TokenStream::new())
+    } else {
+        list(key, input, "its options", example)
+    }
 }
 
 fn retry(key: Ident, tokens: TokenStream, errors: &mut Errors) -> RetryOption {
-    let mut retry = RetryOption { key, attempts: None, backoff: None, max_backoff: None };
-    each_option(tokens, &["attempts", "backoff", "max_backoff"], errors, |key, input| {
-        let name = key.unraw().to_string();
-        if name == "attempts" {
-            retry.attempts = Some(count(key, input, "attempts = 3", 2)?);
-            return Ok(());
-        }
-        let example = format!("{name} = \"100ms\"");
-        let pause = Some(duration(&value(key, input, &example, |value| value.parse())?, &example)?);
-        if name == "backoff" {
-            retry.backoff = pause;
-        } else {
-            retry.max_backoff = pause;
-        }
-        Ok(())
-    });
+    let mut retry = RetryOption {
+        key,
+        attempts: None,
+        backoff: None,
+        max_backoff: None,
+    };
+    each_option(
+        tokens,
+        &["attempts", "backoff", "max_backoff"],
+        errors,
+        |key, input| {
+            let name = key.unraw().to_string();
+            if name == "attempts" {
+                retry.attempts = Some(count(key, input, "attempts = 3", 2)?);
+                return Ok(());
+            }
+            let example = format!("{name} = \"100ms\"");
+            let pause = Some(duration(
+                &value(key, input, &example, |value| value.parse())?,
+                &example,
+            )?);
+            if name == "backoff" {
+                retry.backoff = pause;
+            } else {
+                retry.max_backoff = pause;
+            }
+            Ok(())
+        },
+    );
     retry
 }
 
@@ -169,7 +224,10 @@ fn timeout(text: &LitStr) -> syn::Result<TimeoutOption> {
         return Ok(TimeoutOption::Never);
     }
     match duration(text, "timeout = \"5s\"`, or `timeout = \"none\"")? {
-        Duration::ZERO => Err(syn::Error::new(text.span(), "with a timeout of zero no call could ever answer; write a longer one")),
+        Duration::ZERO => Err(syn::Error::new(
+            text.span(),
+            "with a timeout of zero no call could ever answer; write a longer one",
+        )),
         limit => Ok(TimeoutOption::After(limit)),
     }
 }

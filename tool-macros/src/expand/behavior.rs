@@ -20,13 +20,24 @@ pub(super) fn closure(tool: &ToolFn, options: &ToolOptions) -> Option<TokenStrea
             quote!(#behavior.timeout = #private::Timeout::After(#limit);)
         }
     });
-    let concurrency = options.concurrency.as_ref().map(|calls| quote!(#behavior.concurrency = ::core::num::NonZeroUsize::new(#calls);));
-    let named = |name| tool.arguments().filter(move |(param, _)| param.ident.as_ref() == Some(name));
-    let keys = options.serialize_by.iter().flat_map(named).map(|(param, argument)| {
-        let (cfgs, name) = (&param.cfgs, &argument.name.text);
-        quote!(#(#cfgs)* #name)
-    });
-    let serialize_by = (!options.serialize_by.is_empty()).then(|| quote!(#behavior.serialize_by = #private::names(&[#(#keys),*]);));
+    let concurrency = options
+        .concurrency
+        .as_ref()
+        .map(|calls| quote!(#behavior.concurrency = ::core::num::NonZeroUsize::new(#calls);));
+    let named = |name| {
+        tool.arguments()
+            .filter(move |(param, _)| param.ident.as_ref() == Some(name))
+    };
+    let keys = options
+        .serialize_by
+        .iter()
+        .flat_map(named)
+        .map(|(param, argument)| {
+            let (cfgs, name) = (&param.cfgs, &argument.name.text);
+            quote!(#(#cfgs)* #name)
+        });
+    let serialize_by = (!options.serialize_by.is_empty())
+        .then(|| quote!(#behavior.serialize_by = #private::names(&[#(#keys),*]);));
     let retry = options.retry.as_ref().map(|retry| {
         let retry = self::retry(retry);
         quote!(#behavior.retry = ::core::option::Option::Some(#retry);)
@@ -49,12 +60,25 @@ pub(super) fn closure(tool: &ToolFn, options: &ToolOptions) -> Option<TokenStrea
 fn retry(options: &RetryOption) -> TokenStream {
     let private = private(Span::call_site());
     let retry = Ident::new("__tool_retry", Span::mixed_site());
-    let attempts = options.attempts.as_ref().map(|attempts| quote!(#retry.attempts = #attempts;));
-    let backoff = options.backoff.map(duration).map(|pause| quote!(#retry.backoff = #pause;));
-    let max_backoff = options.max_backoff.map(duration).map(|pause| quote!(#retry.max_backoff = #pause;));
+    let attempts = options
+        .attempts
+        .as_ref()
+        .map(|attempts| quote!(#retry.attempts = #attempts;));
+    let backoff = options
+        .backoff
+        .map(duration)
+        .map(|pause| quote!(#retry.backoff = #pause;));
+    let max_backoff = options
+        .max_backoff
+        .map(duration)
+        .map(|pause| quote!(#retry.max_backoff = #pause;));
     let said = quote!(#attempts #backoff #max_backoff);
     let new = quote!(<#private::Retry as ::core::default::Default>::default());
-    if said.is_empty() { new } else { quote!({ let mut #retry = #new; #said #retry }) }
+    if said.is_empty() {
+        new
+    } else {
+        quote!({ let mut #retry = #new; #said #retry })
+    }
 }
 
 fn duration(duration: Duration) -> TokenStream {

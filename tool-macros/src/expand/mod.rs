@@ -18,27 +18,56 @@ use syn::{Generics, ItemFn, ItemImpl, Path, Type};
 use crate::model::{Param, ParamKind, ToolFn};
 use crate::ty;
 
-/// A function, the type of its name, and the registration of it. `item` is the function as it was, without our attributes.
+/// A function, the type of its name, and the registration of it. `item` is the function as it was,
+/// without our attributes.
 pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
     let ty = tool.options.type_name().unwrap_or(&item.sig.ident);
     let type_item = named_type(&item.vis, ty);
-    let linked = tool.options.linked.as_ref().map(|_| linked::entry(tool, ty));
-    let registration = registration(&tool.options.krate(), &syn::parse_quote!(#ty), &Generics::default(), slice::from_ref(tool), linked);
+    let linked = tool
+        .options
+        .linked
+        .as_ref()
+        .map(|_| linked::entry(tool, ty));
+    let registration = registration(
+        &tool.options.krate(),
+        &syn::parse_quote!(#ty),
+        &Generics::default(),
+        slice::from_ref(tool),
+        linked,
+    );
     quote!(#item #type_item #registration)
 }
 
-/// An `impl` block, and the registration of its tools under its type. `item` is the block as it was, without our attributes.
+/// An `impl` block, and the registration of its tools under its type. `item` is the block as it
+/// was, without our attributes.
 pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenStream {
     let registration = registration(krate, &item.self_ty, &item.generics, tools, None);
     quote!(#item #registration)
 }
 
 /// What makes a type stand for its tools.
-fn registration(krate: &Path, ty: &Type, generics: &Generics, tools: &[ToolFn], linked: Option<TokenStream>) -> TokenStream {
+fn registration(
+    krate: &Path,
+    ty: &Type,
+    generics: &Generics,
+    tools: &[ToolFn],
+    linked: Option<TokenStream>,
+) -> TokenStream {
     let private = private(Span::call_site());
     let holder = (!generics.params.is_empty()).then_some(ty);
-    let emitted: Vec<Emitted> = tools.iter().enumerate().map(|(index, tool)| Emitted { tool, index, holder }).collect();
-    let (wrappers, params) = (emitted.iter().map(Emitted::wrappers), emitted.iter().map(Emitted::params));
+    let emitted: Vec<Emitted> = tools
+        .iter()
+        .enumerate()
+        .map(|(index, tool)| Emitted {
+            tool,
+            index,
+            holder,
+        })
+        .collect();
+    let (wrappers, params) = (
+        emitted.iter().map(Emitted::wrappers),
+        emitted.iter().map(Emitted::params),
+    );
     let (provides, declare, set) = (provides(tools), emitted.iter().map(Emitted::declare), set());
     let names = tools.iter().map(|ToolFn { cfgs, name, .. }| {
         let name = &name.text;
@@ -60,12 +89,15 @@ fn registration(krate: &Path, ty: &Type, generics: &Generics, tools: &[ToolFn], 
     };
     let mut of_state = generics.clone();
     of_state.params.push(syn::parse_quote!(__ToolState));
-    of_state.make_where_clause().predicates.push(syn::parse_quote!(__ToolState: #provides));
+    of_state
+        .make_where_clause()
+        .predicates
+        .push(syn::parse_quote!(__ToolState: #provides));
     let (of_state, _, of_state_where) = of_state.split_for_impl();
     quote! {
-        // Lints that would speak of our code where the user's is meant: our call of a deprecated tool is no use of it, a type
-        // that is too complex, or longer than it need be, has been reported where it was written, and a default stands in a
-        // closure of ours.
+        // Lints that would speak of our code where the user's is meant: our call of a deprecated
+        // tool is no use of it, a type that is too complex, or longer than it need be, has been
+        // reported where it was written, and a default stands in a closure of ours.
         #[allow(deprecated, unused_qualifications, clippy::redundant_closure, clippy::type_complexity)]
         const _: () = {
             use #krate::__private as #private;
@@ -92,7 +124,8 @@ fn registration(krate: &Path, ty: &Type, generics: &Generics, tools: &[ToolFn], 
     }
 }
 
-/// The root of every path in generated code, written at `span` so that rustc underlines what stands there.
+/// The root of every path in generated code, written at `span` so that rustc underlines what stands
+/// there.
 fn private(span: Span) -> Ident {
     Ident::new("__tool_private", span)
 }
@@ -113,7 +146,10 @@ pub(crate) fn named_type(vis: &syn::Visibility, name: &Ident) -> TokenStream {
 /// The bounds on the state of some tools.
 fn provides<'t>(tools: impl IntoIterator<Item = &'t ToolFn>) -> TokenStream {
     let mut seen = HashSet::new();
-    let types = tools.into_iter().flat_map(ToolFn::state_types).filter(|ty| seen.insert(ty.to_token_stream().to_string()));
+    let types = tools
+        .into_iter()
+        .flat_map(ToolFn::state_types)
+        .filter(|ty| seen.insert(ty.to_token_stream().to_string()));
     let provides = types.map(|ty| {
         let (private, ty) = (private(ty.span()), ty::without_elided_lifetimes(ty));
         quote_spanned!(private.span()=> #private::Provide<#ty> +)
@@ -128,7 +164,11 @@ fn target_span(ty: &Type) -> Span {
 
 /// A type without a bound is reported at each mention of a constant, but once for a static.
 fn constant_keyword(is_associated: bool) -> TokenStream {
-    if is_associated { quote!(const) } else { quote!(static) }
+    if is_associated {
+        quote!(const)
+    } else {
+        quote!(static)
+    }
 }
 
 /// One tool among those that are emitted together.
@@ -142,11 +182,18 @@ struct Emitted<'t> {
 impl Emitted<'_> {
     /// The parameters that the model writes, and the names of their constants.
     fn written(&self) -> impl Iterator<Item = (&Param, Ident)> {
-        let written = self.tool.params.iter().filter(|param| matches!(param.kind, ParamKind::Argument(_) | ParamKind::Whole));
+        let written = self
+            .tool
+            .params
+            .iter()
+            .filter(|param| matches!(param.kind, ParamKind::Argument(_) | ParamKind::Whole));
         written.enumerate().map(|(position, param)| {
             // Every mention of a parameter is a place where rustc may find a bound missing.
             let span = Span::mixed_site().located_at(target_span(&param.ty));
-            (param, format_ident!("__TOOL_PARAM_{}_{position}", self.index, span = span))
+            (
+                param,
+                format_ident!("__TOOL_PARAM_{}_{position}", self.index, span = span),
+            )
         })
     }
 
@@ -163,7 +210,11 @@ impl Emitted<'_> {
     }
 
     fn wrappers(&self) -> TokenStream {
-        let (cfgs, wrappers) = (&self.tool.cfgs, self.written().filter_map(|(param, name)| param::wrapper_item(param, &name)));
+        let (cfgs, wrappers) = (
+            &self.tool.cfgs,
+            self.written()
+                .filter_map(|(param, name)| param::wrapper_item(param, &name)),
+        );
         wrappers.map(|wrapper| quote!(#(#cfgs)* #wrapper)).collect()
     }
 
@@ -190,10 +241,21 @@ impl Emitted<'_> {
     /// Adds the tool to a set.
     fn declare(&self) -> TokenStream {
         let private = private(Span::call_site());
-        let ToolFn { cfgs, name, description, options, .. } = self.tool;
+        let ToolFn {
+            cfgs,
+            name,
+            description,
+            options,
+            ..
+        } = self.tool;
         let (set, name) = (set(), &name.text);
         let params = self.path(&self.params_name());
-        let params = match self.tool.params.iter().any(|param| matches!(param.kind, ParamKind::Whole)) {
+        let params = match self
+            .tool
+            .params
+            .iter()
+            .any(|param| matches!(param.kind, ParamKind::Whole))
+        {
             true => quote!(#private::Params::Whole(#params)),
             false => quote!(#private::Params::Properties(#params)),
         };

@@ -19,19 +19,34 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
         let decoded = decoded_type(ty);
         return quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = #private::Param::new("", ""););
     };
-    let Argument { name, description, default, limits, aliases, .. } = &**argument;
+    let Argument {
+        name,
+        description,
+        default,
+        limits,
+        aliases,
+        ..
+    } = &**argument;
     let name = &name.text;
     let wrapper = wrapper(param, constant);
-    let decoded = wrapper.as_ref().map_or_else(|| decoded_type(ty), |wrapper| quote!(#wrapper));
+    let decoded = wrapper
+        .as_ref()
+        .map_or_else(|| decoded_type(ty), |wrapper| quote!(#wrapper));
     let optional = ty::option_of(ty);
     let missing = match default {
-        _ if optional.is_some() => Some(quote_spanned!(span=> .or(|| #wrapper(::core::option::Option::None)))),
+        _ if optional.is_some() => {
+            Some(quote_spanned!(span=> .or(|| #wrapper(::core::option::Option::None))))
+        }
         Some(Default::Expr(default)) => Some(or_default(ty, default, wrapper.as_ref())),
-        Some(Default::OfType(span)) => Some(quote_spanned!(*span=> .or_default(|| #wrapper(::core::default::Default::default())))),
+        Some(Default::OfType(span)) => Some(
+            quote_spanned!(*span=> .or_default(|| #wrapper(::core::default::Default::default()))),
+        ),
         None => None,
     };
     let aliases = (!aliases.is_empty()).then(|| quote!(.or_called(&[#(#aliases),*])));
-    let limits = limits.as_ref().map(|limits| within(ty, limits, wrapper.is_some()));
+    let limits = limits
+        .as_ref()
+        .map(|limits| within(ty, limits, wrapper.is_some()));
     // Any part of this that stands elsewhere would draw the underline of a missing bound there.
     let new = quote_spanned!(span=> #private::Param::new(#name, #description));
     quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = #new #missing #aliases #limits;)
@@ -40,7 +55,9 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
 /// The type that carries the attributes of serde and schemars, if the parameter has any.
 pub(super) fn wrapper(param: &Param, constant: &Ident) -> Option<Ident> {
     match &param.kind {
-        ParamKind::Argument(argument) if !argument.derive_attrs.is_empty() => Some(format_ident!("{constant}_As")),
+        ParamKind::Argument(argument) if !argument.derive_attrs.is_empty() => {
+            Some(format_ident!("{constant}_As"))
+        }
         _ => None,
     }
 }
@@ -48,7 +65,9 @@ pub(super) fn wrapper(param: &Param, constant: &Ident) -> Option<Ident> {
 /// A field is what those attributes go on.
 pub(super) fn wrapper_item(param: &Param, constant: &Ident) -> Option<TokenStream> {
     let name = wrapper(param, constant)?;
-    let ParamKind::Argument(argument) = &param.kind else { return None };
+    let ParamKind::Argument(argument) = &param.kind else {
+        return None;
+    };
     let private = private(Span::call_site());
     let (cfgs, attrs, ty) = (&param.cfgs, &argument.derive_attrs, decoded_type(&param.ty));
     let [serde, schemars] = ["serde", "schemars"].map(|krate| format!("__tool_private::{krate}"));
@@ -65,15 +84,24 @@ pub(super) fn wrapper_item(param: &Param, constant: &Ident) -> Option<TokenStrea
 /// What is decoded for a parameter of this type: the type itself, or what its references point to.
 fn decoded_type(ty: &Type) -> TokenStream {
     let optional = ty::option_of(ty).and_then(ty::reference);
-    let Some(reference) = optional.or_else(|| ty::reference(ty)) else { return ty::without_elided_lifetimes(ty) };
-    let (target, span) = (ty::without_elided_lifetimes(&reference.elem), reference.elem.span());
+    let Some(reference) = optional.or_else(|| ty::reference(ty)) else {
+        return ty::without_elided_lifetimes(ty);
+    };
+    let (target, span) = (
+        ty::without_elided_lifetimes(&reference.elem),
+        reference.elem.span(),
+    );
     let private = private(span);
     let owned = quote_spanned!(span=> <#target as #private::Lend>::Owned);
-    if optional.is_some() { quote_spanned!(span=> ::core::option::Option<#owned>) } else { owned }
+    if optional.is_some() {
+        quote_spanned!(span=> ::core::option::Option<#owned>)
+    } else {
+        owned
+    }
 }
 
-/// The default has the parameter's own type, so that literals need no suffix and `"text"` will do for `&str`; it will also do
-/// for `String`.
+/// The default has the parameter's own type, so that literals need no suffix and `"text"` will do
+/// for `&str`; it will also do for `String`.
 fn or_default(ty: &Type, default: &Expr, wrapper: Option<&Ident>) -> TokenStream {
     let span = default.span();
     let value = match ty::reference(ty) {
@@ -81,11 +109,14 @@ fn or_default(ty: &Type, default: &Expr, wrapper: Option<&Ident>) -> TokenStream
             let value = Ident::new("__tool_default", Span::mixed_site().located_at(span));
             quote_spanned!(span=> { let #value: #ty = #default; ::std::borrow::ToOwned::to_owned(#value) })
         }
-        None if ty::is_string(ty) && is_text(default) => quote_spanned!(span=> ::std::string::String::from(#default)),
+        None if ty::is_string(ty) && is_text(default) => {
+            quote_spanned!(span=> ::std::string::String::from(#default))
+        }
         None => quote_spanned!(span=> #default),
     };
     match wrapper {
-        Some(wrapper) => quote_spanned!(span=> .or_default(|| #wrapper(#value))), // only its type knows how to show it
+        // only its type knows how to show it
+        Some(wrapper) => quote_spanned!(span=> .or_default(|| #wrapper(#value))),
         None if is_constant(default) => quote_spanned!(span=> .or_constant(|| #value)),
         None => quote_spanned!(span=> .or_default(|| #value)),
     }
@@ -99,7 +130,8 @@ fn is_text(expr: &Expr) -> bool {
     }
 }
 
-/// Whether an expression is a literal or the name of a constant: one the model may be shown, for it never changes.
+/// Whether an expression is a literal or the name of a constant: one the model may be shown, for it
+/// never changes.
 fn is_constant(expr: &Expr) -> bool {
     match expr {
         Expr::Lit(_) | Expr::Path(_) => true,
@@ -122,7 +154,11 @@ fn within(ty: &Type, limits: &Limits, is_wrapped: bool) -> TokenStream {
     let private = private(span);
     let [check, narrow] = [check, narrow].map(|name| Ident::new(name, span));
     let limited = decoded_type(limited);
-    let subject = if is_wrapped { quote!(&#value.0) } else { quote!(#value) };
+    let subject = if is_wrapped {
+        quote!(&#value.0)
+    } else {
+        quote!(#value)
+    };
     let present = match optional {
         Some(_) => quote!(::core::option::Option::as_ref(#subject)),
         None => quote!(::core::option::Option::Some(#subject)),

@@ -11,8 +11,8 @@ use crate::ty;
 
 pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     let tool = emitted.tool;
-    let [call, state, context, most] =
-        ["call", "state", "context", "most"].map(|name| Ident::new(&format!("__tool_{name}"), Span::mixed_site()));
+    let [call, state, context, most] = ["call", "state", "context", "most"]
+        .map(|name| Ident::new(&format!("__tool_{name}"), Span::mixed_site()));
     let decode = decode(emitted, &call);
     let invoke = invoke(emitted, &state, &context);
     // A return type that does not serialise is underlined where it is written.
@@ -22,28 +22,47 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     };
     let private = private(output_span);
     let output = Ident::new("__tool_output", output_span);
-    let finish = quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output, #most));
+    let finish =
+        quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output, #most));
     let uses_state = tool.state_types().next().is_some();
-    let uses_context = tool.params.iter().any(|param| matches!(param.kind, ParamKind::Context));
+    let uses_context = tool
+        .params
+        .iter()
+        .any(|param| matches!(param.kind, ParamKind::Context));
     let body = if tool.is_async() || tool.options.inline.is_some() {
         let state = uses_state.then(|| quote!(let #state = #call.state();));
         let context = uses_context.then(|| quote!(let #context = #call.context();));
         let wait = tool.is_async().then(|| quote!(.await));
         quote!(#decode #state #context let #most = #call.most(); let #output = #invoke #wait; #finish)
     } else {
-        let state = if uses_state { quote!(#state: &__ToolState) } else { quote!(_) };
-        let context = if uses_context { quote!(#context) } else { quote!(_) };
+        let state = if uses_state {
+            quote!(#state: &__ToolState)
+        } else {
+            quote!(_)
+        };
+        let context = if uses_context {
+            quote!(#context)
+        } else {
+            quote!(_)
+        };
         quote!(#decode let #most = #call.most(); #call.blocking(move |#state, #context| { let #output = #invoke; #finish }).await)
     };
     // A future that cannot be sent is underlined at `async`, or at `impl Future`.
-    let async_span = tool.sig.asyncness.map_or(output_span, |asyncness| asyncness.span);
+    let async_span = tool
+        .sig
+        .asyncness
+        .map_or(output_span, |asyncness| asyncness.span);
     let boxed = quote_spanned!(async_span=> ::std::boxed::Box::pin(async move { #body }));
     quote!(|#call| #boxed)
 }
 
-/// Named where its type is written: rustc may find a bound missing wherever a value of the type stands.
+/// Named where its type is written: rustc may find a bound missing wherever a value of the type
+/// stands.
 fn value_name(position: usize, param: &Param) -> Ident {
-    format_ident!("__tool_value_{position}", span = Span::mixed_site().located_at(target_span(&param.ty)))
+    format_ident!(
+        "__tool_value_{position}",
+        span = Span::mixed_site().located_at(target_span(&param.ty))
+    )
 }
 
 /// `let` statements for what the model wrote.
@@ -52,7 +71,14 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
     let written: Vec<_> = emitted
         .written()
         .enumerate()
-        .map(|(position, (param, name))| (&param.kind, &param.cfgs, value_name(position, param), emitted.path(&name)))
+        .map(|(position, (param, name))| {
+            (
+                &param.kind,
+                &param.cfgs,
+                value_name(position, param),
+                emitted.path(&name),
+            )
+        })
         .collect();
     let whole = written
         .iter()
@@ -63,14 +89,17 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
         return quote!(#(#whole)*);
     }
     let taken = written.iter().map(|(_, cfgs, value, constant)| {
-        let taken = quote_spanned!(value.span()=> #(#cfgs)* let #value = #arguments.take(&#constant););
+        let taken =
+            quote_spanned!(value.span()=> #(#cfgs)* let #value = #arguments.take(&#constant););
         match absent(cfgs) {
             Some(absent) => quote!(#taken #absent let #value = ::core::option::Option::Some(());),
             None => taken,
         }
     });
     let values: Vec<&Ident> = written.iter().map(|(_, _, value, _)| value).collect();
-    let some = values.iter().map(|value| quote_spanned!(value.span()=> ::core::option::Option::Some(#value)));
+    let some = values
+        .iter()
+        .map(|value| quote_spanned!(value.span()=> ::core::option::Option::Some(#value)));
     let mutability = (!written.is_empty()).then(|| quote!(mut));
     let checked = quote! {
         let #mutability #arguments = #call.arguments();
@@ -79,7 +108,8 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
             return ::core::result::Result::Err(#arguments.into_error());
         };
     };
-    // In a block: what is dropped while the function goes on would still have its place in the future.
+    // In a block: what is dropped while the function goes on would still have its place in the
+    // future.
     match values.is_empty() {
         true => quote!({ #checked }),
         false => quote!(let (#(#values,)*) = { #checked (#(#values,)*) };),
@@ -88,13 +118,18 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
 
 /// The condition under which something is not there, if there is any.
 fn absent(cfgs: &[Attribute]) -> Option<TokenStream> {
-    let conditions = cfgs.iter().filter_map(|cfg| cfg.meta.require_list().ok()).map(|list| &list.tokens);
+    let conditions = cfgs
+        .iter()
+        .filter_map(|cfg| cfg.meta.require_list().ok())
+        .map(|list| &list.tokens);
     (!cfgs.is_empty()).then(|| quote!(#[cfg(not(all(#(#conditions),*)))]))
 }
 
 /// The call of the user's function.
 fn invoke(emitted: &Emitted, state: &Ident, context: &Ident) -> TokenStream {
-    let ToolFn { sig, owner, params, .. } = emitted.tool;
+    let ToolFn {
+        sig, owner, params, ..
+    } = emitted.tool;
     let function = &sig.ident;
     let function = match owner {
         Some(_) => quote!(Self::#function),
@@ -105,11 +140,19 @@ fn invoke(emitted: &Emitted, state: &Ident, context: &Ident) -> TokenStream {
         let cfgs = &param.cfgs;
         let input = match &param.kind {
             ParamKind::State => state_input(state, &param.ty),
-            ParamKind::Context => Ident::new(&context.to_string(), context.span().located_at(param.ty.span())).into_token_stream(),
+            ParamKind::Context => Ident::new(
+                &context.to_string(),
+                context.span().located_at(param.ty.span()),
+            )
+            .into_token_stream(),
             ParamKind::Argument(_) | ParamKind::Whole => {
                 let value = decoded.next().map(|(position, (param, constant))| {
                     let value = value_name(position, param);
-                    if param::wrapper(param, &constant).is_some() { quote!(#value.0) } else { quote!(#value) }
+                    if param::wrapper(param, &constant).is_some() {
+                        quote!(#value.0)
+                    } else {
+                        quote!(#value)
+                    }
                 });
                 argument_input(&value.unwrap_or_default(), &param.ty)
             }
@@ -127,7 +170,9 @@ fn state_input(state: &Ident, ty: &Type) -> TokenStream {
             let target = ty::without_elided_lifetimes(&reference.elem);
             quote_spanned!(span=> #private::Provide::<#target>::provide(#state))
         }
-        None => quote_spanned!(span=> ::core::clone::Clone::clone(#private::Provide::<#ty>::provide(#state))),
+        None => {
+            quote_spanned!(span=> ::core::clone::Clone::clone(#private::Provide::<#ty>::provide(#state)))
+        }
     }
 }
 

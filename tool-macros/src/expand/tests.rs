@@ -4,13 +4,26 @@ use syn::{Item, Meta};
 
 #[test]
 fn the_patient_tools_expand_to_little_code() {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/patient_summary/tools.rs");
+    let source = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/patient_summary/tools.rs"
+    );
     let file = syn::parse_file(&std::fs::read_to_string(source).unwrap()).unwrap();
     let mut tools = 0;
     for item in file.items {
-        let Item::Fn(mut function) = item else { continue };
-        let Some(position) = function.attrs.iter().position(|attr| attr.path().is_ident("tool")) else { continue };
-        let Meta::List(options) = function.attrs.remove(position).meta else { panic!("without options") };
+        let Item::Fn(mut function) = item else {
+            continue;
+        };
+        let Some(position) = function
+            .attrs
+            .iter()
+            .position(|attr| attr.path().is_ident("tool"))
+        else {
+            continue;
+        };
+        let Meta::List(options) = function.attrs.remove(position).meta else {
+            panic!("without options")
+        };
         // The body is the user's own.
         function.block = syn::parse_quote!({ body() });
         let expanded = crate::try_tool(options.tokens, &function).unwrap();

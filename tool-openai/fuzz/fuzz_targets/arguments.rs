@@ -1,5 +1,5 @@
-//! Whatever a model writes as arguments: each call is read as one or more that can be answered, and a call that is an object
-//! already is not touched.
+//! Whatever a model writes as arguments: each call is read as one or more that can be answered, and
+//! a call that is an object already is not touched.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -14,7 +14,11 @@ fuzz_target!(|input: (bool, bool, Vec<(String, String, String)>)| {
     let wire = |(id, name, arguments): &(String, String, String)| ToolCall {
         id: id.clone(),
         r#type: "function".to_owned(),
-        function: FunctionCall { name: name.clone(), arguments: arguments.clone(), extra: Map::new() },
+        function: FunctionCall {
+            name: name.clone(),
+            arguments: arguments.clone(),
+            extra: Map::new(),
+        },
         custom: None,
         extra: Map::new(),
     };
@@ -29,17 +33,29 @@ fuzz_target!(|input: (bool, bool, Vec<(String, String, String)>)| {
             assert!(from_str::<Map<String, Value>>(&call.wire.function.arguments).is_ok());
             assert!(ids.insert(call.call.id.clone()), "two calls share an id");
         }
-        if read.len() == 1 && read[0].call.name == call.function.name && from_str::<Map<String, Value>>(&given).is_ok() {
+        if read.len() == 1
+            && read[0].call.name == call.function.name
+            && from_str::<Map<String, Value>>(&given).is_ok()
+        {
             assert_eq!(read[0].call.arguments, given);
         }
     }
-    let message = AssistantMessage { tool_calls: wire, ..AssistantMessage::default() };
-    let reading = Reader::new(&tools, 1).split(split).read_message(message, cut);
+    let message = AssistantMessage {
+        tool_calls: wire,
+        ..AssistantMessage::default()
+    };
+    let reading = Reader::new(&tools, 1)
+        .split(split)
+        .read_message(message, cut);
     assert_eq!(reading.calls.len(), reading.message.tool_calls.len());
 });
 
 fn tools() -> ToolSet {
-    let parameters = json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]});
-    let tool = DynamicTool::new("a", "", parameters, |_| async { Ok::<_, String>(()) }).expect("the definition is legal");
-    ToolSet::default().with_tool(tool).expect("there is no other")
+    let parameters =
+        json!({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]});
+    let tool = DynamicTool::new("a", "", parameters, |_| async { Ok::<_, String>(()) })
+        .expect("the definition is legal");
+    ToolSet::default()
+        .with_tool(tool)
+        .expect("there is no other")
 }

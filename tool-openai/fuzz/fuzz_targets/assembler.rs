@@ -1,5 +1,5 @@
-//! Whatever a server streams: no panic, no call lost or doubled between the events and the message, and the same message
-//! however the bytes are cut.
+//! Whatever a server streams: no panic, no call lost or doubled between the events and the message,
+//! and the same message however the bytes are cut.
 #![no_main]
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
@@ -49,14 +49,34 @@ impl Delta {
             Piece::Null => Value::Null,
         });
         let mut call = Map::new();
-        let mut put = |key: &str, value: Option<Value>| value.map(|value| call.insert(key.to_owned(), value));
+        let mut put =
+            |key: &str, value: Option<Value>| value.map(|value| call.insert(key.to_owned(), value));
         put("index", self.index.map(|index| json!(index)));
-        put("id", self.id.map(|id| if id % 4 == 0 { json!("") } else { json!(format!("call_{}", id % 4)) }));
-        let name = self.name.map(|name| json!(["", "a", "b", "ab"][usize::from(name % 4)]));
-        let (kind, text) = if self.custom { ("custom", "input") } else { ("function", "arguments") };
+        put(
+            "id",
+            self.id.map(|id| {
+                if id % 4 == 0 {
+                    json!("")
+                } else {
+                    json!(format!("call_{}", id % 4))
+                }
+            }),
+        );
+        let name = self
+            .name
+            .map(|name| json!(["", "a", "b", "ab"][usize::from(name % 4)]));
+        let (kind, text) = if self.custom {
+            ("custom", "input")
+        } else {
+            ("function", "arguments")
+        };
         put(kind, Some(json!({"name": name, text: arguments})));
-        let finish = self.finish.map(|finish| ["stop", "tool_calls", "length", ""][usize::from(finish % 4)]);
-        let content = self.content.map(|letter| char::from(b'a' + letter % 26).to_string());
+        let finish = self
+            .finish
+            .map(|finish| ["stop", "tool_calls", "length", ""][usize::from(finish % 4)]);
+        let content = self
+            .content
+            .map(|letter| char::from(b'a' + letter % 26).to_string());
         let chunk = json!({"choices": [{
             "index": self.choice.map(|choice| choice % 3),
             "delta": {"content": content, "tool_calls": [call]},
@@ -67,7 +87,12 @@ impl Delta {
 }
 
 fuzz_target!(|input: Input| {
-    let mut bytes: Vec<u8> = input.deltas.iter().map(Delta::event).collect::<String>().into_bytes();
+    let mut bytes: Vec<u8> = input
+        .deltas
+        .iter()
+        .map(Delta::event)
+        .collect::<String>()
+        .into_bytes();
     bytes.extend(&input.raw);
     if input.done {
         bytes.extend(b"\n\ndata: [DONE]\n\n");
@@ -101,7 +126,9 @@ fn assemble(parts: &[&[u8]]) -> Result<Completion, ModelError> {
                     complete.push(None);
                 }
                 ModelEvent::CallComplete { position, call } => complete[position] = Some(call),
-                ModelEvent::CallReopens { position } => assert!(complete[position].take().is_some()),
+                ModelEvent::CallReopens { position } => {
+                    assert!(complete[position].take().is_some())
+                }
                 _ => {}
             }
         }
@@ -112,22 +139,37 @@ fn assemble(parts: &[&[u8]]) -> Result<Completion, ModelError> {
     }
     let begun = hear(assembler.close()?);
     let completion = assembler.finish()?;
-    if let Some(choice) = completion.choices.iter().find(|choice| choice.extra["index"] == 0) {
+    if let Some(choice) = completion
+        .choices
+        .iter()
+        .find(|choice| choice.extra["index"] == 0)
+    {
         assert_eq!(choice.message.tool_calls.len(), begun, "a call was lost");
         for (call, told) in choice.message.tool_calls.iter().zip(complete) {
             // An id may still come, and a name where there was none.
             let Some(told) = told else { continue };
-            assert_eq!(text(&told), text(call), "the arguments of a complete call changed");
-            assert!(name(&told).is_empty() || name(&told) == name(call), "the name of a complete call changed");
+            assert_eq!(
+                text(&told),
+                text(call),
+                "the arguments of a complete call changed"
+            );
+            assert!(
+                name(&told).is_empty() || name(&told) == name(call),
+                "the name of a complete call changed"
+            );
         }
     }
     Ok(completion)
 }
 
 fn text(call: &ToolCall) -> &str {
-    call.custom.as_ref().map_or(&call.function.arguments, |custom| &custom.input)
+    call.custom
+        .as_ref()
+        .map_or(&call.function.arguments, |custom| &custom.input)
 }
 
 fn name(call: &ToolCall) -> &str {
-    call.custom.as_ref().map_or(&call.function.name, |custom| &custom.name)
+    call.custom
+        .as_ref()
+        .map_or(&call.function.name, |custom| &custom.name)
 }

@@ -8,15 +8,16 @@ use crate::chat::{HistoryRepair, Repair, Usage};
 
 /// What happens in a run, as it happens.
 ///
-/// Positions count the calls of one message from 0. Those of `CallBegins` and `Arguments` count what the model writes; where
-/// one call that it wrote was several (a wrapper for parallel calls, say), the positions from `Call` on are larger.
+/// Positions count the calls of one message from 0. Those of `CallBegins` and `Arguments` count
+/// what the model writes; where one call that it wrote was several (a wrapper for parallel calls,
+/// say), the positions from `Call` on are larger.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AgentEvent {
     /// The history that the agent was given was none a service would accept; this was changed.
     HistoryRepaired(Vec<HistoryRepair>),
-    /// The model is about to be asked; again for the same turn, where the service could not read its calls. What was told of the
-    /// turn before counts no more then.
+    /// The model is about to be asked; again for the same turn, where the service could not read
+    /// its calls. What was told of the turn before counts no more then.
     Asking {
         /// The turn, from 1.
         turn: u32,
@@ -89,10 +90,11 @@ pub enum StartPolicy {
     /// When the message is over.
     #[default]
     StreamEnd,
-    /// When the call itself is over: a tool that is declared `read_only` or `idempotent` runs while the model still writes
-    /// the calls behind it. Others wait for the end of the message, and so do the calls behind them.
+    /// When the call itself is over: a tool that is declared `read_only` or `idempotent` runs while
+    /// the model still writes the calls behind it. Others wait for the end of the message, and so
+    /// do the calls behind them.
     ///
-    /// A call that has run stays in the history, even if the rest of the message never comes; not so if the run is dropped, of
-    /// which nothing since the last whole message stays.
+    /// A call that has run stays in the history, even if the rest of the message never comes; not
+    /// so if the run is dropped, of which nothing since the last whole message stays.
     CallEnd,
 }

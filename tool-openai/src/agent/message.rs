@@ -59,8 +59,12 @@ impl<'a> Answering<'a> {
                 events.tell(AgentEvent::Text(text));
             }
             ModelEvent::Refusal(text) => events.tell(AgentEvent::Refusal(text)),
-            ModelEvent::CallBegins { position, name } => events.tell(AgentEvent::CallBegins { position, name }),
-            ModelEvent::Arguments { position, delta } => events.tell(AgentEvent::Arguments { position, delta }),
+            ModelEvent::CallBegins { position, name } => {
+                events.tell(AgentEvent::CallBegins { position, name })
+            }
+            ModelEvent::Arguments { position, delta } => {
+                events.tell(AgentEvent::Arguments { position, delta })
+            }
             ModelEvent::CallComplete { position, call } => {
                 self.waiting.insert(position, call);
                 self.start_early(events);
@@ -84,18 +88,36 @@ impl<'a> Answering<'a> {
             self.started_at.push(self.handed_over);
             let read = self.reader.read(call, false);
             for call in &read {
-                self.hand_over(call.call.clone(), call.truncated, call.repairs.clone(), events);
+                self.hand_over(
+                    call.call.clone(),
+                    call.truncated,
+                    call.repairs.clone(),
+                    events,
+                );
             }
             self.early.push(read);
         }
     }
 
     fn may_start_early(&self, call: &chat::ToolCall) -> bool {
-        self.dispatcher.tools().definition(&call.function.name).is_some_and(|tool| tool.behavior().is_repeatable())
+        self.dispatcher
+            .tools()
+            .definition(&call.function.name)
+            .is_some_and(|tool| tool.behavior().is_repeatable())
     }
 
-    fn hand_over(&mut self, call: ToolCall, truncated: bool, repairs: Vec<Repair>, events: &mut Events) {
-        events.tell(AgentEvent::Call { position: self.handed_over, call: call.clone(), repairs });
+    fn hand_over(
+        &mut self,
+        call: ToolCall,
+        truncated: bool,
+        repairs: Vec<Repair>,
+        events: &mut Events,
+    ) {
+        events.tell(AgentEvent::Call {
+            position: self.handed_over,
+            call: call.clone(),
+            repairs,
+        });
         self.handed_over += 1;
         if truncated {
             let position = self.running.open(call.id, call.name);
@@ -114,24 +136,54 @@ impl<'a> Answering<'a> {
             }
         }
         let cut = choice.is_cut();
-        let reading = self.reader.clone().read_rest(std::mem::take(&mut self.early), choice.message, cut);
+        let reading =
+            self.reader
+                .clone()
+                .read_rest(std::mem::take(&mut self.early), choice.message, cut);
         let mut repairs = reading.repairs.iter().peekable();
         for (position, call) in reading.calls.iter().enumerate() {
-            let of_this = std::iter::from_fn(|| repairs.next_if(|(of, _)| *of == position)).map(|(_, repair)| repair.clone()).collect();
+            let of_this = std::iter::from_fn(|| repairs.next_if(|(of, _)| *of == position))
+                .map(|(_, repair)| repair.clone())
+                .collect();
             if position >= self.handed_over {
-                self.hand_over(call.clone(), reading.truncated.binary_search(&position).is_ok(), of_this, events);
+                self.hand_over(
+                    call.clone(),
+                    reading.truncated.binary_search(&position).is_ok(),
+                    of_this,
+                    events,
+                );
             }
         }
-        (Heard { reading, reopened: self.reopened }, self.running)
+        (
+            Heard {
+                reading,
+                reopened: self.reopened,
+            },
+            self.running,
+        )
     }
 
-    /// The message never ends, or does not count: stops what runs of it. Nothing, if nothing has started.
+    /// The message never ends, or does not count: stops what runs of it. Nothing, if nothing has
+    /// started.
     pub(super) fn abandon(self) -> Option<(Heard, Vec<ToolResult>)> {
         let results = self.running.cancel();
-        let content = if self.text.is_empty() { Value::Null } else { self.text.into() };
-        let message = AssistantMessage { content, ..AssistantMessage::default() };
+        let content = if self.text.is_empty() {
+            Value::Null
+        } else {
+            self.text.into()
+        };
+        let message = AssistantMessage {
+            content,
+            ..AssistantMessage::default()
+        };
         let reading = self.reader.read_rest(self.early, message, false);
-        (!results.is_empty()).then_some((Heard { reading, reopened: self.reopened }, results))
+        (!results.is_empty()).then_some((
+            Heard {
+                reading,
+                reopened: self.reopened,
+            },
+            results,
+        ))
     }
 }
 
@@ -140,11 +192,17 @@ impl Heard {
     pub(super) fn into_messages(self, results: &[ToolResult]) -> Vec<Message> {
         let mut replies = self.reading.replies(results);
         for position in self.reopened {
-            if let (Some(Message::Tool(reply)), Some(result)) = (replies.get_mut(position), results.get(position)) {
+            if let (Some(Message::Tool(reply)), Some(result)) =
+                (replies.get_mut(position), results.get(position))
+            {
                 let error = "the call was run before all of its arguments had been written; make it again if the result matters";
-                reply.content = json!({"error": error, "tool": result.name()}).to_string().into();
+                reply.content = json!({"error": error, "tool": result.name()})
+                    .to_string()
+                    .into();
             }
         }
-        std::iter::once(self.reading.message.into_message()).chain(replies).collect()
+        std::iter::once(self.reading.message.into_message())
+            .chain(replies)
+            .collect()
     }
 }

@@ -22,9 +22,9 @@ pub use stream::AgentStream;
 
 /// A conversation with a model that may call tools.
 ///
-/// [`run`](Self::run) asks, runs all calls of each message at once, and returns the model's reply. Its history stays valid
-/// whatever happens: a message with calls and all their results enter it together, so a run that fails or is dropped can be
-/// followed by another.
+/// [`run`](Self::run) asks, runs all calls of each message at once, and returns the model's reply.
+/// Its history stays valid whatever happens: a message with calls and all their results enter it
+/// together, so a run that fails or is dropped can be followed by another.
 ///
 /// ```no_run
 /// // `no_run`: asks a real service.
@@ -83,7 +83,10 @@ struct Events {
 impl Events {
     fn tell(&mut self, event: AgentEvent) {
         if let Some(queue) = &self.queue {
-            queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(event.clone());
+            queue
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push_back(event.clone());
         }
         if let Some(on_event) = &mut self.on_event {
             on_event(event);
@@ -117,7 +120,14 @@ impl Events {
     }
 }
 
-const OWN_KEYS: [&str; 6] = ["model", "messages", "tools", "tool_choice", "parallel_tool_calls", "stream"];
+const OWN_KEYS: [&str; 6] = [
+    "model",
+    "messages",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "stream",
+];
 
 /// Turns a run may take, unless set.
 const MAX_TURNS: u32 = 10;
@@ -151,7 +161,10 @@ impl Agent {
     /// Sets the instructions that stand before the conversation.
     #[must_use]
     pub fn system(self, prompt: impl Into<String>) -> Self {
-        Self { system: Some(prompt.into()), ..self }
+        Self {
+            system: Some(prompt.into()),
+            ..self
+        }
     }
 
     /// Gives the model tools to call.
@@ -163,57 +176,79 @@ impl Agent {
     /// Adds guidance to the instructions: independent calls belong into one message.
     #[must_use]
     pub fn encourage_parallel(self) -> Self {
-        Self { encourage_parallel: true, ..self }
+        Self {
+            encourage_parallel: true,
+            ..self
+        }
     }
 
     /// Sets how often a run may ask the model; 10 unless set, and at least once.
     #[must_use]
     pub fn max_turns(self, turns: u32) -> Self {
-        Self { max_turns: turns.max(1), ..self }
+        Self {
+            max_turns: turns.max(1),
+            ..self
+        }
     }
 
     /// Sets what the service is known to take; what [`ChatModel::profile`] says, unless set.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
-        Self { profile: Some(profile), ..self }
+        Self {
+            profile: Some(profile),
+            ..self
+        }
     }
 
-    /// Offers one of the tools as a [custom](chat::custom) one, which takes free text; asking for one that cannot is an error of
-    /// the run.
+    /// Offers one of the tools as a [custom](chat::custom) one, which takes free text; asking for
+    /// one that cannot is an error of the run.
     #[must_use]
     pub fn custom(mut self, tool: impl Into<String>, format: TextFormat) -> Self {
         self.custom.push((tool.into(), format));
         self
     }
 
-    /// Sets what the model may or must call in its first message of a run. In later ones it chooses freely: one that has to call
-    /// a tool each time never answers.
+    /// Sets what the model may or must call in its first message of a run. In later ones it chooses
+    /// freely: one that has to call a tool each time never answers.
     #[must_use]
     pub fn tool_choice(self, choice: ToolChoice) -> Self {
-        Self { tool_choice: Some(choice), ..self }
+        Self {
+            tool_choice: Some(choice),
+            ..self
+        }
     }
 
-    /// Says whether the model may ask for several calls in one message. Not said unless set: some models refuse the key.
+    /// Says whether the model may ask for several calls in one message. Not said unless set: some
+    /// models refuse the key.
     #[must_use]
     pub fn parallel_tool_calls(self, allowed: bool) -> Self {
-        Self { parallel_tool_calls: Some(allowed), ..self }
+        Self {
+            parallel_tool_calls: Some(allowed),
+            ..self
+        }
     }
 
-    /// Takes several different objects in the arguments of one call for as many calls, as [`Reader::split`](chat::Reader::split)
-    /// does. Unless set, such a call is answered with an error.
+    /// Takes several different objects in the arguments of one call for as many calls, as
+    /// [`Reader::split`](chat::Reader::split) does. Unless set, such a call is answered with an
+    /// error.
     #[must_use]
     pub fn split(self, split: bool) -> Self {
         Self { split, ..self }
     }
 
-    /// Sets when calls may start. With anything but [`StartPolicy::StreamEnd`], answers are streamed.
+    /// Sets when calls may start. With anything but [`StartPolicy::StreamEnd`], answers are
+    /// streamed.
     #[must_use]
     pub fn start(self, policy: StartPolicy) -> Self {
-        Self { start: policy, ..self }
+        Self {
+            start: policy,
+            ..self
+        }
     }
 
-    /// Adds a key to every request: `temperature`, `max_completion_tokens`, `reasoning_effort` and so on. The keys that the
-    /// agent writes itself (`model`, `messages`, `tools`, `tool_choice`, `parallel_tool_calls`, `stream`) are not taken.
+    /// Adds a key to every request: `temperature`, `max_completion_tokens`, `reasoning_effort` and
+    /// so on. The keys that the agent writes itself (`model`, `messages`, `tools`, `tool_choice`,
+    /// `parallel_tool_calls`, `stream`) are not taken.
     #[must_use]
     pub fn parameter(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         let key = key.into();
@@ -230,25 +265,34 @@ impl Agent {
         self
     }
 
-    /// Ends the run with [`AgentError::Stopped`](crate::AgentError::Stopped) when `stop` is ready: calls that run are stopped at
-    /// their next await, every call is answered, and the history takes them. `tokio::signal::ctrl_c`, say, or a token's `cancelled_owned`.
+    /// Ends the run with [`AgentError::Stopped`](crate::AgentError::Stopped) when `stop` is ready:
+    /// calls that run are stopped at their next await, every call is answered, and the history
+    /// takes them. `tokio::signal::ctrl_c`, say, or a token's `cancelled_owned`.
     #[must_use]
     pub fn stop_when(self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { stop: Some(Box::pin(stop)), ..self }
+        Self {
+            stop: Some(Box::pin(stop)),
+            ..self
+        }
     }
 
-    /// Goes on from an earlier conversation. Shape: messages without the instructions, as [`messages`](Self::messages) gives
-    /// them; they serialise as the `messages` of a request.
+    /// Goes on from an earlier conversation. Shape: messages without the instructions, as
+    /// [`messages`](Self::messages) gives them; they serialise as the `messages` of a request.
     ///
-    /// What no service would accept is [repaired](chat::repair), as after a crash between a call and its answer; the next run
-    /// tells of it as [`AgentEvent::HistoryRepaired`].
+    /// What no service would accept is [repaired](chat::repair), as after a crash between a call
+    /// and its answer; the next run tells of it as [`AgentEvent::HistoryRepaired`].
     #[must_use]
     pub fn history(self, mut messages: Vec<Message>) -> Self {
         let repairs = chat::repair(&mut messages);
-        Self { messages, repairs, ..self }
+        Self {
+            messages,
+            repairs,
+            ..self
+        }
     }
 
-    /// The conversation so far, without the instructions. Every call the agent put there is answered.
+    /// The conversation so far, without the instructions. Every call the agent put there is
+    /// answered.
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }

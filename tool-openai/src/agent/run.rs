@@ -10,7 +10,9 @@ use tool_core::{Dispatcher, Event, ToolError, ToolResult, Turn};
 use super::message::{Answering, Heard};
 use super::stream::Queue;
 use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy, Stop};
-use crate::chat::{self, AssistantMessage, Choice, Completion, InvalidTools, Message, Reader, Request, Tool, Usage};
+use crate::chat::{
+    self, AssistantMessage, Choice, Completion, InvalidTools, Message, Reader, Request, Tool, Usage,
+};
 use crate::error::{AgentError, ModelError};
 use crate::model::{ModelEvent, whole};
 use crate::profile::Profile;
@@ -22,7 +24,8 @@ const PARALLEL_GUIDANCE: &str = "When you need several pieces of information and
 once: put all of those tool calls into one message. Make a later call only when it needs the result of an earlier one.";
 
 impl Agent {
-    /// Says `prompt` to the model and returns its reply, after running whatever tools it calls on the way.
+    /// Says `prompt` to the model and returns its reply, after running whatever tools it calls on
+    /// the way.
     ///
     /// # Errors
     /// Each [`AgentError`] says why there is no reply and what of the run is in the history.
@@ -31,7 +34,8 @@ impl Agent {
         self.resume().await
     }
 
-    /// Goes on from where the conversation stands, after [`AgentError::TurnLimit`] or a model that could not be reached.
+    /// Goes on from where the conversation stands, after [`AgentError::TurnLimit`] or a model that
+    /// could not be reached.
     ///
     /// # Errors
     /// As for [`run`](Self::run).
@@ -72,15 +76,31 @@ impl Agent {
         let mut usage = Usage::default();
         for turn in 1..=self.max_turns {
             let request = self.request(turn, &tools)?;
-            if let Some((text, finish_reason)) = self.turn(turn, &request, streamed, &mut usage).await? {
-                return Ok(Reply { text, finish_reason, turns: turn, usage });
+            if let Some((text, finish_reason)) =
+                self.turn(turn, &request, streamed, &mut usage).await?
+            {
+                return Ok(Reply {
+                    text,
+                    finish_reason,
+                    turns: turn,
+                    usage,
+                });
             }
         }
-        Err(AgentError::TurnLimit { turns: self.max_turns })
+        Err(AgentError::TurnLimit {
+            turns: self.max_turns,
+        })
     }
 
-    /// Asks the model once and runs what it calls. If it calls nothing, what it says and why it stopped.
-    async fn turn(&mut self, turn: u32, request: &Request, streamed: bool, usage: &mut Usage) -> Result<Option<Said>, AgentError> {
+    /// Asks the model once and runs what it calls. If it calls nothing, what it says and why it
+    /// stopped.
+    async fn turn(
+        &mut self,
+        turn: u32,
+        request: &Request,
+        streamed: bool,
+        usage: &mut Usage,
+    ) -> Result<Option<Said>, AgentError> {
         let dispatcher = self.dispatcher.clone();
         let (answering, completion) = self.ask(turn, request, streamed, &dispatcher).await?;
         if let Some(used) = completion.usage {
@@ -90,18 +110,29 @@ impl Agent {
         }
         let Some(choice) = completion.choices.into_iter().next() else {
             self.abandon(answering);
-            let source = ModelError::NotACompletion { reason: "`choices` is empty".to_owned(), body: String::new() };
+            let source = ModelError::NotACompletion {
+                reason: "`choices` is empty".to_owned(),
+                body: String::new(),
+            };
             return Err(AgentError::Model { turn, source });
         };
         if let Some(refusal) = choice.message.refusal.clone() {
             self.abandon(answering);
-            self.messages.push(AssistantMessage { tool_calls: Vec::new(), function_call: None, ..choice.message }.into_message());
+            self.messages.push(
+                AssistantMessage {
+                    tool_calls: Vec::new(),
+                    function_call: None,
+                    ..choice.message
+                }
+                .into_message(),
+            );
             return Err(AgentError::Refused { refusal });
         }
         self.settle(answering, choice).await
     }
 
-    /// Asks until the model is heard to the end of a message: once, unless it botches a call in a way that asking again may mend.
+    /// Asks until the model is heard to the end of a message: once, unless it botches a call in a
+    /// way that asking again may mend.
     async fn ask<'a>(
         &mut self,
         turn: u32,
@@ -113,7 +144,9 @@ impl Agent {
         loop {
             tries -= 1;
             self.events.tell_asking(turn);
-            let reader = Reader::new(dispatcher.tools(), self.messages.len()).profile(&self.service_profile()).split(self.split);
+            let reader = Reader::new(dispatcher.tools(), self.messages.len())
+                .profile(&self.service_profile())
+                .split(self.split);
             let mut answering = Answering::new(dispatcher, reader, self.start);
             let heard = self.hear(request, streamed, &mut answering).await;
             let unheard = match heard {
@@ -123,7 +156,9 @@ impl Agent {
             let has_started = self.abandon(answering);
             match unheard {
                 Unheard::Stopped => return Err(AgentError::Stopped),
-                Unheard::Failed(source) if has_started || tries == 0 || !source.is_botched_call() => {
+                Unheard::Failed(source)
+                    if has_started || tries == 0 || !source.is_botched_call() =>
+                {
                     return Err(AgentError::Model { turn, source });
                 }
                 Unheard::Failed(_) => {}
@@ -132,9 +167,23 @@ impl Agent {
     }
 
     /// Listens to the model until its message is over, while what it has called by then may run.
-    async fn hear(&mut self, request: &Request, streamed: bool, answering: &mut Answering<'_>) -> Result<Completion, Unheard> {
-        let Self { model, stop, events, .. } = self;
-        let mut model = if streamed { model.stream(request) } else { whole(model.complete(request)) };
+    async fn hear(
+        &mut self,
+        request: &Request,
+        streamed: bool,
+        answering: &mut Answering<'_>,
+    ) -> Result<Completion, Unheard> {
+        let Self {
+            model,
+            stop,
+            events,
+            ..
+        } = self;
+        let mut model = if streamed {
+            model.stream(request)
+        } else {
+            whole(model.complete(request))
+        };
         loop {
             let step = poll_fn(|cx| {
                 if poll_stop(stop, cx).is_ready() {
@@ -147,20 +196,29 @@ impl Agent {
             });
             match step.await {
                 Step::Stop => return Err(Unheard::Stopped),
-                Step::Tools(event) => event.into_iter().for_each(|event| events.tell_of_tools(event)),
+                Step::Tools(event) => event
+                    .into_iter()
+                    .for_each(|event| events.tell_of_tools(event)),
                 Step::Model(Some(Ok(ModelEvent::Finished(completion)))) => return Ok(completion),
                 Step::Model(Some(Ok(event))) => answering.hear(event, events),
                 Step::Model(Some(Err(error))) => return Err(Unheard::Failed(error)),
                 Step::Model(None) => {
                     let reason = "the stream ended before its message did".to_owned();
-                    return Err(Unheard::Failed(ModelError::NotACompletion { reason, body: String::new() }));
+                    return Err(Unheard::Failed(ModelError::NotACompletion {
+                        reason,
+                        body: String::new(),
+                    }));
                 }
             }
         }
     }
 
     /// Runs the calls of a message that is over, and puts both into the history together.
-    async fn settle(&mut self, answering: Answering<'_>, choice: Choice) -> Result<Option<Said>, AgentError> {
+    async fn settle(
+        &mut self,
+        answering: Answering<'_>,
+        choice: Choice,
+    ) -> Result<Option<Said>, AgentError> {
         let finish_reason = choice.finish_reason.clone();
         let (heard, mut running) = answering.finish(choice, &mut self.events);
         if heard.reading.calls.is_empty() {
@@ -171,10 +229,15 @@ impl Agent {
             self.messages.extend(heard.into_messages(&[]));
             return Ok(Some((text, finish_reason)));
         }
-        self.events.tell(AgentEvent::Calls(heard.reading.calls.clone()));
+        self.events
+            .tell(AgentEvent::Calls(heard.reading.calls.clone()));
         running.end();
         let stopped = self.watch(&mut running).await.is_err();
-        let results = if stopped { running.cancel() } else { running.finish().await };
+        let results = if stopped {
+            running.cancel()
+        } else {
+            running.finish().await
+        };
         self.commit(heard, &results);
         if stopped {
             return Err(AgentError::Stopped);
@@ -204,7 +267,9 @@ impl Agent {
 
     /// The message never ends, or does not count. What has run of it stays; whether anything has.
     fn abandon(&mut self, answering: Answering<'_>) -> bool {
-        let Some((heard, results)) = answering.abandon() else { return false };
+        let Some((heard, results)) = answering.abandon() else {
+            return false;
+        };
         self.commit(heard, &results);
         true
     }
@@ -220,9 +285,16 @@ impl Agent {
         let tools = self.dispatcher.tools();
         let mut offered = chat::tools_for(tools, &self.service_profile())?;
         for (name, format) in &self.custom {
-            let position = tools.definitions().position(|definition| definition.name() == name);
-            let offered = position.and_then(|position| offered.get_mut(position)).zip(tools.definition(name));
-            let (tool, definition) = offered.ok_or_else(|| InvalidTools::NotText { tool: name.clone(), mend: "there is no such tool" })?;
+            let position = tools
+                .definitions()
+                .position(|definition| definition.name() == name);
+            let offered = position
+                .and_then(|position| offered.get_mut(position))
+                .zip(tools.definition(name));
+            let (tool, definition) = offered.ok_or_else(|| InvalidTools::NotText {
+                tool: name.clone(),
+                mend: "there is no such tool",
+            })?;
             *tool = chat::custom(definition, format)?;
         }
         Ok(offered)
@@ -238,7 +310,10 @@ impl Agent {
         let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
         let request = Request {
             model: self.model_name.clone(),
-            messages: system.into_iter().chain(self.messages.iter().cloned()).collect(),
+            messages: system
+                .into_iter()
+                .chain(self.messages.iter().cloned())
+                .collect(),
             tools: tools.to_vec(),
             tool_choice: self.tool_choice.clone().filter(|_| turn == 1),
             parallel_tool_calls: self.parallel_tool_calls,
@@ -270,7 +345,9 @@ enum Unheard {
 struct Stopped;
 
 fn poll_stop(stop: &mut Option<Stop>, cx: &mut Context<'_>) -> Poll<()> {
-    let Some(waiting) = stop else { return Poll::Pending };
+    let Some(waiting) = stop else {
+        return Poll::Pending;
+    };
     let stopped = waiting.as_mut().poll(cx);
     if stopped.is_ready() {
         *stop = None; // a future must not be polled again

@@ -16,7 +16,8 @@ type Run<'a> = Pin<Box<dyn Future<Output = Result<Reply, AgentError>> + Send + '
 /// Events that happened and are not told yet.
 pub(super) type Queue = Arc<Mutex<VecDeque<AgentEvent>>>;
 
-/// A run as it happens; made by [`Agent::stream`](crate::Agent::stream). The last item is [`AgentEvent::Reply`], or an error.
+/// A run as it happens; made by [`Agent::stream`](crate::Agent::stream). The last item is
+/// [`AgentEvent::Reply`], or an error.
 ///
 /// Dropped, it ends the run like a dropped [`run`](crate::Agent::run): the history is valid.
 #[must_use = "nothing happens before the stream is polled"]
@@ -27,8 +28,15 @@ pub struct AgentStream<'a> {
 }
 
 impl<'a> AgentStream<'a> {
-    pub(super) fn new(run: impl Future<Output = Result<Reply, AgentError>> + Send + 'a, events: Queue) -> Self {
-        Self { run: Some(Box::pin(run)), events, end: None }
+    pub(super) fn new(
+        run: impl Future<Output = Result<Reply, AgentError>> + Send + 'a,
+        events: Queue,
+    ) -> Self {
+        Self {
+            run: Some(Box::pin(run)),
+            events,
+            end: None,
+        }
     }
 
     /// The next event, or `None` after the last.
@@ -42,14 +50,23 @@ impl Stream for AgentStream<'_> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // What has happened is told before anything else does.
-        if self.events.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        if self
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
             && let Some(run) = &mut self.run
             && let Poll::Ready(end) = run.as_mut().poll(cx)
         {
             self.run = None;
             self.end = Some(end);
         }
-        if let Some(event) = self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
+        if let Some(event) = self
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
+        {
             return Poll::Ready(Some(Ok(event)));
         }
         match self.end.take() {

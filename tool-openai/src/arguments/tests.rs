@@ -11,22 +11,36 @@ fn read_with(text: &str, cut: bool, split: bool) -> (Vec<String>, Vec<Repair>) {
     if !read.objects {
         assert_eq!(read.texts, [text]);
     }
-    (if read.objects { read.texts } else { Vec::new() }, read.repairs)
+    (
+        if read.objects { read.texts } else { Vec::new() },
+        read.repairs,
+    )
 }
 
 fn mended(text: &str, into: &str, repairs: &[Repair]) {
-    assert_eq!(read(text), (vec![into.to_owned()], repairs.to_vec()), "{text}");
+    assert_eq!(
+        read(text),
+        (vec![into.to_owned()], repairs.to_vec()),
+        "{text}"
+    );
 }
 
 fn stays(text: &str) {
-    assert_eq!(read_with(text, false, true), (Vec::new(), Vec::new()), "{text}");
+    assert_eq!(
+        read_with(text, false, true),
+        (Vec::new(), Vec::new()),
+        "{text}"
+    );
 }
 
 #[test]
 fn an_object_is_not_changed_by_a_byte() {
-    for text in
-        ["{}", " {\"a\" : 1}\n", r#"{"n": 123456789012345678901234567890.10, "a": 1, "a": 2}"#, r#"{"path": "C:\\new\tables \u00e9"}"#]
-    {
+    for text in [
+        "{}",
+        " {\"a\" : 1}\n",
+        r#"{"n": 123456789012345678901234567890.10, "a": 1, "a": 2}"#,
+        r#"{"path": "C:\\new\tables \u00e9"}"#,
+    ] {
         mended(text, text, &[]);
     }
 }
@@ -35,13 +49,23 @@ fn an_object_is_not_changed_by_a_byte() {
 fn missing_arguments_are_none_unless_the_message_was_cut() {
     for text in ["", " \n", "null", " null "] {
         mended(text, "{}", &[Repair::NoArguments]);
-        assert_eq!(read_with(text, true, true), (Vec::new(), Vec::new()), "{text}");
+        assert_eq!(
+            read_with(text, true, true),
+            (Vec::new(), Vec::new()),
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn a_code_fence_and_foreign_space_are_left_out() {
-    for text in ["```json\n{\"a\": 1}\n```", "```{\"a\": 1}```", "{\"a\": 1}\n```\n", "\u{feff}{\"a\": 1}", "{\"a\": 1}\u{a0}\u{2028}"] {
+    for text in [
+        "```json\n{\"a\": 1}\n```",
+        "```{\"a\": 1}```",
+        "{\"a\": 1}\n```\n",
+        "\u{feff}{\"a\": 1}",
+        "{\"a\": 1}\u{a0}\u{2028}",
+    ] {
         mended(text, r#"{"a": 1}"#, &[Repair::Surroundings]);
     }
 }
@@ -49,7 +73,11 @@ fn a_code_fence_and_foreign_space_are_left_out() {
 #[test]
 fn a_repeated_object_is_taken_once() {
     mended(r#"{"a": 1}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Repetition]);
-    mended("{\"a\": \" }\"}\n{\"a\":\" }\"} {\"a\": \" }\"}\n", r#"{"a": " }"}"#, &[Repair::Repetition]);
+    mended(
+        "{\"a\": \" }\"}\n{\"a\":\" }\"} {\"a\": \" }\"}\n",
+        r#"{"a": " }"}"#,
+        &[Repair::Repetition],
+    );
     mended("{}{}", "{}", &[Repair::Repetition]);
 }
 
@@ -67,36 +95,75 @@ fn stays_unsplit(text: &str) {
 #[test]
 fn empty_objects_before_the_arguments_are_left_out() {
     mended(r#"{}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Placeholder]);
-    mended(r#"{ }{} {"a": 1}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Placeholder, Repair::Repetition]);
+    mended(
+        r#"{ }{} {"a": 1}{"a": 1}"#,
+        r#"{"a": 1}"#,
+        &[Repair::Placeholder, Repair::Repetition],
+    );
     stays_unsplit(r#"{"a": 1}{}"#);
 }
 
 #[test]
 fn control_characters_are_escaped_inside_strings_only() {
-    mended("{\n\"a\": \"x\ny\tz\u{1}\"\n}", "{\n\"a\": \"x\\u000ay\\u0009z\\u0001\"\n}", &[Repair::ControlCharacters]);
+    mended(
+        "{\n\"a\": \"x\ny\tz\u{1}\"\n}",
+        "{\n\"a\": \"x\\u000ay\\u0009z\\u0001\"\n}",
+        &[Repair::ControlCharacters],
+    );
     stays("{\"a\":\u{1} 1}");
 }
 
 #[test]
 fn backslashes_that_escape_nothing_are_doubled_and_others_left() {
-    mended(r#"{"re": "\d+\.\w \u12 \\ \" \n"}"#, r#"{"re": "\\d+\\.\\w \\u12 \\ \" \n"}"#, &[Repair::Escapes]);
-    mended(r#"{"path": "C:\new\Users\ö"}"#, r#"{"path": "C:\new\\Users\\ö"}"#, &[Repair::Escapes]);
-    mended("{\"a\": \"\\\n\"}", "{\"a\": \"\\\\\\u000a\"}", &[Repair::ControlCharacters, Repair::Escapes]);
+    mended(
+        r#"{"re": "\d+\.\w \u12 \\ \" \n"}"#,
+        r#"{"re": "\\d+\\.\\w \\u12 \\ \" \n"}"#,
+        &[Repair::Escapes],
+    );
+    mended(
+        r#"{"path": "C:\new\Users\ö"}"#,
+        r#"{"path": "C:\new\\Users\\ö"}"#,
+        &[Repair::Escapes],
+    );
+    mended(
+        "{\"a\": \"\\\n\"}",
+        "{\"a\": \"\\\\\\u000a\"}",
+        &[Repair::ControlCharacters, Repair::Escapes],
+    );
 }
 
 #[test]
 fn several_things_at_once_are_mended() {
-    let all = [Repair::Surroundings, Repair::Escapes, Repair::Placeholder, Repair::Repetition];
-    mended("```json\n{}{\"re\": \"\\d\"}{\"re\": \"\\d\"}\n```", r#"{"re": "\\d"}"#, &all);
+    let all = [
+        Repair::Surroundings,
+        Repair::Escapes,
+        Repair::Placeholder,
+        Repair::Repetition,
+    ];
+    mended(
+        "```json\n{}{\"re\": \"\\d\"}{\"re\": \"\\d\"}\n```",
+        r#"{"re": "\\d"}"#,
+        &all,
+    );
 }
 
 #[test]
 fn different_objects_are_an_error_unless_they_are_to_be_split() {
     let text = r#"{"city": "Oslo"}{"city": "Rome"}"#;
     stays_unsplit(text);
-    let objects = vec![r#"{"city": "Oslo"}"#.to_owned(), r#"{"city": "Rome"}"#.to_owned()];
-    assert_eq!(read_with(text, false, true), (objects, vec![Repair::SplitObjects]));
-    stays(&(0..=MOST_OBJECTS).map(|n| format!("{{\"n\": {n}}}")).collect::<String>());
+    let objects = vec![
+        r#"{"city": "Oslo"}"#.to_owned(),
+        r#"{"city": "Rome"}"#.to_owned(),
+    ];
+    assert_eq!(
+        read_with(text, false, true),
+        (objects, vec![Repair::SplitObjects])
+    );
+    stays(
+        &(0..=MOST_OBJECTS)
+            .map(|n| format!("{{\"n\": {n}}}"))
+            .collect::<String>(),
+    );
 }
 
 #[test]
@@ -175,5 +242,8 @@ fn text() -> impl Strategy<Value = String> {
         "{\"b\":\"\\d\"}",
         "\u{a0}",
     ]);
-    prop_oneof![prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat()), any::<String>()]
+    prop_oneof![
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat()),
+        any::<String>()
+    ]
 }

@@ -7,12 +7,16 @@ use super::wire::{AssistantMessage, FunctionCall, Message, ToolMessage};
 use crate::arguments;
 
 impl AssistantMessage {
-    /// The message as it goes into the history of the next request. What services write but do not take back is left out;
-    /// names are written as they accept them, and arguments that are no JSON object as `{}`: the tool message says what was
-    /// wrong with them. A refusal becomes a part of the content.
+    /// The message as it goes into the history of the next request. What services write but do not
+    /// take back is left out; names are written as they accept them, and arguments that are no JSON
+    /// object as `{}`: the tool message says what was wrong with them. A refusal becomes a part of
+    /// the content.
     pub fn into_message(mut self) -> Message {
         self.extra.retain(|key, value| keeps(key, value));
-        self.function_call = self.function_call.take().filter(|function| !function.name.is_empty());
+        self.function_call = self
+            .function_call
+            .take()
+            .filter(|function| !function.name.is_empty());
         self.function_call.iter_mut().for_each(make_legal);
         for call in &mut self.tool_calls {
             call.extra.remove("index");
@@ -58,26 +62,52 @@ fn make_legal(function: &mut FunctionCall) {
     }
 }
 
-/// Services refuse a history in which a name is not 1 to 64 letters, digits, `_` or `-`, even if they wrote it.
+/// Services refuse a history in which a name is not 1 to 64 letters, digits, `_` or `-`, even if
+/// they wrote it.
 pub(super) fn legal_name(name: &str) -> String {
-    let legal = |c: char| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '_' };
-    if name.is_empty() { "_".to_owned() } else { name.chars().take(64).map(legal).collect() }
+    let legal = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
+            c
+        } else {
+            '_'
+        }
+    };
+    if name.is_empty() {
+        "_".to_owned()
+    } else {
+        name.chars().take(64).map(legal).collect()
+    }
 }
 
 /// The answer to the one call of a service that knows no `tool_calls`.
 pub(super) fn function_message(name: &str, content: String) -> Message {
-    let keys = [("role", "function".to_owned()), ("name", name.to_owned()), ("content", content)];
-    Message::Other(keys.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect())
+    let keys = [
+        ("role", "function".to_owned()),
+        ("name", name.to_owned()),
+        ("content", content),
+    ];
+    Message::Other(
+        keys.into_iter()
+            .map(|(key, value)| (key.to_owned(), value.into()))
+            .collect(),
+    )
 }
 
 /// One `role: "tool"` message per result, in order, each with the id of its call.
 pub fn tool_messages(results: &[ToolResult]) -> Vec<Message> {
-    results.iter().map(|result| tool_message(result.id().to_owned(), result.content().into_owned())).collect()
+    results
+        .iter()
+        .map(|result| tool_message(result.id().to_owned(), result.content().into_owned()))
+        .collect()
 }
 
 /// The answer to the call with this id.
 pub(super) fn tool_message(id: String, content: String) -> Message {
-    Message::Tool(ToolMessage { tool_call_id: id, content: content.into(), extra: Map::new() })
+    Message::Tool(ToolMessage {
+        tool_call_id: id,
+        content: content.into(),
+        extra: Map::new(),
+    })
 }
 
 #[cfg(test)]
@@ -96,6 +126,9 @@ mod tests {
             "role": "assistant", "content": null, "reasoning_content": "hm",
             "tool_calls": [{"id": "1", "type": "function", "function": {"name": "functions_now", "arguments": "{}"}}],
         });
-        assert_eq!(tool_core::serde_json::to_value(received.into_message()).unwrap(), expected);
+        assert_eq!(
+            tool_core::serde_json::to_value(received.into_message()).unwrap(),
+            expected
+        );
     }
 }

@@ -35,8 +35,8 @@ impl TextFormat {
     }
 }
 
-/// Offers a tool as one that takes free text: what the model writes becomes the tool's one parameter. For code, queries and
-/// the like, which models write better outside of JSON.
+/// Offers a tool as one that takes free text: what the model writes becomes the tool's one
+/// parameter. For code, queries and the like, which models write better outside of JSON.
 ///
 /// # Errors
 /// Its parameters are not exactly one string.
@@ -67,7 +67,10 @@ impl TextFormat {
 pub fn custom(definition: &ToolDefinition, format: &TextFormat) -> Result<Tool, InvalidTools> {
     if text_parameter(definition.parameters()).is_none() {
         let mend = "its parameters must be exactly one, a required string";
-        return Err(InvalidTools::NotText { tool: definition.name().to_owned(), mend });
+        return Err(InvalidTools::NotText {
+            tool: definition.name().to_owned(),
+            mend,
+        });
     }
     let custom = CustomDefinition {
         name: definition.name().to_owned(),
@@ -75,14 +78,25 @@ pub fn custom(definition: &ToolDefinition, format: &TextFormat) -> Result<Tool, 
         format: Some(format.to_value()),
         extra: Map::new(),
     };
-    Ok(Tool { r#type: "custom".to_owned(), function: FunctionDefinition::default(), custom: Some(custom), extra: Map::new() })
+    Ok(Tool {
+        r#type: "custom".to_owned(),
+        function: FunctionDefinition::default(),
+        custom: Some(custom),
+        extra: Map::new(),
+    })
 }
 
 /// The parameter that free text becomes: the only one, a required string.
 fn text_parameter(parameters: &Value) -> Option<&str> {
     let mut properties = parameters.get("properties")?.as_object()?.iter();
-    let (Some((name, schema)), None) = (properties.next(), properties.next()) else { return None };
-    let is_required = parameters.get("required")?.as_array()?.iter().any(|required| required == name);
+    let (Some((name, schema)), None) = (properties.next(), properties.next()) else {
+        return None;
+    };
+    let is_required = parameters
+        .get("required")?
+        .as_array()?
+        .iter()
+        .any(|required| required == name);
     (is_required && behind_references(parameters, schema)?.get("type")? == "string").then_some(name)
 }
 
@@ -108,22 +122,43 @@ mod tests {
             text_parameter(&parameters).map(str::to_owned)
         };
         let text = || json!({"type": "string"});
-        assert_eq!(parameter(json!({"a": text()}), json!(["a"])).as_deref(), Some("a"));
-        assert_eq!(parameter(json!({"a": {"$ref": "#/$defs/S"}}), json!(["a"])).as_deref(), Some("a"));
+        assert_eq!(
+            parameter(json!({"a": text()}), json!(["a"])).as_deref(),
+            Some("a")
+        );
+        assert_eq!(
+            parameter(json!({"a": {"$ref": "#/$defs/S"}}), json!(["a"])).as_deref(),
+            Some("a")
+        );
         assert_eq!(parameter(json!({"a": text()}), json!([])), None);
-        assert_eq!(parameter(json!({"a": {"type": "integer"}}), json!(["a"])), None);
-        assert_eq!(parameter(json!({"a": text(), "b": text()}), json!(["a"])), None);
+        assert_eq!(
+            parameter(json!({"a": {"type": "integer"}}), json!(["a"])),
+            None
+        );
+        assert_eq!(
+            parameter(json!({"a": text(), "b": text()}), json!(["a"])),
+            None
+        );
         assert_eq!(parameter(json!({}), json!([])), None);
 
-        let definition = ToolDefinition::new("t", "", json!({"type": "object", "properties": {}})).unwrap();
-        let error = custom(&definition, &TextFormat::Text).unwrap_err().to_string();
-        assert_eq!(error, "tool `t` cannot take free text: its parameters must be exactly one, a required string");
+        let definition =
+            ToolDefinition::new("t", "", json!({"type": "object", "properties": {}})).unwrap();
+        let error = custom(&definition, &TextFormat::Text)
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "tool `t` cannot take free text: its parameters must be exactly one, a required string"
+        );
     }
 
     #[test]
     fn formats_are_written_as_the_service_reads_them() {
         let lark = TextFormat::Lark("start: \"a\"".to_owned()).to_value();
-        assert_eq!(lark, json!({"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: \"a\""}}));
+        assert_eq!(
+            lark,
+            json!({"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: \"a\""}})
+        );
         assert_eq!(TextFormat::Text.to_value(), json!({"type": "text"}));
     }
 }

@@ -18,7 +18,13 @@ pub(super) struct Ids {
 impl Ids {
     /// The same `turn` gives the same ids; no two messages of a conversation should share one.
     pub(super) fn new(turn: usize) -> Self {
-        Self { turn, profile: Profile::default(), taken: HashSet::new(), calls: 0, free: 0 }
+        Self {
+            turn,
+            profile: Profile::default(),
+            taken: HashSet::new(),
+            calls: 0,
+            free: 0,
+        }
     }
 
     /// Invents ids of the form that the service demands.
@@ -26,7 +32,8 @@ impl Ids {
         Self { profile, ..self }
     }
 
-    /// Takes the id of the next call. If it is empty or taken, another is invented and the one given is returned.
+    /// Takes the id of the next call. If it is empty or taken, another is invented and the one
+    /// given is returned.
     pub(super) fn take(&mut self, id: &mut String) -> Option<String> {
         let given = (id.is_empty() || self.taken.contains(id)).then(|| {
             let invented = self.invent();
@@ -67,14 +74,31 @@ mod tests {
 
     #[test]
     fn every_call_gets_an_id_of_its_own() {
-        assert_eq!(taken(3, &["a", "a", ""]), ["a", "call_000000000003000000000001", "call_000000000003000000000002"]);
+        assert_eq!(
+            taken(3, &["a", "a", ""]),
+            [
+                "a",
+                "call_000000000003000000000001",
+                "call_000000000003000000000002"
+            ]
+        );
     }
 
     #[test]
     fn an_invented_id_is_never_one_that_was_given() {
         let first = "call_000000000000000000000001";
-        assert_eq!(taken(0, &[first, "", ""]), [first, "call_000000000000000000000002", "call_000000000000000000000003"]);
-        assert_eq!(taken(0, &["x", "", first])[1..], [first, "call_000000000000000000000002"]);
+        assert_eq!(
+            taken(0, &[first, "", ""]),
+            [
+                first,
+                "call_000000000000000000000002",
+                "call_000000000000000000000003"
+            ]
+        );
+        assert_eq!(
+            taken(0, &["x", "", first])[1..],
+            [first, "call_000000000000000000000002"]
+        );
     }
 
     #[test]

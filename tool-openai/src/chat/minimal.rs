@@ -10,14 +10,17 @@ const DEEPEST: usize = 128;
 /// How many values are said twice for the sake of services that want `items`.
 const MOST_REPEATED: usize = 256;
 
-/// Brings a schema into a form that every service takes: `anyOf` in place of `oneOf`, lists always with `items`; and without
-/// what tells a model nothing: `$schema`, `title`, the `format` of numbers.
+/// Brings a schema into a form that every service takes: `anyOf` in place of `oneOf`, lists always
+/// with `items`; and without what tells a model nothing: `$schema`, `title`, the `format` of
+/// numbers.
 pub(super) fn tidy(schema: &mut Value) {
     tidy_at(schema, 0);
 }
 
 fn tidy_at(schema: &mut Value, depth: usize) {
-    let Some(object) = schema.as_object_mut().filter(|_| depth < DEEPEST) else { return };
+    let Some(object) = schema.as_object_mut().filter(|_| depth < DEEPEST) else {
+        return;
+    };
     for keyword in ["$schema", "title"] {
         object.shift_remove(keyword);
     }
@@ -28,7 +31,11 @@ fn tidy_at(schema: &mut Value, depth: usize) {
         match object.contains_key("anyOf") {
             false => drop(object.insert("anyOf".to_owned(), branches)),
             true => {
-                if let Some(all) = object.entry("allOf").or_insert_with(|| json!([])).as_array_mut() {
+                if let Some(all) = object
+                    .entry("allOf")
+                    .or_insert_with(|| json!([]))
+                    .as_array_mut()
+                {
                     all.push(json!({ "anyOf": branches }));
                 }
             }
@@ -42,13 +49,17 @@ fn tidy_at(schema: &mut Value, depth: usize) {
 
 fn has_type(object: &Map<String, Value>, names: &[&str]) -> bool {
     match object.get("type") {
-        Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).any(|name| names.contains(&name)),
+        Some(Value::Array(types)) => types
+            .iter()
+            .filter_map(Value::as_str)
+            .any(|name| names.contains(&name)),
         Some(name) => name.as_str().is_some_and(|name| names.contains(&name)),
         None => false,
     }
 }
 
-/// What is in the places is said again, unless that is much: lists in lists would double it with each level.
+/// What is in the places is said again, unless that is much: lists in lists would double it with
+/// each level.
 ///
 /// Input:  `{"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]}`
 /// Output: `{…, "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}`
@@ -59,7 +70,11 @@ fn give_items(object: &mut Map<String, Value>) {
     } else if object.get("items").is_some_and(Value::is_object) {
         return;
     }
-    let items = match object.get("prefixItems").and_then(Value::as_array).map(Vec::as_slice) {
+    let items = match object
+        .get("prefixItems")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+    {
         Some(places) if !are_few(&mut { MOST_REPEATED }, places) => json!({}),
         Some([first, rest @ ..]) if rest.iter().all(|place| place == first) => first.clone(),
         Some(places @ [_, ..]) => json!({ "anyOf": places }),
@@ -71,7 +86,9 @@ fn give_items(object: &mut Map<String, Value>) {
 /// Whether there are no more values in these than are left.
 fn are_few<'a>(left: &mut usize, values: impl IntoIterator<Item = &'a Value>) -> bool {
     values.into_iter().all(|value| {
-        let Some(fewer) = left.checked_sub(1) else { return false };
+        let Some(fewer) = left.checked_sub(1) else {
+            return false;
+        };
         *left = fewer;
         match value {
             Value::Object(members) => are_few(left, members.values()),
@@ -87,13 +104,17 @@ pub(super) fn leave_out_widest_bounds(schema: &mut Value) {
 }
 
 fn leave_out_widest_bounds_at(schema: &mut Value, depth: usize) {
-    let Some(object) = schema.as_object_mut().filter(|_| depth < DEEPEST) else { return };
+    let Some(object) = schema.as_object_mut().filter(|_| depth < DEEPEST) else {
+        return;
+    };
     object.retain(|key, limit| match key.as_str() {
         "minimum" => limit.as_i64().is_none_or(|limit| limit > i64::MIN + 1024),
         "maximum" => *limit != i64::MAX && *limit != u64::MAX,
         _ => true,
     });
-    each_subschema(object, &mut |schema| leave_out_widest_bounds_at(schema, depth + 1));
+    each_subschema(object, &mut |schema| {
+        leave_out_widest_bounds_at(schema, depth + 1)
+    });
 }
 
 #[cfg(test)]
@@ -102,14 +123,22 @@ mod tests {
 
     #[test]
     fn lists_in_lists_are_not_said_twice_at_each_level() {
-        let list = |inside: Value| json!({"type": "array", "prefixItems": [inside, {"type": "null"}]});
+        let list =
+            |inside: Value| json!({"type": "array", "prefixItems": [inside, {"type": "null"}]});
         let mut schema = (0..60).fold(json!({"type": "string"}), |inside, _| list(inside));
         tidy(&mut schema);
-        assert!(schema.to_string().len() < 200_000, "{}", schema.to_string().len());
+        assert!(
+            schema.to_string().len() < 200_000,
+            "{}",
+            schema.to_string().len()
+        );
 
         let mut shallow = list(json!({"type": "string"}));
         tidy(&mut shallow);
-        assert_eq!(shallow["items"], json!({"anyOf": [{"type": "string"}, {"type": "null"}]}));
+        assert_eq!(
+            shallow["items"],
+            json!({"anyOf": [{"type": "string"}, {"type": "null"}]})
+        );
     }
 
     #[test]

@@ -25,6 +25,6 @@ pub use read::{ReadCall, Reader, Reading};
 pub use tool_choice::{InvalidToolChoice, ToolChoice, ToolName};
 pub use tools::{InvalidTools, Strictness, Warning, strictness, tools, tools_for};
 pub use wire::{
-    AssistantMessage, Choice, Completion, CustomCall, CustomDefinition, FunctionCall, FunctionDefinition, Message, Request, TextMessage,
-    Tool, ToolCall, ToolMessage, Usage,
+    AssistantMessage, Choice, Completion, CustomCall, CustomDefinition, FunctionCall,
+    FunctionDefinition, Message, Request, TextMessage, Tool, ToolCall, ToolMessage, Usage,
 };

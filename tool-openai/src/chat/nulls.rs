@@ -6,8 +6,9 @@ use tool_core::ToolDefinition;
 
 use crate::strict::drop_nulls;
 
-/// The arguments of a call without the properties that are `null` where the tool's schema lists them, but neither requires
-/// them nor allows `null`: what a model writes for what it leaves out, when it is held to a strict schema. The rest keeps its text.
+/// The arguments of a call without the properties that are `null` where the tool's schema lists
+/// them, but neither requires them nor allows `null`: what a model writes for what it leaves out,
+/// when it is held to a strict schema. The rest keeps its text.
 ///
 /// ```
 /// use tool_core::serde_json::json;

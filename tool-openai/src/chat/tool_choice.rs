@@ -36,7 +36,8 @@ pub enum ToolChoice {
     Required,
     /// This one.
     Tool(ToolName),
-    /// Some of them: the list of tools stays the same, which keeps the service's cache of the prompt.
+    /// Some of them: the list of tools stays the same, which keeps the service's cache of the
+    /// prompt.
     Allowed {
         /// Whether at least one must be called.
         required: bool,
@@ -74,7 +75,8 @@ impl ToolChoice {
             Self::Tool(tool) => tool.to_value(),
             Self::Allowed { required, tools } => {
                 let tools: Vec<Value> = tools.iter().map(ToolName::to_value).collect();
-                let allowed = json!({ "mode": if *required { "required" } else { "auto" }, "tools": tools });
+                let allowed =
+                    json!({ "mode": if *required { "required" } else { "auto" }, "tools": tools });
                 json!({ "type": "allowed_tools", "allowed_tools": allowed })
             }
             Self::Other(value) => value.clone(),
@@ -83,20 +85,30 @@ impl ToolChoice {
 
     fn from_value(value: Value) -> Self {
         let allowed = |value: &Value| {
-            let allowed = value.get("allowed_tools").filter(|_| value["type"] == "allowed_tools")?;
+            let allowed = value
+                .get("allowed_tools")
+                .filter(|_| value["type"] == "allowed_tools")?;
             let required = match allowed.get("mode")?.as_str()? {
                 "required" => true,
                 "auto" => false,
                 _ => return None,
             };
-            let tools = allowed.get("tools")?.as_array()?.iter().map(ToolName::from_value).collect::<Option<_>>()?;
+            let tools = allowed
+                .get("tools")?
+                .as_array()?
+                .iter()
+                .map(ToolName::from_value)
+                .collect::<Option<_>>()?;
             Some(Self::Allowed { required, tools })
         };
         match value.as_str() {
             Some("none") => Self::None,
             Some("auto") => Self::Auto,
             Some("required") => Self::Required,
-            _ => ToolName::from_value(&value).map(Self::Tool).or_else(|| allowed(&value)).unwrap_or(Self::Other(value)),
+            _ => ToolName::from_value(&value)
+                .map(Self::Tool)
+                .or_else(|| allowed(&value))
+                .unwrap_or(Self::Other(value)),
         }
     }
 }
@@ -126,12 +138,18 @@ pub struct ToolName {
 impl ToolName {
     /// A function.
     pub fn function(name: impl Into<String>) -> Self {
-        Self { is_custom: false, name: name.into() }
+        Self {
+            is_custom: false,
+            name: name.into(),
+        }
     }
 
     /// A custom tool, which takes free text.
     pub fn custom(name: impl Into<String>) -> Self {
-        Self { is_custom: true, name: name.into() }
+        Self {
+            is_custom: true,
+            name: name.into(),
+        }
     }
 
     /// Its name.
@@ -154,8 +172,14 @@ impl ToolName {
     }
 
     fn from_value(value: &Value) -> Option<Self> {
-        let kind = value.get("type")?.as_str().filter(|kind| ["custom", "function"].contains(kind))?;
-        Some(Self { is_custom: kind == "custom", name: value.get(kind)?.get("name")?.as_str()?.to_owned() })
+        let kind = value
+            .get("type")?
+            .as_str()
+            .filter(|kind| ["custom", "function"].contains(kind))?;
+        Some(Self {
+            is_custom: kind == "custom",
+            name: value.get(kind)?.get("name")?.as_str()?.to_owned(),
+        })
     }
 
     fn is(&self, tool: &Tool) -> bool {
@@ -164,27 +188,41 @@ impl ToolName {
 }
 
 fn name_of(tool: &Tool) -> &str {
-    tool.custom.as_ref().map_or(&tool.function.name, |custom| &custom.name)
+    tool.custom
+        .as_ref()
+        .map_or(&tool.function.name, |custom| &custom.name)
 }
 
 impl Request {
-    /// Whether the tools that `tool_choice` names are on offer. Services refuse the whole request otherwise.
+    /// Whether the tools that `tool_choice` names are on offer. Services refuse the whole request
+    /// otherwise.
     ///
     /// # Errors
     /// One is not, or there is none where one must be called.
     pub fn check_tool_choice(&self) -> Result<(), InvalidToolChoice> {
         match &self.tool_choice {
             None => return Ok(()),
-            Some(ToolChoice::Allowed { tools, .. }) if tools.is_empty() => return Err(InvalidToolChoice::NothingAllowed),
-            Some(ToolChoice::Required) if self.tools.is_empty() => return Err(InvalidToolChoice::NoTools),
+            Some(ToolChoice::Allowed { tools, .. }) if tools.is_empty() => {
+                return Err(InvalidToolChoice::NothingAllowed);
+            }
+            Some(ToolChoice::Required) if self.tools.is_empty() => {
+                return Err(InvalidToolChoice::NoTools);
+            }
             Some(_) => {}
         }
-        let unknown = self.tool_choice.iter().flat_map(ToolChoice::named).find(|named| !self.tools.iter().any(|tool| named.is(tool)));
+        let unknown = self
+            .tool_choice
+            .iter()
+            .flat_map(ToolChoice::named)
+            .find(|named| !self.tools.iter().any(|tool| named.is(tool)));
         let Some(named) = unknown else { return Ok(()) };
         let (name, kind) = (named.name.clone(), named.kind());
         Err(match self.tools.iter().any(|tool| name_of(tool) == name) {
             true => InvalidToolChoice::OtherKind { name, kind },
-            false => InvalidToolChoice::Unknown { mend: mend(&name, &self.tools), name },
+            false => InvalidToolChoice::Unknown {
+                mend: mend(&name, &self.tools),
+                name,
+            },
         })
     }
 }
@@ -192,7 +230,11 @@ impl Request {
 fn mend(name: &str, tools: &[Tool]) -> String {
     const ALIKE: f64 = 0.8;
     let likeness = |tool: &str| strsim::jaro_winkler(&name.to_lowercase(), &tool.to_lowercase());
-    let nearest = tools.iter().map(name_of).map(|tool| (likeness(tool), tool)).max_by(|one, other| one.0.total_cmp(&other.0));
+    let nearest = tools
+        .iter()
+        .map(name_of)
+        .map(|tool| (likeness(tool), tool))
+        .max_by(|one, other| one.0.total_cmp(&other.0));
     match nearest {
         Some((likeness, tool)) if likeness >= ALIKE => format!("did you mean `{tool}`?"),
         Some(_) => "name one that is".to_owned(),
@@ -213,7 +255,9 @@ pub enum InvalidToolChoice {
         mend: String,
     },
     /// A function named as a custom tool, or the other way round.
-    #[error("the tool choice names `{name}` as a {kind} tool, but it is offered as the other kind; name it as that")]
+    #[error(
+        "the tool choice names `{name}` as a {kind} tool, but it is offered as the other kind; name it as that"
+    )]
     OtherKind {
         /// The name.
         name: String,
@@ -236,16 +280,31 @@ mod tests {
     use tool_core::serde_json::{Map, from_value, to_value};
 
     fn offered() -> Vec<Tool> {
-        let function = FunctionDefinition { name: "get_patient".to_owned(), ..FunctionDefinition::default() };
+        let function = FunctionDefinition {
+            name: "get_patient".to_owned(),
+            ..FunctionDefinition::default()
+        };
         let parameters = json!({"type": "object", "properties": {"sql": {"type": "string"}}, "required": ["sql"]});
         let query = ToolDefinition::new("query", "", parameters).unwrap();
-        let function = Tool { r#type: "function".to_owned(), function, custom: None, extra: Map::new() };
+        let function = Tool {
+            r#type: "function".to_owned(),
+            function,
+            custom: None,
+            extra: Map::new(),
+        };
         vec![function, custom(&query, &TextFormat::Text).unwrap()]
     }
 
     fn refusal(choice: ToolChoice, tools: Vec<Tool>) -> Option<String> {
-        let request = Request { tools, tool_choice: Some(choice), ..Request::default() };
-        request.check_tool_choice().err().map(|error| error.to_string())
+        let request = Request {
+            tools,
+            tool_choice: Some(choice),
+            ..Request::default()
+        };
+        request
+            .check_tool_choice()
+            .err()
+            .map(|error| error.to_string())
     }
 
     #[test]
@@ -264,43 +323,90 @@ mod tests {
             assert_eq!(to_value(choice).unwrap(), wire);
         }
         let other = json!("any"); // Mistral's word
-        assert_eq!(from_value::<ToolChoice>(other.clone()).unwrap(), ToolChoice::Other(other.clone()));
+        assert_eq!(
+            from_value::<ToolChoice>(other.clone()).unwrap(),
+            ToolChoice::Other(other.clone())
+        );
         assert_eq!(to_value(ToolChoice::Other(other.clone())).unwrap(), other);
     }
 
     #[test]
     fn a_tool_that_is_not_on_offer_is_named_with_the_one_that_was_meant() {
-        assert_eq!(refusal(ToolChoice::function("get_patient"), offered()), None);
+        assert_eq!(
+            refusal(ToolChoice::function("get_patient"), offered()),
+            None
+        );
         assert_eq!(refusal(ToolChoice::custom("query"), offered()), None);
         assert_eq!(
             refusal(ToolChoice::function("get_patients"), offered()).as_deref(),
-            Some("the tool choice names `get_patients`, which is not on offer; did you mean `get_patient`?")
+            Some(
+                "the tool choice names `get_patients`, which is not on offer; did you mean `get_patient`?"
+            )
         );
         assert_eq!(
             refusal(ToolChoice::function("query"), offered()).as_deref(),
-            Some("the tool choice names `query` as a function tool, but it is offered as the other kind; name it as that")
+            Some(
+                "the tool choice names `query` as a function tool, but it is offered as the other kind; name it as that"
+            )
         );
-        let allowed =
-            |names: &[&str]| ToolChoice::Allowed { required: false, tools: names.iter().map(|name| ToolName::function(*name)).collect() };
+        let allowed = |names: &[&str]| ToolChoice::Allowed {
+            required: false,
+            tools: names.iter().map(|name| ToolName::function(*name)).collect(),
+        };
         assert_eq!(refusal(allowed(&["get_patient"]), offered()), None);
         let words = refusal(allowed(&["get_patient", "xyz"]), offered());
-        assert_eq!(words.as_deref(), Some("the tool choice names `xyz`, which is not on offer; name one that is"));
-        assert_eq!(refusal(allowed(&[]), offered()).as_deref(), Some("the tool choice allows no tool; name one, or choose none"));
-        assert!(refusal(ToolChoice::Required, Vec::new()).is_some_and(|words| words.contains("no tool is on offer")));
+        assert_eq!(
+            words.as_deref(),
+            Some("the tool choice names `xyz`, which is not on offer; name one that is")
+        );
+        assert_eq!(
+            refusal(allowed(&[]), offered()).as_deref(),
+            Some("the tool choice allows no tool; name one, or choose none")
+        );
+        assert!(
+            refusal(ToolChoice::Required, Vec::new())
+                .is_some_and(|words| words.contains("no tool is on offer"))
+        );
         assert_eq!(refusal(ToolChoice::None, Vec::new()), None);
     }
 
     #[test]
     fn nothing_is_said_of_tools_where_there_are_none() {
-        let extra = Map::from_iter([("parallel_tool_calls".to_owned(), false.into()), ("temperature".to_owned(), 0.into())]);
+        let extra = Map::from_iter([
+            ("parallel_tool_calls".to_owned(), false.into()),
+            ("temperature".to_owned(), 0.into()),
+        ]);
         let choice = Some(ToolChoice::Auto);
-        let mut request = Request { model: "m".into(), tool_choice: choice, parallel_tool_calls: Some(true), extra, ..Request::default() };
-        assert_eq!(to_value(&request).unwrap(), json!({"model": "m", "messages": [], "temperature": 0}));
+        let mut request = Request {
+            model: "m".into(),
+            tool_choice: choice,
+            parallel_tool_calls: Some(true),
+            extra,
+            ..Request::default()
+        };
+        assert_eq!(
+            to_value(&request).unwrap(),
+            json!({"model": "m", "messages": [], "temperature": 0})
+        );
         request.tools = offered();
         let sent = to_value(&request).unwrap();
-        assert_eq!((&sent["tool_choice"], &sent["parallel_tool_calls"], &sent["temperature"]), (&json!("auto"), &json!(true), &json!(0)));
+        assert_eq!(
+            (
+                &sent["tool_choice"],
+                &sent["parallel_tool_calls"],
+                &sent["temperature"]
+            ),
+            (&json!("auto"), &json!(true), &json!(0))
+        );
         let text = tool_core::serde_json::to_string(&request).unwrap();
-        assert_eq!(text.matches("parallel_tool_calls").count(), 1, "the field goes before a key of the same name");
-        assert_eq!(from_value::<Request>(sent).unwrap().tool_choice, Some(ToolChoice::Auto));
+        assert_eq!(
+            text.matches("parallel_tool_calls").count(),
+            1,
+            "the field goes before a key of the same name"
+        );
+        assert_eq!(
+            from_value::<Request>(sent).unwrap().tool_choice,
+            Some(ToolChoice::Auto)
+        );
     }
 }

@@ -14,8 +14,8 @@ const MOST_TOOLS: usize = 128;
 /// The longest description that every service takes, in characters.
 const LONGEST_DESCRIPTION: usize = 1024;
 
-/// The `tools` array of a request to api.openai.com: the definitions in declaration order, as [`tools_for`] writes them for
-/// [`Profile::openai`].
+/// The `tools` array of a request to api.openai.com: the definitions in declaration order, as
+/// [`tools_for`] writes them for [`Profile::openai`].
 ///
 /// # Errors
 /// As for [`tools_for`].
@@ -52,20 +52,24 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
 
 /// The `tools` array of a request to a service of that profile.
 ///
-/// Shape: each tool is held to its schema by the service, `strict: true`, where the schema can be carried over without loss.
-/// Then every property is required, and one that is optional may be `null` for absent. The others are offered without
-/// `strict`; [`strictness`] tells which, and why. In these, what tells a model nothing is left out, and of tools that check
-/// their arguments themselves also `additionalProperties: false` at the root and the bounds of 64-bit integers. The same set
-/// gives the same bytes in every run.
+/// Shape: each tool is held to its schema by the service, `strict: true`, where the schema can be
+/// carried over without loss. Then every property is required, and one that is optional may be
+/// `null` for absent. The others are offered without `strict`; [`strictness`] tells which, and why.
+/// In these, what tells a model nothing is left out, and of tools that check their arguments
+/// themselves also `additionalProperties: false` at the root and the bounds of 64-bit integers. The
+/// same set gives the same bytes in every run.
 ///
 /// # Errors
-/// There are more tools than services accept; one has parameters that are no plain object; or one that must be strict,
-/// `#[tool(strict)]`, cannot be.
+/// There are more tools than services accept; one has parameters that are no plain object; or one
+/// that must be strict, `#[tool(strict)]`, cannot be.
 pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidTools> {
     if tools.len() > MOST_TOOLS {
         return Err(InvalidTools::TooMany { count: tools.len() });
     }
-    tools.definitions().map(|definition| tool(definition, profile)).collect()
+    tools
+        .definitions()
+        .map(|definition| tool(definition, profile))
+        .collect()
 }
 
 fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidTools> {
@@ -73,7 +77,10 @@ fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidT
     let (parameters, is_strict) = match carried(definition, profile) {
         Some(Ok(strict)) => (strict.schema, Some(true)),
         Some(Err(reason)) if definition.behavior().strict => {
-            return Err(InvalidTools::NotStrict { tool: definition.name().to_owned(), reason: Box::new(reason) });
+            return Err(InvalidTools::NotStrict {
+                tool: definition.name().to_owned(),
+                reason: Box::new(reason),
+            });
         }
         Some(Err(_)) | None => (minimal(definition), None),
     };
@@ -84,10 +91,16 @@ fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidT
         strict: is_strict,
         extra: Map::new(),
     };
-    Ok(Tool { r#type: "function".to_owned(), function, custom: None, extra: Map::new() })
+    Ok(Tool {
+        r#type: "function".to_owned(),
+        function,
+        custom: None,
+        extra: Map::new(),
+    })
 }
 
-/// The schema that the service can enforce, or why there is none; nothing if it enforces none at all.
+/// The schema that the service can enforce, or why there is none; nothing if it enforces none at
+/// all.
 fn carried(definition: &ToolDefinition, profile: &Profile) -> Option<Result<Strict, NotStrict>> {
     profile.is_strict().then(|| {
         let mut parameters = definition.parameters().clone();
@@ -113,7 +126,8 @@ fn minimal(definition: &ToolDefinition) -> Value {
     parameters
 }
 
-/// How [`tools_for`] offers each tool to a service of that profile, in declaration order: held to its schema, or why not.
+/// How [`tools_for`] offers each tool to a service of that profile, in declaration order: held to
+/// its schema, or why not.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -145,8 +159,15 @@ pub fn strictness(tools: &ToolSet, profile: &Profile) -> Vec<Strictness> {
         if characters > LONGEST_DESCRIPTION {
             warnings.push(Warning::LongDescription { characters });
         }
-        warnings.extend(same_first_key.map(|(path, property)| Warning::SameFirstKey { path, property }));
-        Strictness { tool: definition.name().to_owned(), is_strict, reason, warnings }
+        warnings.extend(
+            same_first_key.map(|(path, property)| Warning::SameFirstKey { path, property }),
+        );
+        Strictness {
+            tool: definition.name().to_owned(),
+            is_strict,
+            reason,
+            warnings,
+        }
     };
     tools.definitions().map(of).collect()
 }
@@ -184,9 +205,18 @@ impl Strictness {
 
 impl std::fmt::Display for Strictness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "tool `{}` is {}strict", self.tool, if self.is_strict { "" } else { "not " })?;
-        self.reason.iter().try_for_each(|reason| write!(f, ": {reason}"))?;
-        self.warnings.iter().try_for_each(|warning| write!(f, "; {warning}"))
+        write!(
+            f,
+            "tool `{}` is {}strict",
+            self.tool,
+            if self.is_strict { "" } else { "not " }
+        )?;
+        self.reason
+            .iter()
+            .try_for_each(|reason| write!(f, ": {reason}"))?;
+        self.warnings
+            .iter()
+            .try_for_each(|warning| write!(f, "; {warning}"))
     }
 }
 
@@ -195,13 +225,17 @@ impl std::fmt::Display for Strictness {
 #[non_exhaustive]
 pub enum Warning {
     /// A long description. It is sent whole all the same.
-    #[error("its description has {characters} characters, and some services take {LONGEST_DESCRIPTION}")]
+    #[error(
+        "its description has {characters} characters, and some services take {LONGEST_DESCRIPTION}"
+    )]
     LongDescription {
         /// How many it has.
         characters: usize,
     },
     /// Forms that begin with the same property.
-    #[error("the forms at `{path}` begin with the same property `{property}`, and some services cannot tell them apart")]
+    #[error(
+        "the forms at `{path}` begin with the same property `{property}`, and some services cannot tell them apart"
+    )]
     SameFirstKey {
         /// Where in the strict schema.
         path: String,
@@ -215,7 +249,9 @@ pub enum Warning {
 #[non_exhaustive]
 pub enum InvalidTools {
     /// More than fit into one request.
-    #[error("{count} tools are more than the {MOST_TOOLS} a service accepts in one request; offer fewer")]
+    #[error(
+        "{count} tools are more than the {MOST_TOOLS} a service accepts in one request; offer fewer"
+    )]
     TooMany {
         /// How many there are.
         count: usize,

@@ -10,7 +10,11 @@ use crate::responses;
 pub(super) trait Endpoint: Sync {
     type Assembler: Assemble;
 
-    fn answer(&self, request: &Request, pace: Pace) -> impl Future<Output = Result<Answer, ModelError>> + Send;
+    fn answer(
+        &self,
+        request: &Request,
+        pace: Pace,
+    ) -> impl Future<Output = Result<Answer, ModelError>> + Send;
 
     /// What reads an answer that is streamed.
     fn assembler(request: &Request) -> Self::Assembler;

@@ -27,9 +27,10 @@ use crate::profile::Profile;
 
 /// A service that speaks chat completions over HTTP: OpenAI, or whatever is at the base URL.
 ///
-/// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice unless set, after 0.5 s and
-/// up, or as the service's `Retry-After` says. They are not when it asks for more than a minute, or the quota is spent, and
-/// never once a success has come back: a call of that answer may have been started.
+/// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice
+/// unless set, after 0.5 s and up, or as the service's `Retry-After` says. They are not when it
+/// asks for more than a minute, or the quota is spent, and never once a success has come back: a
+/// call of that answer may have been started.
 ///
 /// ```
 /// use tool_openai::OpenAi;
@@ -51,13 +52,19 @@ pub struct OpenAi {
 const PATH: &str = "chat/completions";
 
 impl OpenAi {
-    /// The service at `OPENAI_BASE_URL` (OpenAI, unless set), with the key in `OPENAI_API_KEY`. A service of your own may
-    /// need no key.
+    /// The service at `OPENAI_BASE_URL` (OpenAI, unless set), with the key in `OPENAI_API_KEY`. A
+    /// service of your own may need no key.
     ///
     /// # Errors
-    /// [`ModelError::Configuration`] if there is no key for OpenAI itself, or either variable is not what it should be.
+    /// [`ModelError::Configuration`] if there is no key for OpenAI itself, or either variable is
+    /// not what it should be.
     pub fn from_env() -> Result<Self, ModelError> {
-        let set = |name| env::var(name).ok().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
+        let set = |name| {
+            env::var(name)
+                .ok()
+                .map(|value| value.trim().to_owned())
+                .filter(|value| !value.is_empty())
+        };
         match (set("OPENAI_API_KEY"), set("OPENAI_BASE_URL")) {
             (None, None) => Err(ModelError::Configuration(
                 "`OPENAI_API_KEY` is not set; export a key, or set `OPENAI_BASE_URL` to a service that needs none".to_owned(),
@@ -77,53 +84,77 @@ impl OpenAi {
         Self::at(OPENAI_BASE_URL)?.with_key(api_key)
     }
 
-    /// The service at `base_url` that needs no key, or takes it in a [header](Self::with_header) of its own. Shape: as for
-    /// [`with_base_url`](Self::with_base_url).
+    /// The service at `base_url` that needs no key, or takes it in a [header](Self::with_header) of
+    /// its own. Shape: as for [`with_base_url`](Self::with_base_url).
     ///
     /// # Errors
     /// [`ModelError::Configuration`] if it is no URL.
     pub fn at(base_url: &str) -> Result<Self, ModelError> {
-        Ok(Self { service: Service::new(base_url)?, stream_usage: true })
+        Ok(Self {
+            service: Service::new(base_url)?,
+            stream_usage: true,
+        })
     }
 
     fn with_key(self, api_key: &str) -> Result<Self, ModelError> {
-        Ok(Self { service: self.service.with_key(api_key)?, ..self })
+        Ok(Self {
+            service: self.service.with_key(api_key)?,
+            ..self
+        })
     }
 
-    /// Sets where the service is: the URL that `/chat/completions` is added to, `http://localhost:11434/v1` for example. What
-    /// stands in its query is sent with every request.
+    /// Sets where the service is: the URL that `/chat/completions` is added to,
+    /// `http://localhost:11434/v1` for example. What stands in its query is sent with every
+    /// request.
     ///
     /// # Errors
     /// [`ModelError::Configuration`] if it is no URL.
     pub fn with_base_url(self, base_url: &str) -> Result<Self, ModelError> {
-        Ok(Self { service: self.service.with_base_url(base_url)?, ..self })
+        Ok(Self {
+            service: self.service.with_base_url(base_url)?,
+            ..self
+        })
     }
 
-    /// Sets a header of every request: `OpenAI-Project`, `HTTP-Referer` for OpenRouter, or what a gateway asks for.
+    /// Sets a header of every request: `OpenAI-Project`, `HTTP-Referer` for OpenRouter, or what a
+    /// gateway asks for.
     ///
     /// # Errors
     /// [`ModelError::Configuration`] if the name or the value cannot be sent.
     pub fn with_header(self, name: &str, value: &str) -> Result<Self, ModelError> {
-        Ok(Self { service: self.service.with_header(name, value)?, ..self })
+        Ok(Self {
+            service: self.service.with_header(name, value)?,
+            ..self
+        })
     }
 
-    /// Sets how long one attempt may take, or of a stream, how long nothing may come; ten minutes unless set.
+    /// Sets how long one attempt may take, or of a stream, how long nothing may come; ten minutes
+    /// unless set.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
-        Self { service: self.service.with_timeout(timeout), ..self }
+        Self {
+            service: self.service.with_timeout(timeout),
+            ..self
+        }
     }
 
     /// Sets how often a failed request is tried again; twice unless set.
     #[must_use]
     pub fn with_retries(self, retries: usize) -> Self {
-        Self { service: self.service.with_retries(retries), ..self }
+        Self {
+            service: self.service.with_retries(retries),
+            ..self
+        }
     }
 
-    /// Sets whether a stream is asked to end with its token counts (`stream_options`); it is unless set. Some services refuse
-    /// the key.
+    /// Sets whether a stream is asked to end with its token counts (`stream_options`); it is unless
+    /// set. Some services refuse the key.
     #[must_use]
     pub fn with_stream_usage(self, stream_usage: bool) -> Self {
-        Self { stream_usage, ..self }
+        Self {
+            stream_usage,
+            ..self
+        }
     }
 
     /// The same service by its Responses API, `/responses`.
@@ -137,14 +168,22 @@ impl Endpoint for OpenAi {
 
     async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
         let mut request = request.clone();
-        request.messages.iter_mut().for_each(crate::responses::forget);
+        request
+            .messages
+            .iter_mut()
+            .for_each(crate::responses::forget);
         request.stream = (pace == Pace::Stream).then_some(true);
         if pace == Pace::Stream && self.stream_usage {
-            request.extra.entry("stream_options").or_insert_with(|| json!({"include_usage": true}));
+            request
+                .extra
+                .entry("stream_options")
+                .or_insert_with(|| json!({"include_usage": true}));
         } else if pace == Pace::Whole {
             request.extra.remove("stream_options"); // which services refuse without a stream
         }
-        self.service.post(PATH, &request, pace, &request.model).await
+        self.service
+            .post(PATH, &request, pace, &request.model)
+            .await
     }
 
     fn assembler(request: &Request) -> Assembler {
@@ -161,7 +200,8 @@ impl ChatModel for OpenAi {
         Box::pin(stream::complete(self, request))
     }
 
-    /// By the host: what OpenAI, Azure, Gemini and Mistral are known to take, and what every service does.
+    /// By the host: what OpenAI, Azure, Gemini and Mistral are known to take, and what every
+    /// service does.
     fn profile(&self) -> Profile {
         match self.service.host() {
             "api.openai.com" => Profile::openai(),
@@ -173,7 +213,8 @@ impl ChatModel for OpenAi {
         }
     }
 
-    /// Asks with `stream: true`. A service that answers whole all the same is read too, and so is one that streams unasked.
+    /// Asks with `stream: true`. A service that answers whole all the same is read too, and so is
+    /// one that streams unasked.
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
         stream::stream(self, request)
     }
@@ -181,14 +222,20 @@ impl ChatModel for OpenAi {
 
 impl fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAi").field("service", &self.service).finish_non_exhaustive()
+        f.debug_struct("OpenAi")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
     }
 }
 
 /// A whole answer that came with a success. One without this key may be a refusal.
 fn read<T: DeserializeOwned>(body: &[u8], key: &str) -> Result<T, ModelError> {
-    let not_a_completion = |reason: String| ModelError::NotACompletion { reason, body: excerpt(body) };
-    let value: Value = serde_json::from_slice(body).map_err(|error| not_a_completion(error.to_string()))?;
+    let not_a_completion = |reason: String| ModelError::NotACompletion {
+        reason,
+        body: excerpt(body),
+    };
+    let value: Value =
+        serde_json::from_slice(body).map_err(|error| not_a_completion(error.to_string()))?;
     if value.get(key).is_none() && value.get("error").is_some_and(|error| !error.is_null()) {
         return Err(Refusal::read(body).into_error(StatusCode::OK, ""));
     }
@@ -201,14 +248,25 @@ mod tests {
 
     #[test]
     fn a_success_that_is_no_completion_is_an_error() {
-        assert!(matches!(OpenAi::read(b"<html>"), Err(ModelError::NotACompletion { .. })));
-        assert!(matches!(OpenAi::read(br#"{"hello":1}"#), Err(ModelError::NotACompletion { reason, .. }) if reason.contains("choices")));
-        assert!(matches!(OpenAi::read(br#"{"error":{"message":"overloaded"}}"#), Err(ModelError::Status { status: 200, .. })));
+        assert!(matches!(
+            OpenAi::read(b"<html>"),
+            Err(ModelError::NotACompletion { .. })
+        ));
+        assert!(
+            matches!(OpenAi::read(br#"{"hello":1}"#), Err(ModelError::NotACompletion { reason, .. }) if reason.contains("choices"))
+        );
+        assert!(matches!(
+            OpenAi::read(br#"{"error":{"message":"overloaded"}}"#),
+            Err(ModelError::Status { status: 200, .. })
+        ));
     }
 
     #[test]
     fn no_key_is_shown() {
-        let client = OpenAi::new("sk-secret").unwrap().with_header("api-key", "other-secret").unwrap();
+        let client = OpenAi::new("sk-secret")
+            .unwrap()
+            .with_header("api-key", "other-secret")
+            .unwrap();
         assert!(!format!("{client:?}").contains("secret"));
     }
 }

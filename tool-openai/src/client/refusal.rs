@@ -16,13 +16,20 @@ impl Refusal {
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
         let error = value.get("error").unwrap_or(&value);
         let text = |key: &str| error.get(key).and_then(Value::as_str);
-        let message = error.as_str().or_else(|| text("message")).or_else(|| text("detail")).map(str::to_owned);
+        let message = error
+            .as_str()
+            .or_else(|| text("message"))
+            .or_else(|| text("detail"))
+            .map(str::to_owned);
         let code = match error.get("code") {
             Some(Value::String(code)) => Some(code.clone()),
             Some(Value::Number(code)) => Some(code.to_string()),
             _ => None,
         };
-        Self { message: message.unwrap_or_else(|| excerpt(body)), code }
+        Self {
+            message: message.unwrap_or_else(|| excerpt(body)),
+            code,
+        }
     }
 
     pub(crate) fn into_error(self, status: StatusCode, model: &str) -> ModelError {
@@ -31,10 +38,21 @@ impl Refusal {
             401 => ModelError::Unauthorized { message },
             // Without this code it is the path that does not exist.
             404 if code.as_deref() == Some("model_not_found") || message.contains(model) => {
-                ModelError::UnknownModel { model: model.to_owned(), message }
+                ModelError::UnknownModel {
+                    model: model.to_owned(),
+                    message,
+                }
             }
-            404 => ModelError::Status { status: 404, code, message: format!("{message}; check `OPENAI_BASE_URL`") },
-            status => ModelError::Status { status, code, message },
+            404 => ModelError::Status {
+                status: 404,
+                code,
+                message: format!("{message}; check `OPENAI_BASE_URL`"),
+            },
+            status => ModelError::Status {
+                status,
+                code,
+                message,
+            },
         }
     }
 }
@@ -42,7 +60,8 @@ impl Refusal {
 /// The beginning of a body, to be shown.
 pub(crate) fn excerpt(body: &[u8]) -> String {
     const LONGEST: usize = 300;
-    let body = String::from_utf8_lossy(body.get(..(LONGEST + 1) * 4).unwrap_or(body)); // four bytes make a character at most
+    // four bytes make a character at most
+    let body = String::from_utf8_lossy(body.get(..(LONGEST + 1) * 4).unwrap_or(body));
     match body.char_indices().nth(LONGEST) {
         _ if body.trim().is_empty() => "the body is empty".to_owned(),
         Some((end, _)) => format!("{}…", &body[..end]),
@@ -57,22 +76,37 @@ mod tests {
     #[test]
     fn refusals_are_read_in_every_dialect() {
         for (body, message, code) in [
-            (r#"{"error":{"message":"no","code":"bad"}}"#, "no", Some("bad")),
-            (r#"{"error":{"message":"no","code":401}}"#, "no", Some("401")),
+            (
+                r#"{"error":{"message":"no","code":"bad"}}"#,
+                "no",
+                Some("bad"),
+            ),
+            (
+                r#"{"error":{"message":"no","code":401}}"#,
+                "no",
+                Some("401"),
+            ),
             (r#"{"error":"no"}"#, "no", None),
             (r#"{"detail":"no"}"#, "no", None),
             ("<html>no</html>", "<html>no</html>", None),
             ("", "the body is empty", None),
         ] {
             let refusal = Refusal::read(body.as_bytes());
-            assert_eq!((refusal.message.as_str(), refusal.code.as_deref()), (message, code), "{body}");
+            assert_eq!(
+                (refusal.message.as_str(), refusal.code.as_deref()),
+                (message, code),
+                "{body}"
+            );
         }
     }
 
     #[test]
     fn an_excerpt_is_short_and_ends_between_characters() {
         for character in ["a", "é", "€", "🦀"] {
-            assert_eq!(excerpt(character.repeat(5000).as_bytes()), format!("{}…", character.repeat(300)));
+            assert_eq!(
+                excerpt(character.repeat(5000).as_bytes()),
+                format!("{}…", character.repeat(300))
+            );
         }
         assert_eq!(excerpt(&[b'a', 0xff]), "a\u{fffd}");
     }

@@ -15,11 +15,13 @@ use crate::responses::{self, Assembler, Response};
 
 /// A service that speaks the Responses API over HTTP, as a model for the [`Agent`](crate::Agent).
 ///
-/// Made by [`OpenAi::responses`], with the settings made there. [`responses::Request`] says what becomes of a chat request, and
-/// [`Response::into_completion`] what becomes of the answer. The agent's history keeps what the model made, its reasoning
-/// among it, and each request sends it back as it came; the same history goes to chat completions without it.
+/// Made by [`OpenAi::responses`], with the settings made there. [`responses::Request`] says what
+/// becomes of a chat request, and [`Response::into_completion`] what becomes of the answer. The
+/// agent's history keeps what the model made, its reasoning among it, and each request sends it
+/// back as it came; the same history goes to chat completions without it.
 ///
-/// Models that do not reason refuse to be asked for encrypted reasoning: they are asked again without, and remembered.
+/// Models that do not reason refuse to be asked for encrypted reasoning: they are asked again
+/// without, and remembered.
 ///
 /// ```no_run
 /// // `no_run`: asks a real service.
@@ -42,7 +44,10 @@ const PATH: &str = "responses";
 
 impl Responses {
     pub(super) fn new(client: OpenAi) -> Self {
-        Self { client, plain: Arc::default() }
+        Self {
+            client,
+            plain: Arc::default(),
+        }
     }
 
     fn plain<T>(&self, look: impl FnOnce(&mut HashSet<String>) -> T) -> T {
@@ -56,14 +61,27 @@ impl Endpoint for Responses {
     async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
         let mut body = responses::Request::from(request);
         body.stream = (pace == Pace::Stream).then_some(true);
-        let asked_by_us = body.extra.contains_key("include") && !request.extra.contains_key("include");
+        let asked_by_us =
+            body.extra.contains_key("include") && !request.extra.contains_key("include");
         if asked_by_us && self.plain(|plain| plain.contains(&body.model)) {
             body.extra.remove("include");
         }
-        match self.client.service.post(PATH, &body, pace, &body.model).await {
-            Err(error) if asked_by_us && is_about_encryption(&error) && body.extra.remove("include").is_some() => {
+        match self
+            .client
+            .service
+            .post(PATH, &body, pace, &body.model)
+            .await
+        {
+            Err(error)
+                if asked_by_us
+                    && is_about_encryption(&error)
+                    && body.extra.remove("include").is_some() =>
+            {
                 self.plain(|plain| plain.insert(body.model.clone()));
-                self.client.service.post(PATH, &body, pace, &body.model).await
+                self.client
+                    .service
+                    .post(PATH, &body, pace, &body.model)
+                    .await
             }
             answer => answer,
         }

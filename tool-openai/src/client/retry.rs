@@ -21,19 +21,33 @@ pub(super) struct Failure {
 impl Failure {
     /// Nothing came back: tried again where the service cannot have begun to answer.
     pub(super) fn unanswered(error: ModelError, retry: bool) -> Self {
-        Self { error, retry, wait: None }
+        Self {
+            error,
+            retry,
+            wait: None,
+        }
     }
 
     /// The service answered, and refused.
-    pub(super) fn refused(status: StatusCode, headers: &HeaderMap, code: Option<&str>, error: ModelError) -> Self {
+    pub(super) fn refused(
+        status: StatusCode,
+        headers: &HeaderMap,
+        code: Option<&str>,
+        error: ModelError,
+    ) -> Self {
         let wait = wait(headers, SystemTime::now());
-        let hopeless = code == Some("insufficient_quota") || wait.is_some_and(|wait| wait > LONGEST_WAIT);
+        let hopeless =
+            code == Some("insufficient_quota") || wait.is_some_and(|wait| wait > LONGEST_WAIT);
         let retry = match headers.get("x-should-retry").map(|value| value.as_bytes()) {
             Some(b"true") => true,
             Some(b"false") => false,
             _ => matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error(),
         };
-        Self { error, retry: retry && !hopeless, wait }
+        Self {
+            error,
+            retry: retry && !hopeless,
+            wait,
+        }
     }
 
     pub(super) fn is_worth_a_retry(&self) -> bool {
@@ -67,7 +81,9 @@ fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     }
     let date = httpdate::parse_http_date(value).ok()?;
     // By the service's own clock, where it shows it.
-    let now = text(DATE.as_str()).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
+    let now = text(DATE.as_str())
+        .and_then(|date| httpdate::parse_http_date(date).ok())
+        .unwrap_or(now);
     Some(date.duration_since(now).unwrap_or_default())
 }
 
@@ -77,8 +93,14 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     fn asked(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
-        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect();
-        wait(&headers, SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777)) // Sun, 06 Nov 1994 08:49:37 GMT
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .collect();
+        wait(
+            &headers,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777),
+        ) // Sun, 06 Nov 1994 08:49:37 GMT
     }
 
     #[test]
@@ -88,11 +110,29 @@ mod tests {
             (&[("retry-after", "7")][..], seconds(7.0)),
             (&[("retry-after", " 0.5 ")], seconds(0.5)),
             (&[("retry-after", "-1")], seconds(0.0)),
-            (&[("retry-after", "7"), ("retry-after-ms", "250")], seconds(0.25)),
-            (&[("retry-after", "7"), ("retry-after-ms", "soon")], seconds(7.0)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT")], seconds(20.0)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT")], seconds(0.0)),
-            (&[("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT"), ("date", "Sun, 06 Nov 1994 08:49:52 GMT")], seconds(5.0)),
+            (
+                &[("retry-after", "7"), ("retry-after-ms", "250")],
+                seconds(0.25),
+            ),
+            (
+                &[("retry-after", "7"), ("retry-after-ms", "soon")],
+                seconds(7.0),
+            ),
+            (
+                &[("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT")],
+                seconds(20.0),
+            ),
+            (
+                &[("retry-after", "Sun, 06 Nov 1994 08:49:07 GMT")],
+                seconds(0.0),
+            ),
+            (
+                &[
+                    ("retry-after", "Sun, 06 Nov 1994 08:49:57 GMT"),
+                    ("date", "Sun, 06 Nov 1994 08:49:52 GMT"),
+                ],
+                seconds(5.0),
+            ),
             (&[("retry-after", "soon")], None),
             (&[("retry-after", "NaN")], seconds(0.0)),
             (&[("retry-after", "1e300")], None),
@@ -105,10 +145,22 @@ mod tests {
     #[test]
     fn a_service_may_say_itself_whether_to_try_again() {
         let failure = |status: u16, should: &'static str| {
-            let headers = HeaderMap::from_iter([("x-should-retry".parse().unwrap(), HeaderValue::from_static(should))]);
+            let headers = HeaderMap::from_iter([(
+                "x-should-retry".parse().unwrap(),
+                HeaderValue::from_static(should),
+            )]);
             let error = ModelError::Configuration(String::new());
-            Failure::refused(StatusCode::from_u16(status).unwrap(), &headers, None, error).is_worth_a_retry()
+            Failure::refused(StatusCode::from_u16(status).unwrap(), &headers, None, error)
+                .is_worth_a_retry()
         };
-        assert_eq!((failure(400, "true"), failure(503, "false"), failure(503, ""), failure(400, "")), (true, false, true, false));
+        assert_eq!(
+            (
+                failure(400, "true"),
+                failure(503, "false"),
+                failure(503, ""),
+                failure(400, "")
+            ),
+            (true, false, true, false)
+        );
     }
 }

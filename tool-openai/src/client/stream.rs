@@ -12,7 +12,10 @@ pub(super) fn stream<'a, E: Endpoint>(client: &'a E, request: &'a Request) -> Mo
     Box::pin(try_unfold(Stage::Asking(client, request), next))
 }
 
-pub(super) async fn complete<E: Endpoint>(client: &E, request: &Request) -> Result<Completion, ModelError> {
+pub(super) async fn complete<E: Endpoint>(
+    client: &E,
+    request: &Request,
+) -> Result<Completion, ModelError> {
     match open(client, request, Pace::Whole).await? {
         Opened::Whole(completion) => Ok(completion),
         Opened::Stream(mut reading) => {
@@ -37,7 +40,11 @@ struct Reading<A> {
     is_over: bool,
 }
 
-async fn open<E: Endpoint>(client: &E, request: &Request, pace: Pace) -> Result<Opened<E::Assembler>, ModelError> {
+async fn open<E: Endpoint>(
+    client: &E,
+    request: &Request,
+    pace: Pace,
+) -> Result<Opened<E::Assembler>, ModelError> {
     let mut answer = client.answer(request, pace).await?;
     let beginning = beginning(&mut answer).await?;
     if !is_stream(&beginning) {
@@ -45,7 +52,12 @@ async fn open<E: Endpoint>(client: &E, request: &Request, pace: Pace) -> Result<
     }
     let mut assembler = E::assembler(request);
     let events = assembler.push_bytes(&beginning)?.into_iter();
-    Ok(Opened::Stream(Box::new(Reading { answer, assembler, events, is_over: false })))
+    Ok(Opened::Stream(Box::new(Reading {
+        answer,
+        assembler,
+        events,
+        is_over: false,
+    })))
 }
 
 enum Stage<'a, E: Endpoint> {
@@ -54,11 +66,15 @@ enum Stage<'a, E: Endpoint> {
     Over,
 }
 
-async fn next<E: Endpoint>(mut stage: Stage<'_, E>) -> Result<Option<(ModelEvent, Stage<'_, E>)>, ModelError> {
+async fn next<E: Endpoint>(
+    mut stage: Stage<'_, E>,
+) -> Result<Option<(ModelEvent, Stage<'_, E>)>, ModelError> {
     loop {
         stage = match stage {
             Stage::Asking(client, request) => match open(client, request, Pace::Stream).await? {
-                Opened::Whole(completion) => return Ok(Some((ModelEvent::Finished(completion), Stage::Over))),
+                Opened::Whole(completion) => {
+                    return Ok(Some((ModelEvent::Finished(completion), Stage::Over)));
+                }
                 Opened::Stream(reading) => Stage::Reading(reading),
             },
             Stage::Reading(mut reading) => {
@@ -66,7 +82,10 @@ async fn next<E: Endpoint>(mut stage: Stage<'_, E>) -> Result<Option<(ModelEvent
                     return Ok(Some((event, Stage::Reading(reading))));
                 }
                 if reading.is_over {
-                    return Ok(Some((ModelEvent::Finished(reading.assembler.finish()?), Stage::Over)));
+                    return Ok(Some((
+                        ModelEvent::Finished(reading.assembler.finish()?),
+                        Stage::Over,
+                    )));
                 }
                 reading.read_on().await?;
                 Stage::Reading(reading)
@@ -79,7 +98,11 @@ async fn next<E: Endpoint>(mut stage: Stage<'_, E>) -> Result<Option<(ModelEvent
 impl<A: Assemble> Reading<A> {
     async fn read_on(&mut self) -> Result<(), ModelError> {
         // Some services keep the connection open after the end.
-        let part = if self.assembler.is_done() { None } else { self.answer.part().await? };
+        let part = if self.assembler.is_done() {
+            None
+        } else {
+            self.answer.part().await?
+        };
         self.is_over = part.is_none();
         let events = match part {
             Some(part) => self.assembler.push_bytes(part.as_ref())?,
@@ -90,21 +113,30 @@ impl<A: Assemble> Reading<A> {
     }
 }
 
-/// The first part of an answer that says what it is, and nothing before it: spaces, line ends, a byte order mark.
+/// The first part of an answer that says what it is, and nothing before it: spaces, line ends, a
+/// byte order mark.
 async fn beginning(answer: &mut Answer) -> Result<Vec<u8>, ModelError> {
     while let Some(part) = answer.part().await? {
         let part = part.as_ref();
-        if let Some(at) = part.iter().position(|byte| !b" \t\r\n\xef\xbb\xbf".contains(byte)) {
+        if let Some(at) = part
+            .iter()
+            .position(|byte| !b" \t\r\n\xef\xbb\xbf".contains(byte))
+        {
             return Ok(part[at..].to_vec());
         }
     }
     Ok(Vec::new())
 }
 
-/// Whether this begins a stream of events, whatever the content type says: with a comment, or the first bytes of a field.
+/// Whether this begins a stream of events, whatever the content type says: with a comment, or the
+/// first bytes of a field.
 fn is_stream(beginning: &[u8]) -> bool {
     let begins = |field: &&[u8]| beginning.starts_with(field) || field.starts_with(beginning);
-    beginning.starts_with(b":") || !beginning.is_empty() && [b"data".as_slice(), b"event", b"id", b"retry"].iter().any(begins)
+    beginning.starts_with(b":")
+        || !beginning.is_empty()
+            && [b"data".as_slice(), b"event", b"id", b"retry"]
+                .iter()
+                .any(begins)
 }
 
 #[cfg(test)]
@@ -116,7 +148,14 @@ mod tests {
         for stream in ["data: {}", "d", "event: x", ": PROCESSING", "id:7", "retry"] {
             assert!(is_stream(stream.as_bytes()), "{stream}");
         }
-        for whole in ["", "{\"choices\": []}", "[", "<html>", "upstream error", "internal error"] {
+        for whole in [
+            "",
+            "{\"choices\": []}",
+            "[",
+            "<html>",
+            "upstream error",
+            "internal error",
+        ] {
             assert!(!is_stream(whole.as_bytes()), "{whole}");
         }
     }

@@ -13,14 +13,24 @@ pub(crate) const OUTPUT: &str = "responses_output";
 pub(crate) const ITEM: &str = "responses_item";
 
 impl Response {
-    /// The calls, in order, as chat completions write them: the id is the `call_id`. Those that were cut short are among them.
+    /// The calls, in order, as chat completions write them: the id is the `call_id`. Those that
+    /// were cut short are among them.
     pub fn tool_calls(&self) -> Vec<ToolCall> {
-        self.output.iter().enumerate().filter_map(|(place, item)| numbered(item, place)).collect()
+        self.output
+            .iter()
+            .enumerate()
+            .filter_map(|(place, item)| numbered(item, place))
+            .collect()
     }
 
     /// The text: that of all messages, with an empty line in between; empty if there is none.
     pub fn text(&self) -> String {
-        self.output.iter().map(Item::text).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
+        self.output
+            .iter()
+            .map(Item::text)
+            .filter(|text| !text.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 
     /// Why the model will not answer, if it says so. Then there is nothing to run.
@@ -29,34 +39,61 @@ impl Response {
         Some(refusal).filter(|refusal| !refusal.is_empty())
     }
 
-    /// The same as a chat completion with one choice. Its message keeps the items under `responses_output` in `extra`; a
-    /// [`Request`](super::Request) made of a conversation with that message sends them back.
+    /// The same as a chat completion with one choice. Its message keeps the items under
+    /// `responses_output` in `extra`; a [`Request`](super::Request) made of a conversation with
+    /// that message sends them back.
     pub fn into_completion(mut self) -> Completion {
         let usage = self.usage.take().map(Usage::into_chat);
-        let mut extra: Map<String, Value> = ["model", "service_tier"].iter().filter_map(|key| self.extra.remove_entry(*key)).collect();
+        let mut extra: Map<String, Value> = ["model", "service_tier"]
+            .iter()
+            .filter_map(|key| self.extra.remove_entry(*key))
+            .collect();
         extra.insert("id".to_owned(), std::mem::take(&mut self.id).into());
-        Completion { choices: vec![self.into_choice()], usage, extra }
+        Completion {
+            choices: vec![self.into_choice()],
+            usage,
+            extra,
+        }
     }
 
     pub(super) fn into_choice(self) -> Choice {
         let finish_reason = Some(self.finish_reason().to_owned());
         let text = self.text();
         let (refusal, tool_calls) = (self.refusal(), self.tool_calls());
-        let items = self.output.into_iter().map(|Item(item)| Value::Object(item)).collect();
+        let items = self
+            .output
+            .into_iter()
+            .map(|Item(item)| Value::Object(item))
+            .collect();
         let message = AssistantMessage {
-            content: if text.is_empty() { Value::Null } else { text.into() },
+            content: if text.is_empty() {
+                Value::Null
+            } else {
+                text.into()
+            },
             refusal,
             tool_calls,
             function_call: None,
             extra: Map::from_iter([(OUTPUT.to_owned(), Value::Array(items))]),
         };
-        Choice { message, finish_reason, extra: Map::new() }
+        Choice {
+            message,
+            finish_reason,
+            extra: Map::new(),
+        }
     }
 
     /// In the words of chat completions.
     fn finish_reason(&self) -> &'static str {
-        let reason = self.incomplete_details.as_ref().and_then(|details| details["reason"].as_str());
-        let mut calls = self.output.iter().filter(|item| item.tool_call().is_some()).peekable();
+        let reason = self
+            .incomplete_details
+            .as_ref()
+            .and_then(|details| details["reason"].as_str());
+        let mut calls = self
+            .output
+            .iter()
+            .filter(|item| item.tool_call().is_some())
+            .peekable();
         match (self.status.as_deref(), reason) {
             (_, Some("content_filter")) => "content_filter",
             (Some("incomplete"), _) | (_, Some(_)) => "length",
@@ -76,8 +113,16 @@ impl Response {
     pub(crate) fn check(self) -> Result<Self, ModelError> {
         match self.status.as_deref() {
             Some("failed" | "cancelled") => {
-                let silent = || failure::of_event(&format!("the response has the status `{}`", self.status.unwrap_or_default()));
-                Err(self.error.and_then(failure::of_value).unwrap_or_else(silent))
+                let silent = || {
+                    failure::of_event(&format!(
+                        "the response has the status `{}`",
+                        self.status.unwrap_or_default()
+                    ))
+                };
+                Err(self
+                    .error
+                    .and_then(failure::of_value)
+                    .unwrap_or_else(silent))
             }
             Some(status @ ("queued" | "in_progress")) => Err(ModelError::NotACompletion {
                 reason: format!("its status is `{status}`; ask without `background`"),
@@ -93,7 +138,10 @@ impl Response {
 pub(crate) fn forget(message: &mut chat::Message) {
     if let chat::Message::Assistant(message) = message {
         message.extra.remove(OUTPUT);
-        message.tool_calls.iter_mut().for_each(|call| drop(call.extra.remove(ITEM)));
+        message
+            .tool_calls
+            .iter_mut()
+            .for_each(|call| drop(call.extra.remove(ITEM)));
     }
 }
 
@@ -106,13 +154,26 @@ pub(super) fn numbered(item: &Item, place: usize) -> Option<ToolCall> {
 
 impl Usage {
     fn into_chat(self) -> chat::Usage {
-        let Self { input_tokens, output_tokens, total_tokens, mut extra } = self;
-        for (ours, theirs) in [("input_tokens_details", "prompt_tokens_details"), ("output_tokens_details", "completion_tokens_details")] {
+        let Self {
+            input_tokens,
+            output_tokens,
+            total_tokens,
+            mut extra,
+        } = self;
+        for (ours, theirs) in [
+            ("input_tokens_details", "prompt_tokens_details"),
+            ("output_tokens_details", "completion_tokens_details"),
+        ] {
             if let Some(details) = extra.remove(ours) {
                 extra.insert(theirs.to_owned(), details);
             }
         }
-        chat::Usage { prompt_tokens: input_tokens, completion_tokens: output_tokens, total_tokens, extra }
+        chat::Usage {
+            prompt_tokens: input_tokens,
+            completion_tokens: output_tokens,
+            total_tokens,
+            extra,
+        }
     }
 }
 
@@ -144,8 +205,18 @@ mod tests {
         assert_eq!(choice.message.extra[OUTPUT], items);
         assert_eq!(choice.finish_reason.as_deref(), Some("tool_calls"));
         let usage = completion.usage.unwrap();
-        assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (1, 2, 3));
-        assert_eq!(usage.extra["completion_tokens_details"]["reasoning_tokens"], 1);
+        assert_eq!(
+            (
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                usage.total_tokens
+            ),
+            (1, 2, 3)
+        );
+        assert_eq!(
+            usage.extra["completion_tokens_details"]["reasoning_tokens"],
+            1
+        );
     }
 
     #[test]
@@ -154,7 +225,10 @@ mod tests {
             {"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
         ]}));
         let choice = answer.into_choice();
-        assert_eq!((choice.message.refusal.as_deref(), &choice.message.content), (Some("No."), &Value::Null));
+        assert_eq!(
+            (choice.message.refusal.as_deref(), &choice.message.content),
+            (Some("No."), &Value::Null)
+        );
     }
 
     #[test]
@@ -163,13 +237,35 @@ mod tests {
         for (answer, expected) in [
             (json!({"status": "completed", "output": []}), "stop"),
             (json!({"output": []}), "stop"),
-            (json!({"status": "completed", "output": call("completed")}), "tool_calls"),
-            (json!({"status": "completed", "output": call("incomplete")}), "length"),
-            (json!({"status": "incomplete", "output": call("completed")}), "length"),
-            (json!({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []}), "length"),
-            (json!({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": []}), "content_filter"),
+            (
+                json!({"status": "completed", "output": call("completed")}),
+                "tool_calls",
+            ),
+            (
+                json!({"status": "completed", "output": call("incomplete")}),
+                "length",
+            ),
+            (
+                json!({"status": "incomplete", "output": call("completed")}),
+                "length",
+            ),
+            (
+                json!({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": []}),
+                "length",
+            ),
+            (
+                json!({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}, "output": []}),
+                "content_filter",
+            ),
         ] {
-            assert_eq!(response(answer.clone()).into_choice().finish_reason.as_deref(), Some(expected), "{answer}");
+            assert_eq!(
+                response(answer.clone())
+                    .into_choice()
+                    .finish_reason
+                    .as_deref(),
+                Some(expected),
+                "{answer}"
+            );
         }
     }
 
@@ -177,8 +273,18 @@ mod tests {
     fn a_response_that_failed_is_an_error() {
         let failed = json!({"status": "failed", "output": [], "error": {"code": "server_error", "message": "Sorry."}});
         let error = response(failed).check().unwrap_err();
-        assert!(matches!(error, ModelError::BrokenOff { code: Some(code), message, .. } if code == "server_error" && message == "Sorry."));
-        assert!(response(json!({"status": "queued", "output": []})).check().is_err());
-        assert!(response(json!({"status": "incomplete", "output": []})).check().is_ok());
+        assert!(
+            matches!(error, ModelError::BrokenOff { code: Some(code), message, .. } if code == "server_error" && message == "Sorry.")
+        );
+        assert!(
+            response(json!({"status": "queued", "output": []}))
+                .check()
+                .is_err()
+        );
+        assert!(
+            response(json!({"status": "incomplete", "output": []}))
+                .check()
+                .is_ok()
+        );
     }
 }

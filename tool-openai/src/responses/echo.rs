@@ -1,4 +1,5 @@
-//! What the model said, sent back: the items it made where they are known, the message where they are not.
+//! What the model said, sent back: the items it made where they are known, the message where they
+//! are not.
 
 use std::collections::BTreeMap;
 
@@ -8,21 +9,36 @@ use super::completion::{ITEM, OUTPUT};
 use super::wire::Item;
 use crate::chat::{AssistantMessage, ToolCall};
 
-/// Appends the items of an assistant message. Reasoning stays as it is, in front of what it led to; calls are written as the
-/// message has them, since they may have been renamed or unpacked since they were read.
+/// Appends the items of an assistant message. Reasoning stays as it is, in front of what it led to;
+/// calls are written as the message has them, since they may have been renamed or unpacked since
+/// they were read.
 pub(super) fn assistant(message: &AssistantMessage, stateless: bool, items: &mut Vec<Item>) {
     let start = items.len();
     match message.extra.get(OUTPUT).and_then(Value::as_array) {
         Some(output) => {
-            let output: Vec<Item> = output.iter().filter_map(Value::as_object).cloned().map(Item).collect();
+            let output: Vec<Item> = output
+                .iter()
+                .filter_map(Value::as_object)
+                .cloned()
+                .map(Item)
+                .collect();
             echo(message, output, stateless, items);
         }
         None => {
             let text = said(message);
             if !text.is_empty() {
-                items.push(Item::from([("type", "message".into()), ("role", "assistant".into()), ("content", text.into())]));
+                items.push(Item::from([
+                    ("type", "message".into()),
+                    ("role", "assistant".into()),
+                    ("content", text.into()),
+                ]));
             }
-            items.extend(message.tool_calls.iter().map(|call| written(Item::default(), call)));
+            items.extend(
+                message
+                    .tool_calls
+                    .iter()
+                    .map(|call| written(Item::default(), call)),
+            );
         }
     }
     leave_out_reasoning(start, items); // nothing came of it
@@ -34,34 +50,49 @@ fn echo(message: &AssistantMessage, output: Vec<Item>, stateless: bool, items: &
     for (position, item) in output.into_iter().enumerate() {
         let calls = calls.remove(&position);
         match item.tool_call() {
-            // Without a call there will be no answer either, and what led to the call leads nowhere.
+            // Without a call there will be no answer either, and what led to the call leads
+            // nowhere.
             Some(_) if calls.is_none() => leave_out_reasoning(start, items),
             // The service finds nothing under its id, and there is nothing else in it.
             None if stateless && item.kind() == "reasoning" && is_hollow(&item) => {}
             None => items.push(item),
-            Some(original) => items.extend(
-                calls.into_iter().flatten().map(
-                    |call| {
-                        if is_as_read(call, &original) { item.clone() } else { written(item.clone(), call) }
-                    },
-                ),
-            ),
+            Some(original) => items.extend(calls.into_iter().flatten().map(|call| {
+                if is_as_read(call, &original) {
+                    item.clone()
+                } else {
+                    written(item.clone(), call)
+                }
+            })),
         }
     }
-    items.extend(calls.into_values().flatten().map(|call| written(Item::default(), call)));
+    items.extend(
+        calls
+            .into_values()
+            .flatten()
+            .map(|call| written(Item::default(), call)),
+    );
 }
 
 fn is_as_read(call: &ToolCall, original: &ToolCall) -> bool {
     call.id == original.id && call.function == original.function && call.custom == original.custom
 }
 
-/// The calls by the position of the item that each was read from. One that does not say is where the one before it is.
+/// The calls by the position of the item that each was read from. One that does not say is where
+/// the one before it is.
 fn by_item<'a>(calls: &'a [ToolCall], output: &[Item]) -> BTreeMap<usize, Vec<&'a ToolCall>> {
-    let is_call = |position: &usize| output.get(*position).is_some_and(|item| item.tool_call().is_some());
+    let is_call = |position: &usize| {
+        output
+            .get(*position)
+            .is_some_and(|item| item.tool_call().is_some())
+    };
     let mut last = (0..output.len()).find(is_call).unwrap_or(output.len());
     let mut by_item: BTreeMap<usize, Vec<&ToolCall>> = BTreeMap::new();
     for call in calls {
-        let position = call.extra.get(ITEM).and_then(Value::as_u64).and_then(|position| usize::try_from(position).ok());
+        let position = call
+            .extra
+            .get(ITEM)
+            .and_then(Value::as_u64)
+            .and_then(|position| usize::try_from(position).ok());
         last = position.filter(is_call).unwrap_or(last);
         by_item.entry(last).or_default().push(call);
     }
@@ -84,29 +115,64 @@ fn is_hollow(reasoning: &Item) -> bool {
     is_empty("encrypted_content") && is_empty("content")
 }
 
-/// A call as an item; `item` is the one it was read from, of which the service's own additions stay (`namespace`, for example).
+/// A call as an item; `item` is the one it was read from, of which the service's own additions stay
+/// (`namespace`, for example).
 fn written(item: Item, call: &ToolCall) -> Item {
     let Item(mut kept) = item;
-    kept.retain(|key, _| !["type", "id", "status", "call_id", "name", "arguments", "input"].contains(&key.as_str()));
+    kept.retain(|key, _| {
+        ![
+            "type",
+            "id",
+            "status",
+            "call_id",
+            "name",
+            "arguments",
+            "input",
+        ]
+        .contains(&key.as_str())
+    });
     let Item(mut written) = match &call.custom {
-        Some(custom) => self::call("custom_tool_call", &call.id, &custom.name, "input", &custom.input),
-        None => self::call("function_call", &call.id, &call.function.name, "arguments", &call.function.arguments),
+        Some(custom) => self::call(
+            "custom_tool_call",
+            &call.id,
+            &custom.name,
+            "input",
+            &custom.input,
+        ),
+        None => self::call(
+            "function_call",
+            &call.id,
+            &call.function.name,
+            "arguments",
+            &call.function.arguments,
+        ),
     };
     written.extend(kept);
     Item(written)
 }
 
 pub(super) fn call(kind: &str, id: &str, name: &str, key: &str, text: &str) -> Item {
-    Item::from([("type", kind.into()), ("call_id", id.into()), ("name", name.into()), (key, text.into())])
+    Item::from([
+        ("type", kind.into()),
+        ("call_id", id.into()),
+        ("name", name.into()),
+        (key, text.into()),
+    ])
 }
 
 /// The text of a message, or its refusal.
 fn said(message: &AssistantMessage) -> String {
     let refused = || match &message.content {
-        Value::Array(parts) => parts.iter().filter_map(|part| part["refusal"].as_str()).collect(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part["refusal"].as_str())
+            .collect(),
         _ => String::new(),
     };
-    Some(message.text()).filter(|text| !text.is_empty()).or_else(|| message.refusal.clone()).unwrap_or_else(refused)
+    Some(message.text())
+        .filter(|text| !text.is_empty())
+        .or_else(|| message.refusal.clone())
+        .unwrap_or_else(refused)
 }
 
 #[cfg(test)]
@@ -126,7 +192,8 @@ mod tests {
 
     /// A message as it was read, and as `edit` left it.
     fn message(output: Value, edit: impl FnOnce(&mut AssistantMessage)) -> AssistantMessage {
-        let response: Response = from_value(json!({"status": "completed", "output": output})).unwrap();
+        let response: Response =
+            from_value(json!({"status": "completed", "output": output})).unwrap();
         let mut message = response.into_completion().choices.remove(0).message;
         edit(&mut message);
         message
@@ -143,56 +210,107 @@ mod tests {
         let said = json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "phase": "commentary",
                           "content": [{"type": "output_text", "text": "Hm.", "annotations": [], "logprobs": []}]});
         let unknown = json!({"type": "tool_search_call", "call_id": null, "arguments": {"x": 1}});
-        let output = json!([reasoning("rs_1"), said, unknown, function_call("a", "{}"), reasoning("rs_2"), function_call("b", "{}")]);
+        let output = json!([
+            reasoning("rs_1"),
+            said,
+            unknown,
+            function_call("a", "{}"),
+            reasoning("rs_2"),
+            function_call("b", "{}")
+        ]);
         assert_eq!(echoed(&message(output.clone(), |_| ()), true), output);
     }
 
     #[test]
     fn calls_go_back_as_the_history_has_them() {
-        let output = json!([reasoning("rs_1"), function_call("a", "{\"cut"), reasoning("rs_2"), function_call("a", "{}")]);
+        let output = json!([
+            reasoning("rs_1"),
+            function_call("a", "{\"cut"),
+            reasoning("rs_2"),
+            function_call("a", "{}")
+        ]);
         let edited = message(output, |message| {
             message.tool_calls[0].function.arguments = "{}".into();
             message.tool_calls[1].id = "b".into();
         });
         let written = |id: &str| json!({"type": "function_call", "call_id": id, "name": "add", "arguments": "{}", "namespace": "n"});
-        assert_eq!(echoed(&edited, true), json!([reasoning("rs_1"), written("a"), reasoning("rs_2"), written("b")]));
+        assert_eq!(
+            echoed(&edited, true),
+            json!([
+                reasoning("rs_1"),
+                written("a"),
+                reasoning("rs_2"),
+                written("b")
+            ])
+        );
     }
 
     #[test]
     fn a_call_that_became_several_is_several_items_in_its_place() {
-        let output = json!([function_call("a", "{}"), reasoning("rs_1"), function_call("b", "{}")]);
+        let output = json!([
+            function_call("a", "{}"),
+            reasoning("rs_1"),
+            function_call("b", "{}")
+        ]);
         let edited = message(output, |message| {
             let mut pieces = vec![message.tool_calls[0].clone(); 2];
             pieces[0].id = "a1".into();
             pieces[1].id = "a2".into();
             message.tool_calls.splice(0..1, pieces);
         });
-        let ids: Vec<_> =
-            echoed(&edited, true).as_array().unwrap().iter().map(|item| item["call_id"].as_str().map(str::to_owned)).collect();
-        assert_eq!(ids, [Some("a1".to_owned()), Some("a2".to_owned()), None, Some("b".to_owned())]);
+        let ids: Vec<_> = echoed(&edited, true)
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| item["call_id"].as_str().map(str::to_owned))
+            .collect();
+        assert_eq!(
+            ids,
+            [
+                Some("a1".to_owned()),
+                Some("a2".to_owned()),
+                None,
+                Some("b".to_owned())
+            ]
+        );
     }
 
     #[test]
     fn reasoning_that_led_to_nothing_stays_behind() {
-        let output = json!([reasoning("rs_1"), function_call("a", "{}"), reasoning("rs_2"), function_call("b", "{}"), reasoning("rs_3")]);
+        let output = json!([
+            reasoning("rs_1"),
+            function_call("a", "{}"),
+            reasoning("rs_2"),
+            function_call("b", "{}"),
+            reasoning("rs_3")
+        ]);
         let edited = message(output, |message| drop(message.tool_calls.remove(0)));
-        assert_eq!(echoed(&edited, true), json!([reasoning("rs_2"), function_call("b", "{}")]));
+        assert_eq!(
+            echoed(&edited, true),
+            json!([reasoning("rs_2"), function_call("b", "{}")])
+        );
     }
 
     #[test]
     fn reasoning_that_nobody_can_read_goes_back_only_where_it_is_stored() {
-        let hollow =
-            json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": null});
+        let hollow = json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": null});
         let open = json!({"type": "reasoning", "id": "rs_2", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]});
         let output = json!([hollow, open, function_call("a", "{}")]);
         let message = message(output.clone(), |_| ());
         assert_eq!(echoed(&message, false), output);
-        assert_eq!(echoed(&message, true), json!([open, function_call("a", "{}")]));
+        assert_eq!(
+            echoed(&message, true),
+            json!([open, function_call("a", "{}")])
+        );
     }
 
     #[test]
     fn a_refusal_of_another_service_is_text() {
-        let refused: AssistantMessage = from_value(json!({"content": [{"type": "refusal", "refusal": "No."}]})).unwrap();
-        assert_eq!(echoed(&refused, true), json!([{"type": "message", "role": "assistant", "content": "No."}]));
+        let refused: AssistantMessage =
+            from_value(json!({"content": [{"type": "refusal", "refusal": "No."}]})).unwrap();
+        assert_eq!(
+            echoed(&refused, true),
+            json!([{"type": "message", "role": "assistant", "content": "No."}])
+        );
     }
 }

@@ -4,8 +4,14 @@ use tool_core::serde_json::{Map, Value};
 
 /// Input: `{"type": "x", "x": {"a": 1}}`. Output: `{"type": "x", "a": 1}`. The members of `tools` likewise; what is flat stays.
 pub(super) fn flat(value: Value) -> Value {
-    let Value::Object(mut object) = value else { return value };
-    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Value::Object(mut object) = value else {
+        return value;
+    };
+    let kind = object
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     if let Some(Value::Object(_)) = object.get(&kind)
         && let Some(Value::Object(inner)) = object.remove(&kind)
     {
@@ -19,10 +25,15 @@ pub(super) fn flat(value: Value) -> Value {
     Value::Object(object)
 }
 
-/// Takes `key` out of a chat request and puts it, as `member`, into the object `parent`, unless there is one already.
+/// Takes `key` out of a chat request and puts it, as `member`, into the object `parent`, unless
+/// there is one already.
 pub(super) fn nest(parameters: &mut Map<String, Value>, key: &str, parent: &str, member: &str) {
-    let Some(value) = parameters.remove(key).filter(|value| !value.is_null()) else { return };
-    let parent = parameters.entry(parent).or_insert_with(|| Value::Object(Map::new()));
+    let Some(value) = parameters.remove(key).filter(|value| !value.is_null()) else {
+        return;
+    };
+    let parent = parameters
+        .entry(parent)
+        .or_insert_with(|| Value::Object(Map::new()));
     if let Value::Object(parent) = parent {
         parent.entry(member).or_insert(value);
     }
@@ -37,9 +48,18 @@ mod tests {
     fn what_a_kind_nests_moves_up() {
         for (nested, expected) in [
             (json!("required"), json!("required")),
-            (json!({"type": "function", "function": {"name": "x"}}), json!({"type": "function", "name": "x"})),
-            (json!({"type": "custom", "custom": {"name": "x"}}), json!({"type": "custom", "name": "x"})),
-            (json!({"type": "function", "name": "x"}), json!({"type": "function", "name": "x"})),
+            (
+                json!({"type": "function", "function": {"name": "x"}}),
+                json!({"type": "function", "name": "x"}),
+            ),
+            (
+                json!({"type": "custom", "custom": {"name": "x"}}),
+                json!({"type": "custom", "name": "x"}),
+            ),
+            (
+                json!({"type": "function", "name": "x"}),
+                json!({"type": "function", "name": "x"}),
+            ),
             (
                 json!({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "x"}}]}}),
                 json!({"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "x"}]}),

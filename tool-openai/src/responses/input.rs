@@ -15,20 +15,30 @@ impl From<&chat::Request> for Request {
     fn from(request: &chat::Request) -> Self {
         let mut extra = request.extra.clone();
         let choice = request.tool_choice.as_ref().map(tool_choice);
-        let (choice, parallel) = (choice.or(extra.remove("tool_choice").map(flat)), extra.remove("parallel_tool_calls"));
+        let (choice, parallel) = (
+            choice.or(extra.remove("tool_choice").map(flat)),
+            extra.remove("parallel_tool_calls"),
+        );
         extra.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
         rename(&mut extra);
         let has_tools = !request.tools.is_empty();
         let (instructions, messages) = match request.messages.as_slice() {
             // Instructions alone are no input.
-            [Message::System(TextMessage { content: Value::String(text), .. }), rest @ ..]
-                if !rest.is_empty() && !extra.contains_key("instructions") =>
-            {
+            [
+                Message::System(TextMessage {
+                    content: Value::String(text),
+                    ..
+                }),
+                rest @ ..,
+            ] if !rest.is_empty() && !extra.contains_key("instructions") => {
                 (Some(text.clone()), rest)
             }
             all => (None, all),
         };
-        let mut input = Input { stateless: extra.get("store") == Some(&Value::Bool(false)), ..Input::default() };
+        let mut input = Input {
+            stateless: extra.get("store") == Some(&Value::Bool(false)),
+            ..Input::default()
+        };
         messages.iter().for_each(|message| input.push(message));
         Self {
             model: request.model.clone(),
@@ -36,7 +46,10 @@ impl From<&chat::Request> for Request {
             input: input.items,
             tools: request.tools.iter().cloned().map(Tool::from).collect(),
             tool_choice: choice.filter(|_| has_tools),
-            parallel_tool_calls: request.parallel_tool_calls.or(parallel.and_then(|value| value.as_bool())).filter(|_| has_tools),
+            parallel_tool_calls: request
+                .parallel_tool_calls
+                .or(parallel.and_then(|value| value.as_bool()))
+                .filter(|_| has_tools),
             stream: request.stream,
             extra,
         }
@@ -46,7 +59,8 @@ impl From<&chat::Request> for Request {
 /// What a parameter cannot set.
 const OWN_KEYS: [&str; 5] = ["model", "input", "messages", "tools", "stream"];
 
-/// Gives the parameters of chat completions their names here, and sets what the loop needs, unless it is set.
+/// Gives the parameters of chat completions their names here, and sets what the loop needs, unless
+/// it is set.
 fn rename(parameters: &mut Map<String, Value>) {
     for key in ["max_completion_tokens", "max_tokens"] {
         if let Some(most) = parameters.remove(key) {
@@ -69,7 +83,9 @@ fn rename(parameters: &mut Map<String, Value>) {
     let store = parameters.entry("store").or_insert(Value::Bool(false));
     if *store == Value::Bool(false) {
         // What is not stored can only be thought through again if it is sent back.
-        parameters.entry("include").or_insert_with(|| json!([ENCRYPTED_REASONING]));
+        parameters
+            .entry("include")
+            .or_insert_with(|| json!([ENCRYPTED_REASONING]));
     }
 }
 
@@ -94,13 +110,19 @@ impl<'a> Input<'a> {
             Message::System(text) => self.items.push(said("system", text)),
             Message::User(text) => self.items.push(said("user", text)),
             Message::Assistant(message) => self.assistant(message),
-            Message::Tool(ToolMessage { tool_call_id, content, .. }) => {
+            Message::Tool(ToolMessage {
+                tool_call_id,
+                content,
+                ..
+            }) => {
                 let custom = self.custom.contains(tool_call_id.as_str());
-                self.items.push(output(tool_call_id, parts(content), custom));
+                self.items
+                    .push(output(tool_call_id, parts(content), custom));
             }
             Message::Other(other) if other.get("role") == Some(&Value::from("function")) => {
                 let content = other.get("content").map(parts).unwrap_or_default();
-                self.items.push(output(&nameless(self.nameless), content, false));
+                self.items
+                    .push(output(&nameless(self.nameless), content, false));
             }
             Message::Other(other) => {
                 let mut other = other.clone();
@@ -114,12 +136,23 @@ impl<'a> Input<'a> {
     }
 
     fn assistant(&mut self, message: &'a AssistantMessage) {
-        self.custom = message.tool_calls.iter().filter(|call| call.custom.is_some()).map(|call| call.id.as_str()).collect();
+        self.custom = message
+            .tool_calls
+            .iter()
+            .filter(|call| call.custom.is_some())
+            .map(|call| call.id.as_str())
+            .collect();
         echo::assistant(message, self.stateless, &mut self.items);
         if let Some(call) = &message.function_call {
             self.nameless += 1;
             let id = nameless(self.nameless);
-            self.items.push(echo::call("function_call", &id, &call.name, "arguments", &call.arguments));
+            self.items.push(echo::call(
+                "function_call",
+                &id,
+                &call.name,
+                "arguments",
+                &call.arguments,
+            ));
         }
     }
 }
@@ -130,10 +163,15 @@ fn nameless(number: usize) -> String {
 }
 
 fn said(role: &str, text: &TextMessage) -> Item {
-    Item::from([("type", "message".into()), ("role", role.into()), ("content", parts(&text.content))])
+    Item::from([
+        ("type", "message".into()),
+        ("role", role.into()),
+        ("content", parts(&text.content)),
+    ])
 }
 
-/// Content of chat completions as content here: text stays text, and the parts of a list get their names here.
+/// Content of chat completions as content here: text stays text, and the parts of a list get their
+/// names here.
 fn parts(content: &Value) -> Value {
     match content {
         Value::Array(parts) => parts.iter().map(part).collect(),
@@ -149,7 +187,10 @@ fn part(part: &Value) -> Value {
         Some("image_url") => {
             let image = &part["image_url"];
             let mut converted = json!({"type": "input_image", "image_url": or_null(image.get("url").or(Some(image)))});
-            converted["detail"] = image.get("detail").cloned().unwrap_or_else(|| "auto".into()); // the one key that must not be absent
+            converted["detail"] = image
+                .get("detail")
+                .cloned()
+                .unwrap_or_else(|| "auto".into()); // the one key that must not be absent
             converted
         }
         Some("file") => {
@@ -210,7 +251,10 @@ mod tests {
             {"role": "assistant", "content": null, "function_call": {"name": "now", "arguments": "{}"}},
             {"role": "function", "name": "now", "content": "12:00"},
         ]}));
-        assert_eq!(request["input"][1]["call_id"], request["input"][2]["call_id"]);
+        assert_eq!(
+            request["input"][1]["call_id"],
+            request["input"][2]["call_id"]
+        );
         assert_eq!(request["input"][2]["output"], "12:00");
     }
 
@@ -237,13 +281,43 @@ mod tests {
 
     #[test]
     fn nothing_is_said_of_tools_where_there_are_none() {
-        let request = converted(json!({"model": "m", "messages": [], "tool_choice": "none", "parallel_tool_calls": true}));
-        assert_eq!((request.get("tools"), request.get("tool_choice"), request.get("parallel_tool_calls")), (None, None, None));
-        let extra = [("tool_choice", json!("none")), ("parallel_tool_calls", json!(true)), ("stream", json!(true)), ("input", json!("x"))];
-        let extra = extra.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let request = Request::from(&chat::Request { extra, ..chat::Request::default() });
-        assert_eq!((&request.tool_choice, request.parallel_tool_calls), (&None, None));
-        assert!(request.extra.keys().all(|key| ["store", "include"].contains(&key.as_str())), "{:?}", request.extra);
+        let request = converted(
+            json!({"model": "m", "messages": [], "tool_choice": "none", "parallel_tool_calls": true}),
+        );
+        assert_eq!(
+            (
+                request.get("tools"),
+                request.get("tool_choice"),
+                request.get("parallel_tool_calls")
+            ),
+            (None, None, None)
+        );
+        let extra = [
+            ("tool_choice", json!("none")),
+            ("parallel_tool_calls", json!(true)),
+            ("stream", json!(true)),
+            ("input", json!("x")),
+        ];
+        let extra = extra
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        let request = Request::from(&chat::Request {
+            extra,
+            ..chat::Request::default()
+        });
+        assert_eq!(
+            (&request.tool_choice, request.parallel_tool_calls),
+            (&None, None)
+        );
+        assert!(
+            request
+                .extra
+                .keys()
+                .all(|key| ["store", "include"].contains(&key.as_str())),
+            "{:?}",
+            request.extra
+        );
     }
 
     #[test]
@@ -255,9 +329,18 @@ mod tests {
             converted(chat)
         };
         let stored = with("store", json!(true));
-        assert_eq!((&stored["store"], stored.get("include")), (&json!(true), None));
+        assert_eq!(
+            (&stored["store"], stored.get("include")),
+            (&json!(true), None)
+        );
         assert_eq!(with("include", json!([]))["include"], json!([]));
         let instructed = with("instructions", json!("B"));
-        assert_eq!((&instructed["instructions"], &instructed["input"][0]["content"]), (&json!("B"), &json!("A")));
+        assert_eq!(
+            (
+                &instructed["instructions"],
+                &instructed["input"][0]["content"]
+            ),
+            (&json!("B"), &json!("A"))
+        );
     }
 }

@@ -8,10 +8,12 @@ use super::wire::{Item, Response};
 use crate::chat::{AssistantMessage, Reading};
 
 impl Response {
-    /// What to run of the response, and what the history keeps of it: as [`Choice::read`](crate::chat::Choice::read), which
-    /// it serves too, mended in the same way. A call that the response was cut short in is never run.
+    /// What to run of the response, and what the history keeps of it: as
+    /// [`Choice::read`](crate::chat::Choice::read), which it serves too, mended in the same way. A
+    /// call that the response was cut short in is never run.
     ///
-    /// The next request has [`items`] of the message and [`outputs`] of the results after what stood in the last.
+    /// The next request has [`items`] of the message and [`outputs`] of the results after what
+    /// stood in the last.
     ///
     /// ```
     /// use tool_core::serde_json::{from_value, json, to_value};
@@ -48,24 +50,45 @@ impl Response {
     }
 }
 
-/// The items of what the model said: as they came, if it said them here; else a message, and its calls.
+/// The items of what the model said: as they came, if it said them here; else a message, and its
+/// calls.
 pub fn items(message: &AssistantMessage) -> Vec<Item> {
     let mut items = Vec::new();
     echo::assistant(message, false, &mut items);
     items
 }
 
-/// One output item per result, in order, each with the id of its call; `message` is the one that asked for them.
+/// One output item per result, in order, each with the id of its call; `message` is the one that
+/// asked for them.
 pub fn outputs(results: &[ToolResult], message: &AssistantMessage) -> Vec<Item> {
-    let is_custom = |position: usize| message.tool_calls.get(position).is_some_and(|call| call.custom.is_some());
-    let output = |(position, result): (usize, &ToolResult)| output(result.id(), result.content().into_owned().into(), is_custom(position));
+    let is_custom = |position: usize| {
+        message
+            .tool_calls
+            .get(position)
+            .is_some_and(|call| call.custom.is_some())
+    };
+    let output = |(position, result): (usize, &ToolResult)| {
+        output(
+            result.id(),
+            result.content().into_owned().into(),
+            is_custom(position),
+        )
+    };
     results.iter().enumerate().map(output).collect()
 }
 
 /// The answer to one call.
 pub(super) fn output(call_id: &str, output: Value, custom: bool) -> Item {
-    let kind = if custom { "custom_tool_call_output" } else { "function_call_output" };
-    Item::from([("type", kind.into()), ("call_id", call_id.into()), ("output", output)])
+    let kind = if custom {
+        "custom_tool_call_output"
+    } else {
+        "function_call_output"
+    };
+    Item::from([
+        ("type", kind.into()),
+        ("call_id", call_id.into()),
+        ("output", output),
+    ])
 }
 
 #[cfg(test)]
@@ -83,14 +106,22 @@ mod tests {
         ]}))
         .unwrap();
         let schema = json!({"type": "object", "properties": {"command": {"type": "string"}}, "required": ["command"]});
-        let shell =
-            tool_core::DynamicTool::new("shell", "", schema, |arguments| async move { Ok::<_, String>(arguments["command"].clone()) });
-        let dispatcher = Dispatcher::new(ToolSet::<()>::default().with_tool(shell.unwrap()).unwrap());
+        let shell = tool_core::DynamicTool::new("shell", "", schema, |arguments| async move {
+            Ok::<_, String>(arguments["command"].clone())
+        });
+        let dispatcher =
+            Dispatcher::new(ToolSet::<()>::default().with_tool(shell.unwrap()).unwrap());
         let reading = response.read(dispatcher.tools(), 0);
         let results = dispatcher.dispatch_blocking(reading.calls);
         let outputs = to_value(outputs(&results, &reading.message)).unwrap();
-        assert_eq!(outputs[0], json!({"type": "custom_tool_call_output", "call_id": "a", "output": "ls"}));
-        assert_eq!((&outputs[1]["type"], &outputs[1]["call_id"]), (&json!("function_call_output"), &json!("b")));
+        assert_eq!(
+            outputs[0],
+            json!({"type": "custom_tool_call_output", "call_id": "a", "output": "ls"})
+        );
+        assert_eq!(
+            (&outputs[1]["type"], &outputs[1]["call_id"]),
+            (&json!("function_call_output"), &json!("b"))
+        );
         assert!(outputs[1]["output"].as_str().unwrap().contains("nothing"));
     }
 

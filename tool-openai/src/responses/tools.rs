@@ -8,7 +8,8 @@ use super::wire::Tool;
 use crate::Profile;
 use crate::chat::{self, InvalidTools, ToolChoice};
 
-/// The `tools` array of a Responses request to api.openai.com: as [`tools_for`] writes it for [`Profile::openai`].
+/// The `tools` array of a Responses request to api.openai.com: as [`tools_for`] writes it for
+/// [`Profile::openai`].
 ///
 /// # Errors
 /// As for [`chat::tools_for`].
@@ -44,13 +45,16 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
     tools_for(tools, &Profile::default())
 }
 
-/// The `tools` array of a Responses request to a service of that profile: what [`chat::tools_for`] gives, flat, and with
-/// `strict` always said, since left out it would be the service's choice.
+/// The `tools` array of a Responses request to a service of that profile: what [`chat::tools_for`]
+/// gives, flat, and with `strict` always said, since left out it would be the service's choice.
 ///
 /// # Errors
 /// As for [`chat::tools_for`].
 pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidTools> {
-    Ok(chat::tools_for(tools, profile)?.into_iter().map(Tool::from).collect())
+    Ok(chat::tools_for(tools, profile)?
+        .into_iter()
+        .map(Tool::from)
+        .collect())
 }
 
 /// A `tool_choice` as the Responses API writes it.
@@ -68,17 +72,39 @@ pub fn tool_choice(choice: &ToolChoice) -> Value {
 
 impl From<chat::Tool> for Tool {
     fn from(tool: chat::Tool) -> Self {
-        let chat::Tool { r#type, function, custom, extra } = tool;
+        let chat::Tool {
+            r#type,
+            function,
+            custom,
+            extra,
+        } = tool;
         let mut all: Map<String, Value> = extra;
         if let Some(custom) = custom {
             all.extend(custom.extra);
             let format = custom.format.map(flat);
-            return Self { r#type, name: custom.name, description: custom.description, parameters: None, strict: None, format, extra: all };
+            return Self {
+                r#type,
+                name: custom.name,
+                description: custom.description,
+                parameters: None,
+                strict: None,
+                format,
+                extra: all,
+            };
         }
         all.extend(function.extra);
         let strict = (r#type == "function").then(|| function.strict.unwrap_or(false));
-        let (name, description, parameters) = (function.name, function.description, function.parameters);
-        Self { r#type, name, description, parameters, strict, format: None, extra: all }
+        let (name, description, parameters) =
+            (function.name, function.description, function.parameters);
+        Self {
+            r#type,
+            name,
+            description,
+            parameters,
+            strict,
+            format: None,
+            extra: all,
+        }
     }
 }
 
@@ -94,7 +120,11 @@ mod tests {
     #[test]
     fn definitions_are_flat_and_strict_is_always_said() {
         let parameters = json!({"type": "object", "properties": {}});
-        for (strict, said) in [(Value::Null, false), (json!(false), false), (json!(true), true)] {
+        for (strict, said) in [
+            (Value::Null, false),
+            (json!(false), false),
+            (json!(true), true),
+        ] {
             assert_eq!(
                 converted(
                     json!({"type": "function", "function": {"name": "n", "description": "d", "parameters": parameters, "strict": strict}})

@@ -1,4 +1,5 @@
-//! The JSON of the Responses API, field for field. What is not named here is kept in `extra` and sent back as it came.
+//! The JSON of the Responses API, field for field. What is not named here is kept in `extra` and
+//! sent back as it came.
 
 use serde::{Deserialize, Serialize};
 use tool_core::serde_json::{Map, Value};
@@ -8,10 +9,12 @@ use crate::chat::{CustomCall, FunctionCall, ToolCall};
 
 /// The body of a request: `POST /responses`.
 ///
-/// A chat request becomes one with `From`. Where it has no tools, nothing is said of them. Its messages become items, its instructions `instructions`, and the parameters that
-/// have another name here (`max_completion_tokens`, `reasoning_effort`, `response_format`, `verbosity`) get it. Unless `store`
-/// says otherwise the service is asked to keep nothing (`store: false`) and to hand out its reasoning in encrypted form
-/// (`include`), so that it can be sent back: the history is the only state.
+/// A chat request becomes one with `From`. Where it has no tools, nothing is said of them. Its
+/// messages become items, its instructions `instructions`, and the parameters that have another
+/// name here (`max_completion_tokens`, `reasoning_effort`, `response_format`, `verbosity`) get it.
+/// Unless `store` says otherwise the service is asked to keep nothing (`store: false`) and to hand
+/// out its reasoning in encrypted form (`include`), so that it can be sent back: the history is the
+/// only state.
 ///
 /// ```
 /// use tool_core::serde_json::{Map, json, to_value};
@@ -49,7 +52,8 @@ pub struct Request {
     /// What the model may call; left out when there is nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Tool>,
-    /// Which of them it may call, or must: as [`tool_choice`](super::tool_choice) writes it. Left out unless set.
+    /// Which of them it may call, or must: as [`tool_choice`](super::tool_choice) writes it. Left
+    /// out unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<Value>,
     /// Whether the model may ask for several calls at once. Left out unless set.
@@ -72,12 +76,17 @@ pub struct Tool {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// What it does.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub description: String,
     /// Of a function: JSON Schema of the arguments object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Value>,
-    /// Of a function: whether the service holds the model to the schema. Left out, the service would decide by itself.
+    /// Of a function: whether the service holds the model to the schema. Left out, the service
+    /// would decide by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
     /// Of a custom tool: what the text may be.
@@ -88,19 +97,22 @@ pub struct Tool {
     pub extra: Map<String, Value>,
 }
 
-/// One item of a request's `input` or of an answer's `output`: a message, a call, a call's output, a piece of reasoning, or
-/// whatever else the service has. Shape: the JSON object as it came, to be sent back untouched.
+/// One item of a request's `input` or of an answer's `output`: a message, a call, a call's output,
+/// a piece of reasoning, or whatever else the service has. Shape: the JSON object as it came, to be
+/// sent back untouched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Item(pub Map<String, Value>);
 
 impl Item {
-    /// What it is: `message`, `function_call`, `custom_tool_call`, `reasoning` and so on; empty if it does not say.
+    /// What it is: `message`, `function_call`, `custom_tool_call`, `reasoning` and so on; empty if
+    /// it does not say.
     pub fn kind(&self) -> &str {
         self.str("type")
     }
 
-    /// The call, if it is one of ours to answer: a `function_call` or a `custom_tool_call`. Its id is the item's `call_id`.
+    /// The call, if it is one of ours to answer: a `function_call` or a `custom_tool_call`. Its id
+    /// is the item's `call_id`.
     pub fn tool_call(&self) -> Option<ToolCall> {
         let custom = match self.kind() {
             "function_call" => false,
@@ -114,16 +126,25 @@ impl Item {
             function: if custom {
                 FunctionCall::default()
             } else {
-                FunctionCall { name: name.clone(), arguments: self.json_text("arguments"), extra: Map::new() }
+                FunctionCall {
+                    name: name.clone(),
+                    arguments: self.json_text("arguments"),
+                    extra: Map::new(),
+                }
             },
-            custom: custom.then(|| CustomCall { name, input: self.json_text("input"), extra: Map::new() }),
+            custom: custom.then(|| CustomCall {
+                name,
+                input: self.json_text("input"),
+                extra: Map::new(),
+            }),
             extra: Map::new(),
         })
     }
 
     /// Whether the model has finished it: its `status` is `completed`, or it has none.
     pub fn is_complete(&self) -> bool {
-        matches!(self.0.get("status"), None | Some(Value::Null)) || self.str("status") == "completed"
+        matches!(self.0.get("status"), None | Some(Value::Null))
+            || self.str("status") == "completed"
     }
 
     /// The text of a message, parts joined; empty for anything else.
@@ -141,7 +162,11 @@ impl Item {
             Some(Value::Array(parts)) if self.kind() == "message" => parts.as_slice(),
             _ => &[],
         };
-        parts.iter().filter(|part| part["type"] == kind).filter_map(|part| part[key].as_str()).collect()
+        parts
+            .iter()
+            .filter(|part| part["type"] == kind)
+            .filter_map(|part| part[key].as_str())
+            .collect()
     }
 
     pub(super) fn str(&self, key: &str) -> &str {
@@ -160,7 +185,12 @@ impl Item {
 
 impl<const N: usize> From<[(&str, Value); N]> for Item {
     fn from(entries: [(&str, Value); N]) -> Self {
-        Self(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        Self(
+            entries
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value))
+                .collect(),
+        )
     }
 }
 
@@ -168,7 +198,11 @@ impl<const N: usize> From<[(&str, Value); N]> for Item {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Response {
     /// The service's name for it.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "String::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "String::is_empty"
+    )]
     pub id: String,
     /// `completed`, `incomplete`, `failed` and so on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -183,7 +217,11 @@ pub struct Response {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
     /// Tokens used, where the server counts them in a form that can be read.
-    #[serde(default, deserialize_with = "illegible_as_none", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "illegible_as_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub usage: Option<Usage>,
     /// Any other key.
     #[serde(flatten)]
@@ -225,35 +263,78 @@ mod tests {
     #[test]
     fn an_answer_without_output_is_none() {
         assert!(from_value::<Response>(json!({"id": "resp_1"})).is_err());
-        assert_eq!(from_value::<Response>(json!({"output": null, "id": null})).unwrap(), Response::default());
-        assert_eq!(from_value::<Response>(json!({"output": [], "usage": {"total_tokens": 1.5}})).unwrap(), Response::default());
+        assert_eq!(
+            from_value::<Response>(json!({"output": null, "id": null})).unwrap(),
+            Response::default()
+        );
+        assert_eq!(
+            from_value::<Response>(json!({"output": [], "usage": {"total_tokens": 1.5}})).unwrap(),
+            Response::default()
+        );
     }
 
     #[test]
     fn calls_are_known_by_their_call_id() {
         let item = |value| from_value::<Item>(value).unwrap();
-        let call = item(json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "add", "arguments": "{\"a\":1}"}));
+        let call = item(
+            json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "add", "arguments": "{\"a\":1}"}),
+        );
         let read = call.tool_call().unwrap();
-        assert_eq!((read.id.as_str(), read.function.name.as_str(), read.function.arguments.as_str()), ("call_1", "add", "{\"a\":1}"));
+        assert_eq!(
+            (
+                read.id.as_str(),
+                read.function.name.as_str(),
+                read.function.arguments.as_str()
+            ),
+            ("call_1", "add", "{\"a\":1}")
+        );
 
-        let custom = item(json!({"type": "custom_tool_call", "call_id": "call_2", "name": "sh", "input": "ls"})).tool_call().unwrap();
-        assert_eq!((custom.r#type.as_str(), custom.custom.unwrap().input.as_str()), ("custom", "ls"));
-        assert_eq!(item(json!({"type": "reasoning", "id": "rs_1", "summary": []})).tool_call(), None);
+        let custom = item(
+            json!({"type": "custom_tool_call", "call_id": "call_2", "name": "sh", "input": "ls"}),
+        )
+        .tool_call()
+        .unwrap();
+        assert_eq!(
+            (
+                custom.r#type.as_str(),
+                custom.custom.unwrap().input.as_str()
+            ),
+            ("custom", "ls")
+        );
+        assert_eq!(
+            item(json!({"type": "reasoning", "id": "rs_1", "summary": []})).tool_call(),
+            None
+        );
     }
 
     #[test]
     fn calls_are_read_from_servers_that_leave_things_out() {
         let item = |value| from_value::<Item>(value).unwrap().tool_call().unwrap();
-        assert_eq!(item(json!({"type": "function_call"})).function.arguments, "");
-        assert_eq!(item(json!({"type": "function_call", "call_id": null, "arguments": {"a": 1}})).function.arguments, r#"{"a":1}"#);
+        assert_eq!(
+            item(json!({"type": "function_call"})).function.arguments,
+            ""
+        );
+        assert_eq!(
+            item(json!({"type": "function_call", "call_id": null, "arguments": {"a": 1}}))
+                .function
+                .arguments,
+            r#"{"a":1}"#
+        );
     }
 
     #[test]
     fn an_item_is_complete_unless_its_status_says_otherwise() {
-        for (status, complete) in
-            [(json!("completed"), true), (Value::Null, true), (json!("incomplete"), false), (json!("in_progress"), false)]
-        {
-            assert_eq!(Item::from([("status", status.clone())]).is_complete(), complete, "{status}");
+        for (status, complete) in [
+            (json!("completed"), true),
+            (Value::Null, true),
+            (json!("incomplete"), false),
+            (json!("in_progress"), false),
+        ] {
+            assert_eq!(
+                Item::from([("status", status.clone())]).is_complete(),
+                complete,
+                "{status}"
+            );
         }
         assert!(Item::default().is_complete());
     }

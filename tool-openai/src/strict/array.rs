@@ -9,7 +9,10 @@ use super::schema::Object;
 impl Rewriter<'_> {
     /// `items` of a list; of a tuple, how many there are, too.
     pub(super) fn items(&mut self, schema: &Object) -> Rewritten {
-        if schema.get("unevaluatedItems").is_some_and(|more| *more != false) {
+        if schema
+            .get("unevaluatedItems")
+            .is_some_and(|more| *more != false)
+        {
             return Err(self.because(Obstacle::Keyword("unevaluatedItems")));
         }
         let (places, rest) = places(schema);
@@ -17,9 +20,14 @@ impl Rewriter<'_> {
             (None, Some(items)) if *items != true && *items != json!({}) => items,
             (None, _) => return Err(self.because(Obstacle::ListOfAnything)),
             (Some((first, others)), rest) => {
-                let most = schema.get("maxItems").and_then(Value::as_u64).and_then(|most| usize::try_from(most).ok());
-                let ends = rest == Some(&Value::Bool(false)) || most.is_some_and(|most| most <= places.len());
-                let same = others.iter().all(|other| other == first) && (ends || rest == Some(first));
+                let most = schema
+                    .get("maxItems")
+                    .and_then(Value::as_u64)
+                    .and_then(|most| usize::try_from(most).ok());
+                let ends = rest == Some(&Value::Bool(false))
+                    || most.is_some_and(|most| most <= places.len());
+                let same =
+                    others.iter().all(|other| other == first) && (ends || rest == Some(first));
                 if !same {
                     return Err(self.because(Obstacle::MixedTuple));
                 }

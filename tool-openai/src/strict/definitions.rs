@@ -15,7 +15,8 @@ pub(super) struct Definitions {
 }
 
 struct Definition {
-    /// Where in the original: the address of the schema that is referred to, since there is more than one way to write it.
+    /// Where in the original: the address of the schema that is referred to, since there is more
+    /// than one way to write it.
     original: *const Value,
     name: String,
     /// Empty as long as it is being rewritten.
@@ -31,7 +32,11 @@ impl Definitions {
         }
         let name = self.unused(legal_name(root, pointer));
         self.places.insert(original, self.found.len());
-        self.found.push(Definition { original, name, schema: Object::new() });
+        self.found.push(Definition {
+            original,
+            name,
+            schema: Object::new(),
+        });
         (self.found.len() - 1, true)
     }
 
@@ -42,17 +47,35 @@ impl Definitions {
     }
 
     pub(super) fn reference(&self, place: usize) -> String {
-        self.found.get(place).map(|definition| format!("#/$defs/{}", definition.name)).unwrap_or_default()
+        self.found
+            .get(place)
+            .map(|definition| format!("#/$defs/{}", definition.name))
+            .unwrap_or_default()
     }
 
     /// All that were referred to, in the order of the original.
     pub(super) fn in_order(self, root: &Value) -> Object {
-        let named = ["$defs", "definitions"].into_iter().flat_map(|key| root.get(key).and_then(Value::as_object).into_iter().flatten());
-        let order: HashMap<*const Value, usize> =
-            named.enumerate().map(|(position, (_, schema))| (std::ptr::from_ref(schema), position)).collect();
+        let named = ["$defs", "definitions"].into_iter().flat_map(|key| {
+            root.get(key)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+        });
+        let order: HashMap<*const Value, usize> = named
+            .enumerate()
+            .map(|(position, (_, schema))| (std::ptr::from_ref(schema), position))
+            .collect();
         let mut found = self.found;
-        found.sort_by_key(|definition| order.get(&definition.original).copied().unwrap_or(usize::MAX));
-        found.into_iter().map(|definition| (definition.name, definition.schema.into())).collect()
+        found.sort_by_key(|definition| {
+            order
+                .get(&definition.original)
+                .copied()
+                .unwrap_or(usize::MAX)
+        });
+        found
+            .into_iter()
+            .map(|definition| (definition.name, definition.schema.into()))
+            .collect()
     }
 
     fn unused(&mut self, name: String) -> String {
@@ -70,12 +93,28 @@ impl Definitions {
 
 /// A name of plain letters. What stands in `$defs` keeps its own, if it is one.
 fn legal_name(root: &Value, pointer: &str) -> String {
-    let plain = |name: &str| name.chars().map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' }).collect::<String>();
+    let plain = |name: &str| {
+        name.chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || "_-.".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            })
+            .collect::<String>()
+    };
     let pointer = percent_encoding::percent_decode_str(pointer).decode_utf8_lossy();
-    let named = ["#/$defs/", "#/definitions/"].iter().find_map(|prefix| pointer.strip_prefix(prefix));
+    let named = ["#/$defs/", "#/definitions/"]
+        .iter()
+        .find_map(|prefix| pointer.strip_prefix(prefix));
     let name = match named.filter(|_| root.is_object()) {
         Some(name) => name.replace("~1", "/").replace("~0", "~"),
         None => pointer.trim_start_matches("#/").to_owned(),
     };
-    if name.is_empty() { "_".to_owned() } else { plain(&name) }
+    if name.is_empty() {
+        "_".to_owned()
+    } else {
+        plain(&name)
+    }
 }

@@ -26,25 +26,48 @@ pub(crate) struct Limits {
 /// How many references may be followed before it is given up.
 const MOST_STEPS: usize = 100_000;
 
-/// Checks a schema of the subset as a whole. Returns where forms begin with the same property, if the service takes that.
-pub(crate) fn check(schema: &Value, profile: &Profile) -> Result<Option<(String, String)>, NotStrict> {
-    let mut look = Look { root: schema, steps: MOST_STEPS, counts: Counts::default(), same: None, path: Vec::new() };
+/// Checks a schema of the subset as a whole. Returns where forms begin with the same property, if
+/// the service takes that.
+pub(crate) fn check(
+    schema: &Value,
+    profile: &Profile,
+) -> Result<Option<(String, String)>, NotStrict> {
+    let mut look = Look {
+        root: schema,
+        steps: MOST_STEPS,
+        counts: Counts::default(),
+        same: None,
+        path: Vec::new(),
+    };
     look.at(schema)?;
     let levels = look.levels(schema, &mut Vec::new(), &mut HashMap::new())?.0;
     let (counts, limits) = (&look.counts, &profile.limits);
     for (what, count, limit) in [
         ("properties", counts.properties, limits.properties),
         ("levels of objects", levels, limits.levels),
-        ("characters in names and constants", counts.characters, limits.characters),
+        (
+            "characters in names and constants",
+            counts.characters,
+            limits.characters,
+        ),
         ("values in enums", counts.values, limits.values),
-        ("characters in one long enum", counts.characters_of_one, limits.characters_of_one),
+        (
+            "characters in one long enum",
+            counts.characters_of_one,
+            limits.characters_of_one,
+        ),
     ] {
         if count > limit {
-            return Err(NotStrict::new(&[], Obstacle::TooMany { what, count, limit }));
+            return Err(NotStrict::new(
+                &[],
+                Obstacle::TooMany { what, count, limit },
+            ));
         }
     }
     match look.same {
-        Some((path, key)) if !profile.same_first_key => Err(NotStrict::new(&path, Obstacle::SameFirstKey(key))),
+        Some((path, key)) if !profile.same_first_key => {
+            Err(NotStrict::new(&path, Obstacle::SameFirstKey(key)))
+        }
         same => Ok(same.map(|(path, key)| (path.join("."), key))),
     }
 }
@@ -67,10 +90,17 @@ struct Look<'s> {
 
 impl<'s> Look<'s> {
     fn at(&mut self, schema: &'s Value) -> Result<(), NotStrict> {
-        let Some(object) = schema.as_object() else { return Ok(()) };
+        let Some(object) = schema.as_object() else {
+            return Ok(());
+        };
         self.count_values(object);
         for key in ["properties", "$defs"] {
-            for (name, schema) in object.get(key).and_then(Value::as_object).into_iter().flatten() {
+            for (name, schema) in object
+                .get(key)
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
                 self.counts.properties += usize::from(key == "properties");
                 self.counts.characters += name.chars().count();
                 self.path.extend([key.to_owned(), name.clone()]);
@@ -86,7 +116,9 @@ impl<'s> Look<'s> {
         if object.contains_key("$ref") {
             self.objects(schema, &mut Vec::new(), &mut Vec::new())?; // for one without end
         }
-        let Some(Value::Array(branches)) = object.get("anyOf") else { return Ok(()) };
+        let Some(Value::Array(branches)) = object.get("anyOf") else {
+            return Ok(());
+        };
         for (position, branch) in branches.iter().enumerate() {
             self.path.push(format!("anyOf[{position}]"));
             self.at(branch)?;
@@ -98,7 +130,9 @@ impl<'s> Look<'s> {
     fn count_values(&mut self, object: &Object) {
         let length = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
         self.counts.characters += object.get("const").map_or(0, length);
-        let Some(Value::Array(values)) = object.get("enum") else { return };
+        let Some(Value::Array(values)) = object.get("enum") else {
+            return;
+        };
         let characters = values.iter().map(length).sum();
         self.counts.values += values.len();
         self.counts.characters += characters;
@@ -112,7 +146,10 @@ impl<'s> Look<'s> {
         self.objects(schema, &mut Vec::new(), &mut objects)?;
         let mut seen: HashMap<&str, Option<HashSet<String>>> = HashMap::new();
         for object in objects {
-            let Some((key, tag)) = object.get("properties").and_then(Value::as_object).and_then(|properties| properties.iter().next())
+            let Some((key, tag)) = object
+                .get("properties")
+                .and_then(Value::as_object)
+                .and_then(|properties| properties.iter().next())
             else {
                 continue;
             };
@@ -122,7 +159,9 @@ impl<'s> Look<'s> {
                     seen.insert(key, values);
                     false
                 }
-                (Some(Some(seen)), Some(values)) => values.into_iter().any(|value| !seen.insert(value)),
+                (Some(Some(seen)), Some(values)) => {
+                    values.into_iter().any(|value| !seen.insert(value))
+                }
                 _ => true,
             };
             if same && self.same.is_none() {
@@ -133,12 +172,22 @@ impl<'s> Look<'s> {
     }
 
     /// The objects that a value may be, at its outermost.
-    fn objects(&mut self, schema: &'s Value, within: &mut Vec<&'s str>, found: &mut Vec<&'s Object>) -> Result<(), NotStrict> {
+    fn objects(
+        &mut self,
+        schema: &'s Value,
+        within: &mut Vec<&'s str>,
+        found: &mut Vec<&'s Object>,
+    ) -> Result<(), NotStrict> {
         self.step()?;
-        let Some(object) = schema.as_object() else { return Ok(()) };
+        let Some(object) = schema.as_object() else {
+            return Ok(());
+        };
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
             if within.contains(&reference) {
-                return Err(NotStrict::new(&self.path, Obstacle::EndlessReference(reference.to_owned())));
+                return Err(NotStrict::new(
+                    &self.path,
+                    Obstacle::EndlessReference(reference.to_owned()),
+                ));
             }
             within.push(reference);
             if let Some(target) = super::target(self.root, reference) {
@@ -146,14 +195,20 @@ impl<'s> Look<'s> {
             }
             within.pop();
         }
-        for branch in object.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+        for branch in object
+            .get("anyOf")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             self.objects(branch, within, found)?;
         }
         found.extend(Some(object).filter(|object| has_properties(object)));
         Ok(())
     }
 
-    /// The most objects within objects, a reference to what is around it not counted; and whether there was none.
+    /// The most objects within objects, a reference to what is around it not counted; and whether
+    /// there was none.
     fn levels(
         &mut self,
         schema: &'s Value,
@@ -161,7 +216,9 @@ impl<'s> Look<'s> {
         known: &mut HashMap<&'s str, usize>,
     ) -> Result<(usize, bool), NotStrict> {
         self.step()?;
-        let Some(object) = schema.as_object() else { return Ok((0, true)) };
+        let Some(object) = schema.as_object() else {
+            return Ok((0, true));
+        };
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
             if within.contains(&reference) {
                 return Ok((0, false));
@@ -184,7 +241,12 @@ impl<'s> Look<'s> {
         let (mut most, mut whole) = (0, true);
         let properties = object.get("properties").and_then(Value::as_object);
         let branches = object.get("anyOf").and_then(Value::as_array);
-        for below in branches.into_iter().flatten().chain(object.get("items")).chain(properties.into_iter().flat_map(Object::values)) {
+        for below in branches
+            .into_iter()
+            .flatten()
+            .chain(object.get("items"))
+            .chain(properties.into_iter().flat_map(Object::values))
+        {
             let (levels, all) = self.levels(below, within, known)?;
             most = most.max(levels);
             whole &= all;
@@ -193,7 +255,10 @@ impl<'s> Look<'s> {
     }
 
     fn step(&mut self) -> Result<(), NotStrict> {
-        self.steps = self.steps.checked_sub(1).ok_or_else(|| NotStrict::new(&self.path, Obstacle::TooComplex))?;
+        self.steps = self
+            .steps
+            .checked_sub(1)
+            .ok_or_else(|| NotStrict::new(&self.path, Obstacle::TooComplex))?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
-//! Schemas in parts: `allOf`, a reference with keywords beside it, branches with properties in common. All of what the parts
-//! say holds, so they become one schema, or one for each of the forms that they leave.
+//! Schemas in parts: `allOf`, a reference with keywords beside it, branches with properties in
+//! common. All of what the parts say holds, so they become one schema, or one for each of the forms
+//! that they leave.
 
 use std::cmp::Ordering;
 
@@ -15,7 +16,8 @@ use super::shape::describe;
 const MOST_FORMS: usize = 64;
 
 impl Rewriter<'_> {
-    /// The forms that a schema leaves, without what it says of itself: each a plain schema, `anyOf` and the like gone.
+    /// The forms that a schema leaves, without what it says of itself: each a plain schema, `anyOf`
+    /// and the like gone.
     pub(super) fn forms(&mut self, schema: &Object) -> Result<Vec<Object>, NotStrict> {
         self.count_steps(1 + weight(schema))?;
         let mut forms = vec![assertions(schema)];
@@ -23,11 +25,19 @@ impl Rewriter<'_> {
             let parts = self.forms_behind(reference.as_str().unwrap_or_default())?;
             forms = self.both(&forms, &parts)?;
         }
-        for part in schema.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+        for part in schema
+            .get("allOf")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             let parts = self.forms_of(part)?;
             forms = self.both(&forms, &parts)?;
         }
-        for branches in ["anyOf", "oneOf"].iter().filter_map(|key| schema.get(*key)?.as_array()) {
+        for branches in ["anyOf", "oneOf"]
+            .iter()
+            .filter_map(|key| schema.get(*key)?.as_array())
+        {
             let mut parts = Vec::new();
             for branch in branches {
                 parts.extend(self.forms_of(branch)?);
@@ -58,7 +68,11 @@ impl Rewriter<'_> {
             Value::Bool(false) => Ok(Vec::new()),
             Value::Object(object) => self.deeper(|this| {
                 let text = notes::of(object);
-                Ok(this.forms(object)?.into_iter().map(|form| describe(form, &text)).collect())
+                Ok(this
+                    .forms(object)?
+                    .into_iter()
+                    .map(|form| describe(form, &text))
+                    .collect())
             }),
             _ => Err(self.because(Obstacle::NoSchema)),
         }
@@ -69,7 +83,9 @@ impl Rewriter<'_> {
         for one in some {
             for other in others {
                 self.count_steps(weight(one) + weight(other))?;
-                both.extend(merged(one, other).map_err(|keyword| self.because(Obstacle::Parts(keyword)))?);
+                both.extend(
+                    merged(one, other).map_err(|keyword| self.because(Obstacle::Parts(keyword)))?,
+                );
                 if both.len() > MOST_FORMS {
                     return Err(self.because(Obstacle::Parts("anyOf".to_owned())));
                 }
@@ -80,8 +96,14 @@ impl Rewriter<'_> {
 }
 
 fn assertions(schema: &Object) -> Object {
-    let mut plain: Object = schema.iter().filter(|(key, _)| is_assertion(key)).map(|(key, value)| (key.clone(), value.clone())).collect();
-    if let (Some(Value::Bool(true)), Some(Value::String(name))) = (schema.get("nullable"), schema.get("type")) {
+    let mut plain: Object = schema
+        .iter()
+        .filter(|(key, _)| is_assertion(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    if let (Some(Value::Bool(true)), Some(Value::String(name))) =
+        (schema.get("nullable"), schema.get("type"))
+    {
         plain.insert("type".to_owned(), json!([name, "null"]));
     }
     plain
@@ -99,11 +121,14 @@ fn weight(object: &Object) -> usize {
     1 + object.values().map(of).sum::<usize>()
 }
 
-/// What both say, or nothing if no value can be both. Fails with the keyword on which they cannot be merged.
+/// What both say, or nothing if no value can be both. Fails with the keyword on which they cannot
+/// be merged.
 fn merged(one: &Object, other: &Object) -> Result<Option<Object>, String> {
     // Beside places, `items` are what follows them; in another part, they are the places, too.
     let has = |schema: &Object, key: &str| schema.contains_key(key);
-    if has(one, "prefixItems") != has(other, "prefixItems") && has(if has(one, "prefixItems") { other } else { one }, "items") {
+    if has(one, "prefixItems") != has(other, "prefixItems")
+        && has(if has(one, "prefixItems") { other } else { one }, "items")
+    {
         return Err("items".to_owned());
     }
     let mut both = one.clone();
@@ -118,7 +143,9 @@ fn merged(one: &Object, other: &Object) -> Result<Option<Object>, String> {
                 continue;
             }
         };
-        let Some(merged) = merged_keyword(key, ours, theirs)? else { return Ok(None) };
+        let Some(merged) = merged_keyword(key, ours, theirs)? else {
+            return Ok(None);
+        };
         both.insert(key.clone(), merged);
     }
     Ok(merge_properties(one, other, &mut both).then_some(both))
@@ -133,7 +160,12 @@ fn merged_keyword(key: &str, ours: &Value, theirs: &Value) -> Result<Option<Valu
         },
         "enum" => {
             let theirs = theirs.as_array().map_or(&[][..], Vec::as_slice);
-            let common: Vec<&Value> = ours.as_array().into_iter().flatten().filter(|value| theirs.contains(value)).collect();
+            let common: Vec<&Value> = ours
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|value| theirs.contains(value))
+                .collect();
             match common.is_empty() {
                 true => return Ok(None),
                 false => json!(common),
@@ -142,25 +174,38 @@ fn merged_keyword(key: &str, ours: &Value, theirs: &Value) -> Result<Option<Valu
         "const" => return Ok(None),
         "required" => {
             let ours = ours.as_array().into_iter().flatten();
-            let more = theirs.as_array().into_iter().flatten().filter(|name| !ours.clone().any(|ours| ours == *name));
+            let more = theirs
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter(|name| !ours.clone().any(|ours| ours == *name));
             ours.clone().chain(more).cloned().collect()
         }
         "items" | "propertyNames" => json!({ "allOf": [ours, theirs] }),
-        "additionalProperties" | "unevaluatedProperties" => match ours == false || theirs == false {
-            true => false.into(),
-            false => json!({ "allOf": [ours, theirs] }),
-        },
+        "additionalProperties" | "unevaluatedProperties" => {
+            match ours == false || theirs == false {
+                true => false.into(),
+                false => json!({ "allOf": [ours, theirs] }),
+            }
+        }
         "uniqueItems" => true.into(),
         "not" => json!({ "anyOf": [ours, theirs] }),
-        "description" => format!("{}\n{}", ours.as_str().unwrap_or_default(), theirs.as_str().unwrap_or_default()).into(),
-        "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties" | "minContains" => {
+        "description" => format!(
+            "{}\n{}",
+            ours.as_str().unwrap_or_default(),
+            theirs.as_str().unwrap_or_default()
+        )
+        .into(),
+        "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties"
+        | "minContains" => {
             if lesser(compared(ours, theirs)) {
                 theirs.clone()
             } else {
                 ours.clone()
             }
         }
-        "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties" | "maxContains" => {
+        "maximum" | "exclusiveMaximum" | "maxLength" | "maxItems" | "maxProperties"
+        | "maxContains" => {
             if lesser(compared(theirs, ours)) {
                 theirs.clone()
             } else {
@@ -187,7 +232,9 @@ fn common_types(ours: &Value, theirs: &Value) -> Option<Value> {
     let common = |name: Value| match () {
         () if theirs.contains(&name) => Some(name),
         () if name == "integer" && theirs.iter().any(|their| their == "number") => Some(name),
-        () if name == "number" && theirs.iter().any(|their| their == "integer") => Some("integer".into()),
+        () if name == "number" && theirs.iter().any(|their| their == "integer") => {
+            Some("integer".into())
+        }
         () => None,
     };
     let mut common: Vec<Value> = names(ours).into_iter().filter_map(common).collect();
@@ -198,8 +245,8 @@ fn common_types(ours: &Value, theirs: &Value) -> Option<Value> {
     }
 }
 
-/// The properties of both, each as both describe it. Whether there can be such an object: one that is closed has no room for
-/// what the other requires.
+/// The properties of both, each as both describe it. Whether there can be such an object: one that
+/// is closed has no room for what the other requires.
 fn merge_properties(one: &Object, other: &Object, both: &mut Object) -> bool {
     let listed = |schema: &Object| schema.get("properties").and_then(Value::as_object).cloned();
     let (Some(ours), Some(theirs)) = (listed(one), listed(other)) else {
@@ -207,10 +254,22 @@ fn merge_properties(one: &Object, other: &Object, both: &mut Object) -> bool {
         both.extend(listed.map(|listed| ("properties".to_owned(), listed.into())));
         return true;
     };
-    let required = |name: &str| both.get("required").and_then(Value::as_array).is_some_and(|required| required.iter().any(|r| r == name));
+    let required = |name: &str| {
+        both.get("required")
+            .and_then(Value::as_array)
+            .is_some_and(|required| required.iter().any(|r| r == name))
+    };
     let mut properties = Object::new();
-    for (name, schema) in ours.iter().chain(theirs.iter().filter(|(name, _)| !ours.contains_key(*name))) {
-        let rest = |schema: &Object| schema.get("additionalProperties").cloned().unwrap_or(Value::Bool(true));
+    for (name, schema) in ours
+        .iter()
+        .chain(theirs.iter().filter(|(name, _)| !ours.contains_key(*name)))
+    {
+        let rest = |schema: &Object| {
+            schema
+                .get("additionalProperties")
+                .cloned()
+                .unwrap_or(Value::Bool(true))
+        };
         let beside = match (ours.get(name), theirs.get(name)) {
             (Some(_), Some(theirs)) => theirs.clone(),
             (Some(_), None) => rest(other),

@@ -7,16 +7,34 @@ use super::shape::sentences;
 use crate::Profile;
 
 /// String formats that services enforce.
-const FORMATS: [&str; 9] = ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"];
+const FORMATS: [&str; 9] = [
+    "date",
+    "date-time",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "time",
+    "uuid",
+];
 
 /// The description of a schema, with what its annotations say.
 pub(super) fn of(schema: &Object) -> String {
-    let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+    let description = schema
+        .get("description")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let mut notes = Vec::new();
     if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
         notes.push(format!("Default: {default}."));
     }
-    let examples = schema.get("examples").and_then(Value::as_array).into_iter().flatten().chain(schema.get("example"));
+    let examples = schema
+        .get("examples")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .chain(schema.get("example"));
     let examples: Vec<String> = examples.map(Value::to_string).collect();
     if !examples.is_empty() {
         notes.push(format!("For example: {}.", examples.join(", ")));
@@ -24,24 +42,44 @@ pub(super) fn of(schema: &Object) -> String {
     if schema.get("deprecated") == Some(&Value::Bool(true)) {
         notes.push("Deprecated.".to_owned());
     }
-    for (keyword, what) in [("contentEncoding", "Encoding"), ("contentMediaType", "Media type")] {
-        notes.extend(schema.get(keyword).and_then(Value::as_str).map(|value| format!("{what}: {value}.")));
+    for (keyword, what) in [
+        ("contentEncoding", "Encoding"),
+        ("contentMediaType", "Media type"),
+    ] {
+        notes.extend(
+            schema
+                .get(keyword)
+                .and_then(Value::as_str)
+                .map(|value| format!("{what}: {value}.")),
+        );
     }
     sentences(description, &notes)
 }
 
-/// Moves the assertions of a plain schema of one type over to `strict` where the service takes them; says the others.
-pub(super) fn carry(name: &str, schema: &Object, strict: &mut Object, profile: &Profile) -> Vec<String> {
+/// Moves the assertions of a plain schema of one type over to `strict` where the service takes
+/// them; says the others.
+pub(super) fn carry(
+    name: &str,
+    schema: &Object,
+    strict: &mut Object,
+    profile: &Profile,
+) -> Vec<String> {
     let mut notes = Vec::new();
     for keyword in keywords_of(name) {
-        let Some(value) = schema.get(*keyword) else { continue };
+        let Some(value) = schema.get(*keyword) else {
+            continue;
+        };
         match carries(keyword, value, profile) {
             true => drop(strict.insert((*keyword).to_owned(), value.clone())),
             false => notes.extend(words(keyword, value)),
         }
     }
     if name == "array" {
-        notes.extend(schema.get("contains").map(|contains| contained(contains, schema)));
+        notes.extend(
+            schema
+                .get("contains")
+                .map(|contains| contained(contains, schema)),
+        );
     }
     notes.extend(schema.get("not").and_then(excluded));
     notes
@@ -51,21 +89,44 @@ pub(super) fn carry(name: &str, schema: &Object, strict: &mut Object, profile: &
 fn keywords_of(name: &str) -> &'static [&'static str] {
     match name {
         "string" => &["format", "pattern", "minLength", "maxLength"],
-        "integer" | "number" => &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+        "integer" | "number" => &[
+            "minimum",
+            "maximum",
+            "exclusiveMinimum",
+            "exclusiveMaximum",
+            "multipleOf",
+        ],
         "array" => &["minItems", "maxItems", "uniqueItems"],
-        "object" => &["minProperties", "maxProperties", "dependentRequired", "propertyNames"],
+        "object" => &[
+            "minProperties",
+            "maxProperties",
+            "dependentRequired",
+            "propertyNames",
+        ],
         _ => &[],
     }
 }
 
 fn carries(keyword: &str, value: &Value, profile: &Profile) -> bool {
     match keyword {
-        "format" => profile.constraints && value.as_str().is_some_and(|format| FORMATS.contains(&format)),
-        "pattern" => profile.constraints && value.as_str().is_some_and(|pattern| is_regular(pattern, profile.cautious)),
+        "format" => {
+            profile.constraints
+                && value
+                    .as_str()
+                    .is_some_and(|format| FORMATS.contains(&format))
+        }
+        "pattern" => {
+            profile.constraints
+                && value
+                    .as_str()
+                    .is_some_and(|pattern| is_regular(pattern, profile.cautious))
+        }
         "minLength" | "maxLength" => profile.lengths && profile.constraints && value.is_u64(),
         "minItems" | "maxItems" => profile.constraints && value.is_u64(),
         "multipleOf" => profile.constraints && value.as_f64().is_some_and(|step| step > 0.0),
-        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => profile.constraints && value.is_number(),
+        "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
+            profile.constraints && value.is_number()
+        }
         _ => false,
     }
 }
@@ -83,8 +144,14 @@ fn words(keyword: &str, value: &Value) -> Option<String> {
         "maxLength" => format!("At most {}.", counted("character", "characters")?),
         "minItems" => format!("At least {}.", counted("item", "items")?),
         "maxItems" => format!("At most {}.", counted("item", "items")?),
-        "minProperties" => format!("At least {} that are not null.", counted("property", "properties")?),
-        "maxProperties" => format!("At most {} that are not null.", counted("property", "properties")?),
+        "minProperties" => format!(
+            "At least {} that are not null.",
+            counted("property", "properties")?
+        ),
+        "maxProperties" => format!(
+            "At most {} that are not null.",
+            counted("property", "properties")?
+        ),
         "uniqueItems" => value.as_bool()?.then(|| "No item twice.".to_owned())?,
         "minimum" if !is_of_type(value) => format!("At least {value}."),
         "maximum" if !is_of_type(value) => format!("At most {value}."),
@@ -96,15 +163,27 @@ fn words(keyword: &str, value: &Value) -> Option<String> {
     })
 }
 
-/// Whether it is the least or the most that an integer type of 32 or 64 bits holds, which nobody means to say.
+/// Whether it is the least or the most that an integer type of 32 or 64 bits holds, which nobody
+/// means to say.
 fn is_of_type(limit: &Value) -> bool {
-    let least = [i64::from(i32::MIN), i64::from(i32::MAX), i64::from(u32::MAX), i64::MIN, i64::MIN + 1024, i64::MAX];
+    let least = [
+        i64::from(i32::MIN),
+        i64::from(i32::MAX),
+        i64::from(u32::MAX),
+        i64::MIN,
+        i64::MIN + 1024,
+        i64::MAX,
+    ];
     limit.as_i64().is_some_and(|limit| least.contains(&limit)) || limit.as_u64() == Some(u64::MAX)
 }
 
 fn dependent(required: &Map<String, Value>) -> Option<String> {
     let entries = required.iter().filter_map(|(name, others)| {
-        let others: Vec<String> = others.as_array()?.iter().filter_map(|other| Some(format!("`{}`", other.as_str()?))).collect();
+        let others: Vec<String> = others
+            .as_array()?
+            .iter()
+            .filter_map(|other| Some(format!("`{}`", other.as_str()?)))
+            .collect();
         (!others.is_empty()).then(|| format!("`{name}` needs {}.", others.join(", ")))
     });
     let entries: Vec<String> = entries.collect();
@@ -112,7 +191,12 @@ fn dependent(required: &Map<String, Value>) -> Option<String> {
 }
 
 fn excluded(not: &Value) -> Option<String> {
-    let values = not.get("enum").and_then(Value::as_array).into_iter().flatten().chain(not.get("const"));
+    let values = not
+        .get("enum")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .chain(not.get("const"));
     let values: Vec<String> = values.map(Value::to_string).collect();
     match not {
         Value::Bool(_) => None,
@@ -124,14 +208,20 @@ fn excluded(not: &Value) -> Option<String> {
 fn contained(contains: &Value, schema: &Object) -> String {
     let count = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
     let least = format!("at least {}", count("minContains").unwrap_or(1));
-    let most = count("maxContains").map(|most| format!(", at most {most}")).unwrap_or_default();
+    let most = count("maxContains")
+        .map(|most| format!(", at most {most}"))
+        .unwrap_or_default();
     format!("Of its items, {least}{most} must match the JSON Schema {contains}.")
 }
 
-/// Whether a pattern is one that a service can enforce: regular, so without looking around (`\b` does) or back. Not all know
-/// more than the common escapes, or groups with names.
+/// Whether a pattern is one that a service can enforce: regular, so without looking around (`\b`
+/// does) or back. Not all know more than the common escapes, or groups with names.
 fn is_regular(pattern: &str, cautious: bool) -> bool {
-    let escapes = if cautious { "dDwWsSnrtfv" } else { "dDwWsSnrtfvpPAzxu" };
+    let escapes = if cautious {
+        "dDwWsSnrtfv"
+    } else {
+        "dDwWsSnrtfvpPAzxu"
+    };
     let mut rest = pattern;
     while let Some(at) = rest.find(['\\', '(']) {
         let (escape, after) = (rest[at..].starts_with('\\'), &rest[at + 1..]);
@@ -141,13 +231,19 @@ fn is_regular(pattern: &str, cautious: bool) -> bool {
             (false, _) => match after.strip_prefix('?') {
                 None => false,
                 Some(after) if cautious => !after.starts_with(':'),
-                Some(after) => ["=", "!", "<=", "<!", ">", "#", "(", "P=", "P>"].iter().any(|group| after.starts_with(group)),
+                Some(after) => ["=", "!", "<=", "<!", ">", "#", "(", "P=", "P>"]
+                    .iter()
+                    .any(|group| after.starts_with(group)),
             },
         };
         if bad {
             return false;
         }
-        let skipped = if escape { after.chars().next().map_or(0, char::len_utf8) } else { 0 };
+        let skipped = if escape {
+            after.chars().next().map_or(0, char::len_utf8)
+        } else {
+            0
+        };
         rest = &after[skipped..];
     }
     is_balanced(pattern)

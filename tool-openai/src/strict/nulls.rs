@@ -10,19 +10,27 @@ use super::schema::{Object, allows_null, implied_type};
 /// How deep arguments are looked into; deeper down they stay as they are.
 const DEEPEST: usize = 64;
 
-/// How many schemas may be compared with values, and how many more for each byte; after that, the rest stays as it is.
+/// How many schemas may be compared with values, and how many more for each byte; after that, the
+/// rest stays as it is.
 const MOST_STEPS: usize = 200_000;
 const STEPS_PER_BYTE: usize = 10;
 
-/// The arguments without the properties that are `null` where the schema, as it was before it became strict, lists them, but
-/// neither requires them nor allows `null`. None if there are none, or the text is not one JSON object. What is kept keeps its text.
+/// The arguments without the properties that are `null` where the schema, as it was before it
+/// became strict, lists them, but neither requires them nor allows `null`. None if there are none,
+/// or the text is not one JSON object. What is kept keeps its text.
 pub(crate) fn drop_nulls(arguments: &str, schema: &Value) -> Option<String> {
     if !arguments.contains("null") {
         return None;
     }
-    let Node::Object(members) = Node::parse(serde_json::from_str(arguments).ok()?, 0) else { return None };
+    let Node::Object(members) = Node::parse(serde_json::from_str(arguments).ok()?, 0) else {
+        return None;
+    };
     let steps = MOST_STEPS.saturating_add(STEPS_PER_BYTE.saturating_mul(arguments.len()));
-    let mut walk = Walk { root: schema, steps, depth: 0 };
+    let mut walk = Walk {
+        root: schema,
+        steps,
+        depth: 0,
+    };
     walk.object(&members, &[schema])
 }
 
@@ -41,13 +49,24 @@ impl<'a> Node<'a> {
     fn parse(text: &'a RawValue, depth: usize) -> Self {
         let parsed = match text.get().as_bytes().first() {
             Some(b'{' | b'[') if depth >= DEEPEST => None,
-            Some(b'{') => serde_json::from_str(text.get()).ok().map(|Entries(entries)| {
-                let node = |(name, value): (String, &'a RawValue)| (name, value, Self::parse(value, depth + 1));
-                Self::Object(entries.into_iter().map(node).collect())
-            }),
+            Some(b'{') => serde_json::from_str(text.get())
+                .ok()
+                .map(|Entries(entries)| {
+                    let node = |(name, value): (String, &'a RawValue)| {
+                        (name, value, Self::parse(value, depth + 1))
+                    };
+                    Self::Object(entries.into_iter().map(node).collect())
+                }),
             Some(b'[') => serde_json::from_str(text.get())
                 .ok()
-                .map(|items: Vec<&'a RawValue>| Self::Array(items.into_iter().map(|item| (item, Self::parse(item, depth + 1))).collect())),
+                .map(|items: Vec<&'a RawValue>| {
+                    Self::Array(
+                        items
+                            .into_iter()
+                            .map(|item| (item, Self::parse(item, depth + 1)))
+                            .collect(),
+                    )
+                }),
             _ => serde_json::from_str(text.get()).ok().map(Self::Scalar),
         };
         parsed.unwrap_or(Self::Deep)
@@ -72,7 +91,10 @@ impl<'de> serde::Deserialize<'de> for Entries<'de> {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Self::Value, A::Error> {
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
@@ -121,17 +143,26 @@ impl<'s> Walk<'s> {
             }
             let value = self.value(node, &described);
             changed |= value.is_some();
-            kept.push(format!("{}:{}", Value::from(name.as_str()), value.as_deref().unwrap_or(text.get())));
+            kept.push(format!(
+                "{}:{}",
+                Value::from(name.as_str()),
+                value.as_deref().unwrap_or(text.get())
+            ));
         }
         changed.then(|| format!("{{{}}}", kept.join(",")))
     }
 
     fn array(&mut self, items: &[(&RawValue, Node<'_>)], schemas: &[&'s Value]) -> Option<String> {
-        let parts = self.parts(|walk, schema, _| walk.fits_array(items, schema), |_, _| false, schemas);
+        let parts = self.parts(
+            |walk, schema, _| walk.fits_array(items, schema),
+            |_, _| false,
+            schemas,
+        );
         let mut changed = false;
         let mut kept: Vec<String> = Vec::with_capacity(items.len());
         for (place, (text, node)) in items.iter().enumerate() {
-            let described: Vec<&Value> = parts.iter().filter_map(|part| item(part, place)).collect();
+            let described: Vec<&Value> =
+                parts.iter().filter_map(|part| item(part, place)).collect();
             let value = self.value(node, &described);
             changed |= value.is_some();
             kept.push(value.unwrap_or_else(|| text.get().to_owned()));
@@ -141,18 +172,27 @@ impl<'s> Walk<'s> {
 
     /// Whether a property that is `null` stands for one that was left out.
     fn means_absent(&mut self, parts: &[&'s Object], name: &str, described: &[&'s Value]) -> bool {
-        let required = |part: &&Object| part.get("required").and_then(Value::as_array).is_some_and(|names| names.iter().any(|n| n == name));
-        let listed = |part: &&Object| part.get("properties").is_some_and(|properties| properties.get(name).is_some());
+        let required = |part: &&Object| {
+            part.get("required")
+                .and_then(Value::as_array)
+                .is_some_and(|names| names.iter().any(|n| n == name))
+        };
+        let listed = |part: &&Object| {
+            part.get("properties")
+                .is_some_and(|properties| properties.get(name).is_some())
+        };
         let root = self.root;
         // An entry of a map is never one that had to be written.
         parts.iter().any(listed)
             && !parts.iter().any(required)
-            && !described.iter().all(|schema| allows_null(root, schema, &mut self.steps))
+            && !described
+                .iter()
+                .all(|schema| allows_null(root, schema, &mut self.steps))
             && self.steps > 0
     }
 
-    /// The plain schemas that describe a value together: through references and `allOf`, and of several branches the first that
-    /// fits beside the others, or else may be meant.
+    /// The plain schemas that describe a value together: through references and `allOf`, and of
+    /// several branches the first that fits beside the others, or else may be meant.
     fn parts(
         &mut self,
         fits: impl Fn(&mut Self, &'s Value, &[&'s Object]) -> bool,
@@ -163,43 +203,77 @@ impl<'s> Walk<'s> {
         let mut read = HashSet::new();
         loop {
             while let Some(schema) = unread.pop() {
-                let (Some(object), true) = (schema.as_object(), self.step()) else { continue };
+                let (Some(object), true) = (schema.as_object(), self.step()) else {
+                    continue;
+                };
                 if !read.insert(std::ptr::from_ref(object)) {
                     continue;
                 }
                 parts.push(object);
-                unread.extend(object.get("$ref").and_then(Value::as_str).and_then(|reference| super::target(self.root, reference)));
-                unread.extend(object.get("allOf").and_then(Value::as_array).into_iter().flatten());
-                choices.extend(["anyOf", "oneOf"].iter().filter_map(|key| object.get(*key)?.as_array()));
+                unread.extend(
+                    object
+                        .get("$ref")
+                        .and_then(Value::as_str)
+                        .and_then(|reference| super::target(self.root, reference)),
+                );
+                unread.extend(
+                    object
+                        .get("allOf")
+                        .and_then(Value::as_array)
+                        .into_iter()
+                        .flatten(),
+                );
+                choices.extend(
+                    ["anyOf", "oneOf"]
+                        .iter()
+                        .filter_map(|key| object.get(*key)?.as_array()),
+                );
             }
-            let Some(branches) = choices.pop() else { return parts };
+            let Some(branches) = choices.pop() else {
+                return parts;
+            };
             let fitting = branches.iter().find(|branch| fits(self, branch, &parts));
             unread.extend(fitting.or_else(|| branches.iter().find(|branch| may_be(self, branch))));
         }
     }
 
-    /// Whether a value is one that the schema takes, once the properties that stand for nothing are gone.
+    /// Whether a value is one that the schema takes, once the properties that stand for nothing are
+    /// gone.
     fn fits(&mut self, node: &Node<'_>, schema: &'s Value) -> bool {
         match node {
             Node::Object(members) => self.fits_object(members, schema, &[]),
             Node::Array(items) => self.fits_array(items, schema),
-            Node::Scalar(value) => self.fits_itself(schema, type_of(value), Some(value), &|walk, schema| walk.fits(node, schema)),
+            Node::Scalar(value) => {
+                self.fits_itself(schema, type_of(value), Some(value), &|walk, schema| {
+                    walk.fits(node, schema)
+                })
+            }
             Node::Deep => true,
         }
     }
 
-    /// `beside`: the other schemas that describe the same object, which may say that a property cannot be `null`.
-    fn fits_object(&mut self, members: &Members<'_>, schema: &'s Value, beside: &[&'s Object]) -> bool {
+    /// `beside`: the other schemas that describe the same object, which may say that a property
+    /// cannot be `null`.
+    fn fits_object(
+        &mut self,
+        members: &Members<'_>,
+        schema: &'s Value,
+        beside: &[&'s Object],
+    ) -> bool {
         let parts: Vec<&Object> = beside.iter().copied().chain(schema.as_object()).collect();
         let again = |walk: &mut Self, schema: &'s Value| walk.fits_object(members, schema, &parts);
         if !self.fits_itself(schema, "object", None, &again) {
             return false;
         }
         self.steps = self.steps.saturating_sub(members.len());
-        let Some(object) = schema.as_object() else { return true };
+        let Some(object) = schema.as_object() else {
+            return true;
+        };
         let mut given = |required: &Value| {
             let mut named = members.iter().filter(|(name, ..)| required == name);
-            named.any(|(name, _, node)| !node.is_null() || !self.means_absent(beside, name, &described(beside, name)))
+            named.any(|(name, _, node)| {
+                !node.is_null() || !self.means_absent(beside, name, &described(beside, name))
+            })
         };
         let required = object.get("required").and_then(Value::as_array);
         required.into_iter().flatten().all(&mut given)
@@ -209,22 +283,34 @@ impl<'s> Walk<'s> {
                 }
                 let described = described(&[object], name);
                 let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
-                (!closed || !described.is_empty()) && described.into_iter().all(|schema| self.fits(node, schema))
+                (!closed || !described.is_empty())
+                    && described.into_iter().all(|schema| self.fits(node, schema))
             })
     }
 
-    /// Whether an object with a mistake in it may be meant as one that the schema describes: by the constants in both.
+    /// Whether an object with a mistake in it may be meant as one that the schema describes: by the
+    /// constants in both.
     fn may_be(&mut self, members: &Members<'_>, schema: &'s Value, hops: usize) -> bool {
         const MOST_HOPS: usize = 16;
-        let (Some(object), true) = (schema.as_object(), hops < MOST_HOPS && self.step()) else { return false };
+        let (Some(object), true) = (schema.as_object(), hops < MOST_HOPS && self.step()) else {
+            return false;
+        };
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
-            return super::target(self.root, reference).is_some_and(|schema| self.may_be(members, schema, hops + 1));
+            return super::target(self.root, reference)
+                .is_some_and(|schema| self.may_be(members, schema, hops + 1));
         }
-        let Some(properties) = object.get("properties").and_then(Value::as_object) else { return false };
-        members.iter().all(|(name, _, node)| match (properties.get(name).and_then(|schema| schema.get("const")), node) {
-            (Some(constant), Node::Scalar(value)) => constant == value,
-            (Some(_), _) => false,
-            (None, _) => true,
+        let Some(properties) = object.get("properties").and_then(Value::as_object) else {
+            return false;
+        };
+        members.iter().all(|(name, _, node)| {
+            match (
+                properties.get(name).and_then(|schema| schema.get("const")),
+                node,
+            ) {
+                (Some(constant), Node::Scalar(value)) => constant == value,
+                (Some(_), _) => false,
+                (None, _) => true,
+            }
         })
     }
 
@@ -234,15 +320,30 @@ impl<'s> Walk<'s> {
             return false;
         }
         self.steps = self.steps.saturating_sub(items.len());
-        let Some(object) = schema.as_object() else { return true };
-        let count = |keyword: &str| object.get(keyword).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+        let Some(object) = schema.as_object() else {
+            return true;
+        };
+        let count = |keyword: &str| {
+            object
+                .get(keyword)
+                .and_then(Value::as_u64)
+                .and_then(|count| usize::try_from(count).ok())
+        };
         count("minItems").is_none_or(|least| items.len() >= least)
             && count("maxItems").is_none_or(|most| items.len() <= most)
-            && items.iter().enumerate().all(|(place, (_, node))| item(object, place).is_none_or(|schema| self.fits(node, schema)))
+            && items.iter().enumerate().all(|(place, (_, node))| {
+                item(object, place).is_none_or(|schema| self.fits(node, schema))
+            })
     }
 
     /// Whether the type, the constants and the parts of a schema fit; not what is inside the value.
-    fn fits_itself(&mut self, schema: &'s Value, name: &str, value: Option<&Value>, again: Again<'_, 's>) -> bool {
+    fn fits_itself(
+        &mut self,
+        schema: &'s Value,
+        name: &str,
+        value: Option<&Value>,
+        again: Again<'_, 's>,
+    ) -> bool {
         if !self.step() || self.depth >= 2 * DEEPEST {
             return false;
         }
@@ -252,9 +353,21 @@ impl<'s> Walk<'s> {
         fits
     }
 
-    fn fits_shallow(&mut self, schema: &'s Value, name: &str, value: Option<&Value>, again: Again<'_, 's>) -> bool {
-        let Some(object) = schema.as_object() else { return *schema != false };
-        let is = |named: &str| named == name || named == "number" && name == "integer" || named == "integer" && is_whole(value);
+    fn fits_shallow(
+        &mut self,
+        schema: &'s Value,
+        name: &str,
+        value: Option<&Value>,
+        again: Again<'_, 's>,
+    ) -> bool {
+        let Some(object) = schema.as_object() else {
+            return *schema != false;
+        };
+        let is = |named: &str| {
+            named == name
+                || named == "number" && name == "integer"
+                || named == "integer" && is_whole(value)
+        };
         let of_type = match object.get("type") {
             Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(is),
             Some(named) => named.as_str().is_some_and(is),
@@ -262,18 +375,30 @@ impl<'s> Walk<'s> {
         };
         let nullable = name == "null" && object.get("nullable") == Some(&Value::Bool(true));
         // Of objects and lists only the type is compared.
-        let equal = |listed: &Value| value.map_or_else(|| type_of(listed) == name, |value| value == listed);
-        let (root, branches) = (self.root, |key: &str| object.get(key).and_then(Value::as_array));
+        let equal =
+            |listed: &Value| value.map_or_else(|| type_of(listed) == name, |value| value == listed);
+        let (root, branches) = (self.root, |key: &str| {
+            object.get(key).and_then(Value::as_array)
+        });
         let listed = branches("enum");
         (of_type || nullable)
             && object.get("const").is_none_or(equal)
             && listed.is_none_or(|values| values.iter().any(equal))
-            && object.get("$ref").and_then(Value::as_str).is_none_or(|reference| {
-                let schema = super::target(root, reference);
-                schema.is_some_and(|schema| again(self, schema))
-            })
-            && branches("allOf").into_iter().flatten().all(|part| again(self, part))
-            && ["anyOf", "oneOf"].into_iter().filter_map(branches).all(|branches| branches.iter().any(|branch| again(self, branch)))
+            && object
+                .get("$ref")
+                .and_then(Value::as_str)
+                .is_none_or(|reference| {
+                    let schema = super::target(root, reference);
+                    schema.is_some_and(|schema| again(self, schema))
+                })
+            && branches("allOf")
+                .into_iter()
+                .flatten()
+                .all(|part| again(self, part))
+            && ["anyOf", "oneOf"]
+                .into_iter()
+                .filter_map(branches)
+                .all(|branches| branches.iter().any(|branch| again(self, branch)))
     }
 
     fn step(&mut self) -> bool {
@@ -285,15 +410,24 @@ impl<'s> Walk<'s> {
 /// How each of the parts describes a property.
 fn described<'s>(parts: &[&'s Object], name: &str) -> Vec<&'s Value> {
     let of = |part: &&'s Object| {
-        let listed = part.get("properties").and_then(Value::as_object).and_then(|listed| listed.get(name));
-        listed.or_else(|| part.get("additionalProperties").filter(|more| more.is_object()))
+        let listed = part
+            .get("properties")
+            .and_then(Value::as_object)
+            .and_then(|listed| listed.get(name));
+        listed.or_else(|| {
+            part.get("additionalProperties")
+                .filter(|more| more.is_object())
+        })
     };
     parts.iter().filter_map(of).collect()
 }
 
 /// How a list describes one of its items.
 fn item(list: &Object, place: usize) -> Option<&Value> {
-    let rest = match (list.get("prefixItems").or(list.get("items")), list.get("prefixItems")) {
+    let rest = match (
+        list.get("prefixItems").or(list.get("items")),
+        list.get("prefixItems"),
+    ) {
         (Some(Value::Array(places)), _) if place < places.len() => return places.get(place),
         (Some(Value::Array(_)), None) => list.get("additionalItems"),
         _ => list.get("items"),
@@ -315,5 +449,7 @@ fn type_of(value: &Value) -> &'static str {
 
 /// `5.0` is an integer, too.
 fn is_whole(value: Option<&Value>) -> bool {
-    value.and_then(Value::as_f64).is_some_and(|number| number.fract() == 0.0)
+    value
+        .and_then(Value::as_f64)
+        .is_some_and(|number| number.fract() == 0.0)
 }

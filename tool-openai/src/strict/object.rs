@@ -11,20 +11,35 @@ impl Rewriter<'_> {
     /// `properties`, `required` and `additionalProperties` of an object.
     pub(super) fn properties(&mut self, schema: &Object) -> Rewritten {
         let listed = schema.get("properties").and_then(Value::as_object);
-        let more = [schema.get("additionalProperties"), schema.get("unevaluatedProperties")];
+        let more = [
+            schema.get("additionalProperties"),
+            schema.get("unevaluatedProperties"),
+        ];
         let patterns = schema.get("patternProperties").and_then(Value::as_object);
-        if more.into_iter().flatten().any(|more| *more != false) || patterns.is_some_and(|patterns| !patterns.is_empty()) {
+        if more.into_iter().flatten().any(|more| *more != false)
+            || patterns.is_some_and(|patterns| !patterns.is_empty())
+        {
             return Err(self.because(Obstacle::OpenMap));
         }
         let mut required: Vec<&str> = Vec::new();
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for name in schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             if listed.is_none_or(|listed| !listed.contains_key(name)) {
                 return Err(self.because(Obstacle::Undescribed(name.to_owned())));
             }
             required.push(name);
         }
-        // A tool without parameters may say nothing of them; a bare object further down is a bag of anything.
-        if listed.is_none_or(Object::is_empty) && more.iter().all(Option::is_none) && !self.path.is_empty() {
+        // A tool without parameters may say nothing of them; a bare object further down is a bag of
+        // anything.
+        if listed.is_none_or(Object::is_empty)
+            && more.iter().all(Option::is_none)
+            && !self.path.is_empty()
+        {
             return Err(self.because(Obstacle::Unlisted));
         }
         let required: std::collections::HashSet<&str> = required.into_iter().collect();
@@ -36,7 +51,15 @@ impl Rewriter<'_> {
             }
             let rewritten = self.schema_at(&["properties", name], schema)?;
             let adds_null = optional && !self.allows_null(schema);
-            properties.insert(name.clone(), if adds_null { nullable(rewritten) } else { rewritten }.into());
+            properties.insert(
+                name.clone(),
+                if adds_null {
+                    nullable(rewritten)
+                } else {
+                    rewritten
+                }
+                .into(),
+            );
         }
         if properties.is_empty() && self.profile.cautious && !self.path.is_empty() {
             return Err(self.because(Obstacle::EmptyObject));

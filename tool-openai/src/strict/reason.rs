@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Why the parameters of a tool cannot be offered with `strict: true`: where in them, and what stands there.
+/// Why the parameters of a tool cannot be offered with `strict: true`: where in them, and what
+/// stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotStrict {
     path: String,
@@ -12,11 +13,20 @@ pub struct NotStrict {
 
 impl NotStrict {
     pub(super) fn new(path: &[String], obstacle: Obstacle) -> Self {
-        let parameter = path.first().filter(|step| *step == "properties").and_then(|_| path.get(1)).cloned();
-        Self { path: path.join("."), parameter, obstacle }
+        let parameter = path
+            .first()
+            .filter(|step| *step == "properties")
+            .and_then(|_| path.get(1))
+            .cloned();
+        Self {
+            path: path.join("."),
+            parameter,
+            obstacle,
+        }
     }
 
-    /// Where in the schema, through references: `properties.visits.items.properties.date`. Empty for the whole.
+    /// Where in the schema, through references: `properties.visits.items.properties.date`. Empty
+    /// for the whole.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -35,7 +45,9 @@ impl NotStrict {
 impl fmt::Display for NotStrict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.parameter, self.path.as_str()) {
-            (Some(parameter), path) if path.strip_prefix("properties.") == Some(parameter) => write!(f, "parameter `{parameter}`")?,
+            (Some(parameter), path) if path.strip_prefix("properties.") == Some(parameter) => {
+                write!(f, "parameter `{parameter}`")?
+            }
             (Some(parameter), path) => write!(f, "parameter `{parameter}`, at `{path}`,")?,
             (None, "") => f.write_str("the schema")?,
             (None, path) => write!(f, "the schema, at `{path}`,")?,
@@ -66,10 +78,14 @@ pub enum Obstacle {
     #[error("has the type `{0}`, which JSON does not have; name another")]
     UnknownType(String),
     /// A map: keys of any name.
-    #[error("is a map with keys of any name; take a list of entries, or list the names in `properties`")]
+    #[error(
+        "is a map with keys of any name; take a list of entries, or list the names in `properties`"
+    )]
     OpenMap,
     /// An object that neither lists properties nor says that there are none.
-    #[error("is an object that lists no properties; list them, or write `\"additionalProperties\": false` if there are none")]
+    #[error(
+        "is an object that lists no properties; list them, or write `\"additionalProperties\": false` if there are none"
+    )]
     Unlisted,
     /// An object without properties, which some services refuse.
     #[error("is an object without properties, which some services refuse; leave it out")]
@@ -99,10 +115,14 @@ pub enum Obstacle {
     #[error("has a constant that is an object or a list; list its properties")]
     Constant,
     /// Arguments in one of several forms.
-    #[error("takes one of several forms; services want one plain object: move the choice into a parameter")]
+    #[error(
+        "takes one of several forms; services want one plain object: move the choice into a parameter"
+    )]
     Forms,
     /// Forms that begin with the same property, which some services cannot tell apart.
-    #[error("has forms that begin with the same property `{0}`; begin each with a constant of its own")]
+    #[error(
+        "has forms that begin with the same property `{0}`; begin each with a constant of its own"
+    )]
     SameFirstKey(String),
     /// More than services take in one schema.
     #[error("has {count} {what}, and services take {limit}; make it smaller, or several tools")]
@@ -115,6 +135,8 @@ pub enum Obstacle {
         limit: usize,
     },
     /// Nested or entangled beyond what is followed.
-    #[error("is too deeply nested, or refers to itself in too many ways, to be followed; make it simpler")]
+    #[error(
+        "is too deeply nested, or refers to itself in too many ways, to be followed; make it simpler"
+    )]
     TooComplex,
 }

@@ -23,7 +23,8 @@ const MOST_STEPS: usize = 200_000;
 #[derive(Debug)]
 pub(crate) struct Strict {
     pub(crate) schema: Value,
-    /// A property that several forms of a value begin with, and where; some services cannot tell such forms apart.
+    /// A property that several forms of a value begin with, and where; some services cannot tell
+    /// such forms apart.
     pub(crate) same_first_key: Option<(String, String)>,
 }
 
@@ -50,7 +51,10 @@ pub(crate) fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStr
     }
     let schema = Value::Object(root);
     let same_first_key = limits::check(&schema, profile)?;
-    Ok(Strict { schema, same_first_key })
+    Ok(Strict {
+        schema,
+        same_first_key,
+    })
 }
 
 /// Whether values are nested deeper than that; stops looking there.
@@ -76,19 +80,26 @@ pub(super) struct Rewriter<'s> {
 
 impl Rewriter<'_> {
     fn root(&mut self) -> Rewritten {
-        let Some(object) = self.root.as_object() else { return Err(self.because(Obstacle::NoSchema)) };
+        let Some(object) = self.root.as_object() else {
+            return Err(self.because(Obstacle::NoSchema));
+        };
         let mut root = match COMBINING.iter().any(|key| object.contains_key(*key)) {
             false => self.plain(object)?,
             true => {
                 let mut forms = self.forms(object)?;
-                let (Some(form), true) = (forms.pop(), forms.is_empty()) else { return Err(self.because(Obstacle::Forms)) };
+                let (Some(form), true) = (forms.pop(), forms.is_empty()) else {
+                    return Err(self.because(Obstacle::Forms));
+                };
                 describe(self.plain(&form)?, &notes::of(&form))
             }
         };
         if root.get("type") == Some(&json!(["object", "null"])) {
             root.insert("type".to_owned(), "object".into());
         }
-        if root.get("type").is_none_or(|name| name != "object") || root.contains_key("enum") || root.contains_key("const") {
+        if root.get("type").is_none_or(|name| name != "object")
+            || root.contains_key("enum")
+            || root.contains_key("const")
+        {
             return Err(self.because(Obstacle::Forms));
         }
         Ok(describe(root, &notes::of(object)))
@@ -107,7 +118,10 @@ impl Rewriter<'_> {
     }
 
     /// Bounds how deep it goes.
-    pub(super) fn deeper<T>(&mut self, go: impl FnOnce(&mut Self) -> Result<T, NotStrict>) -> Result<T, NotStrict> {
+    pub(super) fn deeper<T>(
+        &mut self,
+        go: impl FnOnce(&mut Self) -> Result<T, NotStrict>,
+    ) -> Result<T, NotStrict> {
         if self.depth >= DEEPEST {
             return Err(self.because(Obstacle::TooComplex));
         }
@@ -120,7 +134,8 @@ impl Rewriter<'_> {
     /// As [`schema`](Self::schema), one step further down.
     pub(super) fn schema_at(&mut self, steps: &[&str], schema: &Value) -> Rewritten {
         let depth = self.path.len();
-        self.path.extend(steps.iter().map(|step| (*step).to_owned()));
+        self.path
+            .extend(steps.iter().map(|step| (*step).to_owned()));
         let rewritten = self.schema(schema)?;
         self.path.truncate(depth); // kept in an error's path otherwise
         Ok(rewritten)
@@ -129,12 +144,23 @@ impl Rewriter<'_> {
     fn object_of(&mut self, object: &Object) -> Rewritten {
         let own = object.keys().any(|key| is_assertion(key));
         let reference = object.get("$ref");
-        let lists: Vec<(&str, &Value)> = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|key| Some((key, object.get(key)?))).collect();
+        let lists: Vec<(&str, &Value)> = ["anyOf", "oneOf", "allOf"]
+            .into_iter()
+            .filter_map(|key| Some((key, object.get(key)?)))
+            .collect();
         let rewritten = match (own, reference, lists.as_slice()) {
-            (true, None, []) => return self.plain(object).map(|plain| self.or_null(describe(plain, &notes::of(object)), object)),
+            (true, None, []) => {
+                return self
+                    .plain(object)
+                    .map(|plain| self.or_null(describe(plain, &notes::of(object)), object));
+            }
             (false, Some(reference), []) => self.reference(reference)?,
-            (false, None, [("allOf", Value::Array(parts))]) if parts.len() == 1 => self.schema_at(&["allOf[0]"], &parts[0])?,
-            (false, None, [(key, Value::Array(branches))]) if *key != "allOf" => self.union(key, branches)?,
+            (false, None, [("allOf", Value::Array(parts))]) if parts.len() == 1 => {
+                self.schema_at(&["allOf[0]"], &parts[0])?
+            }
+            (false, None, [(key, Value::Array(branches))]) if *key != "allOf" => {
+                self.union(key, branches)?
+            }
             _ => self.joined(object)?,
         };
         Ok(self.or_null(describe(rewritten, &notes::of(object)), object))
@@ -142,7 +168,11 @@ impl Rewriter<'_> {
 
     /// What OpenAPI calls `nullable`.
     fn or_null(&self, rewritten: Object, object: &Object) -> Object {
-        if object.get("nullable") == Some(&Value::Bool(true)) { nullable(rewritten) } else { rewritten }
+        if object.get("nullable") == Some(&Value::Bool(true)) {
+            nullable(rewritten)
+        } else {
+            rewritten
+        }
     }
 
     /// A schema in parts, as one, or as one of several.
@@ -173,14 +203,21 @@ impl Rewriter<'_> {
         }
         let root = self.root;
         let Some(target) = super::target(root, pointer) else {
-            return Err(self.because(Obstacle::Reference(reference.as_str().map_or_else(|| reference.to_string(), str::to_owned))));
+            return Err(self.because(Obstacle::Reference(
+                reference
+                    .as_str()
+                    .map_or_else(|| reference.to_string(), str::to_owned),
+            )));
         };
         let (place, new) = self.definitions.place(root, pointer);
         if new {
             let rewritten = self.schema(target)?;
             self.definitions.set(place, rewritten);
         }
-        Ok(Object::from_iter([("$ref".to_owned(), self.definitions.reference(place).into())]))
+        Ok(Object::from_iter([(
+            "$ref".to_owned(),
+            self.definitions.reference(place).into(),
+        )]))
     }
 
     pub(super) fn allows_null(&mut self, schema: &Value) -> bool {
@@ -188,7 +225,10 @@ impl Rewriter<'_> {
     }
 
     pub(super) fn count_steps(&mut self, steps: usize) -> Result<(), NotStrict> {
-        self.steps = self.steps.checked_sub(steps).ok_or_else(|| self.because(Obstacle::TooComplex))?;
+        self.steps = self
+            .steps
+            .checked_sub(steps)
+            .ok_or_else(|| self.because(Obstacle::TooComplex))?;
         Ok(())
     }
 

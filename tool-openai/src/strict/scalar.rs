@@ -10,18 +10,37 @@ use super::schema::{Object, implied_type};
 use super::shape::{note, nullable};
 
 /// Keywords that no service takes, and that say more than a description can.
-const REFUSED: [&str; 7] = ["$dynamicRef", "$recursiveRef", "dependencies", "dependentSchemas", "else", "if", "then"];
+const REFUSED: [&str; 7] = [
+    "$dynamicRef",
+    "$recursiveRef",
+    "dependencies",
+    "dependentSchemas",
+    "else",
+    "if",
+    "then",
+];
 
 impl Rewriter<'_> {
     /// A schema without references or branches, its own description left to the caller.
     pub(super) fn plain(&mut self, schema: &Object) -> Rewritten {
-        if let Some(keyword) = REFUSED.into_iter().find(|keyword| schema.contains_key(*keyword)) {
+        if let Some(keyword) = REFUSED
+            .into_iter()
+            .find(|keyword| schema.contains_key(*keyword))
+        {
             return Err(self.because(Obstacle::Keyword(keyword)));
         }
         let values = listed(schema);
         let mut names = self.types(schema, values.as_deref())?;
-        let null = names.contains(&"null") && values.as_ref().is_none_or(|values| values.contains(&Value::Null));
-        names.retain(|name| *name != "null" && values.as_ref().is_none_or(|values| values.iter().any(|value| is_of(value, name))));
+        let null = names.contains(&"null")
+            && values
+                .as_ref()
+                .is_none_or(|values| values.contains(&Value::Null));
+        names.retain(|name| {
+            *name != "null"
+                && values
+                    .as_ref()
+                    .is_none_or(|values| values.iter().any(|value| is_of(value, name)))
+        });
         let rewritten = match names.as_slice() {
             [] if null => return Ok(Object::from_iter([("type".to_owned(), "null".into())])),
             [] => return Err(self.because(Obstacle::Nothing)),
@@ -29,7 +48,11 @@ impl Rewriter<'_> {
             names => {
                 let mut branches = Vec::new();
                 for name in names {
-                    branches.push(Value::Object(self.of_type(name, schema, values.as_deref())?));
+                    branches.push(Value::Object(self.of_type(
+                        name,
+                        schema,
+                        values.as_deref(),
+                    )?));
                 }
                 Object::from_iter([("anyOf".to_owned(), branches.into())])
             }
@@ -42,8 +65,12 @@ impl Rewriter<'_> {
         if let Some(values) = values {
             let values: Vec<&Value> = values.iter().filter(|value| is_of(value, name)).collect();
             match values.as_slice() {
-                [Value::Object(_) | Value::Array(_), ..] => return Err(self.because(Obstacle::Constant)),
-                [constant] if schema.contains_key("const") => drop(strict.insert("const".to_owned(), (*constant).clone())),
+                [Value::Object(_) | Value::Array(_), ..] => {
+                    return Err(self.because(Obstacle::Constant));
+                }
+                [constant] if schema.contains_key("const") => {
+                    drop(strict.insert("const".to_owned(), (*constant).clone()))
+                }
                 values => drop(strict.insert("enum".to_owned(), json!(values))),
             }
         }
@@ -58,7 +85,11 @@ impl Rewriter<'_> {
     }
 
     /// The types of a schema, each once, from those of its values if it names none.
-    fn types(&self, schema: &Object, values: Option<&[Value]>) -> Result<Vec<&'static str>, NotStrict> {
+    fn types(
+        &self,
+        schema: &Object,
+        values: Option<&[Value]>,
+    ) -> Result<Vec<&'static str>, NotStrict> {
         let named: Vec<&Value> = match schema.get("type") {
             Some(Value::Array(names)) => names.iter().collect(),
             Some(name) => vec![name],
@@ -68,12 +99,22 @@ impl Rewriter<'_> {
         for named in named {
             match TYPES.into_iter().find(|name| named == name) {
                 Some(name) => types.push(name),
-                None => return Err(self.because(Obstacle::UnknownType(named.as_str().map_or_else(|| named.to_string(), str::to_owned)))),
+                None => {
+                    return Err(self.because(Obstacle::UnknownType(
+                        named
+                            .as_str()
+                            .map_or_else(|| named.to_string(), str::to_owned),
+                    )));
+                }
             }
         }
         if types.is_empty() {
             match (values, implied_type(schema)) {
-                (Some(values), _) => types.extend(TYPES.into_iter().filter(|name| values.iter().any(|value| is_best_as(value, name)))),
+                (Some(values), _) => types.extend(
+                    TYPES
+                        .into_iter()
+                        .filter(|name| values.iter().any(|value| is_best_as(value, name))),
+                ),
                 (None, Some(name)) => types.push(name),
                 (None, None) => return Err(self.because(Obstacle::Untyped)),
             }
@@ -92,23 +133,38 @@ impl Rewriter<'_> {
     }
 }
 
-const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "object", "array", "null"];
+const TYPES: [&str; 7] = [
+    "string", "integer", "number", "boolean", "object", "array", "null",
+];
 
 /// The values that `const` and `enum` leave, each once.
 fn listed(schema: &Object) -> Option<Vec<Value>> {
     let constant = schema.get("const");
     let values: Vec<Value> = match schema.get("enum").and_then(Value::as_array) {
-        Some(values) => values.iter().filter(|value| constant.is_none_or(|constant| constant == *value)).cloned().collect(),
+        Some(values) => values
+            .iter()
+            .filter(|value| constant.is_none_or(|constant| constant == *value))
+            .cloned()
+            .collect(),
         None => vec![constant?.clone()],
     };
     let mut seen = std::collections::HashSet::new();
-    Some(values.into_iter().filter(|value| seen.insert(value.to_string())).collect())
+    Some(
+        values
+            .into_iter()
+            .filter(|value| seen.insert(value.to_string()))
+            .collect(),
+    )
 }
 
 fn is_of(value: &Value, name: &str) -> bool {
     match name {
         "string" => value.is_string(),
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        "integer" => {
+            value.is_i64()
+                || value.is_u64()
+                || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+        }
         "number" => value.is_number(),
         "boolean" => value.is_boolean(),
         "object" => value.is_object(),
@@ -122,8 +178,8 @@ fn is_best_as(value: &Value, name: &str) -> bool {
     is_of(value, name) && (name != "number" || !is_of(value, "integer"))
 }
 
-/// The bounds in the words of today, and those that a format or a tuple implies: a value that the schema admits must fit the
-/// type.
+/// The bounds in the words of today, and those that a format or a tuple implies: a value that the
+/// schema admits must fit the type.
 ///
 /// Input:  `{"minimum": 0, "exclusiveMinimum": true}`, as it was written before draft 6
 /// Output: `{"exclusiveMinimum": 0}`
@@ -137,7 +193,10 @@ fn with_own_bounds(schema: &Object) -> Object {
         _ => None,
     };
     if let Some((least, most)) = implied {
-        for (bound, exclusive, limit) in [("minimum", "exclusiveMinimum", least), ("maximum", "exclusiveMaximum", most)] {
+        for (bound, exclusive, limit) in [
+            ("minimum", "exclusiveMinimum", least),
+            ("maximum", "exclusiveMaximum", most),
+        ] {
             if !schema.contains_key(bound) && !schema.contains_key(exclusive) {
                 schema.insert(bound.to_owned(), limit.into());
             }
@@ -146,8 +205,13 @@ fn with_own_bounds(schema: &Object) -> Object {
     if let (None, Some(most)) = (schema.get("maxItems"), implied_most(&schema)) {
         schema.insert("maxItems".to_owned(), most.into());
     }
-    for (exclusive, bound) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
-        let Some(is) = schema.get(exclusive).and_then(Value::as_bool) else { continue };
+    for (exclusive, bound) in [
+        ("exclusiveMinimum", "minimum"),
+        ("exclusiveMaximum", "maximum"),
+    ] {
+        let Some(is) = schema.get(exclusive).and_then(Value::as_bool) else {
+            continue;
+        };
         schema.shift_remove(exclusive);
         if let Some(limit) = schema.get(bound).filter(|_| is).cloned() {
             schema.shift_remove(bound);

@@ -61,7 +61,9 @@ pub(super) fn is_assertion(keyword: &str) -> bool {
 
 /// Whether it decides which values are taken, alone or through others.
 pub(super) fn decides(schema: &Object) -> bool {
-    schema.keys().any(|key| is_assertion(key) || COMBINING.contains(&key.as_str()))
+    schema
+        .keys()
+        .any(|key| is_assertion(key) || COMBINING.contains(&key.as_str()))
 }
 
 /// The part of a schema that a local reference leads to.
@@ -92,7 +94,9 @@ fn allows_null_at(root: &Value, schema: &Value, steps: &mut usize, depth: usize)
     if *steps == 0 || depth > DEEPEST {
         return false;
     }
-    let Some(object) = schema.as_object() else { return *schema != false };
+    let Some(object) = schema.as_object() else {
+        return *schema != false;
+    };
     if object.get("nullable") == Some(&Value::Bool(true)) {
         return true;
     }
@@ -102,13 +106,28 @@ fn allows_null_at(root: &Value, schema: &Value, steps: &mut usize, depth: usize)
         Some(name) => name == "null",
         None => implied_type(object).is_none(),
     };
-    let listed = |values: &Value| values.as_array().is_none_or(|values| values.contains(&Value::Null));
+    let listed = |values: &Value| {
+        values
+            .as_array()
+            .is_none_or(|values| values.contains(&Value::Null))
+    };
     of_type
         && object.get("const").is_none_or(Value::is_null)
         && object.get("enum").is_none_or(listed)
-        && object.get("$ref").and_then(Value::as_str).is_none_or(|reference| target(root, reference).is_some_and(&mut allows))
-        && ["anyOf", "oneOf"].iter().filter_map(|key| object.get(*key)?.as_array()).all(|branches| branches.iter().any(&mut allows))
-        && object.get("allOf").and_then(Value::as_array).into_iter().flatten().all(&mut allows)
+        && object
+            .get("$ref")
+            .and_then(Value::as_str)
+            .is_none_or(|reference| target(root, reference).is_some_and(&mut allows))
+        && ["anyOf", "oneOf"]
+            .iter()
+            .filter_map(|key| object.get(*key)?.as_array())
+            .all(|branches| branches.iter().any(&mut allows))
+        && object
+            .get("allOf")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .all(&mut allows)
         && !object.get("not").is_some_and(&mut allows)
 }
 
@@ -116,10 +135,15 @@ fn allows_null_at(root: &Value, schema: &Value, steps: &mut usize, depth: usize)
 pub(crate) fn each_subschema(schema: &mut Object, act: &mut dyn FnMut(&mut Value)) {
     for (key, value) in schema.iter_mut() {
         match (key.as_str(), value) {
-            ("properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas", Value::Object(schemas)) => {
+            (
+                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas",
+                Value::Object(schemas),
+            ) => {
                 schemas.values_mut().for_each(&mut *act);
             }
-            ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", Value::Array(schemas)) => schemas.iter_mut().for_each(&mut *act),
+            ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", Value::Array(schemas)) => {
+                schemas.iter_mut().for_each(&mut *act)
+            }
             (
                 "items"
                 | "additionalProperties"

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::schema::Object;
 
-/// The same with something said in front of its description. A reference cannot have one, so it is wrapped:
+/// The same with something said in front of its description. A reference cannot have one, so it is
+/// wrapped:
 ///
 /// Input:  `{"$ref": "#/$defs/Visit"}`
 /// Output: `{"description": "The last.", "anyOf": [{"$ref": "#/$defs/Visit"}]}`
@@ -13,7 +14,10 @@ pub(super) fn describe(schema: Object, text: &str) -> Object {
         return schema;
     }
     if schema.contains_key("$ref") {
-        return Object::from_iter([("description".to_owned(), text.into()), ("anyOf".to_owned(), json!([schema]))]);
+        return Object::from_iter([
+            ("description".to_owned(), text.into()),
+            ("anyOf".to_owned(), json!([schema])),
+        ]);
     }
     let mut schema = schema;
     let text = match schema.shift_remove("description") {
@@ -27,7 +31,10 @@ pub(super) fn describe(schema: Object, text: &str) -> Object {
 /// The same with something said behind its description.
 pub(super) fn note(mut schema: Object, notes: &[String]) -> Object {
     if !notes.is_empty() {
-        let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+        let text = schema
+            .get("description")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let text = sentences(text, notes);
         schema.shift_insert(0, "description".to_owned(), text.into());
     }
@@ -35,10 +42,12 @@ pub(super) fn note(mut schema: Object, notes: &[String]) -> Object {
 }
 
 pub(super) fn sentences(text: &str, notes: &[String]) -> String {
-    notes.iter().fold(text.trim_end().to_owned(), |text, note| match text.chars().last() {
-        None => note.clone(),
-        Some('.' | '!' | '?' | ':') => format!("{text} {note}"),
-        Some(_) => format!("{text}. {note}"),
+    notes.iter().fold(text.trim_end().to_owned(), |text, note| {
+        match text.chars().last() {
+            None => note.clone(),
+            Some('.' | '!' | '?' | ':') => format!("{text} {note}"),
+            Some(_) => format!("{text}. {note}"),
+        }
     })
 }
 
@@ -57,7 +66,10 @@ pub(super) fn nullable(mut schema: Object) -> Object {
         schema.insert("type".to_owned(), json!([name, "null"]));
         let values = match schema.get("const") {
             Some(constant) => Some(json!([constant, null])),
-            None => schema.get("enum").and_then(Value::as_array).map(|values| values.iter().chain([&Value::Null]).cloned().collect()),
+            None => schema
+                .get("enum")
+                .and_then(Value::as_array)
+                .map(|values| values.iter().chain([&Value::Null]).cloned().collect()),
         };
         if let Some(values) = values {
             // In place of `const`, or of the values without `null`.

@@ -23,9 +23,15 @@ fn parameter(schema: Value) -> Result<Value, (String, Obstacle)> {
 }
 
 fn whole(schema: Value, profile: &Profile) -> Result<Value, (String, Obstacle)> {
-    let once = strict(&schema, profile).map_err(|reason| (reason.path().to_owned(), reason.obstacle().clone()))?.schema;
+    let once = strict(&schema, profile)
+        .map_err(|reason| (reason.path().to_owned(), reason.obstacle().clone()))?
+        .schema;
     let twice = strict(&once, profile).expect("strict of strict").schema;
-    assert_eq!(once.to_string(), twice.to_string(), "strict of strict is the same, byte for byte");
+    assert_eq!(
+        once.to_string(),
+        twice.to_string(),
+        "strict of strict is the same, byte for byte"
+    );
     Ok(once)
 }
 

@@ -9,10 +9,15 @@ use super::rewrite::{Rewriter, Rewritten};
 use super::schema::Object;
 
 impl Rewriter<'_> {
-    /// `anyOf`, also in place of `oneOf`; less, where the branches come down to one or to constants.
+    /// `anyOf`, also in place of `oneOf`; less, where the branches come down to one or to
+    /// constants.
     pub(super) fn union(&mut self, key: &str, branches: &[Value]) -> Rewritten {
         let (mut rewritten, mut seen) = (Vec::new(), HashSet::new());
-        for (position, branch) in branches.iter().enumerate().filter(|(_, branch)| **branch != false) {
+        for (position, branch) in branches
+            .iter()
+            .enumerate()
+            .filter(|(_, branch)| **branch != false)
+        {
             let mut branch = self.schema_at(&[&format!("{key}[{position}]")], branch)?;
             let inner = match branch.remove("anyOf") {
                 Some(Value::Array(inner)) if branch.is_empty() => inner,
@@ -22,7 +27,11 @@ impl Rewriter<'_> {
                 }
                 None => vec![branch.into()],
             };
-            rewritten.extend(inner.into_iter().filter(|branch| seen.insert(branch.to_string())));
+            rewritten.extend(
+                inner
+                    .into_iter()
+                    .filter(|branch| seen.insert(branch.to_string())),
+            );
         }
         if rewritten.is_empty() {
             return Err(self.because(Obstacle::Nothing));
@@ -46,7 +55,10 @@ fn constants(branches: &[Value]) -> Option<Object> {
     let (mut of, mut null, mut values, mut lines) = (None, false, Vec::new(), Vec::new());
     for branch in branches {
         let branch = branch.as_object()?;
-        if branch.keys().any(|key| !["description", "type", "const", "enum"].contains(&key.as_str())) {
+        if branch
+            .keys()
+            .any(|key| !["description", "type", "const", "enum"].contains(&key.as_str()))
+        {
             return None;
         }
         let mut these: Vec<Value> = match (branch.get("const"), branch.get("enum")) {
@@ -56,7 +68,14 @@ fn constants(branches: &[Value]) -> Option<Object> {
             _ => return None,
         };
         if let Some(text) = branch.get("description").and_then(Value::as_str) {
-            let names: Vec<String> = these.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect();
+            let names: Vec<String> = these
+                .iter()
+                .map(|value| {
+                    value
+                        .as_str()
+                        .map_or_else(|| value.to_string(), str::to_owned)
+                })
+                .collect();
             lines.push(format!("{}: {text}", names.join(", ")));
         }
         null |= these.contains(&Value::Null);
@@ -80,25 +99,46 @@ fn constants(branches: &[Value]) -> Option<Object> {
     if null {
         values.push(Value::Null);
     }
-    schema.insert("type".to_owned(), if null { json!([name, "null"]) } else { name.clone() });
+    schema.insert(
+        "type".to_owned(),
+        if null {
+            json!([name, "null"])
+        } else {
+            name.clone()
+        },
+    );
     schema.insert("enum".to_owned(), values.into());
     Some(schema)
 }
 
 /// Where objects begin with the same property: puts in front what tells them apart.
 fn tags_first(branches: &mut [Value]) {
-    let mut objects: Vec<&mut Object> = branches.iter_mut().filter_map(Value::as_object_mut).filter(|o| has_properties(o)).collect();
-    let firsts: HashSet<Option<String>> = objects.iter().map(|object| names(object).next().cloned()).collect();
-    let Some(first) = objects.first().filter(|_| firsts.len() < objects.len()) else { return };
+    let mut objects: Vec<&mut Object> = branches
+        .iter_mut()
+        .filter_map(Value::as_object_mut)
+        .filter(|o| has_properties(o))
+        .collect();
+    let firsts: HashSet<Option<String>> = objects
+        .iter()
+        .map(|object| names(object).next().cloned())
+        .collect();
+    let Some(first) = objects.first().filter(|_| firsts.len() < objects.len()) else {
+        return;
+    };
     let tells_apart = |name: &&String| {
         let mut seen = HashSet::new();
-        objects
-            .iter()
-            .all(|object| values_of(&object["properties"][name.as_str()]).is_some_and(|values| values.into_iter().all(|v| seen.insert(v))))
+        objects.iter().all(|object| {
+            values_of(&object["properties"][name.as_str()])
+                .is_some_and(|values| values.into_iter().all(|v| seen.insert(v)))
+        })
     };
-    let Some(tag) = names(first).find(tells_apart).cloned() else { return };
+    let Some(tag) = names(first).find(tells_apart).cloned() else {
+        return;
+    };
     for object in &mut objects {
-        let Some(Value::Object(properties)) = object.get_mut("properties") else { continue };
+        let Some(Value::Object(properties)) = object.get_mut("properties") else {
+            continue;
+        };
         if let Some(schema) = properties.shift_remove(&tag) {
             properties.shift_insert(0, tag.clone(), schema);
         }
@@ -112,7 +152,11 @@ pub(super) fn has_properties(schema: &Object) -> bool {
 }
 
 fn names(schema: &Object) -> impl Iterator<Item = &String> {
-    schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Object::keys)
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flat_map(Object::keys)
 }
 
 /// The values that a constant property may have.

@@ -43,7 +43,11 @@ impl Api {
         match self {
             Self::Completions => {
                 let done = "data: [DONE]\n\n".to_owned();
-                completion::chunks(head, spoken).iter().map(event).chain([done]).collect()
+                completion::chunks(head, spoken)
+                    .iter()
+                    .map(event)
+                    .chain([done])
+                    .collect()
             }
             Self::Responses => response::events(head, spoken).iter().map(event).collect(),
         }

@@ -13,7 +13,10 @@ use super::script::End;
 
 /// One server-sent event. The Responses API repeats what stands in `type`.
 pub(super) fn event(data: &Value) -> String {
-    let kind = data["type"].as_str().map(|kind| format!("event: {kind}\n")).unwrap_or_default();
+    let kind = data["type"]
+        .as_str()
+        .map(|kind| format!("event: {kind}\n"))
+        .unwrap_or_default();
     format!("{kind}data: {data}\n\n")
 }
 
@@ -37,7 +40,14 @@ pub(super) fn stream(mut chunks: Vec<String>, pace: Duration, end: End) -> Respo
         }
     };
     let body = body(chunks, pace, is_cut);
-    ([(CONTENT_TYPE, "text/event-stream; charset=utf-8"), (CACHE_CONTROL, "no-cache")], body).into_response()
+    (
+        [
+            (CONTENT_TYPE, "text/event-stream; charset=utf-8"),
+            (CACHE_CONTROL, "no-cache"),
+        ],
+        body,
+    )
+        .into_response()
 }
 
 /// A whole answer, in two parts if it breaks off between them.
@@ -49,7 +59,10 @@ pub(super) async fn whole(text: String, pace: Duration, end: End) -> Response {
         End::Regular => Body::from(text),
         End::Error(_, error) => Body::from(error.to_string()),
         End::Cut(_) => {
-            let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+            let middle = (0..=text.len() / 2)
+                .rev()
+                .find(|at| text.is_char_boundary(*at))
+                .unwrap_or_default();
             body(vec![text[..middle].to_owned()], Duration::ZERO, true)
         }
     };
@@ -57,14 +70,20 @@ pub(super) async fn whole(text: String, pace: Duration, end: End) -> Response {
 }
 
 fn body(chunks: Vec<String>, pace: Duration, is_cut: bool) -> Body {
-    let ends = chunks.into_iter().map(Ok).chain(is_cut.then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset))));
-    Body::from_stream(unfold((ends, true), move |(mut ends, is_first)| async move {
-        let part = ends.next()?;
-        if part.is_err() {
-            tokio::task::yield_now().await; // or what came before is not sent
-        } else if !is_first && !pace.is_zero() {
-            tokio::time::sleep(pace).await;
-        }
-        Some((part, (ends, false)))
-    }))
+    let ends = chunks
+        .into_iter()
+        .map(Ok)
+        .chain(is_cut.then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset))));
+    Body::from_stream(unfold(
+        (ends, true),
+        move |(mut ends, is_first)| async move {
+            let part = ends.next()?;
+            if part.is_err() {
+                tokio::task::yield_now().await; // or what came before is not sent
+            } else if !is_first && !pace.is_zero() {
+                tokio::time::sleep(pace).await;
+            }
+            Some((part, (ends, false)))
+        },
+    ))
 }

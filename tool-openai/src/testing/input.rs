@@ -11,11 +11,16 @@ pub(super) fn request(mut body: Value) -> Result<Request, serde_json::Error> {
     let instructions = instructions.as_str().map(Message::system);
     let mut messages: Vec<Message> = instructions.into_iter().collect();
     match input {
-        Value::Array(items) => items.into_iter().try_for_each(|item| push(&mut messages, from_value(item)?))?,
+        Value::Array(items) => items
+            .into_iter()
+            .try_for_each(|item| push(&mut messages, from_value(item)?))?,
         text => messages.push(Message::user(text.as_str().unwrap_or_default())),
     }
     let tools = match tools {
-        Value::Array(tools) => tools.into_iter().filter_map(tool).collect::<Result<_, _>>()?,
+        Value::Array(tools) => tools
+            .into_iter()
+            .filter_map(tool)
+            .collect::<Result<_, _>>()?,
         _ => Vec::new(),
     };
     let mut rest: Map<String, Value> = from_value(body)?;
@@ -23,7 +28,11 @@ pub(super) fn request(mut body: Value) -> Result<Request, serde_json::Error> {
         rest.remove(key);
     }
     rest.insert("messages".to_owned(), json!([]));
-    Ok(Request { messages, tools, ..from_value(rest.into())? })
+    Ok(Request {
+        messages,
+        tools,
+        ..from_value(rest.into())?
+    })
 }
 
 fn push(messages: &mut Vec<Message>, item: Item) -> Result<(), serde_json::Error> {
@@ -39,9 +48,13 @@ fn push(messages: &mut Vec<Message>, item: Item) -> Result<(), serde_json::Error
     let get = |key: &str| item.0.get(key).cloned().unwrap_or_default();
     match item.kind() {
         "function_call_output" | "custom_tool_call_output" => {
-            messages.push(from_value(json!({"role": "tool", "tool_call_id": get("call_id"), "content": get("output")}))?);
+            messages.push(from_value(
+                json!({"role": "tool", "tool_call_id": get("call_id"), "content": get("output")}),
+            )?);
         }
-        "" | "message" => messages.push(from_value(json!({"role": get("role"), "content": get("content")}))?),
+        "" | "message" => messages.push(from_value(
+            json!({"role": get("role"), "content": get("content")}),
+        )?),
         _ => {} // reasoning, and what the service does by itself
     }
     Ok(())
@@ -49,8 +62,12 @@ fn push(messages: &mut Vec<Message>, item: Item) -> Result<(), serde_json::Error
 
 /// A tool of ours; those that the service runs are none.
 fn tool(flat: Value) -> Option<Result<Tool, serde_json::Error>> {
-    let Value::Object(mut definition) = flat else { return None };
+    let Value::Object(mut definition) = flat else {
+        return None;
+    };
     let kind = definition.remove("type")?;
-    let kind = kind.as_str().filter(|kind| ["function", "custom"].contains(kind))?;
+    let kind = kind
+        .as_str()
+        .filter(|kind| ["function", "custom"].contains(kind))?;
     Some(from_value(json!({"type": kind, kind: definition})))
 }

@@ -1,5 +1,6 @@
-//! A scripted server on loopback for chat completions and the Responses API, for examples and tests. It speaks real HTTP,
-//! answers what its script says, and checks what it is sent as strictly as the service does.
+//! A scripted server on loopback for chat completions and the Responses API, for examples and
+//! tests. It speaks real HTTP, answers what its script says, and checks what it is sent as strictly
+//! as the service does.
 
 mod api;
 mod check;
@@ -15,6 +16,8 @@ pub use server::ScriptedServer;
 
 /// Whether the service would take this body; else its answer.
 #[cfg(test)]
-pub(crate) fn check_request(body: &tool_core::serde_json::Value) -> Result<(), tool_core::serde_json::Value> {
+pub(crate) fn check_request(
+    body: &tool_core::serde_json::Value,
+) -> Result<(), tool_core::serde_json::Value> {
     check::request(body, check::Dialect::OpenAi).map_err(|error| error.body())
 }

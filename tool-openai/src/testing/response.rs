@@ -33,12 +33,19 @@ pub(super) fn events(head: &Head<'_>, spoken: &Spoken) -> Vec<Value> {
         let place = json!({"item_id": item["id"], "output_index": index});
         events.push(json!({"type": "response.output_item.added", "output_index": index, "item": empty(&item)}));
         events.extend(parts(&item).into_iter().map(|event| joined(event, &place)));
-        events.push(json!({"type": "response.output_item.done", "output_index": index, "item": item}));
+        events.push(
+            json!({"type": "response.output_item.done", "output_index": index, "item": item}),
+        );
     }
     let response = whole(head, spoken);
-    let kind = if response["status"] == "completed" { "response.completed" } else { "response.incomplete" };
+    let kind = if response["status"] == "completed" {
+        "response.completed"
+    } else {
+        "response.incomplete"
+    };
     events.push(json!({"type": kind, "response": response}));
-    let number = |(number, event): (usize, Value)| joined(event, &json!({"sequence_number": number}));
+    let number =
+        |(number, event): (usize, Value)| joined(event, &json!({"sequence_number": number}));
     events.into_iter().enumerate().map(number).collect()
 }
 
@@ -46,7 +53,8 @@ pub(super) fn events(head: &Head<'_>, spoken: &Spoken) -> Vec<Value> {
 pub(super) fn failed(head: &Head<'_>, error: &Value) -> Value {
     let mut response = begun(head);
     response["status"] = json!("failed");
-    response["error"] = json!({"code": error["error"]["code"], "message": error["error"]["message"]});
+    response["error"] =
+        json!({"code": error["error"]["code"], "message": error["error"]["message"]});
     response
 }
 
@@ -90,10 +98,14 @@ fn items(head: &Head<'_>, spoken: &Spoken) -> Vec<Value> {
         let summary = json!([{"type": "summary_text", "text": text}]);
         json!({"type": "reasoning", "id": id("rs", 0), "summary": summary, "encrypted_content": id("scripted", 0)})
     });
-    let said =
-        |content: Value| json!({"type": "message", "id": id("msg", 0), "role": "assistant", "status": "completed", "content": [content]});
-    let text = spoken.text.iter().map(|text| said(json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})));
-    let refusal = spoken.refusal.iter().map(|refusal| said(json!({"type": "refusal", "refusal": refusal})));
+    let said = |content: Value| json!({"type": "message", "id": id("msg", 0), "role": "assistant", "status": "completed", "content": [content]});
+    let text = spoken.text.iter().map(|text| {
+        said(json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}))
+    });
+    let refusal = spoken
+        .refusal
+        .iter()
+        .map(|refusal| said(json!({"type": "refusal", "refusal": refusal})));
     let calls = spoken.calls.iter().enumerate().map(|(position, (name, arguments))| {
         let call_id = head.call_id(position);
         if head.is_custom(name) {
@@ -115,7 +127,12 @@ fn items(head: &Head<'_>, spoken: &Spoken) -> Vec<Value> {
 /// An item of which nothing is written yet.
 fn empty(item: &Value) -> Value {
     let mut empty = item.clone();
-    for (key, nothing) in [("status", json!("in_progress")), ("arguments", json!("")), ("input", json!("")), ("content", json!([]))] {
+    for (key, nothing) in [
+        ("status", json!("in_progress")),
+        ("arguments", json!("")),
+        ("input", json!("")),
+        ("content", json!([])),
+    ] {
         if let Some(value) = empty.get_mut(key) {
             *value = nothing;
         }
@@ -132,22 +149,59 @@ fn parts(item: &Value) -> Vec<Value> {
     match item["type"].as_str().unwrap_or_default() {
         "function_call" => {
             let done = json!({"arguments": item["arguments"], "name": item["name"]});
-            told("response.function_call_arguments", &text(&item["arguments"]), done, &json!({}))
+            told(
+                "response.function_call_arguments",
+                &text(&item["arguments"]),
+                done,
+                &json!({}),
+            )
         }
-        "custom_tool_call" => told("response.custom_tool_call_input", &text(&item["input"]), json!({"input": item["input"]}), &json!({})),
+        "custom_tool_call" => told(
+            "response.custom_tool_call_input",
+            &text(&item["input"]),
+            json!({"input": item["input"]}),
+            &json!({}),
+        ),
         "reasoning" => {
             let part = &item["summary"][0];
-            let inner = |at: &Value| told("response.reasoning_summary_text", &text(&part["text"]), json!({"text": part["text"]}), at);
-            framed("response.reasoning_summary_part", part, "text", &json!({"summary_index": 0}), inner)
+            let inner = |at: &Value| {
+                told(
+                    "response.reasoning_summary_text",
+                    &text(&part["text"]),
+                    json!({"text": part["text"]}),
+                    at,
+                )
+            };
+            framed(
+                "response.reasoning_summary_part",
+                part,
+                "text",
+                &json!({"summary_index": 0}),
+                inner,
+            )
         }
         _ => {
             let (part, at) = (&item["content"][0], json!({"content_index": 0}));
             if part["type"] == "refusal" {
-                let inner = |at: &Value| told("response.refusal", &text(&part["refusal"]), json!({"refusal": part["refusal"]}), at);
+                let inner = |at: &Value| {
+                    told(
+                        "response.refusal",
+                        &text(&part["refusal"]),
+                        json!({"refusal": part["refusal"]}),
+                        at,
+                    )
+                };
                 framed("response.content_part", part, "refusal", &at, inner)
             } else {
                 let at_text = json!({"content_index": 0, "logprobs": []});
-                let inner = |_: &Value| told("response.output_text", &text(&part["text"]), json!({"text": part["text"]}), &at_text);
+                let inner = |_: &Value| {
+                    told(
+                        "response.output_text",
+                        &text(&part["text"]),
+                        json!({"text": part["text"]}),
+                        &at_text,
+                    )
+                };
                 framed("response.content_part", part, "text", &at, inner)
             }
         }
@@ -156,16 +210,25 @@ fn parts(item: &Value) -> Vec<Value> {
 
 /// The text in pieces, and then whole.
 fn told(kind: &str, text: &str, done: Value, at: &Value) -> Vec<Value> {
-    let deltas = pieces(text).map(|delta| joined(json!({"type": format!("{kind}.delta"), "delta": delta}), at));
+    let deltas = pieces(text)
+        .map(|delta| joined(json!({"type": format!("{kind}.delta"), "delta": delta}), at));
     let done = joined(joined(json!({"type": format!("{kind}.done")}), &done), at);
     deltas.chain([done]).collect()
 }
 
 /// A part with nothing under `key`, what is told of it, and the part whole.
-fn framed(kind: &str, part: &Value, key: &str, at: &Value, inner: impl FnOnce(&Value) -> Vec<Value>) -> Vec<Value> {
+fn framed(
+    kind: &str,
+    part: &Value,
+    key: &str,
+    at: &Value,
+    inner: impl FnOnce(&Value) -> Vec<Value>,
+) -> Vec<Value> {
     let mut nothing = part.clone();
     nothing[key] = json!("");
-    let event = |word: &str, part: &Value| joined(json!({"type": format!("{kind}.{word}"), "part": part}), at);
+    let event = |word: &str, part: &Value| {
+        joined(json!({"type": format!("{kind}.{word}"), "part": part}), at)
+    };
     let (added, done) = (event("added", &nothing), event("done", part));
     [added].into_iter().chain(inner(at)).chain([done]).collect()
 }

@@ -8,8 +8,9 @@ use crate::chat::Request;
 
 /// One answer of the scripted model.
 ///
-/// A request with `stream: true` is answered in chunks, in OpenAI's order: the role; the text in pieces of eight characters; of
-/// each call its id and name, then its arguments in such pieces; the finish reason; the token counts, if asked for; `[DONE]`.
+/// A request with `stream: true` is answered in chunks, in OpenAI's order: the role; the text in
+/// pieces of eight characters; of each call its id and name, then its arguments in such pieces; the
+/// finish reason; the token counts, if asked for; `[DONE]`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,7 +35,11 @@ pub struct Turn {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Answer {
     Message(Spoken),
-    Status { status: u16, body: Value, retry_after: Option<u64> },
+    Status {
+        status: u16,
+        body: Value,
+        retry_after: Option<u64>,
+    },
     Body(String),
     Sse(String),
 }
@@ -62,40 +67,67 @@ pub(super) enum End {
 
 impl Turn {
     fn new(answer: Answer) -> Self {
-        Self { answer, pace: Duration::ZERO, end: End::Regular }
+        Self {
+            answer,
+            pace: Duration::ZERO,
+            end: End::Regular,
+        }
     }
 
     /// The model answers with text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::new(Answer::Message(Spoken { text: Some(text.into()), ..Spoken::default() }))
+        Self::new(Answer::Message(Spoken {
+            text: Some(text.into()),
+            ..Spoken::default()
+        }))
     }
 
-    /// The model asks for these calls in one message: pairs of a tool's name and its arguments. Arguments given as a JSON
-    /// string are sent as that text, so that they need not be valid. A tool that the request offers as a custom one gets the
-    /// text as its input.
+    /// The model asks for these calls in one message: pairs of a tool's name and its arguments.
+    /// Arguments given as a JSON string are sent as that text, so that they need not be valid. A
+    /// tool that the request offers as a custom one gets the text as its input.
     pub fn calls<N: Into<String>>(calls: impl IntoIterator<Item = (N, Value)>) -> Self {
         let text = |arguments: Value| match arguments {
             Value::String(text) => text,
             value => value.to_string(),
         };
-        let calls = calls.into_iter().map(|(name, arguments)| (name.into(), text(arguments))).collect();
-        Self::new(Answer::Message(Spoken { calls, ..Spoken::default() }))
+        let calls = calls
+            .into_iter()
+            .map(|(name, arguments)| (name.into(), text(arguments)))
+            .collect();
+        Self::new(Answer::Message(Spoken {
+            calls,
+            ..Spoken::default()
+        }))
     }
 
     /// The model refuses to answer, in these words.
     pub fn refusal(refusal: impl Into<String>) -> Self {
-        Self::new(Answer::Message(Spoken { refusal: Some(refusal.into()), ..Spoken::default() }))
+        Self::new(Answer::Message(Spoken {
+            refusal: Some(refusal.into()),
+            ..Spoken::default()
+        }))
     }
 
     /// The service refuses with this HTTP status, the way OpenAI words it.
     pub fn error(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self::new(Answer::Status { status, body: error(code, message.into()), retry_after: None })
+        Self::new(Answer::Status {
+            status,
+            body: error(code, message.into()),
+            retry_after: None,
+        })
     }
 
     /// As [`error`](Self::error) with 429, asking to be tried again after so many seconds.
     pub fn rate_limit(retry_after: u64) -> Self {
-        let body = error("rate_limit_exceeded", "Rate limit reached. Please try again later.".to_owned());
-        Self::new(Answer::Status { status: 429, body, retry_after: Some(retry_after) })
+        let body = error(
+            "rate_limit_exceeded",
+            "Rate limit reached. Please try again later.".to_owned(),
+        );
+        Self::new(Answer::Status {
+            status: 429,
+            body,
+            retry_after: Some(retry_after),
+        })
     }
 
     /// The service answers 200 with this body, whatever it is and whatever was asked for.
@@ -103,8 +135,8 @@ impl Turn {
         Self::new(Answer::Body(body.into()))
     }
 
-    /// The service answers with this stream of server-sent events, whatever it is and whatever was asked for. What stands
-    /// between two blank lines counts as a chunk.
+    /// The service answers with this stream of server-sent events, whatever it is and whatever was
+    /// asked for. What stands between two blank lines counts as a chunk.
     pub fn sse(events: impl Into<String>) -> Self {
         Self::new(Answer::Sse(events.into()))
     }
@@ -115,8 +147,9 @@ impl Turn {
         self.with(|message| message.text = Some(text.into()))
     }
 
-    /// Lets the model think aloud before anything else: a reasoning item of the Responses API, or `reasoning_content`, which
-    /// OpenAI's own chat completions do not have. The server takes it back from then on.
+    /// Lets the model think aloud before anything else: a reasoning item of the Responses API, or
+    /// `reasoning_content`, which OpenAI's own chat completions do not have. The server takes it
+    /// back from then on.
     #[must_use]
     pub fn with_reasoning(self, reasoning: impl Into<String>) -> Self {
         self.with(|message| message.reasoning = Some(reasoning.into()))
@@ -128,7 +161,8 @@ impl Turn {
         self.with(|message| message.finish_reason = Some(reason.into()))
     }
 
-    /// Waits so long before each chunk but the first, or before a whole answer. Time is tokio's, and may be paused.
+    /// Waits so long before each chunk but the first, or before a whole answer. Time is tokio's,
+    /// and may be paused.
     #[must_use]
     pub fn with_pace(self, pace: Duration) -> Self {
         Self { pace, ..self }
@@ -137,14 +171,20 @@ impl Turn {
     /// Breaks the connection after so many chunks; a whole answer, in its middle.
     #[must_use]
     pub fn with_cut_after(self, chunks: usize) -> Self {
-        Self { end: End::Cut(chunks), ..self }
+        Self {
+            end: End::Cut(chunks),
+            ..self
+        }
     }
 
-    /// Ends a stream with an error after so many chunks, as services do that run into trouble on the way; a whole answer is
-    /// that error, with status 200.
+    /// Ends a stream with an error after so many chunks, as services do that run into trouble on
+    /// the way; a whole answer is that error, with status 200.
     #[must_use]
     pub fn with_error_after(self, chunks: usize, code: &str, message: impl Into<String>) -> Self {
-        Self { end: End::Error(chunks, error(code, message.into())), ..self }
+        Self {
+            end: End::Error(chunks, error(code, message.into())),
+            ..self
+        }
     }
 
     pub(super) fn thinks(&self) -> bool {

@@ -24,11 +24,13 @@ use super::delivery;
 use super::script::{Answer, End, Script, Turn};
 use crate::chat::Request;
 
-/// A server on loopback that answers by script, whole or as a stream, and stops when dropped. It speaks chat completions at
-/// `/v1/chat/completions`, and at `/v1/responses` the Responses API: scripts are the same, and see its requests as chat requests.
+/// A server on loopback that answers by script, whole or as a stream, and stops when dropped. It
+/// speaks chat completions at `/v1/chat/completions`, and at `/v1/responses` the Responses API:
+/// scripts are the same, and see its requests as chat requests.
 ///
-/// A request that the service would refuse is refused with the service's own words, and takes no turn of the script: a
-/// missing or misplaced tool message, an unknown key, a name that no tool may have, a message with a key that only answers have.
+/// A request that the service would refuse is refused with the service's own words, and takes no
+/// turn of the script: a missing or misplaced tool message, an unknown key, a name that no tool may
+/// have, a message with a key that only answers have.
 ///
 /// ```
 /// use tool_core::serde_json::json;
@@ -72,17 +74,28 @@ impl ScriptedServer {
     /// No port can be had.
     pub async fn start(turns: impl IntoIterator<Item = Turn>) -> io::Result<Self> {
         let mut turns: std::vec::IntoIter<Turn> = turns.into_iter().collect::<Vec<_>>().into_iter();
-        Self::start_with(move |_| turns.next().unwrap_or_else(|| Turn::error(400, "script_over", "The script has no turn left."))).await
+        Self::start_with(move |_| {
+            turns
+                .next()
+                .unwrap_or_else(|| Turn::error(400, "script_over", "The script has no turn left."))
+        })
+        .await
     }
 
     /// Decides each answer from the request, like a model would.
     ///
     /// # Errors
     /// No port can be had.
-    pub async fn start_with(script: impl FnMut(&Request) -> Turn + Send + 'static) -> io::Result<Self> {
+    pub async fn start_with(
+        script: impl FnMut(&Request) -> Turn + Send + 'static,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { script: Mutex::new(Box::new(script)), requests: Mutex::default(), thinks: AtomicBool::default() });
+        let shared = Arc::new(Shared {
+            script: Mutex::new(Box::new(script)),
+            requests: Mutex::default(),
+            thinks: AtomicBool::default(),
+        });
         let app = Router::new()
             .route("/v1/chat/completions", post(complete))
             .route("/v1/responses", post(respond))
@@ -92,7 +105,11 @@ impl ScriptedServer {
             // Ends only with the task: an accept that fails is tried again by axum.
             let _ = axum::serve(listener, app).await;
         });
-        Ok(Self { address, shared, serving })
+        Ok(Self {
+            address,
+            shared,
+            serving,
+        })
     }
 
     /// Where it is: what `OPENAI_BASE_URL` would be set to.
@@ -123,7 +140,9 @@ impl Drop for ScriptedServer {
 
 impl fmt::Debug for ScriptedServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScriptedServer").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("ScriptedServer")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,16 +152,28 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
-    answer(Api::Completions, &shared, &headers, &body).await.unwrap_or_else(|error| json(error.status, &error.body()))
+    answer(Api::Completions, &shared, &headers, &body)
+        .await
+        .unwrap_or_else(|error| json(error.status, &error.body()))
 }
 
 async fn respond(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
-    answer(Api::Responses, &shared, &headers, &body).await.unwrap_or_else(|error| json(error.status, &error.body()))
+    answer(Api::Responses, &shared, &headers, &body)
+        .await
+        .unwrap_or_else(|error| json(error.status, &error.body()))
 }
 
 /// The next turn of the script, if the service would take the request.
-async fn answer(api: Api, shared: &Shared, headers: &HeaderMap, body: &str) -> Result<Response, ApiError> {
-    let key = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+async fn answer(
+    api: Api,
+    shared: &Shared,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<Response, ApiError> {
+    let key = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
     if key.is_none_or(|key| key.trim().is_empty()) {
         return Err(ApiError::no_key());
     }
@@ -153,12 +184,28 @@ async fn answer(api: Api, shared: &Shared, headers: &HeaderMap, body: &str) -> R
         requests.len()
     };
     let thinks = shared.thinks.load(Relaxed);
-    let request = api.request(value, if thinks { Dialect::Thinking } else { Dialect::OpenAi })?;
+    let request = api.request(
+        value,
+        if thinks {
+            Dialect::Thinking
+        } else {
+            Dialect::OpenAi
+        },
+    )?;
     let turn = (lock(&shared.script))(&request);
     if turn.thinks() {
         shared.thinks.store(true, Relaxed);
     }
-    Ok(deliver(api, &Head { number, request: &request, bytes: body.len() }, turn).await)
+    Ok(deliver(
+        api,
+        &Head {
+            number,
+            request: &request,
+            bytes: body.len(),
+        },
+        turn,
+    )
+    .await)
 }
 
 async fn deliver(api: Api, head: &Head<'_>, Turn { answer, pace, end }: Turn) -> Response {
@@ -168,11 +215,19 @@ async fn deliver(api: Api, head: &Head<'_>, Turn { answer, pace, end }: Turn) ->
         end => end,
     };
     match answer {
-        Answer::Message(message) if streamed => delivery::stream(api.stream(head, &message), pace, end),
-        Answer::Message(message) => delivery::whole(api.whole(head, &message).to_string(), pace, end).await,
+        Answer::Message(message) if streamed => {
+            delivery::stream(api.stream(head, &message), pace, end)
+        }
+        Answer::Message(message) => {
+            delivery::whole(api.whole(head, &message).to_string(), pace, end).await
+        }
         Answer::Body(body) => delivery::whole(body, pace, end).await,
         Answer::Sse(text) => delivery::stream(delivery::events(&text), pace, end),
-        Answer::Status { status, body, retry_after } => {
+        Answer::Status {
+            status,
+            body,
+            retry_after,
+        } => {
             let seconds = retry_after.map(|seconds| [(RETRY_AFTER, seconds.to_string())]);
             (seconds, json(status, &body)).into_response()
         }
@@ -181,5 +236,10 @@ async fn deliver(api: Api, head: &Head<'_>, Turn { answer, pace, end }: Turn) ->
 
 fn json(status: u16, body: &Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    (
+        status,
+        [(CONTENT_TYPE, "application/json")],
+        body.to_string(),
+    )
+        .into_response()
 }

@@ -1,4 +1,5 @@
-//! What becomes of a call's answer: it is cut to what may go out, counted, and told to whoever waits for results or events.
+//! What becomes of a call's answer: it is cut to what may go out, counted, and told to whoever
+//! waits for results or events.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,9 @@ impl Batch {
         if self.told {
             let mut state = lock(&self.state);
             if !state.forgotten {
-                state.events.push_back(Event::Result(ToolResult::new(Arc::clone(call))));
+                state
+                    .events
+                    .push_back(Event::Result(ToolResult::new(Arc::clone(call))));
             }
             drop(state);
             wake_quietly(self.waker.take());
@@ -59,7 +62,11 @@ impl Batch {
         }
         self.waker.register(cx.waker());
         self.waited_for.store(true, Ordering::SeqCst);
-        if self.is_done() { Poll::Ready(()) } else { Poll::Pending }
+        if self.is_done() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 
     /// The results, in call order. The batch forgets its calls.
@@ -106,7 +113,8 @@ impl Batch {
         }
     }
 
-    /// Tells whoever reads events, unless the call is answered. The oldest progress is forgotten when nobody reads it.
+    /// Tells whoever reads events, unless the call is answered. The oldest progress is forgotten
+    /// when nobody reads it.
     pub(crate) fn report(&self, call: &Call, progress: impl FnOnce() -> Progress) {
         if !self.told || self.limits.progress_events == 0 {
             return;
@@ -117,7 +125,10 @@ impl Batch {
             return;
         }
         if state.progress >= self.limits.progress_events
-            && let Some(oldest) = state.events.iter().position(|event| matches!(event, Event::Progress(_)))
+            && let Some(oldest) = state
+                .events
+                .iter()
+                .position(|event| matches!(event, Event::Progress(_)))
         {
             state.events.remove(oldest);
             state.progress -= 1;
@@ -128,7 +139,8 @@ impl Batch {
         wake_quietly(self.waker.take());
     }
 
-    /// Shortens an output, or what the model is told of an error, that is longer than what is left for it.
+    /// Shortens an output, or what the model is told of an error, that is longer than what is left
+    /// for it.
     #[inline]
     pub(in crate::dispatch) fn within_limits(&self, outcome: Outcome) -> Outcome {
         match outcome {
@@ -151,7 +163,10 @@ impl Batch {
         }
         let wanted = length.min(self.limits.output_bytes);
         let take = |left: usize| Some(left.saturating_sub(wanted));
-        let left = self.output_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).unwrap_or_default();
+        let left = self
+            .output_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .unwrap_or_default();
         Some(wanted.min(left.max(LEAST_OUTPUT)))
     }
 }

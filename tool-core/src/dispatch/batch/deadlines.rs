@@ -1,4 +1,5 @@
-//! When calls of a batch have to end: their deadlines, the next one first, and the task that sees to it.
+//! When calls of a batch have to end: their deadlines, the next one first, and the task that sees
+//! to it.
 
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +14,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Batch;
 use crate::dispatch::call::{Call, Stop, lock};
 
-/// How long a poll may be under way when its deadline strikes before it counts as one that computes.
+/// How long a poll may be under way when its deadline strikes before it counts as one that
+/// computes.
 const LATE: Duration = Duration::from_millis(5);
 
 pub(super) struct Watch {
@@ -37,7 +39,10 @@ impl Batch {
         if call.outcome().is_some() || self.is_done() || state.forgotten {
             return;
         }
-        state.deadlines.push(Reverse(Deadline { at, call: Arc::clone(call) }));
+        state.deadlines.push(Reverse(Deadline {
+            at,
+            call: Arc::clone(call),
+        }));
         match &mut state.watch {
             Some(watch) if watch.until.is_some_and(|until| until <= at) => {}
             Some(watch) => {
@@ -47,7 +52,11 @@ impl Batch {
             None if has_timers() => {
                 let earlier = Arc::new(Notify::new());
                 let task = self.spawn(supervise(Arc::clone(self), Arc::clone(&earlier)));
-                state.watch = task.map(|task| Watch { _task: AbortOnDropHandle::new(task), earlier, until: Some(at) });
+                state.watch = task.map(|task| Watch {
+                    _task: AbortOnDropHandle::new(task),
+                    earlier,
+                    until: Some(at),
+                });
             }
             None => {
                 let call = Arc::clone(call);
@@ -69,7 +78,10 @@ impl Batch {
             }
             let told = call.is_due();
             if !told {
-                state.deadlines.push(Reverse(Deadline { at: at.max(now) + LATE, call: Arc::clone(&call) }));
+                state.deadlines.push(Reverse(Deadline {
+                    at: at.max(now) + LATE,
+                    call: Arc::clone(&call),
+                }));
             }
             due.push((call, told));
         }
@@ -81,13 +93,18 @@ impl Batch {
     }
 }
 
-/// Stops the calls of a batch at their deadlines: each is polled once more when its deadline strikes, by its own task,
-/// and what has not been polled by then, or is still being polled, is not waited for.
+/// Stops the calls of a batch at their deadlines: each is polled once more when its deadline
+/// strikes, by its own task, and what has not been polled by then, or is still being polled, is not
+/// waited for.
 async fn supervise(batch: Arc<Batch>, earlier: Arc<Notify>) {
     loop {
         let (due, next) = batch.due();
         for (call, told) in due {
-            if told { call.stop(Stop::Deadline) } else { call.due() }
+            if told {
+                call.stop(Stop::Deadline)
+            } else {
+                call.due()
+            }
         }
         match next {
             Some(next) => _ = tokio::time::timeout_at(next, earlier.notified()).await,
@@ -97,7 +114,10 @@ async fn supervise(batch: Arc<Batch>, earlier: Arc<Notify>) {
 }
 
 fn has_timers() -> bool {
-    catch_unwind(AssertUnwindSafe(|| drop(tokio::time::sleep(Duration::ZERO)))).is_ok()
+    catch_unwind(AssertUnwindSafe(|| {
+        drop(tokio::time::sleep(Duration::ZERO))
+    }))
+    .is_ok()
 }
 
 impl PartialEq for Deadline {

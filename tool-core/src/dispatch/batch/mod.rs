@@ -1,7 +1,9 @@
-//! The calls of one message: how many are unanswered, who waits for them, and when the next deadline is.
+//! The calls of one message: how many are unanswered, who waits for them, and when the next
+//! deadline is.
 //!
-//! [`shared`] is what its calls have in common, [`answers`] what becomes of each call's answer, [`deadlines`] stops those that
-//! take too long, [`running`] is the batch in the hands of whoever waits for it.
+//! [`shared`] is what its calls have in common, [`answers`] what becomes of each call's answer,
+//! [`deadlines`] stops those that take too long, [`running`] is the batch in the hands of whoever
+//! waits for it.
 
 mod answers;
 mod deadlines;

@@ -20,7 +20,10 @@ impl Running {
     pub(in crate::dispatch) fn new(setup: Arc<Setup>, origin: Origin) -> Self {
         let batch = Arc::new(Batch::new(&setup, origin));
         batch.count();
-        Self { batch, _setup: Some(setup) }
+        Self {
+            batch,
+            _setup: Some(setup),
+        }
     }
 
     /// A batch whose only call has begun.
@@ -28,7 +31,10 @@ impl Running {
         call.batch.runtime();
         call.batch.set_calls(Arc::new(vec![Arc::clone(call)]));
         call.batch.count();
-        Self { batch: Arc::clone(&call.batch), _setup: None }
+        Self {
+            batch: Arc::clone(&call.batch),
+            _setup: None,
+        }
     }
 
     pub(in crate::dispatch) fn batch(&self) -> &Arc<Batch> {

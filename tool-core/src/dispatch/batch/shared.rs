@@ -1,4 +1,5 @@
-//! What the calls of a batch share: where it came from, what it may still do, and the calls themselves.
+//! What the calls of a batch share: where it came from, what it may still do, and the calls
+//! themselves.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -26,8 +27,8 @@ pub(crate) struct Batch {
     pub(in crate::dispatch) engine: Arc<Engine>,
     pub(in crate::dispatch) limits: Limits,
     pub(in crate::dispatch) records_content: bool,
-    /// What calls begin with whose turn comes later. Whoever waits for the batch keeps it: results do not hold on to tools and their
-    /// state.
+    /// What calls begin with whose turn comes later. Whoever waits for the batch keeps it: results
+    /// do not hold on to tools and their state.
     pub(in crate::dispatch) setup: Weak<Setup>,
     runtime: OnceLock<Handle>,
     /// Whether the engine counts it among what is alive.
@@ -89,7 +90,13 @@ pub(in crate::dispatch) struct Origin {
 impl Batch {
     #[inline]
     pub(in crate::dispatch) fn new(setup: &Setup, origin: Origin) -> Self {
-        let Origin { setup: later, parent, span, calls, told } = origin;
+        let Origin {
+            setup: later,
+            parent,
+            span,
+            calls,
+            told,
+        } = origin;
         Self {
             depth: parent.as_ref().map_or(0, |parent| parent.batch.depth + 1),
             deadline: parent.as_ref().and_then(|parent| parent.deadline()),
@@ -119,14 +126,17 @@ impl Batch {
     pub(in crate::dispatch) fn count(&self) {
         if !self.is_done() {
             self.engine.began();
-            self.counted.store(true, Ordering::Relaxed); // whoever answers a call has heard of it since
+            // whoever answers a call has heard of it since
+            self.counted.store(true, Ordering::Relaxed);
         }
     }
 
     /// Its number among all batches of the process.
     pub(in crate::dispatch) fn serial(&self) -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        *self.serial.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
+        *self
+            .serial
+            .get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
     /// How long ago it was queued, as [`Call`]s note it.
@@ -135,22 +145,35 @@ impl Batch {
         offset(self.queued, Instant::now())
     }
 
-    /// The runtime that it was dispatched on: this one, if nobody has asked before, or that of the call it is within.
+    /// The runtime that it was dispatched on: this one, if nobody has asked before, or that of the
+    /// call it is within.
     pub(in crate::dispatch) fn runtime(&self) -> Option<&Handle> {
         self.runtime.get().or_else(|| {
-            let outer = || self.parent.as_ref().and_then(|parent| parent.batch.runtime().cloned());
+            let outer = || {
+                self.parent
+                    .as_ref()
+                    .and_then(|parent| parent.batch.runtime().cloned())
+            };
             let runtime = Handle::try_current().ok().or_else(outer)?;
             Some(self.runtime.get_or_init(|| runtime))
         })
     }
 
     /// Runs something on the runtime that the batch was dispatched on.
-    pub(in crate::dispatch) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
+    pub(in crate::dispatch) fn spawn(
+        &self,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> Option<JoinHandle<()>> {
         self.runtime().map(|runtime| runtime.spawn(task))
     }
 
-    /// Its id in the scheduler, made when first asked for, or when the scheduler does not know it any more.
-    pub(in crate::dispatch) fn open<C: Clone>(&self, scheduler: &mut Scheduler<Key, C>, parent: Option<CallId>) -> BatchId {
+    /// Its id in the scheduler, made when first asked for, or when the scheduler does not know it
+    /// any more.
+    pub(in crate::dispatch) fn open<C: Clone>(
+        &self,
+        scheduler: &mut Scheduler<Key, C>,
+        parent: Option<CallId>,
+    ) -> BatchId {
         if let Some(id) = self.id().filter(|id| scheduler.knows(*id)) {
             return id;
         }
@@ -222,6 +245,8 @@ impl Batch {
 
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("unanswered", &self.unanswered).finish_non_exhaustive()
+        f.debug_struct("Batch")
+            .field("unanswered", &self.unanswered)
+            .finish_non_exhaustive()
     }
 }

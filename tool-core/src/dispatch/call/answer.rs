@@ -33,15 +33,22 @@ impl Call {
         }
     }
 
-    /// Gives the call its one answer, and lets go of what it held. False if it has one: otherwise the batch is to be told.
+    /// Gives the call its one answer, and lets go of what it held. False if it has one: otherwise
+    /// the batch is to be told.
     #[inline]
     fn answer(self: &Arc<Self>, outcome: Outcome, alive: bool) -> bool {
-        let outcome = self.batch.within_limits(outcome).map_err(|error| error.of_tool(&clip(&self.call.name)));
+        let outcome = self
+            .batch
+            .within_limits(outcome)
+            .map_err(|error| error.of_tool(&clip(&self.call.name)));
         let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
         if self.outcome().is_none() && outcome.as_ref().is_err_and(ToolError::is_undecoded) {
             self.times.never_started();
         }
-        let answer = Answer { outcome, finished: self.batch.now() };
+        let answer = Answer {
+            outcome,
+            finished: self.batch.now(),
+        };
         if let Err(late) = self.answer.set(answer) {
             drop_quietly(late); // answered already
             self.release();

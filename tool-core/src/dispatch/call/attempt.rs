@@ -23,7 +23,12 @@ pub(crate) struct Attempt {
 
 impl Attempt {
     pub(crate) fn new(call: Arc<Call>, is_tool: bool, body: ToolFuture<'static>) -> Arc<Self> {
-        Arc::new(Self { call, is_tool, body: Mutex::new(Some(body)), waker: AtomicWaker::new() })
+        Arc::new(Self {
+            call,
+            is_tool,
+            body: Mutex::new(Some(body)),
+            waker: AtomicWaker::new(),
+        })
     }
 
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Outcome> {
@@ -33,8 +38,12 @@ impl Attempt {
             self.stop();
             return Poll::Ready(Err(stopped()));
         }
-        let Some(future) = body.as_mut() else { return Poll::Ready(Err(stopped())) };
-        let Some(entered) = self.call.enter(cx) else { return self.wait(cx, body) };
+        let Some(future) = body.as_mut() else {
+            return Poll::Ready(Err(stopped()));
+        };
+        let Some(entered) = self.call.enter(cx) else {
+            return self.wait(cx, body);
+        };
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
         self.call.leave(entered);
         let outcome = match polled {
@@ -49,7 +58,11 @@ impl Attempt {
     }
 
     /// Whoever ended the call meanwhile has left the rest to the poller.
-    fn wait(&self, cx: &Context<'_>, body: MutexGuard<'_, Option<ToolFuture<'static>>>) -> Poll<Outcome> {
+    fn wait(
+        &self,
+        cx: &Context<'_>,
+        body: MutexGuard<'_, Option<ToolFuture<'static>>>,
+    ) -> Poll<Outcome> {
         self.waker.register(cx.waker());
         drop(body);
         if self.call.is_over() {
@@ -64,7 +77,9 @@ impl Attempt {
 
     /// Drops it, unless it is polled right now: then its poller does.
     pub(crate) fn stop(&self) {
-        let Some(future) = try_lock(&self.body).and_then(|mut body| body.take()) else { return };
+        let Some(future) = try_lock(&self.body).and_then(|mut body| body.take()) else {
+            return;
+        };
         drop_quietly(future);
         self.call.end_attempt(self);
         self.wake(); // a task that a layer has put it into ends, too

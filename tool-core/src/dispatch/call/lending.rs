@@ -1,5 +1,5 @@
-//! The permits of a call that waits for calls within it: it lends them, and nothing of it is polled or goes on before they are
-//! back.
+//! The permits of a call that waits for calls within it: it lends them, and nothing of it is polled
+//! or goes on before they are back.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -59,7 +59,13 @@ impl Hold {
 
     /// Whether nothing of the call is under way but calls within it.
     fn only_waits(&self) -> bool {
-        let Lending { permits, polls, thread, waits, .. } = self.lending;
+        let Lending {
+            permits,
+            polls,
+            thread,
+            waits,
+            ..
+        } = self.lending;
         let mut children = self.children.iter().filter_map(Weak::upgrade);
         let goes_on = polls > 0 || thread == Thread::Runs || self.waits_for_thread;
         permits == State::Held && !goes_on && waits > 0 && children.any(|child| !child.is_done())
@@ -67,10 +73,12 @@ impl Hold {
 }
 
 impl Call {
-    /// Begins a poll of the call, or of what a layer has of it. If its permits are lent, asks for them, and has the poll tried
-    /// again when they are back.
+    /// Begins a poll of the call, or of what a layer has of it. If its permits are lent, asks for
+    /// them, and has the poll tried again when they are back.
     pub(super) fn enter(self: &Arc<Self>, cx: &Context<'_>) -> Option<Entered> {
-        let Some(extra) = self.extra.get() else { return Some(Entered { is_counted: false }) };
+        let Some(extra) = self.extra.get() else {
+            return Some(Entered { is_counted: false });
+        };
         if let Some(entered) = lock(&extra.hold).enter() {
             return Some(entered);
         }
@@ -125,14 +133,18 @@ impl Call {
                 lending.polls_on_thread.clone()
             };
             self.try_again();
-            // A thread that has given up on what the permits were lent for, and waits anew, lends them again.
+            // A thread that has given up on what the permits were lent for, and waits anew, lends
+            // them again.
             wake_quietly(waiting);
         }
     }
 
     /// Whoever could not enter tries again.
     pub(super) fn try_again(&self) {
-        let tries = self.extra.get().map(|extra| std::mem::take(&mut lock(&extra.hold).lending.tries));
+        let tries = self
+            .extra
+            .get()
+            .map(|extra| std::mem::take(&mut lock(&extra.hold).lending.tries));
         wake_quietly(tries.into_iter().flatten());
     }
 
@@ -193,14 +205,15 @@ impl<'a> WaitsForCalls<'a> {
         Self { call, on_thread }
     }
 
-    /// The calls are known. The future that waits for them may be polled by somebody the call knows nothing of: its own next poll
-    /// lends the permits.
+    /// The calls are known. The future that waits for them may be polled by somebody the call knows
+    /// nothing of: its own next poll lends the permits.
     pub(crate) fn tell(&self) {
         self.call.wake();
         self.call.wake_attempts();
     }
 
-    /// Waits for them. A thread waits where it stands: nobody else lends its permits, and sees to it that they are back.
+    /// Waits for them. A thread waits where it stands: nobody else lends its permits, and sees to
+    /// it that they are back.
     pub(crate) async fn wait<T>(self, calls: impl Future<Output = T>) -> T {
         if !self.on_thread {
             return calls.await;

@@ -1,8 +1,8 @@
 //! One call from handed over to answered.
 //!
-//! [`poll`] begins and polls it, mostly from its [`task`]; [`answer`] gives it its answer, and [`stop`] stops it. [`seat`] is what it runs
-//! on, [`lending`] what becomes of that meanwhile, [`pieces`] what it runs beside its body and [`attempt`] a run that a layer has in its
-//! hands.
+//! [`poll`] begins and polls it, mostly from its [`task`]; [`answer`] gives it its answer, and
+//! [`stop`] stops it. [`seat`] is what it runs on, [`lending`] what becomes of that meanwhile,
+//! [`pieces`] what it runs beside its body and [`attempt`] a run that a layer has in its hands.
 
 mod answer;
 mod attempt;
@@ -116,13 +116,44 @@ enum Body {
 impl Call {
     /// A call of that tool; without one it can only be refused.
     #[inline]
-    pub(super) fn new(call: ToolCall, position: usize, batch: Arc<Batch>, called: Option<Called>) -> Self {
-        let (body, flags) = if called.is_some() { (Body::Waiting, 0) } else { (Body::Gone, GONE) };
+    pub(super) fn new(
+        call: ToolCall,
+        position: usize,
+        batch: Arc<Batch>,
+        called: Option<Called>,
+    ) -> Self {
+        let (body, flags) = if called.is_some() {
+            (Body::Waiting, 0)
+        } else {
+            (Body::Gone, GONE)
+        };
         let (work, flags) = (Mutex::new(Work { body, span: None }), AtomicU8::new(flags));
-        let Called { tool, is_read_only, is_layered, .. } = called.unwrap_or(Called { tool: usize::MAX, ..Called::default() });
+        let Called {
+            tool,
+            is_read_only,
+            is_layered,
+            ..
+        } = called.unwrap_or(Called {
+            tool: usize::MAX,
+            ..Called::default()
+        });
         let (times, waker) = (Times::default(), AtomicWaker::new());
         let (answer, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
-        Self { call, position, tool, is_read_only, is_layered, batch, times, answer, seat, flags, work, waker, extra }
+        Self {
+            call,
+            position,
+            tool,
+            is_read_only,
+            is_layered,
+            batch,
+            times,
+            answer,
+            seat,
+            flags,
+            work,
+            waker,
+            extra,
+        }
     }
 
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
@@ -135,12 +166,18 @@ impl Call {
     }
 
     pub(crate) fn into_outcome(self) -> Outcome {
-        self.answer.into_inner().unwrap_or_else(never_answered).outcome
+        self.answer
+            .into_inner()
+            .unwrap_or_else(never_answered)
+            .outcome
     }
 
     /// The arguments as the tool reads them.
     pub(crate) fn arguments(&self) -> &str {
-        self.extra.get().and_then(|extra| extra.edited.get()).unwrap_or(&self.call.arguments)
+        self.extra
+            .get()
+            .and_then(|extra| extra.edited.get())
+            .unwrap_or(&self.call.arguments)
     }
 
     /// What few calls need, made when first asked for.
@@ -189,7 +226,12 @@ impl Call {
     }
 
     pub(crate) fn idempotency_key(&self) -> String {
-        format!("{:032x}-{:x}-{:x}", process_nonce(), self.batch.serial(), self.position)
+        format!(
+            "{:032x}-{:x}-{:x}",
+            process_nonce(),
+            self.batch.serial(),
+            self.position
+        )
     }
 
     /// The tool's place in the set, until the call begins.
@@ -214,12 +256,18 @@ impl Call {
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("call", &self.call).field("position", &self.position).finish_non_exhaustive()
+        f.debug_struct("Call")
+            .field("call", &self.call)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
     }
 }
 
 fn never_answered() -> Answer {
-    Answer { outcome: Err(not_started("it was never answered")), finished: 0 }
+    Answer {
+        outcome: Err(not_started("it was never answered")),
+        finished: 0,
+    }
 }
 
 /// A number no other process has.

@@ -52,23 +52,36 @@ impl Hold {
     }
 
     fn begin_attempt(&mut self) -> NonZeroU32 {
-        *self.attempt.insert(self.attempt.map_or(NonZeroU32::MIN, |attempt| attempt.saturating_add(1)))
+        *self.attempt.insert(
+            self.attempt
+                .map_or(NonZeroU32::MIN, |attempt| attempt.saturating_add(1)),
+        )
     }
 
     /// Whether something of the tool may run, in the hands of a layer or beside the body.
     fn is_at_work(&self) -> bool {
-        self.pieces + self.nested > self.attempts.iter().filter(|attempt| !attempt.is_tool).count()
+        self.pieces + self.nested
+            > self
+                .attempts
+                .iter()
+                .filter(|attempt| !attempt.is_tool)
+                .count()
     }
 }
 
 impl Call {
     /// Stops what it runs beside its body. True if some of it cannot be stopped.
     pub(super) fn end_pieces(self: &Arc<Self>) -> bool {
-        let Some(extra) = self.extra.get() else { return false };
+        let Some(extra) = self.extra.get() else {
+            return false;
+        };
         let (children, attempts) = {
             let mut hold = lock(&extra.hold);
             hold.closed = true;
-            (std::mem::take(&mut hold.children), std::mem::take(&mut hold.attempts))
+            (
+                std::mem::take(&mut hold.children),
+                std::mem::take(&mut hold.attempts),
+            )
         };
         for child in children.iter().filter_map(Weak::upgrade) {
             child.cancel(Stop::Cancel);
@@ -81,10 +94,16 @@ impl Call {
 
     /// Whether what it runs beside its body is over: it is stopped or answered, or about to be.
     pub(super) fn is_over(&self) -> bool {
-        self.is_stopped() || self.outcome().is_some() || self.extra.get().is_some_and(|extra| lock(&extra.hold).closed)
+        self.is_stopped()
+            || self.outcome().is_some()
+            || self
+                .extra
+                .get()
+                .is_some_and(|extra| lock(&extra.hold).closed)
     }
 
-    /// Begins a call within it, or calls that an attempt asks for, unless it is stopped or the attempt is over: then with which of these.
+    /// Begins a call within it, or calls that an attempt asks for, unless it is stopped or the
+    /// attempt is over: then with which of these.
     pub(crate) fn begin_nested(&self, attempt: Option<NonZeroU32>) -> Result<(), &'static str> {
         let mut hold = lock(&self.extra().hold);
         if hold.closed {
@@ -103,7 +122,9 @@ impl Call {
     }
 
     pub(super) fn end_attempt(self: &Arc<Self>, attempt: &Attempt) {
-        lock(&self.extra().hold).attempts.retain(|other| !std::ptr::eq(&**other, attempt));
+        lock(&self.extra().hold)
+            .attempts
+            .retain(|other| !std::ptr::eq(&**other, attempt));
         self.end_piece();
     }
 
@@ -146,19 +167,27 @@ impl Call {
 
     /// Whether something of the tool may run, in the hands of a layer or beside the body.
     pub(crate) fn is_at_work(&self) -> bool {
-        self.extra.get().is_some_and(|extra| lock(&extra.hold).is_at_work())
+        self.extra
+            .get()
+            .is_some_and(|extra| lock(&extra.hold).is_at_work())
     }
 
     /// Whether a call that it is within has a thread.
     pub(crate) fn is_within_thread(&self) -> bool {
         let parent = |call: &Self| call.batch.parent.clone();
-        let has_thread = |call: Arc<Self>| call.extra.get().is_some_and(|extra| lock(&extra.hold).lending.has_thread());
+        let has_thread = |call: Arc<Self>| {
+            call.extra
+                .get()
+                .is_some_and(|extra| lock(&extra.hold).lending.has_thread())
+        };
         std::iter::successors(parent(self), |call| parent(call)).any(has_thread)
     }
 
     /// Whether threads or nested calls of it run.
     pub(crate) fn has_nested(&self) -> bool {
-        self.extra.get().is_some_and(|extra| lock(&extra.hold).has_nested())
+        self.extra
+            .get()
+            .is_some_and(|extra| lock(&extra.hold).has_nested())
     }
 
     /// Begins one more attempt of the tool.
@@ -166,7 +195,8 @@ impl Call {
         lock(&self.extra().hold).begin_attempt()
     }
 
-    /// As [`begin_attempt`](Self::begin_attempt), unless threads or nested calls of the last one run.
+    /// As [`begin_attempt`](Self::begin_attempt), unless threads or nested calls of the last one
+    /// run.
     pub(crate) fn begin_retry(&self) -> Option<NonZeroU32> {
         let mut hold = lock(&self.extra().hold);
         (!hold.has_nested()).then(|| hold.begin_attempt())
@@ -187,14 +217,22 @@ impl Call {
 
     /// Has whoever polls what layers have in their hands do so again.
     pub(super) fn wake_attempts(&self) {
-        let attempts = self.extra.get().map(|extra| lock(&extra.hold).attempts.clone());
+        let attempts = self
+            .extra
+            .get()
+            .map(|extra| lock(&extra.hold).attempts.clone());
         for attempt in attempts.into_iter().flatten() {
             attempt.wake();
         }
     }
 
-    /// A layer has it in its hands from here on, unless it may not: then with why. It is stopped with the call.
-    pub(crate) fn add_attempt(self: &Arc<Self>, attempt: Arc<Attempt>, repeatable: bool) -> Result<(), &'static str> {
+    /// A layer has it in its hands from here on, unless it may not: then with why. It is stopped
+    /// with the call.
+    pub(crate) fn add_attempt(
+        self: &Arc<Self>,
+        attempt: Arc<Attempt>,
+        repeatable: bool,
+    ) -> Result<(), &'static str> {
         let mut hold = lock(&self.extra().hold);
         if hold.closed {
             return Err("a layer ran the tool after its call was over");
@@ -202,7 +240,9 @@ impl Call {
         // In one step: of two tasks of a layer that run the tool at once, one does.
         if attempt.is_tool && hold.has_run {
             if !repeatable {
-                return Err("a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows");
+                return Err(
+                    "a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows",
+                );
             }
             if hold.is_at_work() {
                 return Err("a layer ran the tool again while it was still running");

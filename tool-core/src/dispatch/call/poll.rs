@@ -20,12 +20,17 @@ pub(in crate::dispatch) struct First {
 }
 
 impl Call {
-    /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to poll: with whether the batch is still to
-    /// be told of its answer.
+    /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to
+    /// poll: with whether the batch is still to be told of its answer.
     ///
-    /// The first poll begins it: with what it is given, or else now, and then its deadline is watched.
+    /// The first poll begins it: with what it is given, or else now, and then its deadline is
+    /// watched.
     #[inline]
-    pub(in crate::dispatch) fn poll(self: &Arc<Self>, cx: &mut Context<'_>, first: Option<First>) -> Poll<bool> {
+    pub(in crate::dispatch) fn poll(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        first: Option<First>,
+    ) -> Poll<bool> {
         let mut untold = false;
         let mut work = lock(&self.work);
         if self.is(STOPPED) {
@@ -34,13 +39,24 @@ impl Call {
         }
         if let Body::Waiting = work.body {
             let watched = first.is_none();
-            let later = || Some(First { setup: self.batch.setup.upgrade()?, at: self.batch.now(), untold: false });
+            let later = || {
+                Some(First {
+                    setup: self.batch.setup.upgrade()?,
+                    at: self.batch.now(),
+                    untold: false,
+                })
+            };
             let (Some(first), None) = (first.or_else(later), self.batch.halted()) else {
                 self.discard_unstarted(work);
                 return Poll::Ready(false);
             };
             untold = first.untold;
-            self.times.start(self.batch.queued, first.at, first.setup.timeout(self.tool), self.batch.deadline);
+            self.times.start(
+                self.batch.queued,
+                first.at,
+                first.setup.timeout(self.tool),
+                self.batch.deadline,
+            );
             // Whoever stops it looks whether it has started: one of the two sees the other.
             if self.is(STOPPED) {
                 self.discard_unstarted(work);
@@ -51,7 +67,14 @@ impl Call {
                 self.batch.watch(self);
             }
         }
-        let Work { body: Body::Running(future), span, .. } = &mut *work else { return Poll::Ready(false) };
+        let Work {
+            body: Body::Running(future),
+            span,
+            ..
+        } = &mut *work
+        else {
+            return Poll::Ready(false);
+        };
         let Some(entered) = self.enter(cx) else {
             self.waker.register(cx.waker());
             drop(work);
@@ -77,14 +100,19 @@ impl Call {
         Poll::Ready(answered && untold)
     }
 
-    /// Whoever stopped the call or found it due while it was polled has left the rest to the poller.
+    /// Whoever stopped the call or found it due while it was polled has left the rest to the
+    /// poller.
     fn pending(self: &Arc<Self>) -> Poll<bool> {
         if self.is(STOPPED) {
             self.discard(lock(&self.work));
             return Poll::Ready(false);
         }
         // Also where nobody could tell it: a poll that computes may hold up the runtime's clock.
-        if self.is(DUE) || self.deadline().is_some_and(|deadline| deadline <= Instant::now()) {
+        if self.is(DUE)
+            || self
+                .deadline()
+                .is_some_and(|deadline| deadline <= Instant::now())
+        {
             self.stop(Stop::Deadline);
             return Poll::Ready(false);
         }
@@ -93,7 +121,9 @@ impl Call {
 
     #[inline]
     fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>) {
-        work.span = self.batch.call_span(self, Some(setup.tools.definition_at(self.tool)));
+        work.span = self
+            .batch
+            .call_span(self, Some(setup.tools.definition_at(self.tool)));
         let context = CallContext::new(Arc::clone(self), setup);
         let begun = span::within(work.span.as_deref(), || context.run());
         work.body = Body::Running(begun.unwrap_or_else(|panic| {
@@ -102,9 +132,14 @@ impl Call {
         }));
     }
 
-    /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if there are any.
+    /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if
+    /// there are any.
     pub(super) fn panicked(&self, text: String) -> ToolError {
-        if self.is_layered { ToolError::layer_panic(text) } else { ToolError::panic(text) }
+        if self.is_layered {
+            ToolError::layer_panic(text)
+        } else {
+            ToolError::panic(text)
+        }
     }
 
     /// Drops the body. Some text if that panicked.
@@ -112,7 +147,9 @@ impl Call {
     pub(super) fn end_body(&self, work: &mut Work) -> Option<String> {
         let mut panic = None;
         if let Body::Running(future) = std::mem::replace(&mut work.body, Body::Gone) {
-            panic = span::within(work.span.as_deref(), || drop(future)).err().map(panic_text);
+            panic = span::within(work.span.as_deref(), || drop(future))
+                .err()
+                .map(panic_text);
         }
         self.flag(GONE);
         panic

@@ -16,13 +16,18 @@ impl Call {
 
     /// It goes on by itself, and takes the permit along.
     pub(crate) fn takes_permit(&self) {
-        let _ = self.seat.compare_exchange(HELPED, BORROWED, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self
+            .seat
+            .compare_exchange(HELPED, BORROWED, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// It is answered. Whether its poller still has the permit: the scheduler may have taken it into its books.
+    /// It is answered. Whether its poller still has the permit: the scheduler may have taken it
+    /// into its books.
     #[inline]
     pub(crate) fn leaves_permit(&self) -> bool {
-        self.seat.compare_exchange(HELPED, NOTHING, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        self.seat
+            .compare_exchange(HELPED, NOTHING, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
     }
 
     pub(crate) fn take_seat(&self, id: CallId) {
@@ -37,7 +42,9 @@ impl Call {
     /// Makes a borrowed seat one in the scheduler. False if it is not borrowed any more.
     pub(crate) fn try_adopt(&self, id: CallId) -> bool {
         let adopt = |seat| (seat == HELPED || seat == BORROWED).then_some(id);
-        self.seat.fetch_update(Ordering::SeqCst, Ordering::SeqCst, adopt).is_ok()
+        self.seat
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, adopt)
+            .is_ok()
     }
 
     /// The scheduler has put it out.
@@ -57,7 +64,8 @@ impl Call {
     /// Notes that it stays behind as abandoned work. False if it has ended meanwhile.
     pub(crate) fn try_leave_behind(&self) -> bool {
         let mut hold = lock(&self.extra().hold);
-        let alive = self.seat.load(Ordering::SeqCst) != NOTHING && (hold.has_any() || !self.is(GONE));
+        let alive =
+            self.seat.load(Ordering::SeqCst) != NOTHING && (hold.has_any() || !self.is(GONE));
         hold.abandoned = alive;
         alive
     }

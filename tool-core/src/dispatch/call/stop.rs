@@ -36,7 +36,11 @@ impl Call {
             None => (true, true, None),
         };
         let alive = self.end_pieces() || polled;
-        if self.extra.get().is_some_and(|extra| lock(&extra.hold).waits_for_thread) {
+        if self
+            .extra
+            .get()
+            .is_some_and(|extra| lock(&extra.hold).waits_for_thread)
+        {
             self.times.never_started(); // and never will, now
         }
         let started = begun && self.started().is_some();
@@ -66,7 +70,9 @@ impl Call {
         if self.refuses_thread() {
             return self.stop(why);
         }
-        let Some(mut work) = try_lock(&self.work) else { return };
+        let Some(mut work) = try_lock(&self.work) else {
+            return;
+        };
         if self.outcome().is_some() || !matches!(work.body, Body::Waiting) {
             return;
         }
@@ -102,23 +108,46 @@ impl Stop {
             };
             return not_started(why);
         }
-        let after = call.timeout().map(|timeout| format!(" after {timeout:?}")).unwrap_or_default();
+        let after = call
+            .timeout()
+            .map(|timeout| format!(" after {timeout:?}"))
+            .unwrap_or_default();
         let (code, stopped) = match (self, alive) {
             (Self::Deadline, true) => {
-                let within = call.timeout().map(|timeout| format!(" within {timeout:?}")).unwrap_or_default();
-                let text = format!("no answer{within}; it cannot be stopped and may still be acting");
+                let within = call
+                    .timeout()
+                    .map(|timeout| format!(" within {timeout:?}"))
+                    .unwrap_or_default();
+                let text =
+                    format!("no answer{within}; it cannot be stopped and may still be acting");
                 return ToolError::with_text(ErrorCode::TimeoutIndeterminate, text);
             }
             (_, true) => {
                 let text = "cancelled; it cannot be stopped and may still be acting";
                 return ToolError::with_text(ErrorCode::CancelledIndeterminate, text);
             }
-            (Self::Deadline, false) => (ErrorCode::Timeout, format!("stopped{after} without an answer")),
-            (Self::Shutdown, false) => (ErrorCode::Cancelled, "cancelled: the program is shutting down".to_owned()),
-            (Self::NoTimers, false) => (ErrorCode::Cancelled, "cancelled: the program's tokio runtime has no timers".to_owned()),
-            (Self::Cancel | Self::Drop | Self::Fatal, false) => (ErrorCode::Cancelled, "cancelled before it had an answer".to_owned()),
+            (Self::Deadline, false) => (
+                ErrorCode::Timeout,
+                format!("stopped{after} without an answer"),
+            ),
+            (Self::Shutdown, false) => (
+                ErrorCode::Cancelled,
+                "cancelled: the program is shutting down".to_owned(),
+            ),
+            (Self::NoTimers, false) => (
+                ErrorCode::Cancelled,
+                "cancelled: the program's tokio runtime has no timers".to_owned(),
+            ),
+            (Self::Cancel | Self::Drop | Self::Fatal, false) => (
+                ErrorCode::Cancelled,
+                "cancelled before it had an answer".to_owned(),
+            ),
         };
-        let effects = if call.is_read_only { "" } else { "; it may have acted in part" };
+        let effects = if call.is_read_only {
+            ""
+        } else {
+            "; it may have acted in part"
+        };
         ToolError::with_text(code, format!("{stopped}{effects}"))
     }
 }

@@ -33,7 +33,13 @@ fn nanoseconds(duration: Duration) -> u64 {
 impl Times {
     /// It starts at this offset, and may run until `timeout` is over, or whatever it belongs to.
     #[inline]
-    pub(super) fn start(&self, queued: Instant, started: u64, timeout: Option<Duration>, inherited: Option<Instant>) {
+    pub(super) fn start(
+        &self,
+        queued: Instant,
+        started: u64,
+        timeout: Option<Duration>,
+        inherited: Option<Instant>,
+    ) {
         let own = timeout.and_then(|timeout| started.checked_add(nanoseconds(timeout)));
         let inherited = inherited.map(|deadline| offset(queued, deadline));
         if let Some(deadline) = own.into_iter().chain(inherited).min() {

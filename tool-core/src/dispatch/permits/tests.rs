@@ -1,4 +1,5 @@
-//! Calls that borrow permits beside calls that the scheduler starts, in every order in which their threads can meet.
+//! Calls that borrow permits beside calls that the scheduler starts, in every order in which their
+//! threads can meet.
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex};
@@ -19,7 +20,12 @@ impl Engine {
     fn new(limit: usize) -> Arc<Self> {
         let permits = std::sync::Arc::new(Permits::new(limit));
         let scheduler = Mutex::new(Scheduler::new(std::sync::Arc::clone(&permits), []));
-        Arc::new(Self { permits, scheduler, running: AtomicUsize::new(0), ended: AtomicUsize::new(0) })
+        Arc::new(Self {
+            permits,
+            scheduler,
+            running: AtomicUsize::new(0),
+            ended: AtomicUsize::new(0),
+        })
     }
 
     /// Tells the scheduler something, and runs the calls that it starts.
@@ -38,7 +44,10 @@ impl Engine {
     }
 
     fn run(&self) {
-        assert!(self.running.fetch_add(1, Ordering::SeqCst) < self.permits.limit(), "the limit holds");
+        assert!(
+            self.running.fetch_add(1, Ordering::SeqCst) < self.permits.limit(),
+            "the limit holds"
+        );
         self.running.fetch_sub(1, Ordering::SeqCst);
         self.ended.fetch_add(1, Ordering::SeqCst);
     }

@@ -1,5 +1,6 @@
-//! How the helpers of a batch share its calls out among themselves, each by what it has in its hands: neither taking a call nor noting
-//! that it is answered touches what other cores write all the time.
+//! How the helpers of a batch share its calls out among themselves, each by what it has in its
+//! hands: neither taking a call nor noting that it is answered touches what other cores write all
+//! the time.
 
 use std::ops::{Deref, Range};
 
@@ -58,8 +59,14 @@ pub(super) struct Left {
 
 impl Hands {
     pub(super) fn new(helpers: usize, calls: usize) -> Self {
-        let hands = (0..helpers).map(|_| Apart::new(Mutex::new(Hand::default()))).collect();
-        Self { calls, next: Apart::new(AtomicUsize::new(0)), hands }
+        let hands = (0..helpers)
+            .map(|_| Apart::new(Mutex::new(Hand::default())))
+            .collect();
+        Self {
+            calls,
+            next: Apart::new(AtomicUsize::new(0)),
+            hands,
+        }
     }
 
     /// How many helpers there are.
@@ -67,7 +74,8 @@ impl Hands {
         self.hands.len()
     }
 
-    /// The next call for a helper, which takes so many at once if nobody has them yet. Notes that it has answered some.
+    /// The next call for a helper, which takes so many at once if nobody has them yet. Notes that
+    /// it has answered some.
     pub(super) fn next(&self, own: usize, answered: usize, at_once: usize) -> Next {
         let mut hand = self.hand(own);
         hand.untold += answered;
@@ -83,13 +91,24 @@ impl Hands {
             hand = self.hand(own);
             hand.at = taken;
         }
-        let tell = if hand.on_its_own { std::mem::take(&mut hand.untold) } else { 0 };
-        Next { position: hand.at, on_its_own: hand.on_its_own, tell }
+        let tell = if hand.on_its_own {
+            std::mem::take(&mut hand.untold)
+        } else {
+            0
+        };
+        Next {
+            position: hand.at,
+            on_its_own: hand.on_its_own,
+            tell,
+        }
     }
 
-    /// A call that another helper has and is not at yet. Only one: until it is in this hand, nobody can see where it is.
+    /// A call that another helper has and is not at yet. Only one: until it is in this hand, nobody
+    /// can see where it is.
     fn take_from_others(&self, own: usize) -> Option<usize> {
-        (0..self.hands.len()).filter(|other| *other != own).find_map(|other| self.hand(other).rest.next())
+        (0..self.hands.len())
+            .filter(|other| *other != own)
+            .find_map(|other| self.hand(other).rest.next())
     }
 
     /// How many answers of a helper the batch is to be told of.
@@ -107,7 +126,9 @@ impl Hands {
         let (mut others, mut tell) = (Vec::new(), 0);
         let left = |calls: Range<usize>| Some(calls).filter(|calls| !calls.is_empty());
         // First of all: what others have taken before is in their hands now, and they take no more.
-        let mut rest: Vec<_> = left(self.next.swap(self.calls, Ordering::Relaxed)..self.calls).into_iter().collect();
+        let mut rest: Vec<_> = left(self.next.swap(self.calls, Ordering::Relaxed)..self.calls)
+            .into_iter()
+            .collect();
         for helper in 0..self.hands.len() {
             let mut hand = self.hand(helper);
             hand.on_its_own = true;
@@ -124,7 +145,9 @@ impl Hands {
     }
 
     fn hand(&self, helper: usize) -> MutexGuard<'_, Hand> {
-        self.hands[helper].lock().unwrap_or_else(PoisonError::into_inner)
+        self.hands[helper]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,7 +161,11 @@ struct Apart<T> {
 
 impl<T> Apart<T> {
     fn new(value: T) -> Self {
-        Self { before: [0; 8], value, behind: [0; 8] }
+        Self {
+            before: [0; 8],
+            value,
+            behind: [0; 8],
+        }
     }
 }
 

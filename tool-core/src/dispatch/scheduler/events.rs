@@ -1,4 +1,5 @@
-//! What goes into the machine and what comes out: what happens to batches and calls, and what the driver has to do about it.
+//! What goes into the machine and what comes out: what happens to batches and calls, and what the
+//! driver has to do about it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -42,7 +43,10 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// Those of them that are admitted.
     pub(crate) fn admitted_calls(&self) -> impl Iterator<Item = &C> {
-        self.calls.values().filter(|entry| entry.phase.is_waiting() && entry.phase != Phase::Reserved).map(|entry| &entry.call)
+        self.calls
+            .values()
+            .filter(|entry| entry.phase.is_waiting() && entry.phase != Phase::Reserved)
+            .map(|entry| &entry.call)
     }
 
     /// Whether work of an answered call may still run.
@@ -104,7 +108,9 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// All of its calls are settled, or stay behind as abandoned work.
     pub(crate) fn close(&mut self, batch: BatchId) {
-        let Some(closed) = self.batches.get_mut(&batch) else { return };
+        let Some(closed) = self.batches.get_mut(&batch) else {
+            return;
+        };
         closed.early = false;
         if closed.unsettled.is_empty() {
             self.forget(batch);
@@ -112,12 +118,17 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     }
 
     pub(super) fn forget(&mut self, id: BatchId) {
-        let Some(batch) = self.batches.remove(&id) else { return };
+        let Some(batch) = self.batches.remove(&id) else {
+            return;
+        };
         self.rings[usize::from(batch.parent.is_some())].remove(&(batch.turn, id));
         let Some(parent) = batch.parent else { return };
-        let Some(entry) = self.calls.get_mut(&parent) else { return };
+        let Some(entry) = self.calls.get_mut(&parent) else {
+            return;
+        };
         entry.children.retain(|child| *child != id);
-        // Nothing is left to wait for: it asks for its permits before anybody else takes those of its last call.
+        // Nothing is left to wait for: it asks for its permits before anybody else takes those of
+        // its last call.
         if entry.children.is_empty() && entry.phase == Phase::Parked {
             self.enter(parent, Phase::Resuming);
             self.resuming.push_back(parent);
@@ -126,10 +137,25 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     // ---- calls
 
-    /// Takes a place in the batch. The call waits until it is admitted; what is known of it counts for the calls behind.
-    pub(crate) fn reserve(&mut self, batch: BatchId, position: usize, call: C, spec: Spec<K>) -> CallId {
+    /// Takes a place in the batch. The call waits until it is admitted; what is known of it counts
+    /// for the calls behind.
+    pub(crate) fn reserve(
+        &mut self,
+        batch: BatchId,
+        position: usize,
+        call: C,
+        spec: Spec<K>,
+    ) -> CallId {
         let id = self.new_id();
-        let entry = Entry { call, batch, position, spec, phase: Phase::Reserved, children: Vec::new(), stuck_since: None };
+        let entry = Entry {
+            call,
+            batch,
+            position,
+            spec,
+            phase: Phase::Reserved,
+            children: Vec::new(),
+            stuck_since: None,
+        };
         self.calls.insert(id, entry);
         self.waiting += 1;
         if let Some(batch) = self.batches.get_mut(&batch) {
@@ -149,10 +175,16 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     pub(crate) fn admit_all(&mut self, calls: impl IntoIterator<Item = (CallId, Spec<K>)>) {
         let mut batches = BTreeSet::new();
         for (id, spec) in calls {
-            if !self.calls.get(&id).is_some_and(|entry| entry.phase == Phase::Reserved) {
+            if !self
+                .calls
+                .get(&id)
+                .is_some_and(|entry| entry.phase == Phase::Reserved)
+            {
                 continue;
             }
-            let Some((batch, position)) = self.respecify(id, spec) else { continue };
+            let Some((batch, position)) = self.respecify(id, spec) else {
+                continue;
+            };
             self.enter(id, Phase::Ordered);
             if let Some(group) = self.batches.get_mut(&batch) {
                 group.ordered.insert(position);
@@ -167,7 +199,11 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// Tells what a reserved call's start will depend on: it counts for the calls behind.
     pub(crate) fn propose(&mut self, id: CallId, spec: Spec<K>) {
-        if self.calls.get(&id).is_some_and(|entry| entry.phase == Phase::Reserved) {
+        if self
+            .calls
+            .get(&id)
+            .is_some_and(|entry| entry.phase == Phase::Reserved)
+        {
             self.respecify(id, spec);
         }
     }
@@ -191,11 +227,20 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         }
     }
 
-    /// A call that runs on a borrowed permit, under nobody's order, becomes one of the machine's, unless `is_running` says
-    /// that it has given the permit back.
+    /// A call that runs on a borrowed permit, under nobody's order, becomes one of the machine's,
+    /// unless `is_running` says that it has given the permit back.
     pub(crate) fn adopt(&mut self, call: C, is_running: impl FnOnce(CallId) -> bool) {
         let batch = self.open(None, false);
-        let id = self.reserve(batch, 0, call, Spec { gate: None, key: None, exclusive: false });
+        let id = self.reserve(
+            batch,
+            0,
+            call,
+            Spec {
+                gate: None,
+                key: None,
+                exclusive: false,
+            },
+        );
         if !is_running(id) {
             self.remove(id);
             return;
@@ -212,16 +257,24 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.schedule();
     }
 
-    /// The call is answered, but something of it may still run: it keeps permits, key and place until it is settled.
+    /// The call is answered, but something of it may still run: it keeps permits, key and place
+    /// until it is settled.
     pub(crate) fn abandon(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else { return };
+        let Some(entry) = self.calls.get(&id) else {
+            return;
+        };
         if entry.phase.is_waiting() || matches!(entry.phase, Phase::Abandoned { .. }) {
             return;
         }
         let holds_permits = entry.phase.holds_permits();
         self.abandoned += 1;
         self.resuming.retain(|resuming| *resuming != id);
-        self.enter(id, Phase::Abandoned { with_permits: false });
+        self.enter(
+            id,
+            Phase::Abandoned {
+                with_permits: false,
+            },
+        );
         if holds_permits {
             self.count_abandoned_permits(id);
         }
@@ -237,9 +290,12 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.enter(id, Phase::Abandoned { with_permits: true });
     }
 
-    /// What may still run of an answered call are calls within it, which have permits of their own: it keeps key and place alone.
+    /// What may still run of an answered call are calls within it, which have permits of their own:
+    /// it keeps key and place alone.
     pub(crate) fn release_permits(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else { return };
+        let Some(entry) = self.calls.get(&id) else {
+            return;
+        };
         if entry.phase != (Phase::Abandoned { with_permits: true }) {
             return;
         }
@@ -248,7 +304,12 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             gate.abandoned -= 1;
         }
         self.give_permits_back(id);
-        self.enter(id, Phase::Abandoned { with_permits: false });
+        self.enter(
+            id,
+            Phase::Abandoned {
+                with_permits: false,
+            },
+        );
         self.schedule();
     }
 
@@ -256,7 +317,10 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     ///
     /// False if it does not run, or is answered: then it keeps them.
     pub(crate) fn park(&mut self, id: CallId) -> bool {
-        let runs = self.calls.get(&id).is_some_and(|entry| entry.phase == Phase::Running);
+        let runs = self
+            .calls
+            .get(&id)
+            .is_some_and(|entry| entry.phase == Phase::Running);
         if runs {
             self.give_permits_back(id);
             self.enter(id, Phase::Parked);
@@ -269,7 +333,9 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     pub(crate) fn resume(&mut self, id: CallId) {
         match self.calls.get(&id).map(|entry| entry.phase) {
             Some(Phase::Parked) => self.enter(id, Phase::Resuming),
-            Some(Phase::Abandoned { with_permits: false }) if !self.resuming.contains(&id) => {}
+            Some(Phase::Abandoned {
+                with_permits: false,
+            }) if !self.resuming.contains(&id) => {}
             _ => return,
         }
         self.resuming.push_back(id);

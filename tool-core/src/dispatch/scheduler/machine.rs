@@ -21,12 +21,13 @@ pub(crate) struct Scheduler<K, C> {
     pub(super) batches: BTreeMap<BatchId, Batch<K>>,
     pub(super) keys: HashMap<K, KeyState>,
     pub(super) resuming: VecDeque<CallId>,
-    /// Batches with calls that wait for permits alone, the one whose turn was longest ago first: those of the program, and
-    /// those of running calls.
+    /// Batches with calls that wait for permits alone, the one whose turn was longest ago first:
+    /// those of the program, and those of running calls.
     pub(super) rings: [BTreeSet<(u64, BatchId)>; 2],
     /// Calls of nested batches that wait for others: they alone can close a circle.
     pub(super) nested_waiting: BTreeSet<CallId>,
-    /// Whether one of these, or a call that waits for calls of its own, has begun to wait since there was no circle.
+    /// Whether one of these, or a call that waits for calls of its own, has begun to wait since
+    /// there was no circle.
     pub(super) may_circle: bool,
     pub(super) waiting: usize,
     pub(super) abandoned: usize,
@@ -40,7 +41,14 @@ impl<K, C> Scheduler<K, C> {
     pub(crate) fn new(permits: Arc<Permits>, gates: impl IntoIterator<Item = usize>) -> Self {
         Self {
             permits,
-            gates: gates.into_iter().map(|limit| Gate { limit, in_use: 0, abandoned: 0 }).collect(),
+            gates: gates
+                .into_iter()
+                .map(|limit| Gate {
+                    limit,
+                    in_use: 0,
+                    abandoned: 0,
+                })
+                .collect(),
             calls: BTreeMap::new(),
             batches: BTreeMap::new(),
             keys: HashMap::new(),
@@ -94,7 +102,10 @@ pub(super) enum Phase {
 
 impl Phase {
     pub(super) fn is_waiting(self) -> bool {
-        matches!(self, Self::Reserved | Self::Ordered | Self::Keyed | Self::Ready)
+        matches!(
+            self,
+            Self::Reserved | Self::Ordered | Self::Keyed | Self::Ready
+        )
     }
 
     pub(super) fn holds_permits(self) -> bool {

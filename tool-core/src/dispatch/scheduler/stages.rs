@@ -1,4 +1,5 @@
-//! The stages a call passes: its order, its key and its permits; which call is next, and what one that is gone leaves to others.
+//! The stages a call passes: its order, its key and its permits; which call is next, and what one
+//! that is gone leaves to others.
 
 use std::collections::BTreeSet;
 use std::hash::Hash;
@@ -9,11 +10,16 @@ use super::machine::{Batch, BatchId, CallId, Entry, Phase, Scheduler};
 
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     pub(super) fn enter(&mut self, id: CallId, phase: Phase) {
-        let Some(entry) = self.calls.get_mut(&id) else { return };
+        let Some(entry) = self.calls.get_mut(&id) else {
+            return;
+        };
         self.waiting -= usize::from(entry.phase.is_waiting());
         self.waiting += usize::from(phase.is_waiting());
         entry.phase = phase;
-        let nested = self.batches.get(&entry.batch).is_some_and(|batch| batch.parent.is_some());
+        let nested = self
+            .batches
+            .get(&entry.batch)
+            .is_some_and(|batch| batch.parent.is_some());
         let waits_nested = nested && matches!(phase, Phase::Ordered | Phase::Keyed);
         self.may_circle |= waits_nested || phase == Phase::Parked;
         if waits_nested {
@@ -25,19 +31,31 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// Makes what is known of a call count for the calls behind it.
     pub(super) fn note(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else { return };
-        let Some(batch) = self.batches.get_mut(&entry.batch) else { return };
+        let Some(entry) = self.calls.get(&id) else {
+            return;
+        };
+        let Some(batch) = self.batches.get_mut(&entry.batch) else {
+            return;
+        };
         if entry.spec.exclusive {
             batch.barriers.insert(entry.position);
         }
         if let Some(key) = &entry.spec.key {
-            batch.by_key.entry(key.clone()).or_default().insert(entry.position);
+            batch
+                .by_key
+                .entry(key.clone())
+                .or_default()
+                .insert(entry.position);
         }
     }
 
     pub(super) fn unnote(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else { return };
-        let Some(batch) = self.batches.get_mut(&entry.batch) else { return };
+        let Some(entry) = self.calls.get(&id) else {
+            return;
+        };
+        let Some(batch) = self.batches.get_mut(&entry.batch) else {
+            return;
+        };
         batch.barriers.remove(&entry.position);
         if let Some(key) = &entry.spec.key
             && let Some(positions) = batch.by_key.get_mut(key)
@@ -64,16 +82,31 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     }
 
     fn enter_key(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else { return };
-        let (batch, position, gate, key) = (entry.batch, entry.position, entry.spec.gate, entry.spec.key.clone());
+        let Some(entry) = self.calls.get(&id) else {
+            return;
+        };
+        let (batch, position, gate, key) = (
+            entry.batch,
+            entry.position,
+            entry.spec.gate,
+            entry.spec.key.clone(),
+        );
         if let Some(key) = key
             && !self.has_key(id)
         {
-            self.keys.entry(key).or_default().waiting.entry(batch).or_default().insert(position);
+            self.keys
+                .entry(key)
+                .or_default()
+                .waiting
+                .entry(batch)
+                .or_default()
+                .insert(position);
             return self.enter(id, Phase::Keyed);
         }
         self.enter(id, Phase::Ready);
-        let Some(group) = self.batches.get_mut(&batch) else { return };
+        let Some(group) = self.batches.get_mut(&batch) else {
+            return;
+        };
         if group.halted {
             return;
         }
@@ -81,37 +114,64 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.rings[usize::from(group.parent.is_some())].insert((group.turn, batch));
     }
 
-    /// Whether no other call stands between this one and its key: none before it in its batch, none that holds it but
-    /// those that this one runs for.
+    /// Whether no other call stands between this one and its key: none before it in its batch, none
+    /// that holds it but those that this one runs for.
     pub(super) fn has_key(&self, id: CallId) -> bool {
-        let Some(entry) = self.calls.get(&id) else { return false };
-        let Some(key) = &entry.spec.key else { return true };
+        let Some(entry) = self.calls.get(&id) else {
+            return false;
+        };
+        let Some(key) = &entry.spec.key else {
+            return true;
+        };
         let batch = self.batches.get(&entry.batch);
-        let first = batch.and_then(|batch| batch.by_key.get(key)).and_then(|positions| positions.first());
+        let first = batch
+            .and_then(|batch| batch.by_key.get(key))
+            .and_then(|positions| positions.first());
         let last_holder = self.keys.get(key).and_then(|state| state.holders.last());
-        first == Some(&entry.position) && last_holder.is_none_or(|holder| self.ancestors(id).any(|ancestor| ancestor == *holder))
+        first == Some(&entry.position)
+            && last_holder
+                .is_none_or(|holder| self.ancestors(id).any(|ancestor| ancestor == *holder))
     }
 
     /// The calls this one runs for, the nearest first.
     pub(super) fn ancestors(&self, id: CallId) -> impl Iterator<Item = CallId> {
-        let parent = |id: &CallId| self.calls.get(id).and_then(|entry| self.batches.get(&entry.batch)).and_then(|batch| batch.parent);
+        let parent = |id: &CallId| {
+            self.calls
+                .get(id)
+                .and_then(|entry| self.batches.get(&entry.batch))
+                .and_then(|batch| batch.parent)
+        };
         std::iter::successors(parent(&id), parent)
     }
 
-    /// The call that a permit would go to: first one that goes on, then calls of running calls, then the rest, the batches
-    /// in turn.
+    /// The call that a permit would go to: first one that goes on, then calls of running calls,
+    /// then the rest, the batches in turn.
     pub(super) fn next(&mut self) -> Option<CallId> {
-        let resuming = self.resuming.iter().copied().find(|id| self.has_room(self.calls.get(id).and_then(|entry| entry.spec.gate)));
-        resuming.or_else(|| self.next_in(1)).or_else(|| self.next_in(0))
+        let resuming = self
+            .resuming
+            .iter()
+            .copied()
+            .find(|id| self.has_room(self.calls.get(id).and_then(|entry| entry.spec.gate)));
+        resuming
+            .or_else(|| self.next_in(1))
+            .or_else(|| self.next_in(0))
     }
 
     fn next_in(&mut self, ring: usize) -> Option<CallId> {
         let mut passed_over = (0, 0);
-        while let Some(place) = self.rings[ring].range((Excluded(passed_over), Unbounded)).next().copied() {
+        while let Some(place) = self.rings[ring]
+            .range((Excluded(passed_over), Unbounded))
+            .next()
+            .copied()
+        {
             if let Some(id) = self.startable(place.1) {
                 return Some(id);
             }
-            if self.batches.get(&place.1).is_none_or(|group| group.ready.is_empty()) {
+            if self
+                .batches
+                .get(&place.1)
+                .is_none_or(|group| group.ready.is_empty())
+            {
                 self.rings[ring].remove(&place);
             }
             passed_over = place;
@@ -124,7 +184,10 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         loop {
             let group = self.batches.get(&batch)?;
             let open = group.ready.iter().filter(|(gate, _)| self.has_room(**gate));
-            let position = open.filter_map(|(_, positions)| positions.first()).min().copied()?;
+            let position = open
+                .filter_map(|(_, positions)| positions.first())
+                .min()
+                .copied()?;
             let id = group.unsettled.get(&position).copied()?;
             if self.has_key(id) {
                 return Some(id);
@@ -136,12 +199,17 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     }
 
     fn has_room(&self, gate: Option<usize>) -> bool {
-        gate.and_then(|gate| self.gates.get(gate)).is_none_or(|gate| gate.in_use < gate.limit)
+        gate.and_then(|gate| self.gates.get(gate))
+            .is_none_or(|gate| gate.in_use < gate.limit)
     }
 
     fn leave_ready(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else { return };
-        let Some(batch) = self.batches.get_mut(&entry.batch) else { return };
+        let Some(entry) = self.calls.get(&id) else {
+            return;
+        };
+        let Some(batch) = self.batches.get_mut(&entry.batch) else {
+            return;
+        };
         if let Some(positions) = batch.ready.get_mut(&entry.spec.gate) {
             positions.remove(&entry.position);
             if positions.is_empty() {
@@ -152,8 +220,11 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// The call has its permit of the dispatcher and takes the rest.
     pub(super) fn start(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else { return };
-        let (batch, position, call, phase) = (entry.batch, entry.position, entry.call.clone(), entry.phase);
+        let Some(entry) = self.calls.get(&id) else {
+            return;
+        };
+        let (batch, position, call, phase) =
+            (entry.batch, entry.position, entry.call.clone(), entry.phase);
         if let Some(gate) = entry.spec.gate.and_then(|gate| self.gates.get_mut(gate)) {
             gate.in_use += 1;
         }
@@ -201,11 +272,21 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         if phase.holds_permits() {
             self.give_permits_back(id);
         }
-        let Entry { call, batch, position, spec, .. } = self.calls.remove(&id)?;
+        let Entry {
+            call,
+            batch,
+            position,
+            spec,
+            ..
+        } = self.calls.remove(&id)?;
         if let Phase::Abandoned { with_permits } = phase {
             self.abandoned -= 1;
             self.abandoned_permits -= usize::from(with_permits);
-            if let Some(gate) = spec.gate.filter(|_| with_permits).and_then(|gate| self.gates.get_mut(gate)) {
+            if let Some(gate) = spec
+                .gate
+                .filter(|_| with_permits)
+                .and_then(|gate| self.gates.get_mut(gate))
+            {
                 gate.abandoned -= 1;
             }
         }
@@ -221,31 +302,52 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             self.release_key(&key, id, batch, position);
         }
         self.advance(batch);
-        if self.batches.get(&batch).is_some_and(|group| group.unsettled.is_empty() && !group.early) {
+        if self
+            .batches
+            .get(&batch)
+            .is_some_and(|group| group.unsettled.is_empty() && !group.early)
+        {
             self.forget(batch);
         }
         Some(call)
     }
 
-    /// The key goes to whoever waits for it: the first of each batch is let on, and the first to be started takes it.
+    /// The key goes to whoever waits for it: the first of each batch is let on, and the first to be
+    /// started takes it.
     pub(super) fn release_key(&mut self, key: &K, id: CallId, batch: BatchId, position: usize) {
-        let Some(state) = self.keys.get_mut(key) else { return };
+        let Some(state) = self.keys.get_mut(key) else {
+            return;
+        };
         state.holders.retain(|holder| *holder != id);
         if let Some(positions) = state.waiting.get_mut(&batch) {
             positions.remove(&position);
         }
         state.waiting.retain(|_, positions| !positions.is_empty());
-        let first: Vec<_> = state.waiting.iter().filter_map(|(batch, positions)| Some((*batch, *positions.first()?))).collect();
+        let first: Vec<_> = state
+            .waiting
+            .iter()
+            .filter_map(|(batch, positions)| Some((*batch, *positions.first()?)))
+            .collect();
         for (batch, position) in first {
-            let id = self.batches.get(&batch).and_then(|batch| batch.unsettled.get(&position)).copied();
+            let id = self
+                .batches
+                .get(&batch)
+                .and_then(|batch| batch.unsettled.get(&position))
+                .copied();
             if let Some(id) = id.filter(|id| self.has_key(*id)) {
-                if let Some(positions) = self.keys.get_mut(key).and_then(|state| state.waiting.get_mut(&batch)) {
+                if let Some(positions) = self
+                    .keys
+                    .get_mut(key)
+                    .and_then(|state| state.waiting.get_mut(&batch))
+                {
                     positions.remove(&position);
                 }
                 self.enter_key(id);
             }
         }
-        if self.keys.get(key).is_some_and(|state| state.holders.is_empty() && state.waiting.values().all(BTreeSet::is_empty)) {
+        if self.keys.get(key).is_some_and(|state| {
+            state.holders.is_empty() && state.waiting.values().all(BTreeSet::is_empty)
+        }) {
             self.keys.remove(key);
         }
     }
@@ -256,7 +358,11 @@ impl<K> Batch<K> {
     fn in_order(&self, position: usize) -> bool {
         let first_unstarted = !self.early || self.unstarted.first() == Some(&position);
         let behind_barrier = self.barriers.range(..position).next().is_some();
-        let alone = !self.barriers.contains(&position) || self.unsettled.first_key_value().is_some_and(|(first, _)| *first == position);
+        let alone = !self.barriers.contains(&position)
+            || self
+                .unsettled
+                .first_key_value()
+                .is_some_and(|(first, _)| *first == position);
         !self.halted && first_unstarted && !behind_barrier && alone
     }
 }

@@ -12,7 +12,8 @@ use super::{Scheduler, Spec};
 use crate::dispatch::permits::Permits;
 use model::{Admission, Group, State, Task, World};
 
-/// Every state that can be reached, the nearest first: the first failure is a shortest one. Returns how many there are.
+/// Every state that can be reached, the nearest first: the first failure is a shortest one. Returns
+/// how many there are.
 fn walk(world: &World) -> usize {
     let first = State::new(world);
     let mut seen = HashSet::from([first.fingerprint()]);
@@ -42,15 +43,32 @@ fn walk_all(what: &str, worlds: impl IntoIterator<Item = World>) {
     println!("{what}: {states} states in {count} worlds");
 }
 
-const PLAIN: Spec<char> = Spec { gate: None, key: None, exclusive: false };
-const KEYED: Spec<char> = Spec { key: Some('k'), ..PLAIN };
-const OTHER: Spec<char> = Spec { key: Some('o'), ..PLAIN };
-const GATED: Spec<char> = Spec { gate: Some(0), ..PLAIN };
-const BARRIER: Spec<char> = Spec { exclusive: true, ..PLAIN };
+const PLAIN: Spec<char> = Spec {
+    gate: None,
+    key: None,
+    exclusive: false,
+};
+const KEYED: Spec<char> = Spec {
+    key: Some('k'),
+    ..PLAIN
+};
+const OTHER: Spec<char> = Spec {
+    key: Some('o'),
+    ..PLAIN
+};
+const GATED: Spec<char> = Spec {
+    gate: Some(0),
+    ..PLAIN
+};
+const BARRIER: Spec<char> = Spec {
+    exclusive: true,
+    ..PLAIN
+};
 
 use Admission::{AtOnce, Borrowed, Decided, Early};
 
-/// Where three calls are: the batches with the call that dispatches each, and the batch of each call.
+/// Where three calls are: the batches with the call that dispatches each, and the batch of each
+/// call.
 const SHAPES: [(&[Option<usize>], [usize; 3]); 6] = [
     (&[None], [0, 0, 0]),
     (&[None, None], [0, 0, 1]),
@@ -67,23 +85,49 @@ fn worlds(kinds: &[Spec<char>], admission: Admission, permits: usize) -> Vec<Wor
     let of = |(parents, groups): (&[Option<usize>], [usize; 3]), triple: [usize; 3]| World {
         permits,
         gates: vec![1],
-        groups: parents.iter().map(|parent| Group { parent: *parent, admission }).collect(),
-        tasks: groups.iter().zip(triple).map(|(group, kind)| Task::known(*group, kinds[kind].clone())).collect(),
+        groups: parents
+            .iter()
+            .map(|parent| Group {
+                parent: *parent,
+                admission,
+            })
+            .collect(),
+        tasks: groups
+            .iter()
+            .zip(triple)
+            .map(|(group, kind)| Task::known(*group, kinds[kind].clone()))
+            .collect(),
         ..World::default()
     };
-    triples.flat_map(|triple| SHAPES.into_iter().map(move |shape| of(shape, triple))).collect()
+    triples
+        .flat_map(|triple| SHAPES.into_iter().map(move |shape| of(shape, triple)))
+        .collect()
 }
 
 #[test]
 fn three_calls() {
     for permits in [1, 2] {
-        walk_all("three calls", worlds(&[PLAIN, KEYED, GATED, BARRIER], AtOnce, permits));
+        walk_all(
+            "three calls",
+            worlds(&[PLAIN, KEYED, GATED, BARRIER], AtOnce, permits),
+        );
     }
 }
 
 #[test]
 fn three_calls_of_two_keys() {
-    let kinds = [KEYED, OTHER, Spec { exclusive: true, ..KEYED }, Spec { gate: Some(0), ..KEYED }];
+    let kinds = [
+        KEYED,
+        OTHER,
+        Spec {
+            exclusive: true,
+            ..KEYED
+        },
+        Spec {
+            gate: Some(0),
+            ..KEYED
+        },
+    ];
     walk_all("two keys", worlds(&kinds, AtOnce, 2));
 }
 
@@ -94,15 +138,31 @@ fn undecided_calls() {
         world
     };
     walk_all("undecided", worlds(&[PLAIN, KEYED, BARRIER], Decided, 1));
-    walk_all("edited", worlds(&[KEYED, OTHER, BARRIER], Decided, 2).into_iter().map(edited));
+    walk_all(
+        "edited",
+        worlds(&[KEYED, OTHER, BARRIER], Decided, 2)
+            .into_iter()
+            .map(edited),
+    );
 }
 
 /// As calls of a turn: only whether one is a barrier is known before it is complete.
 fn as_turn(mut world: World) -> World {
-    for task in world.tasks.iter_mut().filter(|task| world.groups[task.group].parent.is_none()) {
-        task.reserved = Spec { exclusive: task.spec.exclusive, ..PLAIN };
+    for task in world
+        .tasks
+        .iter_mut()
+        .filter(|task| world.groups[task.group].parent.is_none())
+    {
+        task.reserved = Spec {
+            exclusive: task.spec.exclusive,
+            ..PLAIN
+        };
     }
-    for group in world.groups.iter_mut().filter(|group| group.parent.is_none()) {
+    for group in world
+        .groups
+        .iter_mut()
+        .filter(|group| group.parent.is_none())
+    {
         group.admission = Early;
     }
     world
@@ -110,36 +170,101 @@ fn as_turn(mut world: World) -> World {
 
 #[test]
 fn early_calls() {
-    walk_all("early", worlds(&[PLAIN, KEYED, GATED], AtOnce, 1).into_iter().map(as_turn));
-    walk_all("early", worlds(&[PLAIN, KEYED, BARRIER], AtOnce, 2).into_iter().map(as_turn));
+    walk_all(
+        "early",
+        worlds(&[PLAIN, KEYED, GATED], AtOnce, 1)
+            .into_iter()
+            .map(as_turn),
+    );
+    walk_all(
+        "early",
+        worlds(&[PLAIN, KEYED, BARRIER], AtOnce, 2)
+            .into_iter()
+            .map(as_turn),
+    );
 }
 
 #[test]
 fn abandoned_calls() {
-    let abandoned = |world| World { abandons: true, ..world };
-    walk_all("abandoned", worlds(&[PLAIN, KEYED, GATED, BARRIER], AtOnce, 1).into_iter().map(abandoned));
-    walk_all("abandoned", worlds(&[PLAIN, KEYED, GATED], AtOnce, 2).into_iter().map(abandoned));
+    let abandoned = |world| World {
+        abandons: true,
+        ..world
+    };
+    walk_all(
+        "abandoned",
+        worlds(&[PLAIN, KEYED, GATED, BARRIER], AtOnce, 1)
+            .into_iter()
+            .map(abandoned),
+    );
+    walk_all(
+        "abandoned",
+        worlds(&[PLAIN, KEYED, GATED], AtOnce, 2)
+            .into_iter()
+            .map(abandoned),
+    );
     let alternating = [PLAIN, BARRIER, PLAIN, BARRIER].map(|spec| Task::known(0, spec));
-    let groups = vec![Group { parent: None, admission: AtOnce }];
-    walk_all("barriers", [World { permits: 3, groups, tasks: alternating.to_vec(), abandons: true, ..World::default() }]);
-    let both = Spec { gate: Some(0), ..KEYED };
-    walk_all("key or limit", [abandoned(crowd([&[GATED], &[KEYED], &[both]], 3))]);
+    let groups = vec![Group {
+        parent: None,
+        admission: AtOnce,
+    }];
+    walk_all(
+        "barriers",
+        [World {
+            permits: 3,
+            groups,
+            tasks: alternating.to_vec(),
+            abandons: true,
+            ..World::default()
+        }],
+    );
+    let both = Spec {
+        gate: Some(0),
+        ..KEYED
+    };
+    walk_all(
+        "key or limit",
+        [abandoned(crowd([&[GATED], &[KEYED], &[both]], 3))],
+    );
 }
 
 #[test]
 fn cancelled_batches() {
-    let cancelled = |world| World { cancels: true, ..world };
-    walk_all("cancelled", worlds(&[PLAIN, KEYED, BARRIER], AtOnce, 1).into_iter().map(cancelled));
-    walk_all("cancelled turn", worlds(&[KEYED], AtOnce, 1).into_iter().map(as_turn).map(cancelled));
+    let cancelled = |world| World {
+        cancels: true,
+        ..world
+    };
+    walk_all(
+        "cancelled",
+        worlds(&[PLAIN, KEYED, BARRIER], AtOnce, 1)
+            .into_iter()
+            .map(cancelled),
+    );
+    walk_all(
+        "cancelled turn",
+        worlds(&[KEYED], AtOnce, 1)
+            .into_iter()
+            .map(as_turn)
+            .map(cancelled),
+    );
 }
 
 /// Three batches of the program.
 fn crowd(kinds: [&[Spec<char>]; 3], permits: usize) -> World {
-    let tasks = kinds.iter().enumerate().flat_map(|(group, kinds)| kinds.iter().map(move |kind| Task::known(group, kind.clone())));
+    let tasks = kinds.iter().enumerate().flat_map(|(group, kinds)| {
+        kinds
+            .iter()
+            .map(move |kind| Task::known(group, kind.clone()))
+    });
     World {
         permits,
         gates: vec![1],
-        groups: vec![Group { parent: None, admission: AtOnce }; 3],
+        groups: vec![
+            Group {
+                parent: None,
+                admission: AtOnce
+            };
+            3
+        ],
         tasks: tasks.collect(),
         ..World::default()
     }
@@ -148,34 +273,74 @@ fn crowd(kinds: [&[Spec<char>]; 3], permits: usize) -> World {
 #[test]
 fn batches_start_in_turn() {
     for permits in [1, 2] {
-        walk_all("plain", [crowd([&[PLAIN], &[PLAIN, PLAIN, PLAIN], &[PLAIN, PLAIN]], permits)]);
-        walk_all("keyed", [crowd([&[KEYED], &[KEYED, KEYED, KEYED], &[PLAIN, PLAIN]], permits)]);
-        walk_all("gated", [crowd([&[GATED], &[GATED, GATED, GATED], &[PLAIN, PLAIN]], permits)]);
+        walk_all(
+            "plain",
+            [crowd(
+                [&[PLAIN], &[PLAIN, PLAIN, PLAIN], &[PLAIN, PLAIN]],
+                permits,
+            )],
+        );
+        walk_all(
+            "keyed",
+            [crowd(
+                [&[KEYED], &[KEYED, KEYED, KEYED], &[PLAIN, PLAIN]],
+                permits,
+            )],
+        );
+        walk_all(
+            "gated",
+            [crowd(
+                [&[GATED], &[GATED, GATED, GATED], &[PLAIN, PLAIN]],
+                permits,
+            )],
+        );
     }
 }
 
 #[test]
 fn borrowed_permits() {
     let lend = |mut world: World| {
-        world.groups.push(Group { parent: None, admission: Borrowed });
+        world.groups.push(Group {
+            parent: None,
+            admission: Borrowed,
+        });
         world.tasks.push(Task::known(world.groups.len() - 1, PLAIN));
         world
     };
-    walk_all("borrowed", worlds(&[PLAIN, KEYED, GATED], AtOnce, 2).into_iter().map(lend));
-    walk_all("borrowed for ever", worlds(&[PLAIN], AtOnce, 1).into_iter().map(|world| lend(World { abandons: true, ..world })));
+    walk_all(
+        "borrowed",
+        worlds(&[PLAIN, KEYED, GATED], AtOnce, 2)
+            .into_iter()
+            .map(lend),
+    );
+    walk_all(
+        "borrowed for ever",
+        worlds(&[PLAIN], AtOnce, 1).into_iter().map(|world| {
+            lend(World {
+                abandons: true,
+                ..world
+            })
+        }),
+    );
 }
 
 fn spec() -> impl Strategy<Value = Spec<char>> {
     let key = proptest::option::of(prop_oneof![Just('k'), Just('o')]);
-    (proptest::option::weighted(0.3, 0..2usize), key, proptest::bool::weighted(0.2)).prop_map(|(gate, key, exclusive)| Spec {
-        gate,
+    (
+        proptest::option::weighted(0.3, 0..2usize),
         key,
-        exclusive,
-    })
+        proptest::bool::weighted(0.2),
+    )
+        .prop_map(|(gate, key, exclusive)| Spec {
+            gate,
+            key,
+            exclusive,
+        })
 }
 
 prop_compose! {
-    /// Up to five batches of up to twelve calls, each batch in turn dispatched by the program or by a call of an earlier one.
+    /// Up to five batches of up to twelve calls, each batch in turn dispatched by the program or by
+    /// a call of an earlier one.
     fn any_world()(
         permits in 1..4usize,
         gates in [1..3usize, 1..3usize],
@@ -233,5 +398,13 @@ fn calls_that_are_given_up_leave_nothing_behind_while_permits_stand_still() {
             scheduler.settle(id); // the first runs, and the second waits
         }
     }
-    assert_eq!((scheduler.waiting(), scheduler.calls.len(), scheduler.batches.len(), scheduler.rings[0].len()), (1, 2, 2, 1));
+    assert_eq!(
+        (
+            scheduler.waiting(),
+            scheduler.calls.len(),
+            scheduler.batches.len(),
+            scheduler.rings[0].len()
+        ),
+        (1, 2, 2, 1)
+    );
 }

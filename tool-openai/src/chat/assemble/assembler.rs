@@ -21,9 +21,10 @@ const DONE: &str = "[DONE]";
 
 /// Puts the chunks of one streamed answer together.
 ///
-/// Feed it as it comes, in one of three forms: [`push_bytes`](Self::push_bytes) takes the body, cut anywhere;
-/// [`push_text`](Self::push_text) the data of one event; [`push`](Self::push) one chunk as a JSON value. Each gives the events of
-/// what was fed. When the stream is over, [`finish`](Self::finish) gives the completion, in the form of an answer that was not streamed.
+/// Feed it as it comes, in one of three forms: [`push_bytes`](Self::push_bytes) takes the body, cut
+/// anywhere; [`push_text`](Self::push_text) the data of one event; [`push`](Self::push) one chunk
+/// as a JSON value. Each gives the events of what was fed. When the stream is over,
+/// [`finish`](Self::finish) gives the completion, in the form of an answer that was not streamed.
 ///
 /// ```
 /// use tool_openai::chat::Assembler;
@@ -46,17 +47,21 @@ const DONE: &str = "[DONE]";
 ///
 /// # What it makes of a stream
 ///
-/// - **Calls** stand in the order in which they began; a position in an event is a place in the final `tool_calls`. Ids are kept as the
-///   server gave them: they may be empty, or the same for two calls.
-/// - **A call is complete** when a piece of another call comes, when the choice has a `finish_reason`, or at the latest at the end of the
-///   stream; and only if its arguments are whole by then. No arguments at all count as whole, unless the model was
-///   [cut off](crate::chat::Choice::is_cut) or nothing says that the answer is over. What is between the brackets is not checked. After
-///   a refusal no call is complete.
-/// - **Events** tell of the choice of index 0 alone, and of none by `function_call`, the older form. The completion has everything.
-/// - **Unknown keys** of a delta are in the message's `extra`, strings one after the other; those of a call, a choice or a chunk in
-///   theirs, where the first or the last one stays.
-/// - **It is bounded** by [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES), [`MAX_CALLS`](super::MAX_CALLS) and
-///   [`MAX_CHOICES`](super::MAX_CHOICES), and takes time in proportion to what it is fed.
+/// - **Calls** stand in the order in which they began; a position in an event is a place in the
+///   final `tool_calls`. Ids are kept as the server gave them: they may be empty, or the same for
+///   two calls.
+/// - **A call is complete** when a piece of another call comes, when the choice has a
+///   `finish_reason`, or at the latest at the end of the stream; and only if its arguments are
+///   whole by then. No arguments at all count as whole, unless the model was [cut
+///   off](crate::chat::Choice::is_cut) or nothing says that the answer is over. What is between the
+///   brackets is not checked. After a refusal no call is complete.
+/// - **Events** tell of the choice of index 0 alone, and of none by `function_call`, the older
+///   form. The completion has everything.
+/// - **Unknown keys** of a delta are in the message's `extra`, strings one after the other; those
+///   of a call, a choice or a chunk in theirs, where the first or the last one stays.
+/// - **It is bounded** by [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES),
+///   [`MAX_CALLS`](super::MAX_CALLS) and [`MAX_CHOICES`](super::MAX_CHOICES), and takes time in
+///   proportion to what it is fed.
 ///
 /// After an error the answer is lost: neither feed nor finish it.
 #[derive(Debug)]
@@ -83,7 +88,8 @@ impl Assembler {
         Self::for_tools::<[String; 0]>([])
     }
 
-    /// As [`new`](Self::new), for a server that may send a tool's name in pieces: put together, they are a name among these.
+    /// As [`new`](Self::new), for a server that may send a tool's name in pieces: put together,
+    /// they are a name among these.
     pub fn for_tools<N>(names: N) -> Self
     where
         N: IntoIterator<Item: Into<String>>,
@@ -142,15 +148,19 @@ impl Assembler {
         self.done
     }
 
-    /// The stream is over: what is known only now. To be called once, before [`finish`](Self::finish), by whoever needs each event.
+    /// The stream is over: what is known only now. To be called once, before
+    /// [`finish`](Self::finish), by whoever needs each event.
     ///
     /// # Errors
     ///
-    /// As [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a blank line.
+    /// As [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a
+    /// blank line.
     pub fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         for event in self.sse.finish()? {
-            let is_cut = event.event != "error" && event.data.trim() != DONE && from_str::<IgnoredAny>(&event.data).is_err();
+            let is_cut = event.event != "error"
+                && event.data.trim() != DONE
+                && from_str::<IgnoredAny>(&event.data).is_err();
             if !is_cut {
                 self.take_event(&event, &mut told)?;
             }
@@ -163,22 +173,40 @@ impl Assembler {
     ///
     /// # Errors
     ///
-    /// - [`ModelError::Interrupted`]: the stream ended although neither `[DONE]` nor a `finish_reason` said so, and it is not a message
-    ///   whose calls are all complete.
+    /// - [`ModelError::Interrupted`]: the stream ended although neither `[DONE]` nor a
+    ///   `finish_reason` said so, and it is not a message whose calls are all complete.
     /// - [`ModelError::NotACompletion`]: there was no choice in it.
     /// - As [`close`](Self::close).
     pub fn finish(mut self) -> Result<Completion, ModelError> {
         self.close()?;
         if self.choices.is_empty() {
-            return Err(ModelError::NotACompletion { reason: "the stream has no `choices`".to_owned(), body: String::new() });
+            return Err(ModelError::NotACompletion {
+                reason: "the stream has no `choices`".to_owned(),
+                body: String::new(),
+            });
         }
         let whole = self.done || self.choices.values().all(Alternative::is_whole);
         if self.extra.contains_key("object") {
-            self.extra.insert("object".to_owned(), Value::from("chat.completion"));
+            self.extra
+                .insert("object".to_owned(), Value::from("chat.completion"));
         }
-        let choices = self.choices.into_iter().map(|(index, choice)| choice.into_wire(index)).collect();
-        let completion = Completion { choices, usage: self.usage, extra: self.extra };
-        if whole { Ok(completion) } else { Err(ModelError::Interrupted { partial: Box::new(completion) }) }
+        let choices = self
+            .choices
+            .into_iter()
+            .map(|(index, choice)| choice.into_wire(index))
+            .collect();
+        let completion = Completion {
+            choices,
+            usage: self.usage,
+            extra: self.extra,
+        };
+        if whole {
+            Ok(completion)
+        } else {
+            Err(ModelError::Interrupted {
+                partial: Box::new(completion),
+            })
+        }
     }
 
     fn take_event(&mut self, event: &Event, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
@@ -206,13 +234,19 @@ impl Assembler {
     }
 
     fn take(&mut self, chunk: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
-        let Value::Object(members) = chunk else { return Ok(()) };
+        let Value::Object(members) = chunk else {
+            return Ok(());
+        };
         let (mut choices, mut failure) = (Value::Null, None);
         for (key, value) in members {
             match key.as_str() {
                 "choices" => choices = value,
                 "error" => failure = failure::of_value(value),
-                "usage" => self.usage = from_value::<Option<Usage>>(value).unwrap_or_default().or(self.usage.take()),
+                "usage" => {
+                    self.usage = from_value::<Option<Usage>>(value)
+                        .unwrap_or_default()
+                        .or(self.usage.take())
+                }
                 "obfuscation" => {}
                 _ => self.keep(key, value)?,
             }
@@ -220,8 +254,12 @@ impl Assembler {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        let Value::Array(choices) = choices else { return Ok(()) };
-        choices.into_iter().try_for_each(|choice| self.take_choice(choice, told))
+        let Value::Array(choices) = choices else {
+            return Ok(());
+        };
+        choices
+            .into_iter()
+            .try_for_each(|choice| self.take_choice(choice, told))
     }
 
     /// A key of the chunk. It comes with each chunk, the same or anew.
@@ -245,15 +283,24 @@ impl Assembler {
     }
 
     fn take_choice(&mut self, choice: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
-        let Value::Object(entry) = choice else { return Ok(()) };
+        let Value::Object(entry) = choice else {
+            return Ok(());
+        };
         let index = entry.get("index").and_then(index).unwrap_or(0) as u64; // what is negative is last
         if self.choices.len() == MAX_CHOICES && !self.choices.contains_key(&index) {
             return Err(too_much(MAX_CHOICES, "choices"));
         }
         let mut untold = Vec::new();
         let events = if index == 0 { told } else { &mut untold };
-        let mut scene = Scene { tools: &self.tools, budget: &mut self.budget, events };
-        self.choices.entry(index).or_default().push(entry, &mut scene)
+        let mut scene = Scene {
+            tools: &self.tools,
+            budget: &mut self.budget,
+            events,
+        };
+        self.choices
+            .entry(index)
+            .or_default()
+            .push(entry, &mut scene)
     }
 
     fn end(&mut self, told: &mut Vec<ModelEvent>) {

@@ -4,7 +4,8 @@ use tool_core::serde_json::{Map, Value};
 
 use crate::error::ModelError;
 
-/// The most bytes of text and unknown keys that an [`Assembler`](super::Assembler) keeps of one answer.
+/// The most bytes of text and unknown keys that an [`Assembler`](super::Assembler) keeps of one
+/// answer.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// The most calls that an [`Assembler`](super::Assembler) takes in one message.
@@ -23,7 +24,10 @@ impl Budget {
     }
 
     pub(crate) fn spend(&mut self, bytes: usize) -> Result<(), ModelError> {
-        self.0 = self.0.checked_sub(bytes).ok_or_else(|| too_much(MAX_MESSAGE_BYTES, "bytes"))?;
+        self.0 = self
+            .0
+            .checked_sub(bytes)
+            .ok_or_else(|| too_much(MAX_MESSAGE_BYTES, "bytes"))?;
         Ok(())
     }
 
@@ -33,14 +37,20 @@ impl Budget {
 }
 
 pub(crate) fn too_much(limit: usize, of: &str) -> ModelError {
-    ModelError::NotACompletion { reason: format!("more than {limit} {of}"), body: String::new() }
+    ModelError::NotACompletion {
+        reason: format!("more than {limit} {of}"),
+        body: String::new(),
+    }
 }
 
 /// About what a value takes in memory beside itself, in bytes.
 pub(crate) fn weight(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(|item| size_of::<Value>() + weight(item)).sum(),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| size_of::<Value>() + weight(item))
+            .sum(),
         Value::Object(members) => weight_of(members),
         _ => 0,
     }
@@ -48,7 +58,10 @@ pub(crate) fn weight(value: &Value) -> usize {
 
 /// About what the members of an object take in memory, in bytes.
 pub(crate) fn weight_of(members: &Map<String, Value>) -> usize {
-    members.iter().map(|(key, value)| weight_of_member(key, value)).sum()
+    members
+        .iter()
+        .map(|(key, value)| weight_of_member(key, value))
+        .sum()
 }
 
 pub(crate) fn weight_of_member(key: &str, value: &Value) -> usize {

@@ -17,7 +17,8 @@ pub(super) struct Call {
     pub(super) complete: bool,
     /// Whether something came after that.
     pub(super) reopened: bool,
-    /// Whether the name came again after the JSON had ended: what follows may be a second call of the tool.
+    /// Whether the name came again after the JSON had ended: what follows may be a second call of
+    /// the tool.
     pub(super) named_again: bool,
 }
 
@@ -39,25 +40,48 @@ impl Call {
         }
         let inner = mem::take(&mut entry.inner);
         if entry.custom {
-            wire.custom = Some(CustomCall { name, input: String::new(), extra: inner });
+            wire.custom = Some(CustomCall {
+                name,
+                input: String::new(),
+                extra: inner,
+            });
         } else {
-            wire.function = FunctionCall { name, arguments: String::new(), extra: inner };
+            wire.function = FunctionCall {
+                name,
+                arguments: String::new(),
+                extra: inner,
+            };
         }
-        Self { index: entry.index, wire, scan: Scan::default(), complete: false, reopened: false, named_again: false }
+        Self {
+            index: entry.index,
+            wire,
+            scan: Scan::default(),
+            complete: false,
+            reopened: false,
+            named_again: false,
+        }
     }
 
-    /// What a later piece says, apart from its text, id and name. Returns by how much the call has grown, in bytes.
+    /// What a later piece says, apart from its text, id and name. Returns by how much the call has
+    /// grown, in bytes.
     pub(super) fn merge(&mut self, entry: &mut Entry) -> usize {
         let inner = match &mut self.wire.custom {
             Some(custom) => &mut custom.extra,
             None => &mut self.wire.function.extra,
         };
         merge(inner, mem::take(&mut entry.inner), Strings::Repeat)
-            + merge(&mut self.wire.extra, mem::take(&mut entry.extra), Strings::Repeat)
+            + merge(
+                &mut self.wire.extra,
+                mem::take(&mut entry.extra),
+                Strings::Repeat,
+            )
     }
 
     pub(super) fn name(&self) -> &str {
-        self.wire.custom.as_ref().map_or(&self.wire.function.name, |custom| &custom.name)
+        self.wire
+            .custom
+            .as_ref()
+            .map_or(&self.wire.function.name, |custom| &custom.name)
     }
 
     pub(super) fn name_mut(&mut self) -> &mut String {
@@ -68,7 +92,10 @@ impl Call {
     }
 
     pub(super) fn text(&self) -> &str {
-        self.wire.custom.as_ref().map_or(&self.wire.function.arguments, |custom| &custom.input)
+        self.wire
+            .custom
+            .as_ref()
+            .map_or(&self.wire.function.arguments, |custom| &custom.input)
     }
 
     fn text_mut(&mut self) -> &mut String {
@@ -97,11 +124,16 @@ impl Call {
         self.text().get(self.scan.closed()?)
     }
 
-    /// Whether the text may be all there is, once something else says that no more is coming. `cut` is whether the model was stopped.
+    /// Whether the text may be all there is, once something else says that no more is coming. `cut`
+    /// is whether the model was stopped.
     pub(super) fn may_end(&self, cut: bool) -> bool {
         if self.wire.custom.is_some() {
             return !cut;
         }
-        if self.scan.is_empty() { !cut } else { self.scan.is_whole(self.text()) }
+        if self.scan.is_empty() {
+            !cut
+        } else {
+            self.scan.is_whole(self.text())
+        }
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct Calls {
     calls: Vec<Call>,
     /// The latest call of an id.
     by_id: HashMap<String, usize>,
-    /// The latest call of an index. Indices are names here, never places: they may begin anywhere and be any number.
+    /// The latest call of an index. Indices are names here, never places: they may begin anywhere
+    /// and be any number.
     by_index: HashMap<i64, usize>,
     /// The call that the latest piece belonged to.
     current: Option<usize>,
@@ -62,7 +63,11 @@ impl Calls {
     /// # Errors
     ///
     /// There are more calls, or more text, than are kept.
-    pub(super) fn push(&mut self, mut entry: Entry, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+    pub(super) fn push(
+        &mut self,
+        mut entry: Entry,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), ModelError> {
         let slot = match self.route(&entry, scene.tools) {
             Route::To(slot) => slot,
             Route::Restart(slot) => {
@@ -102,15 +107,26 @@ impl Calls {
         if position == MAX_CALLS {
             return Err(too_much(MAX_CALLS, "tool calls"));
         }
-        let grown = size_of::<Call>() + entry.name.len() + weight_of(&entry.extra) + weight_of(&entry.inner);
+        let grown = size_of::<Call>()
+            + entry.name.len()
+            + weight_of(&entry.extra)
+            + weight_of(&entry.inner);
         scene.budget.spend(grown)?;
         let call = Call::new(entry);
-        scene.events.push(ModelEvent::CallBegins { position, name: call.name().to_owned() });
+        scene.events.push(ModelEvent::CallBegins {
+            position,
+            name: call.name().to_owned(),
+        });
         self.calls.push(call);
         self.identify(position, mem::take(&mut entry.id), scene)
     }
 
-    fn go_on(&mut self, slot: usize, entry: &mut Entry, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+    fn go_on(
+        &mut self,
+        slot: usize,
+        entry: &mut Entry,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), ModelError> {
         let call = &mut self.calls[slot];
         let grown = call.merge(entry);
         scene.budget.spend(grown)?;
@@ -121,7 +137,12 @@ impl Calls {
     }
 
     /// Ids that a call does not keep are forgotten: old vLLM invents one for each piece.
-    fn identify(&mut self, slot: usize, id: String, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+    fn identify(
+        &mut self,
+        slot: usize,
+        id: String,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), ModelError> {
         let call = &mut self.calls[slot];
         if id.is_empty() {
             return Ok(());
@@ -148,10 +169,14 @@ impl Calls {
             events.push(ModelEvent::CallReopens { position: slot });
         }
         call.push(&text);
-        events.push(ModelEvent::Arguments { position: slot, delta: text });
+        events.push(ModelEvent::Arguments {
+            position: slot,
+            delta: text,
+        });
     }
 
-    /// A piece of another call has come. What was reopened waits for the end, or else a text could be told again and again.
+    /// A piece of another call has come. What was reopened waits for the end, or else a text could
+    /// be told again and again.
     fn leave(&mut self, slot: usize, events: &mut Vec<ModelEvent>) {
         if !self.calls[slot].reopened {
             self.complete(slot, false, events);
@@ -162,7 +187,10 @@ impl Calls {
         let call = &mut self.calls[slot];
         if !self.refused && !call.complete && call.may_end(cut) {
             call.complete = true;
-            events.push(ModelEvent::CallComplete { position: slot, call: call.wire.clone() });
+            events.push(ModelEvent::CallComplete {
+                position: slot,
+                call: call.wire.clone(),
+            });
         }
     }
 
@@ -190,13 +218,19 @@ impl Calls {
 
     /// The call that a piece names, or goes on with.
     fn slot_of(&self, entry: &Entry, tools: &HashSet<String>) -> Option<usize> {
-        let indexed = entry.index.and_then(|index| self.by_index.get(&index).copied());
+        let indexed = entry
+            .index
+            .and_then(|index| self.by_index.get(&index).copied());
         if entry.id.is_empty() {
             if entry.index.is_some() {
-                return indexed.filter(|&slot| !(self.calls[slot].scan.is_empty() && self.calls[slot].is_left(entry, tools)));
+                return indexed.filter(|&slot| {
+                    !(self.calls[slot].scan.is_empty() && self.calls[slot].is_left(entry, tools))
+                });
             }
             let ended = |call: &Call| call.closed().is_some() && !entry.name.is_empty();
-            return self.current.filter(|&slot| !ended(&self.calls[slot]) && !self.calls[slot].is_left(entry, tools));
+            return self.current.filter(|&slot| {
+                !ended(&self.calls[slot]) && !self.calls[slot].is_left(entry, tools)
+            });
         }
         if let Some(slot) = indexed.filter(|&slot| self.calls[slot].wire.id == entry.id) {
             return Some(slot);
@@ -207,13 +241,19 @@ impl Calls {
             return (!is_other).then_some(slot);
         }
         // An id never seen begins a call, whatever its index: Ollama and others number all calls 0.
-        let before = if entry.index.is_some() { indexed } else { self.current };
+        let before = if entry.index.is_some() {
+            indexed
+        } else {
+            self.current
+        };
         before.filter(|&slot| self.calls[slot].takes_id_of(entry, tools))
     }
 
     fn route_within(&self, slot: usize, entry: &Entry) -> Route {
         let call = &self.calls[slot];
-        let Some(json) = call.closed() else { return Route::To(slot) };
+        let Some(json) = call.closed() else {
+            return Route::To(slot);
+        };
         let text = entry.text.trim();
         if !entry.name.is_empty() && !call.name().is_empty() && entry.name != call.name() {
             Route::New(None)
@@ -236,22 +276,30 @@ impl Call {
     fn is_left(&self, entry: &Entry, tools: &HashSet<String>) -> bool {
         let (known, name) = (self.name(), entry.name.as_str());
         let differs = !name.is_empty() && !known.is_empty() && name != known;
-        differs && (!self.scan.is_empty() || self.renamed(name, tools).is_none() || tools.contains(known))
+        differs
+            && (!self.scan.is_empty()
+                || self.renamed(name, tools).is_none()
+                || tools.contains(known))
     }
 
-    /// Whether an id that was never seen is the late one of this call, or one of many: old vLLM invents one for each piece.
+    /// Whether an id that was never seen is the late one of this call, or one of many: old vLLM
+    /// invents one for each piece.
     fn takes_id_of(&self, entry: &Entry, tools: &HashSet<String>) -> bool {
         let goes_on = entry.name.is_empty() && !entry.text.is_empty();
-        self.closed().is_none() && !self.is_left(entry, tools) && (self.wire.id.is_empty() || goes_on)
+        self.closed().is_none()
+            && !self.is_left(entry, tools)
+            && (self.wire.id.is_empty() || goes_on)
     }
 
-    /// The name that a second one makes of the first, if either of them or both together are a tool's.
+    /// The name that a second one makes of the first, if either of them or both together are a
+    /// tool's.
     fn renamed(&self, name: &str, tools: &HashSet<String>) -> Option<String> {
         if tools.contains(name) {
             return Some(name.to_owned());
         }
         let fits = self.name().len() + name.len() <= MAX_NAME_BYTES;
-        fits.then(|| format!("{}{name}", self.name())).filter(|joined| tools.contains(joined))
+        fits.then(|| format!("{}{name}", self.name()))
+            .filter(|joined| tools.contains(joined))
     }
 
     /// A name may come again with each piece, or in pieces of its own.

@@ -25,19 +25,26 @@ pub(super) struct Alternative {
 }
 
 impl Alternative {
-    /// Takes one entry of a chunk's `choices`. The delta is read before the reason to finish, which may come in the same chunk.
+    /// Takes one entry of a chunk's `choices`. The delta is read before the reason to finish, which
+    /// may come in the same chunk.
     ///
     /// # Errors
     ///
     /// There are more calls, or more text, than are kept.
-    pub(super) fn push(&mut self, entry: Map<String, Value>, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+    pub(super) fn push(
+        &mut self,
+        entry: Map<String, Value>,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), ModelError> {
         let (mut delta, mut message, mut finish) = (Value::Null, Value::Null, None);
         for (key, value) in entry {
             match (key.as_str(), value) {
                 ("index", _) => {}
                 ("delta", value) => delta = value,
                 ("message", value) => message = value,
-                ("finish_reason", Value::String(reason)) => finish = Some(reason).filter(|reason| !reason.is_empty()),
+                ("finish_reason", Value::String(reason)) => {
+                    finish = Some(reason).filter(|reason| !reason.is_empty())
+                }
                 ("finish_reason", _) => {}
                 (_, value) => {
                     let grown = merge_key(&mut self.extra, key, value, Strings::Repeat);
@@ -60,10 +67,17 @@ impl Alternative {
     }
 
     fn is_blank(&self) -> bool {
-        self.content.is_none() && self.refusal.is_empty() && self.calls.is_empty() && self.function_call.is_none()
+        self.content.is_none()
+            && self.refusal.is_empty()
+            && self.calls.is_empty()
+            && self.function_call.is_none()
     }
 
-    fn push_delta(&mut self, delta: Map<String, Value>, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+    fn push_delta(
+        &mut self,
+        delta: Map<String, Value>,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), ModelError> {
         let mut calls = Value::Null;
         for (key, value) in delta {
             match (key.as_str(), value) {
@@ -71,7 +85,9 @@ impl Alternative {
                 ("content", value) => self.push_content(value, scene)?,
                 ("refusal", Value::String(text)) => self.push_refusal(text, scene)?,
                 ("tool_calls", value) => calls = value,
-                ("function_call", Value::Object(members)) => self.push_function_call(members, scene)?,
+                ("function_call", Value::Object(members)) => {
+                    self.push_function_call(members, scene)?
+                }
                 ("refusal" | "function_call", _) => {}
                 (_, value) => {
                     let grown = merge_key(&mut self.message_extra, key, value, Strings::Continue);
@@ -84,7 +100,10 @@ impl Alternative {
             Value::Null => return Ok(()),
             entry => vec![entry],
         };
-        entries.into_iter().filter_map(Entry::read).try_for_each(|entry| self.calls.push(entry, scene))
+        entries
+            .into_iter()
+            .filter_map(Entry::read)
+            .try_for_each(|entry| self.calls.push(entry, scene))
     }
 
     fn push_content(&mut self, piece: Value, scene: &mut Scene<'_>) -> Result<(), ModelError> {
@@ -107,7 +126,11 @@ impl Alternative {
     }
 
     /// The call of servers that know no `tool_calls`. Some send an empty one beside each real call.
-    fn push_function_call(&mut self, members: Map<String, Value>, scene: &mut Scene<'_>) -> Result<(), ModelError> {
+    fn push_function_call(
+        &mut self,
+        members: Map<String, Value>,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), ModelError> {
         let entry = Entry::read_function_call(members);
         if self.function_call.is_none() && entry.is_idle() {
             return Ok(());
@@ -122,13 +145,18 @@ impl Alternative {
         scene.budget.spend(grown)
     }
 
-    /// No more is coming. Unless the server has `said` so, here or for the whole answer, the connection may have been lost.
+    /// No more is coming. Unless the server has `said` so, here or for the whole answer, the
+    /// connection may have been lost.
     pub(super) fn end(&mut self, said: bool, events: &mut Vec<ModelEvent>) {
         let lost = !said && self.finish_reason.is_none();
-        self.calls.end(lost || is_cut(self.finish_reason.as_deref(), &self.extra), events);
+        self.calls.end(
+            lost || is_cut(self.finish_reason.as_deref(), &self.extra),
+            events,
+        );
     }
 
-    /// Whether the message is whole although nothing says that it is over: it calls, and its calls are complete.
+    /// Whether the message is whole although nothing says that it is over: it calls, and its calls
+    /// are complete.
     pub(super) fn is_whole(&self) -> bool {
         self.finish_reason.is_some() || (!self.calls.is_empty() && self.calls.are_complete())
     }
@@ -142,6 +170,10 @@ impl Alternative {
             function_call: self.function_call,
             extra: self.message_extra,
         };
-        Choice { message, finish_reason: self.finish_reason, extra: self.extra }
+        Choice {
+            message,
+            finish_reason: self.finish_reason,
+            extra: self.extra,
+        }
     }
 }

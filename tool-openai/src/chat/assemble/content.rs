@@ -66,11 +66,16 @@ impl Content {
     }
 }
 
-/// Text continues the text before it, and a thought (Mistral's, which is a list of such parts) the thought.
+/// Text continues the text before it, and a thought (Mistral's, which is a list of such parts) the
+/// thought.
 fn append(parts: &mut Vec<Value>, mut part: Value) {
     if let Some((before, more)) = parts.last_mut().and_then(text_mut).zip(text_of(&part)) {
         before.push_str(more);
-    } else if let Some((before, more)) = parts.last_mut().and_then(thought_mut).zip(thought_mut(&mut part)) {
+    } else if let Some((before, more)) = parts
+        .last_mut()
+        .and_then(thought_mut)
+        .zip(thought_mut(&mut part))
+    {
         more.drain(..).for_each(|part| append(before, part));
     } else {
         parts.push(part);

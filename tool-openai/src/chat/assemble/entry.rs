@@ -22,7 +22,9 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn read(entry: Value) -> Option<Self> {
-        let Value::Object(members) = entry else { return None };
+        let Value::Object(members) = entry else {
+            return None;
+        };
         let mut entry = Self::default();
         let mut custom = Self::default();
         for (key, value) in members {
@@ -79,7 +81,9 @@ impl Entry {
 pub(super) fn index(value: &Value) -> Option<i64> {
     match value {
         // Beyond what fits it wraps: all that matters is which are equal.
-        Value::Number(number) => number.as_i64().or_else(|| number.as_u64().map(|index| index as i64)),
+        Value::Number(number) => number
+            .as_i64()
+            .or_else(|| number.as_u64().map(|index| index as i64)),
         Value::String(digits) => digits.parse().ok(),
         _ => None,
     }

@@ -22,15 +22,26 @@ pub(crate) fn of_value(error: Value) -> Option<ModelError> {
             text(error.get("failed_generation")),
         ),
     };
-    Some(ModelError::BrokenOff { code, message, failed_generation })
+    Some(ModelError::BrokenOff {
+        code,
+        message,
+        failed_generation,
+    })
 }
 
 /// The data of `event: error`: an object that has an `error`, the error itself, or plain words.
 pub(crate) fn of_event(data: &str) -> ModelError {
     let error = match from_str(data) {
-        Ok(Value::Object(mut members)) => members.remove("error").and_then(of_value).or_else(|| of_value(Value::Object(members))),
+        Ok(Value::Object(mut members)) => members
+            .remove("error")
+            .and_then(of_value)
+            .or_else(|| of_value(Value::Object(members))),
         Ok(value) => of_value(value),
         Err(_) => None,
     };
-    error.unwrap_or_else(|| ModelError::BrokenOff { code: None, message: data.to_owned(), failed_generation: None })
+    error.unwrap_or_else(|| ModelError::BrokenOff {
+        code: None,
+        message: data.to_owned(),
+        failed_generation: None,
+    })
 }

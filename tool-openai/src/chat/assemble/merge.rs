@@ -15,18 +15,44 @@ pub(super) enum Strings {
 }
 
 /// Strings that are labels wherever they stand, and come again with every piece.
-const LABELS: [&str; 9] = ["channel", "format", "id", "name", "object", "padding", "role", "signature", "type"];
+const LABELS: [&str; 9] = [
+    "channel",
+    "format",
+    "id",
+    "name",
+    "object",
+    "padding",
+    "role",
+    "signature",
+    "type",
+];
 
-/// Adds what a piece says. `null` says nothing. Returns by how much what is kept has grown, in bytes.
-pub(super) fn merge(into: &mut Map<String, Value>, more: Map<String, Value>, strings: Strings) -> usize {
-    more.into_iter().map(|(key, value)| merge_key(into, key, value, strings)).sum()
+/// Adds what a piece says. `null` says nothing. Returns by how much what is kept has grown, in
+/// bytes.
+pub(super) fn merge(
+    into: &mut Map<String, Value>,
+    more: Map<String, Value>,
+    strings: Strings,
+) -> usize {
+    more.into_iter()
+        .map(|(key, value)| merge_key(into, key, value, strings))
+        .sum()
 }
 
-pub(super) fn merge_key(into: &mut Map<String, Value>, key: String, value: Value, strings: Strings) -> usize {
+pub(super) fn merge_key(
+    into: &mut Map<String, Value>,
+    key: String,
+    value: Value,
+    strings: Strings,
+) -> usize {
     if value.is_null() {
         return 0;
     }
-    let strings = if LABELS.contains(&key.as_str()) { Strings::Repeat } else { strings };
+    let strings = if LABELS.contains(&key.as_str()) {
+        Strings::Repeat
+    } else {
+        strings
+    };
     match into.entry(key) {
         Entry::Vacant(free) => {
             let grown = weight_of_member(free.key(), &value);
@@ -48,7 +74,10 @@ fn merge_value(kept: &mut Value, more: Value, strings: Strings) -> usize {
             more.len()
         }
         (Value::Object(kept), Value::Object(more)) => merge(kept, more, strings),
-        (Value::Array(kept), Value::Array(more)) => more.into_iter().map(|item| merge_item(kept, item, strings)).sum(),
+        (Value::Array(kept), Value::Array(more)) => more
+            .into_iter()
+            .map(|item| merge_item(kept, item, strings))
+            .sum(),
         (kept, more) => {
             let grown = weight(&more).saturating_sub(weight(kept));
             *kept = more;
@@ -57,11 +86,14 @@ fn merge_value(kept: &mut Value, more: Value, strings: Strings) -> usize {
     }
 }
 
-/// A list grows, or its last item does: OpenRouter numbers the pieces of one item of `reasoning_details` alike.
+/// A list grows, or its last item does: OpenRouter numbers the pieces of one item of
+/// `reasoning_details` alike.
 fn merge_item(kept: &mut Vec<Value>, item: Value, strings: Strings) -> usize {
     match (kept.last_mut(), item) {
         (Some(Value::Object(last)), Value::Object(item))
-            if item.contains_key("index") && last.get("index") == item.get("index") && last.get("type") == item.get("type") =>
+            if item.contains_key("index")
+                && last.get("index") == item.get("index")
+                && last.get("type") == item.get("type") =>
         {
             merge(last, item, strings)
         }
@@ -106,7 +138,8 @@ mod tests {
             {"google": {"thought_signature": "s"}, "log": {"content": [1]}},
             {"google": {"thought_signature": "s", "more": true}, "log": {"content": [2]}},
         ]);
-        let whole = json!({"google": {"thought_signature": "s", "more": true}, "log": {"content": [1, 2]}});
+        let whole =
+            json!({"google": {"thought_signature": "s", "more": true}, "log": {"content": [1, 2]}});
         assert_eq!(merged(pieces, Strings::Repeat), whole);
     }
 }

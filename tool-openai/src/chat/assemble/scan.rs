@@ -8,7 +8,8 @@ use tool_core::serde_json::from_str;
 /// Longer than any number, or `null`, that could be meant as arguments.
 const MAX_SCALAR_BYTES: usize = 64;
 
-/// Follows one JSON text as it grows. Looks at brackets and quotes alone: whether the text between them is JSON is for its reader to say.
+/// Follows one JSON text as it grows. Looks at brackets and quotes alone: whether the text between
+/// them is JSON is for its reader to say.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     state: State,
@@ -49,7 +50,9 @@ impl Scan {
 
     fn step(&mut self, byte: u8, at: usize) -> State {
         match (self.state, byte) {
-            (State::Empty | State::Closed | State::Open, b' ' | b'\n' | b'\r' | b'\t') => self.state,
+            (State::Empty | State::Closed | State::Open, b' ' | b'\n' | b'\r' | b'\t') => {
+                self.state
+            }
             (State::Empty, _) => {
                 self.start = at;
                 match byte {
@@ -95,7 +98,8 @@ impl Scan {
         (self.state == State::Closed).then_some(self.start..self.end)
     }
 
-    /// Whether the text so far, which is `text`, is one whole value, given that there is no more of it.
+    /// Whether the text so far, which is `text`, is one whole value, given that there is no more of
+    /// it.
     pub(super) fn is_whole(&self, text: &str) -> bool {
         match self.state {
             State::Closed => true,
@@ -122,10 +126,29 @@ mod tests {
 
     #[test]
     fn a_value_is_whole_when_its_brackets_close() {
-        for whole in ["{}", " {\"a\": \"}\\\"\"} ", "[1, [2]]", "\"a\\\\\"", "null", "12", "-1.5e3 "] {
+        for whole in [
+            "{}",
+            " {\"a\": \"}\\\"\"} ",
+            "[1, [2]]",
+            "\"a\\\\\"",
+            "null",
+            "12",
+            "-1.5e3 ",
+        ] {
             assert!(scan(whole).is_whole(whole), "{whole}");
         }
-        for part in ["", "  ", "{", "{\"a\": \"}", "{\"a\": \"\\\"}", "\"a\\\"", "nul", "{} x", "{}{}", "1 2"] {
+        for part in [
+            "",
+            "  ",
+            "{",
+            "{\"a\": \"}",
+            "{\"a\": \"\\\"}",
+            "\"a\\\"",
+            "nul",
+            "{} x",
+            "{}{}",
+            "1 2",
+        ] {
             assert!(!scan(part).is_whole(part), "{part}");
         }
     }
@@ -137,11 +160,16 @@ mod tests {
     }
 
     fn values() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![Just(json!(null)), any::<i32>().prop_map(Value::from), "[a\\\\\"{}\\[\\]é😀\n]{0,6}".prop_map(Value::from)];
+        let leaf = prop_oneof![
+            Just(json!(null)),
+            any::<i32>().prop_map(Value::from),
+            "[a\\\\\"{}\\[\\]é😀\n]{0,6}".prop_map(Value::from)
+        ];
         leaf.prop_recursive(3, 12, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                prop::collection::vec(("[a\"{}\\\\]{0,3}", inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
+                prop::collection::vec(("[a\"{}\\\\]{0,3}", inner), 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
             ]
         })
     }

@@ -44,9 +44,15 @@ pub(super) fn place(messages: Vec<(usize, Message)>, repairs: &mut Repairs) -> V
         let Some(key) = key_of(&message) else {
             let calls = calls_of(&mut message, at, repairs);
             for (position, (key, _)) in calls.iter().enumerate().rev() {
-                open.entry(key.clone()).or_default().push((placed.len(), position));
+                open.entry(key.clone())
+                    .or_default()
+                    .push((placed.len(), position));
             }
-            placed.push(Asked { at, message, calls: calls.into_iter().map(|(_, call)| call).collect() });
+            placed.push(Asked {
+                at,
+                message,
+                calls: calls.into_iter().map(|(_, call)| call).collect(),
+            });
             continue;
         };
         let Some((asked, position)) = open.get_mut(&key).and_then(Vec::pop) else {
@@ -56,29 +62,44 @@ pub(super) fn place(messages: Vec<(usize, Message)>, repairs: &mut Repairs) -> V
         };
         let in_place = asked + 1 == placed.len();
         let call = &mut placed[asked].calls[position];
-        repairs.add_if(!in_place, at, || HistoryChange::ResultMoved { id: call.id.clone() });
+        repairs.add_if(!in_place, at, || HistoryChange::ResultMoved {
+            id: call.id.clone(),
+        });
         if let Message::Tool(result) = &mut message {
             result.tool_call_id.clone_from(&call.id);
         }
         call.result = Some((at, message));
     }
-    placed.into_iter().flat_map(|asked| with_results(asked, repairs)).collect()
+    placed
+        .into_iter()
+        .flat_map(|asked| with_results(asked, repairs))
+        .collect()
 }
 
 /// What a result names its call by; `None` if the message is no result.
 fn key_of(message: &Message) -> Option<Key> {
     match message {
         Message::Tool(result) => Some(Key::Id(result.tool_call_id.clone())),
-        Message::Other(keys) if keys.get("role")? == "function" => {
-            Some(Key::Function(keys.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()))
-        }
+        Message::Other(keys) if keys.get("role")? == "function" => Some(Key::Function(
+            keys.get("name")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
+        )),
         _ => None,
     }
 }
 
 /// The calls of a message, each with an id of its own, and with what its result names it by.
 fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key, Call)> {
-    let Message::Assistant(AssistantMessage { tool_calls, function_call, .. }) = message else { return Vec::new() };
+    let Message::Assistant(AssistantMessage {
+        tool_calls,
+        function_call,
+        ..
+    }) = message
+    else {
+        return Vec::new();
+    };
     let mut ids = Ids::new(at);
     let mut calls = Vec::new();
     for call in tool_calls {
@@ -88,12 +109,32 @@ fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key
         if let Some(given) = too_long.or(replaced) {
             repairs.add(at, HistoryChange::Id { given });
         }
-        let name = call.custom.as_ref().map_or(&call.function.name, |custom| &custom.name).clone();
-        calls.push((key, Call { id: call.id.clone(), name, function: false, result: None }));
+        let name = call
+            .custom
+            .as_ref()
+            .map_or(&call.function.name, |custom| &custom.name)
+            .clone();
+        calls.push((
+            key,
+            Call {
+                id: call.id.clone(),
+                name,
+                function: false,
+                result: None,
+            },
+        ));
     }
     if let Some(function) = function_call {
         let name = function.name.clone();
-        calls.push((Key::Function(name.clone()), Call { id: name.clone(), name, function: true, result: None }));
+        calls.push((
+            Key::Function(name.clone()),
+            Call {
+                id: name.clone(),
+                name,
+                function: true,
+                result: None,
+            },
+        ));
     }
     calls
 }
@@ -105,15 +146,26 @@ fn with_results(asked: Asked, repairs: &mut Repairs) -> impl Iterator<Item = Mes
     for call in asked.calls {
         results.push(match call.result {
             Some((at, result)) => {
-                repairs.add_if(at < last, at, || HistoryChange::ResultMoved { id: call.id.clone() });
+                repairs.add_if(at < last, at, || HistoryChange::ResultMoved {
+                    id: call.id.clone(),
+                });
                 last = last.max(at);
                 result
             }
             None => {
-                repairs.add(asked.at, HistoryChange::ResultMissing { id: call.id.clone() });
+                repairs.add(
+                    asked.at,
+                    HistoryChange::ResultMissing {
+                        id: call.id.clone(),
+                    },
+                );
                 let error = "the call was interrupted; whether it took effect is not known";
                 let content = json!({"error": error, "tool": call.name}).to_string();
-                if call.function { function_message(&call.name, content) } else { tool_message(call.id, content) }
+                if call.function {
+                    function_message(&call.name, content)
+                } else {
+                    tool_message(call.id, content)
+                }
             }
         });
     }

@@ -3,7 +3,9 @@
 use tool_core::serde_json::{Map, Value, from_value, json};
 
 use super::super::convert::{keeps, legal_name, refusal_part};
-use super::super::wire::{AssistantMessage, FunctionCall, Message, TextMessage, ToolCall, ToolMessage, text_of};
+use super::super::wire::{
+    AssistantMessage, FunctionCall, Message, TextMessage, ToolCall, ToolMessage, text_of,
+};
 use super::{HistoryChange, Repairs};
 use crate::arguments;
 
@@ -22,13 +24,24 @@ pub(super) fn message(message: Message, at: usize, repairs: &mut Repairs) -> Opt
 
 /// A message of a role that has no type of its own, or one whose type it does not fit.
 fn other(mut keys: Map<String, Value>, at: usize, repairs: &mut Repairs) -> Option<Message> {
-    let role = keys.get("role").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let role = keys
+        .get("role")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let typed = match &*role {
         "tool" => {
-            let id = keys.remove("tool_call_id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_default();
+            let id = keys
+                .remove("tool_call_id")
+                .and_then(|id| id.as_str().map(str::to_owned))
+                .unwrap_or_default();
             let content = keys.remove("content").unwrap_or_default();
             keys.remove("role");
-            Message::Tool(ToolMessage { tool_call_id: id, content, extra: keys })
+            Message::Tool(ToolMessage {
+                tool_call_id: id,
+                content,
+                extra: keys,
+            })
         }
         "assistant" => Message::Assistant(misfit(keys, at, repairs)),
         "system" | "user" | "developer" | "function" => {
@@ -51,7 +64,11 @@ fn other(mut keys: Map<String, Value>, at: usize, repairs: &mut Repairs) -> Opti
 
 /// The name by which a result names its call is changed as that of the call is.
 fn function_name(keys: &mut Map<String, Value>, at: usize, repairs: &mut Repairs) {
-    let mut given = keys.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut given = keys
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     name(&mut given, at, repairs);
     keys.insert("name".to_owned(), given.into());
 }
@@ -59,15 +76,25 @@ fn function_name(keys: &mut Map<String, Value>, at: usize, repairs: &mut Repairs
 /// What can be kept of an assistant message that has some key of the wrong type.
 fn misfit(mut keys: Map<String, Value>, at: usize, repairs: &mut Repairs) -> AssistantMessage {
     repairs.add(at, HistoryChange::Keys);
-    let calls = keys.remove("tool_calls").and_then(|calls| from_value::<Vec<Value>>(calls).ok()).unwrap_or_default();
-    let function = keys.remove("function_call").and_then(|function| from_value(function).ok());
-    let refusal = keys.remove("refusal").and_then(|refusal| from_value(refusal).ok());
+    let calls = keys
+        .remove("tool_calls")
+        .and_then(|calls| from_value::<Vec<Value>>(calls).ok())
+        .unwrap_or_default();
+    let function = keys
+        .remove("function_call")
+        .and_then(|function| from_value(function).ok());
+    let refusal = keys
+        .remove("refusal")
+        .and_then(|refusal| from_value(refusal).ok());
     let content = keys.remove("content").unwrap_or_default();
     keys.remove("role");
     AssistantMessage {
         content,
         refusal,
-        tool_calls: calls.into_iter().filter_map(|call| from_value(call).ok()).collect(),
+        tool_calls: calls
+            .into_iter()
+            .filter_map(|call| from_value(call).ok())
+            .collect(),
         function_call: function,
         extra: keys,
     }
@@ -81,27 +108,41 @@ fn text(mut message: TextMessage, at: usize, repairs: &mut Repairs) -> Option<Te
 }
 
 fn tool(mut message: ToolMessage, at: usize, repairs: &mut Repairs) -> ToolMessage {
-    let (content, changed) = content_of(message.content, true).unwrap_or((Value::String(String::new()), true));
+    let (content, changed) =
+        content_of(message.content, true).unwrap_or((Value::String(String::new()), true));
     repairs.add_if(changed, at, || HistoryChange::Content);
     message.content = content;
     message
 }
 
-/// The content as text or, unless it is to be `plain` text, as parts that have a type. `None` if there is none.
+/// The content as text or, unless it is to be `plain` text, as parts that have a type. `None` if
+/// there is none.
 fn content_of(content: Value, plain: bool) -> Option<(Value, bool)> {
     match content {
         Value::Null => None,
         Value::String(text) => Some((Value::String(text), false)),
         Value::Array(parts) if plain => {
-            let text = parts.iter().all(|part| part.get("text").is_some_and(Value::is_string));
+            let text = parts
+                .iter()
+                .all(|part| part.get("text").is_some_and(Value::is_string));
             let parts = Value::Array(parts);
-            Some((Value::String(if text { text_of(&parts) } else { parts.to_string() }), true))
+            Some((
+                Value::String(if text {
+                    text_of(&parts)
+                } else {
+                    parts.to_string()
+                }),
+                true,
+            ))
         }
         Value::Array(mut parts) => {
             let untyped = |part: &&mut Value| !part.get("type").is_some_and(Value::is_string);
             let mut changed = false;
             for part in parts.iter_mut().filter(untyped) {
-                let text = part.as_str().or_else(|| part.get("text")?.as_str()).map_or_else(|| part.to_string(), str::to_owned);
+                let text = part
+                    .as_str()
+                    .or_else(|| part.get("text")?.as_str())
+                    .map_or_else(|| part.to_string(), str::to_owned);
                 *part = json!({"type": "text", "text": text});
                 changed = true;
             }
@@ -111,7 +152,11 @@ fn content_of(content: Value, plain: bool) -> Option<(Value, bool)> {
     }
 }
 
-fn assistant(mut message: AssistantMessage, at: usize, repairs: &mut Repairs) -> Option<AssistantMessage> {
+fn assistant(
+    mut message: AssistantMessage,
+    at: usize,
+    repairs: &mut Repairs,
+) -> Option<AssistantMessage> {
     let keys = message.extra.len();
     message.extra.retain(|key, value| keeps(key, value));
     repairs.add_if(message.extra.len() < keys, at, || HistoryChange::Keys);
@@ -122,7 +167,9 @@ fn assistant(mut message: AssistantMessage, at: usize, repairs: &mut Repairs) ->
     let function = message.function_call.take();
     let had_one = function.is_some();
     message.function_call = function.filter(|function| !calls && !function.name.is_empty());
-    repairs.add_if(had_one && message.function_call.is_none(), at, || HistoryChange::Keys);
+    repairs.add_if(had_one && message.function_call.is_none(), at, || {
+        HistoryChange::Keys
+    });
     if let Some(call) = &mut message.function_call {
         function_call(call, at, repairs);
     }
@@ -138,7 +185,9 @@ fn assistant(mut message: AssistantMessage, at: usize, repairs: &mut Repairs) ->
             if refusal.is_none() && !calls {
                 return None;
             }
-            repairs.add_if(had_content || refusal.is_some(), at, || HistoryChange::Content);
+            repairs.add_if(had_content || refusal.is_some(), at, || {
+                HistoryChange::Content
+            });
             message.content = refusal.map_or(Value::Null, refusal_part);
         }
     }
@@ -146,7 +195,10 @@ fn assistant(mut message: AssistantMessage, at: usize, repairs: &mut Repairs) ->
 }
 
 fn call(call: &mut ToolCall, at: usize, repairs: &mut Repairs) {
-    let custom = call.custom.as_mut().filter(|_| call.r#type == "custom" || call.function == FunctionCall::default());
+    let custom = call
+        .custom
+        .as_mut()
+        .filter(|_| call.r#type == "custom" || call.function == FunctionCall::default());
     let mut changed = call.extra.remove("index").is_some();
     if let Some(custom) = custom {
         name(&mut custom.name, at, repairs);
@@ -173,6 +225,11 @@ fn function_call(function: &mut FunctionCall, at: usize, repairs: &mut Repairs) 
 fn name(name: &mut String, at: usize, repairs: &mut Repairs) {
     let legal = legal_name(name);
     if legal != *name {
-        repairs.add(at, HistoryChange::Name { given: std::mem::replace(name, legal) });
+        repairs.add(
+            at,
+            HistoryChange::Name {
+                given: std::mem::replace(name, legal),
+            },
+        );
     }
 }

@@ -9,13 +9,14 @@ use std::fmt;
 
 use super::wire::Message;
 
-/// Makes a stored conversation one that services accept, and says what was changed: after a crash in the middle of a turn,
-/// after an edit by hand, or from another library.
+/// Makes a stored conversation one that services accept, and says what was changed: after a crash
+/// in the middle of a turn, after an edit by hand, or from another library.
 ///
-/// Every call is answered by one message behind it, in call order and before anybody else speaks; calls, names, arguments, ids and contents
-/// have the form that all services take. A conversation that is so already is not touched, and the same conversation
-/// always becomes the same. What a lost result was is not known: the model is told so, and decides itself. Messages of roles
-/// that the API does not have stay as they are, and so do unknown keys.
+/// Every call is answered by one message behind it, in call order and before anybody else speaks;
+/// calls, names, arguments, ids and contents have the form that all services take. A conversation
+/// that is so already is not touched, and the same conversation always becomes the same. What a
+/// lost result was is not known: the model is told so, and decides itself. Messages of roles that
+/// the API does not have stay as they are, and so do unknown keys.
 ///
 /// ```
 /// use tool_core::serde_json::{from_value, json};
@@ -37,7 +38,9 @@ use super::wire::Message;
 pub fn repair(messages: &mut Vec<Message>) -> Vec<HistoryRepair> {
     let mut repairs = Repairs(Vec::new());
     let given = std::mem::take(messages).into_iter().enumerate();
-    let mended: Vec<(usize, Message)> = given.filter_map(|(at, message)| Some((at, mend::message(message, at, &mut repairs)?))).collect();
+    let mended: Vec<(usize, Message)> = given
+        .filter_map(|(at, message)| Some((at, mend::message(message, at, &mut repairs)?)))
+        .collect();
     *messages = answers::place(mended, &mut repairs);
     repairs.0.sort_by_key(|repair| repair.message);
     repairs.0.dedup();
@@ -63,8 +66,8 @@ pub enum HistoryChange {
         /// The id of the call.
         id: String,
     },
-    /// A result did not follow its call, or came before that of an earlier call: it was moved to its place, before whatever came
-    /// between.
+    /// A result did not follow its call, or came before that of an earlier call: it was moved to
+    /// its place, before whatever came between.
     ResultMoved {
         /// The id of the call.
         id: String,
@@ -76,7 +79,8 @@ pub enum HistoryChange {
     },
     /// A message without content and calls was removed.
     EmptyRemoved,
-    /// A call's id was missing, another's of the message, or too long: it was replaced, in its result too.
+    /// A call's id was missing, another's of the message, or too long: it was replaced, in its
+    /// result too.
     Id {
         /// The id that it was.
         given: String,
@@ -98,14 +102,25 @@ impl fmt::Display for HistoryRepair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "message {}: ", self.message)?;
         match &self.change {
-            HistoryChange::ResultMissing { id } => write!(f, "call `{id}` had no result; it is told to be interrupted"),
+            HistoryChange::ResultMissing { id } => {
+                write!(f, "call `{id}` had no result; it is told to be interrupted")
+            }
             HistoryChange::ResultMoved { id } => write!(f, "result of `{id}` moved to its call"),
-            HistoryChange::ResultRemoved { id } => write!(f, "result of `{id}` removed; no call before it is without one"),
+            HistoryChange::ResultRemoved { id } => write!(
+                f,
+                "result of `{id}` removed; no call before it is without one"
+            ),
             HistoryChange::EmptyRemoved => f.write_str("removed; it said nothing"),
             HistoryChange::Id { given } => write!(f, "id `{given}` replaced"),
-            HistoryChange::Name { given } => write!(f, "name `{given}` changed to one that services accept"),
-            HistoryChange::Arguments => f.write_str("arguments that were no object replaced by `{}`"),
-            HistoryChange::Content => f.write_str("content written in the form that services accept"),
+            HistoryChange::Name { given } => {
+                write!(f, "name `{given}` changed to one that services accept")
+            }
+            HistoryChange::Arguments => {
+                f.write_str("arguments that were no object replaced by `{}`")
+            }
+            HistoryChange::Content => {
+                f.write_str("content written in the form that services accept")
+            }
             HistoryChange::Keys => f.write_str("keys left out that services do not take"),
         }
     }

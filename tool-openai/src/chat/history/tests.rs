@@ -16,7 +16,8 @@ fn result(id: &str, content: &str) -> Value {
 }
 
 fn interrupted(id: &str) -> Value {
-    let content = r#"{"error":"the call was interrupted; whether it took effect is not known","tool":"add"}"#;
+    let content =
+        r#"{"error":"the call was interrupted; whether it took effect is not known","tool":"add"}"#;
     result(id, content)
 }
 
@@ -28,14 +29,20 @@ fn user(text: &str) -> Value {
 fn repaired(messages: Value) -> (Value, Vec<String>) {
     let mut messages: Vec<Message> = from_value(messages).unwrap();
     let repairs = repair(&mut messages);
-    (to_value(messages).unwrap(), repairs.iter().map(HistoryRepair::to_string).collect())
+    (
+        to_value(messages).unwrap(),
+        repairs.iter().map(HistoryRepair::to_string).collect(),
+    )
 }
 
 fn becomes(messages: Value, expected: Value, said: &[&str]) {
     let (messages, repairs) = repaired(messages);
     assert_eq!(messages, expected);
     assert_eq!(repairs, said);
-    assert_eq!(check_request(&json!({"model": "m", "messages": messages})), Ok(()));
+    assert_eq!(
+        check_request(&json!({"model": "m", "messages": messages})),
+        Ok(())
+    );
     assert_eq!(repaired(messages.clone()), (messages, Vec::new()));
 }
 
@@ -57,7 +64,12 @@ fn a_valid_conversation_is_not_touched() {
 fn a_call_without_a_result_is_told_to_be_interrupted() {
     becomes(
         json!([user("hi"), asks(&["a", "b"]), result("b", "2")]),
-        json!([user("hi"), asks(&["a", "b"]), interrupted("a"), result("b", "2")]),
+        json!([
+            user("hi"),
+            asks(&["a", "b"]),
+            interrupted("a"),
+            result("b", "2")
+        ]),
         &["message 1: call `a` had no result; it is told to be interrupted"],
     );
     let function = json!({"role": "assistant", "content": null, "function_call": {"name": "add", "arguments": "{}"}});
@@ -71,29 +83,66 @@ fn a_call_without_a_result_is_told_to_be_interrupted() {
 
 #[test]
 fn a_result_without_a_call_is_removed() {
-    let removed = |at: usize, id: &str| format!("message {at}: result of `{id}` removed; no call before it is without one");
+    let removed = |at: usize, id: &str| {
+        format!("message {at}: result of `{id}` removed; no call before it is without one")
+    };
     becomes(
         json!([result("a", "early"), asks(&["a"]), result("a", "1"), result("a", "again"), result("x", "?"), {"role": "function", "name": "f", "content": ""}]),
         json!([asks(&["a"]), result("a", "1")]),
-        &[&removed(0, "a"), &removed(3, "a"), &removed(4, "x"), &removed(5, "f")],
+        &[
+            &removed(0, "a"),
+            &removed(3, "a"),
+            &removed(4, "x"),
+            &removed(5, "f"),
+        ],
     );
 }
 
 #[test]
 fn a_result_elsewhere_moves_to_its_call_and_what_came_between_behind_it() {
     becomes(
-        json!([asks(&["a", "b"]), user("wait"), result("a", "1"), asks(&["c"]), result("c", "3"), result("b", "2")]),
-        json!([asks(&["a", "b"]), result("a", "1"), result("b", "2"), user("wait"), asks(&["c"]), result("c", "3")]),
-        &["message 2: result of `a` moved to its call", "message 5: result of `b` moved to its call"],
+        json!([
+            asks(&["a", "b"]),
+            user("wait"),
+            result("a", "1"),
+            asks(&["c"]),
+            result("c", "3"),
+            result("b", "2")
+        ]),
+        json!([
+            asks(&["a", "b"]),
+            result("a", "1"),
+            result("b", "2"),
+            user("wait"),
+            asks(&["c"]),
+            result("c", "3")
+        ]),
+        &[
+            "message 2: result of `a` moved to its call",
+            "message 5: result of `b` moved to its call",
+        ],
     );
 }
 
 #[test]
 fn results_stand_in_call_order() {
     becomes(
-        json!([asks(&["a", "b", "c"]), result("b", "2"), result("c", "3"), result("a", "1")]),
-        json!([asks(&["a", "b", "c"]), result("a", "1"), result("b", "2"), result("c", "3")]),
-        &["message 1: result of `b` moved to its call", "message 2: result of `c` moved to its call"],
+        json!([
+            asks(&["a", "b", "c"]),
+            result("b", "2"),
+            result("c", "3"),
+            result("a", "1")
+        ]),
+        json!([
+            asks(&["a", "b", "c"]),
+            result("a", "1"),
+            result("b", "2"),
+            result("c", "3")
+        ]),
+        &[
+            "message 1: result of `b` moved to its call",
+            "message 2: result of `c` moved to its call",
+        ],
     );
 }
 
@@ -101,7 +150,12 @@ fn results_stand_in_call_order() {
 fn a_result_belongs_to_the_latest_call_of_its_id() {
     becomes(
         json!([asks(&["a"]), asks(&["a"]), result("a", "2")]),
-        json!([asks(&["a"]), interrupted("a"), asks(&["a"]), result("a", "2")]),
+        json!([
+            asks(&["a"]),
+            interrupted("a"),
+            asks(&["a"]),
+            result("a", "2")
+        ]),
         &["message 0: call `a` had no result; it is told to be interrupted"],
     );
 }
@@ -109,11 +163,26 @@ fn a_result_belongs_to_the_latest_call_of_its_id() {
 #[test]
 fn ids_that_are_missing_repeated_or_too_long_are_replaced_in_call_and_result() {
     let long = "x".repeat(41);
-    let ids = ["a", "call_000000000000000000000001", "call_000000000000000000000002", "call_000000000000000000000003"];
+    let ids = [
+        "a",
+        "call_000000000000000000000001",
+        "call_000000000000000000000002",
+        "call_000000000000000000000003",
+    ];
     becomes(
         json!([asks(&["a", "a", "", &long]), result("a", "1"), result("a", "2"), {"role": "tool", "content": "3"}, result(&long, "4")]),
-        json!([asks(&ids), result(ids[0], "1"), result(ids[1], "2"), result(ids[2], "3"), result(ids[3], "4")]),
-        &["message 0: id `a` replaced", "message 0: id `` replaced", &format!("message 0: id `{long}` replaced")],
+        json!([
+            asks(&ids),
+            result(ids[0], "1"),
+            result(ids[1], "2"),
+            result(ids[2], "3"),
+            result(ids[3], "4")
+        ]),
+        &[
+            "message 0: id `a` replaced",
+            "message 0: id `` replaced",
+            &format!("message 0: id `{long}` replaced"),
+        ],
     );
 }
 
@@ -136,24 +205,41 @@ fn names_and_arguments_get_the_form_that_services_take() {
     );
     let function = |name: &str| json!({"role": "assistant", "content": null, "function_call": {"name": name, "arguments": "{}"}});
     let answer = |name: &str| json!({"role": "function", "name": name, "content": "1"});
-    let changed = |at: usize| format!("message {at}: name `f.x` changed to one that services accept");
-    becomes(json!([function("f.x"), answer("f.x")]), json!([function("f_x"), answer("f_x")]), &[&changed(0), &changed(1)]);
+    let changed =
+        |at: usize| format!("message {at}: name `f.x` changed to one that services accept");
+    becomes(
+        json!([function("f.x"), answer("f.x")]),
+        json!([function("f_x"), answer("f_x")]),
+        &[&changed(0), &changed(1)],
+    );
 }
 
 #[test]
 fn a_call_is_of_one_kind() {
     let said = "message 0: keys left out that services do not take";
-    for (key, value) in [("custom", json!({"name": "", "input": ""})), ("index", json!(0)), ("type", json!("tool"))] {
+    for (key, value) in [
+        ("custom", json!({"name": "", "input": ""})),
+        ("index", json!(0)),
+        ("type", json!("tool")),
+    ] {
         let mut odd = asks(&["a"]);
         odd["tool_calls"][0][key] = value;
-        becomes(json!([odd, result("a", "1")]), json!([asks(&["a"]), result("a", "1")]), &[said]);
+        becomes(
+            json!([odd, result("a", "1")]),
+            json!([asks(&["a"]), result("a", "1")]),
+            &[said],
+        );
     }
     let custom = json!({"id": "a", "type": "custom", "custom": {"name": "run", "input": ""}});
     let asks = |call: &Value| json!({"role": "assistant", "content": null, "tool_calls": [call]});
     for (key, value) in [("function", json!({"name": "x"})), ("index", json!(0))] {
         let mut odd = custom.clone();
         odd[key] = value;
-        becomes(json!([asks(&odd), result("a", "1")]), json!([asks(&custom), result("a", "1")]), &[said]);
+        becomes(
+            json!([asks(&odd), result("a", "1")]),
+            json!([asks(&custom), result("a", "1")]),
+            &[said],
+        );
     }
 }
 
@@ -166,16 +252,23 @@ fn a_message_that_says_nothing_is_removed() {
             {"role": "user"}, {"role": "user", "content": null}, {"role": "developer"}, user("hi"),
         ]),
         json!([user("hi")]),
-        &[&removed(0), &removed(1), &removed(2), &removed(3), &removed(4), &removed(5)],
+        &[
+            &removed(0),
+            &removed(1),
+            &removed(2),
+            &removed(3),
+            &removed(4),
+            &removed(5),
+        ],
     );
 }
 
 #[test]
 fn content_gets_the_form_that_services_take() {
     let parts = json!([{"type": "text", "text": "a"}, {"text": "b"}, "c", 1]);
-    let typed =
-        json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "text", "text": "c"}, {"type": "text", "text": "1"}]);
-    let changed = |at: usize| format!("message {at}: content written in the form that services accept");
+    let typed = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "text", "text": "c"}, {"type": "text", "text": "1"}]);
+    let changed =
+        |at: usize| format!("message {at}: content written in the form that services accept");
     let tool = |content: Value| json!({"role": "tool", "tool_call_id": "a", "content": content});
     becomes(
         json!([{"role": "user", "content": parts}, {"role": "user", "content": {"x": 1}}, {"role": "assistant", "refusal": "No."}]),
@@ -183,14 +276,22 @@ fn content_gets_the_form_that_services_take() {
         &[&changed(0), &changed(1), &changed(2)],
     );
     let asked = |content: Value| json!({"role": "assistant", "content": content, "tool_calls": [call("a")]});
-    becomes(json!([asked(json!([])), result("a", "1")]), json!([asked(Value::Null), result("a", "1")]), &[&changed(0)]);
+    becomes(
+        json!([asked(json!([])), result("a", "1")]),
+        json!([asked(Value::Null), result("a", "1")]),
+        &[&changed(0)],
+    );
     for (content, expected) in [
         (json!([{"type": "text", "text": "a"}, {"text": "b"}]), "ab"),
         (json!({"x": 1}), "{\"x\":1}"),
         (json!(["a"]), "[\"a\"]"),
         (Value::Null, ""),
     ] {
-        becomes(json!([asks(&["a"]), tool(content)]), json!([asks(&["a"]), result("a", expected)]), &[&changed(1)]);
+        becomes(
+            json!([asks(&["a"]), tool(content)]),
+            json!([asks(&["a"]), result("a", expected)]),
+            &[&changed(1)],
+        );
     }
 }
 
@@ -205,8 +306,15 @@ fn what_does_not_fit_its_role_is_kept_as_far_as_it_can_be() {
 
 /// A message as it might stand in a file, more or less.
 fn message() -> impl Strategy<Value = Value> {
-    let id =
-        || prop::sample::select(vec!["", "a", "b", "call_000000000000000000000001", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]);
+    let id = || {
+        prop::sample::select(vec![
+            "",
+            "a",
+            "b",
+            "call_000000000000000000000001",
+            "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        ])
+    };
     let name = || prop::sample::select(vec!["add", "functions.add", "", "é"]);
     let content = || {
         prop_oneof![
@@ -219,9 +327,20 @@ fn message() -> impl Strategy<Value = Value> {
             Just(json!({"x": [1]})),
         ]
     };
-    let arguments =
-        || prop::sample::select(vec![json!("{}"), json!("{\"a\": 1}"), json!("{\"a"), json!("[]"), Value::Null, json!({"a": 1})]);
-    let function = move || (name(), arguments()).prop_map(|(name, arguments)| json!({"name": name, "arguments": arguments}));
+    let arguments = || {
+        prop::sample::select(vec![
+            json!("{}"),
+            json!("{\"a\": 1}"),
+            json!("{\"a"),
+            json!("[]"),
+            Value::Null,
+            json!({"a": 1}),
+        ])
+    };
+    let function = move || {
+        (name(), arguments())
+            .prop_map(|(name, arguments)| json!({"name": name, "arguments": arguments}))
+    };
     let custom = move || name().prop_map(|name| json!({"name": name, "input": "x"}));
     let call = prop_oneof![
         (id(), function()).prop_map(|(id, function)| json!({"id": id, "type": "function", "function": function})),
@@ -245,7 +364,11 @@ fn message() -> impl Strategy<Value = Value> {
 }
 
 fn content_of_a_message() -> impl Strategy<Value = Value> {
-    prop::sample::select(vec![json!("hi"), json!([{"type": "text", "text": "hi"}]), json!("")])
+    prop::sample::select(vec![
+        json!("hi"),
+        json!([{"type": "text", "text": "hi"}]),
+        json!(""),
+    ])
 }
 
 /// Calls, and their results.
@@ -255,7 +378,9 @@ fn turn() -> impl Strategy<Value = Vec<Value>> {
         let ids: Vec<String> = (0..calls).map(|n| format!("call_{n}")).collect();
         let calls: Vec<Value> = ids.iter().map(|id| call(id)).collect();
         let asked = json!({"role": "assistant", "content": content, "tool_calls": calls});
-        std::iter::once(asked).chain(ids.iter().map(|id| result(id, "1"))).collect()
+        std::iter::once(asked)
+            .chain(ids.iter().map(|id| result(id, "1")))
+            .collect()
     })
 }
 

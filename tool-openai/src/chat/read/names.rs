@@ -10,7 +10,10 @@ pub(super) fn resolve<'n>(tools: &ToolSet, given: &'n str) -> &'n str {
     let trimmed = given.trim();
     let bare = unprefixed(trimmed);
     let candidates = [given, trimmed, bare, unnumbered(trimmed), unnumbered(bare)];
-    candidates.into_iter().find(|name| tools.definition(name).is_some()).unwrap_or(given)
+    candidates
+        .into_iter()
+        .find(|name| tools.definition(name).is_some())
+        .unwrap_or(given)
 }
 
 /// The name without `functions.`.
@@ -21,7 +24,11 @@ pub(super) fn unprefixed(name: &str) -> &str {
 /// The name without the `:0` that Kimi puts behind it.
 fn unnumbered(name: &str) -> &str {
     match name.rsplit_once(':') {
-        Some((name, number)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, number))
+            if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            name
+        }
         _ => name,
     }
 }

@@ -16,12 +16,15 @@ use crate::strict::drop_nulls;
 ///
 /// The same calls, tools and turn give the same, ids included.
 ///
-/// - **Names** that are no tool's are tried without space around them, `functions.` before them and `:0` behind them.
-/// - **Wrappers** (`multi_tool_use.parallel`) become the calls inside them, unless a tool has that name.
+/// - **Names** that are no tool's are tried without space around them, `functions.` before them and
+///   `:0` behind them.
+/// - **Wrappers** (`multi_tool_use.parallel`) become the calls inside them, unless a tool has that
+///   name.
 /// - **Ids** that are missing or repeated are replaced; all others stay as they are.
-/// - **Arguments** are mended where that is safe, and each [`Repair`] is told. What stays malformed is passed on, for the
-///   dispatcher to answer with what is wrong.
-/// - **Nulls** that stand for absent parameters, as models write them in strict mode, are left out of what runs.
+/// - **Arguments** are mended where that is safe, and each [`Repair`] is told. What stays malformed
+///   is passed on, for the dispatcher to answer with what is wrong.
+/// - **Nulls** that stand for absent parameters, as models write them in strict mode, are left out
+///   of what runs.
 /// - **Custom** calls become calls with one argument: the tool's only string parameter, or `input`.
 ///
 /// ```
@@ -53,13 +56,15 @@ pub struct Reader<'a> {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ReadCall {
-    /// What the history keeps: a name that services accept, arguments as mended, `{}` where they are no object.
+    /// What the history keeps: a name that services accept, arguments as mended, `{}` where they
+    /// are no object.
     pub wire: ToolCall,
     /// What the dispatcher runs, or refuses.
     pub call: tool_core::ToolCall,
     /// What was mended.
     pub repairs: Vec<Repair>,
-    /// The message was cut short in this call: it is never to run, and what there is of its arguments is no object.
+    /// The message was cut short in this call: it is never to run, and what there is of its
+    /// arguments is no object.
     pub truncated: bool,
 }
 
@@ -73,19 +78,27 @@ struct Found {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of one message. No two messages of a conversation should have the same `turn`: invented ids are made of it.
+    /// A reader of one message. No two messages of a conversation should have the same `turn`:
+    /// invented ids are made of it.
     pub fn new(tools: &'a ToolSet, turn: usize) -> Self {
-        Self { tools, split: false, ids: Ids::new(turn) }
+        Self {
+            tools,
+            split: false,
+            ids: Ids::new(turn),
+        }
     }
 
     /// Invents ids of the form that the service demands.
     #[must_use]
     pub fn profile(self, profile: &Profile) -> Self {
-        Self { ids: self.ids.for_profile(profile.clone()), ..self }
+        Self {
+            ids: self.ids.for_profile(profile.clone()),
+            ..self
+        }
     }
 
-    /// Whether several different objects in the arguments of one call make several calls. Unless set, such a call is
-    /// answered with an error.
+    /// Whether several different objects in the arguments of one call make several calls. Unless
+    /// set, such a call is answered with an error.
     #[must_use]
     pub fn split(self, split: bool) -> Self {
         Self { split, ..self }
@@ -93,24 +106,44 @@ impl<'a> Reader<'a> {
 
     /// Reads the next call of the message. One call, unless it wraps several; never none.
     ///
-    /// `cut`: the message was cut short, and this may be the call that it was cut in. Then a call whose arguments are
-    /// incomplete is marked, and so is a custom one, whose text may always go on.
+    /// `cut`: the message was cut short, and this may be the call that it was cut in. Then a call
+    /// whose arguments are incomplete is marked, and so is a custom one, whose text may always go
+    /// on.
     pub fn read(&mut self, call: ToolCall, cut: bool) -> Vec<ReadCall> {
-        let found = if call.is_custom() { vec![self.custom(call, cut)] } else { self.function(call, cut) };
-        found.into_iter().map(|found| self.complete(found)).collect()
+        let found = if call.is_custom() {
+            vec![self.custom(call, cut)]
+        } else {
+            self.function(call, cut)
+        };
+        found
+            .into_iter()
+            .map(|found| self.complete(found))
+            .collect()
     }
 
     /// As [`read`](Self::read), for a call that must stay one.
     pub(super) fn read_one(&mut self, call: ToolCall, cut: bool) -> Vec<ReadCall> {
-        self.found(call, cut, false).into_iter().map(|found| self.complete(found)).collect()
+        self.found(call, cut, false)
+            .into_iter()
+            .map(|found| self.complete(found))
+            .collect()
     }
 
     fn function(&self, call: ToolCall, cut: bool) -> Vec<Found> {
-        let Some(uses) = wrapper::unpack(self.tools, &call.function, cut) else { return self.found(call, cut, self.split) };
+        let Some(uses) = wrapper::unpack(self.tools, &call.function, cut) else {
+            return self.found(call, cut, self.split);
+        };
         let mut first = Some(call);
         let unpacked = uses.into_iter().flat_map(|inside| {
-            let function = FunctionCall { name: inside.name, arguments: inside.arguments, extra: Map::new() };
-            let call = ToolCall { function, ..first.take().unwrap_or_else(nameless) };
+            let function = FunctionCall {
+                name: inside.name,
+                arguments: inside.arguments,
+                extra: Map::new(),
+            };
+            let call = ToolCall {
+                function,
+                ..first.take().unwrap_or_else(nameless)
+            };
             self.found(call, false, self.split)
         });
         unpacked
@@ -121,12 +154,17 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// The calls that a function call stands for: several, if it is to be split and its arguments are several objects.
+    /// The calls that a function call stands for: several, if it is to be split and its arguments
+    /// are several objects.
     fn found(&self, mut call: ToolCall, cut: bool, split: bool) -> Vec<Found> {
         let given = std::mem::take(&mut call.function.name);
         let name = names::resolve(self.tools, &given).to_owned();
         let renamed = (name != given).then_some(Repair::Name { given });
-        let Arguments { texts, repairs, objects } = arguments::read(std::mem::take(&mut call.function.arguments), cut, split);
+        let Arguments {
+            texts,
+            repairs,
+            objects,
+        } = arguments::read(std::mem::take(&mut call.function.arguments), cut, split);
         let repairs: Vec<Repair> = renamed.into_iter().chain(repairs).collect();
         call.custom = None;
         let mut first = Some(call);
@@ -134,8 +172,18 @@ impl<'a> Reader<'a> {
             let mut wire = first.take().unwrap_or_else(nameless);
             wire.r#type = "function".to_owned();
             wire.function.name = legal_name(&name);
-            wire.function.arguments = if objects { arguments.clone() } else { "{}".to_owned() };
-            Found { wire, name: name.clone(), arguments, repairs: repairs.clone(), truncated: cut && !objects }
+            wire.function.arguments = if objects {
+                arguments.clone()
+            } else {
+                "{}".to_owned()
+            };
+            Found {
+                wire,
+                name: name.clone(),
+                arguments,
+                repairs: repairs.clone(),
+                truncated: cut && !objects,
+            }
         });
         found.collect()
     }
@@ -143,7 +191,13 @@ impl<'a> Reader<'a> {
     fn custom(&self, mut call: ToolCall, cut: bool) -> Found {
         let custom = call.custom.get_or_insert_default();
         let name = names::resolve(self.tools, &custom.name).to_owned();
-        let repairs = if name == custom.name { Vec::new() } else { vec![Repair::Name { given: custom.name.clone() }] };
+        let repairs = if name == custom.name {
+            Vec::new()
+        } else {
+            vec![Repair::Name {
+                given: custom.name.clone(),
+            }]
+        };
         custom.name = legal_name(&name);
         let mut arguments = self.custom_arguments(&name, &custom.input);
         if cut {
@@ -152,14 +206,29 @@ impl<'a> Reader<'a> {
         }
         call.r#type = "custom".to_owned();
         call.function = FunctionCall::default();
-        Found { wire: call, name, arguments, repairs, truncated: cut }
+        Found {
+            wire: call,
+            name,
+            arguments,
+            repairs,
+            truncated: cut,
+        }
     }
 
     /// The text as an object: `{"input": "…"}`, or under the only parameter that takes text.
     fn custom_arguments(&self, name: &str, input: &str) -> String {
-        let parameters = self.tools.definition(name).map_or(&Value::Null, |tool| tool.parameters());
-        let properties = parameters.get("properties").and_then(Value::as_object).into_iter().flatten();
-        let mut texts = properties.filter(|(_, schema)| takes_text(parameters, schema)).map(|(name, _)| name.as_str());
+        let parameters = self
+            .tools
+            .definition(name)
+            .map_or(&Value::Null, |tool| tool.parameters());
+        let properties = parameters
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten();
+        let mut texts = properties
+            .filter(|(_, schema)| takes_text(parameters, schema))
+            .map(|(name, _)| name.as_str());
         let property = match (texts.next(), texts.next()) {
             (Some(name), None) => name,
             _ => "input",
@@ -168,12 +237,29 @@ impl<'a> Reader<'a> {
     }
 
     fn complete(&mut self, found: Found) -> ReadCall {
-        let Found { mut wire, name, arguments, mut repairs, truncated } = found;
+        let Found {
+            mut wire,
+            name,
+            arguments,
+            mut repairs,
+            truncated,
+        } = found;
         wire.extra.remove("index");
-        repairs.extend(self.ids.take(&mut wire.id).map(|given| Repair::Id { given }));
+        repairs.extend(
+            self.ids
+                .take(&mut wire.id)
+                .map(|given| Repair::Id { given }),
+        );
         let schema = self.tools.definition(&name).map(|tool| tool.parameters());
-        let arguments = schema.and_then(|schema| drop_nulls(&arguments, schema)).unwrap_or(arguments);
-        ReadCall { call: tool_core::ToolCall::new(&wire.id, name, arguments), wire, repairs, truncated }
+        let arguments = schema
+            .and_then(|schema| drop_nulls(&arguments, schema))
+            .unwrap_or(arguments);
+        ReadCall {
+            call: tool_core::ToolCall::new(&wire.id, name, arguments),
+            wire,
+            repairs,
+            truncated,
+        }
     }
 }
 
@@ -186,5 +272,11 @@ fn takes_text(parameters: &Value, schema: &Value) -> bool {
 }
 
 fn nameless() -> ToolCall {
-    ToolCall { id: String::new(), r#type: "function".to_owned(), function: FunctionCall::default(), custom: None, extra: Map::new() }
+    ToolCall {
+        id: String::new(),
+        r#type: "function".to_owned(),
+        function: FunctionCall::default(),
+        custom: None,
+        extra: Map::new(),
+    }
 }

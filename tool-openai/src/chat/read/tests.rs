@@ -1,4 +1,5 @@
-//! How messages are read, quirk by quirk. The numbers are those of the list of quirks that the wire was specified by.
+//! How messages are read, quirk by quirk. The numbers are those of the list of quirks that the wire
+//! was specified by.
 
 mod names_and_ids;
 mod properties;
@@ -13,8 +14,15 @@ use super::Reading;
 /// Tools with these names, which take anything.
 fn tools(names: &[&str]) -> ToolSet {
     let open = json!({"type": "object", "properties": {}});
-    let tool = |name: &str| DynamicTool::new(name, "", open.clone(), |_| async { Ok::<_, String>("done") }).unwrap();
-    names.iter().fold(ToolSet::default(), |set, name| set.with_tool(tool(name)).unwrap())
+    let tool = |name: &str| {
+        DynamicTool::new(name, "", open.clone(), |_| async {
+            Ok::<_, String>("done")
+        })
+        .unwrap()
+    };
+    names.iter().fold(ToolSet::default(), |set, name| {
+        set.with_tool(tool(name)).unwrap()
+    })
 }
 
 fn message(message: Value) -> AssistantMessage {
@@ -29,7 +37,11 @@ fn read(calls: Value) -> Reading {
 /// The same of a message that was cut short.
 fn read_cut(calls: Value) -> Reading {
     let message = message(json!({"content": null, "tool_calls": calls}));
-    let choice = Choice { message, finish_reason: Some("length".into()), extra: Default::default() };
+    let choice = Choice {
+        message,
+        finish_reason: Some("length".into()),
+        extra: Default::default(),
+    };
     choice.read(&tools(&["now", "add"]), 1)
 }
 
@@ -39,7 +51,11 @@ fn call(id: &str, name: &str, arguments: impl Into<Value>) -> Value {
 
 /// What runs: names and arguments.
 fn runs(reading: &Reading) -> Vec<(&str, &str)> {
-    reading.calls.iter().map(|call| (call.name.as_str(), call.arguments.as_str())).collect()
+    reading
+        .calls
+        .iter()
+        .map(|call| (call.name.as_str(), call.arguments.as_str()))
+        .collect()
 }
 
 fn ids(reading: &Reading) -> Vec<&str> {
@@ -49,6 +65,8 @@ fn ids(reading: &Reading) -> Vec<&str> {
 /// What the next request says of the message. Its calls are in that form already.
 fn kept(reading: Reading) -> Value {
     let message = reading.message.clone().into_message();
-    assert!(matches!(&message, Message::Assistant(kept) if kept.tool_calls == reading.message.tool_calls));
+    assert!(
+        matches!(&message, Message::Assistant(kept) if kept.tool_calls == reading.message.tool_calls)
+    );
     to_value(message).unwrap()
 }

@@ -12,7 +12,8 @@ use crate::arguments;
 /// How deep wrappers are unpacked.
 const MOST_DEPTH: usize = 4;
 
-/// How many calls a wrapper is unpacked into. With more it stays what it is: a call of an unknown tool.
+/// How many calls a wrapper is unpacked into. With more it stays what it is: a call of an unknown
+/// tool.
 const MOST_USES: usize = 128;
 
 /// A call inside a wrapper.
@@ -35,8 +36,8 @@ struct Entry<'a> {
     parameters: Option<&'a RawValue>,
 }
 
-/// The calls inside a call, if it is a wrapper. Entries that are no calls are kept as calls of a tool without a name, so that
-/// they are answered.
+/// The calls inside a call, if it is a wrapper. Entries that are no calls are kept as calls of a
+/// tool without a name, so that they are answered.
 pub(super) fn unpack(tools: &ToolSet, call: &FunctionCall, cut: bool) -> Option<Vec<Use>> {
     if !is_wrapper(tools, &call.name) {
         return None;
@@ -48,11 +49,21 @@ pub(super) fn unpack(tools: &ToolSet, call: &FunctionCall, cut: bool) -> Option<
 
 fn is_wrapper(tools: &ToolSet, name: &str) -> bool {
     let name = names::resolve(tools, name);
-    tools.definition(name).is_none() && matches!(names::unprefixed(name.trim()), "multi_tool_use.parallel" | "parallel")
+    tools.definition(name).is_none()
+        && matches!(
+            names::unprefixed(name.trim()),
+            "multi_tool_use.parallel" | "parallel"
+        )
 }
 
 /// `None` if the text is no wrapper's, or there are too many calls in it.
-fn unpack_into(uses: &mut Vec<Use>, tools: &ToolSet, text: &str, cut: bool, depth: usize) -> Option<()> {
+fn unpack_into(
+    uses: &mut Vec<Use>,
+    tools: &ToolSet,
+    text: &str,
+    cut: bool,
+    depth: usize,
+) -> Option<()> {
     let arguments = arguments::read(text.to_owned(), cut, false);
     let object = arguments.texts.first().filter(|_| arguments.objects)?;
     let wrapper: Wrapper<'_> = serde_json::from_str(object).ok()?;
@@ -63,7 +74,11 @@ fn unpack_into(uses: &mut Vec<Use>, tools: &ToolSet, text: &str, cut: bool, dept
         let inside = read_entry(entry.get());
         let before = uses.len();
         let nested = depth > 1 && is_wrapper(tools, &inside.name);
-        let unpacked = if nested { unpack_into(uses, tools, &inside.arguments, false, depth - 1) } else { None };
+        let unpacked = if nested {
+            unpack_into(uses, tools, &inside.arguments, false, depth - 1)
+        } else {
+            None
+        };
         if unpacked.is_none() {
             uses.truncate(before);
             uses.push(inside);
@@ -79,7 +94,10 @@ fn read_entry(text: &str) -> Use {
             name: names::unprefixed(entry.recipient_name.trim()).to_owned(),
             arguments: entry.parameters.map_or_else(String::new, json_text),
         },
-        _ => Use { name: String::new(), arguments: text.to_owned() },
+        _ => Use {
+            name: String::new(),
+            arguments: text.to_owned(),
+        },
     }
 }
 

@@ -8,8 +8,11 @@ fn dynamic(name: &str, parameters: Value) -> DynamicTool {
 }
 
 fn with_parameter(schema: Value) -> ToolSet {
-    let parameters = json!({"type": "object", "properties": {"p": schema}, "additionalProperties": false});
-    ToolSet::default().with_tool(dynamic("t", parameters)).unwrap()
+    let parameters =
+        json!({"type": "object", "properties": {"p": schema}, "additionalProperties": false});
+    ToolSet::default()
+        .with_tool(dynamic("t", parameters))
+        .unwrap()
 }
 
 #[test]
@@ -18,21 +21,45 @@ fn more_tools_than_a_service_takes_are_counted() {
         let tools = (0..count).map(|n| dynamic(&format!("t{n}"), json!({"type": "object"})));
         tools.fold(ToolSet::default(), |set, tool| set.with_tool(tool).unwrap())
     };
-    assert_eq!(tools_for(&many(128), &Profile::openai()).unwrap().len(), 128);
-    assert_eq!(super::tools(&many(129)), Err(InvalidTools::TooMany { count: 129 }));
+    assert_eq!(
+        tools_for(&many(128), &Profile::openai()).unwrap().len(),
+        128
+    );
+    assert_eq!(
+        super::tools(&many(129)),
+        Err(InvalidTools::TooMany { count: 129 })
+    );
 }
 
 #[test]
 fn a_tool_that_cannot_be_strict_is_offered_without_and_says_why() {
     let map = json!({"type": "object", "additionalProperties": {"type": "string"}});
-    let tools = with_parameter(map.clone()).with_tool(dynamic("other", json!({"type": "object"}))).unwrap();
+    let tools = with_parameter(map.clone())
+        .with_tool(dynamic("other", json!({"type": "object"})))
+        .unwrap();
     let offered = super::tools(&tools).unwrap();
-    assert_eq!((offered[0].function.strict, offered[1].function.strict), (None, Some(true)));
-    assert_eq!(offered[0].function.parameters.as_ref().unwrap()["properties"]["p"], map);
+    assert_eq!(
+        (offered[0].function.strict, offered[1].function.strict),
+        (None, Some(true))
+    );
+    assert_eq!(
+        offered[0].function.parameters.as_ref().unwrap()["properties"]["p"],
+        map
+    );
     let report = strictness(&tools, &Profile::openai());
-    assert_eq!(report[0].reason().map(NotStrict::path), Some("properties.p"));
-    assert_eq!((report[1].tool(), report[1].is_strict(), report[1].reason()), ("other", true, None));
-    assert!(strictness(&tools, &Profile::openai().without_strict()).iter().all(|tool| !tool.is_strict() && tool.reason().is_none()));
+    assert_eq!(
+        report[0].reason().map(NotStrict::path),
+        Some("properties.p")
+    );
+    assert_eq!(
+        (report[1].tool(), report[1].is_strict(), report[1].reason()),
+        ("other", true, None)
+    );
+    assert!(
+        strictness(&tools, &Profile::openai().without_strict())
+            .iter()
+            .all(|tool| !tool.is_strict() && tool.reason().is_none())
+    );
 }
 
 #[test]
@@ -49,34 +76,65 @@ fn a_tool_that_must_be_strict_and_cannot_be_is_an_error() {
         "tool `tag` must be strict, but parameter `tags`, at `properties.tags.items`, is a map with keys of any name; take a list of \
          entries, or list the names in `properties`; or do without `strict`"
     );
-    assert!(tools_for(&tools![tag], &Profile::openai().without_strict()).is_ok(), "the program chose to send none");
+    assert!(
+        tools_for(&tools![tag], &Profile::openai().without_strict()).is_ok(),
+        "the program chose to send none"
+    );
 }
 
 #[test]
 fn what_is_not_strict_is_in_words_that_every_service_takes() {
     let plain = Profile::openai().without_strict();
     let parameter = |schema: Value| {
-        let mut function = tools_for(&with_parameter(schema), &plain).unwrap().remove(0).function;
+        let mut function = tools_for(&with_parameter(schema), &plain)
+            .unwrap()
+            .remove(0)
+            .function;
         function.parameters.as_mut().unwrap()["properties"]["p"].take()
     };
-    assert_eq!(parameter(json!({"oneOf": [{"type": "null"}]})), json!({"anyOf": [{"type": "null"}]}));
-    assert_eq!(parameter(json!({"oneOf": [true], "anyOf": [false]})), json!({"anyOf": [false], "allOf": [{"anyOf": [true]}]}));
-    assert_eq!(parameter(json!({"type": "array"})), json!({"type": "array", "items": {}}));
-    assert_eq!(parameter(json!({"type": ["array", "null"], "items": true})), json!({"type": ["array", "null"], "items": {}}));
+    assert_eq!(
+        parameter(json!({"oneOf": [{"type": "null"}]})),
+        json!({"anyOf": [{"type": "null"}]})
+    );
+    assert_eq!(
+        parameter(json!({"oneOf": [true], "anyOf": [false]})),
+        json!({"anyOf": [false], "allOf": [{"anyOf": [true]}]})
+    );
+    assert_eq!(
+        parameter(json!({"type": "array"})),
+        json!({"type": "array", "items": {}})
+    );
+    assert_eq!(
+        parameter(json!({"type": ["array", "null"], "items": true})),
+        json!({"type": ["array", "null"], "items": {}})
+    );
     let places = json!([{"type": "string"}, {"type": "integer"}]);
     let tuple = json!({"type": "array", "prefixItems": places, "items": {"anyOf": places}});
-    assert_eq!(parameter(json!({"type": "array", "prefixItems": places})), tuple);
+    assert_eq!(
+        parameter(json!({"type": "array", "prefixItems": places})),
+        tuple
+    );
     assert_eq!(parameter(json!({"type": "array", "items": places})), tuple);
     let titled = json!({"title": "P", "type": "object", "properties": {"title": {"title": "T", "type": "integer", "format": "int64"}}});
-    assert_eq!(parameter(titled), json!({"type": "object", "properties": {"title": {"type": "integer"}}}));
-    let bare = ToolSet::default().with_tool(dynamic("t", json!({"type": "object"}))).unwrap();
-    assert_eq!(tools_for(&bare, &plain).unwrap()[0].function.parameters, Some(json!({"type": "object", "properties": {}})));
+    assert_eq!(
+        parameter(titled),
+        json!({"type": "object", "properties": {"title": {"type": "integer"}}})
+    );
+    let bare = ToolSet::default()
+        .with_tool(dynamic("t", json!({"type": "object"})))
+        .unwrap();
+    assert_eq!(
+        tools_for(&bare, &plain).unwrap()[0].function.parameters,
+        Some(json!({"type": "object", "properties": {}}))
+    );
 }
 
 #[test]
 fn a_tool_that_does_not_check_its_arguments_keeps_its_schema() {
     let parameters = json!({"type": "object", "properties": {}, "additionalProperties": false});
-    let tools = ToolSet::default().with_tool(dynamic("t", parameters.clone())).unwrap();
+    let tools = ToolSet::default()
+        .with_tool(dynamic("t", parameters.clone()))
+        .unwrap();
     let offered = tools_for(&tools, &Profile::openai().without_strict()).unwrap();
     assert_eq!(offered[0].function.parameters, Some(parameters));
 }
@@ -84,10 +142,24 @@ fn a_tool_that_does_not_check_its_arguments_keeps_its_schema() {
 #[test]
 fn a_long_description_is_reported_and_sent_whole() {
     let parameters = json!({"type": "object"});
-    let of = |length: usize| DynamicTool::new("t", "é".repeat(length), parameters.clone(), |_| async { Ok::<_, String>(()) }).unwrap();
-    let report = |length: usize| strictness(&ToolSet::default().with_tool(of(length)).unwrap(), &Profile::openai()).remove(0);
+    let of = |length: usize| {
+        DynamicTool::new("t", "é".repeat(length), parameters.clone(), |_| async {
+            Ok::<_, String>(())
+        })
+        .unwrap()
+    };
+    let report = |length: usize| {
+        strictness(
+            &ToolSet::default().with_tool(of(length)).unwrap(),
+            &Profile::openai(),
+        )
+        .remove(0)
+    };
     assert_eq!(report(1024).warnings(), []);
-    assert_eq!(report(1025).warnings(), [Warning::LongDescription { characters: 1025 }]);
+    assert_eq!(
+        report(1025).warnings(),
+        [Warning::LongDescription { characters: 1025 }]
+    );
     let offered = super::tools(&ToolSet::default().with_tool(of(1025)).unwrap()).unwrap();
     assert_eq!(offered[0].function.description.chars().count(), 1025);
 }
@@ -97,7 +169,13 @@ fn forms_that_some_services_cannot_tell_apart_are_reported() {
     let form = |name: &str| json!({"type": "object", "properties": {"x": {"type": name}}, "required": ["x"]});
     let tools = with_parameter(json!({"anyOf": [form("string"), form("integer")]}));
     let report = strictness(&tools, &Profile::openai()).remove(0);
-    assert_eq!(report.warnings(), [Warning::SameFirstKey { path: "properties.p".into(), property: "x".into() }]);
+    assert_eq!(
+        report.warnings(),
+        [Warning::SameFirstKey {
+            path: "properties.p".into(),
+            property: "x".into()
+        }]
+    );
     assert_eq!(
         strictness(&tools, &Profile::portable())[0].to_string(),
         "tool `t` is not strict: parameter `p` has forms that begin with the same property `x`; begin each with a constant of its own"
@@ -106,7 +184,13 @@ fn forms_that_some_services_cannot_tell_apart_are_reported() {
 
 #[test]
 fn the_same_tools_have_the_same_bytes() {
-    let tools =
-        || with_parameter(json!({"oneOf": [{"type": "string", "default": 1, "format": "uri"}, {"$ref": "#/properties/p/oneOf/0"}]}));
-    assert_eq!(to_string(&super::tools(&tools()).unwrap()).unwrap(), to_string(&super::tools(&tools()).unwrap()).unwrap());
+    let tools = || {
+        with_parameter(
+            json!({"oneOf": [{"type": "string", "default": 1, "format": "uri"}, {"$ref": "#/properties/p/oneOf/0"}]}),
+        )
+    };
+    assert_eq!(
+        to_string(&super::tools(&tools()).unwrap()).unwrap(),
+        to_string(&super::tools(&tools()).unwrap()).unwrap()
+    );
 }

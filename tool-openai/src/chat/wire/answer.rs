@@ -24,8 +24,8 @@ pub struct Completion {
 pub struct Choice {
     /// What the model says.
     pub message: AssistantMessage,
-    /// Why it stopped: `stop`, `tool_calls`, `length`, `content_filter`, or a word of the server's own. Whether there are
-    /// calls is decided by their presence, never by this.
+    /// Why it stopped: `stop`, `tool_calls`, `length`, `content_filter`, or a word of the server's
+    /// own. Whether there are calls is decided by their presence, never by this.
     #[serde(default)]
     pub finish_reason: Option<String>,
     /// Any other key.
@@ -53,7 +53,9 @@ pub struct Usage {
 impl std::ops::AddAssign<&Self> for Usage {
     fn add_assign(&mut self, more: &Self) {
         self.prompt_tokens = self.prompt_tokens.saturating_add(more.prompt_tokens);
-        self.completion_tokens = self.completion_tokens.saturating_add(more.completion_tokens);
+        self.completion_tokens = self
+            .completion_tokens
+            .saturating_add(more.completion_tokens);
         self.total_tokens = self.total_tokens.saturating_add(more.total_tokens);
     }
 }

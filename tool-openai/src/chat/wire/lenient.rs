@@ -8,27 +8,37 @@ pub(super) fn function() -> String {
     "function".to_owned()
 }
 
-pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// An answer is not lost because its costs cannot be read.
-pub(crate) fn illegible_as_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn illegible_as_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     Ok(from_value(Value::deserialize(deserializer)?).ok())
 }
 
-pub(super) fn empty_as_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn empty_as_none<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
     Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
 }
 
 /// The role is the tag of [`Message`], and stands in answers where there is nothing to tell apart.
-pub(super) fn without_role<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+pub(super) fn without_role<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Map<String, Value>, D::Error> {
     let mut extra = Map::deserialize(deserializer)?;
     extra.remove("role");
     Ok(extra)
 }
 
-pub(super) fn null_as_function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn null_as_function<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<String, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_else(function))
 }
 

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use tool_core::serde_json::{Map, Value};
 
-use super::lenient::{empty_as_none, function, json_text, null_as_default, null_as_function, without_role};
+use super::lenient::{
+    empty_as_none, function, json_text, null_as_default, null_as_function, without_role,
+};
 
 /// One message of the conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,7 +49,10 @@ pub struct TextMessage {
 impl TextMessage {
     /// A message of plain text.
     pub fn new(content: impl Into<String>) -> Self {
-        Self { content: Value::String(content.into()), extra: Map::new() }
+        Self {
+            content: Value::String(content.into()),
+            extra: Map::new(),
+        }
     }
 
     /// The text, parts joined.
@@ -63,10 +68,18 @@ pub struct AssistantMessage {
     #[serde(default)]
     pub content: Value,
     /// Why the model will not answer. With one there is nothing to run.
-    #[serde(default, deserialize_with = "empty_as_none", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "empty_as_none",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub refusal: Option<String>,
     /// The calls, in the order they are to be answered; left out when there are none.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub tool_calls: Vec<ToolCall>,
     /// The one call of services that know no `tool_calls`; it has no id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,7 +106,11 @@ pub struct ToolCall {
     #[serde(default = "function", deserialize_with = "null_as_function")]
     pub r#type: String,
     /// What to call.
-    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "FunctionCall::is_absent")]
+    #[serde(
+        default,
+        deserialize_with = "null_as_default",
+        skip_serializing_if = "FunctionCall::is_absent"
+    )]
     pub function: FunctionCall,
     /// The call of a custom tool, in place of `function`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,10 +121,13 @@ pub struct ToolCall {
 }
 
 impl ToolCall {
-    /// Whether it is the call of a custom tool. Servers send an empty `custom` beside `function`, and an empty `function`
-    /// beside `custom`.
+    /// Whether it is the call of a custom tool. Servers send an empty `custom` beside `function`,
+    /// and an empty `function` beside `custom`.
     pub(in crate::chat) fn is_custom(&self) -> bool {
-        let custom = self.custom.as_ref().is_some_and(|custom| !custom.name.is_empty() || !custom.input.is_empty());
+        let custom = self
+            .custom
+            .as_ref()
+            .is_some_and(|custom| !custom.name.is_empty() || !custom.input.is_empty());
         custom && (self.r#type == "custom" || self.function.name.is_empty())
     }
 }
@@ -118,7 +138,8 @@ pub struct FunctionCall {
     /// The tool's name, which may be unknown.
     #[serde(default, deserialize_with = "null_as_default")]
     pub name: String,
-    /// JSON text, not yet checked. Read also from servers that send the object itself, `null`, or nothing (empty text).
+    /// JSON text, not yet checked. Read also from servers that send the object itself, `null`, or
+    /// nothing (empty text).
     #[serde(default, deserialize_with = "json_text")]
     pub arguments: String,
     /// Any other key, to be sent back untouched.
@@ -168,7 +189,10 @@ impl ToolMessage {
 pub(in crate::chat) fn text_of(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part.get("text").and_then(Value::as_str))
+            .collect(),
         _ => String::new(),
     }
 }

@@ -1,4 +1,5 @@
-//! The JSON of the chat completions API, field for field. What is not named here is kept in `extra` and sent back as it came.
+//! The JSON of the chat completions API, field for field. What is not named here is kept in `extra`
+//! and sent back as it came.
 
 mod answer;
 mod lenient;
@@ -10,5 +11,7 @@ mod tests;
 pub use answer::{Choice, Completion, Usage};
 pub(crate) use lenient::{illegible_as_none, null_as_default};
 pub(super) use message::text_of;
-pub use message::{AssistantMessage, CustomCall, FunctionCall, Message, TextMessage, ToolCall, ToolMessage};
+pub use message::{
+    AssistantMessage, CustomCall, FunctionCall, Message, TextMessage, ToolCall, ToolMessage,
+};
 pub use request::{CustomDefinition, FunctionDefinition, Request, Tool};

@@ -9,21 +9,23 @@ use super::Message;
 
 /// The body of a request: `POST /chat/completions`.
 ///
-/// Where there are no tools, nothing is said of them: services refuse `tool_choice` and `parallel_tool_calls` then.
+/// Where there are no tools, nothing is said of them: services refuse `tool_choice` and
+/// `parallel_tool_calls` then.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Request {
     /// The model to ask, by the service's name for it.
     pub model: String,
     /// The conversation so far.
     pub messages: Vec<Message>,
-    /// What the model may call; left out when there is nothing, since services refuse an empty list.
+    /// What the model may call; left out when there is nothing, since services refuse an empty
+    /// list.
     #[serde(default)]
     pub tools: Vec<Tool>,
     /// Which of them it may call, or must. Left out unless set, and without tools.
     #[serde(default)]
     pub tool_choice: Option<ToolChoice>,
-    /// Whether the model may ask for several calls in one message. Some models refuse the key: left out unless set, and
-    /// without tools.
+    /// Whether the model may ask for several calls in one message. Some models refuse the key: left
+    /// out unless set, and without tools.
     #[serde(default)]
     pub parallel_tool_calls: Option<bool>,
     /// Whether the answer arrives as a stream. Set by whoever sends the request.
@@ -59,7 +61,10 @@ impl Serialize for Request {
             "stream" => self.stream.is_some(),
             _ => false,
         };
-        self.extra.iter().filter(|(key, _)| !is_taken(key)).try_for_each(|(key, value)| body.serialize_entry(key, value))?;
+        self.extra
+            .iter()
+            .filter(|(key, _)| !is_taken(key))
+            .try_for_each(|(key, value)| body.serialize_entry(key, value))?;
         body.end()
     }
 }

@@ -19,10 +19,11 @@ pub const MAX_ITEMS: usize = 4096;
 
 /// Puts a response together from its events, and tells of its calls as they come.
 ///
-/// Items are known by their `output_index`, since servers change their ids on the way. A call is complete when its item is:
-/// with `response.output_item.done` and a `status` of `completed`, or none. `response.function_call_arguments.done` is no sign
-/// of it, since it comes for calls that are cut short too. The last event's own account of the response must not contradict
-/// what was told before; where it leaves out the items, as some services do, they are taken from the events.
+/// Items are known by their `output_index`, since servers change their ids on the way. A call is
+/// complete when its item is: with `response.output_item.done` and a `status` of `completed`, or
+/// none. `response.function_call_arguments.done` is no sign of it, since it comes for calls that
+/// are cut short too. The last event's own account of the response must not contradict what was
+/// told before; where it leaves out the items, as some services do, they are taken from the events.
 ///
 /// ```
 /// use tool_openai::ModelEvent;
@@ -90,7 +91,8 @@ impl Assembler {
     /// Takes more of the body: server-sent events, cut anywhere.
     ///
     /// # Errors
-    /// As for [`push_text`](Self::push_text), and if there is an event of type `error`, or one larger than 16 MiB.
+    /// As for [`push_text`](Self::push_text), and if there is an event of type `error`, or one
+    /// larger than 16 MiB.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
         let events = self.sse.push(bytes)?;
         self.push_all(events)
@@ -105,17 +107,21 @@ impl Assembler {
         if self.is_done() || data.is_empty() || data == "[DONE]" {
             return Ok(Vec::new());
         }
-        self.push(serde_json::from_str(data).map_err(|error| broken(format!("an event of the stream is no JSON: {error}")))?)
+        self.push(
+            serde_json::from_str(data)
+                .map_err(|error| broken(format!("an event of the stream is no JSON: {error}")))?,
+        )
     }
 
     /// Takes one event.
     ///
-    /// Items that arrive again as they were, and whatever is not known, make no difference. Nothing does after the end.
+    /// Items that arrive again as they were, and whatever is not known, make no difference. Nothing
+    /// does after the end.
     ///
     /// # Errors
     /// - [`ModelError::BrokenOff`]: the service reports a failure.
-    /// - [`ModelError::NotACompletion`]: it contradicts itself about a call, or sends more than [`MAX_ITEMS`], or than
-    ///   [`MAX_MESSAGE_BYTES`](crate::chat::MAX_MESSAGE_BYTES).
+    /// - [`ModelError::NotACompletion`]: it contradicts itself about a call, or sends more than
+    ///   [`MAX_ITEMS`], or than [`MAX_MESSAGE_BYTES`](crate::chat::MAX_MESSAGE_BYTES).
     pub fn push(&mut self, event: Value) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         if let Value::Object(mut event) = event
@@ -131,27 +137,38 @@ impl Assembler {
         self.response.is_some()
     }
 
-    /// The stream is over: what is known only now. To be called once, before [`finish`](Self::finish), by whoever needs each event.
+    /// The stream is over: what is known only now. To be called once, before
+    /// [`finish`](Self::finish), by whoever needs each event.
     ///
     /// # Errors
-    /// As for [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a blank line.
+    /// As for [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a
+    /// blank line.
     pub fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
         let mut events = self.sse.finish()?;
-        events.retain(|event| event.event == "error" || serde_json::from_str::<IgnoredAny>(&event.data).is_ok()); // else it is cut
+        events.retain(|event| {
+            event.event == "error" || serde_json::from_str::<IgnoredAny>(&event.data).is_ok()
+        }); // else it is cut
         self.push_all(events)
     }
 
     /// The response, when all events are in.
     ///
     /// # Errors
-    /// [`ModelError::Interrupted`] if the last event is missing, with what has arrived. As for [`push`](Self::push) else.
+    /// [`ModelError::Interrupted`] if the last event is missing, with what has arrived. As for
+    /// [`push`](Self::push) else.
     pub fn finish(mut self) -> Result<Response, ModelError> {
         self.close()?;
         match self.response {
             Some(response) => Ok(response),
             None => {
-                let partial = Response { status: Some("incomplete".to_owned()), output: unfinished(self.slots), ..Response::default() };
-                Err(ModelError::Interrupted { partial: Box::new(partial.into_completion()) })
+                let partial = Response {
+                    status: Some("incomplete".to_owned()),
+                    output: unfinished(self.slots),
+                    ..Response::default()
+                };
+                Err(ModelError::Interrupted {
+                    partial: Box::new(partial.into_completion()),
+                })
             }
         }
     }
@@ -167,33 +184,63 @@ impl Assembler {
         Ok(told)
     }
 
-    fn take(&mut self, event: &mut Map<String, Value>, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn take(
+        &mut self,
+        event: &mut Map<String, Value>,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         let index = event.get("output_index").and_then(Value::as_u64);
-        let kind = event.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let kind = event
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         let item = |event: &mut Map<String, Value>| match event.remove("item") {
             Some(Value::Object(item)) => Some(Item(item)),
             _ => None,
         };
         match kind.as_str() {
-            "response.output_item.added" => item(event).map_or(Ok(()), |item| self.added(index, item, told)),
-            "response.output_item.done" => item(event).map_or(Ok(()), |item| self.done(index, item, told)),
+            "response.output_item.added" => {
+                item(event).map_or(Ok(()), |item| self.added(index, item, told))
+            }
+            "response.output_item.done" => {
+                item(event).map_or(Ok(()), |item| self.done(index, item, told))
+            }
             "response.output_text.delta"
             | "response.refusal.delta"
             | "response.function_call_arguments.delta"
-            | "response.custom_tool_call_input.delta" => match event.get("delta").and_then(Value::as_str) {
-                Some(delta) => self.delta(index, kind == "response.refusal.delta", delta, told),
-                None => Ok(()),
-            },
-            "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" => {
+            | "response.custom_tool_call_input.delta" => {
+                match event.get("delta").and_then(Value::as_str) {
+                    Some(delta) => self.delta(index, kind == "response.refusal.delta", delta, told),
+                    None => Ok(()),
+                }
+            }
+            "response.completed"
+            | "response.incomplete"
+            | "response.failed"
+            | "response.cancelled" => {
                 self.over(&kind, event.remove("response").unwrap_or_default(), told)
             }
-            "error" => Err(failure::of_event(&Value::Object(std::mem::take(event)).to_string())),
-            _ => event.remove("error").and_then(failure::of_value).map_or(Ok(()), Err),
+            "error" => Err(failure::of_event(
+                &Value::Object(std::mem::take(event)).to_string(),
+            )),
+            _ => event
+                .remove("error")
+                .and_then(failure::of_value)
+                .map_or(Ok(()), Err),
         }
     }
 
-    fn added(&mut self, index: Option<u64>, item: Item, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
-        let open = self.latest.get(&index).filter(|slot| !self.slots[**slot].done && is_same(&self.slots[**slot].item, &item));
+    fn added(
+        &mut self,
+        index: Option<u64>,
+        item: Item,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
+        let open = self
+            .latest
+            .get(&index)
+            .filter(|slot| !self.slots[**slot].done && is_same(&self.slots[**slot].item, &item));
         if open.is_none() {
             self.begin(index, item, told)?;
         }
@@ -201,7 +248,12 @@ impl Assembler {
     }
 
     /// A new item. Where a server uses an `output_index` again, it is the new item's from now on.
-    fn begin(&mut self, index: Option<u64>, item: Item, told: &mut Vec<ModelEvent>) -> Result<usize, ModelError> {
+    fn begin(
+        &mut self,
+        index: Option<u64>,
+        item: Item,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<usize, ModelError> {
         self.budget.spend(weight_of(&item.0))?;
         let place = self.slots.len();
         if place == MAX_ITEMS {
@@ -210,29 +262,53 @@ impl Assembler {
         let call = item.tool_call().map(|call| {
             let position = self.calls;
             self.calls += 1;
-            told.push(ModelEvent::CallBegins { position, name: call.custom.map_or(call.function.name, |custom| custom.name) });
+            told.push(ModelEvent::CallBegins {
+                position,
+                name: call.custom.map_or(call.function.name, |custom| custom.name),
+            });
             position
         });
-        self.slots.push(Slot { item, call, text: String::new(), refusal: String::new(), done: false });
+        self.slots.push(Slot {
+            item,
+            call,
+            text: String::new(),
+            refusal: String::new(),
+            done: false,
+        });
         self.latest.insert(index, place);
         Ok(place)
     }
 
     /// Text for an item that never began is in the item when that is done.
-    fn delta(&mut self, index: Option<u64>, refusal: bool, delta: &str, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn delta(
+        &mut self,
+        index: Option<u64>,
+        refusal: bool,
+        delta: &str,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         match self.latest.get(&index) {
             Some(place) if !self.slots[*place].done => self.tell(*place, refusal, delta, told),
             _ => Ok(()),
         }
     }
 
-    fn tell(&mut self, place: usize, refusal: bool, delta: &str, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn tell(
+        &mut self,
+        place: usize,
+        refusal: bool,
+        delta: &str,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         if delta.is_empty() {
             return Ok(());
         }
         self.budget.spend(delta.len())?;
         let event = match self.slots[place].call {
-            Some(position) => ModelEvent::Arguments { position, delta: delta.to_owned() },
+            Some(position) => ModelEvent::Arguments {
+                position,
+                delta: delta.to_owned(),
+            },
             None if refusal => ModelEvent::Refusal(delta.to_owned()),
             None => match self.speaking.replace(place) {
                 Some(before) if before != place => ModelEvent::Text(format!("\n\n{delta}")),
@@ -242,11 +318,21 @@ impl Assembler {
         told.push(event);
         self.refused |= refusal;
         let slot = &mut self.slots[place];
-        if refusal { &mut slot.refusal } else { &mut slot.text }.push_str(delta);
+        if refusal {
+            &mut slot.refusal
+        } else {
+            &mut slot.text
+        }
+        .push_str(delta);
         Ok(())
     }
 
-    fn done(&mut self, index: Option<u64>, item: Item, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn done(
+        &mut self,
+        index: Option<u64>,
+        item: Item,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         let place = match self.place_of(index, &item) {
             Some(place) if self.slots[place].done => return self.repeated(place, &item),
             Some(place) => {
@@ -258,31 +344,54 @@ impl Assembler {
         self.settle(place, item, told)
     }
 
-    /// The item that this is an account of: the latest of its index, or where there is none, the open call of its id.
+    /// The item that this is an account of: the latest of its index, or where there is none, the
+    /// open call of its id.
     fn place_of(&self, index: Option<u64>, item: &Item) -> Option<usize> {
         let is_it = |place: &usize| is_same(&self.slots[*place].item, item);
         let id = item.str("call_id");
         let is_open = |slot: &Slot| !slot.done && !id.is_empty() && slot.item.str("call_id") == id;
-        let by_id = || self.slots.iter().position(is_open).filter(|_| index.is_none()).filter(is_it);
-        self.latest.get(&index).copied().filter(is_it).or_else(by_id)
+        let by_id = || {
+            self.slots
+                .iter()
+                .position(is_open)
+                .filter(|_| index.is_none())
+                .filter(is_it)
+        };
+        self.latest
+            .get(&index)
+            .copied()
+            .filter(is_it)
+            .or_else(by_id)
     }
 
     /// Tells what was not told yet of an item that is done.
-    fn settle(&mut self, place: usize, item: Item, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn settle(
+        &mut self,
+        place: usize,
+        item: Item,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         let call = numbered(&item, place);
         let text = match &call {
-            Some(call) => call.custom.as_ref().map_or(&call.function.arguments, |custom| &custom.input).clone(),
+            Some(call) => call
+                .custom
+                .as_ref()
+                .map_or(&call.function.arguments, |custom| &custom.input)
+                .clone(),
             None => item.text(),
         };
         // What differs from what was told is told by the item alone.
         for (refusal, text) in [(false, text), (true, item.refusal())] {
             let slot = &self.slots[place];
-            if let Some(rest) = text.strip_prefix(if refusal { &slot.refusal } else { &slot.text }) {
+            if let Some(rest) = text.strip_prefix(if refusal { &slot.refusal } else { &slot.text })
+            {
                 self.tell(place, refusal, rest, told)?;
             }
         }
         let slot = &mut self.slots[place];
-        if let (Some(position), Some(call), true) = (slot.call, call, item.is_complete() && !self.refused) {
+        if let (Some(position), Some(call), true) =
+            (slot.call, call, item.is_complete() && !self.refused)
+        {
             told.push(ModelEvent::CallComplete { position, call });
         }
         slot.item = item;
@@ -294,19 +403,33 @@ impl Assembler {
         let slot = &self.slots[place];
         match item.tool_call() == slot.item.tool_call() {
             true => Ok(()),
-            false => Err(broken(format!("the stream contradicts itself about the call `{}`", slot.item.str("call_id")))),
+            false => Err(broken(format!(
+                "the stream contradicts itself about the call `{}`",
+                slot.item.str("call_id")
+            ))),
         }
     }
 
-    fn over(&mut self, kind: &str, response: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn over(
+        &mut self,
+        kind: &str,
+        response: Value,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         let mut response = match response {
             Value::Object(response) => response,
             _ => Map::new(),
         };
         response.entry("output").or_insert(Value::Null);
-        response.entry("status").or_insert_with(|| kind.trim_start_matches("response.").into());
-        let response: Response = serde_json::from_value(Value::Object(response))
-            .map_err(|error| broken(format!("the last event of the stream has no response: {error}")))?;
+        response
+            .entry("status")
+            .or_insert_with(|| kind.trim_start_matches("response.").into());
+        let response: Response =
+            serde_json::from_value(Value::Object(response)).map_err(|error| {
+                broken(format!(
+                    "the last event of the stream has no response: {error}"
+                ))
+            })?;
         let mut response = response.check()?;
         if self.is_account(&response.output) {
             for (place, item) in response.output.iter().enumerate() {
@@ -320,10 +443,17 @@ impl Assembler {
                 }
             }
         } else {
-            let calls = |items: &mut dyn Iterator<Item = &Item>| items.filter_map(Item::tool_call).collect::<Vec<_>>();
-            let (last, before) = (calls(&mut response.output.iter()), calls(&mut self.slots.iter().map(|slot| &slot.item)));
+            let calls = |items: &mut dyn Iterator<Item = &Item>| {
+                items.filter_map(Item::tool_call).collect::<Vec<_>>()
+            };
+            let (last, before) = (
+                calls(&mut response.output.iter()),
+                calls(&mut self.slots.iter().map(|slot| &slot.item)),
+            );
             if !response.output.is_empty() && last != before {
-                return Err(broken("the last event of the stream has other calls than those before".to_owned()));
+                return Err(broken(
+                    "the last event of the stream has other calls than those before".to_owned(),
+                ));
             }
             response.output = unfinished(std::mem::take(&mut self.slots));
         }
@@ -331,13 +461,19 @@ impl Assembler {
         Ok(())
     }
 
-    /// Whether the last event gives all items that came before, in their order, each call as it was.
+    /// Whether the last event gives all items that came before, in their order, each call as it
+    /// was.
     fn is_account(&self, output: &[Item]) -> bool {
-        let agrees = |(slot, item): (&Slot, &Item)| is_same(&slot.item, item) && (!slot.done || slot.item.tool_call() == item.tool_call());
+        let agrees = |(slot, item): (&Slot, &Item)| {
+            is_same(&slot.item, item) && (!slot.done || slot.item.tool_call() == item.tool_call())
+        };
         output.len() >= self.slots.len() && self.slots.iter().zip(output).all(agrees)
     }
 }
 
 fn broken(reason: String) -> ModelError {
-    ModelError::NotACompletion { reason, body: String::new() }
+    ModelError::NotACompletion {
+        reason,
+        body: String::new(),
+    }
 }

@@ -18,7 +18,9 @@ pub(super) struct Slot {
 
 /// Whether two accounts are of one item. Its `id` may change on the way.
 pub(super) fn is_same(one: &Item, other: &Item) -> bool {
-    let agree = |key: &str| one.str(key).is_empty() || other.str(key).is_empty() || one.str(key) == other.str(key);
+    let agree = |key: &str| {
+        one.str(key).is_empty() || other.str(key).is_empty() || one.str(key) == other.str(key)
+    };
     one.kind() == other.kind() && agree("call_id") && agree("name")
 }
 
@@ -29,16 +31,30 @@ pub(super) fn unfinished(slots: Vec<Slot>) -> Vec<Item> {
 
 impl Slot {
     fn into_item(self) -> Item {
-        let Self { mut item, text, refusal, done, .. } = self;
+        let Self {
+            mut item,
+            text,
+            refusal,
+            done,
+            ..
+        } = self;
         if done {
             return item;
         }
-        let part = |kind: &str, key: &str, text: String| Value::from_iter([("type", Value::from(kind)), (key, text.into())]);
+        let part = |kind: &str, key: &str, text: String| {
+            Value::from_iter([("type", Value::from(kind)), (key, text.into())])
+        };
         let (key, value) = match item.kind() {
             "function_call" => ("arguments", text.into()),
             "custom_tool_call" => ("input", text.into()),
-            "message" if refusal.is_empty() => ("content", Value::Array(vec![part("output_text", "text", text)])),
-            "message" => ("content", Value::Array(vec![part("refusal", "refusal", refusal)])),
+            "message" if refusal.is_empty() => (
+                "content",
+                Value::Array(vec![part("output_text", "text", text)]),
+            ),
+            "message" => (
+                "content",
+                Value::Array(vec![part("refusal", "refusal", refusal)]),
+            ),
             _ => return item,
         };
         item.0.insert(key.to_owned(), value);

@@ -37,13 +37,22 @@ fn message(text: &str) -> Value {
 
 /// A response with everything in it, in the order in which the service sends it.
 fn stream() -> Vec<Value> {
-    let reasoning = json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"});
-    let items = [reasoning, message("Let me see."), call("a", "{\"x\":1}", "completed"), call("b", "{}", "completed")];
+    let reasoning =
+        json!({"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"});
+    let items = [
+        reasoning,
+        message("Let me see."),
+        call("a", "{\"x\":1}", "completed"),
+        call("b", "{}", "completed"),
+    ];
     vec![
         json!({"type": "response.created", "response": {"id": "resp_1", "status": "in_progress", "output": []}}),
         added(0, items[0].clone()),
         done(0, items[0].clone()),
-        added(1, json!({"type": "message", "id": "msg", "role": "assistant", "status": "in_progress", "content": []})),
+        added(
+            1,
+            json!({"type": "message", "id": "msg", "role": "assistant", "status": "in_progress", "content": []}),
+        ),
         text(1, "Let me "),
         text(1, "see."),
         done(1, items[1].clone()),
@@ -59,7 +68,9 @@ fn stream() -> Vec<Value> {
     ]
 }
 
-fn told(events: impl IntoIterator<Item = Value>) -> Result<(Vec<ModelEvent>, Assembler), ModelError> {
+fn told(
+    events: impl IntoIterator<Item = Value>,
+) -> Result<(Vec<ModelEvent>, Assembler), ModelError> {
     let mut assembler = Assembler::new();
     let mut told = Vec::new();
     for event in events {
@@ -68,14 +79,18 @@ fn told(events: impl IntoIterator<Item = Value>) -> Result<(Vec<ModelEvent>, Ass
     Ok((told, assembler))
 }
 
-fn read(events: impl IntoIterator<Item = Value>) -> Result<(Vec<ModelEvent>, Response), ModelError> {
+fn read(
+    events: impl IntoIterator<Item = Value>,
+) -> Result<(Vec<ModelEvent>, Response), ModelError> {
     let (told, assembler) = told(events)?;
     Ok((told, assembler.finish()?))
 }
 
 fn complete(events: &[ModelEvent]) -> Vec<(usize, &str, &str)> {
     let call = |event| match event {
-        &ModelEvent::CallComplete { position, ref call } => Some((position, call.id.as_str(), call.function.arguments.as_str())),
+        &ModelEvent::CallComplete { position, ref call } => {
+            Some((position, call.id.as_str(), call.function.arguments.as_str()))
+        }
         _ => None,
     };
     events.iter().filter_map(call).collect()
@@ -99,7 +114,14 @@ fn a_stream_is_told_as_it_comes() {
         ]
     ));
     assert_eq!(complete(&events), [(0, "a", "{\"x\":1}"), (1, "b", "{}")]);
-    assert_eq!((response.id.as_str(), response.output.len(), response.text().as_str()), ("resp_1", 4, "Let me see."));
+    assert_eq!(
+        (
+            response.id.as_str(),
+            response.output.len(),
+            response.text().as_str()
+        ),
+        ("resp_1", 4, "Let me see.")
+    );
     let calls = response.tool_calls();
     assert!(events.iter().all(|event| !matches!(event, ModelEvent::CallComplete { position, call } if calls[*position] != *call)));
 }
@@ -120,7 +142,12 @@ fn items_stand_in_for_a_last_event_without_output() {
 fn a_call_is_complete_when_its_item_is() {
     let arguments_done = json!({"type": "response.function_call_arguments.done", "output_index": 0, "arguments": "{\"x\":48151"});
     let cut = call("a", "{\"x\":48151", "incomplete");
-    let events = [added(0, call("a", "", "in_progress")), delta(0, "{\"x\":48151"), arguments_done, done(0, cut.clone())];
+    let events = [
+        added(0, call("a", "", "in_progress")),
+        delta(0, "{\"x\":48151"),
+        arguments_done,
+        done(0, cut.clone()),
+    ];
     let last = json!({"type": "response.incomplete", "response": {
         "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}, "output": [cut]}});
     let (events, response) = read(events.into_iter().chain([last])).unwrap();
@@ -131,21 +158,36 @@ fn a_call_is_complete_when_its_item_is() {
 #[test]
 fn a_call_without_status_is_complete_when_it_is_done() {
     let item = json!({"type": "function_call", "call_id": "a", "name": "add", "arguments": "{}"});
-    let (events, _) = read([added(0, item.clone()), done(0, item.clone()), completed(json!([item]))]).unwrap();
+    let (events, _) = read([
+        added(0, item.clone()),
+        done(0, item.clone()),
+        completed(json!([item])),
+    ])
+    .unwrap();
     assert_eq!(complete(&events), [(0, "a", "{}")]);
 }
 
 #[test]
 fn what_no_delta_told_is_told_when_the_item_is_done() {
-    for before in [vec![], vec![added(0, call("a", "", "in_progress"))], vec![added(0, call("a", "", "in_progress")), delta(0, "{\"x")]] {
-        let events = before.into_iter().chain([done(0, call("a", "{\"x\":1}", "completed")), completed(json!([]))]);
+    for before in [
+        vec![],
+        vec![added(0, call("a", "", "in_progress"))],
+        vec![added(0, call("a", "", "in_progress")), delta(0, "{\"x")],
+    ] {
+        let events = before.into_iter().chain([
+            done(0, call("a", "{\"x\":1}", "completed")),
+            completed(json!([])),
+        ]);
         let (events, _) = read(events).unwrap();
         let deltas = events.iter().filter_map(|event| match event {
             ModelEvent::Arguments { position: 0, delta } => Some(delta.as_str()),
             _ => None,
         });
         assert_eq!(deltas.collect::<String>(), "{\"x\":1}");
-        assert!(matches!(events[0], ModelEvent::CallBegins { position: 0, .. }));
+        assert!(matches!(
+            events[0],
+            ModelEvent::CallBegins { position: 0, .. }
+        ));
     }
     let (events, _) = read([done(0, message("Hi.")), completed(json!([]))]).unwrap();
     assert_eq!(events, [ModelEvent::Text("Hi.".into())]);
@@ -164,7 +206,10 @@ fn items_are_known_by_output_index_whatever_their_id() {
         delta(0, "{\"x\":1}"),
         done(1, rotated("three", call("b", "{}", "completed"))),
         done(0, rotated("four", call("a", "{\"x\":1}", "completed"))),
-        completed(json!([rotated("five", call("a", "{\"x\":1}", "completed")), rotated("six", call("b", "{}", "completed"))])),
+        completed(json!([
+            rotated("five", call("a", "{\"x\":1}", "completed")),
+            rotated("six", call("b", "{}", "completed"))
+        ])),
     ];
     let (events, response) = read(events).unwrap();
     assert_eq!(complete(&events), [(1, "b", "{}"), (0, "a", "{\"x\":1}")]);
@@ -184,8 +229,18 @@ fn calls_without_an_index_are_known_by_their_ids() {
         event.as_object_mut().unwrap().remove("output_index");
     }
     let (_, response) = read(events).unwrap();
-    let ids: Vec<_> = response.tool_calls().into_iter().map(|call| (call.id, call.function.arguments)).collect();
-    assert_eq!(ids, [("a".to_owned(), "{\"x\":1}".to_owned()), ("b".to_owned(), "{}".to_owned())]);
+    let ids: Vec<_> = response
+        .tool_calls()
+        .into_iter()
+        .map(|call| (call.id, call.function.arguments))
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            ("a".to_owned(), "{\"x\":1}".to_owned()),
+            ("b".to_owned(), "{}".to_owned())
+        ]
+    );
 }
 
 #[test]
@@ -196,11 +251,23 @@ fn an_output_index_may_be_used_again_or_be_missing() {
     };
     let events: Vec<_> = ["a", "b", "c"]
         .iter()
-        .flat_map(|id| [added(0, call(id, "", "in_progress")), delta(0, "{}"), done(0, call(id, "{}", "completed"))])
+        .flat_map(|id| {
+            [
+                added(0, call(id, "", "in_progress")),
+                delta(0, "{}"),
+                done(0, call(id, "{}", "completed")),
+            ]
+        })
         .collect();
-    for events in [events.clone(), events.into_iter().map(without_index).collect()] {
+    for events in [
+        events.clone(),
+        events.into_iter().map(without_index).collect(),
+    ] {
         let (events, response) = read(events.into_iter().chain([completed(json!([]))])).unwrap();
-        assert_eq!(complete(&events), [(0, "a", "{}"), (1, "b", "{}"), (2, "c", "{}")]);
+        assert_eq!(
+            complete(&events),
+            [(0, "a", "{}"), (1, "b", "{}"), (2, "c", "{}")]
+        );
         assert_eq!(response.output.len(), 3);
     }
 }
@@ -208,17 +275,30 @@ fn an_output_index_may_be_used_again_or_be_missing() {
 #[test]
 fn what_comes_twice_counts_once() {
     let events = stream();
-    let doubled = events.iter().flat_map(|event| match event["type"].as_str() {
-        Some("response.output_item.added" | "response.output_item.done" | "response.completed") => vec![event.clone(); 2],
-        _ => vec![event.clone()],
-    });
+    let doubled = events
+        .iter()
+        .flat_map(|event| match event["type"].as_str() {
+            Some(
+                "response.output_item.added" | "response.output_item.done" | "response.completed",
+            ) => vec![event.clone(); 2],
+            _ => vec![event.clone()],
+        });
     assert_eq!(read(doubled).unwrap(), read(events.clone()).unwrap());
 }
 
 #[test]
 fn calls_that_only_the_last_event_has_are_told_too() {
-    let output = json!([message("Hm."), call("a", "{}", "completed"), call("b", "{}", "completed")]);
-    let (events, response) = read([done(0, message("Hm.")), added(1, call("a", "", "in_progress")), completed(output)]).unwrap();
+    let output = json!([
+        message("Hm."),
+        call("a", "{}", "completed"),
+        call("b", "{}", "completed")
+    ]);
+    let (events, response) = read([
+        done(0, message("Hm.")),
+        added(1, call("a", "", "in_progress")),
+        completed(output),
+    ])
+    .unwrap();
     assert_eq!(complete(&events), [(0, "a", "{}"), (1, "b", "{}")]);
     assert_eq!(response.tool_calls().len(), 2);
 }
@@ -226,8 +306,14 @@ fn calls_that_only_the_last_event_has_are_told_too() {
 #[test]
 fn a_call_that_is_told_differently_the_second_time_is_an_error() {
     let first = done(0, call("a", "{}", "completed"));
-    for second in [done(0, call("a", "{\"x\":1}", "completed")), completed(json!([call("a", "{\"x\":1}", "completed")]))] {
-        assert!(matches!(told([first.clone(), second]).map(drop), Err(ModelError::NotACompletion { .. })));
+    for second in [
+        done(0, call("a", "{\"x\":1}", "completed")),
+        completed(json!([call("a", "{\"x\":1}", "completed")])),
+    ] {
+        assert!(matches!(
+            told([first.clone(), second]).map(drop),
+            Err(ModelError::NotACompletion { .. })
+        ));
     }
     assert!(told([first, completed(json!([call("other", "{}", "completed")]))]).is_err());
 }
@@ -235,33 +321,76 @@ fn a_call_that_is_told_differently_the_second_time_is_an_error() {
 #[test]
 fn custom_calls_are_streamed_too() {
     let item = |input: &str| json!({"type": "custom_tool_call", "call_id": "a", "name": "shell", "input": input});
-    let input = json!({"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": "ls"});
-    let (events, _) = read([added(0, item("")), input, done(0, item("ls")), completed(json!([item("ls")]))]).unwrap();
+    let input =
+        json!({"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": "ls"});
+    let (events, _) = read([
+        added(0, item("")),
+        input,
+        done(0, item("ls")),
+        completed(json!([item("ls")])),
+    ])
+    .unwrap();
     assert!(matches!(&events[0], ModelEvent::CallBegins { name, .. } if name == "shell"));
-    assert_eq!(events[1], ModelEvent::Arguments { position: 0, delta: "ls".into() });
-    assert!(matches!(&events[2], ModelEvent::CallComplete { call, .. } if call.custom.as_ref().is_some_and(|custom| custom.input == "ls")));
+    assert_eq!(
+        events[1],
+        ModelEvent::Arguments {
+            position: 0,
+            delta: "ls".into()
+        }
+    );
+    assert!(
+        matches!(&events[2], ModelEvent::CallComplete { call, .. } if call.custom.as_ref().is_some_and(|custom| custom.input == "ls"))
+    );
 }
 
 #[test]
 fn a_refusal_is_told() {
     let refused = json!({"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
     let refusing = json!({"type": "response.refusal.delta", "output_index": 0, "delta": "No"});
-    let (events, response) = read([added(0, json!({"type": "message"})), refusing, done(0, refused), completed(json!([]))]).unwrap();
-    assert_eq!(events, [ModelEvent::Refusal("No".into()), ModelEvent::Refusal(".".into())]);
+    let (events, response) = read([
+        added(0, json!({"type": "message"})),
+        refusing,
+        done(0, refused),
+        completed(json!([])),
+    ])
+    .unwrap();
+    assert_eq!(
+        events,
+        [
+            ModelEvent::Refusal("No".into()),
+            ModelEvent::Refusal(".".into())
+        ]
+    );
     assert_eq!(response.refusal().as_deref(), Some("No."));
 }
 
 #[test]
 fn after_a_refusal_no_call_is_complete() {
     let refused = json!({"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
-    let (events, _) = read([done(0, refused), done(1, call("a", "{}", "completed")), completed(json!([]))]).unwrap();
+    let (events, _) = read([
+        done(0, refused),
+        done(1, call("a", "{}", "completed")),
+        completed(json!([])),
+    ])
+    .unwrap();
     assert_eq!(complete(&events), []);
 }
 
 #[test]
 fn an_empty_line_stands_between_two_messages() {
-    let (events, response) = read([done(0, message("One.")), done(1, message("Two.")), completed(json!([]))]).unwrap();
-    assert_eq!(events, [ModelEvent::Text("One.".into()), ModelEvent::Text("\n\nTwo.".into())]);
+    let (events, response) = read([
+        done(0, message("One.")),
+        done(1, message("Two.")),
+        completed(json!([])),
+    ])
+    .unwrap();
+    assert_eq!(
+        events,
+        [
+            ModelEvent::Text("One.".into()),
+            ModelEvent::Text("\n\nTwo.".into())
+        ]
+    );
     assert_eq!(response.text(), "One.\n\nTwo.");
 }
 
@@ -270,8 +399,13 @@ fn a_stream_that_ends_early_is_interrupted() {
     let mut events = stream();
     events.truncate(9);
     let error = read(events).unwrap_err();
-    let ModelError::Interrupted { partial } = error else { panic!("{error}") };
-    assert_eq!(partial.choices[0].message.tool_calls[0].function.arguments, "{\"x\"");
+    let ModelError::Interrupted { partial } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        partial.choices[0].message.tool_calls[0].function.arguments,
+        "{\"x\""
+    );
     assert!(partial.choices[0].is_cut());
 }
 
@@ -289,8 +423,14 @@ fn failures_of_every_kind_are_errors() {
             "{event}: {error:?}"
         );
     }
-    assert!(matches!(Assembler::new().push_bytes(b"event: error\ndata: Sorry.\n\n"), Err(ModelError::BrokenOff { .. })));
-    assert!(matches!(Assembler::new().push_bytes(b"data: {oops\n\n"), Err(ModelError::NotACompletion { .. })));
+    assert!(matches!(
+        Assembler::new().push_bytes(b"event: error\ndata: Sorry.\n\n"),
+        Err(ModelError::BrokenOff { .. })
+    ));
+    assert!(matches!(
+        Assembler::new().push_bytes(b"data: {oops\n\n"),
+        Err(ModelError::NotACompletion { .. })
+    ));
 }
 
 #[test]
@@ -306,19 +446,29 @@ fn strange_events_are_passed_over() {
         json!({"type": "response.output_text.delta", "output_index": 0, "delta": {"text": "x"}}),
         json!({"type": "response.something.new", "output_index": 0, "error": null}),
     ];
-    assert_eq!(read(strange.into_iter().chain(stream())).unwrap(), read(stream()).unwrap());
+    assert_eq!(
+        read(strange.into_iter().chain(stream())).unwrap(),
+        read(stream()).unwrap()
+    );
 }
 
 #[test]
 fn bytes_without_end_are_an_error() {
     let mut assembler = Assembler::new();
-    assembler.push(added(0, call("a", "", "in_progress"))).unwrap();
+    assembler
+        .push(added(0, call("a", "", "in_progress")))
+        .unwrap();
     let piece = "x".repeat(MAX_MESSAGE_BYTES / 8);
     assert!((0..7).all(|_| assembler.push(delta(0, &piece)).is_ok()));
     assert!(assembler.push(delta(0, &piece)).is_err());
 
     let mut assembler = Assembler::new();
-    let mut reasoning = |index| assembler.push(done(index, json!({"type": "reasoning", "encrypted_content": piece})));
+    let mut reasoning = |index| {
+        assembler.push(done(
+            index,
+            json!({"type": "reasoning", "encrypted_content": piece}),
+        ))
+    };
     assert!((0..7).all(|index| reasoning(index).is_ok()));
     assert!(reasoning(7).is_err());
 }
@@ -351,7 +501,8 @@ proptest! {
         prop_assert_eq!((events, assembler.finish().unwrap()), read(stream()).unwrap());
     }
 
-    /// Whatever the events are and in whatever order they come, what is told fits what is given in the end.
+    /// Whatever the events are and in whatever order they come, what is told fits what is given in
+    /// the end.
     #[test]
     fn any_order_of_events_is_survived(order in proptest::collection::vec(0usize..16, 0..40)) {
         let events = stream();

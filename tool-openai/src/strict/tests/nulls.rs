@@ -11,7 +11,10 @@ fn what_is_neither_required_nor_nullable_is_dropped() {
         "a": {"type": "integer"}, "b": {"type": ["integer", "null"]}, "c": {"type": "string"}, "d": {"enum": ["x", null]}, "e": {},
     }, "required": ["c"]});
     assert_eq!(
-        dropped(r#"{"a":null,"b":null,"c":null,"d":null,"e":null,"f":null}"#, &schema),
+        dropped(
+            r#"{"a":null,"b":null,"c":null,"d":null,"e":null,"f":null}"#,
+            &schema
+        ),
         r#"{"b":null,"c":null,"d":null,"e":null,"f":null}"#
     );
     assert_eq!(dropped(r#"{"b":null,"c":"null"}"#, &schema), "unchanged");
@@ -24,7 +27,10 @@ fn what_is_neither_required_nor_nullable_is_dropped() {
 fn the_rest_keeps_its_text() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}, "n": {"type": "number"}, "s": {"type": "string"}, "o": {"type": "object"}}});
     assert_eq!(
-        dropped(r#"{ "a": null, "n": 123456789012345678901234567890.10, "s": "\u00e9\/", "o": { "x" : 1e400 } }"#, &schema),
+        dropped(
+            r#"{ "a": null, "n": 123456789012345678901234567890.10, "s": "\u00e9\/", "o": { "x" : 1e400 } }"#,
+            &schema
+        ),
         r#"{"n":123456789012345678901234567890.10,"s":"\u00e9\/","o":{ "x" : 1e400 }}"#
     );
 }
@@ -38,11 +44,27 @@ fn nulls_are_found_through_references_lists_and_maps() {
         "all": {"allOf": [{"$ref": "#/$defs/V"}, {"properties": {"z": {"type": "string"}}}]},
         "me": {"$ref": "#"},
     }, "$defs": {"V": {"type": "object", "properties": {"x": {"type": "integer"}, "y": {"type": "integer"}}}}});
-    assert_eq!(dropped(r#"{"list":[{"x":null,"y":1},null]}"#, &schema), r#"{"list":[{"y":1},null]}"#);
-    assert_eq!(dropped(r#"{"map":{"k":{"x":1,"y":null},"l":null}}"#, &schema), r#"{"map":{"k":{"x":1},"l":null}}"#, "an entry is given");
-    assert_eq!(dropped(r#"{"pair":[null,{"x":null}]}"#, &schema), r#"{"pair":[null,{}]}"#);
-    assert_eq!(dropped(r#"{"all":{"x":null,"z":null}}"#, &schema), r#"{"all":{}}"#);
-    assert_eq!(dropped(r#"{"me":{"me":{"list":null}}}"#, &schema), r#"{"me":{"me":{}}}"#);
+    assert_eq!(
+        dropped(r#"{"list":[{"x":null,"y":1},null]}"#, &schema),
+        r#"{"list":[{"y":1},null]}"#
+    );
+    assert_eq!(
+        dropped(r#"{"map":{"k":{"x":1,"y":null},"l":null}}"#, &schema),
+        r#"{"map":{"k":{"x":1},"l":null}}"#,
+        "an entry is given"
+    );
+    assert_eq!(
+        dropped(r#"{"pair":[null,{"x":null}]}"#, &schema),
+        r#"{"pair":[null,{}]}"#
+    );
+    assert_eq!(
+        dropped(r#"{"all":{"x":null,"z":null}}"#, &schema),
+        r#"{"all":{}}"#
+    );
+    assert_eq!(
+        dropped(r#"{"me":{"me":{"list":null}}}"#, &schema),
+        r#"{"me":{"me":{}}}"#
+    );
 }
 
 #[test]
@@ -51,18 +73,34 @@ fn of_several_forms_the_one_that_fits_decides() {
     let schema = json!({"type": "object", "properties": {"p": {"oneOf": [
         form("a", json!({"type": "integer"})), form("b", json!({"type": ["integer", "null"]})), {"type": "null"},
     ]}}});
-    assert_eq!(dropped(r#"{"p":{"kind":"a","x":null,"y":"z"}}"#, &schema), r#"{"p":{"kind":"a","y":"z"}}"#);
-    assert_eq!(dropped(r#"{"p":{"kind":"b","x":null,"y":null}}"#, &schema), r#"{"p":{"kind":"b","x":null}}"#);
+    assert_eq!(
+        dropped(r#"{"p":{"kind":"a","x":null,"y":"z"}}"#, &schema),
+        r#"{"p":{"kind":"a","y":"z"}}"#
+    );
+    assert_eq!(
+        dropped(r#"{"p":{"kind":"b","x":null,"y":null}}"#, &schema),
+        r#"{"p":{"kind":"b","x":null}}"#
+    );
     assert_eq!(dropped(r#"{"p":null}"#, &schema), "unchanged");
-    assert_eq!(dropped(r#"{"p":{"kind":"c","x":null}}"#, &schema), "unchanged");
+    assert_eq!(
+        dropped(r#"{"p":{"kind":"c","x":null}}"#, &schema),
+        "unchanged"
+    );
 
-    assert_eq!(dropped(r#"{"p":{"kind":"a","x":null,"y":1}}"#, &schema), r#"{"p":{"kind":"a","y":1}}"#, "it is meant, mistake or not");
+    assert_eq!(
+        dropped(r#"{"p":{"kind":"a","x":null,"y":1}}"#, &schema),
+        r#"{"p":{"kind":"a","y":1}}"#,
+        "it is meant, mistake or not"
+    );
 
     let untagged = json!({"type": "object", "properties": {"p": {"anyOf": [
         {"type": "object", "properties": {"l": {"type": "integer"}, "r": {"type": "integer"}}, "required": ["l"], "additionalProperties": false},
         {"type": "object", "properties": {"n": {"type": "string"}}, "additionalProperties": false},
     ]}}});
-    assert_eq!(dropped(r#"{"p":{"l":1,"r":null}}"#, &untagged), r#"{"p":{"l":1}}"#);
+    assert_eq!(
+        dropped(r#"{"p":{"l":1,"r":null}}"#, &untagged),
+        r#"{"p":{"l":1}}"#
+    );
     assert_eq!(dropped(r#"{"p":{"n":null}}"#, &untagged), r#"{"p":{}}"#);
 }
 
@@ -83,10 +121,14 @@ fn a_form_that_only_requires_is_read_beside_what_describes_its_properties() {
     let object = json!({"type": "object", "properties": properties, "anyOf": forms});
     let parts = json!({"allOf": [{"anyOf": forms}, {"type": "object", "properties": properties}]});
     let inner = json!({"anyOf": [{"type": "string"}, {"$ref": "#/properties/object"}]});
-    let schema = json!({"type": "object", "properties": {"object": object, "parts": parts, "inner": inner}});
+    let schema =
+        json!({"type": "object", "properties": {"object": object, "parts": parts, "inner": inner}});
     for name in ["object", "parts", "inner"] {
         let said = format!(r#"{{"{name}":{{"a":null,"b":"x","c":null}}}}"#);
-        assert_eq!(dropped(&said, &schema), format!(r#"{{"{name}":{{"b":"x","c":null}}}}"#));
+        assert_eq!(
+            dropped(&said, &schema),
+            format!(r#"{{"{name}":{{"b":"x","c":null}}}}"#)
+        );
     }
 }
 
@@ -100,13 +142,23 @@ fn what_is_no_null_by_exclusion_is_dropped() {
 
 #[test]
 fn hostile_arguments_are_left_alone() {
-    let schema =
-        json!({"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}, "b": {"type": "string"}}});
-    let deep = format!(r#"{{"b":null,"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    assert_eq!(dropped(&deep, &schema).len(), deep.len() - r#""b":null,"#.len());
+    let schema = json!({"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}, "b": {"type": "string"}}});
+    let deep = format!(
+        r#"{{"b":null,"a":{}{}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    assert_eq!(
+        dropped(&deep, &schema).len(),
+        deep.len() - r#""b":null,"#.len()
+    );
     let endless = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"$ref": "#/$defs/A"}}});
     let members: Vec<String> = (0..2_000).map(|n| format!(r#""x{n}":null"#)).collect();
     let begun = std::time::Instant::now();
     dropped(&format!(r#"{{"a":{{{}}}}}"#, members.join(",")), &endless);
-    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }

@@ -20,7 +20,10 @@ fn of<T: JsonSchema>() -> Result<Value, (String, Obstacle)> {
     let strict = whole(root, &Profile::openai())?;
     // Of a type with a definition, that.
     let parameter = &strict["properties"]["p"];
-    Ok(parameter["$ref"].as_str().map_or_else(|| parameter.clone(), |reference| strict.pointer(&reference[1..]).unwrap().clone()))
+    Ok(parameter["$ref"].as_str().map_or_else(
+        || parameter.clone(),
+        |reference| strict.pointer(&reference[1..]).unwrap().clone(),
+    ))
 }
 
 fn why_not<T: JsonSchema>() -> String {
@@ -111,19 +114,36 @@ fn a_struct_is_closed_and_requires_all() {
             "days": {"description": "Default: 0.", "type": ["integer", "null"], "minimum": 0, "maximum": 255},
         })))
     );
-    assert_eq!(of::<Flat>(), Ok(closed(json!({"due": {"type": "boolean"}, "only": {"type": "boolean"}}))));
+    assert_eq!(
+        of::<Flat>(),
+        Ok(closed(
+            json!({"due": {"type": "boolean"}, "only": {"type": "boolean"}})
+        ))
+    );
 }
 
 #[test]
 fn options_are_kept() {
-    assert_eq!(of::<Option<String>>(), Ok(json!({"type": ["string", "null"]})));
-    assert_eq!(of::<Option<Vec<bool>>>(), Ok(json!({"type": ["array", "null"], "items": {"type": "boolean"}})));
-    assert_eq!(of::<Option<Solo>>(), Ok(json!({"anyOf": [{"$ref": "#/$defs/Solo"}, {"type": "null"}]})));
+    assert_eq!(
+        of::<Option<String>>(),
+        Ok(json!({"type": ["string", "null"]}))
+    );
+    assert_eq!(
+        of::<Option<Vec<bool>>>(),
+        Ok(json!({"type": ["array", "null"], "items": {"type": "boolean"}}))
+    );
+    assert_eq!(
+        of::<Option<Solo>>(),
+        Ok(json!({"anyOf": [{"$ref": "#/$defs/Solo"}, {"type": "null"}]}))
+    );
 }
 
 #[test]
 fn enums_are_told_apart_by_their_first_keys() {
-    assert_eq!(of::<Unit>(), Ok(json!({"type": "string", "enum": ["Up", "Down"]})));
+    assert_eq!(
+        of::<Unit>(),
+        Ok(json!({"type": "string", "enum": ["Up", "Down"]}))
+    );
     let number = || json!({"type": "number"});
     assert_eq!(
         of::<External>(),
@@ -134,16 +154,26 @@ fn enums_are_told_apart_by_their_first_keys() {
         ]}))
     );
     let constant = |value: &str| json!({"type": "string", "const": value});
-    let kinds = json!([closed(json!({"kind": constant("Free")})), closed(json!({"kind": constant("Seen"), "only": {"type": "boolean"}}))]);
+    let kinds = json!([
+        closed(json!({"kind": constant("Free")})),
+        closed(json!({"kind": constant("Seen"), "only": {"type": "boolean"}}))
+    ]);
     assert_eq!(of::<Internal>(), Ok(json!({ "anyOf": kinds })));
     assert_eq!(
         of::<Adjacent>(),
-        Ok(json!({"anyOf": [closed(json!({"t": constant("Nothing")})), closed(json!({"t": constant("One"), "c": {"type": "boolean"}}))]}))
+        Ok(
+            json!({"anyOf": [closed(json!({"t": constant("Nothing")})), closed(json!({"t": constant("One"), "c": {"type": "boolean"}}))]})
+        )
     );
-    assert_eq!(of::<Untagged>(), Ok(json!({"anyOf": [{"type": "integer"}, {"type": "string"}]})));
+    assert_eq!(
+        of::<Untagged>(),
+        Ok(json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}))
+    );
     let due = json!([
         closed(json!({"kind": constant("Free"), "due": {"type": "boolean"}})),
-        closed(json!({"kind": constant("Seen"), "due": {"type": "boolean"}, "only": {"type": "boolean"}})),
+        closed(
+            json!({"kind": constant("Seen"), "due": {"type": "boolean"}, "only": {"type": "boolean"}})
+        ),
     ]);
     assert_eq!(of::<FlatEnum>(), Ok(json!({ "anyOf": due })));
     assert!(of::<Result<u8, String>>().unwrap()["anyOf"].is_array());
@@ -152,33 +182,72 @@ fn enums_are_told_apart_by_their_first_keys() {
 #[test]
 fn numbers_keep_their_bounds_and_lose_their_formats() {
     assert_eq!(of::<f32>(), Ok(json!({"type": "number"})));
-    assert_eq!(of::<u16>(), Ok(json!({"type": "integer", "minimum": 0, "maximum": 65_535})));
+    assert_eq!(
+        of::<u16>(),
+        Ok(json!({"type": "integer", "minimum": 0, "maximum": 65_535}))
+    );
     assert_eq!(of::<i64>(), Ok(json!({"type": "integer"})));
     assert_eq!(of::<u64>(), Ok(json!({"type": "integer", "minimum": 0})));
-    assert_eq!(of::<i32>(), Ok(json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX})));
-    assert_eq!(of::<u32>(), Ok(json!({"type": "integer", "minimum": 0, "maximum": u32::MAX})));
-    assert_eq!(of::<NonZeroI8>(), Ok(json!({"description": "Not 0.", "type": "integer", "minimum": -128, "maximum": 127})));
-    assert_eq!(of::<char>(), Ok(json!({"description": "At least 1 character. At most 1 character.", "type": "string"})));
+    assert_eq!(
+        of::<i32>(),
+        Ok(json!({"type": "integer", "minimum": i32::MIN, "maximum": i32::MAX}))
+    );
+    assert_eq!(
+        of::<u32>(),
+        Ok(json!({"type": "integer", "minimum": 0, "maximum": u32::MAX}))
+    );
+    assert_eq!(
+        of::<NonZeroI8>(),
+        Ok(json!({"description": "Not 0.", "type": "integer", "minimum": -128, "maximum": 127}))
+    );
+    assert_eq!(
+        of::<char>(),
+        Ok(json!({"description": "At least 1 character. At most 1 character.", "type": "string"}))
+    );
 }
 
 #[test]
 fn tuples_of_one_type_are_lists() {
     let item = || json!({"type": "boolean"});
-    assert_eq!(of::<[bool; 2]>(), Ok(json!({"type": "array", "items": item(), "minItems": 2, "maxItems": 2})));
+    assert_eq!(
+        of::<[bool; 2]>(),
+        Ok(json!({"type": "array", "items": item(), "minItems": 2, "maxItems": 2}))
+    );
     assert_eq!(of::<(bool, bool)>(), of::<[bool; 2]>());
-    assert_eq!(of::<(bool,)>(), Ok(json!({"type": "array", "items": item(), "minItems": 1, "maxItems": 1})));
-    assert_eq!(of::<BTreeSet<bool>>(), Ok(json!({"description": "No item twice.", "type": "array", "items": item()})));
+    assert_eq!(
+        of::<(bool,)>(),
+        Ok(json!({"type": "array", "items": item(), "minItems": 1, "maxItems": 1}))
+    );
+    assert_eq!(
+        of::<BTreeSet<bool>>(),
+        Ok(json!({"description": "No item twice.", "type": "array", "items": item()}))
+    );
     let of_old = json!({"type": "array", "items": [{"type": "string"}, {"type": "string"}], "additionalItems": false});
-    assert_eq!(parameter(of_old.clone()), Ok(json!({"type": "array", "items": {"type": "string"}, "maxItems": 2})));
-    let described = json!({"description": "At most 2 items.", "type": "array", "items": {"type": "string"}});
-    assert_eq!(parameter_for(of_old, &Profile::azure()), Ok(described), "Azure takes no bounds, implied or not");
-    assert_eq!(obstacle(json!({"type": "array", "prefixItems": [{"type": "string"}]})).1, Obstacle::MixedTuple, "more may follow");
+    assert_eq!(
+        parameter(of_old.clone()),
+        Ok(json!({"type": "array", "items": {"type": "string"}, "maxItems": 2}))
+    );
+    let described =
+        json!({"description": "At most 2 items.", "type": "array", "items": {"type": "string"}});
+    assert_eq!(
+        parameter_for(of_old, &Profile::azure()),
+        Ok(described),
+        "Azure takes no bounds, implied or not"
+    );
+    assert_eq!(
+        obstacle(json!({"type": "array", "prefixItems": [{"type": "string"}]})).1,
+        Obstacle::MixedTuple,
+        "more may follow"
+    );
 }
 
 #[test]
 fn a_map_with_known_keys_is_an_object() {
     let number = |()| json!({"type": ["integer", "null"], "minimum": 0, "maximum": 255});
-    assert_eq!(of::<HashMap<Unit, u8>>(), Ok(closed(json!({"Down": number(()), "Up": number(())}))));
+    assert_eq!(
+        of::<HashMap<Unit, u8>>(),
+        Ok(closed(json!({"Down": number(()), "Up": number(())})))
+    );
 }
 
 #[test]
@@ -188,13 +257,35 @@ fn a_unit_is_null() {
 
 #[test]
 fn these_are_not_strict() {
-    assert_eq!(why_not::<HashMap<String, u8>>(), "properties.p is a map with keys of any name");
-    assert_eq!(why_not::<HashMap<u8, u8>>(), "properties.p is a map with keys of any name");
-    assert_eq!(why_not::<serde_json::Map<String, Value>>(), "properties.p is a map with keys of any name");
-    assert_eq!(why_not::<FlatMap>(), "properties.p is a map with keys of any name");
+    assert_eq!(
+        why_not::<HashMap<String, u8>>(),
+        "properties.p is a map with keys of any name"
+    );
+    assert_eq!(
+        why_not::<HashMap<u8, u8>>(),
+        "properties.p is a map with keys of any name"
+    );
+    assert_eq!(
+        why_not::<serde_json::Map<String, Value>>(),
+        "properties.p is a map with keys of any name"
+    );
+    assert_eq!(
+        why_not::<FlatMap>(),
+        "properties.p is a map with keys of any name"
+    );
     assert_eq!(why_not::<Value>(), "properties.p takes any JSON value");
-    assert_eq!(why_not::<Vec<Value>>(), "properties.p is a list of anything");
-    assert_eq!(why_not::<(u8, String)>(), "properties.p is a tuple of different types");
+    assert_eq!(
+        why_not::<Vec<Value>>(),
+        "properties.p is a list of anything"
+    );
+    assert_eq!(
+        why_not::<(u8, String)>(),
+        "properties.p is a tuple of different types"
+    );
     assert_eq!(why_not::<[u8; 0]>(), "properties.p is a list of anything");
-    assert_eq!(why_not::<Empty>(), "properties.p is an object that lists no properties", "schemars does not close it, `#[tool]` does");
+    assert_eq!(
+        why_not::<Empty>(),
+        "properties.p is an object that lists no properties",
+        "schemars does not close it, `#[tool]` does"
+    );
 }

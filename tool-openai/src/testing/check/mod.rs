@@ -62,13 +62,21 @@ pub(super) struct ApiError {
 
 impl ApiError {
     pub(super) fn invalid(message: impl Into<String>, param: Option<String>) -> Self {
-        Self { status: 400, message: message.into(), param, code: None }
+        Self {
+            status: 400,
+            message: message.into(),
+            param,
+            code: None,
+        }
     }
 
     pub(super) fn no_key() -> Self {
         let message = "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth \
                        (i.e. Authorization: Bearer YOUR_KEY).";
-        Self { status: 401, ..Self::invalid(message, None) }
+        Self {
+            status: 401,
+            ..Self::invalid(message, None)
+        }
     }
 
     pub(super) fn not_json() -> Self {
@@ -86,8 +94,15 @@ fn refuse(param: impl Into<String>, message: impl Into<String>) -> Checked {
     Err(ApiError::invalid(message, Some(param.into())))
 }
 
-fn refuse_with(code: &'static str, param: impl Into<String>, message: impl Into<String>) -> Checked {
-    Err(ApiError { code: Some(code), ..ApiError::invalid(message, Some(param.into())) })
+fn refuse_with(
+    code: &'static str,
+    param: impl Into<String>,
+    message: impl Into<String>,
+) -> Checked {
+    Err(ApiError {
+        code: Some(code),
+        ..ApiError::invalid(message, Some(param.into()))
+    })
 }
 
 /// Which keys of a message are known.
@@ -100,11 +115,21 @@ pub(super) enum Dialect {
 
 /// Whether the service would take this body.
 pub(super) fn request(body: &Value, dialect: Dialect) -> Checked {
-    let Some(body) = body.as_object() else { return Err(ApiError::not_json()) };
+    let Some(body) = body.as_object() else {
+        return Err(ApiError::not_json());
+    };
     if let Some(key) = body.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        return refuse_with("unknown_parameter", key, format!("Unknown parameter: '{key}'."));
+        return refuse_with(
+            "unknown_parameter",
+            key,
+            format!("Unknown parameter: '{key}'."),
+        );
     }
-    if body.get("model").and_then(Value::as_str).is_none_or(str::is_empty) {
+    if body
+        .get("model")
+        .and_then(Value::as_str)
+        .is_none_or(str::is_empty)
+    {
         return refuse("model", "you must provide a model parameter");
     }
     stream(body)?;
@@ -126,16 +151,34 @@ fn stream(body: &Map<String, Value>) -> Checked {
     };
     match body.get("stream_options") {
         None | Some(Value::Null) => Ok(()),
-        Some(_) if !is_stream => refuse("stream_options", "The 'stream_options' parameter is only allowed when 'stream' is enabled."),
-        Some(options @ Value::Object(_)) => known_keys("stream_options", options, &["include_usage", "include_obfuscation"]),
+        Some(_) if !is_stream => refuse(
+            "stream_options",
+            "The 'stream_options' parameter is only allowed when 'stream' is enabled.",
+        ),
+        Some(options @ Value::Object(_)) => known_keys(
+            "stream_options",
+            options,
+            &["include_usage", "include_obfuscation"],
+        ),
         Some(other) => wrong_type("stream_options", "an object", other),
     }
 }
 
 /// The service takes no key that the specification does not list.
 fn known_keys(path: &str, object: &Value, known: &[&str]) -> Checked {
-    let unknown = object.as_object().into_iter().flatten().map(|(key, _)| key).find(|key| !known.contains(&key.as_str()));
-    unknown.map_or(Ok(()), |key| refuse_with("unknown_parameter", format!("{path}.{key}"), format!("Unknown parameter: '{path}.{key}'.")))
+    let unknown = object
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(key, _)| key)
+        .find(|key| !known.contains(&key.as_str()));
+    unknown.map_or(Ok(()), |key| {
+        refuse_with(
+            "unknown_parameter",
+            format!("{path}.{key}"),
+            format!("Unknown parameter: '{path}.{key}'."),
+        )
+    })
 }
 
 fn name(path: &str, name: Option<&Value>) -> Checked {
@@ -150,7 +193,9 @@ fn name_within(longest: usize, path: &str, name: Option<&Value>) -> Checked {
         Some(Some("")) => refuse_with(
             "empty_string",
             path,
-            format!("Invalid '{path}': empty string. Expected a string with minimum length 1, but got an empty string instead."),
+            format!(
+                "Invalid '{path}': empty string. Expected a string with minimum length 1, but got an empty string instead."
+            ),
         ),
         Some(Some(name)) if name.len() > longest => {
             let message = format!(
@@ -160,8 +205,9 @@ fn name_within(longest: usize, path: &str, name: Option<&Value>) -> Checked {
             refuse_with("string_above_max_length", path, message)
         }
         Some(Some(name)) if !name.chars().all(legal) => {
-            let message =
-                format!("Invalid '{path}': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'.");
+            let message = format!(
+                "Invalid '{path}': string does not match pattern. Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
+            );
             refuse_with("invalid_value", path, message)
         }
         Some(Some(_)) => Ok(()),
@@ -169,7 +215,9 @@ fn name_within(longest: usize, path: &str, name: Option<&Value>) -> Checked {
 }
 
 fn empty_array(path: &str) -> Checked {
-    let message = format!("Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array instead.");
+    let message = format!(
+        "Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array instead."
+    );
     refuse_with("empty_array", path, message)
 }
 
@@ -182,11 +230,19 @@ fn wrong_type(path: &str, expected: &str, got: &Value) -> Checked {
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     };
-    refuse_with("invalid_type", path, format!("Invalid type for '{path}': expected {expected}, but got {got} instead."))
+    refuse_with(
+        "invalid_type",
+        path,
+        format!("Invalid type for '{path}': expected {expected}, but got {got} instead."),
+    )
 }
 
 fn missing(path: &str) -> Checked {
-    refuse_with("missing_required_parameter", path, format!("Missing required parameter: '{path}'."))
+    refuse_with(
+        "missing_required_parameter",
+        path,
+        format!("Missing required parameter: '{path}'."),
+    )
 }
 
 #[cfg(test)]
@@ -197,16 +253,38 @@ mod tests {
     fn a_stream_is_asked_for_as_specified() {
         let refusal = |rest: Value| {
             let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
-            body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-            request(&body, Dialect::OpenAi).err().map(|error| error.message)
+            body.as_object_mut()
+                .unwrap()
+                .extend(rest.as_object().unwrap().clone());
+            request(&body, Dialect::OpenAi)
+                .err()
+                .map(|error| error.message)
         };
-        assert_eq!(refusal(json!({"stream": true, "stream_options": {"include_usage": true}})), None);
-        assert_eq!(refusal(json!({"stream": null, "stream_options": null})), None);
+        assert_eq!(
+            refusal(json!({"stream": true, "stream_options": {"include_usage": true}})),
+            None
+        );
+        assert_eq!(
+            refusal(json!({"stream": null, "stream_options": null})),
+            None
+        );
         for (rest, expected) in [
-            (json!({"stream_options": {"include_usage": true}}), "only allowed when 'stream' is enabled"),
-            (json!({"stream": "yes"}), "expected a boolean, but got a string"),
-            (json!({"stream": true, "stream_options": {"usage": true}}), "Unknown parameter: 'stream_options.usage'"),
-            (json!({"stream": true, "stream_options": true}), "expected an object, but got a boolean"),
+            (
+                json!({"stream_options": {"include_usage": true}}),
+                "only allowed when 'stream' is enabled",
+            ),
+            (
+                json!({"stream": "yes"}),
+                "expected a boolean, but got a string",
+            ),
+            (
+                json!({"stream": true, "stream_options": {"usage": true}}),
+                "Unknown parameter: 'stream_options.usage'",
+            ),
+            (
+                json!({"stream": true, "stream_options": true}),
+                "expected an object, but got a boolean",
+            ),
             (json!({"temprature": 1}), "Unknown parameter: 'temprature'"),
         ] {
             let refused = refusal(rest.clone()).unwrap_or_default();

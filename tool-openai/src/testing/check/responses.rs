@@ -2,7 +2,9 @@
 
 use tool_core::serde_json::{Map, Value};
 
-use super::{ApiError, Checked, empty_array, missing, name_within, refuse, refuse_with, wrong_type};
+use super::{
+    ApiError, Checked, empty_array, missing, name_within, refuse, refuse_with, wrong_type,
+};
 
 /// The keys of a request body, in the published specification.
 const KEYS: [&str; 31] = [
@@ -43,11 +45,21 @@ const LONGEST_NAME: usize = 128;
 
 /// Whether the service would take this body.
 pub(in crate::testing) fn responses_request(body: &Value) -> Checked {
-    let Some(body) = body.as_object() else { return Err(ApiError::not_json()) };
+    let Some(body) = body.as_object() else {
+        return Err(ApiError::not_json());
+    };
     if let Some(key) = body.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        return refuse_with("unknown_parameter", key, format!("Unknown parameter: '{key}'."));
+        return refuse_with(
+            "unknown_parameter",
+            key,
+            format!("Unknown parameter: '{key}'."),
+        );
     }
-    if body.get("model").and_then(Value::as_str).is_none_or(str::is_empty) {
+    if body
+        .get("model")
+        .and_then(Value::as_str)
+        .is_none_or(str::is_empty)
+    {
         return missing("model");
     }
     tools(body)?;
@@ -69,7 +81,9 @@ fn tools(body: &Map<String, Value>) -> Checked {
     tools.iter().enumerate().try_for_each(|(position, tool)| {
         let path = format!("tools[{position}]");
         match tool["type"].as_str() {
-            Some("function" | "custom") => name_within(LONGEST_NAME, &format!("{path}.name"), tool.get("name")),
+            Some("function" | "custom") => {
+                name_within(LONGEST_NAME, &format!("{path}.name"), tool.get("name"))
+            }
             Some(_) => Ok(()), // run by the service
             None => missing(&format!("{path}.type")),
         }
@@ -83,7 +97,9 @@ fn input(items: &[Value]) -> Checked {
         let (calls, outputs) = match item["type"].as_str() {
             Some("function_call") => (text(&path, item, "arguments")?, None),
             Some("custom_tool_call") => (text(&path, item, "input")?, None),
-            Some("function_call_output" | "custom_tool_call_output") if item["output"].is_null() => {
+            Some("function_call_output" | "custom_tool_call_output")
+                if item["output"].is_null() =>
+            {
                 return missing(&format!("{path}.output"));
             }
             Some("function_call_output" | "custom_tool_call_output") => (None, Some(item)),
@@ -93,14 +109,26 @@ fn input(items: &[Value]) -> Checked {
             }
             _ => continue,
         };
-        let Some(id) = item["call_id"].as_str() else { return missing(&format!("{path}.call_id")) };
-        let twin =
-            |kind: &str| items.iter().any(|other| other["call_id"] == id && other["type"].as_str().is_some_and(|it| it.ends_with(kind)));
+        let Some(id) = item["call_id"].as_str() else {
+            return missing(&format!("{path}.call_id"));
+        };
+        let twin = |kind: &str| {
+            items.iter().any(|other| {
+                other["call_id"] == id
+                    && other["type"].as_str().is_some_and(|it| it.ends_with(kind))
+            })
+        };
         if calls.is_some() && !twin("_output") {
-            return refuse("input", format!("No tool output found for function call {id}."));
+            return refuse(
+                "input",
+                format!("No tool output found for function call {id}."),
+            );
         }
         if outputs.is_some() && !twin("_call") {
-            return refuse("input", format!("No tool call found for function call output with call_id {id}."));
+            return refuse(
+                "input",
+                format!("No tool call found for function call output with call_id {id}."),
+            );
         }
     }
     Ok(())
@@ -126,7 +154,12 @@ fn followed(next: Option<&Value>, item: &Value) -> Checked {
         return Ok(());
     }
     let id = item["id"].as_str().unwrap_or_default();
-    refuse("input", format!("Item '{id}' of type 'reasoning' was provided without its required following item."))
+    refuse(
+        "input",
+        format!(
+            "Item '{id}' of type 'reasoning' was provided without its required following item."
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -152,16 +185,51 @@ mod tests {
         let user = json!({"role": "user", "content": "hi"});
         let thought = json!({"type": "reasoning", "id": "rs_1", "summary": []});
         assert_eq!(refusal(&json!("hi")), None);
-        assert_eq!(refusal(&json!([user, thought, call("a"), call("b"), output("b"), output("a"), user])), None);
+        assert_eq!(
+            refusal(&json!([
+                user,
+                thought,
+                call("a"),
+                call("b"),
+                output("b"),
+                output("a"),
+                user
+            ])),
+            None
+        );
         for (input, expected) in [
-            (json!([user, call("a"), call("b"), output("a")]), "No tool output found for function call b."),
-            (json!([user, output("a")]), "No tool call found for function call output with call_id a."),
-            (json!([thought, user]), "Item 'rs_1' of type 'reasoning' was provided without its required following item."),
-            (json!([call("a"), thought, output("a")]), "Item 'rs_1' of type 'reasoning' was provided without"),
-            (json!([{"type": "function_call", "call_id": "a", "name": "a.b", "arguments": "{}"}]), "does not match pattern"),
-            (json!([{"type": "function_call", "call_id": "a", "name": "a", "arguments": {}}]), "expected a string, but got an object"),
-            (json!([{"type": "function_call", "name": "a", "arguments": "{}"}]), "Missing required parameter: 'input[0].call_id'."),
-            (json!([call("a"), {"type": "function_call_output", "call_id": "a"}]), "Missing required parameter: 'input[1].output'."),
+            (
+                json!([user, call("a"), call("b"), output("a")]),
+                "No tool output found for function call b.",
+            ),
+            (
+                json!([user, output("a")]),
+                "No tool call found for function call output with call_id a.",
+            ),
+            (
+                json!([thought, user]),
+                "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
+            ),
+            (
+                json!([call("a"), thought, output("a")]),
+                "Item 'rs_1' of type 'reasoning' was provided without",
+            ),
+            (
+                json!([{"type": "function_call", "call_id": "a", "name": "a.b", "arguments": "{}"}]),
+                "does not match pattern",
+            ),
+            (
+                json!([{"type": "function_call", "call_id": "a", "name": "a", "arguments": {}}]),
+                "expected a string, but got an object",
+            ),
+            (
+                json!([{"type": "function_call", "name": "a", "arguments": "{}"}]),
+                "Missing required parameter: 'input[0].call_id'.",
+            ),
+            (
+                json!([call("a"), {"type": "function_call_output", "call_id": "a"}]),
+                "Missing required parameter: 'input[1].output'.",
+            ),
         ] {
             let refused = refusal(&input).unwrap_or_default();
             assert!(refused.contains(expected), "{input}: {refused}");
@@ -173,10 +241,15 @@ mod tests {
         for (rest, expected) in [
             (json!({"messages": []}), "Unknown parameter: 'messages'."),
             (json!({"tools": []}), "empty array"),
-            (json!({"tools": [{"type": "function", "function": {"name": "a"}}]}), "Missing required parameter: 'tools[0].name'."),
+            (
+                json!({"tools": [{"type": "function", "function": {"name": "a"}}]}),
+                "Missing required parameter: 'tools[0].name'.",
+            ),
         ] {
             let mut body = json!({"model": "m", "input": "hi"});
-            body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            body.as_object_mut()
+                .unwrap()
+                .extend(rest.as_object().unwrap().clone());
             let refused = responses_request(&body).unwrap_err().message;
             assert!(refused.contains(expected), "{rest}: {refused}");
         }

@@ -19,7 +19,8 @@ struct Seen {
 fn help(hands: &Hands, own: usize, at_once: usize, most: usize) -> Seen {
     let mut seen = Seen::default();
     while seen.taken.len() < most {
-        let Next { position, tell, .. } = hands.next(own, usize::from(!seen.taken.is_empty()), at_once);
+        let Next { position, tell, .. } =
+            hands.next(own, usize::from(!seen.taken.is_empty()), at_once);
         seen.told += tell;
         let Some(position) = position else {
             return leave(hands, own, seen, 0);
@@ -38,7 +39,11 @@ fn leave(hands: &Hands, own: usize, mut seen: Seen, answered: usize) -> Seen {
 }
 
 fn all<'a>(seen: impl IntoIterator<Item = &'a Seen>) -> Vec<usize> {
-    let mut all: Vec<_> = seen.into_iter().flat_map(|seen| seen.taken.iter().chain(&seen.left)).copied().collect();
+    let mut all: Vec<_> = seen
+        .into_iter()
+        .flat_map(|seen| seen.taken.iter().chain(&seen.left))
+        .copied()
+        .collect();
     all.sort_unstable();
     all
 }
@@ -53,9 +58,17 @@ fn with_two(first: (usize, usize), second: (usize, usize)) {
             thread::spawn(move || help(&hands, 1, second.0, second.1))
         };
         let seen = [help(&hands, 0, first.0, first.1), other.join().unwrap()];
-        assert_eq!(all(&seen), [0, 1, 2], "each call is polled once, or left once");
+        assert_eq!(
+            all(&seen),
+            [0, 1, 2],
+            "each call is polled once, or left once"
+        );
         let polled: usize = seen.iter().map(|seen| seen.taken.len()).sum();
-        assert_eq!(seen.iter().map(|seen| seen.told).sum::<usize>(), polled, "each answer is told once");
+        assert_eq!(
+            seen.iter().map(|seen| seen.told).sum::<usize>(),
+            polled,
+            "each answer is told once"
+        );
     });
 }
 
@@ -80,7 +93,10 @@ fn with_one_stuck(calls: usize, at_once: usize, most: usize) {
         let mut all = all([&help(&hands, 1, 1, most)]);
         all.extend(stuck.join().unwrap());
         all.sort_unstable();
-        assert!(all.into_iter().eq(0..calls), "all but the call it is at are taken from it");
+        assert!(
+            all.into_iter().eq(0..calls),
+            "all but the call it is at are taken from it"
+        );
     });
 }
 

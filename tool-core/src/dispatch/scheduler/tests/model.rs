@@ -58,7 +58,11 @@ pub(super) struct Task {
 impl Task {
     /// One of which everything is known from the start.
     pub(super) fn known(group: usize, spec: Spec<char>) -> Self {
-        Self { group, reserved: spec.clone(), spec }
+        Self {
+            group,
+            reserved: spec.clone(),
+            spec,
+        }
     }
 }
 
@@ -85,7 +89,10 @@ pub(super) enum Event {
 impl Event {
     /// Whether it cannot be sent for ever.
     pub(super) fn is_progress(self) -> bool {
-        !matches!(self, Self::Park(_) | Self::ReleasePermits(_) | Self::GoOn(_) | Self::Sweep)
+        !matches!(
+            self,
+            Self::Park(_) | Self::ReleasePermits(_) | Self::GoOn(_) | Self::Sweep
+        )
     }
 }
 
@@ -132,7 +139,10 @@ impl<'w> State<'w> {
         let (tasks, groups) = (world.tasks.len(), world.groups.len());
         Self {
             world,
-            machine: Scheduler::new(Arc::new(Permits::new(world.permits)), world.gates.iter().copied()),
+            machine: Scheduler::new(
+                Arc::new(Permits::new(world.permits)),
+                world.gates.iter().copied(),
+            ),
             trail: Vec::new(),
             lives: vec![Unsent; tasks],
             ids: vec![0; tasks],
@@ -153,21 +163,42 @@ impl<'w> State<'w> {
         fork
     }
 
-    /// What tells this state from others. Times count from now, and of ids only their order matters.
+    /// What tells this state from others. Times count from now, and of ids only their order
+    /// matters.
     pub(super) fn fingerprint(&self) -> u64 {
         let hash = &mut DefaultHasher::new();
-        let Scheduler { calls, batches, keys, resuming, rings, permits, .. } = &self.machine;
+        let Scheduler {
+            calls,
+            batches,
+            keys,
+            resuming,
+            rings,
+            permits,
+            ..
+        } = &self.machine;
         let call_at = |id: &CallId| calls.range(..id).count();
         let batch_at = |id: &BatchId| batches.range(..id).count();
-        let batch_of = |batch: &Option<BatchId>| batch.map(|batch| batches.contains_key(&batch).then(|| batch_at(&batch)));
+        let batch_of = |batch: &Option<BatchId>| {
+            batch.map(|batch| batches.contains_key(&batch).then(|| batch_at(&batch)))
+        };
         let since = |since: u64| (self.now - since).min(GRACE);
 
         (&self.lives, &self.finished, &self.halted, &self.passed_by).hash(hash);
-        self.batches.iter().for_each(|batch| batch_of(batch).hash(hash));
-        self.stuck_since.iter().for_each(|stuck| stuck.map(since).hash(hash));
+        self.batches
+            .iter()
+            .for_each(|batch| batch_of(batch).hash(hash));
+        self.stuck_since
+            .iter()
+            .for_each(|stuck| stuck.map(since).hash(hash));
         for call in calls.values() {
             let children: Vec<_> = call.children.iter().map(batch_at).collect();
-            (call.call, discriminant(&call.phase), children, call.stuck_since.map(|stuck| since(stuck.as_secs()))).hash(hash);
+            (
+                call.call,
+                discriminant(&call.phase),
+                children,
+                call.stuck_since.map(|stuck| since(stuck.as_secs())),
+            )
+                .hash(hash);
         }
         let turns: BTreeSet<_> = batches.values().map(|batch| batch.turn).collect();
         for batch in batches.values() {
@@ -176,13 +207,24 @@ impl<'w> State<'w> {
         }
         for (key, state) in keys.iter().collect::<BTreeMap<_, _>>() {
             let holders: Vec<_> = state.holders.iter().map(call_at).collect();
-            let waiting: Vec<_> = state.waiting.iter().map(|(batch, positions)| (batch_at(batch), positions)).collect();
+            let waiting: Vec<_> = state
+                .waiting
+                .iter()
+                .map(|(batch, positions)| (batch_at(batch), positions))
+                .collect();
             (key, holders, waiting).hash(hash);
         }
         for ring in rings {
-            ring.iter().map(|(_, id)| batch_of(&Some(*id))).collect::<Vec<_>>().hash(hash);
+            ring.iter()
+                .map(|(_, id)| batch_of(&Some(*id)))
+                .collect::<Vec<_>>()
+                .hash(hash);
         }
-        (resuming.iter().map(call_at).collect::<Vec<_>>(), permits.is_waited_for()).hash(hash);
+        (
+            resuming.iter().map(call_at).collect::<Vec<_>>(),
+            permits.is_waited_for(),
+        )
+            .hash(hash);
         hash.finish()
     }
 
@@ -191,7 +233,11 @@ impl<'w> State<'w> {
     pub(super) fn events(&self) -> Vec<Event> {
         let groups = (0..self.world.groups.len()).flat_map(|group| self.group_events(group));
         let tasks = (0..self.lives.len()).flat_map(|task| self.task_events(task));
-        let sweep = self.lives.iter().any(|life| matches!(life, Abandoned { .. })).then_some(Event::Sweep);
+        let sweep = self
+            .lives
+            .iter()
+            .any(|life| matches!(life, Abandoned { .. }))
+            .then_some(Event::Sweep);
         groups.chain(tasks).chain(sweep).collect()
     }
 
@@ -202,15 +248,19 @@ impl<'w> State<'w> {
         }
         let is_open = self.batches[group].is_some();
         let is_empty = admission != Admission::Early && self.tasks_of(group).next().is_none();
-        let may_open = !is_open && !is_empty && parent.is_none_or(|parent| self.lives[parent] == Running);
+        let may_open =
+            !is_open && !is_empty && parent.is_none_or(|parent| self.lives[parent] == Running);
         let may_grow = admission == Admission::Early && is_open && !self.finished.contains(&group);
         let may_cancel = self.world.cancels || self.world.abandons && parent.is_some();
-        let next = self.tasks_of(group).find(|task| self.lives[*task] == Unsent);
+        let next = self
+            .tasks_of(group)
+            .find(|task| self.lives[*task] == Unsent);
         [
             may_open.then_some(Event::Open(group)),
             next.filter(|_| may_grow).map(Event::Reserve),
             may_grow.then_some(Event::Finish(group)),
-            (may_cancel && is_open && !self.halted.contains(&group) && self.is_live(group)).then_some(Event::Cancel(group)),
+            (may_cancel && is_open && !self.halted.contains(&group) && self.is_live(group))
+                .then_some(Event::Cancel(group)),
         ]
         .into_iter()
         .flatten()
@@ -219,21 +269,48 @@ impl<'w> State<'w> {
 
     fn task_events(&self, task: usize) -> Vec<Event> {
         let group = self.world.tasks[task].group;
-        let nested: Vec<_> = self.groups_of(task).filter(|group| self.batches[*group].is_some()).collect();
-        let settle = nested.iter().all(|group| !self.is_live(*group)).then_some(Event::Settle(task));
-        let over = nested.iter().all(|group| self.halted.contains(group) || !self.is_live(*group));
+        let nested: Vec<_> = self
+            .groups_of(task)
+            .filter(|group| self.batches[*group].is_some())
+            .collect();
+        let settle = nested
+            .iter()
+            .all(|group| !self.is_live(*group))
+            .then_some(Event::Settle(task));
+        let over = nested
+            .iter()
+            .all(|group| self.halted.contains(group) || !self.is_live(*group));
         let abandon = (self.world.abandons && over).then_some(Event::Abandon(task));
         let events = match self.lives[task] {
-            Unsent => [(self.world.groups[group].admission == Admission::Borrowed).then_some(Event::Borrow(task)), None, None],
+            Unsent => [
+                (self.world.groups[group].admission == Admission::Borrowed)
+                    .then_some(Event::Borrow(task)),
+                None,
+                None,
+            ],
             Borrowed => [Some(Event::GiveBack(task)), Some(Event::Adopt(task)), None],
             Reserved => [Some(Event::Admit(task)), Some(Event::Settle(task)), None],
-            Waiting => [self.halted.contains(&group).then_some(Event::Settle(task)), None, None],
-            Running => [(!nested.is_empty()).then_some(Event::Park(task)), settle, abandon],
+            Waiting => [
+                self.halted.contains(&group).then_some(Event::Settle(task)),
+                None,
+                None,
+            ],
+            Running => [
+                (!nested.is_empty()).then_some(Event::Park(task)),
+                settle,
+                abandon,
+            ],
             Parked => [Some(Event::Resume(task)), settle, abandon],
             Resuming => [settle, abandon, None],
             Abandoned { .. } if nested.is_empty() => [settle, None, None],
             Abandoned { with_permits: true } => [settle, Some(Event::ReleasePermits(task)), None],
-            Abandoned { with_permits: false } => [settle, (!self.resuming.contains(&task)).then_some(Event::GoOn(task)), None],
+            Abandoned {
+                with_permits: false,
+            } => [
+                settle,
+                (!self.resuming.contains(&task)).then_some(Event::GoOn(task)),
+                None,
+            ],
             Gone => [None; 3],
         };
         events.into_iter().flatten().collect()
@@ -257,13 +334,17 @@ impl<'w> State<'w> {
     }
 
     fn parents_that_wait(&self) -> BTreeSet<usize> {
-        let waits = |task: &usize| self.lives[*task] == Parked && self.groups_of(*task).any(|group| self.is_live(group));
+        let waits = |task: &usize| {
+            self.lives[*task] == Parked && self.groups_of(*task).any(|group| self.is_live(group))
+        };
         (0..self.lives.len()).filter(waits).collect()
     }
 
     /// A parent asks for its permits as soon as the last of its calls is settled.
     fn let_parents_on(&mut self, waiting: &BTreeSet<usize>) {
-        let on = |task: &usize| self.lives[*task] == Parked && !self.groups_of(*task).any(|group| self.is_live(group));
+        let on = |task: &usize| {
+            self.lives[*task] == Parked && !self.groups_of(*task).any(|group| self.is_live(group))
+        };
         for task in waiting.iter().copied().filter(on).collect::<Vec<_>>() {
             self.lives[task] = Resuming;
             self.resuming.push(task);
@@ -275,7 +356,10 @@ impl<'w> State<'w> {
         match event {
             Event::Open(group) => {
                 let Group { parent, admission } = world.groups[group];
-                let batch = self.machine.open(parent.map(|parent| self.ids[parent]), admission == Admission::Early);
+                let batch = self.machine.open(
+                    parent.map(|parent| self.ids[parent]),
+                    admission == Admission::Early,
+                );
                 self.batches[group] = Some(batch);
                 if admission == Admission::Early {
                     return;
@@ -284,13 +368,20 @@ impl<'w> State<'w> {
                 tasks.iter().for_each(|task| self.reserve(*task, batch));
                 if admission == Admission::AtOnce {
                     tasks.iter().for_each(|task| self.lives[*task] = Waiting);
-                    self.machine.admit_all(tasks.iter().map(|task| (self.ids[*task], world.tasks[*task].spec.clone())));
+                    self.machine.admit_all(
+                        tasks
+                            .iter()
+                            .map(|task| (self.ids[*task], world.tasks[*task].spec.clone())),
+                    );
                 }
             }
-            Event::Reserve(task) => self.reserve(task, self.batches[world.tasks[task].group].unwrap()),
+            Event::Reserve(task) => {
+                self.reserve(task, self.batches[world.tasks[task].group].unwrap())
+            }
             Event::Admit(task) => {
                 self.lives[task] = Waiting;
-                self.machine.admit(self.ids[task], world.tasks[task].spec.clone());
+                self.machine
+                    .admit(self.ids[task], world.tasks[task].spec.clone());
             }
             Event::Finish(group) => {
                 self.finished.insert(group);
@@ -304,7 +395,10 @@ impl<'w> State<'w> {
             Event::Borrow(task) => {
                 let is_free = self.permits_in_use() < world.permits;
                 let borrowed = self.machine.permits.borrow();
-                self.claim(!borrowed || is_free, "a permit is borrowed only if one is free");
+                self.claim(
+                    !borrowed || is_free,
+                    "a permit is borrowed only if one is free",
+                );
                 self.lives[task] = if borrowed { Borrowed } else { Gone };
             }
             Event::GiveBack(task) => {
@@ -332,11 +426,15 @@ impl<'w> State<'w> {
             }
             Event::Abandon(task) => {
                 self.resuming.retain(|resuming| *resuming != task);
-                self.lives[task] = Abandoned { with_permits: self.lives[task] == Running };
+                self.lives[task] = Abandoned {
+                    with_permits: self.lives[task] == Running,
+                };
                 self.machine.abandon(self.ids[task]);
             }
             Event::ReleasePermits(task) => {
-                self.lives[task] = Abandoned { with_permits: false };
+                self.lives[task] = Abandoned {
+                    with_permits: false,
+                };
                 self.machine.release_permits(self.ids[task]);
             }
             Event::GoOn(task) => {
@@ -350,13 +448,16 @@ impl<'w> State<'w> {
             }
             Event::Sweep => {
                 self.now += 1;
-                self.machine.sweep(Duration::from_secs(self.now), Duration::from_secs(GRACE));
+                self.machine
+                    .sweep(Duration::from_secs(self.now), Duration::from_secs(GRACE));
             }
         }
     }
 
     fn reserve(&mut self, task: usize, batch: BatchId) {
         self.lives[task] = Reserved;
-        self.ids[task] = self.machine.reserve(batch, task, task, self.world.tasks[task].reserved.clone());
+        self.ids[task] =
+            self.machine
+                .reserve(batch, task, task, self.world.tasks[task].reserved.clone());
     }
 }

@@ -10,12 +10,17 @@ use crate::chat::{MAX_CALLS, MAX_CHOICES};
 /// What an assembler says of chunks that never end.
 fn exhausted(chunks: impl Iterator<Item = Value>) -> String {
     let mut assembler = Assembler::new();
-    chunks.into_iter().find_map(|chunk| assembler.push(chunk).err()).unwrap().to_string()
+    chunks
+        .into_iter()
+        .find_map(|chunk| assembler.push(chunk).err())
+        .unwrap()
+        .to_string()
 }
 
 #[test]
 fn calls_choices_and_bytes_are_bounded() {
-    let call = |id: usize| pieces(json!([{"id": id, "function": {"name": "add", "arguments": "{}"}}]));
+    let call =
+        |id: usize| pieces(json!([{"id": id, "function": {"name": "add", "arguments": "{}"}}]));
     assert!(exhausted((0..).map(call)).contains(&format!("more than {MAX_CALLS} tool calls")));
     let choice = |index: usize| json!({"choices": [{"index": index, "delta": {}}]});
     assert!(exhausted((0..).map(choice)).contains(&format!("more than {MAX_CHOICES} choices")));
@@ -44,13 +49,17 @@ fn what_comes_anew_with_each_chunk_is_kept_once() {
         let filter = json!({"hate": {"filtered": false, "log": long}});
         let choice = json!({"content_filter_results": filter, "delta": {"channel": long, "n": at}});
         let usage = json!({"total_tokens": at, "log": long});
-        assembler.push(json!({"timings": {"at": at, "log": long}, "usage": usage, "choices": [choice]})).unwrap();
+        assembler
+            .push(json!({"timings": {"at": at, "log": long}, "usage": usage, "choices": [choice]}))
+            .unwrap();
     }
 }
 
 #[test]
 fn a_text_that_goes_on_after_its_end_is_told_once_more_at_most() {
-    let piece = |index: usize, text: &str| pieces(json!([{"index": index, "custom": {"name": "run", "input": text}}]));
+    let piece = |index: usize, text: &str| {
+        pieces(json!([{"index": index, "custom": {"name": "run", "input": text}}]))
+    };
     let turns = (0..200).map(|at| piece(at % 2, &at.to_string()));
     let (events, completion) = run(turns.chain([finish("tool_calls")]));
     assert_eq!(complete(&events), [0, 1, 0, 1]);
@@ -59,7 +68,9 @@ fn a_text_that_goes_on_after_its_end_is_told_once_more_at_most() {
 
 #[test]
 fn an_index_is_no_size() {
-    let piece = |index: u64| pieces(json!([{"index": index, "function": {"name": "add", "arguments": "{}"}}]));
+    let piece = |index: u64| {
+        pieces(json!([{"index": index, "function": {"name": "add", "arguments": "{}"}}]))
+    };
     let (_, completion) = run([piece(u64::MAX), piece(1 << 40), piece(0), finish("stop")]);
     assert_eq!(calls(&completion).len(), 3);
 }
@@ -83,28 +94,53 @@ fn time(chunks: &[String]) -> Duration {
 fn time_is_linear_in_what_is_fed() {
     let line = |chunk: Value| format!("data: {chunk}\n\n");
     let piece = |index: usize, id: &str, text: &str| {
-        line(pieces(json!([{"index": index, "id": id, "function": {"name": "add", "arguments": text}}])))
+        line(pieces(
+            json!([{"index": index, "id": id, "function": {"name": "add", "arguments": text}}]),
+        ))
     };
     let (long, blank) = ("x".repeat(100), " ".repeat(100));
     type Stream<'a> = &'a dyn Fn(usize) -> Vec<String>;
     let streams: [(&str, Stream<'_>); 7] = [
-        ("one long text", &|n| (0..n).map(|_| piece(0, "a", &" ".repeat(100))).collect()),
-        ("text beyond the end", &|n| (0..n).map(|at| piece(0, "a", if at == 0 { "{}" } else { &long })).collect()),
-        ("flushes", &|n| (0..n).map(|_| piece(0, "a", "{}")).collect()),
-        ("two calls in turn", &|n| (0..n).map(|at| piece(at % 2, "", if at < 2 { "12" } else { &blank })).collect()),
-        ("many calls", &|n| (0..n).map(|at| piece(at % 4000, &(at % 4000).to_string(), "{}")).collect()),
+        ("one long text", &|n| {
+            (0..n).map(|_| piece(0, "a", &" ".repeat(100))).collect()
+        }),
+        ("text beyond the end", &|n| {
+            (0..n)
+                .map(|at| piece(0, "a", if at == 0 { "{}" } else { &long }))
+                .collect()
+        }),
+        ("flushes", &|n| {
+            (0..n).map(|_| piece(0, "a", "{}")).collect()
+        }),
+        ("two calls in turn", &|n| {
+            (0..n)
+                .map(|at| piece(at % 2, "", if at < 2 { "12" } else { &blank }))
+                .collect()
+        }),
+        ("many calls", &|n| {
+            (0..n)
+                .map(|at| piece(at % 4000, &(at % 4000).to_string(), "{}"))
+                .collect()
+        }),
         ("many ends", &|n| {
-            let calls = (0..4000).map(|at| piece(at, "", "{")).chain([line(finish("stop"))]);
+            let calls = (0..4000)
+                .map(|at| piece(at, "", "{"))
+                .chain([line(finish("stop"))]);
             calls.chain((0..n).map(|_| line(finish("stop")))).collect()
         }),
         ("byte by byte", &|n| {
             let body = piece(0, "a", &"x".repeat(20 * n));
-            body.bytes().map(|byte| char::from(byte).to_string()).collect()
+            body.bytes()
+                .map(|byte| char::from(byte).to_string())
+                .collect()
         }),
     ];
     for (stream, chunks) in streams {
         let (short, long) = (time(&chunks(500)), time(&chunks(5_000)));
-        assert!(long < short * 40 + Duration::from_millis(100), "{stream}: {short:?} for 500, {long:?} for 5,000");
+        assert!(
+            long < short * 40 + Duration::from_millis(100),
+            "{stream}: {short:?} for 500, {long:?} for 5,000"
+        );
     }
 }
 
@@ -133,7 +169,12 @@ fn anything() -> impl Strategy<Value = Value> {
         Just("{}"),
         Just("é"),
     ];
-    let leaf = prop_oneof![Just(json!(null)), Just(json!(true)), (-2..3i64).prop_map(Value::from), words.clone().prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(json!(null)),
+        Just(json!(true)),
+        (-2..3i64).prop_map(Value::from),
+        words.clone().prop_map(Value::from)
+    ];
     leaf.prop_recursive(6, 40, 5, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),

@@ -41,9 +41,23 @@ fn run(chunks: impl IntoIterator<Item = Value>) -> (Vec<ModelEvent>, Completion)
 /// Id, name and arguments of each call.
 fn calls(completion: &Completion) -> Vec<(&str, &str, &str)> {
     let of = |choice: &'_ Choice| choice.message.tool_calls.len();
-    assert!(completion.choices.iter().skip(1).all(|choice| of(choice) == 0));
+    assert!(
+        completion
+            .choices
+            .iter()
+            .skip(1)
+            .all(|choice| of(choice) == 0)
+    );
     let calls = completion.choices[0].message.tool_calls.iter();
-    calls.map(|call| (call.id.as_str(), call.function.name.as_str(), call.function.arguments.as_str())).collect()
+    calls
+        .map(|call| {
+            (
+                call.id.as_str(),
+                call.function.name.as_str(),
+                call.function.arguments.as_str(),
+            )
+        })
+        .collect()
 }
 
 /// Chunks, and the calls they mean.
@@ -54,7 +68,8 @@ fn mean(chunks: impl IntoIterator<Item = Value>, expected: &[(&str, &str, &str)]
     check_events(&events, &completion);
 }
 
-/// What events promise: each call begins once, in order; and each was complete in the end, as it is in the message.
+/// What events promise: each call begins once, in order; and each was complete in the end, as it is
+/// in the message.
 #[track_caller]
 fn check_events(events: &[ModelEvent], completion: &Completion) {
     let calls = &completion.choices[0].message.tool_calls;
@@ -66,15 +81,22 @@ fn check_events(events: &[ModelEvent], completion: &Completion) {
                 assert_eq!(*position, begun);
                 begun += 1;
             }
-            ModelEvent::Arguments { position, .. } => assert!(*position < begun && complete[*position].is_none()),
-            ModelEvent::CallComplete { position, call } => assert_eq!(complete[*position].replace(call), None),
+            ModelEvent::Arguments { position, .. } => {
+                assert!(*position < begun && complete[*position].is_none())
+            }
+            ModelEvent::CallComplete { position, call } => {
+                assert_eq!(complete[*position].replace(call), None)
+            }
             ModelEvent::CallReopens { position } => assert!(complete[*position].take().is_some()),
             ModelEvent::Text(more) => text.push_str(more),
             _ => {}
         }
     }
     assert_eq!(begun, calls.len());
-    assert_eq!(complete.into_iter().flatten().collect::<Vec<_>>(), calls.iter().collect::<Vec<_>>());
+    assert_eq!(
+        complete.into_iter().flatten().collect::<Vec<_>>(),
+        calls.iter().collect::<Vec<_>>()
+    );
     assert_eq!(text, completion.choices[0].message.text());
 }
 
@@ -90,6 +112,12 @@ fn failure(chunks: impl IntoIterator<Item = Value>) -> ModelError {
 
 /// Positions of the calls that were said to be complete.
 fn complete(events: &[ModelEvent]) -> Vec<usize> {
-    let position = |event: &_| if let ModelEvent::CallComplete { position, .. } = event { Some(*position) } else { None };
+    let position = |event: &_| {
+        if let ModelEvent::CallComplete { position, .. } = event {
+            Some(*position)
+        } else {
+            None
+        }
+    };
     events.iter().filter_map(position).collect()
 }

@@ -7,10 +7,14 @@ fn calls_in_the_order_of_the_specification() {
     mean(
         [
             delta(json!({"role": "assistant", "content": null})),
-            pieces(json!([{"index": 0, "id": "call_a", "type": "function", "function": {"name": "add", "arguments": ""}}])),
+            pieces(
+                json!([{"index": 0, "id": "call_a", "type": "function", "function": {"name": "add", "arguments": ""}}]),
+            ),
             pieces(json!([{"index": 0, "function": {"arguments": "{\"a\":"}}])),
             pieces(json!([{"index": 0, "function": {"arguments": "1}"}}])),
-            pieces(json!([{"index": 1, "id": "call_b", "type": "function", "function": {"name": "get", "arguments": ""}}])),
+            pieces(
+                json!([{"index": 1, "id": "call_b", "type": "function", "function": {"name": "get", "arguments": ""}}]),
+            ),
             pieces(json!([{"index": 1, "function": {"arguments": "{}"}}])),
             finish("tool_calls"),
             json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}),
@@ -24,9 +28,13 @@ fn quirk_03_index_is_missing() {
     for index in [json!(null), json!([]), json!("")] {
         mean(
             [
-                pieces(json!([{"index": index, "id": "a", "function": {"name": "add", "arguments": "{\"a\""}}])),
+                pieces(
+                    json!([{"index": index, "id": "a", "function": {"name": "add", "arguments": "{\"a\""}}]),
+                ),
                 pieces(json!([{"index": index, "function": {"arguments": ":1}"}}])),
-                pieces(json!([{"index": index, "id": "b", "function": {"name": "add", "arguments": "{\"a\":2}"}}])),
+                pieces(
+                    json!([{"index": index, "id": "b", "function": {"name": "add", "arguments": "{\"a\":2}"}}]),
+                ),
                 finish("tool_calls"),
             ],
             &[("a", "add", "{\"a\":1}"), ("b", "add", "{\"a\":2}")],
@@ -38,13 +46,21 @@ fn quirk_03_index_is_missing() {
 fn quirk_04_index_is_0_for_every_call() {
     mean(
         [
-            pieces(json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{}"}}])),
-            pieces(json!([{"index": 0, "id": "b", "function": {"name": "add", "arguments": "{}"}}])),
+            pieces(
+                json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{}"}}]),
+            ),
+            pieces(
+                json!([{"index": 0, "id": "b", "function": {"name": "add", "arguments": "{}"}}]),
+            ),
             pieces(json!([{"index": 0, "id": "c", "function": {"name": "get", "arguments": ""}}])),
             pieces(json!([{"index": 0, "function": {"arguments": "{\"x\":1}"}}])),
             finish("tool_calls"),
         ],
-        &[("a", "add", "{}"), ("b", "add", "{}"), ("c", "get", "{\"x\":1}")],
+        &[
+            ("a", "add", "{}"),
+            ("b", "add", "{}"),
+            ("c", "get", "{\"x\":1}"),
+        ],
     );
 }
 
@@ -57,7 +73,11 @@ fn quirk_04_without_ids_a_second_object_is_a_second_call() {
             pieces(json!([{"index": 0, "function": {"name": "get", "arguments": "{\"a\":2}"}}])),
             finish("tool_calls"),
         ],
-        &[("", "add", "{\"a\":1}"), ("", "add", "{\"a\":2}"), ("", "get", "{\"a\":2}")],
+        &[
+            ("", "add", "{\"a\":1}"),
+            ("", "add", "{\"a\":2}"),
+            ("", "get", "{\"a\":2}"),
+        ],
     );
 }
 
@@ -67,12 +87,18 @@ fn quirk_05_indices_are_names_not_places() {
         [
             pieces(json!([{"index": 1, "id": "a", "function": {"name": "add", "arguments": ""}}])),
             pieces(json!([{"index": 1, "function": {"arguments": "{\"a\":1}"}}])),
-            pieces(json!([{"index": u64::MAX, "id": "b", "function": {"name": "get", "arguments": "{"}}])),
+            pieces(
+                json!([{"index": u64::MAX, "id": "b", "function": {"name": "get", "arguments": "{"}}]),
+            ),
             pieces(json!([{"index": u64::MAX, "function": {"arguments": "}"}}])),
             pieces(json!([{"index": -7, "function": {"name": "get", "arguments": "{\"c\":3}"}}])),
             finish("tool_calls"),
         ],
-        &[("a", "add", "{\"a\":1}"), ("b", "get", "{}"), ("", "get", "{\"c\":3}")],
+        &[
+            ("a", "add", "{\"a\":1}"),
+            ("b", "get", "{}"),
+            ("", "get", "{\"c\":3}"),
+        ],
     );
 }
 
@@ -81,10 +107,18 @@ fn quirk_06_and_11_empty_ids_and_names_say_nothing() {
     for nothing in [json!(""), json!(null)] {
         mean(
             [
-                pieces(json!([{"index": 0, "id": nothing, "function": {"name": "add", "arguments": ""}}])),
-                pieces(json!([{"index": 0, "id": nothing, "function": {"name": nothing, "arguments": "{\"a\":1}"}}])),
-                pieces(json!([{"index": 1, "id": "b", "function": {"name": "get", "arguments": ""}}])),
-                pieces(json!([{"index": 1, "id": nothing, "function": {"name": nothing, "arguments": "{}"}}])),
+                pieces(
+                    json!([{"index": 0, "id": nothing, "function": {"name": "add", "arguments": ""}}]),
+                ),
+                pieces(
+                    json!([{"index": 0, "id": nothing, "function": {"name": nothing, "arguments": "{\"a\":1}"}}]),
+                ),
+                pieces(
+                    json!([{"index": 1, "id": "b", "function": {"name": "get", "arguments": ""}}]),
+                ),
+                pieces(
+                    json!([{"index": 1, "id": nothing, "function": {"name": nothing, "arguments": "{}"}}]),
+                ),
                 finish("tool_calls"),
             ],
             &[("", "add", "{\"a\":1}"), ("b", "get", "{}")],
@@ -107,24 +141,49 @@ fn quirk_06_an_id_may_come_late() {
 #[test]
 fn quirk_07_one_id_for_two_calls() {
     let call = |index: Value, text: &str| json!([{"index": index, "id": "add", "function": {"name": "add", "arguments": text}}]);
-    for (first, second) in [(json!(0), json!(1)), (json!(0), json!(0)), (json!(null), json!(null))] {
+    for (first, second) in [
+        (json!(0), json!(1)),
+        (json!(0), json!(0)),
+        (json!(null), json!(null)),
+    ] {
         mean(
-            [pieces(call(first, "{\"a\":1}")), pieces(call(second, "{\"a\":2}")), finish("tool_calls")],
+            [
+                pieces(call(first, "{\"a\":1}")),
+                pieces(call(second, "{\"a\":2}")),
+                finish("tool_calls"),
+            ],
             &[("add", "add", "{\"a\":1}"), ("add", "add", "{\"a\":2}")],
         );
     }
     // The index tells them apart also before there are arguments, and where they are the same.
     mean(
-        [pieces(call(json!(0), "")), pieces(call(json!(1), "")), pieces(call(json!(2), "")), finish("tool_calls")],
+        [
+            pieces(call(json!(0), "")),
+            pieces(call(json!(1), "")),
+            pieces(call(json!(2), "")),
+            finish("tool_calls"),
+        ],
         &[("add", "add", ""), ("add", "add", ""), ("add", "add", "")],
     );
 }
 
 #[test]
 fn quirk_10_id_and_name_come_with_each_piece() {
-    let piece = |text: &str| pieces(json!([{"index": 0, "id": "a", "type": "function", "function": {"name": "add", "arguments": text}}]));
+    let piece = |text: &str| {
+        pieces(
+            json!([{"index": 0, "id": "a", "type": "function", "function": {"name": "add", "arguments": text}}]),
+        )
+    };
     mean(
-        [piece(""), piece("{\"a\":"), piece("1}"), piece(""), piece("{\"a\":1}"), finish("tool_calls"), piece(" ")],
+        [
+            piece(""),
+            piece("{\"a\":"),
+            piece("1}"),
+            piece(""),
+            piece("{\"a\":1}"),
+            finish("tool_calls"),
+            piece(" "),
+        ],
         &[("a", "add", "{\"a\":1}")],
     );
 }
@@ -144,7 +203,8 @@ fn quirk_10_an_id_is_invented_for_each_piece() {
 
 #[test]
 fn quirk_12_a_whole_call_comes_in_the_chunk_that_finishes() {
-    let call = json!([{"id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}, "index": 0}]);
+    let call =
+        json!([{"id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}, "index": 0}]);
     let chunk = json!({"choices": [{"index": 0, "delta": {"content": "", "tool_calls": call}, "finish_reason": "tool_calls"}]});
     let (events, completion) = run([chunk.clone()]);
     assert_eq!(complete(&events), [0]);
@@ -164,7 +224,11 @@ fn quirk_13_several_calls_in_one_delta() {
             ])),
             finish("tool_calls"),
         ],
-        &[("a", "add", "{\"a\":1}"), ("b", "get", "{}"), ("c", "get", "{}")],
+        &[
+            ("a", "add", "{\"a\":1}"),
+            ("b", "get", "{}"),
+            ("c", "get", "{}"),
+        ],
     );
 }
 
@@ -186,7 +250,13 @@ fn quirk_14_the_first_reason_to_finish_stays_and_reading_goes_on() {
 #[test]
 fn quirk_15_calls_are_there_whatever_the_reason_to_finish() {
     for reason in ["stop", "", "end_turn"] {
-        mean([pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}])), finish(reason)], &[("a", "add", "{}")]);
+        mean(
+            [
+                pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}])),
+                finish(reason),
+            ],
+            &[("a", "add", "{}")],
+        );
     }
     let (_, completion) = run([delta(json!({"content": "Hi"})), finish("tool_calls")]);
     assert_eq!(calls(&completion), []);
@@ -195,7 +265,10 @@ fn quirk_15_calls_are_there_whatever_the_reason_to_finish() {
 #[test]
 fn quirk_17_no_arguments_are_whole_unless_the_model_was_cut() {
     let call = |id: &str| pieces(json!([{"id": id, "function": {"name": "get", "arguments": ""}}]));
-    mean([call("a"), call("b"), finish("tool_calls")], &[("a", "get", ""), ("b", "get", "")]);
+    mean(
+        [call("a"), call("b"), finish("tool_calls")],
+        &[("a", "get", ""), ("b", "get", "")],
+    );
     for native in ["length", "content_filter", "MAX_TOKENS", "error"] {
         let cut = json!({"choices": [{"delta": {}, "finish_reason": "tool_calls", "native_finish_reason": native}]});
         for cut in [finish(native), cut] {
@@ -209,8 +282,10 @@ fn quirk_17_no_arguments_are_whole_unless_the_model_was_cut() {
 #[test]
 fn quirk_16_and_23_a_cut_call_is_never_complete() {
     for text in ["{\"a\":", "{\"a\":\"}", "nul"] {
-        let (events, completion) =
-            run([pieces(json!([{"id": "a", "function": {"name": "add", "arguments": text}}])), finish("tool_calls")]);
+        let (events, completion) = run([
+            pieces(json!([{"id": "a", "function": {"name": "add", "arguments": text}}])),
+            finish("tool_calls"),
+        ]);
         assert!(complete(&events).is_empty());
         assert_eq!(calls(&completion), [("a", "add", text)]);
     }
@@ -218,7 +293,10 @@ fn quirk_16_and_23_a_cut_call_is_never_complete() {
 
 #[test]
 fn quirk_18_arguments_are_the_word_null() {
-    let (events, completion) = run([pieces(json!([{"id": "a", "function": {"name": "get", "arguments": "null"}}])), finish("stop")]);
+    let (events, completion) = run([
+        pieces(json!([{"id": "a", "function": {"name": "get", "arguments": "null"}}])),
+        finish("stop"),
+    ]);
     assert_eq!(complete(&events), [0]);
     assert_eq!(calls(&completion), [("a", "get", "null")]);
 }
@@ -227,21 +305,34 @@ fn quirk_18_arguments_are_the_word_null() {
 fn quirk_19_and_20_arguments_are_missing_or_an_object() {
     mean(
         [
-            pieces(json!([{"id": "a", "function": {"name": "get"}}, {"id": "b", "function": {"name": "get", "arguments": null}}])),
+            pieces(
+                json!([{"id": "a", "function": {"name": "get"}}, {"id": "b", "function": {"name": "get", "arguments": null}}]),
+            ),
             pieces(json!([{"id": "c", "function": {"name": "add", "arguments": {"a": [1]}}}])),
             finish("tool_calls"),
         ],
-        &[("a", "get", ""), ("b", "get", ""), ("c", "add", "{\"a\":[1]}")],
+        &[
+            ("a", "get", ""),
+            ("b", "get", ""),
+            ("c", "add", "{\"a\":[1]}"),
+        ],
     );
 }
 
 #[test]
 fn quirk_21_a_repeated_flush_says_nothing_and_a_placeholder_gives_way() {
-    let flush = pieces(json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}}]));
-    mean([flush.clone(), flush.clone(), finish("tool_calls"), flush], &[("a", "add", "{\"a\":1}")]);
+    let flush = pieces(
+        json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}}]),
+    );
+    mean(
+        [flush.clone(), flush.clone(), finish("tool_calls"), flush],
+        &[("a", "add", "{\"a\":1}")],
+    );
     mean(
         [
-            pieces(json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{}"}}])),
+            pieces(
+                json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{}"}}]),
+            ),
             pieces(json!([{"index": 0, "function": {"arguments": "{\"a\":"}}])),
             pieces(json!([{"index": 0, "function": {"arguments": "1}"}}])),
             finish("tool_calls"),
@@ -253,14 +344,21 @@ fn quirk_21_a_repeated_flush_says_nothing_and_a_placeholder_gives_way() {
 #[test]
 fn quirk_21_a_late_flush_ends_no_other_call() {
     let (events, completion) = run([
-        pieces(json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}}])),
+        pieces(
+            json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}}]),
+        ),
         pieces(json!([{"index": 1, "id": "b", "function": {"name": "get", "arguments": ""}}])),
-        pieces(json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": " {\"a\":1}\n"}}])),
+        pieces(
+            json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": " {\"a\":1}\n"}}]),
+        ),
         pieces(json!([{"index": 1, "function": {"arguments": "{}"}}])),
         finish("tool_calls"),
     ]);
     assert_eq!(complete(&events), [0, 1]);
-    assert_eq!(calls(&completion), [("a", "add", "{\"a\":1}"), ("b", "get", "{}")]);
+    assert_eq!(
+        calls(&completion),
+        [("a", "add", "{\"a\":1}"), ("b", "get", "{}")]
+    );
     check_events(&events, &completion);
 }
 
@@ -275,7 +373,10 @@ fn quirk_21_text_after_the_end_reopens_the_call() {
     ]);
     assert_eq!(complete(&events), [0, 1]);
     assert!(events.contains(&ModelEvent::CallReopens { position: 0 }));
-    assert_eq!(calls(&completion), [("a", "add", "{}}"), ("b", "get", "{}")]);
+    assert_eq!(
+        calls(&completion),
+        [("a", "add", "{}}"), ("b", "get", "{}")]
+    );
 }
 
 #[test]
@@ -284,24 +385,55 @@ fn quirk_24_an_error_within_the_stream_is_the_services_own() {
     let groq = json!({"error": {"message": "Failed to call", "type": "invalid", "code": "tool_use_failed", "failed_generation": "<f>"}});
     let openrouter = json!({"error": {"code": 502, "message": "Upstream"}, "choices": [{"delta": {}, "finish_reason": "error"}]});
     for (chunk, code, words, generation) in [
-        (groq.clone(), Some("tool_use_failed"), "Failed to call", Some("<f>")),
+        (
+            groq.clone(),
+            Some("tool_use_failed"),
+            "Failed to call",
+            Some("<f>"),
+        ),
         (openrouter, Some("502"), "Upstream", None),
         (json!({"error": "busy"}), None, "busy", None),
     ] {
         match failure([call.clone(), finish("tool_calls"), chunk]) {
-            ModelError::BrokenOff { code: found, message, failed_generation } => {
-                assert_eq!((found.as_deref(), message.as_str(), failed_generation.as_deref()), (code, words, generation));
+            ModelError::BrokenOff {
+                code: found,
+                message,
+                failed_generation,
+            } => {
+                assert_eq!(
+                    (
+                        found.as_deref(),
+                        message.as_str(),
+                        failed_generation.as_deref()
+                    ),
+                    (code, words, generation)
+                );
             }
             other => panic!("{other:?}"),
         }
     }
-    for (data, words) in [(groq.to_string(), "Failed to call"), ("{\"message\": \"m\"}".to_owned(), "m"), ("too bad".to_owned(), "too bad")]
-    {
-        let error = Assembler::new().push_bytes(format!("event: error\ndata: {data}\n\n").as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), format!("the service broke off its answer: {words}"));
+    for (data, words) in [
+        (groq.to_string(), "Failed to call"),
+        ("{\"message\": \"m\"}".to_owned(), "m"),
+        ("too bad".to_owned(), "too bad"),
+    ] {
+        let error = Assembler::new()
+            .push_bytes(format!("event: error\ndata: {data}\n\n").as_bytes())
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("the service broke off its answer: {words}")
+        );
     }
     for nothing in [json!(null), json!({}), json!("")] {
-        mean([json!({"error": nothing, "choices": []}), call.clone(), finish("stop")], &[("a", "add", "{}")]);
+        mean(
+            [
+                json!({"error": nothing, "choices": []}),
+                call.clone(),
+                finish("stop"),
+            ],
+            &[("a", "add", "{}")],
+        );
     }
 }
 
@@ -331,29 +463,55 @@ fn quirk_27_after_a_refusal_no_call_is_complete() {
         finish("stop"),
     ]);
     assert!(complete(&events).is_empty());
-    assert_eq!(completion.choices[0].message.refusal.as_deref(), Some("I will not."));
+    assert_eq!(
+        completion.choices[0].message.refusal.as_deref(),
+        Some("I will not.")
+    );
     assert!(events.contains(&ModelEvent::Refusal("not.".into())));
 }
 
 #[test]
 fn quirk_30_the_same_call_twice_is_two_calls() {
-    let call = |id: &str| pieces(json!([{"index": 0, "id": id, "function": {"name": "add", "arguments": "{\"a\":1}"}}]));
-    mean([call("a"), call("b"), finish("tool_calls")], &[("a", "add", "{\"a\":1}"), ("b", "add", "{\"a\":1}")]);
+    let call = |id: &str| {
+        pieces(
+            json!([{"index": 0, "id": id, "function": {"name": "add", "arguments": "{\"a\":1}"}}]),
+        )
+    };
+    mean(
+        [call("a"), call("b"), finish("tool_calls")],
+        &[("a", "add", "{\"a\":1}"), ("b", "add", "{\"a\":1}")],
+    );
 }
 
 #[test]
 fn quirk_31_custom_tools_take_free_text() {
     let (events, completion) = run([
-        pieces(json!([{"index": 0, "id": "a", "type": "custom", "custom": {"name": "run", "input": ""}}])),
+        pieces(
+            json!([{"index": 0, "id": "a", "type": "custom", "custom": {"name": "run", "input": ""}}]),
+        ),
         pieces(json!([{"index": 0, "custom": {"input": "{} print("}}])),
         pieces(json!([{"index": 0, "custom": {"input": "{}"}}])),
         pieces(json!([{"index": 0, "custom": {"input": ")"}}])),
-        pieces(json!([{"index": 1, "id": "b", "custom": {}, "function": {"name": "add", "arguments": "{}"}}])),
+        pieces(
+            json!([{"index": 1, "id": "b", "custom": {}, "function": {"name": "add", "arguments": "{}"}}]),
+        ),
         finish("tool_calls"),
     ]);
-    let [run, add] = &completion.choices[0].message.tool_calls[..] else { panic!("{completion:?}") };
+    let [run, add] = &completion.choices[0].message.tool_calls[..] else {
+        panic!("{completion:?}")
+    };
     let custom = run.custom.as_ref().unwrap();
-    assert_eq!((run.r#type.as_str(), custom.name.as_str(), custom.input.as_str()), ("custom", "run", "{} print({})"));
-    assert_eq!((add.r#type.as_str(), add.custom.is_none()), ("function", true));
+    assert_eq!(
+        (
+            run.r#type.as_str(),
+            custom.name.as_str(),
+            custom.input.as_str()
+        ),
+        ("custom", "run", "{} print({})")
+    );
+    assert_eq!(
+        (add.r#type.as_str(), add.custom.is_none()),
+        ("function", true)
+    );
     check_events(&events, &completion);
 }

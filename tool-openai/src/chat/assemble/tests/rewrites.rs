@@ -1,4 +1,5 @@
-//! Clean streams, rewritten as one service or another would have sent them: the calls stay the same.
+//! Clean streams, rewritten as one service or another would have sent them: the calls stay the
+//! same.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -52,10 +53,21 @@ fn id(call: usize) -> String {
 fn clean(calls: &[Plain]) -> Deltas {
     let mut deltas = Vec::new();
     for (call, plain) in calls.iter().enumerate() {
-        let opening = Piece { call, index: Some(call), id: Some(id(call)), name: Some(plain.name.clone()), arguments: String::new() };
+        let opening = Piece {
+            call,
+            index: Some(call),
+            id: Some(id(call)),
+            name: Some(plain.name.clone()),
+            arguments: String::new(),
+        };
         deltas.push(vec![opening]);
         for arguments in cut(&plain.arguments, &plain.cuts) {
-            deltas.push(vec![Piece { call, index: Some(call), arguments, ..Piece::default() }]);
+            deltas.push(vec![Piece {
+                call,
+                index: Some(call),
+                arguments,
+                ..Piece::default()
+            }]);
         }
     }
     deltas
@@ -63,10 +75,16 @@ fn clean(calls: &[Plain]) -> Deltas {
 
 fn cut(text: &str, cuts: &[Index]) -> Vec<String> {
     let ends: Vec<_> = text.char_indices().map(|(at, _)| at).collect();
-    let mut at: Vec<_> = cuts.iter().map(|cut| *cut.get(&ends)).chain([0, text.len()]).collect();
+    let mut at: Vec<_> = cuts
+        .iter()
+        .map(|cut| *cut.get(&ends))
+        .chain([0, text.len()])
+        .collect();
     at.sort_unstable();
     at.dedup();
-    at.windows(2).map(|ends| text[ends[0]..ends[1]].to_owned()).collect()
+    at.windows(2)
+        .map(|ends| text[ends[0]..ends[1]].to_owned())
+        .collect()
 }
 
 /// Each call in one piece.
@@ -86,7 +104,10 @@ fn each(deltas: Deltas, change: impl Fn(&mut Piece)) -> Deltas {
         change(&mut piece);
         piece
     };
-    deltas.into_iter().map(|pieces| pieces.into_iter().map(changed).collect()).collect()
+    deltas
+        .into_iter()
+        .map(|pieces| pieces.into_iter().map(changed).collect())
+        .collect()
 }
 
 /// One piece of each call in turn.
@@ -132,31 +153,88 @@ fn rewritings(calls: &[Plain]) -> Vec<(&'static str, bool, Deltas)> {
     let no_id = |piece: &mut Piece| piece.id = None;
     let empty_id = |piece: &mut Piece| piece.id = Some(String::new());
     let clean = || clean(calls);
-    let by_call = || whole(calls).into_iter().map(|piece| vec![piece]).collect::<Deltas>();
+    let by_call = || {
+        whole(calls)
+            .into_iter()
+            .map(|piece| vec![piece])
+            .collect::<Deltas>()
+    };
     vec![
         ("clean", true, clean()),
         ("no index", true, each(clean(), no_index)),
         ("index 0", true, each(clean(), index_0)),
         ("id and name repeated", true, each(clean(), repeat)),
-        ("id and name repeated, index 0", true, each(each(clean(), repeat), index_0)),
-        ("id and name repeated, no index", true, each(each(clean(), repeat), no_index)),
+        (
+            "id and name repeated, index 0",
+            true,
+            each(each(clean(), repeat), index_0),
+        ),
+        (
+            "id and name repeated, no index",
+            true,
+            each(each(clean(), repeat), no_index),
+        ),
         ("empty ids", false, each(clean(), empty_id)),
-        ("index 0, empty ids", false, each(each(clean(), index_0), empty_id)),
+        (
+            "index 0, empty ids",
+            false,
+            each(each(clean(), index_0), empty_id),
+        ),
         ("neither", false, each(each(clean(), no_index), no_id)),
-        ("indices far apart", true, each(clean(), |piece| piece.index = Some(7 + 1_000_000_007 * piece.call))),
-        ("indices backwards", true, each(clean(), |piece| piece.index = Some(1_000 - piece.call))),
+        (
+            "indices far apart",
+            true,
+            each(clean(), |piece| {
+                piece.index = Some(7 + 1_000_000_007 * piece.call)
+            }),
+        ),
+        (
+            "indices backwards",
+            true,
+            each(clean(), |piece| piece.index = Some(1_000 - piece.call)),
+        ),
         ("all in one delta", true, vec![whole(calls)]),
         ("one delta for each call", true, by_call()),
-        ("one delta for each call, index 0, no id", false, each(each(by_call(), index_0), no_id)),
-        ("one delta for each call, neither", false, each(each(by_call(), no_index), no_id)),
-        ("one id for all", false, each(clean(), |piece| piece.id = piece.id.as_ref().map(|_| "x".to_owned()))),
-        ("one id for all, always there", false, each(clean(), |piece| piece.id = Some("x".to_owned()))),
+        (
+            "one delta for each call, index 0, no id",
+            false,
+            each(each(by_call(), index_0), no_id),
+        ),
+        (
+            "one delta for each call, neither",
+            false,
+            each(each(by_call(), no_index), no_id),
+        ),
+        (
+            "one id for all",
+            false,
+            each(clean(), |piece| {
+                piece.id = piece.id.as_ref().map(|_| "x".to_owned())
+            }),
+        ),
+        (
+            "one id for all, always there",
+            false,
+            each(clean(), |piece| piece.id = Some("x".to_owned())),
+        ),
         ("interleaved", true, interleaved(calls)),
-        ("interleaved, ids repeated", true, each(each(interleaved(calls), repeat), no_index)),
+        (
+            "interleaved, ids repeated",
+            true,
+            each(each(interleaved(calls), repeat), no_index),
+        ),
         ("flushed after each", true, flushed(calls, false)),
-        ("flushed after each, index 0", true, each(flushed(calls, false), index_0)),
+        (
+            "flushed after each, index 0",
+            true,
+            each(flushed(calls, false), index_0),
+        ),
         ("flushed at the end", true, flushed(calls, true)),
-        ("flushed at the end, no index", true, each(flushed(calls, true), no_index)),
+        (
+            "flushed at the end, no index",
+            true,
+            each(flushed(calls, true), no_index),
+        ),
     ]
 }
 
@@ -171,7 +249,10 @@ fn text(deltas: &Deltas, newline: &str, finish_apart: bool) -> String {
         text += &format!("data: {chunk}{newline}{newline}: again{newline}");
     }
     if finish_apart {
-        text += &format!("event: message{newline}data:{}{newline}{newline}", finish("tool_calls"));
+        text += &format!(
+            "event: message{newline}data:{}{newline}{newline}",
+            finish("tool_calls")
+        );
     }
     text + &format!("data: [DONE]{newline}{newline}")
 }
@@ -202,10 +283,17 @@ fn plain() -> impl Strategy<Value = Plain> {
         1 => "[{}\"]{0,4}".prop_map(|text| json!([{ "nested": text }, {}]).to_string().replace('[', "{\"in\":[").replace(']', "]}")),
     ];
     let name = prop_oneof![Just("add"), Just("get")].prop_map(str::to_owned);
-    (name, arguments, prop::collection::vec(any::<Index>(), 0..6)).prop_map(|(name, arguments, cuts)| Plain { name, arguments, cuts })
+    (name, arguments, prop::collection::vec(any::<Index>(), 0..6)).prop_map(
+        |(name, arguments, cuts)| Plain {
+            name,
+            arguments,
+            cuts,
+        },
+    )
 }
 
-/// Messages in which no call follows its like: where ids and indices are gone, nothing tells that from a repetition.
+/// Messages in which no call follows its like: where ids and indices are gone, nothing tells that
+/// from a repetition.
 fn messages() -> impl Strategy<Value = Vec<Plain>> {
     prop::collection::vec(plain(), 1..6).prop_map(|mut calls| {
         calls.dedup_by(|one, other| one.name == other.name && one.arguments == other.arguments);
@@ -242,8 +330,16 @@ proptest! {
 
 #[test]
 fn a_stream_may_be_cut_at_every_byte() {
-    let of = |name: &str, arguments: &str| Plain { name: name.to_owned(), arguments: arguments.to_owned(), cuts: Vec::new() };
-    let calls = [of("add", "{\"é\":\"😀\"}"), of("get", "{}"), of("get", "{\"a\":[1]}")];
+    let of = |name: &str, arguments: &str| Plain {
+        name: name.to_owned(),
+        arguments: arguments.to_owned(),
+        cuts: Vec::new(),
+    };
+    let calls = [
+        of("add", "{\"é\":\"😀\"}"),
+        of("get", "{}"),
+        of("get", "{\"a\":[1]}"),
+    ];
     for newline in ["\n", "\r\n", "\r"] {
         let body = text(&clean(&calls), newline, true);
         let expected = assemble(&body, &[body.len()]);
@@ -256,13 +352,22 @@ fn a_stream_may_be_cut_at_every_byte() {
 
 #[test]
 fn one_by_one_each_call_is_complete_when_the_next_begins() {
-    let of = |name: &str| Plain { name: name.to_owned(), arguments: "{\"a\":1}".to_owned(), cuts: Vec::new() };
+    let of = |name: &str| Plain {
+        name: name.to_owned(),
+        arguments: "{\"a\":1}".to_owned(),
+        cuts: Vec::new(),
+    };
     let mut assembler = Assembler::new();
     let mut told = Vec::new();
     for (at, delta) in clean(&[of("add"), of("get"), of("add")]).iter().enumerate() {
-        let events = assembler.push(pieces_of(delta.iter().map(Piece::json).collect())).unwrap();
+        let events = assembler
+            .push(pieces_of(delta.iter().map(Piece::json).collect()))
+            .unwrap();
         told.extend(complete(&events).into_iter().map(|position| (at, position)));
     }
     assert_eq!(told, [(2, 0), (4, 1)]);
-    assert_eq!(complete(&assembler.push(finish("tool_calls")).unwrap()), [2]);
+    assert_eq!(
+        complete(&assembler.push(finish("tool_calls")).unwrap()),
+        [2]
+    );
 }

@@ -4,10 +4,25 @@ use super::*;
 
 #[test]
 fn names_may_come_in_pieces_if_the_tools_are_known() {
-    let piece = |name: &str, text: &str| pieces(json!([{"index": 0, "function": {"name": name, "arguments": text}}]));
-    mean([piece("get_", ""), piece("weather", "{}"), finish("stop")], &[("", "get_weather", "{}")]);
-    mean([piece("get_", ""), piece("get_weather", "{}"), finish("stop")], &[("", "get_weather", "{}")]);
-    mean([piece("add", ""), piece("get", "{}"), finish("stop")], &[("", "add", ""), ("", "get", "{}")]);
+    let piece = |name: &str, text: &str| {
+        pieces(json!([{"index": 0, "function": {"name": name, "arguments": text}}]))
+    };
+    mean(
+        [piece("get_", ""), piece("weather", "{}"), finish("stop")],
+        &[("", "get_weather", "{}")],
+    );
+    mean(
+        [
+            piece("get_", ""),
+            piece("get_weather", "{}"),
+            finish("stop"),
+        ],
+        &[("", "get_weather", "{}")],
+    );
+    mean(
+        [piece("add", ""), piece("get", "{}"), finish("stop")],
+        &[("", "add", ""), ("", "get", "{}")],
+    );
 }
 
 #[test]
@@ -20,7 +35,9 @@ fn unknown_keys_are_kept_where_they_were() {
         pieces(
             json!([{"id": "a", "function": {"name": "add", "arguments": "{"}, "extra_content": {"google": {"thought_signature": "s"}}}]),
         ),
-        pieces(json!([{"function": {"arguments": "}"}, "extra_content": {"google": {"thought_signature": "s"}}, "none": null}])),
+        pieces(
+            json!([{"function": {"arguments": "}"}, "extra_content": {"google": {"thought_signature": "s"}}, "none": null}]),
+        ),
         finish("tool_calls"),
     ]);
     let expected = json!({
@@ -36,23 +53,39 @@ fn unknown_keys_are_kept_where_they_were() {
             "index": 0, "finish_reason": "tool_calls", "logprobs": {"content": [1, 2]},
         }],
     });
-    assert_eq!(tool_core::serde_json::to_value(completion).unwrap(), expected);
+    assert_eq!(
+        tool_core::serde_json::to_value(completion).unwrap(),
+        expected
+    );
 }
 
 #[test]
 fn content_may_be_parts() {
     let (events, completion) = run([
         delta(json!({"content": ""})),
-        delta(json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "h"}]}]})),
-        delta(json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "m"}]}]})),
+        delta(
+            json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "h"}]}]}),
+        ),
+        delta(
+            json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "m"}]}]}),
+        ),
         delta(json!({"content": [{"type": "text", "text": "Hel"}]})),
         delta(json!({"content": "lo"})),
         finish("stop"),
     ]);
     let content = &completion.choices[0].message.content;
     let thinking = json!({"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]});
-    assert_eq!(*content, json!([thinking, {"type": "text", "text": "Hello"}]));
-    assert_eq!(events, [ModelEvent::Text("Hel".into()), ModelEvent::Text("lo".into())]);
+    assert_eq!(
+        *content,
+        json!([thinking, {"type": "text", "text": "Hello"}])
+    );
+    assert_eq!(
+        events,
+        [
+            ModelEvent::Text("Hel".into()),
+            ModelEvent::Text("lo".into())
+        ]
+    );
 }
 
 #[test]
@@ -70,7 +103,11 @@ fn a_legacy_call_is_in_the_message_but_in_no_event() {
         delta(json!({"function_call": {"arguments": "{}"}})),
         finish("function_call"),
     ]);
-    let call = completion.choices[0].message.function_call.as_ref().unwrap();
+    let call = completion.choices[0]
+        .message
+        .function_call
+        .as_ref()
+        .unwrap();
     assert_eq!((call.name.as_str(), call.arguments.as_str()), ("add", "{}"));
     assert_eq!(events, []);
     let (_, completion) = run([delta(json!({"function_call": {}})), finish("stop")]);
@@ -84,18 +121,27 @@ fn each_choice_is_put_together_by_itself_and_the_first_is_told() {
             {"index": 0, "id": name, "function": {"name": name, "arguments": "{}"}}]}, "finish_reason": "stop"}]})
     };
     let (_, completion) = run([chunk(usize::MAX, "get"), chunk(0, "add")]);
-    assert_eq!(completion.choices[0].message.text(), "add", "the first is that of the events");
+    assert_eq!(
+        completion.choices[0].message.text(),
+        "add",
+        "the first is that of the events"
+    );
     let (events, completion) = run([chunk(1, "get"), chunk(0, "add")]);
-    assert!(matches!(&events[..], [ModelEvent::Text(text), .., ModelEvent::CallComplete { position: 0, .. }] if text == "add"));
+    assert!(
+        matches!(&events[..], [ModelEvent::Text(text), .., ModelEvent::CallComplete { position: 0, .. }] if text == "add")
+    );
     assert_eq!(events.len(), 4);
-    let names: Vec<_> = completion.choices.iter().map(|choice| choice.message.tool_calls[0].function.name.as_str()).collect();
+    let names: Vec<_> = completion
+        .choices
+        .iter()
+        .map(|choice| choice.message.tool_calls[0].function.name.as_str())
+        .collect();
     assert_eq!(names, ["add", "get"]);
 }
 
 #[test]
 fn one_chunk_may_be_the_whole_message() {
-    let message =
-        json!({"role": "assistant", "content": "Hi", "tool_calls": [{"id": "a", "function": {"name": "add", "arguments": "{}"}}]});
+    let message = json!({"role": "assistant", "content": "Hi", "tool_calls": [{"id": "a", "function": {"name": "add", "arguments": "{}"}}]});
     let chunk = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
     mean([chunk.clone()], &[("a", "add", "{}")]);
     // At the end of a stream it says again what was said.
@@ -119,23 +165,39 @@ fn a_stream_that_breaks_off_is_an_error_that_has_what_was_there() {
 #[test]
 fn without_an_end_calls_are_complete_if_their_arguments_are() {
     let mut assembler = Assembler::new();
-    assembler.push(pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}]))).unwrap();
+    assembler
+        .push(pieces(
+            json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}]),
+        ))
+        .unwrap();
     assert_eq!(complete(&assembler.close().unwrap()), [0]);
     assert_eq!(calls(&assembler.finish().unwrap()), [("a", "add", "{}")]);
 }
 
 #[test]
 fn without_an_end_a_call_whose_arguments_may_still_follow_is_not_complete() {
-    let open =
-        [json!({"function": {"name": "get", "arguments": ""}}), json!({"type": "custom", "custom": {"name": "get", "input": "SEL"}})];
+    let open = [
+        json!({"function": {"name": "get", "arguments": ""}}),
+        json!({"type": "custom", "custom": {"name": "get", "input": "SEL"}}),
+    ];
     for open in open {
         let mut assembler = Assembler::new();
-        assembler.push(pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}]))).unwrap();
+        assembler
+            .push(pieces(
+                json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}]),
+            ))
+            .unwrap();
         let mut piece = open;
         piece["id"] = json!("b");
-        assert_eq!(complete(&assembler.push(pieces(json!([piece]))).unwrap()), [0]);
+        assert_eq!(
+            complete(&assembler.push(pieces(json!([piece]))).unwrap()),
+            [0]
+        );
         assert!(complete(&assembler.close().unwrap()).is_empty());
-        assert!(matches!(assembler.finish(), Err(ModelError::Interrupted { .. })));
+        assert!(matches!(
+            assembler.finish(),
+            Err(ModelError::Interrupted { .. })
+        ));
     }
 }
 
@@ -148,9 +210,15 @@ fn the_last_line_needs_no_end() {
     assert_eq!(assembler.finish().unwrap().choices[0].message.text(), "Hi");
 
     let mut assembler = Assembler::new();
-    let text = format!("data: {}\n\ndata: {{\"choices\": [", delta(json!({"content": "Hi"})));
+    let text = format!(
+        "data: {}\n\ndata: {{\"choices\": [",
+        delta(json!({"content": "Hi"}))
+    );
     assembler.push_bytes(text.as_bytes()).unwrap();
-    assert!(matches!(assembler.finish(), Err(ModelError::Interrupted { .. })));
+    assert!(matches!(
+        assembler.finish(),
+        Err(ModelError::Interrupted { .. })
+    ));
 }
 
 #[test]
@@ -159,12 +227,23 @@ fn nothing_is_read_after_the_end() {
     assembler.push(delta(json!({"content": "Hi"}))).unwrap();
     assembler.push_text(" [DONE] ").unwrap();
     assert!(assembler.is_done());
-    assert_eq!(assembler.push_bytes(b"event: error\ndata: no\n\ndata: {}}\n\n").unwrap(), []);
+    assert_eq!(
+        assembler
+            .push_bytes(b"event: error\ndata: no\n\ndata: {}}\n\n")
+            .unwrap(),
+        []
+    );
     assert_eq!(assembler.finish().unwrap().choices[0].message.text(), "Hi");
 }
 
 #[test]
 fn what_is_no_json_is_said_to_be_none() {
-    let error = Assembler::new().push_bytes(b"data: {\"choices\": oops}\n\n").unwrap_err().to_string();
-    assert!(error.contains("no JSON") && error.contains("oops"), "{error}");
+    let error = Assembler::new()
+        .push_bytes(b"data: {\"choices\": oops}\n\n")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("no JSON") && error.contains("oops"),
+        "{error}"
+    );
 }

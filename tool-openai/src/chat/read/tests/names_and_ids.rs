@@ -3,18 +3,39 @@ use crate::chat::Repair;
 
 #[test]
 fn quirk_02_a_name_is_found_with_what_models_put_around_it() {
-    for name in ["functions.now", "now:0", "functions.now:12", " now ", " functions.now:0\n"] {
+    for name in [
+        "functions.now",
+        "now:0",
+        "functions.now:12",
+        " now ",
+        " functions.now:0\n",
+    ] {
         let reading = read(json!([call("1", name, "{}")]));
         assert_eq!(runs(&reading), [("now", "{}")], "{name}");
-        assert_eq!(reading.repairs, [(0, Repair::Name { given: name.to_owned() })]);
+        assert_eq!(
+            reading.repairs,
+            [(
+                0,
+                Repair::Name {
+                    given: name.to_owned()
+                }
+            )]
+        );
         assert_eq!(reading.message.tool_calls[0].function.name, "now");
     }
 }
 
 #[test]
 fn quirk_02_a_name_that_fits_is_taken_first_and_one_that_fits_nothing_stays() {
-    let reading = read(json!([call("1", "now", "{}"), call("2", "now:x", "{}"), call("3", "functions.later", "{}")]));
-    assert_eq!(runs(&reading), [("now", "{}"), ("now:x", "{}"), ("functions.later", "{}")]);
+    let reading = read(json!([
+        call("1", "now", "{}"),
+        call("2", "now:x", "{}"),
+        call("3", "functions.later", "{}")
+    ]));
+    assert_eq!(
+        runs(&reading),
+        [("now", "{}"), ("now:x", "{}"), ("functions.later", "{}")]
+    );
     assert_eq!(reading.repairs, []);
 }
 
@@ -22,23 +43,39 @@ fn quirk_02_a_name_that_fits_is_taken_first_and_one_that_fits_nothing_stays() {
 fn quirk_06_missing_ids_are_invented() {
     let calls = json!([{"function": {"name": "now"}}, {"id": "", "function": {"name": "now"}}, {"id": null, "function": {"name": "now"}}]);
     let reading = read(calls.clone());
-    let expected = ["call_000000000001000000000000", "call_000000000001000000000001", "call_000000000001000000000002"];
+    let expected = [
+        "call_000000000001000000000000",
+        "call_000000000001000000000001",
+        "call_000000000001000000000002",
+    ];
     assert_eq!(ids(&reading), expected);
     assert_eq!(read(calls), reading);
-    assert!(reading.repairs.contains(&(0, Repair::Id { given: String::new() })));
+    assert!(reading.repairs.contains(&(
+        0,
+        Repair::Id {
+            given: String::new()
+        }
+    )));
 }
 
 #[test]
 fn quirk_07_repeated_ids_are_replaced_in_the_message_and_in_the_answers() {
     let reading = read(json!([call("now", "now", "{}"), call("now", "now", "{}")]));
     assert_eq!(ids(&reading), ["now", "call_000000000001000000000001"]);
-    let kept_ids: Vec<_> = reading.message.tool_calls.iter().map(|call| call.id.as_str()).collect();
+    let kept_ids: Vec<_> = reading
+        .message
+        .tool_calls
+        .iter()
+        .map(|call| call.id.as_str())
+        .collect();
     assert_eq!(kept_ids, ids(&reading));
 }
 
 #[test]
 fn quirk_08_an_id_of_an_earlier_turn_is_no_repetition() {
-    let read = |turn| message(json!({"tool_calls": [call("now:0", "now", "{}")]})).read(&tools(&["now"]), turn);
+    let read = |turn| {
+        message(json!({"tool_calls": [call("now:0", "now", "{}")]})).read(&tools(&["now"]), turn)
+    };
     assert_eq!(ids(&read(1)), ids(&read(2)));
 }
 
@@ -47,7 +84,10 @@ fn quirk_09_an_id_is_echoed_as_it_came() {
     let long = "x".repeat(80);
     for id in ["functions.now:0", "toolu_01", " a b ", &long] {
         let reading = read(json!([call(id, "now", "{}")]));
-        assert_eq!((ids(&reading)[0], reading.message.tool_calls[0].id.as_str()), (id, id));
+        assert_eq!(
+            (ids(&reading)[0], reading.message.tool_calls[0].id.as_str()),
+            (id, id)
+        );
     }
 }
 
@@ -55,7 +95,6 @@ fn quirk_09_an_id_is_echoed_as_it_came() {
 fn unknown_keys_of_a_call_are_kept_and_its_index_is_not() {
     let signed = json!({"id": "1", "index": 0, "type": "function", "function": {"name": "now", "arguments": "{}", "x": 1}, "extra_content": {"signature": "s"}});
     let kept = kept(read(json!([signed])));
-    let expected =
-        json!({"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}", "x": 1}, "extra_content": {"signature": "s"}});
+    let expected = json!({"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}", "x": 1}, "extra_content": {"signature": "s"}});
     assert_eq!(kept["tool_calls"], json!([expected]));
 }

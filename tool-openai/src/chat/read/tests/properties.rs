@@ -6,9 +6,23 @@ use tool_core::serde_json::Map;
 
 /// A value that a server might send for a key, or that no server should.
 fn value() -> impl Strategy<Value = Value> {
-    let texts =
-        ["", "now", "functions.add", "multi_tool_use.parallel", "custom", "function", "{}", "{\"a\":1}{\"a\":2}", "{\"a\":", "null", "\\"];
-    let text = prop_oneof![prop::sample::select(texts.to_vec()).prop_map(str::to_owned), any::<String>()];
+    let texts = [
+        "",
+        "now",
+        "functions.add",
+        "multi_tool_use.parallel",
+        "custom",
+        "function",
+        "{}",
+        "{\"a\":1}{\"a\":2}",
+        "{\"a\":",
+        "null",
+        "\\",
+    ];
+    let text = prop_oneof![
+        prop::sample::select(texts.to_vec()).prop_map(str::to_owned),
+        any::<String>()
+    ];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -16,26 +30,59 @@ fn value() -> impl Strategy<Value = Value> {
         text.clone().prop_map(Value::from)
     ];
     leaf.prop_recursive(4, 24, 4, move |inner| {
-        let keys =
-            ["id", "type", "name", "arguments", "function", "custom", "input", "tool_uses", "recipient_name", "parameters", "index", "x"];
+        let keys = [
+            "id",
+            "type",
+            "name",
+            "arguments",
+            "function",
+            "custom",
+            "input",
+            "tool_uses",
+            "recipient_name",
+            "parameters",
+            "index",
+            "x",
+        ];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(prop::sample::select(keys.to_vec()), inner, 0..5)
-                .prop_map(|keys| Value::Object(keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())),
+            prop::collection::btree_map(prop::sample::select(keys.to_vec()), inner, 0..5).prop_map(
+                |keys| Value::Object(
+                    keys.into_iter()
+                        .map(|(key, value)| (key.to_owned(), value))
+                        .collect::<Map<_, _>>()
+                )
+            ),
         ]
     })
 }
 
 /// The arguments of a wrapper, more or less.
 fn wrapper() -> impl Strategy<Value = String> {
-    let entry = prop_oneof![value(), value().prop_map(|value| json!({"recipient_name": "functions.add", "parameters": value}))];
+    let entry = prop_oneof![
+        value(),
+        value().prop_map(|value| json!({"recipient_name": "functions.add", "parameters": value}))
+    ];
     prop::collection::vec(entry, 0..5).prop_map(|uses| json!({"tool_uses": uses}).to_string())
 }
 
 fn wire_call() -> impl Strategy<Value = crate::chat::ToolCall> {
-    let name = prop::sample::select(vec!["now", "add", "functions.add", "parallel", "multi_tool_use.parallel", "", "nope"]);
-    let arguments = prop_oneof![any::<String>(), wrapper(), value().prop_map(|value| value.to_string())];
-    let made = (prop::sample::select(vec!["", "a", "b"]), name, arguments).prop_map(|(id, name, arguments)| call(id, name, arguments));
+    let name = prop::sample::select(vec![
+        "now",
+        "add",
+        "functions.add",
+        "parallel",
+        "multi_tool_use.parallel",
+        "",
+        "nope",
+    ]);
+    let arguments = prop_oneof![
+        any::<String>(),
+        wrapper(),
+        value().prop_map(|value| value.to_string())
+    ];
+    let made = (prop::sample::select(vec!["", "a", "b"]), name, arguments)
+        .prop_map(|(id, name, arguments)| call(id, name, arguments));
     prop_oneof![made, value()].prop_filter_map("no call", |call| from_value(call).ok())
 }
 
@@ -74,7 +121,8 @@ proptest! {
 
 /// Whether the service takes the message back, answered.
 fn accepted(reading: &Reading) -> Result<(), TestCaseError> {
-    let results = tool_core::Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(reading.calls.clone());
+    let results =
+        tool_core::Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(reading.calls.clone());
     let mut messages = vec![crate::chat::Message::user("hi")];
     if !reading.calls.is_empty() {
         messages.push(reading.message.clone().into_message());
@@ -89,13 +137,21 @@ fn accepted(reading: &Reading) -> Result<(), TestCaseError> {
 
 /// Leaves out what is echoed because we do not know it: the service we speak to wrote it.
 fn strip_unknown(messages: &mut Value) {
-    for call in messages.as_array_mut().into_iter().flatten().filter_map(|message| message.get_mut("tool_calls")?.as_array_mut()).flatten()
+    for call in messages
+        .as_array_mut()
+        .into_iter()
+        .flatten()
+        .filter_map(|message| message.get_mut("tool_calls")?.as_array_mut())
+        .flatten()
     {
         let known = |key: &String| ["id", "type", "function", "custom"].contains(&key.as_str());
-        call.as_object_mut().into_iter().for_each(|call| call.retain(|key, _| known(key)));
+        call.as_object_mut()
+            .into_iter()
+            .for_each(|call| call.retain(|key, _| known(key)));
         for (kind, text) in [("function", "arguments"), ("custom", "input")] {
             let call = call.get_mut(kind).and_then(Value::as_object_mut);
-            call.into_iter().for_each(|call| call.retain(|key, _| key == "name" || key == text));
+            call.into_iter()
+                .for_each(|call| call.retain(|key, _| key == "name" || key == text));
         }
     }
 }

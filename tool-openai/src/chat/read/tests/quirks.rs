@@ -5,11 +5,18 @@ use tool_core::{Dispatcher, ErrorCode};
 /// The code that each call of the reading is answered with; `None` where it ran.
 fn codes(reading: &Reading) -> Vec<Option<ErrorCode>> {
     let results = Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(reading.calls.clone());
-    results.iter().map(|result| result.outcome().err().map(|error| error.code())).collect()
+    results
+        .iter()
+        .map(|result| result.outcome().err().map(|error| error.code()))
+        .collect()
 }
 
 fn wrapper(uses: Value) -> Value {
-    call("w", "multi_tool_use.parallel", json!({"tool_uses": uses}).to_string())
+    call(
+        "w",
+        "multi_tool_use.parallel",
+        json!({"tool_uses": uses}).to_string(),
+    )
 }
 
 #[test]
@@ -21,18 +28,40 @@ fn quirk_01_a_parallel_wrapper_is_unpacked() {
             {"recipient_name": "now"},
         ])),
     ]));
-    assert_eq!(runs(&reading), [("now", "{}"), ("add", r#"{"a":1.5,"b":12345678901234567890}"#), ("now", "{}")]);
+    assert_eq!(
+        runs(&reading),
+        [
+            ("now", "{}"),
+            ("add", r#"{"a":1.5,"b":12345678901234567890}"#),
+            ("now", "{}")
+        ]
+    );
     assert_eq!(ids(&reading), ["a", "w", "call_000000000001000000000002"]);
-    assert!(reading.repairs.contains(&(1, Repair::Unpacked)) && reading.repairs.contains(&(2, Repair::Unpacked)));
-    let names: Vec<_> = reading.message.tool_calls.iter().map(|call| call.function.name.as_str()).collect();
+    assert!(
+        reading.repairs.contains(&(1, Repair::Unpacked))
+            && reading.repairs.contains(&(2, Repair::Unpacked))
+    );
+    let names: Vec<_> = reading
+        .message
+        .tool_calls
+        .iter()
+        .map(|call| call.function.name.as_str())
+        .collect();
     assert_eq!(names, ["now", "add", "now"]);
 }
 
 #[test]
 fn quirk_01_numbers_in_a_wrapper_keep_their_digits() {
     let text = r#"{"tool_uses": [{"recipient_name": "functions.add", "parameters": {"n": 123456789012345678901234567890.10}}]}"#;
-    for name in ["multi_tool_use.parallel", "parallel", "functions.multi_tool_use.parallel"] {
-        assert_eq!(runs(&read(json!([call("w", name, text)]))), [("add", r#"{"n": 123456789012345678901234567890.10}"#)]);
+    for name in [
+        "multi_tool_use.parallel",
+        "parallel",
+        "functions.multi_tool_use.parallel",
+    ] {
+        assert_eq!(
+            runs(&read(json!([call("w", name, text)]))),
+            [("add", r#"{"n": 123456789012345678901234567890.10}"#)]
+        );
     }
 }
 
@@ -40,7 +69,10 @@ fn quirk_01_numbers_in_a_wrapper_keep_their_digits() {
 fn quirk_01_a_tool_of_that_name_is_called_itself() {
     let text = r#"{"tool_uses": [{"recipient_name": "functions.add", "parameters": {}}]}"#;
     let message = message(json!({"tool_calls": [call("w", "parallel", text)]}));
-    assert_eq!(runs(&message.read(&tools(&["parallel", "add"]), 1)), [("parallel", text)]);
+    assert_eq!(
+        runs(&message.read(&tools(&["parallel", "add"]), 1)),
+        [("parallel", text)]
+    );
 }
 
 #[test]
@@ -77,7 +109,10 @@ fn quirk_01_wrappers_in_wrappers_are_unpacked_so_far() {
         let innermost = json!({"recipient_name": "functions.now", "parameters": {}});
         (1..depth).fold(innermost, |inside, _| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": [inside]}}))
     };
-    assert_eq!(runs(&read(json!([wrapper(json!([nest(4), nest(1)]))]))), [("now", "{}"), ("now", "{}")]);
+    assert_eq!(
+        runs(&read(json!([wrapper(json!([nest(4), nest(1)]))]))),
+        [("now", "{}"), ("now", "{}")]
+    );
     for depth in [5, 20, 50] {
         let deep = read(json!([wrapper(json!([nest(depth)]))]));
         assert_eq!(codes(&deep), [Some(ErrorCode::UnknownTool)], "{depth}");
@@ -86,20 +121,47 @@ fn quirk_01_wrappers_in_wrappers_are_unpacked_so_far() {
 
 #[test]
 fn quirk_01_a_wrapper_of_too_many_stays_one_call_and_the_others_run() {
-    let many = |calls: usize| vec![json!({"recipient_name": "functions.now", "parameters": {}}); calls];
+    let many =
+        |calls: usize| vec![json!({"recipient_name": "functions.now", "parameters": {}}); calls];
     let wrap = |uses: Vec<Value>| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": uses}});
     let too_many = wrap([vec![wrap(many(100))], many(60)].concat());
-    assert_eq!(codes(&read(json!([wrapper(json!([too_many, many(1)[0]]))]))), [Some(ErrorCode::UnknownTool), None]);
-    assert_eq!(read(json!([wrapper(json!([wrap(many(100)), many(1)[0]]))])).calls.len(), 101);
+    assert_eq!(
+        codes(&read(json!([wrapper(json!([too_many, many(1)[0]]))]))),
+        [Some(ErrorCode::UnknownTool), None]
+    );
+    assert_eq!(
+        read(json!([wrapper(json!([wrap(many(100)), many(1)[0]]))]))
+            .calls
+            .len(),
+        101
+    );
 }
 
 #[test]
 fn quirk_01_what_only_looks_like_a_wrapper_is_an_unknown_tool() {
-    let many: Vec<_> = (0..1_000).map(|_| json!({"recipient_name": "functions.now"})).collect();
-    for arguments in [json!({}), json!({"tool_uses": []}), json!({"tool_uses": {}}), json!({"tool_uses": many})] {
-        let reading = read(json!([call("w", "multi_tool_use.parallel", arguments.to_string())]));
-        assert_eq!(codes(&reading), [Some(ErrorCode::UnknownTool)], "{arguments}");
-        assert_eq!(reading.message.tool_calls[0].function.name, "multi_tool_use_parallel");
+    let many: Vec<_> = (0..1_000)
+        .map(|_| json!({"recipient_name": "functions.now"}))
+        .collect();
+    for arguments in [
+        json!({}),
+        json!({"tool_uses": []}),
+        json!({"tool_uses": {}}),
+        json!({"tool_uses": many}),
+    ] {
+        let reading = read(json!([call(
+            "w",
+            "multi_tool_use.parallel",
+            arguments.to_string()
+        )]));
+        assert_eq!(
+            codes(&reading),
+            [Some(ErrorCode::UnknownTool)],
+            "{arguments}"
+        );
+        assert_eq!(
+            reading.message.tool_calls[0].function.name,
+            "multi_tool_use_parallel"
+        );
     }
 }
 
@@ -111,7 +173,13 @@ fn quirk_15_the_reason_to_stop_does_not_decide_whether_there_are_calls() {
             finish_reason: reason.map(str::to_owned),
             extra: Default::default(),
         };
-        assert_eq!(choice(json!([call("1", "now", "")])).read(&tools(&["now"]), 1).calls.len(), 1);
+        assert_eq!(
+            choice(json!([call("1", "now", "")]))
+                .read(&tools(&["now"]), 1)
+                .calls
+                .len(),
+            1
+        );
         assert_eq!(choice(json!([])).read(&tools(&["now"]), 1).calls.len(), 0);
     }
 }
@@ -139,7 +207,13 @@ fn quirk_17_empty_arguments_are_none() {
 
 #[test]
 fn quirk_18_null_arguments_are_none() {
-    assert_eq!(runs(&read(json!([call("1", "now", "null"), call("2", "now", Value::Null)]))), [("now", "{}"); 2]);
+    assert_eq!(
+        runs(&read(json!([
+            call("1", "now", "null"),
+            call("2", "now", Value::Null)
+        ]))),
+        [("now", "{}"); 2]
+    );
 }
 
 #[test]
@@ -151,33 +225,73 @@ fn quirk_19_absent_arguments_are_none() {
 
 #[test]
 fn quirk_20_an_object_for_arguments_is_taken() {
-    let reading = read(json!([call("1", "add", json!({"a": 1})), call("2", "add", json!([1]))]));
+    let reading = read(json!([
+        call("1", "add", json!({"a": 1})),
+        call("2", "add", json!([1]))
+    ]));
     assert_eq!(runs(&reading), [("add", r#"{"a":1}"#), ("add", "[1]")]);
-    assert_eq!(kept(reading)["tool_calls"], json!([call("1", "add", r#"{"a":1}"#), call("2", "add", "{}")]));
+    assert_eq!(
+        kept(reading)["tool_calls"],
+        json!([call("1", "add", r#"{"a":1}"#), call("2", "add", "{}")])
+    );
 }
 
 #[test]
 fn quirk_21_an_object_twice_is_one_call_and_two_objects_are_an_error() {
-    let calls = json!([call("1", "add", r#"{"a":1}{"a":1}"#), call("2", "add", r#"{"a":1}{"a":2}"#), call("3", "add", r#"{"a":1} or so"#)]);
+    let calls = json!([
+        call("1", "add", r#"{"a":1}{"a":1}"#),
+        call("2", "add", r#"{"a":1}{"a":2}"#),
+        call("3", "add", r#"{"a":1} or so"#)
+    ]);
     let reading = read(calls);
-    assert_eq!(codes(&reading), [None, Some(ErrorCode::InvalidJson), Some(ErrorCode::InvalidJson)]);
-    assert_eq!(kept(reading)["tool_calls"][1]["function"]["arguments"], "{}");
+    assert_eq!(
+        codes(&reading),
+        [
+            None,
+            Some(ErrorCode::InvalidJson),
+            Some(ErrorCode::InvalidJson)
+        ]
+    );
+    assert_eq!(
+        kept(reading)["tool_calls"][1]["function"]["arguments"],
+        "{}"
+    );
 }
 
 #[test]
 fn quirk_21_two_objects_are_two_calls_where_that_is_asked_for() {
-    let message = message(json!({"tool_calls": [call("1", "add", r#"{"a":1}{"a":2}"#), call("2", "now", "{}")]}));
+    let message = message(
+        json!({"tool_calls": [call("1", "add", r#"{"a":1}{"a":2}"#), call("2", "now", "{}")]}),
+    );
     let tools = tools(&["now", "add"]);
-    let reading = super::super::Reader::new(&tools, 1).split(true).read_message(message, false);
-    assert_eq!(runs(&reading), [("add", r#"{"a":1}"#), ("add", r#"{"a":2}"#), ("now", "{}")]);
+    let reading = super::super::Reader::new(&tools, 1)
+        .split(true)
+        .read_message(message, false);
+    assert_eq!(
+        runs(&reading),
+        [("add", r#"{"a":1}"#), ("add", r#"{"a":2}"#), ("now", "{}")]
+    );
     assert_eq!(ids(&reading), ["1", "call_000000000001000000000001", "2"]);
 }
 
 #[test]
 fn quirk_22_invalid_escapes_and_raw_newlines_are_escaped() {
-    let reading = read(json!([call("1", "add", "{\"re\": \"\\d\", \"text\": \"a\nb\", \"path\": \"C:\\temp\"}")]));
-    assert_eq!(runs(&reading), [("add", r#"{"re": "\\d", "text": "a\u000ab", "path": "C:\temp"}"#)]);
-    assert_eq!(reading.repairs, [(0, Repair::ControlCharacters), (0, Repair::Escapes)]);
+    let reading = read(json!([call(
+        "1",
+        "add",
+        "{\"re\": \"\\d\", \"text\": \"a\nb\", \"path\": \"C:\\temp\"}"
+    )]));
+    assert_eq!(
+        runs(&reading),
+        [(
+            "add",
+            r#"{"re": "\\d", "text": "a\u000ab", "path": "C:\temp"}"#
+        )]
+    );
+    assert_eq!(
+        reading.repairs,
+        [(0, Repair::ControlCharacters), (0, Repair::Escapes)]
+    );
 }
 
 #[test]
@@ -187,13 +301,18 @@ fn nulls_for_absent_parameters_do_not_run_and_stay_in_the_history() {
         "properties": {"city": {"type": "string"}, "days": {"type": "integer"}, "unit": {"type": ["string", "null"]}},
         "required": ["city"],
     });
-    let weather = DynamicTool::new("weather", "", parameters, |_| async { Ok::<_, String>(()) }).unwrap();
+    let weather =
+        DynamicTool::new("weather", "", parameters, |_| async { Ok::<_, String>(()) }).unwrap();
     let tools = ToolSet::<()>::default().with_tool(weather).unwrap();
     let text = r#"{"city": "Oslo", "days": null, "unit": null}"#;
-    let reading = message(json!({"tool_calls": [call("1", "functions.weather", text)]})).read(&tools, 1);
+    let reading =
+        message(json!({"tool_calls": [call("1", "functions.weather", text)]})).read(&tools, 1);
     let runs: Value = tool_core::serde_json::from_str(&reading.calls[0].arguments).unwrap();
     assert_eq!(runs, json!({"city": "Oslo", "unit": null}));
-    assert_eq!(kept(reading)["tool_calls"], json!([call("1", "weather", text)]));
+    assert_eq!(
+        kept(reading)["tool_calls"],
+        json!([call("1", "weather", text)])
+    );
 }
 
 #[test]
@@ -202,7 +321,10 @@ fn quirk_23_what_was_cut_is_answered_and_not_sent_back() {
         let reading = read_cut(json!([call("1", "now", "{}"), call("2", "add", text)]));
         assert_eq!(reading.truncated, [1], "{text}");
         let codes = codes(&reading);
-        assert!(codes[0].is_none() && codes[1].is_some(), "{text}: {codes:?}");
+        assert!(
+            codes[0].is_none() && codes[1].is_some(),
+            "{text}: {codes:?}"
+        );
         assert_eq!(kept(reading)["tool_calls"][1], call("2", "add", "{}"));
     }
 }
@@ -216,27 +338,52 @@ fn quirk_23_incomplete_arguments_are_an_error_whatever_the_reason_to_stop() {
 
 #[test]
 fn quirk_26_text_beside_calls_stays_in_the_message() {
-    for (content, expected) in [(json!("Let me see."), json!("Let me see.")), (json!(""), Value::Null), (Value::Null, Value::Null)] {
-        let reading = message(json!({"content": content, "tool_calls": [call("1", "now", "{}")]})).read(&tools(&["now"]), 1);
-        assert_eq!(kept(reading), json!({"role": "assistant", "content": expected, "tool_calls": [call("1", "now", "{}")]}));
+    for (content, expected) in [
+        (json!("Let me see."), json!("Let me see.")),
+        (json!(""), Value::Null),
+        (Value::Null, Value::Null),
+    ] {
+        let reading = message(json!({"content": content, "tool_calls": [call("1", "now", "{}")]}))
+            .read(&tools(&["now"]), 1);
+        assert_eq!(
+            kept(reading),
+            json!({"role": "assistant", "content": expected, "tool_calls": [call("1", "now", "{}")]})
+        );
     }
 }
 
 #[test]
 fn quirk_27_with_a_refusal_nothing_runs() {
-    let message = message(json!({"refusal": "I can't.", "tool_calls": [call("1", "now", "{}")], "function_call": {"name": "now"}}));
+    let message = message(
+        json!({"refusal": "I can't.", "tool_calls": [call("1", "now", "{}")], "function_call": {"name": "now"}}),
+    );
     let reading = message.read(&tools(&["now"]), 1);
     assert_eq!(reading.calls, []);
-    assert_eq!(kept(reading), json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "I can't."}]}));
+    assert_eq!(
+        kept(reading),
+        json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "I can't."}]})
+    );
 }
 
 #[test]
 fn quirk_28_an_unknown_name_is_answered_and_written_as_services_take_it() {
-    let reading = read(json!([call("1", "add.numbers", "{}"), call("2", "", "{}"), call("3", &"é".repeat(80), "{}")]));
+    let reading = read(json!([
+        call("1", "add.numbers", "{}"),
+        call("2", "", "{}"),
+        call("3", &"é".repeat(80), "{}")
+    ]));
     assert_eq!(codes(&reading), [Some(ErrorCode::UnknownTool); 3]);
     assert_eq!(reading.calls[0].name, "add.numbers");
-    let names: Vec<_> = reading.message.tool_calls.iter().map(|call| call.function.name.clone()).collect();
-    assert_eq!(names, ["add_numbers".to_owned(), "_".to_owned(), "_".repeat(64)]);
+    let names: Vec<_> = reading
+        .message
+        .tool_calls
+        .iter()
+        .map(|call| call.function.name.clone())
+        .collect();
+    assert_eq!(
+        names,
+        ["add_numbers".to_owned(), "_".to_owned(), "_".repeat(64)]
+    );
 }
 
 #[test]
@@ -248,7 +395,10 @@ fn quirk_29_all_calls_of_a_message_are_read() {
 #[test]
 fn quirk_30_the_same_call_twice_is_two_calls() {
     let reading = read(json!([call("1", "now", "{}"), call("2", "now", "{}")]));
-    assert_eq!((runs(&reading), ids(&reading)), (vec![("now", "{}"); 2], vec!["1", "2"]));
+    assert_eq!(
+        (runs(&reading), ids(&reading)),
+        (vec![("now", "{}"); 2], vec!["1", "2"])
+    );
 }
 
 #[test]
@@ -261,7 +411,13 @@ fn quirk_31_a_custom_call_runs_with_its_text_and_stays_custom() {
         {"id": "2", "type": "custom", "custom": {"name": "now", "input": ""}, "function": {"name": "", "arguments": ""}},
     ]);
     let reading = message(json!({"tool_calls": calls})).read(&tools, 1);
-    assert_eq!(runs(&reading), [("run", r#"{"code":"say \"hi\"\n"}"#), ("now", r#"{"input":""}"#)]);
+    assert_eq!(
+        runs(&reading),
+        [
+            ("run", r#"{"code":"say \"hi\"\n"}"#),
+            ("now", r#"{"input":""}"#)
+        ]
+    );
     assert_eq!(kept(reading)["tool_calls"][0], calls[0]);
 }
 
@@ -269,17 +425,20 @@ fn quirk_31_a_custom_call_runs_with_its_text_and_stays_custom() {
 fn quirk_31_text_goes_to_the_parameter_that_it_was_offered_for() {
     let parameters = json!({"type": "object", "properties": {"sql": {"$ref": "#/$defs/Sql"}}, "required": ["sql"],
         "$defs": {"Sql": {"type": "string"}}});
-    let query = DynamicTool::new("query", "", parameters, |_| async { Ok::<_, String>(()) }).unwrap();
+    let query =
+        DynamicTool::new("query", "", parameters, |_| async { Ok::<_, String>(()) }).unwrap();
     let tools = ToolSet::default().with_tool(query).unwrap();
     assert!(chat::custom(tools.definition("query").unwrap(), &chat::TextFormat::Text).is_ok());
-    let call = json!({"id": "1", "type": "custom", "custom": {"name": "query", "input": "SELECT 1"}});
+    let call =
+        json!({"id": "1", "type": "custom", "custom": {"name": "query", "input": "SELECT 1"}});
     let reading = message(json!({ "tool_calls": [call] })).read(&tools, 1);
     assert_eq!(runs(&reading), [("query", r#"{"sql":"SELECT 1"}"#)]);
 }
 
 #[test]
 fn quirk_31_a_custom_call_that_may_have_been_cut_does_not_run() {
-    let custom = |id: &str| json!({"id": id, "type": "custom", "custom": {"name": "add", "input": "1 + "}});
+    let custom =
+        |id: &str| json!({"id": id, "type": "custom", "custom": {"name": "add", "input": "1 + "}});
     let reading = read_cut(json!([custom("1"), custom("2")]));
     assert_eq!(reading.truncated, [1]);
     assert_eq!(codes(&reading), [None, Some(ErrorCode::InvalidJson)]);
@@ -297,14 +456,25 @@ fn quirk_31_of_a_call_that_is_both_the_type_decides() {
         let unread = message(json!({"content": null, "tool_calls": both(kind)}));
         assert_eq!(to_value(unread.into_message()).unwrap(), kept(read.clone()));
     }
-    assert_eq!((runs(&function), runs(&custom)), (vec![("now", "{}")], vec![("add", r#"{"input":"1"}"#)]));
-    assert_eq!(kept(function)["tool_calls"], json!([call("1", "now", "{}")]));
-    assert_eq!(kept(custom)["tool_calls"], json!([{"id": "1", "type": "custom", "custom": {"name": "add", "input": "1"}}]));
+    assert_eq!(
+        (runs(&function), runs(&custom)),
+        (vec![("now", "{}")], vec![("add", r#"{"input":"1"}"#)])
+    );
+    assert_eq!(
+        kept(function)["tool_calls"],
+        json!([call("1", "now", "{}")])
+    );
+    assert_eq!(
+        kept(custom)["tool_calls"],
+        json!([{"id": "1", "type": "custom", "custom": {"name": "add", "input": "1"}}])
+    );
 }
 
 #[test]
 fn a_function_call_beside_tool_calls_is_ignored() {
-    let message = message(json!({"function_call": {"name": "add", "arguments": "{}"}, "tool_calls": [call("1", "now", "{}")]}));
+    let message = message(
+        json!({"function_call": {"name": "add", "arguments": "{}"}, "tool_calls": [call("1", "now", "{}")]}),
+    );
     let reading = message.read(&tools(&["now", "add"]), 1);
     assert_eq!(runs(&reading), [("now", "{}")]);
     assert_eq!(reading.message.function_call, None);
@@ -312,21 +482,32 @@ fn a_function_call_beside_tool_calls_is_ignored() {
 
 #[test]
 fn empty_objects_beside_a_call_are_ignored() {
-    let beside =
-        json!({"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}"}, "custom": {"name": "", "input": ""}});
-    let message = message(json!({"function_call": {"name": "", "arguments": ""}, "tool_calls": [beside]}));
+    let beside = json!({"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}"}, "custom": {"name": "", "input": ""}});
+    let message =
+        message(json!({"function_call": {"name": "", "arguments": ""}, "tool_calls": [beside]}));
     let reading = message.read(&tools(&["now"]), 1);
     assert_eq!(runs(&reading), [("now", "{}")]);
-    assert_eq!(kept(reading), json!({"role": "assistant", "content": null, "tool_calls": [call("1", "now", "{}")]}));
+    assert_eq!(
+        kept(reading),
+        json!({"role": "assistant", "content": null, "tool_calls": [call("1", "now", "{}")]})
+    );
 }
 
 #[test]
 fn a_call_without_tool_calls_is_answered_by_name() {
-    let message = message(json!({"content": null, "function_call": {"name": "functions.add", "arguments": "{\"a\": 1}{\"a\": 1}"}}));
+    let message = message(
+        json!({"content": null, "function_call": {"name": "functions.add", "arguments": "{\"a\": 1}{\"a\": 1}"}}),
+    );
     let reading = message.read(&tools(&["add"]), 1);
     assert_eq!(runs(&reading), [("add", "{\"a\": 1}")]);
     let results = Dispatcher::new(tools(&["add"])).dispatch_blocking(reading.calls.clone());
     let replies = tool_core::serde_json::to_value(reading.replies(&results)).unwrap();
-    assert_eq!(replies, json!([{"role": "function", "name": "add", "content": "done"}]));
-    assert_eq!(kept(reading)["function_call"], json!({"name": "add", "arguments": "{\"a\": 1}"}));
+    assert_eq!(
+        replies,
+        json!([{"role": "function", "name": "add", "content": "done"}])
+    );
+    assert_eq!(
+        kept(reading)["function_call"],
+        json!({"name": "add", "arguments": "{\"a\": 1}"})
+    );
 }
