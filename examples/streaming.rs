@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 progress.position, progress.message
             ),
             AgentEvent::Calls(calls) => {
-                print!("{at}the message is over; it has {} calls", calls.len())
+                print!("{at}the message is over; it has {} calls", calls.len());
             }
             AgentEvent::Result(result) => print!(
                 "{at}call {} is answered: {}",

@@ -166,7 +166,7 @@ pub(crate) async fn get_recent_lab_results(
     }
     recent_lab_results(db, patient_id, limit)
         .await
-        .map_err(ToolError::new)
+        .map_err(ToolError::from_error)
 }
 
 async fn recent_lab_results(

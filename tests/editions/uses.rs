@@ -104,6 +104,6 @@ fn main() {
         let results = dispatcher.dispatch_blocking(vec![ToolCall::new("call_1", name, arguments)]);
         assert_eq!(results[0].content(), expected, "{}", name);
     }
-    let linked = ToolSet::linked(&States::new().with(Greeting(String::new()))).expect("its state is there");
+    let linked = ToolSet::linked(&States::new().with_state(Greeting(String::new()))).expect("its state is there");
     assert_eq!(linked.len(), 1);
 }

@@ -43,7 +43,7 @@ async fn told(arguments: &str) -> (&'static str, String) {
     let text = results[0]
         .outcome()
         .err()
-        .map(|error| error.model_text().to_owned());
+        .map(|error| error.message_for_model().to_owned());
     (
         code(&results[0]),
         text.unwrap_or_else(|| results[0].content().into_owned()),
@@ -177,7 +177,7 @@ async fn a_tool_without_parameters_takes_an_empty_object_only() {
         .await;
     assert_eq!(codes(&results), ["ok", "invalid_arguments"]);
     assert_eq!(
-        results[1].outcome().unwrap_err().model_text(),
+        results[1].outcome().unwrap_err().message_for_model(),
         "`a`: unknown argument (the tool takes none)"
     );
 }
@@ -205,7 +205,7 @@ async fn an_unknown_tool_is_answered_with_the_nearest_name_or_the_list() {
         .dispatch(calls([("book_visit", "{}")]))
         .await;
     assert_eq!(
-        results[0].outcome().unwrap_err().model_text(),
+        results[0].outcome().unwrap_err().message_for_model(),
         "there is no tool `book_visit`; there are no tools"
     );
 }
@@ -272,7 +272,7 @@ mod lengths {
         let error = results[0]
             .outcome()
             .err()
-            .map(|error| error.model_text().to_owned());
+            .map(|error| error.message_for_model().to_owned());
         (
             code(&results[0]),
             error.unwrap_or_else(|| results[0].content().into_owned()),

@@ -71,7 +71,7 @@ async fn told(arguments: Value) -> (&'static str, String) {
     let error = results[0]
         .outcome()
         .err()
-        .map(|error| error.model_text().to_owned());
+        .map(|error| error.message_for_model().to_owned());
     (
         code(&results[0]),
         error.unwrap_or_else(|| results[0].content().into_owned()),
@@ -244,7 +244,7 @@ async fn a_parameter_that_is_configured_away_is_unknown_to_the_model() {
     let results = Dispatcher::new(tools).dispatch(batch).await;
     assert_eq!(results[0].content(), "1 north");
     assert_eq!(
-        results[1].outcome().unwrap_err().model_text(),
+        results[1].outcome().unwrap_err().message_for_model(),
         "`absent`: unknown argument (the tool takes `there`, `either`)"
     );
 }

@@ -140,7 +140,7 @@ proptest! {
     fn every_call_is_answered_once_in_order(kinds in prop::collection::vec((kind(), 0..8_u8), 0..60), limit in 1..=8_usize) {
         let gauge = Arc::new(Gauge::default());
         let tools = tools![succeed, fail, panic_later, linger, compute].with_shared_state(Arc::clone(&gauge));
-        let dispatcher = Dispatcher::new(tools).with_limit(limit.try_into().unwrap());
+        let dispatcher = Dispatcher::new(tools).with_max_concurrency(limit);
         // Few ids for many calls: some are given twice.
         let calls: Vec<_> = kinds.iter().enumerate().map(|(value, (kind, id))| kind.call(&format!("id {id}"), value)).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tool_core::{
-    Behavior, Dispatcher, DynamicTool, InvalidDefinition, Retry, Timeout, Tool, ToolDefinition,
-    ToolError, tool, tools,
+    Behavior, Dispatcher, DynamicTool, InvalidDefinitionError, Retry, Timeout, Tool,
+    ToolDefinition, ToolError, tool, tools,
 };
 
 use crate::support::{calls, codes};
@@ -123,7 +123,7 @@ fn what_contradicts_itself_is_refused_with_the_tools_name() {
     for (behave, expected) in cases {
         let error = definition().with_behavior(behave).unwrap_err();
         assert!(
-            matches!(&error, InvalidDefinition::Behavior { name, .. } if name == "book"),
+            matches!(&error, InvalidDefinitionError::Behavior { name, .. } if name == "book"),
             "{error:?}"
         );
         assert_eq!(error.to_string(), expected);

@@ -48,7 +48,10 @@ fn dispatcher() -> (Dispatcher, Arc<Gate>) {
     let gate = Gate::new();
     let tools = tools![pass, pass_alone, pass_with, answer, answer_for]
         .with_shared_state(Arc::clone(&gate));
-    (Dispatcher::new(tools).with_threads(gate.threads()), gate)
+    (
+        Dispatcher::new(tools).with_blocking_executor(gate.threads()),
+        gate,
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +78,7 @@ async fn a_thread_past_its_deadline_is_told_to_end_and_what_it_returns_is_droppe
         told: AtomicBool::new(false),
     });
     let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&state)))
-        .with_threads(gate.threads());
+        .with_blocking_executor(gate.threads());
     let results = dispatcher.dispatch(calls([("listen", "{}")])).await;
     assert_eq!(codes(&results), ["timeout_indeterminate"]);
     assert_eq!(results[0].elapsed(), Duration::from_secs(1));
@@ -127,7 +130,7 @@ async fn what_only_given_up_work_blocks_is_not_started_after_a_while() {
         ),
         ["not_started", "ok"]
     );
-    let narrow = dispatcher.clone().with_limit(1.try_into().unwrap());
+    let narrow = dispatcher.clone().with_max_concurrency(1);
     assert_eq!(
         codes(
             &narrow
@@ -187,7 +190,7 @@ async fn how_long_is_set_with_the_limits() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_cancelled_says_which_threads_may_still_act() {
     let (dispatcher, gate) = dispatcher();
-    let mut turn = dispatcher.clone().turn();
+    let mut turn = dispatcher.clone().streaming_batch();
     for name in ["answer", "pass", "pass", "pass"] {
         turn.push(ToolCall::new("", name, "{}"));
     }
@@ -202,7 +205,7 @@ async fn a_message_that_is_cancelled_says_which_threads_may_still_act() {
             "not_started"
         ]
     );
-    let text = results[1].outcome().unwrap_err().model_text();
+    let text = results[1].outcome().unwrap_err().message_for_model();
     assert!(text.contains("may still be acting"), "{text}");
     assert!(
         timeout(Duration::from_secs(60), dispatcher.idle())
@@ -225,8 +228,8 @@ async fn a_thread_that_panics_after_its_deadline_harms_nobody() {
     let gate = Gate::new();
     let dispatcher =
         Dispatcher::new(tools![panic_later, answer].with_shared_state(Arc::clone(&gate)))
-            .with_limit(1.try_into().unwrap())
-            .with_threads(gate.threads());
+            .with_max_concurrency(1)
+            .with_blocking_executor(gate.threads());
     assert_eq!(
         codes(&dispatcher.dispatch(calls([("panic_later", "{}")])).await),
         ["timeout_indeterminate"]
@@ -254,8 +257,8 @@ async fn an_answered_parent_of_a_running_thread_leaves_its_permits() {
     let gate = Gate::new();
     let dispatcher =
         Dispatcher::new(tools![pass, answer, give_up].with_shared_state(Arc::clone(&gate)))
-            .with_threads(gate.threads())
-            .with_limit(3.try_into().unwrap());
+            .with_blocking_executor(gate.threads())
+            .with_max_concurrency(3);
     for call in ["give_up", "give_up", "answer"] {
         assert_eq!(
             codes(&dispatcher.dispatch(calls([(call, "{}")])).await),
@@ -283,7 +286,7 @@ async fn threads_are_used_once_for_each_sync_call_and_for_nothing_else() {
     let jobs = Arc::new(AtomicUsize::new(0));
     let counting = Arc::clone(&jobs);
     let dispatcher = Dispatcher::new(tools![count, answer].with_state(AtomicUsize::default()))
-        .with_threads(move |work| {
+        .with_blocking_executor(move |work| {
             counting.fetch_add(1, Ordering::SeqCst);
             work(); // where it stands
         });
@@ -303,12 +306,12 @@ async fn threads_are_used_once_for_each_sync_call_and_for_nothing_else() {
 async fn threads_that_lose_their_work_leave_no_call_unanswered() {
     let ran = Arc::new(AtomicUsize::new(0));
     let dispatcher = Dispatcher::new(tools![count, answer].with_shared_state(Arc::clone(&ran)))
-        .with_limit(1.try_into().unwrap());
-    let drops = dispatcher.clone().with_threads(drop);
+        .with_max_concurrency(1);
+    let drops = dispatcher.clone().with_blocking_executor(drop);
     let panics = dispatcher
         .clone()
-        .with_threads(|_| panic!("the password is hunter2"));
-    let keeps = dispatcher.with_threads(std::mem::forget);
+        .with_blocking_executor(|_| panic!("the password is hunter2"));
+    let keeps = dispatcher.with_blocking_executor(std::mem::forget);
     for (dispatcher, name) in [(drops, "drops"), (panics, "panics"), (keeps, "keeps")] {
         let results = dispatcher
             .dispatch(calls([("count", "{}"), ("answer", "{}")]))
@@ -340,7 +343,7 @@ async fn after_a_fatal_error_no_thread_begins() {
     let queue: Arc<std::sync::Mutex<Vec<Work>>> = Arc::default();
     let queued = Arc::clone(&queue);
     let dispatcher = Dispatcher::new(tools![count, stop].with_shared_state(Arc::clone(&ran)))
-        .with_threads(move |work| queued.lock().unwrap().push(work));
+        .with_blocking_executor(move |work| queued.lock().unwrap().push(work));
     let begun = Instant::now();
     let results = dispatcher
         .dispatch(calls([("count", "{}"), ("stop", "{}")]))
@@ -363,7 +366,7 @@ async fn work_that_finds_its_thread_after_the_deadline_never_runs() {
     let queue: Arc<std::sync::Mutex<Vec<Work>>> = Arc::default();
     let queued = Arc::clone(&queue);
     let dispatcher = Dispatcher::new(tools![count].with_shared_state(Arc::clone(&ran)))
-        .with_threads(move |work| queued.lock().unwrap().push(work));
+        .with_blocking_executor(move |work| queued.lock().unwrap().push(work));
     let results = dispatcher.dispatch(calls([("count", "{}")])).await;
     assert_eq!(codes(&results), ["not_started"]);
     assert!(results[0].started().is_none());
@@ -388,8 +391,8 @@ async fn a_thread_without_a_runtime_makes_calls_on_that_of_its_own_call() {
         }
     }
 
-    let dispatcher =
-        Dispatcher::new(tools![answer, pass_on]).with_threads(|work| _ = std::thread::spawn(work));
+    let dispatcher = Dispatcher::new(tools![answer, pass_on])
+        .with_blocking_executor(|work| _ = std::thread::spawn(work));
     assert_eq!(
         dispatcher.dispatch(calls([("pass_on", "{}")])).await[0].content(),
         "true"
@@ -416,7 +419,7 @@ async fn a_panic_of_what_is_dropped_does_not_hide_a_thread_that_runs_on() {
     let gate = Gate::new();
     let tools = tools![pass, wait].with_shared_state(Arc::clone(&gate));
     let results = Dispatcher::new(tools)
-        .with_threads(gate.threads())
+        .with_blocking_executor(gate.threads())
         .dispatch(calls([("wait", "{}")]))
         .await;
     assert_eq!(codes(&results), ["timeout_indeterminate"]);

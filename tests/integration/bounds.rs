@@ -1,12 +1,11 @@
 //! Everything is bounded, and past a bound the latest calls are answered.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
-use tool_core::{CallContext, Dispatcher, Event, Limits, ToolCall, tool, tools};
+use tool_core::{CallContext, DispatchEvent, Dispatcher, Limits, ToolCall, tool, tools};
 
 use crate::support::{calls, codes, contents};
 
@@ -125,7 +124,7 @@ async fn a_message_has_so_many_calls_and_those_behind_are_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn so_many_calls_wait_and_the_latest_are_answered() {
-    let dispatcher = limited(|limits| limits.queue = 5).with_limit(NonZeroUsize::MIN);
+    let dispatcher = limited(|limits| limits.queue = 5).with_max_concurrency(1);
     let clone = dispatcher.clone();
     let (first, second) = tokio::join!(dispatcher.dispatch(many(4)), async {
         tokio::task::yield_now().await;
@@ -278,7 +277,7 @@ async fn of_many_progress_events_the_oldest_are_forgotten_and_no_result_is() {
         }
         let results = seen
             .iter()
-            .filter(|event| matches!(event, Event::Result(_)))
+            .filter(|event| matches!(event, DispatchEvent::Result(_)))
             .count();
         assert_eq!(results, 3);
         assert!(
@@ -287,7 +286,7 @@ async fn of_many_progress_events_the_oldest_are_forgotten_and_no_result_is() {
             seen.len() - results
         );
         let last = seen.iter().rev().find_map(|event| {
-            if let Event::Progress(progress) = event {
+            if let DispatchEvent::Progress(progress) = event {
                 Some(&*progress.message)
             } else {
                 None
@@ -326,9 +325,10 @@ async fn what_is_said_of_an_error_has_the_bound_of_an_output() {
     let results = dispatcher.dispatch(calls([("rant", "{}")])).await;
     let error = results[0].outcome().unwrap_err();
     assert!(
-        error.model_text().len() <= 1000 && error.model_text().contains(" bytes left out]"),
+        error.message_for_model().len() <= 1000
+            && error.message_for_model().contains(" bytes left out]"),
         "{}",
-        error.model_text()
+        error.message_for_model()
     );
     assert_eq!(
         std::error::Error::source(error).unwrap().to_string().len(),

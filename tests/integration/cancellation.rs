@@ -55,7 +55,7 @@ async fn answer(#[state] ward: &Ward) -> usize {
 
 fn dispatcher(ward: &Arc<Ward>, limit: usize) -> Dispatcher {
     let tools = tools![wait_for_ever, wait_on_thread, answer].with_shared_state(Arc::clone(ward));
-    Dispatcher::new(tools).with_limit(limit.try_into().unwrap())
+    Dispatcher::new(tools).with_max_concurrency(limit)
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,7 +57,7 @@ async fn a_call_knows_its_id_its_tool_and_its_place() {
 
 #[tokio::test]
 async fn the_name_is_the_one_it_was_called_by() {
-    let tools = tools![threaded].prefix("north_").unwrap();
+    let tools = tools![threaded].with_prefix("north_").unwrap();
     let results = Dispatcher::new(tools)
         .dispatch(calls([("north_on-thread", "{}")]))
         .await;
@@ -81,7 +81,7 @@ async fn a_context_cannot_be_forged_and_is_not_shown() {
     assert_eq!(codes(&results), ["invalid_arguments"; 2]);
     for result in &results {
         assert_eq!(
-            result.outcome().unwrap_err().model_text(),
+            result.outcome().unwrap_err().message_for_model(),
             "`cx`: unknown argument (the tool takes `name`)"
         );
     }
@@ -152,7 +152,7 @@ async fn no_two_calls_have_one_idempotency_key_however_long_a_message_may_be() {
     let dispatcher = Dispatcher::new(tools![keyed]).with_limits(|limits| limits.calls = usize::MAX);
     let mut keys = Vec::new();
     for _ in 0..3 {
-        let mut turn = dispatcher.turn();
+        let mut turn = dispatcher.streaming_batch();
         turn.push(ToolCall::new("", "keyed", "{}"));
         turn.push(ToolCall::new("", "keyed", "{}"));
         keys.extend(contents(&turn.finish().await));

@@ -60,7 +60,7 @@ async fn an_async_tool_is_dropped_at_its_deadline() {
         results[position]
             .outcome()
             .unwrap_err()
-            .model_text()
+            .message_for_model()
             .to_owned()
     };
     assert_eq!(
@@ -123,7 +123,7 @@ async fn a_tool_that_declares_no_timeout_has_none() {
 async fn waiting_for_a_permit_does_not_count() {
     let dispatcher = Dispatcher::new(tools![sleep_for])
         .with_timeout(Duration::from_secs(10))
-        .with_limit(1.try_into().unwrap());
+        .with_max_concurrency(1);
     let results = dispatcher
         .dispatch(calls([("sleep_for", r#"{"seconds": 9}"#); 3]))
         .await;
@@ -190,7 +190,7 @@ async fn answer(#[state] gate: &Gate) -> bool {
 async fn a_thread_past_its_deadline_keeps_its_permit_until_it_ends() {
     let gate = Arc::new(Gate::default());
     let tools = tools![pass, answer].with_shared_state(Arc::clone(&gate));
-    let dispatcher = Dispatcher::new(tools).with_limit(1.try_into().unwrap());
+    let dispatcher = Dispatcher::new(tools).with_max_concurrency(1);
     let batch = tokio::spawn(dispatcher.dispatch(calls([("pass", "{}"), ("answer", "{}")])));
     gate.entered.notified().await;
     // The clock stands still while a thread of the pool is busy.
@@ -205,7 +205,7 @@ async fn a_thread_past_its_deadline_keeps_its_permit_until_it_ends() {
     assert_eq!(codes(&results), ["timeout_indeterminate", "ok"]);
     // It waited for the thread.
     assert_eq!(results[1].content(), "true");
-    let text = results[0].outcome().unwrap_err().model_text();
+    let text = results[0].outcome().unwrap_err().message_for_model();
     assert_eq!(
         text,
         "no answer within 5s; it cannot be stopped and may still be acting"

@@ -1,6 +1,5 @@
 //! Calls of a batch run at once, within the limit, and are answered in call order.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -16,10 +15,6 @@ use crate::support::{calls, codes, contents};
 async fn wait(millis: u64) -> u64 {
     sleep(Duration::from_millis(millis)).await;
     millis
-}
-
-fn limit(calls: usize) -> NonZeroUsize {
-    NonZeroUsize::new(calls).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,7 +142,7 @@ async fn an_empty_batch_has_no_results_and_takes_no_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_of_one_runs_calls_one_after_the_other_in_call_order() {
-    let dispatcher = Dispatcher::new(tools![wait]).with_limit(limit(1));
+    let dispatcher = Dispatcher::new(tools![wait]).with_max_concurrency(1);
     let begun = Instant::now();
     let results = dispatcher
         .dispatch(calls([
@@ -183,8 +178,8 @@ async fn the_limit_holds_for_all_batches_and_clones_together() {
     }
 
     let gauge = Arc::new(Gauge::default());
-    let dispatcher =
-        Dispatcher::new(tools![counted].with_shared_state(Arc::clone(&gauge))).with_limit(limit(3));
+    let dispatcher = Dispatcher::new(tools![counted].with_shared_state(Arc::clone(&gauge)))
+        .with_max_concurrency(3);
     let batch = || {
         (0..10)
             .map(|call| {

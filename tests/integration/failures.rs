@@ -112,11 +112,11 @@ async fn a_question_mark_into_anyhow_loses_nothing() {
             .is_some_and(|source| source.is::<OutOfStock>())
     );
     assert_eq!(
-        (fatal.model_text(), fatal.is_fatal()),
+        (fatal.message_for_model(), fatal.is_fatal()),
         ("the pharmacy is closed", true)
     );
     assert_eq!(
-        (wrapped.model_text(), wrapped.is_fatal()),
+        (wrapped.message_for_model(), wrapped.is_fatal()),
         ("the order failed", true)
     );
 }
@@ -162,7 +162,7 @@ async fn an_error_keeps_its_chain_through_anyhow_and_boxes() {
         ["tool_error", "tool_error", "invalid_arguments"]
     );
     assert_eq!(
-        results[0].outcome().unwrap_err().model_text(),
+        results[0].outcome().unwrap_err().message_for_model(),
         "the order failed"
     );
     for result in &results {
@@ -376,7 +376,7 @@ async fn after_a_fatal_error_nothing_starts_and_what_runs_finishes() {
         }))
     }
 
-    let dispatcher = Dispatcher::new(tools![steady, fatal]).with_limit(2.try_into().unwrap());
+    let dispatcher = Dispatcher::new(tools![steady, fatal]).with_max_concurrency(2);
     let batch = || {
         calls([
             ("steady", "{}"),

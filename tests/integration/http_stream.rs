@@ -118,7 +118,7 @@ async fn calls_are_told_one_by_one_and_the_whole_is_what_a_whole_answer_is() {
             ModelEvent::Text(text) => told.0 += &text,
             ModelEvent::Arguments { position, delta } => told.1[position] += &delta,
             ModelEvent::CallBegins { position, name } => {
-                told.2.push(format!("{name} {position} begins"))
+                told.2.push(format!("{name} {position} begins"));
             }
             ModelEvent::CallComplete { position, call } => told
                 .2

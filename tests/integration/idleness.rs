@@ -69,14 +69,14 @@ async fn it_waits_until_what_was_dropped_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_is_under_way_until_it_is_over() {
     let (dispatcher, _) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(ToolCall::new("", "work", "{}"));
     sleep(Duration::from_secs(10)).await;
     assert!(!is_idle(&dispatcher).await);
     turn.end();
     assert!(is_idle(&dispatcher).await);
 
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.open("", "work");
     assert!(!is_idle(&dispatcher).await);
     turn.cancel();
@@ -102,7 +102,7 @@ async fn it_waits_for_a_thread_that_its_batch_has_given_up_on() {
 
     let gate = Gate::new();
     let dispatcher = Dispatcher::new(tools![linger].with_shared_state(Arc::clone(&gate)))
-        .with_threads(gate.threads());
+        .with_blocking_executor(gate.threads());
     let results = dispatcher.dispatch(calls([("linger", "{}")])).await;
     assert_eq!(codes(&results), ["timeout_indeterminate"]);
     assert!(
@@ -131,7 +131,7 @@ async fn a_policy_that_goes_on_is_waited_for_after_its_call_is_answered() {
             Decision::Allow
         }
     });
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(ToolCall::new("a", "answer", "{}"));
     met.wait();
     assert_eq!(codes(&turn.cancel()), ["not_started"]);

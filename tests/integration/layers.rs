@@ -338,7 +338,7 @@ async fn a_layer_that_panics_or_hangs_fails_its_own_calls_in_time() {
     for (at, code) in cases {
         let (dispatcher, diary) = dispatcher();
         let dispatcher = dispatcher
-            .with_limit(2.try_into().unwrap())
+            .with_max_concurrency(2)
             .with_tool_layer("work", layer_fn(move |inner| Misbehaves(at, inner)))
             .unwrap();
         let begun = Instant::now();

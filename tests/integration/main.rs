@@ -41,11 +41,11 @@ mod schema;
 mod scripted;
 mod spans;
 mod state;
+mod streaming_batch;
 mod streams;
 #[path = "../support.rs"]
 mod support;
 mod toolset;
-mod turns;
 mod wakers;
 mod waterfall;
 mod whole_object;

@@ -174,7 +174,7 @@ async fn mistakes_in_arguments_of_methods_are_told_like_those_of_functions() {
     let results = dispatcher.dispatch(batch).await;
     let texts: Vec<_> = results
         .iter()
-        .map(|result| result.outcome().unwrap_err().model_text())
+        .map(|result| result.outcome().unwrap_err().message_for_model())
         .collect();
     let expected = [
         "`bed`: must have at least 1 and at most 4 characters, but has 0 characters",
@@ -243,7 +243,7 @@ async fn two_objects_of_one_type_are_told_apart_by_a_prefix() {
         tools
             .clone()
             .with_state(Hospital::new(name))
-            .prefix(&format!("{name}_"))
+            .with_prefix(&format!("{name}_"))
             .unwrap()
     };
     let both = of("north").merge(&of("south")).unwrap();
@@ -293,7 +293,7 @@ async fn two_objects_of_one_type_are_told_apart_by_a_prefix() {
 #[test]
 fn a_prefix_changes_the_name_and_nothing_else() {
     let tools = tools![Hospital].with_state(Hospital::new("north"));
-    let prefixed = tools.prefix("a-").unwrap();
+    let prefixed = tools.with_prefix("a-").unwrap();
     for (before, after) in tools.definitions().zip(prefixed.definitions()) {
         assert_eq!(after.name(), format!("a-{}", before.name()));
         assert_eq!(
@@ -303,20 +303,23 @@ fn a_prefix_changes_the_name_and_nothing_else() {
         assert_eq!(after.checks_arguments(), before.checks_arguments());
     }
     assert_eq!(names(&tools), ["put_to_bed", "find", "name", "motto"]); // as it was
-    assert_eq!(names(&tools.prefix("").unwrap()), names(&tools));
-    assert_eq!(names(&prefixed.prefix("b_").unwrap())[0], "b_a-put_to_bed");
+    assert_eq!(names(&tools.with_prefix("").unwrap()), names(&tools));
+    assert_eq!(
+        names(&prefixed.with_prefix("b_").unwrap())[0],
+        "b_a-put_to_bed"
+    );
 }
 
 #[test]
 fn a_prefix_that_no_service_accepts_is_refused() {
     let tools = tools![Hospital].with_state(Hospital::new("north"));
-    let error = tools.prefix("north wing ").unwrap_err();
+    let error = tools.with_prefix("north wing ").unwrap_err();
     assert_eq!(
         error.to_string(),
         "tool name `north wing put_to_bed` is not 1 to 64 letters, digits, `_` or `-`; choose another"
     );
-    assert!(tools.prefix(&"x".repeat(54)).is_ok());
-    assert!(tools.prefix(&"x".repeat(55)).is_err());
+    assert!(tools.with_prefix(&"x".repeat(54)).is_ok());
+    assert!(tools.with_prefix(&"x".repeat(55)).is_err());
 }
 
 #[test]
@@ -326,7 +329,7 @@ fn sets_with_one_name_twice_do_not_merge() {
         tools.clone().merge(&tools).unwrap_err().name(),
         "put_to_bed"
     );
-    let north = tools.prefix("north_").unwrap();
+    let north = tools.with_prefix("north_").unwrap();
     assert_eq!(
         north.clone().merge(&north).unwrap_err().name(),
         "north_put_to_bed"
@@ -382,9 +385,9 @@ async fn the_schema_of_a_generic_toolbox_is_that_of_its_type() {
     );
     let both = Dispatcher::new(
         numbers
-            .prefix("n_")
+            .with_prefix("n_")
             .unwrap()
-            .merge(&texts.prefix("t_").unwrap())
+            .merge(&texts.with_prefix("t_").unwrap())
             .unwrap(),
     );
     let results = both

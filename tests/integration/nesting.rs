@@ -10,10 +10,6 @@ use tool_core::{CallContext, Dispatcher, ToolCall, ToolError, ToolResult, tool, 
 use crate::diary::Diary;
 use crate::support::{calls, codes, contents};
 
-fn limit(calls: usize) -> std::num::NonZeroUsize {
-    calls.try_into().unwrap()
-}
-
 /// `ok` or the codes of nested calls, and what they said.
 fn told(results: &[ToolResult]) -> String {
     results
@@ -94,7 +90,7 @@ async fn nested_calls_run_at_once_and_are_answered_in_their_order() {
 #[tokio::test(start_paused = true)]
 async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(limit(1));
+    let dispatcher = dispatcher.with_max_concurrency(1);
     let nested = || json!([["work", named("a", 10)], ["work", named("b", 10)]]);
     let work = ToolCall::new("w", "work", named("w", 10).to_string());
     let results = dispatcher
@@ -121,7 +117,7 @@ async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn free_permits_go_to_nested_work_first() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(limit(1));
+    let dispatcher = dispatcher.with_max_concurrency(1);
     let mut batch = vec![passing("p", json!([["work", named("nested", 10)]]))];
     batch.extend(
         (0..3).map(|at| ToolCall::new("w", "work", named(&format!("w{at}"), 10).to_string())),
@@ -148,7 +144,7 @@ async fn calls_are_eight_deep_within_each_other_and_no_more() {
         }
     }
 
-    let dispatcher = Dispatcher::new(tools![dig]).with_limit(limit(1));
+    let dispatcher = Dispatcher::new(tools![dig]).with_max_concurrency(1);
     let results = dispatcher
         .dispatch(calls([
             ("dig", r#"{"depth": 8}"#),
@@ -312,7 +308,7 @@ async fn two_dispatches_of_one_parent_may_wait_at_once() {
 async fn two_dispatches_of_one_parent_share_the_one_permit() {
     let diary = Diary::begin();
     let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary)))
-        .with_limit(limit(1));
+        .with_max_concurrency(1);
     assert_eq!(
         contents(
             &dispatcher

@@ -102,10 +102,6 @@ fn keyed(tool: &str, name: &str, key: &str) -> ToolCall {
     )
 }
 
-fn limit(calls: usize) -> std::num::NonZeroUsize {
-    calls.try_into().unwrap()
-}
-
 #[tokio::test(start_paused = true)]
 async fn an_exclusive_call_is_a_barrier() {
     let (dispatcher, diary) = dispatcher();
@@ -325,7 +321,7 @@ async fn a_key_is_free_again_after_any_end() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_for_its_own_tool_is_passed_over() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(limit(3));
+    let dispatcher = dispatcher.with_max_concurrency(3);
     let batch = [
         ("in_pairs", "a", 10),
         ("in_pairs", "b", 30),
@@ -360,7 +356,7 @@ async fn a_tools_limit_holds_for_all_batches_and_clones_together() {
 #[tokio::test(start_paused = true)]
 async fn a_large_batch_does_not_starve_a_small_one() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(limit(1));
+    let dispatcher = dispatcher.with_max_concurrency(1);
     let clone = dispatcher.clone();
     let many = (0..50)
         .map(|at| call("work", &format!("many {at}"), 10))
@@ -385,7 +381,7 @@ async fn a_large_batch_does_not_starve_a_small_one() {
 #[tokio::test(start_paused = true)]
 async fn a_call_alone_in_its_message_is_not_overtaken_by_one_that_came_later() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(limit(1));
+    let dispatcher = dispatcher.with_max_concurrency(1);
     let mut first =
         Box::pin(dispatcher.dispatch(vec![ToolCall::new("", "linger", r#"{"name": "x"}"#)]));
     assert!(first.as_mut().now_or_never().is_none());
@@ -399,7 +395,7 @@ async fn a_call_alone_in_its_message_is_not_overtaken_by_one_that_came_later() {
 #[tokio::test(start_paused = true)]
 async fn limits_keys_and_barriers_hold_together() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(limit(2));
+    let dispatcher = dispatcher.with_max_concurrency(2);
     let batch = vec![
         keyed("make", "a", ""),
         keyed("make", "b", ""),

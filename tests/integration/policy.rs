@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, timeout};
-use tool_core::{CallContext, Decision, Dispatcher, Proposal, ToolCall, ToolError, tool, tools};
+use tool_core::{
+    ApprovalRequest, CallContext, Decision, Dispatcher, ToolCall, ToolError, tool, tools,
+};
 
 use crate::diary::Diary;
 use crate::support::{calls, codes, contents};
@@ -106,12 +108,10 @@ async fn it_is_asked_once_about_each_call_that_could_run() {
 #[tokio::test(start_paused = true)]
 async fn it_is_asked_about_all_calls_at_once() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher
-        .with_limit(1.try_into().unwrap())
-        .with_policy(|_| async {
-            sleep(Duration::from_millis(100)).await;
-            Decision::Allow
-        });
+    let dispatcher = dispatcher.with_max_concurrency(1).with_policy(|_| async {
+        sleep(Duration::from_millis(100)).await;
+        Decision::Allow
+    });
     dispatcher
         .dispatch(vec![
             call("work", "a"),
@@ -123,12 +123,12 @@ async fn it_is_asked_about_all_calls_at_once() {
 }
 
 /// Decides by the call's id: how long to think, and what to say.
-async fn by_id(proposal: Proposal) -> Decision {
+async fn by_id(proposal: ApprovalRequest) -> Decision {
     match proposal.call().id.as_str() {
         "slow" => sleep(Duration::from_millis(50)).await,
         "never" => std::future::pending().await,
         "panics" => panic!("the password is hunter2"),
-        "no" => return Decision::refuse("not today"),
+        "no" => return Decision::deny("not today"),
         _ => {}
     }
     Decision::Allow
@@ -145,7 +145,7 @@ async fn what_it_refuses_does_not_run_and_the_model_reads_why() {
             call("alone", "no"),
         ])
         .await;
-    assert_eq!(codes(&results), ["ok", "refused", "refused"]);
+    assert_eq!(codes(&results), ["ok", "denied", "denied"]);
     assert_eq!(
         results[1].content(),
         r#"{"error":"not allowed: not today","tool":"work"}"#
@@ -157,9 +157,7 @@ async fn what_it_refuses_does_not_run_and_the_model_reads_why() {
 #[tokio::test(start_paused = true)]
 async fn an_undecided_call_holds_its_place_but_no_permit() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher
-        .with_limit(1.try_into().unwrap())
-        .with_policy(by_id);
+    let dispatcher = dispatcher.with_max_concurrency(1).with_policy(by_id);
     let results = dispatcher
         .dispatch(vec![
             call("work", "slow"),
@@ -209,7 +207,7 @@ async fn a_calls_time_begins_when_it_is_decided() {
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_panics_has_refused() {
     let (dispatcher, diary) = dispatcher();
-    let at_once = dispatcher.clone().with_policy(|proposal: Proposal| {
+    let at_once = dispatcher.clone().with_policy(|proposal: ApprovalRequest| {
         assert!(proposal.call().id != "panics", "the password is hunter2");
         async { Decision::Allow }
     });
@@ -217,7 +215,7 @@ async fn a_policy_that_panics_has_refused() {
         let results = dispatcher
             .dispatch(vec![call("work", "panics"), call("alone", "a")])
             .await;
-        assert_eq!(codes(&results), ["refused", "ok"]);
+        assert_eq!(codes(&results), ["denied", "ok"]);
         assert!(!results[0].content().contains("hunter2"));
     }
     assert_eq!(diary.begun(), ["a", "a"]);
@@ -233,7 +231,7 @@ async fn a_policy_whose_future_panics_when_dropped_harms_nobody() {
     }
 
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_policy(|proposal: Proposal| {
+    let dispatcher = dispatcher.with_policy(|proposal: ApprovalRequest| {
         let bomb = (proposal.call().id == "bomb").then(|| Bomb);
         async move {
             let _bomb = bomb;
@@ -288,7 +286,7 @@ async fn edited_arguments_are_checked_as_the_models_are() {
 #[tokio::test(start_paused = true)]
 async fn edited_arguments_are_keyed_anew() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_policy(|proposal: Proposal| async move {
+    let dispatcher = dispatcher.with_policy(|proposal: ApprovalRequest| async move {
         let name = proposal.call().id.clone();
         // `a` and `b` ask for one bed and get two; `a` and `c` the other way around.
         let bed = if name == "b" { 2 } else { 1 };
@@ -325,7 +323,7 @@ async fn it_is_asked_about_nested_calls_and_not_about_attempts() {
             by_id(proposal)
         });
     let results = dispatcher.dispatch(calls([("third_time", "{}")])).await;
-    assert_eq!(contents(&results), [r#"["refused", "ok"]"#]);
+    assert_eq!(contents(&results), [r#"["denied", "ok"]"#]);
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
@@ -351,7 +349,7 @@ async fn an_undecided_call_is_answered_when_its_batch_is_over() {
         ["not_started", "tool_error", "not_started"]
     );
 
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "never"));
     sleep(Duration::from_millis(1)).await;
     assert_eq!(codes(&turn.cancel()), ["not_started"]);
@@ -375,7 +373,7 @@ async fn a_decision_that_comes_after_its_batch_is_dropped_starts_nothing() {
 #[tokio::test(start_paused = true)]
 async fn the_policy_set_last_is_the_policy() {
     let (dispatcher, _) = dispatcher();
-    let strict = dispatcher.with_policy(|_| async { Decision::refuse("never") });
+    let strict = dispatcher.with_policy(|_| async { Decision::deny("never") });
     let lenient = strict.clone().with_policy(|_| async { Decision::Allow });
     assert_eq!(
         codes(&lenient.dispatch(vec![call("work", "a")]).await),
@@ -383,7 +381,7 @@ async fn the_policy_set_last_is_the_policy() {
     );
     assert_eq!(
         codes(&strict.dispatch(vec![call("work", "a")]).await),
-        ["refused"]
+        ["denied"]
     );
 }
 
@@ -407,7 +405,7 @@ fn a_call_that_is_not_decided_on_is_answered_when_its_runtime_goes() {
         let dispatcher = Dispatcher::new(tools![answer]).with_policy(|_| std::future::pending());
         let mut turn = {
             let _inside = first.enter();
-            dispatcher.turn()
+            dispatcher.streaming_batch()
         };
         turn.push(ToolCall::new("", "answer", "{}"));
         drop(first);

@@ -46,8 +46,8 @@ fn linked_c_nothing() {}
 
 fn states() -> States {
     States::new()
-        .with(Beds(12))
-        .with(Wards(vec!["north", "south"]))
+        .with_state(Beds(12))
+        .with_state(Wards(vec!["north", "south"]))
 }
 
 fn names(tools: &ToolSet) -> Vec<&str> {
@@ -105,11 +105,11 @@ fn every_missing_state_is_named_with_its_tool() {
     let text = error.to_string();
     assert!(
         text.starts_with("tool `linked_a_wards` needs `")
-            && text.ends_with("; add what is missing with `States::with`"),
+            && text.ends_with("; add what is missing with `States::with_state`"),
         "{text}"
     );
 
-    let error = ToolSet::linked(&States::new().with(Beds(1)))
+    let error = ToolSet::linked(&States::new().with_state(Beds(1)))
         .unwrap_err()
         .to_string();
     assert!(
@@ -121,7 +121,7 @@ fn every_missing_state_is_named_with_its_tool() {
 #[tokio::test]
 async fn a_later_state_of_a_type_takes_the_place_of_an_earlier_one() {
     let beds = Arc::new(Beds(3));
-    let tools = ToolSet::linked(&states().with_shared(Arc::clone(&beds))).unwrap();
+    let tools = ToolSet::linked(&states().with_shared_state(Arc::clone(&beds))).unwrap();
     let results = Dispatcher::new(tools)
         .dispatch(calls([("linked_b_beds", "{}")]))
         .await;

@@ -179,7 +179,7 @@ async fn only_an_error_of_the_tool_is_tried_again() {
             "fatal" => Err(ToolError::fatal("stop")),
             "arguments" => Err(ToolError::invalid_arguments("`how`: no such way")),
             "hang" => std::future::pending().await,
-            _ => Err(ToolError::new("again")),
+            _ => Err(ToolError::from_error("again")),
         }
     }
 
@@ -244,7 +244,7 @@ async fn a_batch_that_is_dropped_is_not_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_to_be_tried_again_counts_as_running() {
     let (dispatcher, _) = dispatcher();
-    let dispatcher = dispatcher.with_limit(1.try_into().unwrap());
+    let dispatcher = dispatcher.with_max_concurrency(1);
     let results = dispatcher
         .dispatch(calls([
             ("flaky", r#"{"until": 2}"#),

@@ -99,9 +99,7 @@ async fn work_that_a_layer_leaves_behind_does_not_outlive_its_calls_answer() {
             cached()
         })
     });
-    let dispatcher = dispatcher
-        .with_limit(1.try_into().unwrap())
-        .with_layer(leaves);
+    let dispatcher = dispatcher.with_max_concurrency(1).with_layer(leaves);
     let results = dispatcher
         .dispatch(vec![
             call("a", "work", 500),
@@ -328,7 +326,7 @@ async fn a_parent_that_is_polled_elsewhere_goes_on_with_a_permit() {
     for layered in [false, true] {
         let diary = Diary::begin();
         let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary)))
-            .with_limit(1.try_into().unwrap());
+            .with_max_concurrency(1);
         let dispatcher = if layered {
             dispatcher.with_layer(detaching())
         } else {
@@ -381,7 +379,7 @@ async fn a_thread_that_a_layer_leaves_behind_is_told_to_end() {
         });
         let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&left)));
         let dispatcher = dispatcher
-            .with_threads(gate.threads())
+            .with_blocking_executor(gate.threads())
             .with_layer(around(layer));
         assert_eq!(
             contents(&dispatcher.dispatch(calls([("listen", "{}")])).await),

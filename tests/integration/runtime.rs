@@ -132,7 +132,7 @@ async fn a_tool_known_only_at_run_time_is_a_tool_like_any_other() {
     );
     assert_eq!(results[0].content(), r#"{"city":"Oslo","sunny":true}"#);
     assert_eq!(
-        results[1].outcome().unwrap_err().model_text(),
+        results[1].outcome().unwrap_err().message_for_model(),
         "`city`: missing; this string is required"
     );
 }

@@ -172,7 +172,7 @@ async fn a_call_that_does_not_run_has_a_span_too() {
     let trace = Trace::begin();
     let dispatcher = dispatcher()
         .with_limits(|limits| limits.calls = 4)
-        .with_policy(|_| async { Decision::refuse("not today") });
+        .with_policy(|_| async { Decision::deny("not today") });
     let results = dispatcher
         .dispatch(calls([
             ("look_up", "{"),
@@ -187,7 +187,7 @@ async fn a_call_that_does_not_run_has_a_span_too() {
         [
             "invalid_json",
             "unknown_tool",
-            "refused",
+            "denied",
             "invalid_arguments",
             "overloaded"
         ]
@@ -350,7 +350,7 @@ async fn nested_calls_are_below_the_call_that_made_them() {
 async fn a_turn_and_its_early_calls_are_below_the_span_it_is_opened_in() {
     let trace = Trace::begin();
     let request = tracing::info_span!("request");
-    let mut turn = request.in_scope(|| dispatcher().turn());
+    let mut turn = request.in_scope(|| dispatcher().streaming_batch());
     turn.push(ToolCall::new("", "look_up", r#"{"patient": "a"}"#));
     sleep(Duration::from_millis(20)).await;
     turn.finish().await;
@@ -370,7 +370,7 @@ async fn a_turn_and_its_early_calls_are_below_the_span_it_is_opened_in() {
 #[tokio::test(start_paused = true)]
 async fn the_span_of_a_turn_says_how_many_calls_it_had() {
     let trace = Trace::begin();
-    let mut turn = dispatcher().turn();
+    let mut turn = dispatcher().streaming_batch();
     turn.push(ToolCall::new("", "fail", "{}"));
     turn.open("", "fail");
     turn.finish().await;

@@ -61,8 +61,7 @@ async fn each_tool_is_lent_what_it_asks_for() {
         clock: Box::new(Stopped(7)),
     };
     let db = app.db.clone();
-    let dispatcher =
-        Dispatcher::new(tools![write, count].with_state(app)).with_limit(1.try_into().unwrap());
+    let dispatcher = Dispatcher::new(tools![write, count].with_state(app)).with_max_concurrency(1);
     let results = dispatcher
         .dispatch(calls([("write", r#"{"note": "a"}"#), ("count", "{}")]))
         .await;

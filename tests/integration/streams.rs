@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{sleep, timeout};
-use tool_core::{CallContext, Dispatcher, Event, EventStream, ToolCall, tool, tools};
+use tool_core::{CallContext, DispatchEvent, Dispatcher, EventStream, ToolCall, tool, tools};
 
 use crate::diary::Diary;
 use crate::support::{calls, code, codes};
@@ -31,7 +31,7 @@ fn call(id: &str, millis: u64) -> ToolCall {
     ToolCall::new(id, "work", json!({"millis": millis}).to_string())
 }
 
-async fn all(mut events: EventStream) -> Vec<Event> {
+async fn all(mut events: EventStream) -> Vec<DispatchEvent> {
     let mut seen = Vec::new();
     while let Some(event) = events.next().await {
         seen.push(event);
@@ -105,7 +105,7 @@ async fn nothing_runs_before_the_stream_is_polled() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_dropped_stops_what_still_runs() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(2.try_into().unwrap());
+    let dispatcher = dispatcher.with_max_concurrency(2);
     let mut results = dispatcher.stream(vec![
         call("a", 10),
         call("b", 1000),
@@ -125,7 +125,7 @@ async fn a_stream_that_is_dropped_stops_what_still_runs() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_holds_up_nobody() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_limit(1.try_into().unwrap());
+    let dispatcher = dispatcher.with_max_concurrency(1);
     let mut slow = dispatcher.stream(vec![call("a", 10), call("b", 10), call("c", 10)]);
     slow.next().await.unwrap();
     // It is not read from here on, and still goes on, and so does another batch.
@@ -157,11 +157,11 @@ async fn progress_comes_before_the_result_of_its_call() {
     let told: Vec<_> = seen
         .iter()
         .map(|event| match event {
-            Event::Progress(at) => format!(
+            DispatchEvent::Progress(at) => format!(
                 "{} {} {} {} {:?}",
                 at.position, at.id, at.tool, at.message, at.fraction
             ),
-            Event::Result(result) => format!("{} {}", result.position(), code(result)),
+            DispatchEvent::Result(result) => format!("{} {}", result.position(), code(result)),
             _ => String::new(),
         })
         .collect();
@@ -183,7 +183,7 @@ async fn a_stream_of_results_can_go_on_as_one_of_events() {
     assert_eq!(results.next().await.unwrap().position(), 1);
     let rest = all(results.events()).await;
     assert!(
-        matches!(&rest[..], [Event::Progress(_), Event::Result(result)] if result.position() == 0),
+        matches!(&rest[..], [DispatchEvent::Progress(_), DispatchEvent::Result(result)] if result.position() == 0),
         "{rest:?}"
     );
 }
@@ -206,7 +206,7 @@ async fn a_fraction_is_between_nothing_and_all_of_it_or_unknown() {
     let fractions: Vec<_> = seen
         .iter()
         .filter_map(|event| match event {
-            Event::Progress(progress) => Some(progress.fraction),
+            DispatchEvent::Progress(progress) => Some(progress.fraction),
             _ => None,
         })
         .collect();
@@ -249,7 +249,10 @@ async fn nothing_is_heard_of_a_call_after_its_result() {
         ]);
         let seen = all(dispatcher.stream(batch).events()).await;
         assert!(
-            matches!(seen[..], [Event::Result(_), Event::Result(_)]),
+            matches!(
+                seen[..],
+                [DispatchEvent::Result(_), DispatchEvent::Result(_)]
+            ),
             "{seen:?}"
         );
     }
@@ -277,7 +280,7 @@ async fn a_progress_message_that_panics_while_it_is_made_harms_its_own_call_only
     let codes: Vec<_> = seen
         .iter()
         .filter_map(|event| {
-            if let Event::Result(result) = event {
+            if let DispatchEvent::Result(result) = event {
                 Some(code(result))
             } else {
                 None

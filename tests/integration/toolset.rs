@@ -158,7 +158,7 @@ impl Tool for Forgetful {
     }
 
     fn call<'a>(&'a self, _: &'a CallContext, _: &'a str) -> ToolFuture<'a> {
-        Box::pin(async { Ok(ToolOutput::text("done")) })
+        Box::pin(async { Ok(ToolOutput::from_text("done")) })
     }
 }
 

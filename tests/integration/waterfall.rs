@@ -19,8 +19,7 @@ async fn fail() -> Result<(), &'static str> {
 
 #[tokio::test(start_paused = true)]
 async fn a_bar_spans_the_time_its_call_ran() {
-    let dispatcher =
-        Dispatcher::new(tools![wait, fail]).with_limit(std::num::NonZeroUsize::new(2).unwrap());
+    let dispatcher = Dispatcher::new(tools![wait, fail]).with_max_concurrency(2);
     let call = |name: &str, arguments: &str| ToolCall::new("", name, arguments);
     let calls = vec![
         call("wait", r#"{"millis": 20}"#),

@@ -72,7 +72,7 @@ async fn told(tool: &str, arguments: &str) -> (&'static str, String) {
     let error = results[0]
         .outcome()
         .err()
-        .map(|error| error.model_text().to_owned());
+        .map(|error| error.message_for_model().to_owned());
     (
         code(&results[0]),
         error.unwrap_or_else(|| results[0].content().into_owned()),

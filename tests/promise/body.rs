@@ -64,7 +64,7 @@ pub(crate) fn hold(stage: &Stage, cx: &CallContext, call: usize) -> End {
             Act::Sleep(millis) => stage.block(*millis),
             Act::Yield => {}
             Act::Dispatch(batch, _) => {
-                stage.block_on(stage.hand_over(*batch, cx.dispatch(stage.plan.tool_calls(*batch))))
+                stage.block_on(stage.hand_over(*batch, cx.dispatch(stage.plan.tool_calls(*batch))));
             }
             Act::DispatchTwo(batches) => {
                 let [one, other] = batches

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
-use tool_core::{Dispatcher, Event, ResultStream};
+use tool_core::{DispatchEvent, Dispatcher, ResultStream};
 
 use crate::stage::Stage;
 use crate::trace::What;
@@ -50,7 +50,7 @@ pub(crate) async fn call(stage: Arc<Stage>, dispatcher: Dispatcher, batch: usize
                 stage.note(What::Drops { batch });
             }
         }
-        Caller::Turn(turn) => arrive(stage, batch, turn, dispatcher.turn()).await,
+        Caller::Turn(turn) => arrive(stage, batch, turn, dispatcher.streaming_batch()).await,
     }
 }
 
@@ -103,7 +103,7 @@ enum Step {
 }
 
 /// A message that arrives bit by bit.
-async fn arrive(stage: &Stage, batch: usize, plan: &Turn, mut turn: tool_core::Turn) {
+async fn arrive(stage: &Stage, batch: usize, plan: &Turn, mut turn: tool_core::StreamingBatch) {
     stage.note(What::Begins { batch });
     let begun = Instant::now();
     let (steps, last) = steps(plan, stage.plan.batches[batch].calls.len());
@@ -149,7 +149,7 @@ fn steps(plan: &Turn, calls: usize) -> (Vec<(u64, usize, Step)>, u64) {
     (steps, last)
 }
 
-async fn end(stage: &Stage, batch: usize, end: TurnEnd, mut turn: tool_core::Turn) {
+async fn end(stage: &Stage, batch: usize, end: TurnEnd, mut turn: tool_core::StreamingBatch) {
     match end {
         TurnEnd::Finishes => {
             stage.note(What::Ends { batch });
@@ -159,8 +159,8 @@ async fn end(stage: &Stage, batch: usize, end: TurnEnd, mut turn: tool_core::Tur
             stage.note(What::Ends { batch });
             turn.end();
             let mut results = 0;
-            while let Some(event) = turn.next_event().await {
-                results += usize::from(matches!(event, Event::Result(_)));
+            while let Some(event) = turn.next().await {
+                results += usize::from(matches!(event, DispatchEvent::Result(_)));
             }
             let all = turn.finish().await;
             assert_eq!(results, all.len(), "events of a turn");

@@ -260,7 +260,7 @@ impl History {
             What::Cancels { batch } => self.courses[*batch].cancelled = Some(moment),
             What::Drops { batch } => self.courses[*batch].dropped = Some(moment),
             What::Returns { batch, results } => {
-                self.courses[*batch].returned = Some((moment, *results))
+                self.courses[*batch].returned = Some((moment, *results));
             }
             What::Queued(queued) => self.queued.push((at, *queued)),
             What::Idle => self.idle = Some(moment),

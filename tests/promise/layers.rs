@@ -80,11 +80,11 @@ async fn act(mischief: Mischief, mut inner: CallService, context: CallContext) -
         Mischief::LeaveBehind(millis) => {
             drop(tokio::spawn(inner.call(context)));
             after(millis).await;
-            return Ok(ToolOutput::text(SWALLOWED));
+            return Ok(ToolOutput::from_text(SWALLOWED));
         }
         Mischief::Swallow => {
             drop(inner.call(context).await);
-            return Ok(ToolOutput::text(SWALLOWED));
+            return Ok(ToolOutput::from_text(SWALLOWED));
         }
         Mischief::GiveUp(millis) => {
             return Ok(timeout(Duration::from_millis(millis), inner.call(context)).await??);

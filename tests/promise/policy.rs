@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::sleep;
-use tool_core::{Decision, Proposal};
+use tool_core::{ApprovalRequest, Decision};
 
 use crate::plan::Plan;
 use crate::stage::Stage;
 use crate::trace::What;
 use crate::world::Verdict;
 
-pub(crate) async fn decide(stage: Arc<Stage>, proposal: Proposal) -> Decision {
+pub(crate) async fn decide(stage: Arc<Stage>, proposal: ApprovalRequest) -> Decision {
     if proposal.definition().name().starts_with("probe") {
         return Decision::Allow;
     }
@@ -32,7 +32,7 @@ pub(crate) async fn decide(stage: Arc<Stage>, proposal: Proposal) -> Decision {
     }
     stage.note(What::Decides(call));
     match word.verdict {
-        Verdict::Refuse => Decision::refuse("no"),
+        Verdict::Refuse => Decision::deny("no"),
         Verdict::Edit(bed) => Decision::Edit(
             json!({"call": call, "bed": bed, "room": stage.plan.calls[call].room}).to_string(),
         ),

@@ -1,6 +1,5 @@
 //! Lets a case happen, on a clock that stands still while anything can run.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -64,7 +63,7 @@ async fn happen(plan: Plan) -> Outcome {
             Ok(Ok(())) => {}
             Ok(Err(panic)) => faults.push(format!("a caller failed: {panic}")),
             Err(_) => {
-                faults.push("nothing happens any more, and calls are not answered".to_owned())
+                faults.push("nothing happens any more, and calls are not answered".to_owned());
             }
         }
     }
@@ -84,9 +83,9 @@ fn dispatcher(stage: &Arc<Stage>) -> Dispatcher {
     let world = &stage.plan.world;
     let (pool, trace) = (Arc::clone(&stage.threads), Arc::clone(&stage.trace));
     let mut dispatcher = Dispatcher::new(tools(stage))
-        .with_limit(NonZeroUsize::new(world.limit).unwrap())
+        .with_max_concurrency(world.limit)
         .with_timeout(world.timeout.map(Duration::from_millis))
-        .with_threads(move |work| trace.note(What::Queued(pool.run(work))))
+        .with_blocking_executor(move |work| trace.note(What::Queued(pool.run(work))))
         .with_limits(|limits| {
             limits.argument_bytes = ARGUMENT_BYTES;
             limits.argument_depth = ARGUMENT_DEPTH;

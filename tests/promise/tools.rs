@@ -114,7 +114,7 @@ impl Tool for Drawn {
                 Ok(answer) => ToolOutput::from_serialize(&answer),
                 Err(error) => match error.told {
                     Some(told) => Err(told),
-                    None => Err(ToolError::new(error)),
+                    None => Err(ToolError::from_error(error)),
                 },
             }
         })

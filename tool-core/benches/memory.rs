@@ -9,7 +9,6 @@ mod support;
 
 use std::alloc::System;
 use std::hint::black_box;
-use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -65,8 +64,7 @@ fn allocations(runtime: &Runtime, calls: usize, most: f64) -> Row<'_> {
 /// and of their strings counts in its favour.
 fn parked() -> Row<'static> {
     const CALLS: usize = 1_000;
-    let limit = NonZeroUsize::new(CALLS).unwrap_or(NonZeroUsize::MIN);
-    let program = Program::new(|dispatcher| dispatcher.with_limit(limit));
+    let program = Program::new(|dispatcher| dispatcher.with_max_concurrency(CALLS));
     let measure = move |form| {
         let runtime = runtime()?; // takes its tasks away with it, of which "spawned" has some left
         runtime.block_on(async {

@@ -19,7 +19,6 @@
 mod support;
 
 use std::hint::black_box;
-use std::num::NonZeroUsize;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,8 +143,9 @@ fn second_per_step() -> f64 {
 
 /// So many tools that sleep, the limit raised to them; milliseconds for all, above those of one.
 fn sleeping(runtime: &Runtime, calls: usize, most: f64) -> Row<'_> {
-    let limit = NonZeroUsize::new(calls).unwrap_or(NonZeroUsize::MIN);
-    let program = Arc::new(Program::new(|dispatcher| dispatcher.with_limit(limit)));
+    let program = Arc::new(Program::new(|dispatcher| {
+        dispatcher.with_max_concurrency(calls)
+    }));
     let measure = move |form| {
         let calls = message("sleep", ARGUMENTS, calls);
         let took = answer(runtime, Caller::Task, &program, form, calls, 1)?;

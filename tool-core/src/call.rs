@@ -112,7 +112,7 @@ impl ToolResult {
             Ok(output) => Cow::Borrowed(output.as_str()),
             Err(error) => {
                 let failed = Failed {
-                    error: error.model_text(),
+                    error: error.message_for_model(),
                     tool: &clip(self.name()),
                 };
                 Cow::Owned(

@@ -78,10 +78,10 @@ impl CallContext {
 
     /// Tells the program how far the call is: a message for people, and how much is done, from 0 to
     /// 1, if that is known. Goes to whoever reads [`EventStream`](crate::EventStream) or
-    /// [`Turn::next_event`](crate::Turn::next_event); without effect where nobody does.
+    /// [`StreamingBatch`](crate::StreamingBatch); without effect where nobody does.
     ///
     /// ```
-    /// use tool_core::{CallContext, Dispatcher, Event, ToolCall, tool, tools};
+    /// use tool_core::{CallContext, Dispatcher, DispatchEvent, ToolCall, tool, tools};
     ///
     /// /// Count to three.
     /// #[tool]
@@ -98,8 +98,8 @@ impl CallContext {
     /// let mut seen = Vec::new();
     /// while let Some(event) = events.next().await {
     ///     match event {
-    ///         Event::Progress(progress) => seen.push(progress.message),
-    ///         Event::Result(result) => seen.push(result.content().into_owned()),
+    ///         DispatchEvent::Progress(progress) => seen.push(progress.message),
+    ///         DispatchEvent::Result(result) => seen.push(result.content().into_owned()),
     ///         _ => {}
     ///     }
     /// }

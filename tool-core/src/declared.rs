@@ -68,7 +68,7 @@ impl<'a> Seen<'a> {
             let (word, bit) = place(names[at]);
             if filter[word] & bit != 0 && self.has(names[at]) {
                 panic!(
-                    "two tools of one name in one `tools![..]`; rename one with `#[tool(name = \"..\")]`, or keep two objects apart with `ToolSet::prefix`"
+                    "two tools of one name in one `tools![..]`; rename one with `#[tool(name = \"..\")]`, or keep two objects apart with `ToolSet::with_prefix`"
                 );
             }
             filter[word] |= bit;

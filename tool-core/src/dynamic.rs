@@ -13,7 +13,7 @@ use crate::behavior::Behavior;
 use crate::context::CallContext;
 use crate::error::ToolError;
 use crate::output::ToolOutput;
-use crate::tool::{InvalidDefinition, Tool, ToolDefinition, ToolFuture};
+use crate::tool::{InvalidDefinitionError, Tool, ToolDefinition, ToolFuture};
 
 type Handler = dyn Fn(Map<String, Value>) -> Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>
     + Send
@@ -63,7 +63,7 @@ impl DynamicTool {
         description: impl Into<String>,
         parameters: Value,
         handler: H,
-    ) -> Result<Self, InvalidDefinition>
+    ) -> Result<Self, InvalidDefinitionError>
     where
         H: Fn(Map<String, Value>) -> F + Send + Sync + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
@@ -93,16 +93,16 @@ impl DynamicTool {
     ///
     /// ```
     /// # use tool_core::serde_json::json;
-    /// # use tool_core::{DynamicTool, InvalidDefinition};
+    /// # use tool_core::{DynamicTool, InvalidDefinitionError};
     /// let schema = json!({"type": "object", "properties": {}});
     /// let now = DynamicTool::new("now", "Get the time.", schema, |_| async { Ok::<_, String>("noon") })?
     ///     .with_behavior(|behavior| behavior.read_only = true)?;
-    /// # Ok::<(), InvalidDefinition>(())
+    /// # Ok::<(), InvalidDefinitionError>(())
     /// ```
     pub fn with_behavior(
         self,
         behave: impl FnOnce(&mut Behavior),
-    ) -> Result<Self, InvalidDefinition> {
+    ) -> Result<Self, InvalidDefinitionError> {
         Ok(Self {
             definition: self.definition.with_behavior(behave)?,
             ..self

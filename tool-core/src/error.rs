@@ -48,7 +48,7 @@ pub enum ErrorCode {
     /// The message ended before the call was complete.
     TruncatedCall,
     /// The program's policy does not allow the call.
-    Refused,
+    Denied,
     /// More calls than the dispatcher takes at once.
     Overloaded,
     /// The call would have waited for itself.
@@ -86,7 +86,7 @@ impl ErrorCode {
             Self::InvalidArguments => "invalid_arguments",
             Self::TooLarge => "too_large",
             Self::TruncatedCall => "truncated_call",
-            Self::Refused => "refused",
+            Self::Denied => "denied",
             Self::Overloaded => "overloaded",
             Self::Deadlock => "deadlock",
             Self::NotStarted => "not_started",
@@ -111,7 +111,7 @@ impl fmt::Display for ErrorCode {
 /// Why one call failed.
 ///
 /// The program reads [`code`](Self::code) and the [`source`](Error::source) chain, which ends in
-/// the value the tool returned. The model reads [`model_text`](Self::model_text), which says how to
+/// the value the tool returned. The model reads [`message_for_model`](Self::message_for_model), which says how to
 /// correct the call and never contains a panic's text or a backtrace.
 ///
 /// A tool may return any displayable error. It returns this one to say more: [`ToolError::fatal`]
@@ -124,7 +124,7 @@ impl fmt::Display for ErrorCode {
 /// let error = ToolError::fatal(std::io::Error::other("disk is gone"));
 /// assert_eq!(error.code(), ErrorCode::ToolError);
 /// assert!(error.is_fatal());
-/// assert_eq!(error.model_text(), "disk is gone");
+/// assert_eq!(error.message_for_model(), "disk is gone");
 /// assert!(error.source().is_some_and(|source| source.is::<std::io::Error>()));
 /// ```
 #[derive(Clone)]
@@ -135,7 +135,7 @@ struct Failure {
     code: ErrorCode,
     /// None until the dispatcher says which tool it was.
     tool: Option<String>,
-    model_text: String,
+    message_for_model: String,
     source: Option<Arc<dyn Cause>>,
     fatal: bool,
     /// The arguments could not be decoded: nothing of the tool ran.
@@ -144,14 +144,14 @@ struct Failure {
 
 impl ToolError {
     /// The tool failed: the model reads the error's `Display` as one line.
-    pub fn new(error: impl Into<BoxError>) -> Self {
+    pub fn from_error(error: impl Into<BoxError>) -> Self {
         Self::with_cause(ErrorCode::ToolError, error.into())
     }
 
     /// The tool failed in a way that makes going on pointless: calls not yet started are answered
     /// `not_started`, and an agent stops after this batch. Siblings that already run finish.
     pub fn fatal(error: impl Into<BoxError>) -> Self {
-        Self::new(error).but(|failure| failure.fatal = true)
+        Self::from_error(error).but(|failure| failure.fatal = true)
     }
 
     /// The arguments are wrong in a way only the tool can see. The model reads the error's
@@ -162,8 +162,9 @@ impl ToolError {
 
     /// What the model should read is what the cause says.
     fn with_cause(code: ErrorCode, cause: impl Cause + 'static) -> Self {
-        let model_text = one_line(&cause.error().to_string());
-        Self::with_text(code, model_text).but(|failure| failure.source = Some(Arc::new(cause)))
+        let message_for_model = one_line(&cause.error().to_string());
+        Self::with_text(code, message_for_model)
+            .but(|failure| failure.source = Some(Arc::new(cause)))
     }
 
     fn but(mut self, change: impl FnOnce(&mut Failure)) -> Self {
@@ -195,11 +196,11 @@ impl ToolError {
     }
 
     /// What the model should read has no cause beyond itself.
-    pub(crate) fn with_text(code: ErrorCode, model_text: impl Into<String>) -> Self {
+    pub(crate) fn with_text(code: ErrorCode, message_for_model: impl Into<String>) -> Self {
         Self(Box::new(Failure {
             code,
             tool: None,
-            model_text: model_text.into(),
+            message_for_model: message_for_model.into(),
             source: None,
             fatal: false,
             undecoded: false,
@@ -210,21 +211,21 @@ impl ToolError {
     pub(crate) fn unserializable(error: serde_json::Error) -> Self {
         let text = format!("the tool's result cannot be written as JSON: {error}");
         Self::with_cause(ErrorCode::UnserializableOutput, BoxError::from(error))
-            .but(|failure| failure.model_text = text)
+            .but(|failure| failure.message_for_model = text)
     }
 
     /// The tool panicked: the text is for the operator, never for the model.
     pub(crate) fn panic(text: String) -> Self {
-        let model_text = "the tool failed unexpectedly and was stopped".to_owned();
+        let message_for_model = "the tool failed unexpectedly and was stopped".to_owned();
         Self::with_cause(ErrorCode::Panic, BoxError::from(PanicError(text)))
-            .but(|failure| failure.model_text = model_text)
+            .but(|failure| failure.message_for_model = message_for_model)
     }
 
     /// Something of the program failed with `text`, which is for the operator; the model reads
-    /// `model_text`.
-    pub(crate) fn failed(code: ErrorCode, model_text: &str, text: String) -> Self {
+    /// `message_for_model`.
+    pub(crate) fn failed(code: ErrorCode, message_for_model: &str, text: String) -> Self {
         Self::with_cause(code, BoxError::from(PanicError(text)))
-            .but(|failure| failure.model_text = model_text.to_owned())
+            .but(|failure| failure.message_for_model = message_for_model.to_owned())
     }
 
     /// A layer around the tool panicked: the text is for the operator, never for the model.
@@ -248,8 +249,8 @@ impl ToolError {
     pub(crate) fn still_acting(self) -> Self {
         self.but(|failure| {
             failure
-                .model_text
-                .push_str("; the tool cannot be stopped and may still be acting")
+                .message_for_model
+                .push_str("; the tool cannot be stopped and may still be acting");
         })
     }
 
@@ -266,8 +267,11 @@ impl ToolError {
     /// The same, with a text for the model of at most so many bytes.
     pub(crate) fn within(self, most: usize) -> Self {
         self.but(|failure| {
-            failure.model_text =
-                bounded::shorten(std::mem::take(&mut failure.model_text), Form::Text, most)
+            failure.message_for_model = bounded::shorten(
+                std::mem::take(&mut failure.message_for_model),
+                Form::Text,
+                most,
+            );
         })
     }
 
@@ -296,8 +300,8 @@ impl ToolError {
 
     /// What the model is told: one line that says what was wrong and, where the call is at fault,
     /// how to correct it.
-    pub fn model_text(&self) -> &str {
-        &self.0.model_text
+    pub fn message_for_model(&self) -> &str {
+        &self.0.message_for_model
     }
 }
 
@@ -314,7 +318,7 @@ impl fmt::Display for ToolError {
                 "returned a value that cannot be written as JSON"
             }
             (_, Some(_)) => "failed",
-            (_, None) => return write!(f, ": {}", self.0.model_text),
+            (_, None) => return write!(f, ": {}", self.0.message_for_model),
         };
         write!(f, " {happened}")
     }
@@ -331,7 +335,7 @@ impl fmt::Debug for ToolError {
         f.debug_struct("ToolError")
             .field("code", &self.0.code)
             .field("tool", &self.0.tool.as_deref().unwrap_or_default())
-            .field("model_text", &self.0.model_text)
+            .field("message_for_model", &self.0.message_for_model)
             .field("source", &self.source())
             .field("fatal", &self.0.fatal)
             .finish()
@@ -353,12 +357,12 @@ impl Error for PanicError {}
 /// There is no tool of that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no tool `{name}`; {mend}")]
-pub struct UnknownTool {
+pub struct UnknownToolError {
     name: String,
     mend: String,
 }
 
-impl UnknownTool {
+impl UnknownToolError {
     pub(crate) fn new(name: &str, tools: &ToolSet) -> Self {
         const LISTED: usize = 20;
         let names = || tools.definitions().map(|tool| tool.name());
@@ -434,8 +438,8 @@ mod tests {
 
     #[test]
     fn an_error_is_told_to_the_model_on_one_line() {
-        let error = ToolError::new("first\n   second\tthird");
-        assert_eq!(error.model_text(), "first second third");
+        let error = ToolError::from_error("first\n   second\tthird");
+        assert_eq!(error.message_for_model(), "first second third");
     }
 
     #[test]
@@ -455,13 +459,13 @@ mod tests {
             "the ledger is corrupt",
         ))));
         assert!(error.is_fatal());
-        assert_eq!(error.model_text(), "the payment failed");
+        assert_eq!(error.message_for_model(), "the payment failed");
     }
 
     #[test]
     fn a_panic_is_for_the_operator() {
         let error = ToolError::panic("password is hunter2".into()).of_tool("login");
-        assert!(!error.model_text().contains("hunter2"));
+        assert!(!error.message_for_model().contains("hunter2"));
         assert_eq!(
             error.source().map(ToString::to_string).as_deref(),
             Some("password is hunter2")

@@ -36,17 +36,17 @@ pub use behavior::{Behavior, Retry, Timeout};
 pub use call::{ToolCall, ToolResult};
 pub use context::CallContext;
 pub use dispatch::{
-    CallFuture, CallService, Decision, Dispatcher, Event, EventStream, Limits, Progress, Proposal,
-    ResultStream, Turn,
+    ApprovalRequest, CallFuture, CallService, Decision, DispatchEvent, Dispatcher, EventStream,
+    Limits, Progress, ResultStream, StreamingBatch,
 };
 pub use dynamic::DynamicTool;
-pub use error::{ErrorCode, ToolError, UnknownTool};
+pub use error::{ErrorCode, ToolError, UnknownToolError};
 #[cfg(feature = "linked")]
 pub use linked::{LinkedError, States};
 pub use output::ToolOutput;
 pub use state::Provide;
-pub use tool::{InvalidDefinition, Tool, ToolDefinition, ToolFuture};
-pub use toolset::{DuplicateTool, ToolSet};
+pub use tool::{InvalidDefinitionError, Tool, ToolDefinition, ToolFuture};
+pub use toolset::{DuplicateToolError, ToolSet};
 pub use waterfall::Waterfall;
 
 /// When something happened: the runtime's clock, which a test may pause.

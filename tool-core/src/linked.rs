@@ -23,15 +23,15 @@ impl States {
     }
 
     /// Adds one, in place of an earlier one of its type. What is in an `Arc` goes through
-    /// [`with_shared`](Self::with_shared).
+    /// [`with_shared_state`](Self::with_shared_state).
     #[must_use]
-    pub fn with<T: Send + Sync + 'static>(self, state: T) -> Self {
-        self.with_shared(Arc::new(state))
+    pub fn with_state<T: Send + Sync + 'static>(self, state: T) -> Self {
+        self.with_shared_state(Arc::new(state))
     }
 
-    /// As [`with`](Self::with), for state that the program keeps a hold of, or a trait object.
+    /// As [`with_state`](Self::with_state), for state that the program keeps a hold of, or a trait object.
     #[must_use]
-    pub fn with_shared<T: Send + Sync + ?Sized + 'static>(mut self, state: Arc<T>) -> Self {
+    pub fn with_shared_state<T: Send + Sync + ?Sized + 'static>(mut self, state: Arc<T>) -> Self {
         self.0.insert(
             TypeId::of::<Arc<Arc<T>>>(),
             Box::new(Arc::new(Arc::clone(&state))),
@@ -114,7 +114,7 @@ impl ToolSet {
     ///     format!("{}, {name}!", greeting.0)
     /// }
     ///
-    /// let tools = ToolSet::linked(&States::new().with(Greeting("Hello".to_owned())))?;
+    /// let tools = ToolSet::linked(&States::new().with_state(Greeting("Hello".to_owned())))?;
     /// assert!(tools.definition("greet").is_some());
     ///
     /// let error = ToolSet::linked(&States::new()).unwrap_err();
@@ -171,7 +171,7 @@ impl fmt::Display for LinkedError {
                 for (tool, state) in missing {
                     write!(f, "tool `{tool}` needs `{state}`; ")?;
                 }
-                f.write_str("add what is missing with `States::with`")
+                f.write_str("add what is missing with `States::with_state`")
             }
             Self::Duplicate {
                 name,

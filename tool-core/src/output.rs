@@ -21,7 +21,7 @@ const UNBOUNDED: usize = usize::MAX;
 
 impl ToolOutput {
     /// Text for the model as it is.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn from_text(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
             form: Form::Text,
@@ -197,7 +197,9 @@ impl<T, E> DisplayFailure<T, E> for &Fallible<T, E> {
         T: Output,
         E: Failure,
     {
-        finish(returned, most, |error| ToolError::new(error.to_string()))
+        finish(returned, most, |error| {
+            ToolError::from_error(error.to_string())
+        })
     }
 }
 
@@ -239,9 +241,12 @@ mod tests {
     #[test]
     fn an_error_is_never_sent_as_a_success() {
         let serializable: Result<u8, String> = Err("no".into());
-        assert_eq!(finish!(serializable).unwrap_err().model_text(), "no");
+        assert_eq!(finish!(serializable).unwrap_err().message_for_model(), "no");
         let borrowed: Result<(), &'static str> = Err("neither");
-        assert_eq!(finish!(borrowed).unwrap_err().model_text(), "neither");
+        assert_eq!(
+            finish!(borrowed).unwrap_err().message_for_model(),
+            "neither"
+        );
         let io: io::Result<()> = Err(io::Error::other("disk"));
         assert!(
             std::error::Error::source(&finish!(io).unwrap_err())
@@ -258,7 +263,9 @@ mod tests {
             }
         }
         assert_eq!(
-            finish!(Err::<(), _>(Plain)).unwrap_err().model_text(),
+            finish!(Err::<(), _>(Plain))
+                .unwrap_err()
+                .message_for_model(),
             "plain"
         );
     }
@@ -267,14 +274,14 @@ mod tests {
     fn json_and_text_are_told_apart_when_they_are_shortened() {
         let (text, list) = ("word ".repeat(1000), vec!["word"; 1000]);
         assert!(
-            ToolOutput::text(&text)
+            ToolOutput::from_text(&text)
                 .within(1000)
                 .as_str()
                 .contains(" bytes left out]\n")
         );
         assert_eq!(
             ToolOutput::from_serialize(&text).unwrap().within(1000),
-            ToolOutput::text(&text).within(1000)
+            ToolOutput::from_text(&text).within(1000)
         );
         let short = ToolOutput::from_serialize(&list).unwrap().within(1000);
         assert!(
@@ -290,7 +297,7 @@ mod tests {
     #[test]
     fn outputs_of_the_same_text_are_equal() {
         assert_eq!(
-            ToolOutput::text("5"),
+            ToolOutput::from_text("5"),
             ToolOutput::from_serialize(&5).unwrap()
         );
     }

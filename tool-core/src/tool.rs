@@ -38,14 +38,14 @@ pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolErr
 ///     }
 ///
 ///     fn call<'a>(&'a self, _: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
-///         Box::pin(async move { Ok(ToolOutput::text(format!("sent {} bytes", arguments.len()))) })
+///         Box::pin(async move { Ok(ToolOutput::from_text(format!("sent {} bytes", arguments.len()))) })
 ///     }
 /// }
 ///
 /// let schema = json!({"type": "object", "properties": {}, "additionalProperties": true});
 /// let remote = Remote(ToolDefinition::new("forward", "Send anything on.", schema)?);
 /// assert_eq!(remote.definition().name(), "forward");
-/// # Ok::<(), tool_core::InvalidDefinition>(())
+/// # Ok::<(), tool_core::InvalidDefinitionError>(())
 /// ```
 pub trait Tool: Send + Sync {
     /// What the model is told of the tool.
@@ -159,10 +159,10 @@ impl ToolDefinition {
         name: impl Into<String>,
         description: impl Into<String>,
         parameters: Value,
-    ) -> Result<Self, InvalidDefinition> {
+    ) -> Result<Self, InvalidDefinitionError> {
         let name = name.into();
         if !is_legal(&name) {
-            return Err(InvalidDefinition::Name(name));
+            return Err(InvalidDefinitionError::Name(name));
         }
         let definition = Self {
             checks_arguments: false,
@@ -175,15 +175,15 @@ impl ToolDefinition {
     ///
     /// # Errors
     /// They are not the schema of a plain object.
-    pub fn check(&self) -> Result<(), InvalidDefinition> {
+    pub fn check(&self) -> Result<(), InvalidDefinitionError> {
         let name = || self.name.clone();
         let unsupported = ["oneOf", "anyOf", "allOf", "enum", "not"]
             .into_iter()
             .find(|key| self.parameters.get(key).is_some());
         match unsupported {
             None if self.parameters["type"] == json!("object") => Ok(()),
-            None => Err(InvalidDefinition::NotAnObject { name: name() }),
-            Some(keyword) => Err(InvalidDefinition::RootKeyword {
+            None => Err(InvalidDefinitionError::NotAnObject { name: name() }),
+            Some(keyword) => Err(InvalidDefinitionError::RootKeyword {
                 name: name(),
                 keyword,
             }),
@@ -213,14 +213,14 @@ impl ToolDefinition {
     pub fn with_behavior(
         mut self,
         behave: impl FnOnce(&mut Behavior),
-    ) -> Result<Self, InvalidDefinition> {
+    ) -> Result<Self, InvalidDefinitionError> {
         behave(&mut self.behavior);
         match self
             .behavior
             .contradiction(|property| self.parameters["properties"].get(property).is_some())
         {
             None => Ok(self),
-            Some(contradiction) => Err(InvalidDefinition::Behavior {
+            Some(contradiction) => Err(InvalidDefinitionError::Behavior {
                 name: self.name,
                 contradiction,
             }),
@@ -233,14 +233,14 @@ impl ToolDefinition {
     }
 
     /// The same tool under another name.
-    pub(crate) fn renamed(&self, name: String) -> Result<Self, InvalidDefinition> {
+    pub(crate) fn renamed(&self, name: String) -> Result<Self, InvalidDefinitionError> {
         if is_legal(&name) {
             Ok(Self {
                 name,
                 ..self.clone()
             })
         } else {
-            Err(InvalidDefinition::Name(name))
+            Err(InvalidDefinitionError::Name(name))
         }
     }
 
@@ -290,7 +290,7 @@ fn is_legal(name: &str) -> bool {
 /// A definition that no service would accept, or that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum InvalidDefinition {
+pub enum InvalidDefinitionError {
     /// The name cannot be written on the wire.
     #[error("tool name `{0}` is not 1 to 64 letters, digits, `_` or `-`; choose another")]
     Name(String),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use crate::declared::Declared;
-use crate::tool::{Foreign, InvalidDefinition, Start, Tool, ToolDefinition};
+use crate::tool::{Foreign, InvalidDefinitionError, Start, Tool, ToolDefinition};
 
 /// The tools a model may call, in declaration order, each name once. Cheap to clone.
 ///
@@ -153,7 +153,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     ///
     /// # Errors
     /// A tool of that name is in the set already.
-    pub fn with_tool(mut self, tool: impl Tool + 'static) -> Result<Self, DuplicateTool> {
+    pub fn with_tool(mut self, tool: impl Tool + 'static) -> Result<Self, DuplicateToolError> {
         self.push(Entry {
             definition: Arc::new(tool.definition().clone()),
             runs: Runs::Ready(Arc::new(Foreign(tool))),
@@ -165,7 +165,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     ///
     /// # Errors
     /// Both sets have a tool of one name.
-    pub fn merge(mut self, other: &Self) -> Result<Self, DuplicateTool> {
+    pub fn merge(mut self, other: &Self) -> Result<Self, DuplicateToolError> {
         other
             .entries
             .tools
@@ -195,13 +195,13 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     ///     }
     /// }
     ///
-    /// let north = tools![Hospital].with_state(Hospital("Oslo")).prefix("north_")?;
-    /// let south = tools![Hospital].with_state(Hospital("Rome")).prefix("south_")?;
+    /// let north = tools![Hospital].with_state(Hospital("Oslo")).with_prefix("north_")?;
+    /// let south = tools![Hospital].with_state(Hospital("Rome")).with_prefix("south_")?;
     /// let both = north.merge(&south)?;
     /// assert_eq!(both.definitions().map(|tool| tool.name()).collect::<Vec<_>>(), ["north_place", "south_place"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn prefix(&self, prefix: &str) -> Result<Self, InvalidDefinition> {
+    pub fn with_prefix(&self, prefix: &str) -> Result<Self, InvalidDefinitionError> {
         let mut prefixed = Self::default();
         for entry in &self.entries.tools {
             let definition = Arc::new(
@@ -227,11 +227,11 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
         debug_assert!(added.is_ok(), "{added:?}");
     }
 
-    fn push(&mut self, entry: Entry<S>) -> Result<(), DuplicateTool> {
+    fn push(&mut self, entry: Entry<S>) -> Result<(), DuplicateToolError> {
         let entries = Arc::make_mut(&mut self.entries);
         entries.json.take();
         match entries.positions.entry(entry.definition.name().to_owned()) {
-            btree_map::Entry::Occupied(taken) => Err(DuplicateTool {
+            btree_map::Entry::Occupied(taken) => Err(DuplicateToolError {
                 name: taken.key().clone(),
             }),
             btree_map::Entry::Vacant(free) => {
@@ -314,11 +314,11 @@ impl ToolSet {
 /// Two tools of one name; the model could not tell them apart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("two tools are named `{name}`; rename one, with `#[tool(name = \"…\")]` for example")]
-pub struct DuplicateTool {
+pub struct DuplicateToolError {
     name: String,
 }
 
-impl DuplicateTool {
+impl DuplicateToolError {
     /// The name both have.
     pub fn name(&self) -> &str {
         &self.name

@@ -240,7 +240,7 @@ fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
 ///
 /// A type has one such block, and all its tools stand there; it may be generic
 /// (`tools![Hospital<Pg>]`). Tools of several types stand in one list with functions, given a state
-/// that provides each ([`Provide`](derive@Provide)); `ToolSet::prefix` keeps two objects of one
+/// that provides each ([`Provide`](derive@Provide)); `ToolSet::with_prefix` keeps two objects of one
 /// type apart. The only option is `crate = path`, as for [`tool`](macro@tool).
 #[proc_macro_attribute]
 pub fn toolbox(

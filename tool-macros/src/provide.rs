@@ -110,7 +110,7 @@ fn is_skipped(field: &Field, errors: &mut Errors) -> bool {
     match &attr.meta {
         Meta::List(list) if list.tokens.to_string() == "skip" => {}
         Meta::List(list) if !list.tokens.is_empty() => {
-            errors.push(syn::Error::new_spanned(&list.tokens, message))
+            errors.push(syn::Error::new_spanned(&list.tokens, message));
         }
         meta => errors.push(syn::Error::new_spanned(meta, message)),
     }

@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::env;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -115,8 +114,7 @@ impl ChatModel for Played {
 async fn run(start: StartPolicy, limit: usize) -> Result<(Duration, Duration)> {
     let results: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let (began, seen) = (Instant::now(), Arc::clone(&results));
-    let dispatcher = Dispatcher::new(tools![get_record])
-        .with_limit(NonZeroUsize::new(limit).ok_or("a limit is positive")?);
+    let dispatcher = Dispatcher::new(tools![get_record]).with_max_concurrency(limit);
     let mut agent = Agent::new(Played, "played")
         .tools(dispatcher)
         .start(start)

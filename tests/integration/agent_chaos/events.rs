@@ -65,7 +65,7 @@ fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> 
                 }
             }
             AgentEvent::Calls(calls) if told.all_calls.replace(calls).is_some() => {
-                wrong("`Calls` twice".to_owned())
+                wrong("`Calls` twice".to_owned());
             }
             AgentEvent::Progress(progress) => {
                 if told.results.contains_key(&progress.position) {

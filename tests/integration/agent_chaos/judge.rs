@@ -106,10 +106,10 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
     }
     match &run.outcome {
         Outcome::Ended(Ok(reply)) if is_last && reply.text != "Over." => {
-            faults.push(format!("the last reply is {reply:?}"))
+            faults.push(format!("the last reply is {reply:?}"));
         }
         Outcome::Ended(Ok(reply)) if reply.turns > case.max_turns => {
-            faults.push("too many turns".to_owned())
+            faults.push("too many turns".to_owned());
         }
         Outcome::Ended(Ok(reply))
             if run
@@ -126,7 +126,7 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
             faults.push(format!("the server refused: {message}"));
         }
         Outcome::Ended(Err(AgentError::Stopped)) if case.stop.is_none() => {
-            faults.push("nobody stopped it".to_owned())
+            faults.push("nobody stopped it".to_owned());
         }
         Outcome::Ended(Err(error)) if is_last && !matches!(error, AgentError::Stopped) => {
             faults.push(format!("it does not go on: {error:?}"));

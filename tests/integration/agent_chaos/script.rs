@@ -88,7 +88,7 @@ fn ended(mut acts: Vec<Act>, turn: &Turn, form: Form) -> Vec<Act> {
         End::NoChoice if form == Form::Bytes => {
             acts = vec![Act::Send(
                 b"data: {\"choices\": []}\n\ndata: [DONE]\n\n".to_vec(),
-            )]
+            )];
         }
         End::NoChoice => acts.push(tell(ModelEvent::Finished(
             from_value(json!({"choices": []})).unwrap(),

@@ -1,6 +1,5 @@
 //! Tools that note each run, by a number that no two calls share.
 
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -141,6 +140,6 @@ pub(super) fn dispatcher(log: &Log, limit: usize, most: Option<usize>) -> Dispat
         look, enter, fail, burst, dawdle, halt, give_up, alone, memo, nothing
     ]
     .with_state(lab);
-    let dispatcher = Dispatcher::new(tools).with_limit(NonZeroUsize::new(limit).unwrap());
+    let dispatcher = Dispatcher::new(tools).with_max_concurrency(limit);
     dispatcher.with_limits(|limits| limits.calls = most.unwrap_or(limits.calls))
 }

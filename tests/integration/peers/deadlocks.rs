@@ -60,8 +60,7 @@ async fn parents_may_be_more_than_there_are_permits() {
     }
 
     for limit in [1, 2, 10, 64] {
-        let dispatcher =
-            Dispatcher::new(tools![leaf, parent]).with_limit(limit.try_into().unwrap());
+        let dispatcher = Dispatcher::new(tools![leaf, parent]).with_max_concurrency(limit);
         let results = dispatcher.dispatch(calls([("parent", "{}"); 10])).await;
         assert_eq!(contents(&results), ["1"; 10], "limit {limit}");
     }

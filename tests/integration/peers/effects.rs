@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use tool_core::{CallContext, Dispatcher, Event, ToolCall, tool, tools};
+use tool_core::{CallContext, DispatchEvent, Dispatcher, ToolCall, tool, tools};
 
 use crate::diary::Diary;
 use crate::gate::Gate;
@@ -76,7 +76,7 @@ async fn work_that_cannot_be_stopped_is_said_to_go_on() {
 
     let gate = Gate::new();
     let dispatcher = Dispatcher::new(tools![flush].with_shared_state(Arc::clone(&gate)))
-        .with_threads(gate.threads());
+        .with_blocking_executor(gate.threads());
     let begun = Instant::now();
     let results = dispatcher
         .dispatch(calls([("flush", r#"{"path": "x"}"#)]))
@@ -150,8 +150,8 @@ async fn a_long_call_reports_how_far_it_is() {
     let mut seen = Vec::new();
     while let Some(event) = events.next().await {
         let said = match event {
-            Event::Progress(progress) => progress.message,
-            Event::Result(result) => result.content().into_owned(),
+            DispatchEvent::Progress(progress) => progress.message,
+            DispatchEvent::Result(result) => result.content().into_owned(),
             _ => continue,
         };
         seen.push((begun.elapsed().as_secs(), said));

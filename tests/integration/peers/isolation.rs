@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 use tool_core::{
-    CallContext, Decision, Dispatcher, Proposal, ToolCall, ToolError, Waterfall, tool, tools,
+    ApprovalRequest, CallContext, Decision, Dispatcher, ToolCall, ToolError, Waterfall, tool, tools,
 };
 
 use crate::diary::Diary;
@@ -160,13 +160,13 @@ async fn eight_hundred_calls_of_one_message_run_a_few_at_a_time() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_for_approval_holds_up_only_what_is_ordered_behind_it() {
     let (dispatcher, diary) = dispatcher();
-    let dispatcher = dispatcher.with_policy(|proposal: Proposal| async move {
+    let dispatcher = dispatcher.with_policy(|proposal: ApprovalRequest| async move {
         if !proposal.definition().behavior().destructive {
             return Decision::Allow;
         }
         sleep(Duration::from_secs(600)).await; // somebody reads it
         if proposal.position() == 1 {
-            Decision::refuse("not this file")
+            Decision::deny("not this file")
         } else {
             Decision::Allow
         }
@@ -181,7 +181,7 @@ async fn a_call_that_waits_for_approval_holds_up_only_what_is_ordered_behind_it(
         ("write", "{}"),
     ];
     let results = dispatcher.dispatch(calls(batch)).await;
-    assert_eq!(codes(&results), ["ok", "refused", "ok", "ok", "ok", "ok"]);
+    assert_eq!(codes(&results), ["ok", "denied", "ok", "ok", "ok", "ok"]);
     let expected = [
         "call_0 0..10",
         "call_2 0..10",

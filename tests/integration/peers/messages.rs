@@ -87,7 +87,7 @@ fn definitions_stand_in_declaration_order() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_cut_off_is_answered_and_never_runs() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(look_up_for("whole", 10));
     turn.open("cut", "look_up");
     let results = turn.finish().await;
@@ -110,7 +110,7 @@ async fn a_call_that_was_cut_off_is_answered_and_never_runs() {
 #[tokio::test(start_paused = true)]
 async fn a_complete_call_starts_while_the_message_still_arrives() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(look_up_for("a", 10));
     sleep(Duration::from_millis(5)).await;
     let mail = turn.open("mail", "send_mail");
@@ -171,7 +171,7 @@ async fn a_name_that_does_not_exist_is_answered_with_the_nearest() {
 #[tokio::test(start_paused = true)]
 async fn every_call_of_an_interrupted_message_is_answered() {
     let (dispatcher, _) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(look_up_for("settled", 1));
     turn.push(look_up_for("running", 1000));
     turn.push(ToolCall::new("waiting", "send_mail", "{}"));

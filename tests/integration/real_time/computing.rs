@@ -99,7 +99,7 @@ async fn a_tool_that_computes_delays_the_start_of_no_sibling_while_a_worker_is_f
 async fn overruns(name: &str, limit: usize, batch: Vec<ToolCall>) {
     let overrunning = batch.iter().filter(|call| call.name == name).count();
     let (dispatcher, ended) = dispatcher();
-    let dispatcher = dispatcher.with_limit(limit.try_into().unwrap());
+    let dispatcher = dispatcher.with_max_concurrency(limit);
     let after = dispatcher.clone().with_timeout(None);
     let begun = Instant::now();
     let mut stream = dispatcher.stream(batch);
@@ -169,7 +169,7 @@ fn calls_are_answered_when_their_runtime_goes_away() {
     let going = runtime();
     let mut turn = {
         let _entered = going.enter();
-        let mut turn = dispatcher.with_limit(2.try_into().unwrap()).turn();
+        let mut turn = dispatcher.with_max_concurrency(2).streaming_batch();
         for name in ["count", "spin", "spin", "count"] {
             turn.push(call(name));
         }

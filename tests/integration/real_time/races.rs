@@ -30,7 +30,7 @@ async fn what_is_cancelled_as_it_begins_leaves_nothing_behind() {
     let dispatcher = Dispatcher::new(tools![answer].with_shared_state(Arc::clone(&begun)));
     for round in 0..20_000_u32 {
         let before = begun.load(Ordering::SeqCst);
-        let mut turn = dispatcher.turn();
+        let mut turn = dispatcher.streaming_batch();
         turn.push(call("answer"));
         (0..round % 300).for_each(|_| std::hint::spin_loop());
         let code = codes(&turn.cancel())[0];
@@ -157,7 +157,7 @@ fn a_call_that_is_answered_before_anybody_waits_for_it_is_let_go_of() {
         for _ in 0..6 {
             scope.spawn(|| {
                 (0..5_000)
-                    .for_each(|_| drop(runtime.block_on(dispatcher.dispatch(vec![call("fail")]))))
+                    .for_each(|_| drop(runtime.block_on(dispatcher.dispatch(vec![call("fail")]))));
             });
         }
     });

@@ -25,7 +25,7 @@ async fn a_thread_that_was_given_up_on_goes_on_with_a_permit() {
 
     let ended = Arc::new(AtomicUsize::new(0));
     let tools = tools![parent, overrun_on_thread].with_shared_state(Arc::clone(&ended));
-    let dispatcher = Dispatcher::new(tools).with_limit(1.try_into().unwrap());
+    let dispatcher = Dispatcher::new(tools).with_max_concurrency(1);
     assert_eq!(
         codes(&dispatcher.dispatch(vec![call("parent")]).await),
         ["timeout_indeterminate"]
@@ -53,8 +53,7 @@ async fn a_thread_that_waits_for_nested_calls_goes_on() {
 
     for limit in [1, 2, 64] {
         for layered in [false, true] {
-            let dispatcher =
-                Dispatcher::new(tools![answer, pass_on]).with_limit(limit.try_into().unwrap());
+            let dispatcher = Dispatcher::new(tools![answer, pass_on]).with_max_concurrency(limit);
             let dispatcher = if layered {
                 dispatcher.with_layer(tower::layer::util::Identity::new())
             } else {
@@ -115,8 +114,8 @@ async fn a_thread_that_gives_up_on_a_call_and_waits_for_another_lends_its_permit
         thread::sleep(Duration::from_millis(60));
     };
     let dispatcher = Dispatcher::new(tools![answer, make, pause, give_up])
-        .with_limit(2.try_into().unwrap())
-        .with_threads(threads);
+        .with_max_concurrency(2)
+        .with_blocking_executor(threads);
     let mut results = dispatcher.stream(vec![made(), call("give_up"), call("pause")]);
     let mut codes = Vec::new();
     while codes.len() < 2 {

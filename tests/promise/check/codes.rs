@@ -33,7 +33,7 @@ const NOT_RUN: [&str; 8] = [
     "invalid_json",
     "too_large",
     "truncated_call",
-    "refused",
+    "denied",
     "overloaded",
     "deadlock",
     "not_started",
@@ -52,7 +52,7 @@ fn check_code(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
         "too_large" => matches!(plan.arguments, Arguments::TooLong | Arguments::TooDeep),
         "invalid_arguments" if !ran => !plan.is_sound() || verdict == Some(Verdict::EditBadly),
         "truncated_call" => life.submitted.is_none(),
-        "refused" => matches!(verdict, Some(Verdict::Refuse | Verdict::Panic)),
+        "denied" => matches!(verdict, Some(Verdict::Refuse | Verdict::Panic)),
         // A place is taken when a call opens.
         "overloaded" => {
             is_too_much(history, call, answer.finished)

@@ -55,7 +55,7 @@ fn main() -> Result<(), tool_core::LinkedError> {
 
     let clock: Arc<dyn Clock> = Arc::new(Stopped);
     let names: Arc<[String]> = Arc::new([]);
-    let tools = ToolSet::linked(&States::new().with(Beds(12)).with_shared(clock).with_shared(names))?;
+    let tools = ToolSet::linked(&States::new().with_state(Beds(12)).with_shared_state(clock).with_shared_state(names))?;
     let found: Vec<_> = tools.definitions().map(|tool| tool.name()).collect();
     assert_eq!(found, ["a_count", "count_beds", "count_doors", "count_floors", "count_windows"]);
     Ok(())

@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn message(text: &str) -> String {
-        decode(text).unwrap_err().model_text().to_owned()
+        decode(text).unwrap_err().message_for_model().to_owned()
     }
 
     proptest! {
@@ -249,7 +249,7 @@ mod tests {
     fn told<T>(outcome: Result<T, ToolError>) -> Option<(ErrorCode, String)> {
         outcome
             .err()
-            .map(|error| (error.code(), error.model_text().to_owned()))
+            .map(|error| (error.code(), error.message_for_model().to_owned()))
     }
 
     #[test]

@@ -10,12 +10,12 @@ use tracing::Span;
 use super::batch::{Batch, Calls, Origin, Running};
 use super::call::{Call, Called, Stop, WaitsForCalls, panic_text};
 use super::engine::Engine;
-use super::policy::{Decision, Proposal};
+use super::policy::{ApprovalRequest, Decision};
 use super::scheduler::{CallId, Spec};
 use super::{Setup, not_started, runner, span};
 use crate::call::{ToolCall, ToolResult};
 use crate::context::CallContext;
-use crate::error::{ErrorCode, ToolError, UnknownTool};
+use crate::error::{ErrorCode, ToolError, UnknownToolError};
 use crate::key::Key;
 use crate::nesting;
 
@@ -197,7 +197,7 @@ impl Setup {
     }
 
     fn unknown_tool(&self, name: &str) -> ToolError {
-        let error = UnknownTool::new(name, &self.tools);
+        let error = UnknownToolError::new(name, &self.tools);
         ToolError::with_text(ErrorCode::UnknownTool, error.to_string())
     }
 
@@ -258,9 +258,9 @@ impl Setup {
                     let seat = scheduler.reserve(id, call.position, Arc::clone(call), spec.clone());
                     call.take_seat(seat);
                     if self.policy.is_some() {
-                        undecided.push((call, tool, seat))
+                        undecided.push((call, tool, seat));
                     } else {
-                        admitted.push((seat, spec))
+                        admitted.push((seat, spec));
                     }
                 }
             }
@@ -306,7 +306,7 @@ impl Setup {
         let counted = Counted::new(&batch.engine);
         batch.spawn(async move {
             let _counted = counted; // dropped after what the policy has made
-            let proposal = Proposal {
+            let proposal = ApprovalRequest {
                 call: Arc::clone(&call),
                 setup: Arc::clone(&setup),
                 tool,
@@ -320,9 +320,9 @@ impl Setup {
                 None => return, // answered meanwhile
                 Some(Ok(Decision::Allow)) => None,
                 Some(Ok(Decision::Edit(arguments))) => Some(arguments),
-                Some(Ok(Decision::Refuse(reason))) => {
+                Some(Ok(Decision::Deny(reason))) => {
                     let text = format!("not allowed: {reason}");
-                    return call.refuse(ToolError::with_text(ErrorCode::Refused, text));
+                    return call.refuse(ToolError::with_text(ErrorCode::Denied, text));
                 }
                 Some(Err(error)) => return call.refuse(error),
             };

@@ -243,7 +243,7 @@ async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, Too
         match pauses.next() {
             // Jitter is added to the longest wait, too.
             Some(pause) if failed && !context.call.has_nested() => {
-                tokio::time::sleep(pause.min(retry.max_backoff)).await
+                tokio::time::sleep(pause.min(retry.max_backoff)).await;
             }
             _ => return outcome,
         }

@@ -16,7 +16,7 @@ mod runner;
 mod scheduler;
 mod span;
 mod stream;
-mod turn;
+mod streaming_batch;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -31,7 +31,7 @@ use tower_service::Service;
 use crate::behavior::Timeout;
 use crate::call::{ToolCall, ToolResult};
 use crate::context::CallContext;
-use crate::error::{BoxError, UnknownTool};
+use crate::error::{BoxError, UnknownToolError};
 use crate::output::ToolOutput;
 use crate::tool::Start;
 use crate::toolset::ToolSet;
@@ -43,9 +43,9 @@ pub(crate) use admission::nested;
 pub(crate) use call::{Call, not_started, quietly};
 pub use limits::Limits;
 pub use middleware::{CallFuture, CallService};
-pub use policy::{Decision, Proposal};
-pub use stream::{Event, EventStream, Progress, ResultStream};
-pub use turn::Turn;
+pub use policy::{ApprovalRequest, Decision};
+pub use stream::{DispatchEvent, EventStream, Progress, ResultStream};
+pub use streaming_batch::StreamingBatch;
 
 /// Runs the calls of a message at once, within a limit, and answers each in call order.
 ///
@@ -147,11 +147,11 @@ impl Dispatcher {
     }
 
     /// Sets how many calls run at once, in all batches of this dispatcher and of clones made from
-    /// here on.
+    /// here on. 0 is taken as 1.
     #[must_use]
-    pub fn with_limit(self, calls: NonZeroUsize) -> Self {
+    pub fn with_max_concurrency(self, calls: usize) -> Self {
         self.with(|setup| {
-            setup.engine = Arc::new(Engine::new(calls.get(), limits_of(&setup.tools)))
+            setup.engine = Arc::new(Engine::new(calls.max(1), limits_of(&setup.tools)));
         })
     }
 
@@ -186,7 +186,7 @@ impl Dispatcher {
     ///
     /// let dispatcher = Dispatcher::new(tools![delete]).with_policy(|call| async move {
     ///     match call.definition().behavior().destructive && !call.call().arguments.contains("/tmp/") {
-    ///         true => Decision::refuse("only files below /tmp may be deleted"),
+    ///         true => Decision::deny("only files below /tmp may be deleted"),
     ///         false => Decision::Allow,
     ///     }
     /// });
@@ -194,13 +194,13 @@ impl Dispatcher {
     ///     ToolCall::new("call_1", "delete", r#"{"path": "/etc/passwd"}"#),
     ///     ToolCall::new("call_2", "delete", r#"{"path": "/tmp/draft"}"#),
     /// ]);
-    /// assert_eq!(results[0].outcome().unwrap_err().code(), ErrorCode::Refused);
+    /// assert_eq!(results[0].outcome().unwrap_err().code(), ErrorCode::Denied);
     /// assert_eq!(results[1].content(), "deleted /tmp/draft");
     /// ```
     #[must_use]
     pub fn with_policy<P, D>(self, policy: P) -> Self
     where
-        P: Fn(Proposal) -> D + Send + Sync + 'static,
+        P: Fn(ApprovalRequest) -> D + Send + Sync + 'static,
         D: Future<Output = Decision> + Send + 'static,
     {
         self.with(|setup| setup.policy = Some(Policy::new(policy)))
@@ -232,7 +232,7 @@ impl Dispatcher {
     ///
     /// # Errors
     /// There is no tool of that name.
-    pub fn with_tool_layer<L>(self, tool: &str, layer: L) -> Result<Self, UnknownTool>
+    pub fn with_tool_layer<L>(self, tool: &str, layer: L) -> Result<Self, UnknownToolError>
     where
         L: Layer<CallService>,
         L::Service: Service<CallContext, Response = ToolOutput> + Clone + Send + Sync + 'static,
@@ -241,7 +241,7 @@ impl Dispatcher {
     {
         match self.setup.tools.position(tool) {
             Some(position) => Ok(self.with(|setup| setup.layers.add_to(position, layer))),
-            None => Err(UnknownTool::new(tool, &self.setup.tools)),
+            None => Err(UnknownToolError::new(tool, &self.setup.tools)),
         }
     }
 
@@ -258,7 +258,7 @@ impl Dispatcher {
     /// `threads` has to have another for those of them that are sync, or all wait until their
     /// deadlines.
     #[must_use]
-    pub fn with_threads(
+    pub fn with_blocking_executor(
         self,
         threads: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static,
     ) -> Self {
@@ -320,8 +320,8 @@ impl Dispatcher {
     }
 
     /// Takes the calls of a message one at a time, while the message still arrives.
-    pub fn turn(&self) -> Turn {
-        Turn::new(Arc::clone(&self.setup))
+    pub fn streaming_batch(&self) -> StreamingBatch {
+        StreamingBatch::new(Arc::clone(&self.setup))
     }
 
     /// Waits until nothing that this dispatcher and its clones started is alive: no batch is under

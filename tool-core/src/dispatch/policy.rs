@@ -14,13 +14,13 @@ use crate::tool::ToolDefinition;
 
 /// A call that the program's policy decides on.
 #[derive(Clone, Debug)]
-pub struct Proposal {
+pub struct ApprovalRequest {
     pub(super) call: Arc<Call>,
     pub(super) setup: Arc<Setup>,
     pub(super) tool: usize,
 }
 
-impl Proposal {
+impl ApprovalRequest {
     /// The call, as the model made it.
     pub fn call(&self) -> &ToolCall {
         &self.call.call
@@ -44,7 +44,7 @@ pub enum Decision {
     /// It runs as it is.
     Allow,
     /// It does not run; the model reads why.
-    Refuse(String),
+    Deny(String),
     /// It runs with these arguments: the text of one JSON object, which is checked as the model's
     /// was.
     Edit(String),
@@ -52,8 +52,8 @@ pub enum Decision {
 
 impl Decision {
     /// It does not run; the model reads `reason`.
-    pub fn refuse(reason: impl Into<String>) -> Self {
-        Self::Refuse(reason.into())
+    pub fn deny(reason: impl Into<String>) -> Self {
+        Self::Deny(reason.into())
     }
 }
 
@@ -61,22 +61,22 @@ type Deciding = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 /// The program's policy.
 #[derive(Clone)]
-pub(crate) struct Policy(Arc<dyn Fn(Proposal) -> Deciding + Send + Sync>);
+pub(crate) struct Policy(Arc<dyn Fn(ApprovalRequest) -> Deciding + Send + Sync>);
 
 impl Policy {
     pub(super) fn new<P, D>(policy: P) -> Self
     where
-        P: Fn(Proposal) -> D + Send + Sync + 'static,
+        P: Fn(ApprovalRequest) -> D + Send + Sync + 'static,
         D: Future<Output = Decision> + Send + 'static,
     {
         Self(Arc::new(move |proposal| Box::pin(policy(proposal))))
     }
 
     /// Asks. A policy that panics has not allowed the call.
-    pub(super) async fn decide(&self, proposal: Proposal) -> Result<Decision, ToolError> {
+    pub(super) async fn decide(&self, proposal: ApprovalRequest) -> Result<Decision, ToolError> {
         let failed = |panic| {
             let text = "not allowed: the program could not decide on it";
-            ToolError::failed(ErrorCode::Refused, text, panic_text(panic))
+            ToolError::failed(ErrorCode::Denied, text, panic_text(panic))
         };
         let asked = catch_unwind(AssertUnwindSafe(|| (self.0)(proposal)));
         let mut deciding = Quiet(Some(asked.map_err(failed)?));

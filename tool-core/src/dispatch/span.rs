@@ -55,7 +55,7 @@ impl Batch {
         let mut span = None;
         quietly(|| {
             span =
-                tracing::enabled!(Level::INFO).then(|| Box::new(open_call_span(call, definition)))
+                tracing::enabled!(Level::INFO).then(|| Box::new(open_call_span(call, definition)));
         });
         if let Some(span) = &span {
             quietly(|| self.note_begin(span, call));

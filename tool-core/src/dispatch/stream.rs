@@ -30,7 +30,7 @@ pub struct Progress {
 /// What happens in a batch.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Event {
+pub enum DispatchEvent {
     /// A tool reports progress. Of many events that nobody reads in time, the oldest are forgotten.
     Progress(Progress),
     /// A call is answered; it reports no more progress.
@@ -71,7 +71,7 @@ impl ResultStream {
 
 impl EventStream {
     /// The next event, or `None` when every call is answered.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<DispatchEvent> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
@@ -82,8 +82,8 @@ impl Stream for ResultStream {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ToolResult>> {
         loop {
             match ready!(Pin::new(&mut self.0).poll_next(cx)) {
-                Some(Event::Result(result)) => return Poll::Ready(Some(result)),
-                Some(Event::Progress(_)) => {}
+                Some(DispatchEvent::Result(result)) => return Poll::Ready(Some(result)),
+                Some(DispatchEvent::Progress(_)) => {}
                 None => return Poll::Ready(None),
             }
         }
@@ -91,9 +91,9 @@ impl Stream for ResultStream {
 }
 
 impl Stream for EventStream {
-    type Item = Event;
+    type Item = DispatchEvent;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
         if let State::Planned(dispatcher, calls) = &mut self.0 {
             let running =
                 dispatcher

@@ -100,7 +100,7 @@ impl Waterfall {
     ///     std::thread::sleep(Duration::from_millis(millis));
     /// }
     ///
-    /// let dispatcher = Dispatcher::new(tools![work]).with_limit(NonZeroUsize::MIN);
+    /// let dispatcher = Dispatcher::new(tools![work]).with_max_concurrency(1);
     /// let call = |id| ToolCall::new(id, "work", r#"{"millis": 5}"#);
     /// let results = dispatcher.dispatch_blocking(vec![call("call_1"), call("call_2")]);
     ///

@@ -32,14 +32,14 @@ pub(crate) fn arg_options(attr: &Attribute, errors: &mut Errors) -> ArgOptions {
     each_option(list.tokens.clone(), &keys, errors, |key, input| {
         match key.unraw().to_string().as_str() {
             "default" => {
-                options.default = Some(value(key, input, "default = 5", |value| value.parse())?)
+                options.default = Some(value(key, input, "default = 5", |value| value.parse())?);
             }
             "description" => options.description = Some(description(key, input)?),
             "length" => options.length = Some(limits(key, input, "length(1..=100)")?),
             "name" => {
                 options.name = Some(value(key, input, "name = \"patient_id\"", |value| {
                     value.parse()
-                })?)
+                })?);
             }
             _ => options.range = Some(limits(key, input, "range(1..=50)")?),
         }

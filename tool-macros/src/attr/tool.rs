@@ -112,22 +112,23 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
             "name" => {
                 options.name = Some(value(key, input, "name = \"get_patient\"", |value| {
                     value.parse()
-                })?)
+                })?);
             }
             "read_only" => return flag(&mut options.read_only),
             "retry" => retry = Some((key.clone(), retry_tokens(key, input)?)),
             "serialize_by" => options.serialize_by = serialize_by(key, input)?,
             "strict" => return flag(&mut options.strict),
             "timeout" => {
-                options.timeout = Some(timeout(&value(key, input, "timeout = \"5s\"", |value| {
-                    value.parse()
-                })?)?)
+                options.timeout =
+                    Some(timeout(&value(key, input, "timeout = \"5s\"", |value| {
+                        value.parse()
+                    })?)?);
             }
             _ => {
                 options.type_name = Some((
                     key.clone(),
                     value(key, input, "type = SearchTool", |value| value.parse())?,
-                ))
+                ));
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tool_core::serde_json::{Value, json};
-use tool_core::{Dispatcher, ToolCall, ToolResult, Turn};
+use tool_core::{Dispatcher, StreamingBatch, ToolCall, ToolResult};
 
 use super::{AgentEvent, Events, StartPolicy};
 use crate::chat::{self, AssistantMessage, Choice, Message, ReadCall, Reader, Reading, Repair};
@@ -15,7 +15,7 @@ pub(super) struct Answering<'a> {
     start: StartPolicy,
     reader: Reader<'a>,
     /// What runs. Calls are handed over in call order.
-    pub(super) running: Turn,
+    pub(super) running: StreamingBatch,
     /// Complete calls that may not start yet, by their place in what the model writes.
     waiting: BTreeMap<usize, chat::ToolCall>,
     /// What became of the calls that were read before the message was over.
@@ -41,7 +41,7 @@ impl<'a> Answering<'a> {
             dispatcher,
             start,
             reader,
-            running: dispatcher.turn(),
+            running: dispatcher.streaming_batch(),
             waiting: BTreeMap::new(),
             early: Vec::new(),
             started_at: Vec::new(),
@@ -60,10 +60,10 @@ impl<'a> Answering<'a> {
             }
             ModelEvent::Refusal(text) => events.tell(AgentEvent::Refusal(text)),
             ModelEvent::CallBegins { position, name } => {
-                events.tell(AgentEvent::CallBegins { position, name })
+                events.tell(AgentEvent::CallBegins { position, name });
             }
             ModelEvent::Arguments { position, delta } => {
-                events.tell(AgentEvent::Arguments { position, delta })
+                events.tell(AgentEvent::Arguments { position, delta });
             }
             ModelEvent::CallComplete { position, call } => {
                 self.waiting.insert(position, call);
@@ -128,7 +128,7 @@ impl<'a> Answering<'a> {
     }
 
     /// The message is over: hands over the rest of its calls.
-    pub(super) fn finish(mut self, choice: Choice, events: &mut Events) -> (Heard, Turn) {
+    pub(super) fn finish(mut self, choice: Choice, events: &mut Events) -> (Heard, StreamingBatch) {
         if self.text.is_empty() {
             let text = choice.message.text();
             if !text.is_empty() {

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::PoisonError;
 
 use tool_core::serde_json::{Map, Value};
-use tool_core::{Dispatcher, Event, ToolResult, ToolSet};
+use tool_core::{DispatchEvent, Dispatcher, ToolResult, ToolSet};
 
 use crate::chat::{self, HistoryRepair, Message, TextFormat, ToolChoice, Usage};
 use crate::model::ChatModel;
@@ -93,10 +93,10 @@ impl Events {
         }
     }
 
-    fn tell_of_tools(&mut self, event: Event) {
+    fn tell_of_tools(&mut self, event: DispatchEvent) {
         match event {
-            Event::Progress(progress) => self.tell(AgentEvent::Progress(progress)),
-            Event::Result(result) => {
+            DispatchEvent::Progress(progress) => self.tell(AgentEvent::Progress(progress)),
+            DispatchEvent::Result(result) => {
                 self.answered.insert(result.position());
                 self.tell(AgentEvent::Result(result));
             }

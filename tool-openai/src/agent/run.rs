@@ -1,11 +1,12 @@
 //! The loop: ask the model, run what it calls, tell it the results, until it answers.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tool_core::{Dispatcher, Event, ToolError, ToolResult, Turn};
+use futures_core::Stream;
+use tool_core::{DispatchEvent, Dispatcher, StreamingBatch, ToolError, ToolResult};
 
 use super::message::{Answering, Heard};
 use super::stream::Queue;
@@ -251,7 +252,7 @@ impl Agent {
     }
 
     /// Waits until every call is answered, or the run is to stop.
-    async fn watch(&mut self, running: &mut Turn) -> Result<(), Stopped> {
+    async fn watch(&mut self, running: &mut StreamingBatch) -> Result<(), Stopped> {
         let Self { stop, events, .. } = self;
         loop {
             let step = poll_fn(|cx| match poll_stop(stop, cx) {
@@ -332,7 +333,7 @@ type Said = (String, Option<String>);
 #[expect(clippy::large_enum_variant, reason = "looked at where it is made")]
 enum Step {
     Model(Option<Result<ModelEvent, ModelError>>),
-    Tools(Option<Event>),
+    Tools(Option<DispatchEvent>),
     Stop,
 }
 
@@ -355,6 +356,6 @@ fn poll_stop(stop: &mut Option<Stop>, cx: &mut Context<'_>) -> Poll<()> {
     stopped
 }
 
-fn poll_event(running: &mut Turn, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-    pin!(running.next_event()).poll(cx)
+fn poll_event(running: &mut StreamingBatch, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
+    Pin::new(running).poll_next(cx)
 }

@@ -113,7 +113,7 @@ fn leave_out_widest_bounds_at(schema: &mut Value, depth: usize) {
         _ => true,
     });
     each_subschema(object, &mut |schema| {
-        leave_out_widest_bounds_at(schema, depth + 1)
+        leave_out_widest_bounds_at(schema, depth + 1);
     });
 }
 

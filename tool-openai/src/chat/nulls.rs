@@ -18,7 +18,7 @@ use crate::strict::drop_nulls;
 /// let schema = json!({"type": "object", "properties": {"name": {"type": "string"}, "limit": {"type": "integer"}}, "required": ["name"]});
 /// let find = ToolDefinition::new("find", "Find a patient.", schema)?;
 /// assert_eq!(chat::without_nulls(r#"{"name": "Jana", "limit": null}"#, &find), r#"{"name":"Jana"}"#);
-/// # Ok::<(), tool_core::InvalidDefinition>(())
+/// # Ok::<(), tool_core::InvalidDefinitionError>(())
 /// ```
 pub fn without_nulls<'a>(arguments: &'a str, definition: &ToolDefinition) -> Cow<'a, str> {
     drop_nulls(arguments, definition.parameters()).map_or(Cow::Borrowed(arguments), Cow::Owned)

@@ -258,7 +258,7 @@ pub enum InvalidTools {
     },
     /// Services accept parameters only as a plain object.
     #[error(transparent)]
-    Definition(#[from] tool_core::InvalidDefinition),
+    Definition(#[from] tool_core::InvalidDefinitionError),
     /// A tool that must be strict and cannot be.
     #[error("tool `{tool}` must be strict, but {reason}; or do without `strict`")]
     NotStrict {

@@ -46,7 +46,7 @@ impl fmt::Display for NotStrict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.parameter, self.path.as_str()) {
             (Some(parameter), path) if path.strip_prefix("properties.") == Some(parameter) => {
-                write!(f, "parameter `{parameter}`")?
+                write!(f, "parameter `{parameter}`")?;
             }
             (Some(parameter), path) => write!(f, "parameter `{parameter}`, at `{path}`,")?,
             (None, "") => f.write_str("the schema")?,

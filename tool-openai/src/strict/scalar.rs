@@ -69,7 +69,7 @@ impl Rewriter<'_> {
                     return Err(self.because(Obstacle::Constant));
                 }
                 [constant] if schema.contains_key("const") => {
-                    drop(strict.insert("const".to_owned(), (*constant).clone()))
+                    drop(strict.insert("const".to_owned(), (*constant).clone()));
                 }
                 values => drop(strict.insert("enum".to_owned(), json!(values))),
             }

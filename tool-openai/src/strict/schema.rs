@@ -142,7 +142,7 @@ pub(crate) fn each_subschema(schema: &mut Object, act: &mut dyn FnMut(&mut Value
                 schemas.values_mut().for_each(&mut *act);
             }
             ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", Value::Array(schemas)) => {
-                schemas.iter_mut().for_each(&mut *act)
+                schemas.iter_mut().for_each(&mut *act);
             }
             (
                 "items"

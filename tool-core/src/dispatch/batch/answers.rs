@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use super::Batch;
 use crate::call::ToolResult;
 use crate::dispatch::call::{Call, Outcome, drop_quietly, lock, quietly, wake_quietly};
-use crate::dispatch::stream::{Event, Progress};
+use crate::dispatch::stream::{DispatchEvent, Progress};
 
 /// What is left of an output when the batch's share is used up.
 const LEAST_OUTPUT: usize = 512;
@@ -21,7 +21,7 @@ impl Batch {
             if !state.forgotten {
                 state
                     .events
-                    .push_back(Event::Result(ToolResult::new(Arc::clone(call))));
+                    .push_back(DispatchEvent::Result(ToolResult::new(Arc::clone(call))));
             }
             drop(state);
             wake_quietly(self.waker.take());
@@ -90,7 +90,10 @@ impl Batch {
     }
 
     /// The next event, or `None` when there will be no more.
-    pub(in crate::dispatch) fn poll_event(&self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+    pub(in crate::dispatch) fn poll_event(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<DispatchEvent>> {
         let event = self.take_event();
         if event.is_ready() {
             return event;
@@ -100,12 +103,12 @@ impl Batch {
         self.take_event()
     }
 
-    fn take_event(&self) -> Poll<Option<Event>> {
+    fn take_event(&self) -> Poll<Option<DispatchEvent>> {
         let done = self.is_done(); // if so, all events are there
         let mut state = lock(&self.state);
         match state.events.pop_front() {
             Some(event) => {
-                state.progress -= usize::from(matches!(event, Event::Progress(_)));
+                state.progress -= usize::from(matches!(event, DispatchEvent::Progress(_)));
                 Poll::Ready(Some(event))
             }
             None if done => Poll::Ready(None),
@@ -128,12 +131,12 @@ impl Batch {
             && let Some(oldest) = state
                 .events
                 .iter()
-                .position(|event| matches!(event, Event::Progress(_)))
+                .position(|event| matches!(event, DispatchEvent::Progress(_)))
         {
             state.events.remove(oldest);
             state.progress -= 1;
         }
-        state.events.push_back(Event::Progress(progress));
+        state.events.push_back(DispatchEvent::Progress(progress));
         state.progress += 1;
         drop(state);
         wake_quietly(self.waker.take());
@@ -148,7 +151,7 @@ impl Batch {
                 Some(most) => output.within(most),
                 None => output,
             }),
-            Err(error) => Err(match self.share(error.model_text().len()) {
+            Err(error) => Err(match self.share(error.message_for_model().len()) {
                 Some(most) => error.within(most),
                 None => error,
             }),

@@ -101,9 +101,9 @@ async fn supervise(batch: Arc<Batch>, earlier: Arc<Notify>) {
         let (due, next) = batch.due();
         for (call, told) in due {
             if told {
-                call.stop(Stop::Deadline)
+                call.stop(Stop::Deadline);
             } else {
-                call.due()
+                call.due();
             }
         }
         match next {
@@ -115,7 +115,7 @@ async fn supervise(batch: Arc<Batch>, earlier: Arc<Notify>) {
 
 fn has_timers() -> bool {
     catch_unwind(AssertUnwindSafe(|| {
-        drop(tokio::time::sleep(Duration::ZERO))
+        drop(tokio::time::sleep(Duration::ZERO));
     }))
     .is_ok()
 }

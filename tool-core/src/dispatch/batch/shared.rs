@@ -19,7 +19,7 @@ use crate::dispatch::call::{Call, Stop, lock, offset};
 use crate::dispatch::engine::Engine;
 use crate::dispatch::limits::Limits;
 use crate::dispatch::scheduler::{BatchId, CallId, Scheduler};
-use crate::dispatch::stream::Event;
+use crate::dispatch::stream::DispatchEvent;
 use crate::key::Key;
 
 #[repr(C)] // What every answer writes lies behind what every call reads, and is not in the same line of a cache.
@@ -67,7 +67,7 @@ pub(in crate::dispatch) type Calls = Arc<Vec<Arc<Call>>>;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) calls: Option<Calls>,
-    pub(super) events: VecDeque<Event>,
+    pub(super) events: VecDeque<DispatchEvent>,
     /// How many of the events are progress.
     pub(super) progress: usize,
     pub(super) deadlines: BinaryHeap<Reverse<Deadline>>,

@@ -9,7 +9,7 @@ use crate::error::{ErrorCode, ToolError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
     Deadline,
-    /// `Turn::cancel`, or the end of the call it was nested in.
+    /// `StreamingBatch::cancel`, or the end of the call it was nested in.
     Cancel,
     /// Nobody waits any more.
     Drop,
@@ -50,7 +50,7 @@ impl Call {
             // That something may still be acting is more to the point.
             Some(text) => {
                 let error = why.error(self, started, alive);
-                ToolError::failed(error.code(), error.model_text(), text)
+                ToolError::failed(error.code(), error.message_for_model(), text)
             }
         };
         self.answer_and_tell(Err(error), alive);

@@ -245,7 +245,7 @@ impl Assembler {
                 "usage" => {
                     self.usage = from_value::<Option<Usage>>(value)
                         .unwrap_or_default()
-                        .or(self.usage.take())
+                        .or(self.usage.take());
                 }
                 "obfuscation" => {}
                 _ => self.keep(key, value)?,

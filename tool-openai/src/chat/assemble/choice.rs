@@ -43,7 +43,7 @@ impl Alternative {
                 ("delta", value) => delta = value,
                 ("message", value) => message = value,
                 ("finish_reason", Value::String(reason)) => {
-                    finish = Some(reason).filter(|reason| !reason.is_empty())
+                    finish = Some(reason).filter(|reason| !reason.is_empty());
                 }
                 ("finish_reason", _) => {}
                 (_, value) => {
@@ -86,7 +86,7 @@ impl Alternative {
                 ("refusal", Value::String(text)) => self.push_refusal(text, scene)?,
                 ("tool_calls", value) => calls = value,
                 ("function_call", Value::Object(members)) => {
-                    self.push_function_call(members, scene)?
+                    self.push_function_call(members, scene)?;
                 }
                 ("refusal" | "function_call", _) => {}
                 (_, value) => {

@@ -376,7 +376,7 @@ impl<'w> State<'w> {
                 }
             }
             Event::Reserve(task) => {
-                self.reserve(task, self.batches[world.tasks[task].group].unwrap())
+                self.reserve(task, self.batches[world.tasks[task].group].unwrap());
             }
             Event::Admit(task) => {
                 self.lives[task] = Waiting;

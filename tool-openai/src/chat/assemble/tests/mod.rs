@@ -82,10 +82,10 @@ fn check_events(events: &[ModelEvent], completion: &Completion) {
                 begun += 1;
             }
             ModelEvent::Arguments { position, .. } => {
-                assert!(*position < begun && complete[*position].is_none())
+                assert!(*position < begun && complete[*position].is_none());
             }
             ModelEvent::CallComplete { position, call } => {
-                assert_eq!(complete[*position].replace(call), None)
+                assert_eq!(complete[*position].replace(call), None);
             }
             ModelEvent::CallReopens { position } => assert!(complete[*position].take().is_some()),
             ModelEvent::Text(more) => text.push_str(more),

@@ -185,7 +185,7 @@ fn rewritings(calls: &[Plain]) -> Vec<(&'static str, bool, Deltas)> {
             "indices far apart",
             true,
             each(clean(), |piece| {
-                piece.index = Some(7 + 1_000_000_007 * piece.call)
+                piece.index = Some(7 + 1_000_000_007 * piece.call);
             }),
         ),
         (
@@ -209,7 +209,7 @@ fn rewritings(calls: &[Plain]) -> Vec<(&'static str, bool, Deltas)> {
             "one id for all",
             false,
             each(clean(), |piece| {
-                piece.id = piece.id.as_ref().map(|_| "x".to_owned())
+                piece.id = piece.id.as_ref().map(|_| "x".to_owned());
             }),
         ),
         (

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::{sleep, timeout};
-use tool_core::{CallContext, Dispatcher, Event, ToolCall, ToolError, tool, tools};
+use tool_core::{CallContext, DispatchEvent, Dispatcher, ToolCall, ToolError, tool, tools};
 
 use crate::diary::Diary;
 use crate::support::{codes, contents};
@@ -55,7 +55,7 @@ async fn pause(for_millis: u64) {
 #[tokio::test(start_paused = true)]
 async fn a_call_runs_while_its_message_still_arrives() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     assert_eq!(turn.push(call("work", "a", 10)), 0);
     pause(20).await;
     assert_eq!(turn.push(call("work", "b", 10)), 1);
@@ -69,7 +69,7 @@ async fn a_call_runs_while_its_message_still_arrives() {
 #[tokio::test(start_paused = true)]
 async fn a_call_starts_only_when_every_earlier_one_is_complete_and_started() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     let [a, b, c] = ["a", "b", "c"].map(|id| turn.open(id, "work"));
     assert_eq!([a, b, c], [0, 1, 2]);
     turn.complete(c, millis(10));
@@ -86,7 +86,7 @@ async fn a_call_starts_only_when_every_earlier_one_is_complete_and_started() {
 #[tokio::test(start_paused = true)]
 async fn calls_keep_their_order_under_a_limit_and_so_do_later_barriers() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.with_limit(1.try_into().unwrap()).turn();
+    let mut turn = dispatcher.with_max_concurrency(1).streaming_batch();
     for id in ["a", "b", "c"] {
         turn.push(call("work", id, 10));
     }
@@ -103,7 +103,7 @@ async fn calls_keep_their_order_under_a_limit_and_so_do_later_barriers() {
 #[tokio::test(start_paused = true)]
 async fn a_barrier_holds_from_the_moment_it_opens() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "a", 30));
     let barrier = turn.open("b", "alone");
     turn.push(call("work", "c", 10));
@@ -116,7 +116,7 @@ async fn a_barrier_holds_from_the_moment_it_opens() {
 #[tokio::test(start_paused = true)]
 async fn what_is_cut_off_is_answered_and_holds_up_nobody() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     let cut = turn.open("cut", "alone");
     turn.push(call("work", "a", 10));
     turn.open("unfinished", "work");
@@ -140,7 +140,7 @@ async fn what_is_cut_off_is_answered_and_holds_up_nobody() {
 #[tokio::test(start_paused = true)]
 async fn what_is_said_twice_or_of_no_call_has_no_effect() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.complete(0, millis(1));
     turn.truncate(7);
     let a = turn.open("a", "work");
@@ -158,7 +158,9 @@ async fn what_is_said_twice_or_of_no_call_has_no_effect() {
 #[tokio::test(start_paused = true)]
 async fn calls_that_cannot_run_are_answered_in_their_places() {
     let (dispatcher, _) = dispatcher();
-    let mut turn = dispatcher.with_limits(|limits| limits.calls = 4).turn();
+    let mut turn = dispatcher
+        .with_limits(|limits| limits.calls = 4)
+        .streaming_batch();
     let late = turn.open("late", "work");
     turn.push(ToolCall::new("", "gone", "{}"));
     turn.push(ToolCall::new("", "work", "{"));
@@ -191,12 +193,12 @@ async fn calls_that_cannot_run_are_answered_in_their_places() {
 #[tokio::test(start_paused = true)]
 async fn an_empty_turn_has_no_results() {
     let (dispatcher, _) = dispatcher();
-    assert!(dispatcher.turn().finish().await.is_empty());
-    assert!(dispatcher.turn().cancel().is_empty());
-    let mut turn = dispatcher.turn();
+    assert!(dispatcher.streaming_batch().finish().await.is_empty());
+    assert!(dispatcher.streaming_batch().cancel().is_empty());
+    let mut turn = dispatcher.streaming_batch();
     turn.end();
     assert!(
-        timeout(Duration::from_secs(1), turn.next_event())
+        timeout(Duration::from_secs(1), turn.next())
             .await
             .unwrap()
             .is_none()
@@ -207,28 +209,26 @@ async fn an_empty_turn_has_no_results() {
 #[tokio::test(start_paused = true)]
 async fn events_come_as_they_happen_until_the_turn_is_over() {
     let (dispatcher, _) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "a", 20));
     turn.push(call("work", "b", 10));
     let mut seen = Vec::new();
-    let mut note = |event: Event| match event {
-        Event::Progress(progress) => seen.push(format!("{} is {}", progress.id, progress.message)),
-        Event::Result(result) => seen.push(format!("{} answers", result.id())),
+    let mut note = |event: DispatchEvent| match event {
+        DispatchEvent::Progress(progress) => {
+            seen.push(format!("{} is {}", progress.id, progress.message));
+        }
+        DispatchEvent::Result(result) => seen.push(format!("{} answers", result.id())),
         _ => {}
     };
     for _ in 0..4 {
-        note(turn.next_event().await.unwrap());
+        note(turn.next().await.unwrap());
     }
     // All are answered, and the message may go on.
-    assert!(
-        timeout(Duration::from_secs(60), turn.next_event())
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_secs(60), turn.next()).await.is_err());
     turn.push(call("work", "c", 10));
     turn.open("d", "work");
     turn.end();
-    while let Some(event) = turn.next_event().await {
+    while let Some(event) = turn.next().await {
         note(event);
     }
     assert_eq!(
@@ -247,7 +247,7 @@ async fn events_come_as_they_happen_until_the_turn_is_over() {
 #[tokio::test(start_paused = true)]
 async fn cancelling_answers_every_call_at_once() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.clone().with_limit(2.try_into().unwrap()).turn();
+    let mut turn = dispatcher.clone().with_max_concurrency(2).streaming_batch();
     turn.push(call("work", "done", 1));
     turn.push(call("work", "runs", 1000));
     turn.push(call("work", "runs too", 1000));
@@ -276,7 +276,7 @@ async fn cancelling_answers_every_call_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_is_dropped_stops_what_it_started() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "a", 1000));
     turn.push(call("alone", "b", 1000));
     pause(10).await;
@@ -284,7 +284,7 @@ async fn a_turn_that_is_dropped_stops_what_it_started() {
     dispatcher.idle().await;
     assert_eq!(diary.runs(), ["a 0..10"]);
 
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "c", 1000));
     assert!(
         timeout(Duration::from_millis(10), turn.finish())
@@ -298,7 +298,7 @@ async fn a_turn_that_is_dropped_stops_what_it_started() {
 #[tokio::test(start_paused = true)]
 async fn nothing_starts_after_a_fatal_error() {
     let (dispatcher, diary) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "runs", 20));
     turn.push(ToolCall::new("stop", "stop", "{}"));
     pause(10).await;
@@ -315,7 +315,7 @@ async fn nothing_starts_after_a_fatal_error() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_comes_after_the_end_is_answered_too() {
     let (dispatcher, _) = dispatcher();
-    let mut turn = dispatcher.turn();
+    let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "a", 10));
     turn.end();
     turn.end();
@@ -333,7 +333,7 @@ async fn a_call_that_comes_after_the_end_is_answered_too() {
 #[tokio::test(start_paused = true)]
 async fn two_turns_do_not_wait_for_each_other() {
     let (dispatcher, diary) = dispatcher();
-    let (mut first, mut second) = (dispatcher.turn(), dispatcher.turn());
+    let (mut first, mut second) = (dispatcher.streaming_batch(), dispatcher.streaming_batch());
     first.open("open", "alone");
     second.push(call("alone", "a", 10));
     assert_eq!(codes(&second.finish().await), ["ok"]);
@@ -351,7 +351,7 @@ async fn a_call_that_comes_after_all_others_are_answered_runs_too() {
 
     let dispatcher = Dispatcher::new(tools![answer]);
     for before in [0, 1] {
-        let mut turn = dispatcher.turn();
+        let mut turn = dispatcher.streaming_batch();
         for _ in 0..before {
             turn.push(ToolCall::new("", "answer", "{}"));
         }

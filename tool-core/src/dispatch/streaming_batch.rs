@@ -2,24 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
 
 use super::admission::{overload, too_many};
 use super::batch::{Batch, Running};
 use super::call::{Call, Called, Stop};
 use super::scheduler::{CallId, Spec};
-use super::stream::Event;
+use super::stream::DispatchEvent;
 use super::{Setup, not_started};
 use crate::call::{ToolCall, ToolResult};
 use crate::error::{ErrorCode, ToolError};
 
 /// The calls of a message that still arrives; made by
-/// [`Dispatcher::turn`](crate::Dispatcher::turn).
+/// [`Dispatcher::streaming_batch`](crate::Dispatcher::streaming_batch).
 ///
 /// A call's place is taken when it [opens](Self::open), and the call may run once it is
 /// [complete](Self::complete) and every earlier one has started. [`finish`](Self::finish) says that
 /// the message is over: the rest runs as in [`dispatch`](crate::Dispatcher::dispatch), and all
-/// results are in call order. A turn that is dropped stops what it started.
+/// results are in call order. A batch that is dropped stops what it started.
 ///
 /// ```
 /// use tool_core::{Dispatcher, ErrorCode, ToolCall, tool, tools};
@@ -32,18 +36,18 @@ use crate::error::{ErrorCode, ToolError};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let mut turn = Dispatcher::new(tools![double]).turn();
-/// let first = turn.open("call_1", "double");
-/// turn.push(ToolCall::new("call_2", "double", r#"{"number": 2}"#)); // waits for the first to be complete
-/// turn.complete(first, r#"{"number": 1}"#);
-/// turn.open("call_3", "double"); // the message ends before its arguments do
+/// let mut batch = Dispatcher::new(tools![double]).streaming_batch();
+/// let first = batch.open("call_1", "double");
+/// batch.push(ToolCall::new("call_2", "double", r#"{"number": 2}"#)); // waits for the first to be complete
+/// batch.complete(first, r#"{"number": 1}"#);
+/// batch.open("call_3", "double"); // the message ends before its arguments do
 ///
-/// let results = turn.finish().await;
+/// let results = batch.finish().await;
 /// assert_eq!([results[0].content(), results[1].content()], ["2", "4"]);
 /// assert_eq!(results[2].outcome().unwrap_err().code(), ErrorCode::TruncatedCall);
 /// # }
 /// ```
-pub struct Turn {
+pub struct StreamingBatch {
     // Dropped first: what is dropped behind it then starts nothing.
     running: Running,
     places: Places,
@@ -64,7 +68,7 @@ struct Open {
     seat: Option<CallId>,
 }
 
-impl Turn {
+impl StreamingBatch {
     pub(super) fn new(setup: Arc<Setup>) -> Self {
         let running = setup.empty(true);
         let places = Places {
@@ -131,10 +135,10 @@ impl Turn {
         );
     }
 
-    /// What happens next: a result, or progress that a tool reports. `None` when every call handed
-    /// over so far is answered and the turn is finished; until then it waits.
-    pub async fn next_event(&mut self) -> Option<Event> {
-        std::future::poll_fn(|cx| self.running.batch().poll_event(cx)).await
+    /// The next event: a result, or progress that a tool reports. `None` when every call handed
+    /// over so far is answered and the batch has [ended](Self::end); until then it waits.
+    pub async fn next(&mut self) -> Option<DispatchEvent> {
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
     /// The message is over: calls that are not complete are answered `truncated_call`, the others
@@ -147,7 +151,7 @@ impl Turn {
         self.running.results().await
     }
 
-    /// As [`finish`](Self::finish), without waiting: [`next_event`](Self::next_event) tells how the
+    /// As [`finish`](Self::finish), without waiting: [`next`](Self::next) tells how the
     /// rest fares, until it returns `None`.
     pub fn end(&mut self) {
         let open: Vec<usize> = self.places.open.keys().copied().collect();
@@ -213,16 +217,25 @@ impl Drop for Places {
     }
 }
 
-impl fmt::Debug for Turn {
+/// Events as they come, like those of [`EventStream`](crate::EventStream).
+impl Stream for StreamingBatch {
+    type Item = DispatchEvent;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
+        self.running.batch().poll_event(cx)
+    }
+}
+
+impl fmt::Debug for StreamingBatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn")
+        f.debug_struct("StreamingBatch")
             .field("opened", &self.opened)
             .field("open", &self.places.open.len())
             .finish_non_exhaustive()
     }
 }
 
-/// What the scheduler and the batch are told of a turn.
+/// What the scheduler and the batch are told of a streaming batch.
 impl Setup {
     /// Takes a place for a call of which only the name is known. None if too many wait.
     fn reserve(&self, batch: &Arc<Batch>, id: &str, name: &str, position: usize) -> Option<CallId> {
