@@ -40,13 +40,13 @@ async fn answer(
     choice: Choice,
     messages: &mut Vec<Message>,
 ) -> Option<String> {
-    let reading = choice.read(dispatcher.tools(), messages.len());
-    if reading.calls.is_empty() {
-        return Some(reading.message.text());
+    let parsed = choice.parse(dispatcher.tools(), messages.len());
+    if parsed.calls.is_empty() {
+        return Some(parsed.message.text());
     }
-    let results = dispatcher.dispatch(reading.calls.clone()).await;
-    let replies = reading.replies(&results);
-    messages.push(reading.message.into_message());
+    let results = dispatcher.dispatch(parsed.calls.clone()).await;
+    let replies = parsed.replies(&results);
+    messages.push(parsed.message.into_message());
     messages.extend(replies);
     None
 }

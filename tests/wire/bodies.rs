@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, from_value, json};
 use tool_core::{Dispatcher, DynamicTool, ToolCall, ToolSet};
-use tool_openai::chat::{self, Completion, HistoryChange, Message, Reading};
+use tool_openai::chat::{self, Completion, HistoryChange, Message, ParsedMessage};
 
 use super::{Call, exchanges};
 
@@ -16,9 +16,9 @@ fn recorded_answers_are_read_as_others_read_them() {
         let at = format!("{} ({})", exchange.file, exchange.source);
         let expected = exchange.expected.unwrap_or_else(|| written(&body));
         let tools = open_tools(&exchange.request_tools);
-        let (reading, cut) = read(body, &tools);
-        assert_eq!(reading.calls.len(), expected.len(), "{at}");
-        for (position, (call, expected)) in reading.calls.iter().zip(&expected).enumerate() {
+        let (parsed, cut) = parse(body, &tools);
+        assert_eq!(parsed.calls.len(), expected.len(), "{at}");
+        for (position, (call, expected)) in parsed.calls.iter().zip(&expected).enumerate() {
             assert_eq!(call.name, expected.name, "{at}");
             assert!(
                 expected.id.is_empty() || call.id == expected.id,
@@ -29,21 +29,21 @@ fn recorded_answers_are_read_as_others_read_them() {
             let complete =
                 serde_json::from_str::<Value>(&call.arguments).is_ok_and(|value| value.is_object());
             assert_eq!(
-                reading.truncated.contains(&position),
+                parsed.truncated.contains(&position),
                 cut && !complete,
                 "{at}"
             );
         }
-        let reasons = reading.repairs.iter().map(|(_, repair)| repair.to_string());
-        let truncated = reading.truncated.iter().map(|_| "cut short".to_owned());
+        let reasons = parsed.repairs.iter().map(|(_, repair)| repair.to_string());
+        let truncated = parsed.truncated.iter().map(|_| "cut short".to_owned());
         for count in reasons
             .chain(truncated)
-            .chain(reading.calls.iter().map(|_| "calls".to_owned()))
+            .chain(parsed.calls.iter().map(|_| "calls".to_owned()))
         {
             *counts.entry(count).or_default() += 1;
         }
         *counts.entry("answers".to_owned()).or_default() += 1;
-        stays_valid(reading, tools, &at);
+        stays_valid(parsed, tools, &at);
     }
     println!("{counts:#?}");
 }
@@ -62,12 +62,12 @@ fn open_tools(names: &[Option<String>]) -> ToolSet {
         })
 }
 
-/// The reading, and whether the message was cut short.
-fn read(body: Value, tools: &ToolSet) -> (Reading, bool) {
+/// The parsed message, and whether the message was cut short.
+fn parse(body: Value, tools: &ToolSet) -> (ParsedMessage, bool) {
     let completion: Completion = from_value(body).unwrap();
     let choice = completion.choices.into_iter().next().unwrap();
     let cut = choice.is_cut();
-    (choice.read(tools, 1), cut)
+    (choice.parse(tools, 1), cut)
 }
 
 /// The calls as the answer has them, for answers that nobody else has read.
@@ -103,17 +103,17 @@ fn check_arguments(call: &ToolCall, expected: &Call, cut: bool, at: &str) {
 
 /// The message and its answers are a conversation as services take it, but for ids that only the
 /// service that wrote them takes.
-fn stays_valid(reading: Reading, tools: ToolSet, at: &str) {
-    let results = Dispatcher::new(tools).dispatch_blocking(reading.calls.clone());
+fn stays_valid(parsed: ParsedMessage, tools: ToolSet, at: &str) {
+    let results = Dispatcher::new(tools).dispatch_blocking(parsed.calls.clone());
     for (position, result) in results.iter().enumerate() {
         assert_eq!(
             result.outcome().is_err(),
-            reading.truncated.contains(&position),
+            parsed.truncated.contains(&position),
             "{at}"
         );
     }
-    let replies = reading.replies(&results);
-    let mut messages = vec![Message::user("hi"), reading.message.into_message()];
+    let replies = parsed.replies(&results);
+    let mut messages = vec![Message::user("hi"), parsed.message.into_message()];
     messages.extend(replies);
     let mut repairs = chat::repair(&mut messages);
     repairs.retain(

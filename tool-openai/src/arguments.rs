@@ -63,7 +63,7 @@ impl fmt::Display for Repair {
     }
 }
 
-/// The arguments of one call, read.
+/// The parsed arguments of one call.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Arguments {
     /// Texts of one object each. Several: the call stands for as many. Where none could be made
@@ -79,7 +79,7 @@ pub(crate) struct Arguments {
 ///
 /// Of a message that was `cut` short, missing arguments stay missing: they may not have been
 /// written yet. With `split`, several different objects are several calls; else they are malformed.
-pub(crate) fn read(text: String, cut: bool, split: bool) -> Arguments {
+pub(crate) fn parse(text: String, cut: bool, split: bool) -> Arguments {
     if is_object(&text) {
         return Arguments {
             texts: vec![text],
@@ -91,16 +91,16 @@ pub(crate) fn read(text: String, cut: bool, split: bool) -> Arguments {
         return if cut {
             malformed(text)
         } else {
-            read_as("{}", vec![Repair::NoArguments])
+            parsed_as("{}", vec![Repair::NoArguments])
         };
     }
     let (bare, mut repairs) = without_surroundings(&text);
-    if let Some(read) = objects(bare, &repairs, split) {
-        return read;
+    if let Some(parsed) = objects(bare, &repairs, split) {
+        return parsed;
     }
     let mended = mend_strings(bare, &mut repairs);
     match mended.and_then(|mended| objects(&mended, &repairs, split)) {
-        Some(read) => read,
+        Some(parsed) => parsed,
         None => malformed(text),
     }
 }
@@ -118,7 +118,7 @@ fn malformed(text: String) -> Arguments {
     }
 }
 
-fn read_as(text: &str, repairs: Vec<Repair>) -> Arguments {
+fn parsed_as(text: &str, repairs: Vec<Repair>) -> Arguments {
     Arguments {
         texts: vec![text.to_owned()],
         repairs,
@@ -166,7 +166,7 @@ fn objects(text: &str, repairs: &[Repair], split: bool) -> Option<Arguments> {
     }
     match &*found {
         [] => None,
-        [text] => Some(read_as(text, repairs)),
+        [text] => Some(parsed_as(text, repairs)),
         several if split && several.len() <= MOST_OBJECTS => {
             repairs.push(Repair::SplitObjects);
             Some(Arguments {

@@ -1,11 +1,11 @@
-//! Whatever a model writes as arguments: each call is read as one or more that can be answered, and
+//! Whatever a model writes as arguments: each call is parsed as one or more that can be answered, and
 //! a call that is an object already is not touched.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use tool_core::serde_json::{Map, Value, from_str, json};
 use tool_core::{DynamicTool, ToolSet};
-use tool_openai::chat::{AssistantMessage, FunctionCall, Reader, ToolCall};
+use tool_openai::chat::{AssistantMessage, FunctionCall, MessageParser, ToolCall};
 
 fuzz_target!(|input: (bool, bool, Vec<(String, String, String)>)| {
     let (cut, split, calls) = input;
@@ -23,31 +23,31 @@ fuzz_target!(|input: (bool, bool, Vec<(String, String, String)>)| {
         extra: Map::new(),
     };
     let wire: Vec<_> = calls.iter().map(wire).collect();
-    let mut reader = Reader::new(&tools, 1).split(split);
+    let mut parser = MessageParser::new(&tools, 1).with_split_calls(split);
     for call in &wire {
         let given = call.function.arguments.clone();
-        let read = reader.read(call.clone(), cut);
-        assert!(!read.is_empty());
-        for call in &read {
+        let parsed = parser.parse(call.clone(), cut);
+        assert!(!parsed.is_empty());
+        for call in &parsed {
             assert_eq!(call.wire.id, call.call.id);
             assert!(from_str::<Map<String, Value>>(&call.wire.function.arguments).is_ok());
             assert!(ids.insert(call.call.id.clone()), "two calls share an id");
         }
-        if read.len() == 1
-            && read[0].call.name == call.function.name
+        if parsed.len() == 1
+            && parsed[0].call.name == call.function.name
             && from_str::<Map<String, Value>>(&given).is_ok()
         {
-            assert_eq!(read[0].call.arguments, given);
+            assert_eq!(parsed[0].call.arguments, given);
         }
     }
     let message = AssistantMessage {
         tool_calls: wire,
         ..AssistantMessage::default()
     };
-    let reading = Reader::new(&tools, 1)
-        .split(split)
-        .read_message(message, cut);
-    assert_eq!(reading.calls.len(), reading.message.tool_calls.len());
+    let parsed = MessageParser::new(&tools, 1)
+        .with_split_calls(split)
+        .parse_message(message, cut);
+    assert_eq!(parsed.calls.len(), parsed.message.tool_calls.len());
 });
 
 fn tools() -> ToolSet {

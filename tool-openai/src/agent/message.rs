@@ -6,20 +6,22 @@ use tool_core::serde_json::{Value, json};
 use tool_core::{Dispatcher, StreamingBatch, ToolCall, ToolResult};
 
 use super::{AgentEvent, Events, StartPolicy};
-use crate::chat::{self, AssistantMessage, Choice, Message, ReadCall, Reader, Reading, Repair};
+use crate::chat::{
+    self, AssistantMessage, Choice, Message, MessageParser, ParsedCall, ParsedMessage, Repair,
+};
 use crate::model::ModelEvent;
 
 /// What is known of a message, and what runs of it.
 pub(super) struct Answering<'a> {
     dispatcher: &'a Dispatcher,
     start: StartPolicy,
-    reader: Reader<'a>,
+    parser: MessageParser<'a>,
     /// What runs. Calls are handed over in call order.
     pub(super) running: StreamingBatch,
     /// Complete calls that may not start yet, by their place in what the model writes.
     waiting: BTreeMap<usize, chat::ToolCall>,
-    /// What became of the calls that were read before the message was over.
-    early: Vec<Vec<ReadCall>>,
+    /// What became of the calls that were parsed before the message was over.
+    early: Vec<Vec<ParsedCall>>,
     /// Positions of those that the model wrote on after they had started.
     reopened: BTreeSet<usize>,
     /// For each of `early` the position it started at.
@@ -30,17 +32,21 @@ pub(super) struct Answering<'a> {
 
 /// A message whose calls are all handed over.
 pub(super) struct Heard {
-    pub(super) reading: Reading,
+    pub(super) parsed: ParsedMessage,
     /// Calls that ran before the model had finished writing them, by position.
     reopened: BTreeSet<usize>,
 }
 
 impl<'a> Answering<'a> {
-    pub(super) fn new(dispatcher: &'a Dispatcher, reader: Reader<'a>, start: StartPolicy) -> Self {
+    pub(super) fn new(
+        dispatcher: &'a Dispatcher,
+        parser: MessageParser<'a>,
+        start: StartPolicy,
+    ) -> Self {
         Self {
             dispatcher,
             start,
-            reader,
+            parser,
             running: dispatcher.streaming_batch(),
             waiting: BTreeMap::new(),
             early: Vec::new(),
@@ -86,8 +92,8 @@ impl<'a> Answering<'a> {
             && let Some(call) = self.waiting.remove(&self.early.len())
         {
             self.started_at.push(self.handed_over);
-            let read = self.reader.read(call, false);
-            for call in &read {
+            let parsed = self.parser.parse(call, false);
+            for call in &parsed {
                 self.hand_over(
                     call.call.clone(),
                     call.truncated,
@@ -95,7 +101,7 @@ impl<'a> Answering<'a> {
                     events,
                 );
             }
-            self.early.push(read);
+            self.early.push(parsed);
         }
     }
 
@@ -136,19 +142,19 @@ impl<'a> Answering<'a> {
             }
         }
         let cut = choice.is_cut();
-        let reading =
-            self.reader
+        let parsed =
+            self.parser
                 .clone()
-                .read_rest(std::mem::take(&mut self.early), choice.message, cut);
-        let mut repairs = reading.repairs.iter().peekable();
-        for (position, call) in reading.calls.iter().enumerate() {
+                .parse_rest(std::mem::take(&mut self.early), choice.message, cut);
+        let mut repairs = parsed.repairs.iter().peekable();
+        for (position, call) in parsed.calls.iter().enumerate() {
             let of_this = std::iter::from_fn(|| repairs.next_if(|(of, _)| *of == position))
                 .map(|(_, repair)| repair.clone())
                 .collect();
             if position >= self.handed_over {
                 self.hand_over(
                     call.clone(),
-                    reading.truncated.binary_search(&position).is_ok(),
+                    parsed.truncated.binary_search(&position).is_ok(),
                     of_this,
                     events,
                 );
@@ -156,7 +162,7 @@ impl<'a> Answering<'a> {
         }
         (
             Heard {
-                reading,
+                parsed,
                 reopened: self.reopened,
             },
             self.running,
@@ -176,10 +182,10 @@ impl<'a> Answering<'a> {
             content,
             ..AssistantMessage::default()
         };
-        let reading = self.reader.read_rest(self.early, message, false);
+        let parsed = self.parser.parse_rest(self.early, message, false);
         (!results.is_empty()).then_some((
             Heard {
-                reading,
+                parsed,
                 reopened: self.reopened,
             },
             results,
@@ -190,7 +196,7 @@ impl<'a> Answering<'a> {
 impl Heard {
     /// The message and its answers, as the history takes them.
     pub(super) fn into_messages(self, results: &[ToolResult]) -> Vec<Message> {
-        let mut replies = self.reading.replies(results);
+        let mut replies = self.parsed.replies(results);
         for position in self.reopened {
             if let (Some(Message::Tool(reply)), Some(result)) =
                 (replies.get_mut(position), results.get(position))
@@ -201,7 +207,7 @@ impl Heard {
                     .into();
             }
         }
-        std::iter::once(self.reading.message.into_message())
+        std::iter::once(self.parsed.message.into_message())
             .chain(replies)
             .collect()
     }

@@ -229,7 +229,7 @@ impl Agent {
     }
 
     /// Takes several different objects in the arguments of one call for as many calls, as
-    /// [`Reader::split`](chat::Reader::split) does. Unless set, such a call is answered with an
+    /// [`MessageParser::with_split_calls`](chat::MessageParser::with_split_calls) does. Unless set, such a call is answered with an
     /// error.
     #[must_use]
     pub fn split(self, split: bool) -> Self {

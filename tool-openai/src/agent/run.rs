@@ -12,7 +12,8 @@ use super::message::{Answering, Heard};
 use super::stream::Queue;
 use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy, Stop};
 use crate::chat::{
-    self, AssistantMessage, Choice, Completion, InvalidTools, Message, Reader, Request, Tool, Usage,
+    self, AssistantMessage, Choice, Completion, InvalidTools, Message, MessageParser, Request,
+    Tool, Usage,
 };
 use crate::error::{AgentError, ModelError};
 use crate::model::{ModelEvent, whole};
@@ -145,10 +146,10 @@ impl Agent {
         loop {
             tries -= 1;
             self.events.tell_asking(turn);
-            let reader = Reader::new(dispatcher.tools(), self.messages.len())
-                .profile(&self.service_profile())
-                .split(self.split);
-            let mut answering = Answering::new(dispatcher, reader, self.start);
+            let parser = MessageParser::new(dispatcher.tools(), self.messages.len())
+                .with_profile(&self.service_profile())
+                .with_split_calls(self.split);
+            let mut answering = Answering::new(dispatcher, parser, self.start);
             let heard = self.hear(request, streamed, &mut answering).await;
             let unheard = match heard {
                 Ok(completion) => return Ok((answering, completion)),
@@ -222,8 +223,8 @@ impl Agent {
     ) -> Result<Option<Said>, AgentError> {
         let finish_reason = choice.finish_reason.clone();
         let (heard, mut running) = answering.finish(choice, &mut self.events);
-        if heard.reading.calls.is_empty() {
-            let text = heard.reading.message.text();
+        if heard.parsed.calls.is_empty() {
+            let text = heard.parsed.message.text();
             if text.is_empty() {
                 return Err(AgentError::NoAnswer { finish_reason });
             }
@@ -231,7 +232,7 @@ impl Agent {
             return Ok(Some((text, finish_reason)));
         }
         self.events
-            .tell(AgentEvent::Calls(heard.reading.calls.clone()));
+            .tell(AgentEvent::Calls(heard.parsed.calls.clone()));
         running.end();
         let stopped = self.watch(&mut running).await.is_err();
         let results = if stopped {

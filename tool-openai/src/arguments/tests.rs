@@ -2,24 +2,28 @@ use super::*;
 use proptest::prelude::*;
 
 /// The objects and what was mended; no objects, if the text stays as it is.
-fn read(text: &str) -> (Vec<String>, Vec<Repair>) {
-    read_with(text, false, false)
+fn parse(text: &str) -> (Vec<String>, Vec<Repair>) {
+    parse_with(text, false, false)
 }
 
-fn read_with(text: &str, cut: bool, split: bool) -> (Vec<String>, Vec<Repair>) {
-    let read = super::read(text.to_owned(), cut, split);
-    if !read.objects {
-        assert_eq!(read.texts, [text]);
+fn parse_with(text: &str, cut: bool, split: bool) -> (Vec<String>, Vec<Repair>) {
+    let parsed = super::parse(text.to_owned(), cut, split);
+    if !parsed.objects {
+        assert_eq!(parsed.texts, [text]);
     }
     (
-        if read.objects { read.texts } else { Vec::new() },
-        read.repairs,
+        if parsed.objects {
+            parsed.texts
+        } else {
+            Vec::new()
+        },
+        parsed.repairs,
     )
 }
 
 fn mended(text: &str, into: &str, repairs: &[Repair]) {
     assert_eq!(
-        read(text),
+        parse(text),
         (vec![into.to_owned()], repairs.to_vec()),
         "{text}"
     );
@@ -27,7 +31,7 @@ fn mended(text: &str, into: &str, repairs: &[Repair]) {
 
 fn stays(text: &str) {
     assert_eq!(
-        read_with(text, false, true),
+        parse_with(text, false, true),
         (Vec::new(), Vec::new()),
         "{text}"
     );
@@ -50,7 +54,7 @@ fn missing_arguments_are_none_unless_the_message_was_cut() {
     for text in ["", " \n", "null", " null "] {
         mended(text, "{}", &[Repair::NoArguments]);
         assert_eq!(
-            read_with(text, true, true),
+            parse_with(text, true, true),
             (Vec::new(), Vec::new()),
             "{text}"
         );
@@ -89,7 +93,7 @@ fn objects_that_differ_only_in_a_big_number_or_in_the_space_of_a_string_are_not_
 }
 
 fn stays_unsplit(text: &str) {
-    assert_eq!(read(text), (Vec::new(), Vec::new()), "{text}");
+    assert_eq!(parse(text), (Vec::new(), Vec::new()), "{text}");
 }
 
 #[test]
@@ -156,7 +160,7 @@ fn different_objects_are_an_error_unless_they_are_to_be_split() {
         r#"{"city": "Rome"}"#.to_owned(),
     ];
     assert_eq!(
-        read_with(text, false, true),
+        parse_with(text, false, true),
         (objects, vec![Repair::SplitObjects])
     );
     stays(
@@ -192,23 +196,23 @@ fn what_is_no_object_stays_what_it_is() {
 proptest! {
     #[test]
     fn any_text_is_read_and_only_objects_come_of_it(text in text(), cut: bool, split: bool) {
-        let read = super::read(text.clone(), cut, split);
-        prop_assert!(!read.texts.is_empty() && (split || read.texts.len() == 1));
-        if read.objects {
-            prop_assert!(read.texts.iter().all(|text| is_object(text)));
+        let parsed = super::parse(text.clone(), cut, split);
+        prop_assert!(!parsed.texts.is_empty() && (split || parsed.texts.len() == 1));
+        if parsed.objects {
+            prop_assert!(parsed.texts.iter().all(|text| is_object(text)));
         } else {
-            prop_assert_eq!(&read.texts, &[text.as_str()]);
+            prop_assert_eq!(&parsed.texts, &[text.as_str()]);
         }
         if is_object(&text) {
-            prop_assert_eq!((read.texts, read.repairs), (vec![text], vec![]));
+            prop_assert_eq!((parsed.texts, parsed.repairs), (vec![text], vec![]));
         }
     }
 
     #[test]
     fn brackets_are_never_closed(text in text()) {
         let count = |text: &str, bracket: char| text.matches(bracket).count();
-        let read = super::read(text.clone(), true, true);
-        let kept: usize = read.texts.iter().map(|read| count(read, '}')).sum();
+        let parsed = super::parse(text.clone(), true, true);
+        let kept: usize = parsed.texts.iter().map(|text| count(text, '}')).sum();
         let given = count(&text, '}');
         prop_assert!(kept <= given);
     }

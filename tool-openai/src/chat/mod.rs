@@ -8,7 +8,7 @@ mod history;
 mod ids;
 mod minimal;
 mod nulls;
-mod read;
+mod parse;
 mod tool_choice;
 mod tools;
 pub(crate) mod wire;
@@ -21,7 +21,7 @@ pub use convert::tool_messages;
 pub use custom::{TextFormat, custom};
 pub use history::{HistoryChange, HistoryRepair, repair};
 pub use nulls::without_nulls;
-pub use read::{ReadCall, Reader, Reading};
+pub use parse::{MessageParser, ParsedCall, ParsedMessage};
 pub use tool_choice::{InvalidToolChoice, ToolChoice, ToolName};
 pub use tools::{InvalidTools, Strictness, Warning, strictness, tools, tools_for};
 pub use wire::{

@@ -1,7 +1,7 @@
 //! The Responses API: the same definitions, calls and results as in [`chat`](crate::chat), in its
 //! flat shapes.
 //!
-//! [`tools`] offers a tool set, [`Response::read`] reads what the model asks for, [`items`] and
+//! [`tools`] offers a tool set, [`Response::parse`] reads what the model asks for, [`items`] and
 //! [`outputs`] are what the next request tells it, and an [`Assembler`] reads a stream.
 //! `OpenAi::responses` is all of it as a [`ChatModel`](crate::ChatModel) for the agent, whose
 //! history serves both APIs.

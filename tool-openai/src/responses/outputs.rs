@@ -5,11 +5,11 @@ use tool_core::{ToolResult, ToolSet};
 
 use super::echo;
 use super::wire::{Item, Response};
-use crate::chat::{AssistantMessage, Reading};
+use crate::chat::{AssistantMessage, ParsedMessage};
 
 impl Response {
     /// What to run of the response, and what the history keeps of it: as
-    /// [`Choice::read`](crate::chat::Choice::read), which it serves too, mended in the same way. A
+    /// [`Choice::parse`](crate::chat::Choice::parse), which it serves too, repaired in the same way. A
     /// call that the response was cut short in is never run.
     ///
     /// The next request has [`items`] of the message and [`outputs`] of the results after what
@@ -32,10 +32,10 @@ impl Response {
     /// ]}))?;
     /// let mut input = Vec::new(); // and what was said before
     ///
-    /// let reading = response.read(dispatcher.tools(), input.len());
-    /// let results = dispatcher.dispatch_blocking(reading.calls);
-    /// input.extend(responses::items(&reading.message));
-    /// input.extend(responses::outputs(&results, &reading.message));
+    /// let parsed = response.parse(dispatcher.tools(), input.len());
+    /// let results = dispatcher.dispatch_blocking(parsed.calls);
+    /// input.extend(responses::items(&parsed.message));
+    /// input.extend(responses::outputs(&results, &parsed.message));
     /// assert_eq!(
     ///     to_value(input)?,
     ///     json!([
@@ -45,8 +45,8 @@ impl Response {
     /// );
     /// # Ok::<(), tool_core::serde_json::Error>(())
     /// ```
-    pub fn read(self, tools: &ToolSet, turn: usize) -> Reading {
-        self.into_choice().read(tools, turn)
+    pub fn parse(self, tools: &ToolSet, turn: usize) -> ParsedMessage {
+        self.into_choice().parse(tools, turn)
     }
 }
 
@@ -111,9 +111,9 @@ mod tests {
         });
         let dispatcher =
             Dispatcher::new(ToolSet::<()>::default().with_tool(shell.unwrap()).unwrap());
-        let reading = response.read(dispatcher.tools(), 0);
-        let results = dispatcher.dispatch_blocking(reading.calls);
-        let outputs = to_value(outputs(&results, &reading.message)).unwrap();
+        let parsed = response.parse(dispatcher.tools(), 0);
+        let results = dispatcher.dispatch_blocking(parsed.calls);
+        let outputs = to_value(outputs(&results, &parsed.message)).unwrap();
         assert_eq!(
             outputs[0],
             json!({"type": "custom_tool_call_output", "call_id": "a", "output": "ls"})
@@ -132,8 +132,8 @@ mod tests {
             {"type": "function_call", "call_id": "b", "name": "now", "arguments": "{\"x\":48151", "status": "incomplete"},
         ], "incomplete_details": {"reason": "max_output_tokens"}}))
         .unwrap();
-        let reading = response.read(&ToolSet::default(), 0);
-        assert_eq!((reading.calls.len(), reading.truncated), (2, vec![1]));
-        assert_eq!(items(&reading.message)[1].0["arguments"], "{}");
+        let parsed = response.parse(&ToolSet::default(), 0);
+        assert_eq!((parsed.calls.len(), parsed.truncated), (2, vec![1]));
+        assert_eq!(items(&parsed.message)[1].0["arguments"], "{}");
     }
 }

@@ -64,14 +64,14 @@ fn unpack_into(
     cut: bool,
     depth: usize,
 ) -> Option<()> {
-    let arguments = arguments::read(text.to_owned(), cut, false);
+    let arguments = arguments::parse(text.to_owned(), cut, false);
     let object = arguments.texts.first().filter(|_| arguments.objects)?;
     let wrapper: Wrapper<'_> = serde_json::from_str(object).ok()?;
     if wrapper.tool_uses.is_empty() || uses.len() + wrapper.tool_uses.len() > MOST_USES {
         return None;
     }
     for entry in wrapper.tool_uses {
-        let inside = read_entry(entry.get());
+        let inside = parse_entry(entry.get());
         let before = uses.len();
         let nested = depth > 1 && is_wrapper(tools, &inside.name);
         let unpacked = if nested {
@@ -87,7 +87,7 @@ fn unpack_into(
     (uses.len() <= MOST_USES).then_some(())
 }
 
-fn read_entry(text: &str) -> Use {
+fn parse_entry(text: &str) -> Use {
     match serde_json::from_str::<Entry<'_>>(text) {
         // A list would be read too, its items as the keys in order.
         Ok(entry) if text.starts_with('{') => Use {

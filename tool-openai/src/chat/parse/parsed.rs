@@ -5,13 +5,13 @@ use tool_core::{ToolResult, ToolSet};
 
 use super::super::convert::{function_message, tool_messages};
 use super::super::wire::{AssistantMessage, Choice, Message, ToolCall};
-use super::{ReadCall, Reader};
+use super::{MessageParser, ParsedCall};
 use crate::arguments::Repair;
 
-/// A message, read: what to run of it, and what the history keeps.
+/// A parsed message: what to run of it, and what the history keeps.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Reading {
+pub struct ParsedMessage {
     /// The message, its calls as the history keeps them: as many as [`calls`](Self::calls), in
     /// their order, with their ids. [`into_message`](AssistantMessage::into_message) puts it into a
     /// conversation.
@@ -19,14 +19,14 @@ pub struct Reading {
     /// The calls, in order, for [`Dispatcher::dispatch`](tool_core::Dispatcher::dispatch). None
     /// with a refusal.
     pub calls: Vec<tool_core::ToolCall>,
-    /// What was mended, each with its call's position.
+    /// What was repaired, each with its call's position.
     pub repairs: Vec<(usize, Repair)>,
     /// The positions of calls that the message was cut short in. The dispatcher refuses them: their
     /// arguments are no object.
     pub truncated: Vec<usize>,
 }
 
-impl Reading {
+impl ParsedMessage {
     /// The answers to the calls, in order: one message per result, as the service that asked
     /// expects it.
     ///
@@ -42,76 +42,76 @@ impl Reading {
         }
     }
 
-    fn add(&mut self, read: ReadCall) -> ToolCall {
+    fn add(&mut self, parsed: ParsedCall) -> ToolCall {
         let position = self.calls.len();
         self.repairs
-            .extend(read.repairs.into_iter().map(|repair| (position, repair)));
-        self.truncated.extend(read.truncated.then_some(position));
-        self.calls.push(read.call);
-        read.wire
+            .extend(parsed.repairs.into_iter().map(|repair| (position, repair)));
+        self.truncated.extend(parsed.truncated.then_some(position));
+        self.calls.push(parsed.call);
+        parsed.wire
     }
 }
 
 impl AssistantMessage {
-    /// What to run of the message, and what the history keeps of it; [`Reader`] says how calls are
-    /// read.
+    /// What to run of the message, and what the history keeps of it; [`MessageParser`] says how calls are
+    /// parsed.
     ///
     /// No two messages of a conversation should have the same `turn`: invented ids are made of it.
-    /// Of a message that may have been cut short, take [`Choice::read`].
-    pub fn read(self, tools: &ToolSet, turn: usize) -> Reading {
-        Reader::new(tools, turn).read_message(self, false)
+    /// Of a message that may have been cut short, take [`Choice::parse`].
+    pub fn parse(self, tools: &ToolSet, turn: usize) -> ParsedMessage {
+        MessageParser::new(tools, turn).parse_message(self, false)
     }
 }
 
 impl Choice {
-    /// As [`AssistantMessage::read`]. Where the message was cut short, calls that are complete may
+    /// As [`AssistantMessage::parse`]. Where the message was cut short, calls that are complete may
     /// run; arguments that are not stay so, and the call is answered with an error.
-    pub fn read(self, tools: &ToolSet, turn: usize) -> Reading {
+    pub fn parse(self, tools: &ToolSet, turn: usize) -> ParsedMessage {
         let cut = self.is_cut();
-        Reader::new(tools, turn).read_message(self.message, cut)
+        MessageParser::new(tools, turn).parse_message(self.message, cut)
     }
 }
 
-impl Reader<'_> {
-    /// Reads a whole message, cut short or not.
-    pub fn read_message(self, message: AssistantMessage, cut: bool) -> Reading {
-        self.read_rest(Vec::new(), message, cut)
+impl MessageParser<'_> {
+    /// Parses a whole message, cut short or not.
+    pub fn parse_message(self, message: AssistantMessage, cut: bool) -> ParsedMessage {
+        self.parse_rest(Vec::new(), message, cut)
     }
 
-    /// As [`read_message`](Self::read_message), where some calls were read before the message was
-    /// whole: `read` is what [`read`](Self::read) gave for its first calls, one entry for each.
-    pub fn read_rest(
+    /// As [`parse_message`](Self::parse_message), where some calls were parsed before the message was
+    /// whole: `early` is what [`parse`](Self::parse) gave for its first calls, one entry for each.
+    pub fn parse_rest(
         mut self,
-        read: Vec<Vec<ReadCall>>,
+        early: Vec<Vec<ParsedCall>>,
         mut message: AssistantMessage,
         cut: bool,
-    ) -> Reading {
+    ) -> ParsedMessage {
         let calls = std::mem::take(&mut message.tool_calls);
         let function = message
             .function_call
             .take()
             .filter(|function| calls.is_empty() && !function.name.is_empty());
-        let mut reading = Reading {
+        let mut parsed = ParsedMessage {
             message,
             calls: Vec::new(),
             repairs: Vec::new(),
             truncated: Vec::new(),
         };
-        if reading.message.refusal.is_some() {
-            return reading;
+        if parsed.message.refusal.is_some() {
+            return parsed;
         }
         let last = calls.len().saturating_sub(1);
-        let rest = calls.into_iter().enumerate().skip(read.len());
-        for read in read.into_iter().flatten() {
-            let wire = reading.add(read);
-            reading.message.tool_calls.push(wire);
+        let rest = calls.into_iter().enumerate().skip(early.len());
+        for call in early.into_iter().flatten() {
+            let wire = parsed.add(call);
+            parsed.message.tool_calls.push(wire);
         }
         for (position, call) in rest {
             // The text of a custom call is over when another call follows; nothing in it says so.
             let cut = cut && (position == last || call.r#type != "custom");
-            for read in self.read(call, cut) {
-                let wire = reading.add(read);
-                reading.message.tool_calls.push(wire);
+            for call in self.parse(call, cut) {
+                let wire = parsed.add(call);
+                parsed.message.tool_calls.push(wire);
             }
         }
         if let Some(function) = function {
@@ -122,10 +122,10 @@ impl Reader<'_> {
                 custom: None,
                 extra: Map::new(),
             };
-            for read in self.read_one(call, cut) {
-                reading.message.function_call = Some(reading.add(read).function);
+            for call in self.parse_one(call, cut) {
+                parsed.message.function_call = Some(parsed.add(call).function);
             }
         }
-        reading
+        parsed
     }
 }

@@ -12,7 +12,7 @@ use crate::arguments::{self, Arguments, Repair};
 use crate::profile::Profile;
 use crate::strict::drop_nulls;
 
-/// Reads the calls of one message, one after another: what runs, and what the history keeps.
+/// Parses the calls of one message, one after another: what runs, and what the history keeps.
 ///
 /// The same calls, tools and turn give the same, ids included.
 ///
@@ -21,7 +21,7 @@ use crate::strict::drop_nulls;
 /// - **Wrappers** (`multi_tool_use.parallel`) become the calls inside them, unless a tool has that
 ///   name.
 /// - **Ids** that are missing or repeated are replaced; all others stay as they are.
-/// - **Arguments** are mended where that is safe, and each [`Repair`] is told. What stays malformed
+/// - **Arguments** are repaired where that is safe, and each [`Repair`] is reported. What stays malformed
 ///   is passed on, for the dispatcher to answer with what is wrong.
 /// - **Nulls** that stand for absent parameters, as models write them in strict mode, are left out
 ///   of what runs.
@@ -30,7 +30,7 @@ use crate::strict::drop_nulls;
 /// ```
 /// use tool_core::serde_json::{from_value, json};
 /// use tool_core::{tool, tools};
-/// use tool_openai::chat::Reader;
+/// use tool_openai::chat::MessageParser;
 ///
 /// /// Add two numbers.
 /// #[tool]
@@ -40,28 +40,28 @@ use crate::strict::drop_nulls;
 ///
 /// let tools = tools![add];
 /// let call = from_value(json!({"function": {"name": "functions.add", "arguments": "```json\n{\"a\": 1, \"b\": 2}\n```"}}))?;
-/// let read = Reader::new(&tools, 1).read(call, false);
-/// assert_eq!((read[0].call.name.as_str(), read[0].call.arguments.as_str()), ("add", r#"{"a": 1, "b": 2}"#));
-/// assert_eq!(read[0].repairs.len(), 3); // name, code fence, id
+/// let parsed = MessageParser::new(&tools, 1).parse(call, false);
+/// assert_eq!((parsed[0].call.name.as_str(), parsed[0].call.arguments.as_str()), ("add", r#"{"a": 1, "b": 2}"#));
+/// assert_eq!(parsed[0].repairs.len(), 3); // name, code fence, id
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Reader<'a> {
+pub struct MessageParser<'a> {
     tools: &'a ToolSet,
     split: bool,
     ids: Ids,
 }
 
-/// One call, read.
+/// One parsed call.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct ReadCall {
-    /// What the history keeps: a name that services accept, arguments as mended, `{}` where they
+pub struct ParsedCall {
+    /// What the history keeps: a name that services accept, arguments as repaired, `{}` where they
     /// are no object.
     pub wire: ToolCall,
     /// What the dispatcher runs, or refuses.
     pub call: tool_core::ToolCall,
-    /// What was mended.
+    /// What was repaired.
     pub repairs: Vec<Repair>,
     /// The message was cut short in this call: it is never to run, and what there is of its
     /// arguments is no object.
@@ -77,8 +77,8 @@ struct Found {
     truncated: bool,
 }
 
-impl<'a> Reader<'a> {
-    /// A reader of one message. No two messages of a conversation should have the same `turn`:
+impl<'a> MessageParser<'a> {
+    /// A parser of one message. No two messages of a conversation should have the same `turn`:
     /// invented ids are made of it.
     pub fn new(tools: &'a ToolSet, turn: usize) -> Self {
         Self {
@@ -88,28 +88,28 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Invents ids of the form that the service demands.
+    /// Sets the service: invented ids have the form that it demands.
     #[must_use]
-    pub fn profile(self, profile: &Profile) -> Self {
+    pub fn with_profile(self, profile: &Profile) -> Self {
         Self {
             ids: self.ids.for_profile(profile.clone()),
             ..self
         }
     }
 
-    /// Whether several different objects in the arguments of one call make several calls. Unless
-    /// set, such a call is answered with an error.
+    /// Sets whether several different objects in the arguments of one call make several calls.
+    /// Unless set, such a call is answered with an error.
     #[must_use]
-    pub fn split(self, split: bool) -> Self {
+    pub fn with_split_calls(self, split: bool) -> Self {
         Self { split, ..self }
     }
 
-    /// Reads the next call of the message. One call, unless it wraps several; never none.
+    /// Parses the next call of the message. One call, unless it wraps several; never none.
     ///
     /// `cut`: the message was cut short, and this may be the call that it was cut in. Then a call
     /// whose arguments are incomplete is marked, and so is a custom one, whose text may always go
     /// on.
-    pub fn read(&mut self, call: ToolCall, cut: bool) -> Vec<ReadCall> {
+    pub fn parse(&mut self, call: ToolCall, cut: bool) -> Vec<ParsedCall> {
         let found = if call.is_custom() {
             vec![self.custom(call, cut)]
         } else {
@@ -121,8 +121,8 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// As [`read`](Self::read), for a call that must stay one.
-    pub(super) fn read_one(&mut self, call: ToolCall, cut: bool) -> Vec<ReadCall> {
+    /// As [`parse`](Self::parse), for a call that must stay one.
+    pub(super) fn parse_one(&mut self, call: ToolCall, cut: bool) -> Vec<ParsedCall> {
         self.found(call, cut, false)
             .into_iter()
             .map(|found| self.complete(found))
@@ -164,7 +164,7 @@ impl<'a> Reader<'a> {
             texts,
             repairs,
             objects,
-        } = arguments::read(std::mem::take(&mut call.function.arguments), cut, split);
+        } = arguments::parse(std::mem::take(&mut call.function.arguments), cut, split);
         let repairs: Vec<Repair> = renamed.into_iter().chain(repairs).collect();
         call.custom = None;
         let mut first = Some(call);
@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
         Value::Object(Map::from_iter([(property.to_owned(), input.into())])).to_string()
     }
 
-    fn complete(&mut self, found: Found) -> ReadCall {
+    fn complete(&mut self, found: Found) -> ParsedCall {
         let Found {
             mut wire,
             name,
@@ -254,7 +254,7 @@ impl<'a> Reader<'a> {
         let arguments = schema
             .and_then(|schema| drop_nulls(&arguments, schema))
             .unwrap_or(arguments);
-        ReadCall {
+        ParsedCall {
             call: tool_core::ToolCall::new(&wire.id, name, arguments),
             wire,
             repairs,

@@ -2,9 +2,9 @@ use super::*;
 use crate::chat::{self, Repair};
 use tool_core::{Dispatcher, ErrorCode};
 
-/// The code that each call of the reading is answered with; `None` where it ran.
-fn codes(reading: &Reading) -> Vec<Option<ErrorCode>> {
-    let results = Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(reading.calls.clone());
+/// The code that each call of the message is answered with; `None` where it ran.
+fn codes(parsed: &ParsedMessage) -> Vec<Option<ErrorCode>> {
+    let results = Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(parsed.calls.clone());
     results
         .iter()
         .map(|result| result.outcome().err().map(|error| error.code()))
@@ -21,7 +21,7 @@ fn wrapper(uses: Value) -> Value {
 
 #[test]
 fn quirk_01_a_parallel_wrapper_is_unpacked() {
-    let reading = read(json!([
+    let parsed = parse(json!([
         call("a", "now", "{}"),
         wrapper(json!([
             {"recipient_name": "functions.add", "parameters": {"a": 1.50, "b": 12345678901234567890_u64}},
@@ -29,19 +29,19 @@ fn quirk_01_a_parallel_wrapper_is_unpacked() {
         ])),
     ]));
     assert_eq!(
-        runs(&reading),
+        runs(&parsed),
         [
             ("now", "{}"),
             ("add", r#"{"a":1.5,"b":12345678901234567890}"#),
             ("now", "{}")
         ]
     );
-    assert_eq!(ids(&reading), ["a", "w", "call_000000000001000000000002"]);
+    assert_eq!(ids(&parsed), ["a", "w", "call_000000000001000000000002"]);
     assert!(
-        reading.repairs.contains(&(1, Repair::Unpacked))
-            && reading.repairs.contains(&(2, Repair::Unpacked))
+        parsed.repairs.contains(&(1, Repair::Unpacked))
+            && parsed.repairs.contains(&(2, Repair::Unpacked))
     );
-    let names: Vec<_> = reading
+    let names: Vec<_> = parsed
         .message
         .tool_calls
         .iter()
@@ -59,7 +59,7 @@ fn quirk_01_numbers_in_a_wrapper_keep_their_digits() {
         "functions.multi_tool_use.parallel",
     ] {
         assert_eq!(
-            runs(&read(json!([call("w", name, text)]))),
+            runs(&parse(json!([call("w", name, text)]))),
             [("add", r#"{"n": 123456789012345678901234567890.10}"#)]
         );
     }
@@ -70,17 +70,17 @@ fn quirk_01_a_tool_of_that_name_is_called_itself() {
     let text = r#"{"tool_uses": [{"recipient_name": "functions.add", "parameters": {}}]}"#;
     let message = message(json!({"tool_calls": [call("w", "parallel", text)]}));
     assert_eq!(
-        runs(&message.read(&tools(&["parallel", "add"]), 1)),
+        runs(&message.parse(&tools(&["parallel", "add"]), 1)),
         [("parallel", text)]
     );
 }
 
 #[test]
 fn quirk_01_nothing_in_a_wrapper_is_lost() {
-    let reading = read(wrapped_oddly());
-    assert_eq!(reading.calls.len(), 6);
+    let parsed = parse(wrapped_oddly());
+    assert_eq!(parsed.calls.len(), 6);
     assert_eq!(
-        codes(&reading),
+        codes(&parsed),
         [
             Some(ErrorCode::UnknownTool),
             Some(ErrorCode::UnknownTool),
@@ -110,11 +110,11 @@ fn quirk_01_wrappers_in_wrappers_are_unpacked_so_far() {
         (1..depth).fold(innermost, |inside, _| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": [inside]}}))
     };
     assert_eq!(
-        runs(&read(json!([wrapper(json!([nest(4), nest(1)]))]))),
+        runs(&parse(json!([wrapper(json!([nest(4), nest(1)]))]))),
         [("now", "{}"), ("now", "{}")]
     );
     for depth in [5, 20, 50] {
-        let deep = read(json!([wrapper(json!([nest(depth)]))]));
+        let deep = parse(json!([wrapper(json!([nest(depth)]))]));
         assert_eq!(codes(&deep), [Some(ErrorCode::UnknownTool)], "{depth}");
     }
 }
@@ -126,11 +126,11 @@ fn quirk_01_a_wrapper_of_too_many_stays_one_call_and_the_others_run() {
     let wrap = |uses: Vec<Value>| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": uses}});
     let too_many = wrap([vec![wrap(many(100))], many(60)].concat());
     assert_eq!(
-        codes(&read(json!([wrapper(json!([too_many, many(1)[0]]))]))),
+        codes(&parse(json!([wrapper(json!([too_many, many(1)[0]]))]))),
         [Some(ErrorCode::UnknownTool), None]
     );
     assert_eq!(
-        read(json!([wrapper(json!([wrap(many(100)), many(1)[0]]))]))
+        parse(json!([wrapper(json!([wrap(many(100)), many(1)[0]]))]))
             .calls
             .len(),
         101
@@ -148,18 +148,18 @@ fn quirk_01_what_only_looks_like_a_wrapper_is_an_unknown_tool() {
         json!({"tool_uses": {}}),
         json!({"tool_uses": many}),
     ] {
-        let reading = read(json!([call(
+        let parsed = parse(json!([call(
             "w",
             "multi_tool_use.parallel",
             arguments.to_string()
         )]));
         assert_eq!(
-            codes(&reading),
+            codes(&parsed),
             [Some(ErrorCode::UnknownTool)],
             "{arguments}"
         );
         assert_eq!(
-            reading.message.tool_calls[0].function.name,
+            parsed.message.tool_calls[0].function.name,
             "multi_tool_use_parallel"
         );
     }
@@ -175,12 +175,12 @@ fn quirk_15_the_reason_to_stop_does_not_decide_whether_there_are_calls() {
         };
         assert_eq!(
             choice(json!([call("1", "now", "")]))
-                .read(&tools(&["now"]), 1)
+                .parse(&tools(&["now"]), 1)
                 .calls
                 .len(),
             1
         );
-        assert_eq!(choice(json!([])).read(&tools(&["now"]), 1).calls.len(), 0);
+        assert_eq!(choice(json!([])).parse(&tools(&["now"]), 1).calls.len(), 0);
     }
 }
 
@@ -192,23 +192,23 @@ fn quirk_16_a_cut_call_is_known_by_its_arguments_and_by_the_native_reason() {
     }))
     .unwrap();
     assert!(choice.is_cut());
-    let reading = choice.read(&tools(&["add"]), 1);
-    assert_eq!(runs(&reading), [("add", "{\"a\": 1}"), ("add", "")]);
-    assert_eq!(reading.truncated, [1]);
+    let parsed = choice.parse(&tools(&["add"]), 1);
+    assert_eq!(runs(&parsed), [("add", "{\"a\": 1}"), ("add", "")]);
+    assert_eq!(parsed.truncated, [1]);
 }
 
 #[test]
 fn quirk_17_empty_arguments_are_none() {
-    let reading = read(json!([call("1", "now", "")]));
-    assert_eq!(runs(&reading), [("now", "{}")]);
-    assert_eq!(reading.repairs, [(0, Repair::NoArguments)]);
-    assert_eq!(reading.message.tool_calls[0].function.arguments, "{}");
+    let parsed = parse(json!([call("1", "now", "")]));
+    assert_eq!(runs(&parsed), [("now", "{}")]);
+    assert_eq!(parsed.repairs, [(0, Repair::NoArguments)]);
+    assert_eq!(parsed.message.tool_calls[0].function.arguments, "{}");
 }
 
 #[test]
 fn quirk_18_null_arguments_are_none() {
     assert_eq!(
-        runs(&read(json!([
+        runs(&parse(json!([
             call("1", "now", "null"),
             call("2", "now", Value::Null)
         ]))),
@@ -218,20 +218,20 @@ fn quirk_18_null_arguments_are_none() {
 
 #[test]
 fn quirk_19_absent_arguments_are_none() {
-    let reading = read(json!([{"id": "1", "type": "function", "function": {"name": "now"}}]));
-    assert_eq!(runs(&reading), [("now", "{}")]);
-    assert_eq!(kept(reading)["tool_calls"][0], call("1", "now", "{}"));
+    let parsed = parse(json!([{"id": "1", "type": "function", "function": {"name": "now"}}]));
+    assert_eq!(runs(&parsed), [("now", "{}")]);
+    assert_eq!(kept(parsed)["tool_calls"][0], call("1", "now", "{}"));
 }
 
 #[test]
 fn quirk_20_an_object_for_arguments_is_taken() {
-    let reading = read(json!([
+    let parsed = parse(json!([
         call("1", "add", json!({"a": 1})),
         call("2", "add", json!([1]))
     ]));
-    assert_eq!(runs(&reading), [("add", r#"{"a":1}"#), ("add", "[1]")]);
+    assert_eq!(runs(&parsed), [("add", r#"{"a":1}"#), ("add", "[1]")]);
     assert_eq!(
-        kept(reading)["tool_calls"],
+        kept(parsed)["tool_calls"],
         json!([call("1", "add", r#"{"a":1}"#), call("2", "add", "{}")])
     );
 }
@@ -243,19 +243,16 @@ fn quirk_21_an_object_twice_is_one_call_and_two_objects_are_an_error() {
         call("2", "add", r#"{"a":1}{"a":2}"#),
         call("3", "add", r#"{"a":1} or so"#)
     ]);
-    let reading = read(calls);
+    let parsed = parse(calls);
     assert_eq!(
-        codes(&reading),
+        codes(&parsed),
         [
             None,
             Some(ErrorCode::InvalidJson),
             Some(ErrorCode::InvalidJson)
         ]
     );
-    assert_eq!(
-        kept(reading)["tool_calls"][1]["function"]["arguments"],
-        "{}"
-    );
+    assert_eq!(kept(parsed)["tool_calls"][1]["function"]["arguments"], "{}");
 }
 
 #[test]
@@ -264,32 +261,32 @@ fn quirk_21_two_objects_are_two_calls_where_that_is_asked_for() {
         json!({"tool_calls": [call("1", "add", r#"{"a":1}{"a":2}"#), call("2", "now", "{}")]}),
     );
     let tools = tools(&["now", "add"]);
-    let reading = super::super::Reader::new(&tools, 1)
-        .split(true)
-        .read_message(message, false);
+    let parsed = super::super::MessageParser::new(&tools, 1)
+        .with_split_calls(true)
+        .parse_message(message, false);
     assert_eq!(
-        runs(&reading),
+        runs(&parsed),
         [("add", r#"{"a":1}"#), ("add", r#"{"a":2}"#), ("now", "{}")]
     );
-    assert_eq!(ids(&reading), ["1", "call_000000000001000000000001", "2"]);
+    assert_eq!(ids(&parsed), ["1", "call_000000000001000000000001", "2"]);
 }
 
 #[test]
 fn quirk_22_invalid_escapes_and_raw_newlines_are_escaped() {
-    let reading = read(json!([call(
+    let parsed = parse(json!([call(
         "1",
         "add",
         "{\"re\": \"\\d\", \"text\": \"a\nb\", \"path\": \"C:\\temp\"}"
     )]));
     assert_eq!(
-        runs(&reading),
+        runs(&parsed),
         [(
             "add",
             r#"{"re": "\\d", "text": "a\u000ab", "path": "C:\temp"}"#
         )]
     );
     assert_eq!(
-        reading.repairs,
+        parsed.repairs,
         [(0, Repair::ControlCharacters), (0, Repair::Escapes)]
     );
 }
@@ -305,12 +302,12 @@ fn nulls_for_absent_parameters_do_not_run_and_stay_in_the_history() {
         DynamicTool::new("weather", "", parameters, |_| async { Ok::<_, String>(()) }).unwrap();
     let tools = ToolSet::<()>::default().with_tool(weather).unwrap();
     let text = r#"{"city": "Oslo", "days": null, "unit": null}"#;
-    let reading =
-        message(json!({"tool_calls": [call("1", "functions.weather", text)]})).read(&tools, 1);
-    let runs: Value = tool_core::serde_json::from_str(&reading.calls[0].arguments).unwrap();
+    let parsed =
+        message(json!({"tool_calls": [call("1", "functions.weather", text)]})).parse(&tools, 1);
+    let runs: Value = tool_core::serde_json::from_str(&parsed.calls[0].arguments).unwrap();
     assert_eq!(runs, json!({"city": "Oslo", "unit": null}));
     assert_eq!(
-        kept(reading)["tool_calls"],
+        kept(parsed)["tool_calls"],
         json!([call("1", "weather", text)])
     );
 }
@@ -318,22 +315,22 @@ fn nulls_for_absent_parameters_do_not_run_and_stay_in_the_history() {
 #[test]
 fn quirk_23_what_was_cut_is_answered_and_not_sent_back() {
     for text in ["", "null", "{\"a\": 1", "{\"a\": \"x", "{\"a\": 1}{\"a\""] {
-        let reading = read_cut(json!([call("1", "now", "{}"), call("2", "add", text)]));
-        assert_eq!(reading.truncated, [1], "{text}");
-        let codes = codes(&reading);
+        let parsed = parse_cut(json!([call("1", "now", "{}"), call("2", "add", text)]));
+        assert_eq!(parsed.truncated, [1], "{text}");
+        let codes = codes(&parsed);
         assert!(
             codes[0].is_none() && codes[1].is_some(),
             "{text}: {codes:?}"
         );
-        assert_eq!(kept(reading)["tool_calls"][1], call("2", "add", "{}"));
+        assert_eq!(kept(parsed)["tool_calls"][1], call("2", "add", "{}"));
     }
 }
 
 #[test]
 fn quirk_23_incomplete_arguments_are_an_error_whatever_the_reason_to_stop() {
-    let reading = read(json!([call("1", "add", "{\"a\": 1")]));
-    assert_eq!(codes(&reading), [Some(ErrorCode::InvalidJson)]);
-    assert_eq!(reading.truncated, [] as [usize; 0]);
+    let parsed = parse(json!([call("1", "add", "{\"a\": 1")]));
+    assert_eq!(codes(&parsed), [Some(ErrorCode::InvalidJson)]);
+    assert_eq!(parsed.truncated, [] as [usize; 0]);
 }
 
 #[test]
@@ -343,10 +340,10 @@ fn quirk_26_text_beside_calls_stays_in_the_message() {
         (json!(""), Value::Null),
         (Value::Null, Value::Null),
     ] {
-        let reading = message(json!({"content": content, "tool_calls": [call("1", "now", "{}")]}))
-            .read(&tools(&["now"]), 1);
+        let parsed = message(json!({"content": content, "tool_calls": [call("1", "now", "{}")]}))
+            .parse(&tools(&["now"]), 1);
         assert_eq!(
-            kept(reading),
+            kept(parsed),
             json!({"role": "assistant", "content": expected, "tool_calls": [call("1", "now", "{}")]})
         );
     }
@@ -357,24 +354,24 @@ fn quirk_27_with_a_refusal_nothing_runs() {
     let message = message(
         json!({"refusal": "I can't.", "tool_calls": [call("1", "now", "{}")], "function_call": {"name": "now"}}),
     );
-    let reading = message.read(&tools(&["now"]), 1);
-    assert_eq!(reading.calls, []);
+    let parsed = message.parse(&tools(&["now"]), 1);
+    assert_eq!(parsed.calls, []);
     assert_eq!(
-        kept(reading),
+        kept(parsed),
         json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "I can't."}]})
     );
 }
 
 #[test]
 fn quirk_28_an_unknown_name_is_answered_and_written_as_services_take_it() {
-    let reading = read(json!([
+    let parsed = parse(json!([
         call("1", "add.numbers", "{}"),
         call("2", "", "{}"),
         call("3", &"é".repeat(80), "{}")
     ]));
-    assert_eq!(codes(&reading), [Some(ErrorCode::UnknownTool); 3]);
-    assert_eq!(reading.calls[0].name, "add.numbers");
-    let names: Vec<_> = reading
+    assert_eq!(codes(&parsed), [Some(ErrorCode::UnknownTool); 3]);
+    assert_eq!(parsed.calls[0].name, "add.numbers");
+    let names: Vec<_> = parsed
         .message
         .tool_calls
         .iter()
@@ -389,14 +386,14 @@ fn quirk_28_an_unknown_name_is_answered_and_written_as_services_take_it() {
 #[test]
 fn quirk_29_all_calls_of_a_message_are_read() {
     let calls: Vec<_> = (0..50).map(|n| call(&n.to_string(), "now", "{}")).collect();
-    assert_eq!(read(json!(calls)).calls.len(), 50);
+    assert_eq!(parse(json!(calls)).calls.len(), 50);
 }
 
 #[test]
 fn quirk_30_the_same_call_twice_is_two_calls() {
-    let reading = read(json!([call("1", "now", "{}"), call("2", "now", "{}")]));
+    let parsed = parse(json!([call("1", "now", "{}"), call("2", "now", "{}")]));
     assert_eq!(
-        (runs(&reading), ids(&reading)),
+        (runs(&parsed), ids(&parsed)),
         (vec![("now", "{}"); 2], vec!["1", "2"])
     );
 }
@@ -410,15 +407,15 @@ fn quirk_31_a_custom_call_runs_with_its_text_and_stays_custom() {
         {"id": "1", "type": "custom", "custom": {"name": "run", "input": "say \"hi\"\n"}},
         {"id": "2", "type": "custom", "custom": {"name": "now", "input": ""}, "function": {"name": "", "arguments": ""}},
     ]);
-    let reading = message(json!({"tool_calls": calls})).read(&tools, 1);
+    let parsed = message(json!({"tool_calls": calls})).parse(&tools, 1);
     assert_eq!(
-        runs(&reading),
+        runs(&parsed),
         [
             ("run", r#"{"code":"say \"hi\"\n"}"#),
             ("now", r#"{"input":""}"#)
         ]
     );
-    assert_eq!(kept(reading)["tool_calls"][0], calls[0]);
+    assert_eq!(kept(parsed)["tool_calls"][0], calls[0]);
 }
 
 #[test]
@@ -431,18 +428,18 @@ fn quirk_31_text_goes_to_the_parameter_that_it_was_offered_for() {
     assert!(chat::custom(tools.definition("query").unwrap(), &chat::TextFormat::Text).is_ok());
     let call =
         json!({"id": "1", "type": "custom", "custom": {"name": "query", "input": "SELECT 1"}});
-    let reading = message(json!({ "tool_calls": [call] })).read(&tools, 1);
-    assert_eq!(runs(&reading), [("query", r#"{"sql":"SELECT 1"}"#)]);
+    let parsed = message(json!({ "tool_calls": [call] })).parse(&tools, 1);
+    assert_eq!(runs(&parsed), [("query", r#"{"sql":"SELECT 1"}"#)]);
 }
 
 #[test]
 fn quirk_31_a_custom_call_that_may_have_been_cut_does_not_run() {
     let custom =
         |id: &str| json!({"id": id, "type": "custom", "custom": {"name": "add", "input": "1 + "}});
-    let reading = read_cut(json!([custom("1"), custom("2")]));
-    assert_eq!(reading.truncated, [1]);
-    assert_eq!(codes(&reading), [None, Some(ErrorCode::InvalidJson)]);
-    assert_eq!(kept(reading)["tool_calls"][1]["custom"]["input"], "");
+    let parsed = parse_cut(json!([custom("1"), custom("2")]));
+    assert_eq!(parsed.truncated, [1]);
+    assert_eq!(codes(&parsed), [None, Some(ErrorCode::InvalidJson)]);
+    assert_eq!(kept(parsed)["tool_calls"][1]["custom"]["input"], "");
 }
 
 #[test]
@@ -451,10 +448,13 @@ fn quirk_31_of_a_call_that_is_both_the_type_decides() {
         let function = json!({"name": "now", "arguments": "{}"});
         json!([{"id": "1", "type": kind, "function": function, "custom": {"name": "add", "input": "1"}}])
     };
-    let (function, custom) = (read(both("function")), read(both("custom")));
-    for (kind, read) in [("function", &function), ("custom", &custom)] {
-        let unread = message(json!({"content": null, "tool_calls": both(kind)}));
-        assert_eq!(to_value(unread.into_message()).unwrap(), kept(read.clone()));
+    let (function, custom) = (parse(both("function")), parse(both("custom")));
+    for (kind, parsed) in [("function", &function), ("custom", &custom)] {
+        let unparsed = message(json!({"content": null, "tool_calls": both(kind)}));
+        assert_eq!(
+            to_value(unparsed.into_message()).unwrap(),
+            kept(parsed.clone())
+        );
     }
     assert_eq!(
         (runs(&function), runs(&custom)),
@@ -475,9 +475,9 @@ fn a_function_call_beside_tool_calls_is_ignored() {
     let message = message(
         json!({"function_call": {"name": "add", "arguments": "{}"}, "tool_calls": [call("1", "now", "{}")]}),
     );
-    let reading = message.read(&tools(&["now", "add"]), 1);
-    assert_eq!(runs(&reading), [("now", "{}")]);
-    assert_eq!(reading.message.function_call, None);
+    let parsed = message.parse(&tools(&["now", "add"]), 1);
+    assert_eq!(runs(&parsed), [("now", "{}")]);
+    assert_eq!(parsed.message.function_call, None);
 }
 
 #[test]
@@ -485,10 +485,10 @@ fn empty_objects_beside_a_call_are_ignored() {
     let beside = json!({"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}"}, "custom": {"name": "", "input": ""}});
     let message =
         message(json!({"function_call": {"name": "", "arguments": ""}, "tool_calls": [beside]}));
-    let reading = message.read(&tools(&["now"]), 1);
-    assert_eq!(runs(&reading), [("now", "{}")]);
+    let parsed = message.parse(&tools(&["now"]), 1);
+    assert_eq!(runs(&parsed), [("now", "{}")]);
     assert_eq!(
-        kept(reading),
+        kept(parsed),
         json!({"role": "assistant", "content": null, "tool_calls": [call("1", "now", "{}")]})
     );
 }
@@ -498,16 +498,16 @@ fn a_call_without_tool_calls_is_answered_by_name() {
     let message = message(
         json!({"content": null, "function_call": {"name": "functions.add", "arguments": "{\"a\": 1}{\"a\": 1}"}}),
     );
-    let reading = message.read(&tools(&["add"]), 1);
-    assert_eq!(runs(&reading), [("add", "{\"a\": 1}")]);
-    let results = Dispatcher::new(tools(&["add"])).dispatch_blocking(reading.calls.clone());
-    let replies = tool_core::serde_json::to_value(reading.replies(&results)).unwrap();
+    let parsed = message.parse(&tools(&["add"]), 1);
+    assert_eq!(runs(&parsed), [("add", "{\"a\": 1}")]);
+    let results = Dispatcher::new(tools(&["add"])).dispatch_blocking(parsed.calls.clone());
+    let replies = tool_core::serde_json::to_value(parsed.replies(&results)).unwrap();
     assert_eq!(
         replies,
         json!([{"role": "function", "name": "add", "content": "done"}])
     );
     assert_eq!(
-        kept(reading)["function_call"],
+        kept(parsed)["function_call"],
         json!({"name": "add", "arguments": "{\"a\": 1}"})
     );
 }

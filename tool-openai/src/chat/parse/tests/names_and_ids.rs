@@ -10,10 +10,10 @@ fn quirk_02_a_name_is_found_with_what_models_put_around_it() {
         " now ",
         " functions.now:0\n",
     ] {
-        let reading = read(json!([call("1", name, "{}")]));
-        assert_eq!(runs(&reading), [("now", "{}")], "{name}");
+        let parsed = parse(json!([call("1", name, "{}")]));
+        assert_eq!(runs(&parsed), [("now", "{}")], "{name}");
         assert_eq!(
-            reading.repairs,
+            parsed.repairs,
             [(
                 0,
                 Repair::Name {
@@ -21,36 +21,36 @@ fn quirk_02_a_name_is_found_with_what_models_put_around_it() {
                 }
             )]
         );
-        assert_eq!(reading.message.tool_calls[0].function.name, "now");
+        assert_eq!(parsed.message.tool_calls[0].function.name, "now");
     }
 }
 
 #[test]
 fn quirk_02_a_name_that_fits_is_taken_first_and_one_that_fits_nothing_stays() {
-    let reading = read(json!([
+    let parsed = parse(json!([
         call("1", "now", "{}"),
         call("2", "now:x", "{}"),
         call("3", "functions.later", "{}")
     ]));
     assert_eq!(
-        runs(&reading),
+        runs(&parsed),
         [("now", "{}"), ("now:x", "{}"), ("functions.later", "{}")]
     );
-    assert_eq!(reading.repairs, []);
+    assert_eq!(parsed.repairs, []);
 }
 
 #[test]
 fn quirk_06_missing_ids_are_invented() {
     let calls = json!([{"function": {"name": "now"}}, {"id": "", "function": {"name": "now"}}, {"id": null, "function": {"name": "now"}}]);
-    let reading = read(calls.clone());
+    let parsed = parse(calls.clone());
     let expected = [
         "call_000000000001000000000000",
         "call_000000000001000000000001",
         "call_000000000001000000000002",
     ];
-    assert_eq!(ids(&reading), expected);
-    assert_eq!(read(calls), reading);
-    assert!(reading.repairs.contains(&(
+    assert_eq!(ids(&parsed), expected);
+    assert_eq!(parse(calls), parsed);
+    assert!(parsed.repairs.contains(&(
         0,
         Repair::Id {
             given: String::new()
@@ -60,32 +60,32 @@ fn quirk_06_missing_ids_are_invented() {
 
 #[test]
 fn quirk_07_repeated_ids_are_replaced_in_the_message_and_in_the_answers() {
-    let reading = read(json!([call("now", "now", "{}"), call("now", "now", "{}")]));
-    assert_eq!(ids(&reading), ["now", "call_000000000001000000000001"]);
-    let kept_ids: Vec<_> = reading
+    let parsed = parse(json!([call("now", "now", "{}"), call("now", "now", "{}")]));
+    assert_eq!(ids(&parsed), ["now", "call_000000000001000000000001"]);
+    let kept_ids: Vec<_> = parsed
         .message
         .tool_calls
         .iter()
         .map(|call| call.id.as_str())
         .collect();
-    assert_eq!(kept_ids, ids(&reading));
+    assert_eq!(kept_ids, ids(&parsed));
 }
 
 #[test]
 fn quirk_08_an_id_of_an_earlier_turn_is_no_repetition() {
-    let read = |turn| {
-        message(json!({"tool_calls": [call("now:0", "now", "{}")]})).read(&tools(&["now"]), turn)
+    let parse = |turn| {
+        message(json!({"tool_calls": [call("now:0", "now", "{}")]})).parse(&tools(&["now"]), turn)
     };
-    assert_eq!(ids(&read(1)), ids(&read(2)));
+    assert_eq!(ids(&parse(1)), ids(&parse(2)));
 }
 
 #[test]
 fn quirk_09_an_id_is_echoed_as_it_came() {
     let long = "x".repeat(80);
     for id in ["functions.now:0", "toolu_01", " a b ", &long] {
-        let reading = read(json!([call(id, "now", "{}")]));
+        let parsed = parse(json!([call(id, "now", "{}")]));
         assert_eq!(
-            (ids(&reading)[0], reading.message.tool_calls[0].id.as_str()),
+            (ids(&parsed)[0], parsed.message.tool_calls[0].id.as_str()),
             (id, id)
         );
     }
@@ -94,7 +94,7 @@ fn quirk_09_an_id_is_echoed_as_it_came() {
 #[test]
 fn unknown_keys_of_a_call_are_kept_and_its_index_is_not() {
     let signed = json!({"id": "1", "index": 0, "type": "function", "function": {"name": "now", "arguments": "{}", "x": 1}, "extra_content": {"signature": "s"}});
-    let kept = kept(read(json!([signed])));
+    let kept = kept(parse(json!([signed])));
     let expected = json!({"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}", "x": 1}, "extra_content": {"signature": "s"}});
     assert_eq!(kept["tool_calls"], json!([expected]));
 }

@@ -1,4 +1,4 @@
-use super::super::Reader;
+use super::super::MessageParser;
 use super::*;
 use crate::arguments::is_object;
 use proptest::prelude::*;
@@ -90,43 +90,43 @@ proptest! {
     #[test]
     fn every_call_is_read_and_the_history_agrees(calls in prop::collection::vec(wire_call(), 0..6), cut: bool, split: bool) {
         let tools = tools(&["now", "add"]);
-        let mut reader = Reader::new(&tools, 7).split(split);
+        let mut parser = MessageParser::new(&tools, 7).with_split_calls(split);
         let mut ids = std::collections::HashSet::new();
         for call in &calls {
-            let read = reader.read(call.clone(), cut);
-            prop_assert!(!read.is_empty());
-            for read in read {
-                prop_assert_eq!(&read.wire.id, &read.call.id);
-                prop_assert!(ids.insert(read.call.id.clone()), "{} twice", read.call.id);
-                prop_assert!(!(read.truncated && is_object(&read.call.arguments)));
-                prop_assert!(read.wire.custom.is_some() || is_object(&read.wire.function.arguments));
+            let parsed = parser.parse(call.clone(), cut);
+            prop_assert!(!parsed.is_empty());
+            for parsed in parsed {
+                prop_assert_eq!(&parsed.wire.id, &parsed.call.id);
+                prop_assert!(ids.insert(parsed.call.id.clone()), "{} twice", parsed.call.id);
+                prop_assert!(!(parsed.truncated && is_object(&parsed.call.arguments)));
+                prop_assert!(parsed.wire.custom.is_some() || is_object(&parsed.wire.function.arguments));
             }
         }
         let message = AssistantMessage { tool_calls: calls, ..Default::default() };
-        let reading = Reader::new(&tools, 7).split(split).read_message(message.clone(), cut);
-        prop_assert_eq!(reading.calls.len(), reading.message.tool_calls.len());
-        prop_assert_eq!(&Reader::new(&tools, 7).split(split).read_message(message, cut), &reading);
-        accepted(&reading)?;
+        let parsed = MessageParser::new(&tools, 7).with_split_calls(split).parse_message(message.clone(), cut);
+        prop_assert_eq!(parsed.calls.len(), parsed.message.tool_calls.len());
+        prop_assert_eq!(&MessageParser::new(&tools, 7).with_split_calls(split).parse_message(message, cut), &parsed);
+        accepted(&parsed)?;
     }
 
     #[test]
     fn an_object_comes_through_byte_for_byte(arguments in value(), spaced: bool, cut: bool) {
         let arguments = json!({"a": arguments});
         let text = if spaced { format!(" {arguments:#}\n") } else { arguments.to_string() };
-        let read = Reader::new(&tools(&["add"]), 1).read(from_value(call("1", "add", text.as_str())).unwrap(), cut);
-        prop_assert_eq!((&read[0].call.arguments, &read[0].wire.function.arguments), (&text, &text));
-        prop_assert!(read[0].repairs.is_empty() && !read[0].truncated);
+        let parsed = MessageParser::new(&tools(&["add"]), 1).parse(from_value(call("1", "add", text.as_str())).unwrap(), cut);
+        prop_assert_eq!((&parsed[0].call.arguments, &parsed[0].wire.function.arguments), (&text, &text));
+        prop_assert!(parsed[0].repairs.is_empty() && !parsed[0].truncated);
     }
 }
 
 /// Whether the service takes the message back, answered.
-fn accepted(reading: &Reading) -> Result<(), TestCaseError> {
+fn accepted(parsed: &ParsedMessage) -> Result<(), TestCaseError> {
     let results =
-        tool_core::Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(reading.calls.clone());
+        tool_core::Dispatcher::new(tools(&["now", "add"])).dispatch_blocking(parsed.calls.clone());
     let mut messages = vec![crate::chat::Message::user("hi")];
-    if !reading.calls.is_empty() {
-        messages.push(reading.message.clone().into_message());
-        messages.extend(reading.replies(&results));
+    if !parsed.calls.is_empty() {
+        messages.push(parsed.message.clone().into_message());
+        messages.extend(parsed.replies(&results));
     }
     let mut messages = tool_core::serde_json::to_value(messages).unwrap();
     strip_unknown(&mut messages);
