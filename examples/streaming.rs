@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tool_core::{CallContext, Dispatcher, tool, tools};
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, AgentEvent, StartPolicy};
 
 /// Look up the weather in a city.
@@ -22,11 +22,11 @@ async fn look_up_weather(#[context] cx: &CallContext, city: &str) -> String {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let asked = Turn::calls(
+    let asked = ScriptedReply::calls(
         ["Oslo", "Rome", "Lima"].map(|city| ("look_up_weather", json!({ "city": city }))),
     )
     .with_text("Let me look. ");
-    let answered = Turn::text("It is sunny in all three.");
+    let answered = ScriptedReply::text("It is sunny in all three.");
     let pace = Duration::from_millis(10);
     let server = ScriptedServer::start([asked.with_pace(pace), answered.with_pace(pace)]).await?;
 

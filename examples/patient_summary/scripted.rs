@@ -3,16 +3,18 @@
 
 use serde_json::{Value, json};
 use tool_openai::chat::{Message, Request};
-use tool_openai::testing::Turn;
+use tool_openai::testing::ScriptedReply;
 
 /// The next answer: calls for a patient named by the user, then a summary of what the tools said.
-pub(crate) fn respond(request: &Request) -> Turn {
+pub(crate) fn respond(request: &Request) -> ScriptedReply {
     if let Some(results) = results_of_last_turn(&request.messages) {
-        return Turn::text(summary(&results));
+        return ScriptedReply::text(summary(&results));
     }
     match request.messages.iter().rev().find_map(patient_named_by) {
-        None => Turn::text("Which patient do you mean? Please give an id of the form P-NNNNN."),
-        Some(patient_id) => Turn::calls(request.tools.iter().map(|tool| {
+        None => {
+            ScriptedReply::text("Which patient do you mean? Please give an id of the form P-NNNNN.")
+        }
+        Some(patient_id) => ScriptedReply::calls(request.tools.iter().map(|tool| {
             (
                 tool.function.name.as_str(),
                 json!({"patient_id": patient_id}),

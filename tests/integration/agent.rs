@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tool_core::{Dispatcher, ErrorCode, ToolError, tool, tools};
 use tool_openai::chat::Message;
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, AgentError, AgentEvent, ModelError};
 
 /// Add two numbers.
@@ -35,8 +35,8 @@ async fn fail_for_good() -> Result<(), ToolError> {
     Err(ToolError::fatal("the ledger is corrupt"))
 }
 
-async fn server(turns: impl IntoIterator<Item = Turn>) -> ScriptedServer {
-    ScriptedServer::start(turns).await.unwrap()
+async fn server(replies: impl IntoIterator<Item = ScriptedReply>) -> ScriptedServer {
+    ScriptedServer::start(replies).await.unwrap()
 }
 
 fn agent(server: &ScriptedServer) -> Agent {
@@ -75,7 +75,7 @@ async fn results_go_back_in_call_order_whichever_ends_first() {
         ("add", json!({"a": 1, "b": 2})),
         ("wait", json!({"millis": 1})),
     ];
-    let server = server([Turn::calls(calls), Turn::text("Done.")]).await;
+    let server = server([ScriptedReply::calls(calls), ScriptedReply::text("Done.")]).await;
     let reply = agent(&server).run("Go.").await.unwrap();
     assert_eq!((reply.text.as_str(), reply.turns), ("Done.", 2));
     assert_eq!(tool_contents(&server), ["waited 30", "3", "waited 1"]);
@@ -102,7 +102,11 @@ async fn every_kind_of_failure_is_answered_and_the_run_goes_on() {
         ("add", json!({"a": "one", "b": 2})),
         ("add", json!({"a": 1, "b": 2})),
     ];
-    let server = server([Turn::calls(calls), Turn::text("Some of it failed.")]).await;
+    let server = server([
+        ScriptedReply::calls(calls),
+        ScriptedReply::text("Some of it failed."),
+    ])
+    .await;
     let reply = agent(&server).run("Go.").await.unwrap();
     assert_eq!(reply.text, "Some of it failed.");
     assert_eq!(
@@ -125,8 +129,8 @@ async fn every_kind_of_failure_is_answered_and_the_run_goes_on() {
 #[tokio::test]
 async fn a_name_that_no_tool_may_have_is_answered_and_echoed_legally() {
     let server = server([
-        Turn::calls([("functions.add it", json!({}))]),
-        Turn::text("Sorry."),
+        ScriptedReply::calls([("functions.add it", json!({}))]),
+        ScriptedReply::text("Sorry."),
     ])
     .await;
     agent(&server).run("Go.").await.unwrap();
@@ -149,7 +153,7 @@ async fn missing_and_repeated_ids_are_made_up_alike_in_history_and_answers() {
         |id: Value| json!({"id": id, "function": {"name": "add", "arguments": {"a": 1, "b": 1}}});
     let message = json!({"content": null, "tool_calls": [call(json!("x")), call(json!("x")), call(json!("")), call(Value::Null)]});
     let body = json!({"choices": [{"message": message, "finish_reason": "stop"}]}).to_string();
-    let server = server([Turn::body(body), Turn::text("Done.")]).await;
+    let server = server([ScriptedReply::body(body), ScriptedReply::text("Done.")]).await;
     agent(&server).run("Go.").await.unwrap();
     let messages = conversation(&server);
     let ids: Vec<_> = messages[1]["tool_calls"]
@@ -169,8 +173,8 @@ async fn missing_and_repeated_ids_are_made_up_alike_in_history_and_answers() {
 
 #[tokio::test]
 async fn the_turn_limit_ends_a_run_that_can_be_resumed() {
-    let call = || Turn::calls([("add", json!({"a": 1, "b": 1}))]);
-    let server = server([call(), call(), Turn::text("At last.")]).await;
+    let call = || ScriptedReply::calls([("add", json!({"a": 1, "b": 1}))]);
+    let server = server([call(), call(), ScriptedReply::text("At last.")]).await;
     let mut agent = agent(&server).max_turns(2);
     assert!(matches!(
         agent.run("Go.").await,
@@ -190,7 +194,11 @@ async fn a_fatal_error_stops_the_run_with_every_call_answered() {
         ("add", json!({"a": 1, "b": 1})),
         ("fail_for_good", json!({})),
     ];
-    let server = server([Turn::calls(calls), Turn::text("Going on all the same.")]).await;
+    let server = server([
+        ScriptedReply::calls(calls),
+        ScriptedReply::text("Going on all the same."),
+    ])
+    .await;
     let mut agent = agent(&server);
     let error = agent.run("Go.").await.unwrap_err();
     let AgentError::Fatal { tool, source } = error else {
@@ -215,11 +223,11 @@ async fn a_fatal_error_stops_the_run_with_every_call_answered() {
 
 #[tokio::test]
 async fn a_failed_request_leaves_a_history_to_go_on_from() {
-    let calls = Turn::calls([("add", json!({"a": 1, "b": 1}))]);
+    let calls = ScriptedReply::calls([("add", json!({"a": 1, "b": 1}))]);
     let server = server([
         calls,
-        Turn::error(400, "bad_day", "Not today."),
-        Turn::text("Here I am."),
+        ScriptedReply::error(400, "bad_day", "Not today."),
+        ScriptedReply::text("Here I am."),
     ])
     .await;
     let mut agent = agent(&server);
@@ -247,7 +255,11 @@ async fn hold(#[state] held: &Arc<Notify>) {
 #[tokio::test]
 async fn a_run_dropped_while_tools_run_leaves_a_history_to_go_on_from() {
     let held = Arc::new(Notify::new());
-    let server = server([Turn::calls([("hold", json!({}))]), Turn::text("Fine.")]).await;
+    let server = server([
+        ScriptedReply::calls([("hold", json!({}))]),
+        ScriptedReply::text("Fine."),
+    ])
+    .await;
     let dispatcher = Dispatcher::new(tools![hold].with_state(Arc::clone(&held)));
     let mut agent = Agent::new(server.client().unwrap(), "scripted").tools(dispatcher);
     tokio::select! {
@@ -268,8 +280,8 @@ async fn a_refusal_is_an_error_and_no_call_of_it_runs() {
         json!({"id": "1", "type": "function", "function": {"name": "fail", "arguments": "{}"}});
     let message = json!({"content": null, "refusal": "I'd rather not.", "tool_calls": [call]});
     let server = server([
-        Turn::body(json!({"choices": [{"message": message}]}).to_string()),
-        Turn::text("That I can do."),
+        ScriptedReply::body(json!({"choices": [{"message": message}]}).to_string()),
+        ScriptedReply::text("That I can do."),
     ])
     .await;
     let mut agent = agent(&server);
@@ -286,7 +298,7 @@ async fn a_refusal_is_an_error_and_no_call_of_it_runs() {
 #[tokio::test]
 async fn an_empty_refusal_is_none() {
     let polite = json!({"choices": [{"message": {"role": "assistant", "content": "Hello.", "refusal": ""}}]}).to_string();
-    let server = server([Turn::body(polite), Turn::text("Bye.")]).await;
+    let server = server([ScriptedReply::body(polite), ScriptedReply::text("Bye.")]).await;
     let mut agent = agent(&server);
     assert_eq!(agent.run("Hi.").await.unwrap().text, "Hello.");
     agent.run("Bye.").await.unwrap();
@@ -298,7 +310,7 @@ async fn an_empty_refusal_is_none() {
 
 #[tokio::test]
 async fn a_long_conversation_is_taken() {
-    let server = server([Turn::text("Long.")]).await;
+    let server = server([ScriptedReply::text("Long.")]).await;
     assert_eq!(
         agent(&server)
             .run("word ".repeat(1_000_000))
@@ -313,7 +325,7 @@ async fn a_long_conversation_is_taken() {
 async fn an_answer_of_nothing_is_an_error() {
     let empty =
         json!({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}).to_string();
-    let server = server([Turn::body(empty), Turn::text("Better.")]).await;
+    let server = server([ScriptedReply::body(empty), ScriptedReply::text("Better.")]).await;
     let mut agent = agent(&server);
     assert!(
         matches!(agent.run("Go.").await, Err(AgentError::NoAnswer { finish_reason: Some(reason) }) if reason == "length")
@@ -326,7 +338,11 @@ async fn a_call_cut_short_is_answered_and_never_run_with_nothing() {
     let call =
         json!({"id": "1", "type": "function", "function": {"name": "fail", "arguments": ""}});
     let cut = json!({"choices": [{"message": {"content": null, "tool_calls": [call]}, "finish_reason": "length"}]});
-    let server = server([Turn::body(cut.to_string()), Turn::text("Again.")]).await;
+    let server = server([
+        ScriptedReply::body(cut.to_string()),
+        ScriptedReply::text("Again."),
+    ])
+    .await;
     agent(&server).run("Go.").await.unwrap();
     assert_eq!(
         tool_contents(&server),
@@ -338,7 +354,11 @@ async fn a_call_cut_short_is_answered_and_never_run_with_nothing() {
 
 #[tokio::test]
 async fn requests_carry_what_was_set_and_nothing_else() {
-    let server = server([Turn::text("Hello."), Turn::text("Hello again.")]).await;
+    let server = server([
+        ScriptedReply::text("Hello."),
+        ScriptedReply::text("Hello again."),
+    ])
+    .await;
     let mut bare = Agent::new(server.client().unwrap(), "scripted");
     bare.run("Hi.").await.unwrap();
     assert_eq!(
@@ -368,9 +388,9 @@ async fn requests_carry_what_was_set_and_nothing_else() {
 #[tokio::test]
 async fn usage_adds_up_and_events_tell_the_story() {
     let server = server([
-        Turn::calls([("add", json!({"a": 1, "b": 1}))]),
-        Turn::text("2."),
-        Turn::text("Bye."),
+        ScriptedReply::calls([("add", json!({"a": 1, "b": 1}))]),
+        ScriptedReply::text("2."),
+        ScriptedReply::text("Bye."),
     ])
     .await;
     let story = Arc::new(Mutex::new(Vec::new()));
@@ -403,9 +423,9 @@ async fn usage_adds_up_and_events_tell_the_story() {
 #[tokio::test]
 async fn a_conversation_survives_serialisation() {
     let server = server([
-        Turn::calls([("add", json!({"a": 1, "b": 1}))]),
-        Turn::text("2."),
-        Turn::text("Still 2."),
+        ScriptedReply::calls([("add", json!({"a": 1, "b": 1}))]),
+        ScriptedReply::text("2."),
+        ScriptedReply::text("Still 2."),
     ])
     .await;
     let mut first = agent(&server);

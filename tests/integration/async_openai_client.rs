@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use serde_json::{json, to_value};
 use tool_core::{Dispatcher, tool, tools};
 use tool_openai::chat::{self, Assembler, Choice, Completion, Message, Request};
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 
 /// Add two numbers.
 #[tool(read_only)]
@@ -19,11 +19,11 @@ fn add(a: i64, b: i64) -> i64 {
 }
 
 async fn server() -> (ScriptedServer, Client<OpenAIConfig>) {
-    let calls = Turn::calls([
+    let calls = ScriptedReply::calls([
         ("add", json!({"a": 1, "b": 2})),
         ("add", json!({"a": 3, "b": 4})),
     ]);
-    let server = ScriptedServer::start([calls, Turn::text("3 and 7.")])
+    let server = ScriptedServer::start([calls, ScriptedReply::text("3 and 7.")])
         .await
         .unwrap();
     let client = Client::with_config(

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tool_openai::chat::{Message, Request};
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{ChatModel, ModelError, OpenAi};
 
 fn request(messages: Value) -> Request {
@@ -27,8 +27,10 @@ fn hello() -> Request {
     }
 }
 
-async fn answer(turns: impl IntoIterator<Item = Turn>) -> (Result<String, ModelError>, usize) {
-    let server = ScriptedServer::start(turns).await.unwrap();
+async fn answer(
+    replies: impl IntoIterator<Item = ScriptedReply>,
+) -> (Result<String, ModelError>, usize) {
+    let server = ScriptedServer::start(replies).await.unwrap();
     let completion = server.client().unwrap().complete(&hello()).await;
     (
         completion.map(|completion| completion.choices[0].message.text()),
@@ -38,7 +40,7 @@ async fn answer(turns: impl IntoIterator<Item = Turn>) -> (Result<String, ModelE
 
 #[tokio::test]
 async fn a_refused_key_is_named_as_such() {
-    let (refused, requests) = answer([Turn::error(
+    let (refused, requests) = answer([ScriptedReply::error(
         401,
         "invalid_api_key",
         "Incorrect API key provided: sk-x.",
@@ -55,7 +57,7 @@ async fn a_refused_key_is_named_as_such() {
 
 #[tokio::test]
 async fn an_unknown_model_is_named() {
-    let (refused, _) = answer([Turn::error(
+    let (refused, _) = answer([ScriptedReply::error(
         404,
         "model_not_found",
         "The model `gpt-none` does not exist.",
@@ -72,7 +74,7 @@ async fn what_is_no_completion_is_shown() {
         r#"{"object": "list", "data": []}"#,
         "",
     ] {
-        let (refused, _) = answer([Turn::body(body)]).await;
+        let (refused, _) = answer([ScriptedReply::body(body)]).await;
         assert!(
             matches!(refused, Err(ModelError::NotACompletion { .. })),
             "{body}: {refused:?}"
@@ -83,9 +85,9 @@ async fn what_is_no_completion_is_shown() {
 #[tokio::test]
 async fn a_rate_limit_is_waited_out_and_tried_again() {
     let (text, requests) = answer([
-        Turn::rate_limit(0),
-        Turn::rate_limit(0),
-        Turn::text("Hello."),
+        ScriptedReply::rate_limit(0),
+        ScriptedReply::rate_limit(0),
+        ScriptedReply::text("Hello."),
     ])
     .await;
     assert_eq!((text.unwrap().as_str(), requests), ("Hello.", 3));
@@ -94,8 +96,8 @@ async fn a_rate_limit_is_waited_out_and_tried_again() {
 #[tokio::test]
 async fn a_server_error_is_tried_again() {
     let (text, requests) = answer([
-        Turn::error(503, "unavailable", "Overloaded."),
-        Turn::text("Hello."),
+        ScriptedReply::error(503, "unavailable", "Overloaded."),
+        ScriptedReply::text("Hello."),
     ])
     .await;
     assert_eq!((text.unwrap().as_str(), requests), ("Hello.", 2));
@@ -103,7 +105,7 @@ async fn a_server_error_is_tried_again() {
 
 #[tokio::test]
 async fn tries_come_to_an_end() {
-    let (refused, requests) = answer(vec![Turn::rate_limit(0); 9]).await;
+    let (refused, requests) = answer(vec![ScriptedReply::rate_limit(0); 9]).await;
     assert!(matches!(
         refused,
         Err(ModelError::Status { status: 429, .. })
@@ -113,7 +115,11 @@ async fn tries_come_to_an_end() {
 
 #[tokio::test]
 async fn a_rate_limit_of_more_than_a_minute_is_not_waited_out() {
-    let (refused, requests) = answer([Turn::rate_limit(3600), Turn::text("Never said.")]).await;
+    let (refused, requests) = answer([
+        ScriptedReply::rate_limit(3600),
+        ScriptedReply::text("Never said."),
+    ])
+    .await;
     assert!(matches!(
         refused,
         Err(ModelError::Status { status: 429, .. })
@@ -123,7 +129,7 @@ async fn a_rate_limit_of_more_than_a_minute_is_not_waited_out() {
 
 #[tokio::test]
 async fn a_spent_quota_is_not_tried_again() {
-    let (refused, requests) = answer([Turn::error(
+    let (refused, requests) = answer([ScriptedReply::error(
         429,
         "insufficient_quota",
         "You exceeded your current quota.",
@@ -265,8 +271,8 @@ async fn a_redirect_takes_nothing_elsewhere() {
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_not_asked_for_again() {
     let (answer, requests) = answer([
-        Turn::text("Hello.").with_cut_after(0),
-        Turn::text("Never said."),
+        ScriptedReply::text("Hello.").with_cut_after(0),
+        ScriptedReply::text("Never said."),
     ])
     .await;
     assert!(
@@ -278,7 +284,7 @@ async fn an_answer_that_breaks_off_is_not_asked_for_again() {
 
 #[tokio::test]
 async fn the_scripted_server_refuses_a_history_with_a_missing_or_misplaced_tool_message() {
-    let server = ScriptedServer::start([Turn::text("Never said.")])
+    let server = ScriptedServer::start([ScriptedReply::text("Never said.")])
         .await
         .unwrap();
     let client = server.client().unwrap();

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tool_core::{Dispatcher, tool, tools};
 use tool_openai::chat::{self, Completion, Message, Request};
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, ChatModel, ModelError, ModelEvent, OpenAi, StartPolicy};
 
 /// Add two numbers.
@@ -54,9 +54,9 @@ async fn read(
 
 /// As [`read`], of a server with this script; and how often it was asked.
 async fn answer(
-    turns: impl IntoIterator<Item = Turn>,
+    replies: impl IntoIterator<Item = ScriptedReply>,
 ) -> (Vec<ModelEvent>, Result<Completion, ModelError>, usize) {
-    let server = ScriptedServer::start(turns).await.unwrap();
+    let server = ScriptedServer::start(replies).await.unwrap();
     let (events, end) = read(&server.client().unwrap(), &request()).await;
     (
         events.into_iter().map(|(event, _)| event).collect(),
@@ -65,8 +65,8 @@ async fn answer(
     )
 }
 
-fn two_calls() -> Turn {
-    Turn::calls([
+fn two_calls() -> ScriptedReply {
+    ScriptedReply::calls([
         ("add", json!({"a": 1, "b": 2})),
         ("add", json!({"a": 30, "b": 40})),
     ])
@@ -192,13 +192,13 @@ async fn look(#[state] seen: &mpsc::UnboundedSender<Instant>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_runs_while_the_next_is_being_written() {
-    let two =
-        Turn::calls([("look", json!({})), ("look", json!({}))]).with_pace(Duration::from_secs(1));
+    let two = ScriptedReply::calls([("look", json!({})), ("look", json!({}))])
+        .with_pace(Duration::from_secs(1));
     for (policy, apart) in [
         (StartPolicy::CallEnd, true),
         (StartPolicy::StreamEnd, false),
     ] {
-        let server = ScriptedServer::start([two.clone(), Turn::text("Done.")])
+        let server = ScriptedServer::start([two.clone(), ScriptedReply::text("Done.")])
             .await
             .unwrap();
         let (seen, mut runs) = mpsc::unbounded_channel();
@@ -221,7 +221,7 @@ async fn a_call_runs_while_the_next_is_being_written() {
 
 #[tokio::test]
 async fn a_service_may_be_spared_the_stream_options_or_given_others() {
-    let server = ScriptedServer::start(vec![Turn::text("Hello."); 2])
+    let server = ScriptedServer::start(vec![ScriptedReply::text("Hello."); 2])
         .await
         .unwrap();
     let client = server.client().unwrap().with_stream_usage(false);
@@ -244,9 +244,9 @@ async fn a_service_may_be_spared_the_stream_options_or_given_others() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_has_not_begun_is_tried_again() {
     let (events, end, requests) = answer([
-        Turn::rate_limit(0),
-        Turn::error(503, "unavailable", "Overloaded."),
-        Turn::text("Hello."),
+        ScriptedReply::rate_limit(0),
+        ScriptedReply::error(503, "unavailable", "Overloaded."),
+        ScriptedReply::text("Hello."),
     ])
     .await;
     assert_eq!(
@@ -269,7 +269,7 @@ async fn a_stream_that_has_begun_is_never_tried_again() {
             (error(chunks), chunks),
         ]
     }) {
-        let (_, end, requests) = answer([turn, Turn::text("Never said.")]).await;
+        let (_, end, requests) = answer([turn, ScriptedReply::text("Never said.")]).await;
         assert!(end.is_err(), "{chunks} chunks");
         assert_eq!(requests, 1, "{chunks} chunks");
     }
@@ -315,7 +315,7 @@ async fn an_answer_that_ends_in_the_middle_of_a_call_is_no_answer() {
 async fn an_error_in_a_stream_is_told_in_the_services_words() {
     for turn in [
         two_calls().with_error_after(4, "server_error", "The model is overloaded."),
-        Turn::sse(
+        ScriptedReply::sse(
             "event: error\ndata: {\"message\": \"The model is overloaded.\", \"code\": \"server_error\"}\n\n",
         ),
     ] {
@@ -335,7 +335,7 @@ async fn a_service_that_does_not_stream_is_read_all_the_same() {
     let body = json!({"choices": [{"message": {"content": "Hello."}, "finish_reason": "stop"}]})
         .to_string();
     for body in [body.clone(), format!("\u{feff}\r\n {body}")] {
-        let (events, end, _) = answer([Turn::body(body)]).await;
+        let (events, end, _) = answer([ScriptedReply::body(body)]).await;
         assert_eq!(
             (events, end.unwrap().choices[0].message.text().as_str()),
             (Vec::new(), "Hello.")
@@ -350,8 +350,8 @@ async fn a_service_that_streams_unasked_is_read_all_the_same() {
         + r#"data: {"choices": [{"delta": {"content": "lo."}, "finish_reason": "stop"}]}"#
         + "\n\ndata: [DONE]\n\n";
     let server = ScriptedServer::start([
-        Turn::sse(events.clone()),
-        Turn::sse(events).with_cut_after(1),
+        ScriptedReply::sse(events.clone()),
+        ScriptedReply::sse(events).with_cut_after(1),
     ])
     .await
     .unwrap();
@@ -370,7 +370,7 @@ async fn a_service_that_streams_unasked_is_read_all_the_same() {
 
 #[tokio::test]
 async fn a_whole_answer_that_is_none_is_shown() {
-    let (_, end, _) = answer([Turn::body(
+    let (_, end, _) = answer([ScriptedReply::body(
         r#"{"error": {"message": "Overloaded.", "code": 529}}"#,
     )])
     .await;
@@ -390,13 +390,13 @@ async fn a_whole_answer_that_is_none_is_shown() {
         "",
         " \n ",
     ] {
-        let (_, end, _) = answer([Turn::body(body)]).await;
+        let (_, end, _) = answer([ScriptedReply::body(body)]).await;
         assert!(
             matches!(end, Err(ModelError::NotACompletion { .. })),
             "{body}: {end:?}"
         );
     }
-    let (_, end, _) = answer([Turn::sse(": nothing to say\n\ndata: [DONE]\n\n")]).await;
+    let (_, end, _) = answer([ScriptedReply::sse(": nothing to say\n\ndata: [DONE]\n\n")]).await;
     assert!(
         matches!(end, Err(ModelError::NotACompletion { .. })),
         "{end:?}"
@@ -411,7 +411,7 @@ async fn comments_and_lines_of_any_end_are_read_over() {
         chunk(json!({"content": "Hel"})),
         chunk(json!({"content": "lo."}))
     );
-    let (told, end, _) = answer([Turn::sse(events)]).await;
+    let (told, end, _) = answer([ScriptedReply::sse(events)]).await;
     assert_eq!(
         told,
         [
@@ -485,7 +485,7 @@ async fn an_answer_without_end_is_given_up() {
 
 #[tokio::test]
 async fn a_refusal_and_a_finish_reason_arrive() {
-    let (events, end, _) = answer([Turn::refusal("I will not.")]).await;
+    let (events, end, _) = answer([ScriptedReply::refusal("I will not.")]).await;
     assert!(
         events
             .iter()
@@ -497,7 +497,7 @@ async fn a_refusal_and_a_finish_reason_arrive() {
         Some("I will not.")
     );
 
-    let cut = Turn::calls([
+    let cut = ScriptedReply::calls([
         ("add", json!({"a": 1, "b": 2})),
         ("add", json!("{\"a\": 3, ")),
     ])

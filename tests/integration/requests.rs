@@ -5,7 +5,7 @@ use std::error::Error;
 use serde_json::{Value, json, to_value};
 use tool_core::{Dispatcher, tool, tools};
 use tool_openai::chat::{Message, Request, ToolChoice};
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, Profile};
 
 /// Add two numbers.
@@ -15,7 +15,9 @@ async fn add(a: i64, b: i64) -> i64 {
 }
 
 async fn asked(set: impl FnOnce(Agent) -> Agent) -> Value {
-    let server = ScriptedServer::start([Turn::text("Done.")]).await.unwrap();
+    let server = ScriptedServer::start([ScriptedReply::text("Done.")])
+        .await
+        .unwrap();
     set(Agent::new(server.client().unwrap(), "scripted"))
         .run("Go.")
         .await
@@ -70,7 +72,7 @@ async fn quirk_33_nothing_is_said_of_tools_where_there_are_none() {
 #[tokio::test]
 async fn quirk_34_a_refused_choice_of_tool_is_told_in_the_words_of_the_service() {
     let words = "Thinking mode does not support this tool_choice";
-    let server = ScriptedServer::start([Turn::error(400, "invalid_request_error", words)])
+    let server = ScriptedServer::start([ScriptedReply::error(400, "invalid_request_error", words)])
         .await
         .unwrap();
     let mut agent = Agent::new(server.client().unwrap(), "scripted")

@@ -12,7 +12,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tool_core::{Dispatcher, tool, tools};
 use tool_openai::chat::Message;
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, AgentError, ModelError, OpenAi, StartPolicy};
 
 /// Add two numbers.
@@ -233,7 +233,9 @@ async fn a_stored_history_serves_both_apis() {
     );
 
     // Which refuses keys that it does not know.
-    let chat = ScriptedServer::start([Turn::text("Yes.")]).await.unwrap();
+    let chat = ScriptedServer::start([ScriptedReply::text("Yes.")])
+        .await
+        .unwrap();
     let mut agent = Agent::new(chat.client().unwrap(), "gpt-4o")
         .tools(Dispatcher::new(tools![add]))
         .history(history);

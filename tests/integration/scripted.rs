@@ -10,14 +10,14 @@ use tokio::net::TcpStream;
 use tool_core::{Dispatcher, tool, tools};
 use tool_openai::chat::{Message, Request};
 use tool_openai::responses::{self, Assembler, Response};
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, StartPolicy};
 
 /// The body of the answer to a request with these keys beside the usual ones.
-async fn raw_answer(turn: Turn, rest: Value) -> String {
+async fn raw_answer(reply: ScriptedReply, rest: Value) -> String {
     posted(
         "chat/completions",
-        turn,
+        reply,
         json!({"messages": [{"role": "user", "content": "Go."}]}),
         rest,
     )
@@ -25,12 +25,12 @@ async fn raw_answer(turn: Turn, rest: Value) -> String {
 }
 
 /// The same of the Responses API.
-async fn raw_response(turn: Turn, rest: Value) -> String {
-    posted("responses", turn, json!({"input": "Go."}), rest).await
+async fn raw_response(reply: ScriptedReply, rest: Value) -> String {
+    posted("responses", reply, json!({"input": "Go."}), rest).await
 }
 
-async fn posted(path: &str, turn: Turn, mut body: Value, rest: Value) -> String {
-    let server = ScriptedServer::start([turn]).await.unwrap();
+async fn posted(path: &str, reply: ScriptedReply, mut body: Value, rest: Value) -> String {
+    let server = ScriptedServer::start([reply]).await.unwrap();
     body["model"] = json!("scripted");
     body.as_object_mut()
         .unwrap()
@@ -61,16 +61,16 @@ async fn post(server: &ScriptedServer, path: &str, body: &Value) -> String {
     body.to_owned()
 }
 
-async fn chunks(turn: Turn, rest: Value) -> Vec<Value> {
-    let body = raw_answer(turn, rest).await;
+async fn chunks(reply: ScriptedReply, rest: Value) -> Vec<Value> {
+    let body = raw_answer(reply, rest).await;
     let data = body.strip_suffix("data: [DONE]\n\n").expect(&body);
     data.split_terminator("\n\n")
         .map(|event| serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap())
         .collect()
 }
 
-fn calls() -> Turn {
-    Turn::calls([("add", json!({"a": 1000, "b": 2000})), ("now", json!({}))])
+fn calls() -> ScriptedReply {
+    ScriptedReply::calls([("add", json!({"a": 1000, "b": 2000})), ("now", json!({}))])
 }
 
 #[tokio::test]
@@ -128,7 +128,7 @@ async fn token_counts_come_only_when_asked_for() {
         json!({"stream": true}),
         json!({"stream": true, "stream_options": {"include_usage": false}}),
     ] {
-        let chunks = chunks(Turn::text("Hello."), options).await;
+        let chunks = chunks(ScriptedReply::text("Hello."), options).await;
         assert!(
             chunks
                 .iter()
@@ -140,15 +140,15 @@ async fn token_counts_come_only_when_asked_for() {
 #[tokio::test]
 async fn a_tool_offered_as_a_custom_one_is_called_as_one() {
     let tools = json!([{"type": "custom", "custom": {"name": "run"}}]);
-    let turn = Turn::calls([("run", json!("1 + 1"))]);
+    let reply = ScriptedReply::calls([("run", json!("1 + 1"))]);
     let whole: Value =
-        serde_json::from_str(&raw_answer(turn.clone(), json!({"tools": tools})).await).unwrap();
+        serde_json::from_str(&raw_answer(reply.clone(), json!({"tools": tools})).await).unwrap();
     let call = &whole["choices"][0]["message"]["tool_calls"][0];
     assert_eq!(
         (&call["type"], &call["custom"]),
         (&json!("custom"), &json!({"name": "run", "input": "1 + 1"}))
     );
-    let chunks = chunks(turn, json!({"tools": tools, "stream": true})).await;
+    let chunks = chunks(reply, json!({"tools": tools, "stream": true})).await;
     assert_eq!(
         chunks[1]["choices"][0]["delta"]["tool_calls"][0]["custom"],
         json!({"name": "run", "input": ""})
@@ -178,13 +178,13 @@ async fn an_answer_breaks_off_where_the_script_says() {
             "{failed}"
         );
     }
-    let cut = raw_answer(Turn::text("Hello.").with_cut_after(0), json!({})).await;
+    let cut = raw_answer(ScriptedReply::text("Hello.").with_cut_after(0), json!({})).await;
     assert!(
         cut.starts_with("{\"id\"") && serde_json::from_str::<Value>(&cut).is_err(),
         "{cut}"
     );
     let failed = raw_answer(
-        Turn::text("Hello.").with_error_after(0, "server_error", "No."),
+        ScriptedReply::text("Hello.").with_error_after(0, "server_error", "No."),
         json!({}),
     )
     .await;
@@ -195,8 +195,8 @@ async fn an_answer_breaks_off_where_the_script_says() {
 }
 
 /// The types of a stream's events, without those of its pieces; and the events.
-async fn events(turn: Turn) -> (Vec<String>, Vec<Value>) {
-    let body = raw_response(turn, json!({"stream": true})).await;
+async fn events(reply: ScriptedReply) -> (Vec<String>, Vec<Value>) {
+    let body = raw_response(reply, json!({"stream": true})).await;
     let data = |event: &str| {
         serde_json::from_str(
             event
@@ -295,23 +295,27 @@ async fn a_response_has_the_order_of_the_services_own() {
 
 #[tokio::test]
 async fn a_response_is_read_alike_whole_and_streamed() {
-    let cut = Turn::calls([
+    let cut = ScriptedReply::calls([
         ("add", json!({"a": 1, "b": 2})),
         ("add", json!("{\"a\": 3, ")),
     ])
     .with_finish_reason("length");
-    for turn in [
+    for reply in [
         calls()
             .with_text("Let me see.")
             .with_reasoning("Two things."),
-        Turn::refusal("I will not."),
+        ScriptedReply::refusal("I will not."),
         cut,
     ] {
         let whole: Response =
-            serde_json::from_str(&raw_response(turn.clone(), json!({})).await).unwrap();
+            serde_json::from_str(&raw_response(reply.clone(), json!({})).await).unwrap();
         let mut assembler = Assembler::new();
         assembler
-            .push_bytes(raw_response(turn, json!({"stream": true})).await.as_bytes())
+            .push_bytes(
+                raw_response(reply, json!({"stream": true}))
+                    .await
+                    .as_bytes(),
+            )
             .unwrap();
         let streamed = assembler.finish().unwrap();
         let usage = whole.usage.clone(); // counts what was asked, too
@@ -360,7 +364,7 @@ async fn a_script_sees_a_response_request_as_a_chat_request() {
     let (sent, seen) = std::sync::mpsc::channel();
     let server = ScriptedServer::start_with(move |request| {
         sent.send(request.clone()).unwrap();
-        Turn::text("Hello.")
+        ScriptedReply::text("Hello.")
     });
     let server = server.await.unwrap();
     let chat = Request {
@@ -406,19 +410,20 @@ fn add(a: i64, b: i64) -> i64 {
 
 #[tokio::test]
 async fn an_agent_has_the_same_conversation_over_both_apis() {
-    let turns = || {
-        let calls = Turn::calls([("add", json!({"a": 1, "b": 2})), ("subtract", json!({}))])
-            .with_text("Let me see.");
+    let replies = || {
+        let calls =
+            ScriptedReply::calls([("add", json!({"a": 1, "b": 2})), ("subtract", json!({}))])
+                .with_text("Let me see.");
         [
             calls.with_reasoning("Two things."),
-            Turn::text("3."),
-            Turn::text("Sure."),
+            ScriptedReply::text("3."),
+            ScriptedReply::text("Sure."),
         ]
     };
     for policy in [StartPolicy::StreamEnd, StartPolicy::CallEnd] {
         let mut conversations = Vec::new();
         for is_chat in [true, false] {
-            let server = ScriptedServer::start(turns()).await.unwrap();
+            let server = ScriptedServer::start(replies()).await.unwrap();
             let client = server.client().unwrap();
             let agent = if is_chat {
                 Agent::new(client, "scripted")
@@ -459,30 +464,32 @@ async fn every_answer_is_one_that_the_specification_has() {
         ["response", "chunk", "responses-response", "responses-event"]
             .map(|kind| (kind, Vec::new()));
     let usage = json!({"stream": true, "stream_options": {"include_usage": true}});
-    for turn in [
-        Turn::text("Hello. 🦀"),
+    for reply in [
+        ScriptedReply::text("Hello. 🦀"),
         calls(),
         calls().with_text("Let me see."),
-        Turn::refusal("I will not."),
-        Turn::calls([("add", json!("{\"a\": 1, "))]).with_finish_reason("length"),
-        Turn::text("").with_finish_reason("content_filter"),
+        ScriptedReply::refusal("I will not."),
+        ScriptedReply::calls([("add", json!("{\"a\": 1, "))]).with_finish_reason("length"),
+        ScriptedReply::text("").with_finish_reason("content_filter"),
     ] {
-        answers[0].1.push(raw_answer(turn.clone(), json!({})).await);
+        answers[0]
+            .1
+            .push(raw_answer(reply.clone(), json!({})).await);
         answers[1]
             .1
-            .push(raw_answer(turn.clone(), json!({"stream": true})).await);
+            .push(raw_answer(reply.clone(), json!({"stream": true})).await);
         answers[1]
             .1
-            .push(raw_answer(turn.clone(), usage.clone()).await);
-        let turn = turn.with_reasoning("Well.");
+            .push(raw_answer(reply.clone(), usage.clone()).await);
+        let reply = reply.with_reasoning("Well.");
         answers[2]
             .1
-            .push(raw_response(turn.clone(), json!({})).await);
+            .push(raw_response(reply.clone(), json!({})).await);
         answers[3]
             .1
-            .push(raw_response(turn, json!({"stream": true})).await);
+            .push(raw_response(reply, json!({"stream": true})).await);
     }
-    let custom = || Turn::calls([("run", json!("1 + 1"))]);
+    let custom = || ScriptedReply::calls([("run", json!("1 + 1"))]);
     answers[0].1.push(
         raw_answer(
             custom(),

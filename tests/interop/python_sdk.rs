@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, from_value, json, to_value};
 use tool_core::Dispatcher;
-use tool_openai::testing::{ScriptedServer, Turn};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, chat, responses};
 
 use crate::{script, tool_at, toolset};
@@ -52,8 +52,8 @@ fn user() -> Value {
     json!({"role": "user", "content": "Go."})
 }
 
-fn two_calls() -> Turn {
-    Turn::calls([
+fn two_calls() -> ScriptedReply {
+    ScriptedReply::calls([
         ("add", json!({"a": 1, "b": 2})),
         ("add", json!({"a": 3000, "b": 4000})),
     ])
@@ -65,7 +65,7 @@ const CALLS: [(&str, &str); 2] = [
 ];
 
 /// A turn of the script, the calls to be read from it, and what else.
-type Case = (Turn, Value, Value);
+type Case = (ScriptedReply, Value, Value);
 
 /// Asks for each turn in each of these ways. Every answer is to be as expected, and the helper to
 /// tell of each call when it is complete.
@@ -113,12 +113,12 @@ async fn the_sdk_reads_whole_and_streamed_answers_alike() {
             json!({"finish_reason": "stop"}),
         ),
         (
-            Turn::text("Grüße. 🦀"),
+            ScriptedReply::text("Grüße. 🦀"),
             json!([]),
             json!({"content": "Grüße. 🦀", "finish_reason": "stop"}),
         ),
         (
-            Turn::refusal("I will not."),
+            ScriptedReply::refusal("I will not."),
             json!([]),
             json!({"content": null, "refusal": "I will not."}),
         ),
@@ -153,7 +153,7 @@ async fn the_sdk_reads_responses_whole_and_streamed_alike() {
             json!({"content": "Let me see.", "kinds": all}),
         ),
         (
-            Turn::text("Grüße. 🦀"),
+            ScriptedReply::text("Grüße. 🦀"),
             json!([]),
             json!({"content": "Grüße. 🦀"}),
         ),
@@ -172,11 +172,11 @@ async fn the_sdk_reads_refusals_and_broken_streams_as_the_services_own() {
     let Some(python) = tool_at("INTEROP_PYTHON") else {
         return;
     };
-    let cut = || Turn::calls([("add", json!("{\"a\": 1, "))]).with_finish_reason("length");
+    let cut = || ScriptedReply::calls([("add", json!("{\"a\": 1, "))]).with_finish_reason("length");
     let server = ScriptedServer::start([
-        Turn::rate_limit(0),
-        Turn::text("Hello."),
-        Turn::error(400, "bad_day", "Not today."),
+        ScriptedReply::rate_limit(0),
+        ScriptedReply::text("Hello."),
+        ScriptedReply::error(400, "bad_day", "Not today."),
         two_calls().with_error_after(4, "server_error", "The model is overloaded."),
         two_calls().with_cut_after(4),
         cut(),
@@ -248,8 +248,8 @@ async fn a_conversation_goes_on_through_the_sdk() {
         ("functions.subtract it", json!({})),
     ];
     let ours = ScriptedServer::start([
-        Turn::calls(calls).with_text("Let me see."),
-        Turn::text("Done."),
+        ScriptedReply::calls(calls).with_text("Let me see."),
+        ScriptedReply::text("Done."),
     ])
     .await
     .unwrap();
@@ -262,9 +262,13 @@ async fn a_conversation_goes_on_through_the_sdk() {
         .unwrap()
         .push(json!({"role": "user", "content": "Sure?"}));
     // And the SDK's own.
-    let server = ScriptedServer::start([Turn::text("Sure."), two_calls(), Turn::text("Sums.")])
-        .await
-        .unwrap();
+    let server = ScriptedServer::start([
+        ScriptedReply::text("Sure."),
+        two_calls(),
+        ScriptedReply::text("Sums."),
+    ])
+    .await
+    .unwrap();
     let asks = vec![
         json!({"how": "whole", "body": body(history)}),
         json!({"how": "feed_back", "body": body(json!([user()]))}),

@@ -7,7 +7,7 @@ use serde_json::{Value, to_value};
 use tokio::time::{sleep, timeout};
 use tool_core::Dispatcher;
 use tool_openai::chat::{self, Message};
-use tool_openai::testing::{ScriptedServer, Turn as Answer};
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, AgentError, AgentEvent, Reply, StartPolicy};
 
 use super::plan::{Case, End, Form, How, Run};
@@ -62,13 +62,13 @@ impl Model {
         let script = move |_: &chat::Request| {
             let next = answers.next().filter(|_| !*is_over.lock().unwrap());
             let Some((at, turn)) = next else {
-                return Answer::text("Over.");
+                return ScriptedReply::text("Over.");
             };
             log.lock().unwrap().push(Note::Begun(at));
             let chunks = chunks(&turn, at);
             let after = turn.at % chunks.len();
             let body: String = chunks.into_iter().map(|(chunk, _)| chunk).collect();
-            let answer = Answer::sse(body).with_pace(Duration::from_millis(turn.pace / 8));
+            let answer = ScriptedReply::sse(body).with_pace(Duration::from_millis(turn.pace / 8));
             match turn.end {
                 End::Finish => answer,
                 End::Error => answer.with_error_after(after, "busy", "overloaded"),

@@ -11,7 +11,7 @@ mod response;
 mod script;
 mod server;
 
-pub use script::Turn;
+pub use script::ScriptedReply;
 pub use server::ScriptedServer;
 
 /// Whether the service would take this body; else its answer.

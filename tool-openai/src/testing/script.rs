@@ -6,7 +6,7 @@ use tool_core::serde_json::{Value, json};
 
 use crate::chat::Request;
 
-/// One answer of the scripted model.
+/// One reply of the scripted model.
 ///
 /// A request with `stream: true` is answered in chunks, in OpenAI's order: the role; the text in
 /// pieces of eight characters; of each call its id and name, then its arguments in such pieces; the
@@ -15,17 +15,17 @@ use crate::chat::Request;
 /// ```
 /// use std::time::Duration;
 /// use tool_core::serde_json::json;
-/// use tool_openai::testing::Turn;
+/// use tool_openai::testing::ScriptedReply;
 ///
-/// let calls = || Turn::calls([("add", json!({"a": 2, "b": 3})), ("now", json!({}))]);
+/// let calls = || ScriptedReply::calls([("add", json!({"a": 2, "b": 3})), ("now", json!({}))]);
 /// let talkative = calls().with_text("Let me see.");
 /// let slow = calls().with_pace(Duration::from_millis(5));
 /// let lost = calls().with_cut_after(3);
-/// let cut_short = Turn::calls([("add", json!("{\"a\": 2, "))]).with_finish_reason("length");
+/// let cut_short = ScriptedReply::calls([("add", json!("{\"a\": 2, "))]).with_finish_reason("length");
 /// # let _ = (talkative, slow, lost, cut_short);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Turn {
+pub struct ScriptedReply {
     pub(super) answer: Answer,
     /// The wait before each chunk but the first.
     pub(super) pace: Duration,
@@ -65,7 +65,7 @@ pub(super) enum End {
     Error(usize, Value),
 }
 
-impl Turn {
+impl ScriptedReply {
     fn new(answer: Answer) -> Self {
         Self {
             answer,
@@ -141,7 +141,7 @@ impl Turn {
         Self::new(Answer::Sse(events.into()))
     }
 
-    /// Lets the model say something before its calls.
+    /// Adds text before the calls.
     #[must_use]
     pub fn with_text(self, text: impl Into<String>) -> Self {
         self.with(|message| message.text = Some(text.into()))
@@ -205,4 +205,4 @@ fn error(code: &str, message: String) -> Value {
 }
 
 /// Decides each answer from the request.
-pub(super) type Script = Box<dyn FnMut(&Request) -> Turn + Send>;
+pub(super) type Script = Box<dyn FnMut(&Request) -> ScriptedReply + Send>;

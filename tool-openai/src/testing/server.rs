@@ -21,22 +21,22 @@ use super::api::Api;
 use super::check::{ApiError, Dialect};
 use super::completion::Head;
 use super::delivery;
-use super::script::{Answer, End, Script, Turn};
+use super::script::{Answer, End, Script, ScriptedReply};
 use crate::chat::Request;
 
 /// A server on loopback that answers by script, whole or as a stream, and stops when dropped. It
 /// speaks chat completions at `/v1/chat/completions`, and at `/v1/responses` the Responses API:
 /// scripts are the same, and see its requests as chat requests.
 ///
-/// A request that the service would refuse is refused with the service's own words, and takes no
-/// turn of the script: a missing or misplaced tool message, an unknown key, a name that no tool may
+/// A request that the service would refuse is refused with the service's own words, and uses no
+/// reply of the script: a missing or misplaced tool message, an unknown key, a name that no tool may
 /// have, a message with a key that only answers have.
 ///
 /// ```
 /// use tool_core::serde_json::json;
 /// use tool_core::{Dispatcher, tool, tools};
 /// use tool_openai::Agent;
-/// use tool_openai::testing::{ScriptedServer, Turn};
+/// use tool_openai::testing::{ScriptedServer, ScriptedReply};
 ///
 /// /// Add two numbers.
 /// #[tool]
@@ -46,7 +46,7 @@ use crate::chat::Request;
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let server = ScriptedServer::start([Turn::calls([("add", json!({"a": 2, "b": 3}))]), Turn::text("It is 5.")]).await?;
+/// let server = ScriptedServer::start([ScriptedReply::calls([("add", json!({"a": 2, "b": 3}))]), ScriptedReply::text("It is 5.")]).await?;
 /// let mut agent = Agent::new(server.client()?, "scripted").tools(Dispatcher::new(tools![add]));
 ///
 /// assert_eq!(agent.run("What is 2 + 3?").await?.text, "It is 5.");
@@ -68,16 +68,17 @@ struct Shared {
 }
 
 impl ScriptedServer {
-    /// Answers with these turns, one a request; after the last, every request is refused.
+    /// Answers with these replies, one for each request; after the last, every request is refused.
     ///
     /// # Errors
     /// No port can be had.
-    pub async fn start(turns: impl IntoIterator<Item = Turn>) -> io::Result<Self> {
-        let mut turns: std::vec::IntoIter<Turn> = turns.into_iter().collect::<Vec<_>>().into_iter();
+    pub async fn start(replies: impl IntoIterator<Item = ScriptedReply>) -> io::Result<Self> {
+        let mut replies: std::vec::IntoIter<ScriptedReply> =
+            replies.into_iter().collect::<Vec<_>>().into_iter();
         Self::start_with(move |_| {
-            turns
-                .next()
-                .unwrap_or_else(|| Turn::error(400, "script_over", "The script has no turn left."))
+            replies.next().unwrap_or_else(|| {
+                ScriptedReply::error(400, "script_over", "The script has no reply left.")
+            })
         })
         .await
     }
@@ -87,7 +88,7 @@ impl ScriptedServer {
     /// # Errors
     /// No port can be had.
     pub async fn start_with(
-        script: impl FnMut(&Request) -> Turn + Send + 'static,
+        script: impl FnMut(&Request) -> ScriptedReply + Send + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -163,7 +164,7 @@ async fn respond(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: St
         .unwrap_or_else(|error| json(error.status, &error.body()))
 }
 
-/// The next turn of the script, if the service would take the request.
+/// The next reply of the script, if the service would take the request.
 async fn answer(
     api: Api,
     shared: &Shared,
@@ -192,8 +193,8 @@ async fn answer(
             Dialect::OpenAi
         },
     )?;
-    let turn = (lock(&shared.script))(&request);
-    if turn.thinks() {
+    let reply = (lock(&shared.script))(&request);
+    if reply.thinks() {
         shared.thinks.store(true, Relaxed);
     }
     Ok(deliver(
@@ -203,12 +204,16 @@ async fn answer(
             request: &request,
             bytes: body.len(),
         },
-        turn,
+        reply,
     )
     .await)
 }
 
-async fn deliver(api: Api, head: &Head<'_>, Turn { answer, pace, end }: Turn) -> Response {
+async fn deliver(
+    api: Api,
+    head: &Head<'_>,
+    ScriptedReply { answer, pace, end }: ScriptedReply,
+) -> Response {
     let streamed = head.request.stream == Some(true);
     let end = match end {
         End::Error(after, error) => End::Error(after, api.failure(head, streamed, error)),
