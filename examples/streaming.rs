@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let at = format!("\n{:4} ms  ", began.elapsed().as_millis());
         match event? {
             AgentEvent::Text(text) => print!("{text}"),
-            AgentEvent::Call { position, call, .. } => print!(
+            AgentEvent::ToolCallReady { position, call, .. } => print!(
                 "{at}call {position} is complete: {} {}",
                 call.name, call.arguments
             ),
@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 "{at}call {} reports: {}",
                 progress.position, progress.message
             ),
-            AgentEvent::Calls(calls) => {
+            AgentEvent::ToolCallsReady(calls) => {
                 print!("{at}the message is over; it has {} calls", calls.len());
             }
             AgentEvent::Result(result) => print!(
@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 result.position(),
                 result.content()
             ),
-            AgentEvent::Asking { turn } => print!("{at}turn {turn}: "),
+            AgentEvent::TurnStarted { turn } => print!("{at}turn {turn}: "),
             AgentEvent::Reply(reply) => println!(
                 "{at}done in {} turns, {} tokens",
                 reply.turns, reply.usage.total_tokens

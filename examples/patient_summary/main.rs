@@ -111,7 +111,7 @@ fn patient_tools(db: PatientDb) -> ToolSet {
 
 fn print_event(event: &AgentEvent) {
     match event {
-        AgentEvent::Calls(calls) => {
+        AgentEvent::ToolCallsReady(calls) => {
             println!("The model asks for {} tools in one message:", calls.len());
             for call in calls {
                 println!("  {} {}", call.name, call.arguments);

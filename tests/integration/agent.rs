@@ -397,8 +397,8 @@ async fn usage_adds_up_and_events_tell_the_story() {
     let told = Arc::clone(&story);
     let mut agent = agent(&server).on_event(move |event| {
         let line = match event {
-            AgentEvent::Asking { turn } => format!("asking {turn}"),
-            AgentEvent::Calls(calls) => format!("{} call", calls.len()),
+            AgentEvent::TurnStarted { turn } => format!("asking {turn}"),
+            AgentEvent::ToolCallsReady(calls) => format!("{} call", calls.len()),
             AgentEvent::Results(results) => format!("result {}", results[0].content()),
             _ => return,
         };

@@ -76,7 +76,7 @@ async fn what_is_no_completion_is_shown() {
     ] {
         let (refused, _) = answer([ScriptedReply::body(body)]).await;
         assert!(
-            matches!(refused, Err(ModelError::NotACompletion { .. })),
+            matches!(refused, Err(ModelError::InvalidResponse { .. })),
             "{body}: {refused:?}"
         );
     }

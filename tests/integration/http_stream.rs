@@ -116,11 +116,11 @@ async fn calls_are_told_one_by_one_and_the_whole_is_what_a_whole_answer_is() {
     for (event, _) in events {
         match event {
             ModelEvent::Text(text) => told.0 += &text,
-            ModelEvent::Arguments { position, delta } => told.1[position] += &delta,
-            ModelEvent::CallBegins { position, name } => {
+            ModelEvent::ToolCallDelta { position, delta } => told.1[position] += &delta,
+            ModelEvent::ToolCallStarted { position, name } => {
                 told.2.push(format!("{name} {position} begins"));
             }
-            ModelEvent::CallComplete { position, call } => told
+            ModelEvent::ToolCallComplete { position, call } => told
                 .2
                 .push(format!("{} {position} is complete", call.function.name)),
             other => panic!("{other:?}"),
@@ -175,7 +175,7 @@ async fn a_call_is_complete_while_the_next_is_being_written() {
     end.unwrap();
     let complete: Vec<_> = events
         .iter()
-        .filter(|(event, _)| matches!(event, ModelEvent::CallComplete { .. }))
+        .filter(|(event, _)| matches!(event, ModelEvent::ToolCallComplete { .. }))
         .collect();
     assert_eq!(complete.len(), 2);
     assert!(
@@ -282,8 +282,8 @@ async fn a_connection_that_breaks_is_told_after_what_came_before() {
         matches!(
             events[..],
             [
-                ModelEvent::CallBegins { position: 0, .. },
-                ModelEvent::Arguments { .. },
+                ModelEvent::ToolCallStarted { position: 0, .. },
+                ModelEvent::ToolCallDelta { .. },
                 ..
             ]
         ),
@@ -320,7 +320,7 @@ async fn an_error_in_a_stream_is_told_in_the_services_words() {
         ),
     ] {
         let (_, end, _) = answer([turn]).await;
-        let Err(ModelError::BrokenOff { code, message, .. }) = end else {
+        let Err(ModelError::StreamError { code, message, .. }) = end else {
             panic!("{end:?}")
         };
         assert_eq!(
@@ -392,13 +392,13 @@ async fn a_whole_answer_that_is_none_is_shown() {
     ] {
         let (_, end, _) = answer([ScriptedReply::body(body)]).await;
         assert!(
-            matches!(end, Err(ModelError::NotACompletion { .. })),
+            matches!(end, Err(ModelError::InvalidResponse { .. })),
             "{body}: {end:?}"
         );
     }
     let (_, end, _) = answer([ScriptedReply::sse(": nothing to say\n\ndata: [DONE]\n\n")]).await;
     assert!(
-        matches!(end, Err(ModelError::NotACompletion { .. })),
+        matches!(end, Err(ModelError::InvalidResponse { .. })),
         "{end:?}"
     );
 }
@@ -476,7 +476,7 @@ async fn an_answer_without_end_is_given_up() {
         read(&raw(endless, true).await, &request()).await.1,
     ];
     for end in ends {
-        let Err(ModelError::NotACompletion { reason, .. }) = end else {
+        let Err(ModelError::InvalidResponse { reason, .. }) = end else {
             panic!("{end:?}")
         };
         assert_eq!(reason, "more than 67108864 bytes");
@@ -505,10 +505,13 @@ async fn a_refusal_and_a_finish_reason_arrive() {
     let (events, end, _) = answer([cut]).await;
     let complete: Vec<_> = events
         .iter()
-        .filter(|event| matches!(event, ModelEvent::CallComplete { .. }))
+        .filter(|event| matches!(event, ModelEvent::ToolCallComplete { .. }))
         .collect();
     assert!(
-        matches!(complete[..], [ModelEvent::CallComplete { position: 0, .. }]),
+        matches!(
+            complete[..],
+            [ModelEvent::ToolCallComplete { position: 0, .. }]
+        ),
         "{complete:?}"
     );
     let choice = &end.unwrap().choices[0];

@@ -68,7 +68,7 @@ impl Server {
             .unwrap()
             .with_base_url(&self.base_url)
             .unwrap();
-        Agent::new(client.responses(), "gpt-5").tools(Dispatcher::new(tools![add]))
+        Agent::new(client.into_responses(), "gpt-5").tools(Dispatcher::new(tools![add]))
     }
 
     fn requests(&self) -> Vec<Value> {
@@ -357,9 +357,9 @@ async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
     };
     let mut agent = server.agent();
     assert!(
-        matches!(error(agent.run("Hi.").await), ModelError::BrokenOff { message, .. } if message == "Sorry.")
+        matches!(error(agent.run("Hi.").await), ModelError::StreamError { message, .. } if message == "Sorry.")
     );
     assert!(
-        matches!(error(agent.resume().await), ModelError::NotACompletion { reason, .. } if reason.contains("output"))
+        matches!(error(agent.resume().await), ModelError::InvalidResponse { reason, .. } if reason.contains("output"))
     );
 }

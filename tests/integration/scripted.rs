@@ -428,7 +428,7 @@ async fn an_agent_has_the_same_conversation_over_both_apis() {
             let agent = if is_chat {
                 Agent::new(client, "scripted")
             } else {
-                Agent::new(client.responses(), "scripted")
+                Agent::new(client.into_responses(), "scripted")
             };
             let mut agent = agent
                 .system("Be brief.")

@@ -51,7 +51,7 @@ impl Mock {
 
     /// The same over the Responses API.
     fn responses(&self, policy: StartPolicy) -> Agent {
-        Agent::new(self.client().responses(), "gpt-4o")
+        Agent::new(self.client().into_responses(), "gpt-4o")
             .tools(Dispatcher::new(toolset()))
             .start(policy)
     }
@@ -116,7 +116,7 @@ async fn calls_are_run_however_they_arrive() {
             let (mut events, mut calls) = (streamed.stream(prompt), 0);
             while let Some(event) = events.next().await {
                 match event.unwrap() {
-                    AgentEvent::CallBegins { position, .. } => {
+                    AgentEvent::ToolCallStarted { position, .. } => {
                         assert_eq!(position, calls);
                         calls += 1;
                     }
@@ -165,10 +165,10 @@ async fn what_goes_wrong_is_told_and_the_history_stays_as_it_was() {
             }) as fn(&ModelError) -> bool,
         ),
         ("is garbled", StartPolicy::CallEnd, |error| {
-            matches!(error, ModelError::NotACompletion { .. })
+            matches!(error, ModelError::InvalidResponse { .. })
         }),
         ("is garbled", StartPolicy::StreamEnd, |error| {
-            matches!(error, ModelError::NotACompletion { .. })
+            matches!(error, ModelError::InvalidResponse { .. })
         }),
         ("is dropped", StartPolicy::StreamEnd, |error| {
             matches!(error, ModelError::Transport { .. })

@@ -97,8 +97,8 @@ fn assemble<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Response, Vec<Mo
             match (&event, events.last_mut()) {
                 // Where a delta ends is no matter.
                 (
-                    ModelEvent::Arguments { position: p, delta },
-                    Some(ModelEvent::Arguments {
+                    ModelEvent::ToolCallDelta { position: p, delta },
+                    Some(ModelEvent::ToolCallDelta {
                         position,
                         delta: before,
                     }),
@@ -168,7 +168,7 @@ fn check_events(exchange: &Exchange, response: &Response, events: &[ModelEvent])
     let told: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
-            ModelEvent::CallComplete { position, call } => Some((*position, call)),
+            ModelEvent::ToolCallComplete { position, call } => Some((*position, call)),
             _ => None,
         })
         .collect();
@@ -178,7 +178,7 @@ fn check_events(exchange: &Exchange, response: &Response, events: &[ModelEvent])
         let arguments: String = events
             .iter()
             .filter_map(|event| match event {
-                ModelEvent::Arguments { position: p, delta } if *p == position => {
+                ModelEvent::ToolCallDelta { position: p, delta } if *p == position => {
                     Some(delta.as_str())
                 }
                 _ => None,

@@ -167,7 +167,7 @@ fn a_call_that_is_complete_stays_as_it_is() {
         let mut when = vec![When::Never; calls.len()];
         for (at, event) in events.iter().enumerate() {
             match event {
-                ModelEvent::CallComplete { position, call } => {
+                ModelEvent::ToolCallComplete { position, call } => {
                     assert_eq!(call, calls[*position], "{}", exchange.file);
                     let arguments = &call.function.arguments;
                     assert!(
@@ -178,7 +178,7 @@ fn a_call_that_is_complete_stays_as_it_is() {
                     let later = |event: &ModelEvent| {
                         matches!(
                             event,
-                            ModelEvent::CallBegins { .. } | ModelEvent::Arguments { .. }
+                            ModelEvent::ToolCallStarted { .. } | ModelEvent::ToolCallDelta { .. }
                         )
                     };
                     when[*position] = if events[at..].iter().any(later) {
@@ -187,7 +187,7 @@ fn a_call_that_is_complete_stays_as_it_is() {
                         When::AtTheEnd
                     };
                 }
-                ModelEvent::CallReopens { .. } => panic!("{} reopens a call", exchange.file),
+                ModelEvent::ToolCallReopened { .. } => panic!("{} reopens a call", exchange.file),
                 _ => {}
             }
         }

@@ -50,15 +50,15 @@ pub enum ModelError {
     },
     /// A successful answer that is no chat completion.
     #[error("the answer is no chat completion ({reason}): {body}")]
-    NotACompletion {
+    InvalidResponse {
         /// What is missing.
         reason: String,
         /// The beginning of the body.
         body: String,
     },
-    /// The service reported an error in a stream that had begun.
-    #[error("the service broke off its answer: {message}")]
-    BrokenOff {
+    /// The service reported an error in a stream that had begun, or a response that failed.
+    #[error("the service reported an error in its stream: {message}")]
+    StreamError {
         /// The service's code for the error, `tool_use_failed` for example.
         code: Option<String>,
         /// The service's own words.
@@ -82,7 +82,7 @@ impl ModelError {
     /// Whether the service could not read what the model wrote as a call, so that asking again may
     /// do. Groq says so.
     pub(crate) fn is_botched_call(&self) -> bool {
-        matches!(self, Self::BrokenOff { code: Some(code), .. } | Self::Status { code: Some(code), .. } if code == "tool_use_failed")
+        matches!(self, Self::StreamError { code: Some(code), .. } | Self::Status { code: Some(code), .. } if code == "tool_use_failed")
     }
 }
 
@@ -103,10 +103,10 @@ pub enum AgentError {
     },
     /// The tools cannot be offered to the service.
     #[error("the tools cannot be offered")]
-    Tools(#[from] crate::chat::InvalidTools),
+    Tools(#[from] crate::chat::InvalidToolsError),
     /// The choice of tools names one that is not on offer.
     #[error("the choice of tools cannot be made")]
-    ToolChoice(#[from] crate::chat::InvalidToolChoice),
+    ToolChoice(#[from] crate::chat::InvalidToolChoiceError),
     /// The model refused to answer. Its refusal is in the history.
     #[error("the model refused: {refusal}")]
     Refused {

@@ -28,21 +28,21 @@ pub enum ModelEvent {
     /// More of a refusal.
     Refusal(String),
     /// A call begins: its name is known, its arguments are not.
-    CallBegins {
+    ToolCallStarted {
         /// The call's place in the message.
         position: usize,
         /// The tool's name as far as it is known.
         name: String,
     },
     /// More of a call's arguments, or of a custom tool's input.
-    Arguments {
+    ToolCallDelta {
         /// The call's place in the message.
         position: usize,
         /// What is added.
         delta: String,
     },
     /// A call is complete, as far as can be told before the message is.
-    CallComplete {
+    ToolCallComplete {
         /// The call's place in the message.
         position: usize,
         /// The call, as the server wrote it.
@@ -50,7 +50,7 @@ pub enum ModelEvent {
     },
     /// More arguments came for a call that was complete: what it was is no longer so. It is
     /// complete again later, or never.
-    CallReopens {
+    ToolCallReopened {
         /// The call's place in the message.
         position: usize,
     },

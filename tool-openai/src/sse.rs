@@ -40,7 +40,7 @@ impl Sse {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, ModelError> {
         let too_large = |what: &str, most: usize| {
             let reason = format!("{what} of the stream is larger than {most} bytes");
-            Err(ModelError::NotACompletion {
+            Err(ModelError::InvalidResponse {
                 reason,
                 body: String::new(),
             })

@@ -27,7 +27,7 @@ pub(super) fn faults(events: &[AgentEvent], added: &[Value], ended: bool) -> Vec
         .enumerate()
         .filter(|(_, message)| message["tool_calls"].is_array());
     for (turn, events) in events
-        .split(|event| matches!(event, AgentEvent::Asking { .. }))
+        .split(|event| matches!(event, AgentEvent::TurnStarted { .. }))
         .enumerate()
     {
         let mut wrong = |what: String| faults.push(format!("turn {turn}: {what}"));
@@ -58,13 +58,13 @@ fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> 
             wrong(format!("after the results: {event:?}"));
         }
         match event {
-            AgentEvent::Call { position, call, .. } => {
+            AgentEvent::ToolCallReady { position, call, .. } => {
                 let is_new = told.calls.insert(*position, call).is_none();
                 if !is_new || told.all_calls.is_some() {
                     wrong(format!("call {position} is told twice or late"));
                 }
             }
-            AgentEvent::Calls(calls) if told.all_calls.replace(calls).is_some() => {
+            AgentEvent::ToolCallsReady(calls) if told.all_calls.replace(calls).is_some() => {
                 wrong("`Calls` twice".to_owned());
             }
             AgentEvent::Progress(progress) => {

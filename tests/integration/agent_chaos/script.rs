@@ -158,19 +158,19 @@ fn tell(event: ModelEvent) -> Act {
 /// One call as it is written.
 fn parts(turn: &Turn, at: usize, position: usize, call: &Wire) -> Vec<Act> {
     let complete = |text: &str| {
-        tell(ModelEvent::CallComplete {
+        tell(ModelEvent::ToolCallComplete {
             position,
             call: from_value(call.json(text)).unwrap(),
         })
     };
     let arguments = |delta: &str| {
-        tell(ModelEvent::Arguments {
+        tell(ModelEvent::ToolCallDelta {
             position,
             delta: delta.to_owned(),
         })
     };
     let mut acts = vec![
-        tell(ModelEvent::CallBegins {
+        tell(ModelEvent::ToolCallStarted {
             position,
             name: call.name.clone(),
         }),
@@ -189,7 +189,7 @@ fn parts(turn: &Turn, at: usize, position: usize, call: &Wire) -> Vec<Act> {
     if let Some((reopens, more)) = &call.more {
         acts.extend([
             Act::Think(turn.pace),
-            tell(ModelEvent::CallReopens { position }),
+            tell(ModelEvent::ToolCallReopened { position }),
             arguments(more),
         ]);
         if *reopens != super::plan::Reopens::Unfinished {
@@ -329,7 +329,7 @@ impl Reading {
     /// Notes what is about to be told.
     fn note(&self, event: &ModelEvent) {
         let note = match event {
-            ModelEvent::CallComplete { call, .. } => Some(Note::Complete(numbers(
+            ModelEvent::ToolCallComplete { call, .. } => Some(Note::Complete(numbers(
                 call.custom
                     .as_ref()
                     .map_or(&call.function.arguments, |custom| &custom.input),

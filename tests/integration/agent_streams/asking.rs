@@ -41,7 +41,7 @@ async fn a_botched_call_is_asked_for_again_but_not_for_ever() {
             &error,
             AgentError::Model {
                 turn: 1,
-                source: ModelError::BrokenOff { .. }
+                source: ModelError::StreamError { .. }
             }
         ),
         "{error:?}"
@@ -124,7 +124,7 @@ async fn time_for(calls: usize) -> Duration {
         .tools(clinic().0)
         .on_event(move |event| {
             *count.lock().unwrap() += usize::from(
-                matches!(event, AgentEvent::Call { repairs, .. } if repairs.len() == 1),
+                matches!(event, AgentEvent::ToolCallReady { repairs, .. } if repairs.len() == 1),
             );
         });
     let start = std::time::Instant::now();

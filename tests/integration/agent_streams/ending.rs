@@ -89,11 +89,11 @@ async fn a_call_cut_off_is_answered_and_never_runs() {
     let whole = call(0, "look_up", &json!({"what": "a"}));
     let cut = call(1, "look_up", &json!(r#"{"what": "b"#));
     let begun = vec![
-        Act::Write(ModelEvent::CallBegins {
+        Act::Write(ModelEvent::ToolCallStarted {
             position: 1,
             name: "look_up".to_owned(),
         }),
-        Act::Write(ModelEvent::Arguments {
+        Act::Write(ModelEvent::ToolCallDelta {
             position: 1,
             delta: r#"{"what": "b"#.to_owned(),
         }),

@@ -87,7 +87,7 @@ impl ChatModel for Scripted {
                     }
                     Act::Botch => {
                         let code = Some("tool_use_failed".to_owned());
-                        let error = ModelError::BrokenOff {
+                        let error = ModelError::StreamError {
                             code,
                             message: "Failed to call a function.".to_owned(),
                             failed_generation: None,
@@ -113,13 +113,13 @@ fn writes(position: usize, name: &str, arguments: Value, millis: u64) -> Vec<Act
     let call = call(position, name, &arguments);
     let delta = call.function.arguments.clone();
     vec![
-        Act::Write(ModelEvent::CallBegins {
+        Act::Write(ModelEvent::ToolCallStarted {
             position,
             name: name.to_owned(),
         }),
         Act::Think(millis),
-        Act::Write(ModelEvent::Arguments { position, delta }),
-        Act::Write(ModelEvent::CallComplete { position, call }),
+        Act::Write(ModelEvent::ToolCallDelta { position, delta }),
+        Act::Write(ModelEvent::ToolCallComplete { position, call }),
     ]
 }
 

@@ -72,16 +72,16 @@ async fn a_call_written_on_after_it_ran_is_reported_as_its_result() {
         call(0, "look_up", &json!(r#"{"what":"a"}{"what":"b"}"#)),
     );
     let written_on = vec![
-        Act::Write(ModelEvent::CallBegins {
+        Act::Write(ModelEvent::ToolCallStarted {
             position: 0,
             name: "look_up".to_owned(),
         }),
-        Act::Write(ModelEvent::CallComplete {
+        Act::Write(ModelEvent::ToolCallComplete {
             position: 0,
             call: first,
         }),
         Act::Think(10),
-        Act::Write(ModelEvent::CallReopens { position: 0 }),
+        Act::Write(ModelEvent::ToolCallReopened { position: 0 }),
         ends(
             json!({"content": null, "tool_calls": [second]}),
             "tool_calls",

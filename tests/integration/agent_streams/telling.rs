@@ -4,12 +4,12 @@ use super::*;
 
 fn kind(event: &AgentEvent) -> String {
     match event {
-        AgentEvent::Asking { turn } => format!("asking {turn}"),
+        AgentEvent::TurnStarted { turn } => format!("asking {turn}"),
         AgentEvent::Text(text) => format!("text {text}"),
-        AgentEvent::CallBegins { position, name } => format!("begins {position} {name}"),
-        AgentEvent::Arguments { position, delta } => format!("arguments {position} {delta}"),
-        AgentEvent::Call { position, call, .. } => format!("call {position} {}", call.id),
-        AgentEvent::Calls(calls) => format!("calls {}", calls.len()),
+        AgentEvent::ToolCallStarted { position, name } => format!("begins {position} {name}"),
+        AgentEvent::ToolCallDelta { position, delta } => format!("arguments {position} {delta}"),
+        AgentEvent::ToolCallReady { position, call, .. } => format!("call {position} {}", call.id),
+        AgentEvent::ToolCallsReady(calls) => format!("calls {}", calls.len()),
         AgentEvent::Progress(progress) => {
             format!("progress {} {}", progress.position, progress.message)
         }

@@ -120,13 +120,13 @@ fn assemble(parts: &[&[u8]]) -> Result<Completion, ModelError> {
     let mut hear = |events: Vec<ModelEvent>| {
         for event in events {
             match event {
-                ModelEvent::CallBegins { position, .. } => {
+                ModelEvent::ToolCallStarted { position, .. } => {
                     assert_eq!(position, begun);
                     begun += 1;
                     complete.push(None);
                 }
-                ModelEvent::CallComplete { position, call } => complete[position] = Some(call),
-                ModelEvent::CallReopens { position } => {
+                ModelEvent::ToolCallComplete { position, call } => complete[position] = Some(call),
+                ModelEvent::ToolCallReopened { position } => {
                     assert!(complete[position].take().is_some())
                 }
                 _ => {}

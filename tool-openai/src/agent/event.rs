@@ -8,17 +8,17 @@ use crate::chat::{HistoryRepair, Repair, Usage};
 
 /// What happens in a run, as it happens.
 ///
-/// Positions count the calls of one message from 0. Those of `CallBegins` and `Arguments` count
-/// what the model writes; where one call that it wrote was several (a wrapper for parallel calls,
-/// say), the positions from `Call` on are larger.
+/// Positions count the calls of one message from 0. Those of `ToolCallStarted` and
+/// `ToolCallDelta` count what the model writes; where one call that it wrote was several (a wrapper
+/// for parallel calls, say), the positions from `ToolCallReady` on are larger.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AgentEvent {
     /// The history that the agent was given was none a service would accept; this was changed.
     HistoryRepaired(Vec<HistoryRepair>),
-    /// The model is about to be asked; again for the same turn, where the service could not read
-    /// its calls. What was told of the turn before counts no more then.
-    Asking {
+    /// A turn begins: the model is about to be asked. Again for the same turn, where the service
+    /// could not read its calls; the earlier events of that turn are void then.
+    TurnStarted {
         /// The turn, from 1.
         turn: u32,
     },
@@ -27,30 +27,30 @@ pub enum AgentEvent {
     /// More of why the model will not answer.
     Refusal(String),
     /// The model begins to write a call. Only where the answer is streamed.
-    CallBegins {
+    ToolCallStarted {
         /// The call's place in what the model writes.
         position: usize,
         /// The tool's name, as far as it is known.
         name: String,
     },
     /// More of a call's arguments. Only where the answer is streamed.
-    Arguments {
+    ToolCallDelta {
         /// The call's place in what the model writes.
         position: usize,
         /// What is added.
         delta: String,
     },
     /// A call is complete, and runs from now on or when the message is over.
-    Call {
+    ToolCallReady {
         /// The call's place in the message.
         position: usize,
         /// The call as it runs.
         call: ToolCall,
-        /// What had to be mended before it could.
+        /// What had to be repaired before it could run.
         repairs: Vec<Repair>,
     },
     /// The model's message is over; these are its calls, all of them, in call order.
-    Calls(Vec<ToolCall>),
+    ToolCallsReady(Vec<ToolCall>),
     /// A tool reports progress.
     Progress(Progress),
     /// A call is answered. Results come as tools finish.

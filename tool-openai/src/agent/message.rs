@@ -65,17 +65,17 @@ impl<'a> Answering<'a> {
                 events.tell(AgentEvent::Text(text));
             }
             ModelEvent::Refusal(text) => events.tell(AgentEvent::Refusal(text)),
-            ModelEvent::CallBegins { position, name } => {
-                events.tell(AgentEvent::CallBegins { position, name });
+            ModelEvent::ToolCallStarted { position, name } => {
+                events.tell(AgentEvent::ToolCallStarted { position, name });
             }
-            ModelEvent::Arguments { position, delta } => {
-                events.tell(AgentEvent::Arguments { position, delta });
+            ModelEvent::ToolCallDelta { position, delta } => {
+                events.tell(AgentEvent::ToolCallDelta { position, delta });
             }
-            ModelEvent::CallComplete { position, call } => {
+            ModelEvent::ToolCallComplete { position, call } => {
                 self.waiting.insert(position, call);
                 self.start_early(events);
             }
-            ModelEvent::CallReopens { position } => {
+            ModelEvent::ToolCallReopened { position } => {
                 if self.waiting.remove(&position).is_none() {
                     self.reopened.extend(self.started_at.get(position));
                 }
@@ -119,7 +119,7 @@ impl<'a> Answering<'a> {
         repairs: Vec<Repair>,
         events: &mut Events,
     ) {
-        events.tell(AgentEvent::Call {
+        events.tell(AgentEvent::ToolCallReady {
             position: self.handed_over,
             call: call.clone(),
             repairs,

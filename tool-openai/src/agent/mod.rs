@@ -106,7 +106,7 @@ impl Events {
 
     fn tell_asking(&mut self, turn: u32) {
         self.answered.clear();
-        self.tell(AgentEvent::Asking { turn });
+        self.tell(AgentEvent::TurnStarted { turn });
     }
 
     /// Calls that were stopped have results that nothing has told of yet.

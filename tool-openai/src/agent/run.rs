@@ -12,7 +12,7 @@ use super::message::{Answering, Heard};
 use super::stream::Queue;
 use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy, Stop};
 use crate::chat::{
-    self, AssistantMessage, Choice, Completion, InvalidTools, Message, MessageParser, Request,
+    self, AssistantMessage, Choice, Completion, InvalidToolsError, Message, MessageParser, Request,
     Tool, Usage,
 };
 use crate::error::{AgentError, ModelError};
@@ -112,7 +112,7 @@ impl Agent {
         }
         let Some(choice) = completion.choices.into_iter().next() else {
             self.abandon(answering);
-            let source = ModelError::NotACompletion {
+            let source = ModelError::InvalidResponse {
                 reason: "`choices` is empty".to_owned(),
                 body: String::new(),
             };
@@ -206,7 +206,7 @@ impl Agent {
                 Step::Model(Some(Err(error))) => return Err(Unheard::Failed(error)),
                 Step::Model(None) => {
                     let reason = "the stream ended before its message did".to_owned();
-                    return Err(Unheard::Failed(ModelError::NotACompletion {
+                    return Err(Unheard::Failed(ModelError::InvalidResponse {
                         reason,
                         body: String::new(),
                     }));
@@ -232,7 +232,7 @@ impl Agent {
             return Ok(Some((text, finish_reason)));
         }
         self.events
-            .tell(AgentEvent::Calls(heard.parsed.calls.clone()));
+            .tell(AgentEvent::ToolCallsReady(heard.parsed.calls.clone()));
         running.end();
         let stopped = self.watch(&mut running).await.is_err();
         let results = if stopped {
@@ -283,7 +283,7 @@ impl Agent {
     }
 
     /// The tools as the service is told of them.
-    fn offer(&self) -> Result<Vec<Tool>, InvalidTools> {
+    fn offer(&self) -> Result<Vec<Tool>, InvalidToolsError> {
         let tools = self.dispatcher.tools();
         let mut offered = chat::tools_for(tools, &self.service_profile())?;
         for (name, format) in &self.custom {
@@ -293,7 +293,7 @@ impl Agent {
             let offered = position
                 .and_then(|position| offered.get_mut(position))
                 .zip(tools.definition(name));
-            let (tool, definition) = offered.ok_or_else(|| InvalidTools::NotText {
+            let (tool, definition) = offered.ok_or_else(|| InvalidToolsError::NotText {
                 tool: name.clone(),
                 mend: "there is no such tool",
             })?;

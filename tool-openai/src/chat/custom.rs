@@ -3,7 +3,7 @@
 use tool_core::ToolDefinition;
 use tool_core::serde_json::{Map, Value, json};
 
-use super::tools::InvalidTools;
+use super::tools::InvalidToolsError;
 use super::wire::{CustomDefinition, FunctionDefinition, Tool};
 use crate::strict::target;
 
@@ -64,10 +64,10 @@ impl TextFormat {
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn custom(definition: &ToolDefinition, format: &TextFormat) -> Result<Tool, InvalidTools> {
+pub fn custom(definition: &ToolDefinition, format: &TextFormat) -> Result<Tool, InvalidToolsError> {
     if text_parameter(definition.parameters()).is_none() {
         let mend = "its parameters must be exactly one, a required string";
-        return Err(InvalidTools::NotText {
+        return Err(InvalidToolsError::NotText {
             tool: definition.name().to_owned(),
             mend,
         });

@@ -15,15 +15,15 @@ pub(crate) mod wire;
 
 pub use crate::arguments::Repair;
 #[doc(no_inline)]
-pub use crate::strict::{NotStrict, Obstacle};
+pub use crate::strict::{NotStrictError, Obstacle};
 pub use assemble::{Assembler, MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
 pub use convert::tool_messages;
 pub use custom::{TextFormat, custom};
 pub use history::{HistoryChange, HistoryRepair, repair};
 pub use nulls::without_nulls;
 pub use parse::{MessageParser, ParsedCall, ParsedMessage};
-pub use tool_choice::{InvalidToolChoice, ToolChoice, ToolName};
-pub use tools::{InvalidTools, Strictness, Warning, strictness, tools, tools_for};
+pub use tool_choice::{InvalidToolChoiceError, ToolChoice, ToolName};
+pub use tools::{InvalidToolsError, Strictness, Warning, strictness, tools, tools_for};
 pub use wire::{
     AssistantMessage, Choice, Completion, CustomCall, CustomDefinition, FunctionCall,
     FunctionDefinition, Message, Request, TextMessage, Tool, ToolCall, ToolMessage, Usage,

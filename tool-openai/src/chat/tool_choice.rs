@@ -199,14 +199,14 @@ impl Request {
     ///
     /// # Errors
     /// One is not, or there is none where one must be called.
-    pub fn check_tool_choice(&self) -> Result<(), InvalidToolChoice> {
+    pub fn check_tool_choice(&self) -> Result<(), InvalidToolChoiceError> {
         match &self.tool_choice {
             None => return Ok(()),
             Some(ToolChoice::Allowed { tools, .. }) if tools.is_empty() => {
-                return Err(InvalidToolChoice::NothingAllowed);
+                return Err(InvalidToolChoiceError::NothingAllowed);
             }
             Some(ToolChoice::Required) if self.tools.is_empty() => {
-                return Err(InvalidToolChoice::NoTools);
+                return Err(InvalidToolChoiceError::NoTools);
             }
             Some(_) => {}
         }
@@ -218,8 +218,8 @@ impl Request {
         let Some(named) = unknown else { return Ok(()) };
         let (name, kind) = (named.name.clone(), named.kind());
         Err(match self.tools.iter().any(|tool| name_of(tool) == name) {
-            true => InvalidToolChoice::OtherKind { name, kind },
-            false => InvalidToolChoice::Unknown {
+            true => InvalidToolChoiceError::OtherKind { name, kind },
+            false => InvalidToolChoiceError::Unknown {
                 mend: mend(&name, &self.tools),
                 name,
             },
@@ -245,7 +245,7 @@ fn mend(name: &str, tools: &[Tool]) -> String {
 /// A `tool_choice` that no service would accept with the tools on offer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum InvalidToolChoice {
+pub enum InvalidToolChoiceError {
     /// A tool that is not on offer.
     #[error("the tool choice names `{name}`, which is not on offer; {mend}")]
     Unknown {

@@ -6,7 +6,7 @@ use tool_core::{ToolDefinition, ToolSet};
 use super::minimal::{leave_out_widest_bounds, tidy};
 use super::wire::{FunctionDefinition, Tool};
 use crate::Profile;
-use crate::strict::{NotStrict, Strict, strict};
+use crate::strict::{NotStrictError, Strict, strict};
 
 /// The most tools a service takes in one request.
 const MOST_TOOLS: usize = 128;
@@ -46,7 +46,7 @@ const LONGEST_DESCRIPTION: usize = 1024;
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
+pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidToolsError> {
     tools_for(tools, &Profile::default())
 }
 
@@ -62,9 +62,9 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidTools> {
 /// # Errors
 /// There are more tools than services accept; one has parameters that are no plain object; or one
 /// that must be strict, `#[tool(strict)]`, cannot be.
-pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidTools> {
+pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidToolsError> {
     if tools.len() > MOST_TOOLS {
-        return Err(InvalidTools::TooMany { count: tools.len() });
+        return Err(InvalidToolsError::TooMany { count: tools.len() });
     }
     tools
         .definitions()
@@ -72,12 +72,12 @@ pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, Invali
         .collect()
 }
 
-fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidTools> {
+fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidToolsError> {
     definition.check()?;
     let (parameters, is_strict) = match carried(definition, profile) {
         Some(Ok(strict)) => (strict.schema, Some(true)),
         Some(Err(reason)) if definition.behavior().strict => {
-            return Err(InvalidTools::NotStrict {
+            return Err(InvalidToolsError::NotStrict {
                 tool: definition.name().to_owned(),
                 reason: Box::new(reason),
             });
@@ -101,7 +101,10 @@ fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidT
 
 /// The schema that the service can enforce, or why there is none; nothing if it enforces none at
 /// all.
-fn carried(definition: &ToolDefinition, profile: &Profile) -> Option<Result<Strict, NotStrict>> {
+fn carried(
+    definition: &ToolDefinition,
+    profile: &Profile,
+) -> Option<Result<Strict, NotStrictError>> {
     profile.is_strict().then(|| {
         let mut parameters = definition.parameters().clone();
         if definition.checks_arguments() {
@@ -177,7 +180,7 @@ pub fn strictness(tools: &ToolSet, profile: &Profile) -> Vec<Strictness> {
 pub struct Strictness {
     tool: String,
     is_strict: bool,
-    reason: Option<NotStrict>,
+    reason: Option<NotStrictError>,
     warnings: Vec<Warning>,
 }
 
@@ -193,7 +196,7 @@ impl Strictness {
     }
 
     /// Why it is not. None if it is, and if the profile sends no `strict` at all.
-    pub fn reason(&self) -> Option<&NotStrict> {
+    pub fn reason(&self) -> Option<&NotStrictError> {
         self.reason.as_ref()
     }
 
@@ -247,7 +250,7 @@ pub enum Warning {
 /// Tools that no service would accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum InvalidTools {
+pub enum InvalidToolsError {
     /// More than fit into one request.
     #[error(
         "{count} tools are more than the {MOST_TOOLS} a service accepts in one request; offer fewer"
@@ -265,7 +268,7 @@ pub enum InvalidTools {
         /// The tool.
         tool: String,
         /// What in its parameters stands in the way, and where.
-        reason: Box<NotStrict>,
+        reason: Box<NotStrictError>,
     },
     /// A tool that cannot be offered as one that takes free text.
     #[error("tool `{tool}` cannot take free text: {mend}")]

@@ -158,7 +158,7 @@ impl OpenAi {
     }
 
     /// The same service by its Responses API, `/responses`.
-    pub fn responses(self) -> Responses {
+    pub fn into_responses(self) -> Responses {
         Responses::new(self)
     }
 }
@@ -230,16 +230,16 @@ impl fmt::Debug for OpenAi {
 
 /// A whole answer that came with a success. One without this key may be a refusal.
 fn read<T: DeserializeOwned>(body: &[u8], key: &str) -> Result<T, ModelError> {
-    let not_a_completion = |reason: String| ModelError::NotACompletion {
+    let invalid_response = |reason: String| ModelError::InvalidResponse {
         reason,
         body: excerpt(body),
     };
     let value: Value =
-        serde_json::from_slice(body).map_err(|error| not_a_completion(error.to_string()))?;
+        serde_json::from_slice(body).map_err(|error| invalid_response(error.to_string()))?;
     if value.get(key).is_none() && value.get("error").is_some_and(|error| !error.is_null()) {
         return Err(Refusal::read(body).into_error(StatusCode::OK, ""));
     }
-    serde_json::from_value(value).map_err(|error| not_a_completion(error.to_string()))
+    serde_json::from_value(value).map_err(|error| invalid_response(error.to_string()))
 }
 
 #[cfg(test)]
@@ -250,10 +250,10 @@ mod tests {
     fn a_success_that_is_no_completion_is_an_error() {
         assert!(matches!(
             OpenAi::read(b"<html>"),
-            Err(ModelError::NotACompletion { .. })
+            Err(ModelError::InvalidResponse { .. })
         ));
         assert!(
-            matches!(OpenAi::read(br#"{"hello":1}"#), Err(ModelError::NotACompletion { reason, .. }) if reason.contains("choices"))
+            matches!(OpenAi::read(br#"{"hello":1}"#), Err(ModelError::InvalidResponse { reason, .. }) if reason.contains("choices"))
         );
         assert!(matches!(
             OpenAi::read(br#"{"error":{"message":"overloaded"}}"#),

@@ -15,7 +15,7 @@ use crate::responses::{self, Assembler, Response};
 
 /// A service that speaks the Responses API over HTTP, as a model for the [`Agent`](crate::Agent).
 ///
-/// Made by [`OpenAi::responses`], with the settings made there. [`responses::Request`] says what
+/// Made by [`OpenAi::into_responses`], with the settings made there. [`responses::Request`] says what
 /// becomes of a chat request, and [`Response::into_completion`] what becomes of the answer. The
 /// agent's history keeps what the model made, its reasoning among it, and each request sends it
 /// back as it came; the same history goes to chat completions without it.
@@ -28,7 +28,7 @@ use crate::responses::{self, Assembler, Response};
 /// use tool_openai::{Agent, OpenAi};
 ///
 /// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut agent = Agent::new(OpenAi::from_env()?.responses(), "gpt-5").parameter("reasoning_effort", "low");
+/// let mut agent = Agent::new(OpenAi::from_env()?.into_responses(), "gpt-5").parameter("reasoning_effort", "low");
 /// println!("{}", agent.run("What is 2 + 3?").await?);
 /// # Ok(())
 /// # }

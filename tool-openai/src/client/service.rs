@@ -237,7 +237,7 @@ impl Answer {
 }
 
 fn too_large(limit: usize) -> ModelError {
-    ModelError::NotACompletion {
+    ModelError::InvalidResponse {
         reason: format!("more than {limit} bytes"),
         body: String::new(),
     }

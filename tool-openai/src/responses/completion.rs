@@ -124,7 +124,7 @@ impl Response {
                     .and_then(failure::of_value)
                     .unwrap_or_else(silent))
             }
-            Some(status @ ("queued" | "in_progress")) => Err(ModelError::NotACompletion {
+            Some(status @ ("queued" | "in_progress")) => Err(ModelError::InvalidResponse {
                 reason: format!("its status is `{status}`; ask without `background`"),
                 body: String::new(),
             }),
@@ -274,7 +274,7 @@ mod tests {
         let failed = json!({"status": "failed", "output": [], "error": {"code": "server_error", "message": "Sorry."}});
         let error = response(failed).check().unwrap_err();
         assert!(
-            matches!(error, ModelError::BrokenOff { code: Some(code), message, .. } if code == "server_error" && message == "Sorry.")
+            matches!(error, ModelError::StreamError { code: Some(code), message, .. } if code == "server_error" && message == "Sorry.")
         );
         assert!(
             response(json!({"status": "queued", "output": []}))

@@ -3,7 +3,7 @@
 //!
 //! [`tools`] offers a tool set, [`Response::parse`] reads what the model asks for, [`items`] and
 //! [`outputs`] are what the next request tells it, and an [`Assembler`] reads a stream.
-//! `OpenAi::responses` is all of it as a [`ChatModel`](crate::ChatModel) for the agent, whose
+//! `OpenAi::into_responses` is all of it as a [`ChatModel`](crate::ChatModel) for the agent, whose
 //! history serves both APIs.
 
 mod assemble;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::reason::{NotStrict, Obstacle};
+use super::reason::{NotStrictError, Obstacle};
 use super::schema::Object;
 use super::union::{has_properties, values_of};
 use crate::Profile;
@@ -31,7 +31,7 @@ const MOST_STEPS: usize = 100_000;
 pub(crate) fn check(
     schema: &Value,
     profile: &Profile,
-) -> Result<Option<(String, String)>, NotStrict> {
+) -> Result<Option<(String, String)>, NotStrictError> {
     let mut look = Look {
         root: schema,
         steps: MOST_STEPS,
@@ -58,7 +58,7 @@ pub(crate) fn check(
         ),
     ] {
         if count > limit {
-            return Err(NotStrict::new(
+            return Err(NotStrictError::new(
                 &[],
                 Obstacle::TooMany { what, count, limit },
             ));
@@ -66,7 +66,7 @@ pub(crate) fn check(
     }
     match look.same {
         Some((path, key)) if !profile.same_first_key => {
-            Err(NotStrict::new(&path, Obstacle::SameFirstKey(key)))
+            Err(NotStrictError::new(&path, Obstacle::SameFirstKey(key)))
         }
         same => Ok(same.map(|(path, key)| (path.join("."), key))),
     }
@@ -89,7 +89,7 @@ struct Look<'s> {
 }
 
 impl<'s> Look<'s> {
-    fn at(&mut self, schema: &'s Value) -> Result<(), NotStrict> {
+    fn at(&mut self, schema: &'s Value) -> Result<(), NotStrictError> {
         let Some(object) = schema.as_object() else {
             return Ok(());
         };
@@ -141,7 +141,7 @@ impl<'s> Look<'s> {
         }
     }
 
-    fn look_for_same_first_key(&mut self, schema: &'s Value) -> Result<(), NotStrict> {
+    fn look_for_same_first_key(&mut self, schema: &'s Value) -> Result<(), NotStrictError> {
         let mut objects = Vec::new();
         self.objects(schema, &mut Vec::new(), &mut objects)?;
         let mut seen: HashMap<&str, Option<HashSet<String>>> = HashMap::new();
@@ -177,14 +177,14 @@ impl<'s> Look<'s> {
         schema: &'s Value,
         within: &mut Vec<&'s str>,
         found: &mut Vec<&'s Object>,
-    ) -> Result<(), NotStrict> {
+    ) -> Result<(), NotStrictError> {
         self.step()?;
         let Some(object) = schema.as_object() else {
             return Ok(());
         };
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
             if within.contains(&reference) {
-                return Err(NotStrict::new(
+                return Err(NotStrictError::new(
                     &self.path,
                     Obstacle::EndlessReference(reference.to_owned()),
                 ));
@@ -214,7 +214,7 @@ impl<'s> Look<'s> {
         schema: &'s Value,
         within: &mut Vec<&'s str>,
         known: &mut HashMap<&'s str, usize>,
-    ) -> Result<(usize, bool), NotStrict> {
+    ) -> Result<(usize, bool), NotStrictError> {
         self.step()?;
         let Some(object) = schema.as_object() else {
             return Ok((0, true));
@@ -254,11 +254,11 @@ impl<'s> Look<'s> {
         Ok((most + usize::from(properties.is_some()), whole))
     }
 
-    fn step(&mut self) -> Result<(), NotStrict> {
+    fn step(&mut self) -> Result<(), NotStrictError> {
         self.steps = self
             .steps
             .checked_sub(1)
-            .ok_or_else(|| NotStrict::new(&self.path, Obstacle::TooComplex))?;
+            .ok_or_else(|| NotStrictError::new(&self.path, Obstacle::TooComplex))?;
         Ok(())
     }
 }

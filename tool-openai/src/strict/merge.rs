@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use serde_json::{Value, json};
 
 use super::notes;
-use super::reason::{NotStrict, Obstacle};
+use super::reason::{NotStrictError, Obstacle};
 use super::rewrite::Rewriter;
 use super::schema::{Object, is_assertion};
 use super::shape::describe;
@@ -18,7 +18,7 @@ const MOST_FORMS: usize = 64;
 impl Rewriter<'_> {
     /// The forms that a schema leaves, without what it says of itself: each a plain schema, `anyOf`
     /// and the like gone.
-    pub(super) fn forms(&mut self, schema: &Object) -> Result<Vec<Object>, NotStrict> {
+    pub(super) fn forms(&mut self, schema: &Object) -> Result<Vec<Object>, NotStrictError> {
         self.count_steps(1 + weight(schema))?;
         let mut forms = vec![assertions(schema)];
         if let Some(reference) = schema.get("$ref") {
@@ -47,7 +47,7 @@ impl Rewriter<'_> {
         Ok(forms)
     }
 
-    fn forms_behind(&mut self, reference: &str) -> Result<Vec<Object>, NotStrict> {
+    fn forms_behind(&mut self, reference: &str) -> Result<Vec<Object>, NotStrictError> {
         let root = self.root;
         let Some(target) = super::target(root, reference) else {
             return Err(self.because(Obstacle::Reference(reference.to_owned())));
@@ -62,7 +62,7 @@ impl Rewriter<'_> {
     }
 
     /// As [`forms`](Self::forms), each with what the schema says of itself.
-    fn forms_of(&mut self, schema: &Value) -> Result<Vec<Object>, NotStrict> {
+    fn forms_of(&mut self, schema: &Value) -> Result<Vec<Object>, NotStrictError> {
         match schema {
             Value::Bool(true) => Ok(vec![Object::new()]),
             Value::Bool(false) => Ok(Vec::new()),
@@ -78,7 +78,7 @@ impl Rewriter<'_> {
         }
     }
 
-    fn both(&mut self, some: &[Object], others: &[Object]) -> Result<Vec<Object>, NotStrict> {
+    fn both(&mut self, some: &[Object], others: &[Object]) -> Result<Vec<Object>, NotStrictError> {
         let mut both = Vec::new();
         for one in some {
             for other in others {

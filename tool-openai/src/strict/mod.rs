@@ -23,7 +23,7 @@ pub(crate) use limits::Limits;
 #[cfg(feature = "testing")]
 pub(crate) use limits::check as check_limits;
 pub(crate) use nulls::drop_nulls;
-pub use reason::{NotStrict, Obstacle};
+pub use reason::{NotStrictError, Obstacle};
 pub(crate) use rewrite::{Strict, strict};
 pub(crate) use schema::{each_subschema, target};
 

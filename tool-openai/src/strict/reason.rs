@@ -5,13 +5,13 @@ use std::fmt;
 /// Why the parameters of a tool cannot be offered with `strict: true`: where in them, and what
 /// stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotStrict {
+pub struct NotStrictError {
     path: String,
     parameter: Option<String>,
     obstacle: Obstacle,
 }
 
-impl NotStrict {
+impl NotStrictError {
     pub(super) fn new(path: &[String], obstacle: Obstacle) -> Self {
         let parameter = path
             .first()
@@ -42,7 +42,7 @@ impl NotStrict {
     }
 }
 
-impl fmt::Display for NotStrict {
+impl fmt::Display for NotStrictError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.parameter, self.path.as_str()) {
             (Some(parameter), path) if path.strip_prefix("properties.") == Some(parameter) => {
@@ -56,7 +56,7 @@ impl fmt::Display for NotStrict {
     }
 }
 
-impl std::error::Error for NotStrict {}
+impl std::error::Error for NotStrictError {}
 
 /// What strict schemas have no words for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::definitions::Definitions;
 use super::limits;
 use super::notes;
-use super::reason::{NotStrict, Obstacle};
+use super::reason::{NotStrictError, Obstacle};
 use super::schema::{COMBINING, Object, allows_null, decides, is_assertion};
 use super::shape::{describe, nullable};
 use crate::Profile;
@@ -28,12 +28,12 @@ pub(crate) struct Strict {
     pub(crate) same_first_key: Option<(String, String)>,
 }
 
-pub(super) type Rewritten = Result<Object, NotStrict>;
+pub(super) type Rewritten = Result<Object, NotStrictError>;
 
 /// Rewrites the schema of an arguments object into the strict subset of a service.
-pub(crate) fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStrict> {
+pub(crate) fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStrictError> {
     if is_deeper(schema, DEEPEST_JSON) {
-        return Err(NotStrict::new(&[], Obstacle::TooComplex));
+        return Err(NotStrictError::new(&[], Obstacle::TooComplex));
     }
     let mut rewriter = Rewriter {
         root: schema,
@@ -120,8 +120,8 @@ impl Rewriter<'_> {
     /// Bounds how deep it goes.
     pub(super) fn deeper<T>(
         &mut self,
-        go: impl FnOnce(&mut Self) -> Result<T, NotStrict>,
-    ) -> Result<T, NotStrict> {
+        go: impl FnOnce(&mut Self) -> Result<T, NotStrictError>,
+    ) -> Result<T, NotStrictError> {
         if self.depth >= DEEPEST {
             return Err(self.because(Obstacle::TooComplex));
         }
@@ -224,7 +224,7 @@ impl Rewriter<'_> {
         allows_null(self.root, schema, &mut self.steps)
     }
 
-    pub(super) fn count_steps(&mut self, steps: usize) -> Result<(), NotStrict> {
+    pub(super) fn count_steps(&mut self, steps: usize) -> Result<(), NotStrictError> {
         self.steps = self
             .steps
             .checked_sub(steps)
@@ -232,7 +232,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    pub(super) fn because(&self, obstacle: Obstacle) -> NotStrict {
-        NotStrict::new(&self.path, obstacle)
+    pub(super) fn because(&self, obstacle: Obstacle) -> NotStrictError {
+        NotStrictError::new(&self.path, obstacle)
     }
 }

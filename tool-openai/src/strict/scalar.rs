@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::array::implied_most;
 use super::notes;
-use super::reason::{NotStrict, Obstacle};
+use super::reason::{NotStrictError, Obstacle};
 use super::rewrite::{Rewriter, Rewritten};
 use super::schema::{Object, implied_type};
 use super::shape::{note, nullable};
@@ -89,7 +89,7 @@ impl Rewriter<'_> {
         &self,
         schema: &Object,
         values: Option<&[Value]>,
-    ) -> Result<Vec<&'static str>, NotStrict> {
+    ) -> Result<Vec<&'static str>, NotStrictError> {
         let named: Vec<&Value> = match schema.get("type") {
             Some(Value::Array(names)) => names.iter().collect(),
             Some(name) => vec![name],

@@ -36,7 +36,7 @@ const DONE: &str = "[DONE]";
 /// assembler.push_text(r#"{"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": "{\"a\":"}}]}}]}"#)?;
 /// assembler.push_text(r#"{"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]}}]}"#)?;
 /// let events = assembler.push_text(r#"{"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}"#)?;
-/// assert!(matches!(&events[..], [ModelEvent::CallComplete { position: 0, .. }]));
+/// assert!(matches!(&events[..], [ModelEvent::ToolCallComplete { position: 0, .. }]));
 /// assembler.push_text("[DONE]")?;
 ///
 /// let completion = assembler.finish()?;
@@ -110,8 +110,8 @@ impl Assembler {
     /// # Errors
     ///
     /// As [`push_text`](Self::push_text), and:
-    /// - [`ModelError::BrokenOff`]: there is an event of type `error`.
-    /// - [`ModelError::NotACompletion`]: an event is larger than 16 MiB.
+    /// - [`ModelError::StreamError`]: there is an event of type `error`.
+    /// - [`ModelError::InvalidResponse`]: an event is larger than 16 MiB.
     pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         for event in self.sse.push(bytes)? {
@@ -124,7 +124,7 @@ impl Assembler {
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push), and [`ModelError::NotACompletion`]: the text is no JSON.
+    /// As [`push`](Self::push), and [`ModelError::InvalidResponse`]: the text is no JSON.
     pub fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         self.take_text(data, &mut told)?;
@@ -135,8 +135,8 @@ impl Assembler {
     ///
     /// # Errors
     ///
-    /// - [`ModelError::BrokenOff`]: the chunk reports an error.
-    /// - [`ModelError::NotACompletion`]: there are more calls, choices or bytes than are kept.
+    /// - [`ModelError::StreamError`]: the chunk reports an error.
+    /// - [`ModelError::InvalidResponse`]: there are more calls, choices or bytes than are kept.
     pub fn push(&mut self, chunk: Value) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         self.take(chunk, &mut told)?;
@@ -175,12 +175,12 @@ impl Assembler {
     ///
     /// - [`ModelError::Interrupted`]: the stream ended although neither `[DONE]` nor a
     ///   `finish_reason` said so, and it is not a message whose calls are all complete.
-    /// - [`ModelError::NotACompletion`]: there was no choice in it.
+    /// - [`ModelError::InvalidResponse`]: there was no choice in it.
     /// - As [`close`](Self::close).
     pub fn finish(mut self) -> Result<Completion, ModelError> {
         self.close()?;
         if self.choices.is_empty() {
-            return Err(ModelError::NotACompletion {
+            return Err(ModelError::InvalidResponse {
                 reason: "the stream has no `choices`".to_owned(),
                 body: String::new(),
             });
@@ -226,7 +226,7 @@ impl Assembler {
             self.end(told);
             return Ok(());
         }
-        let chunk = from_str(data).map_err(|error| ModelError::NotACompletion {
+        let chunk = from_str(data).map_err(|error| ModelError::InvalidResponse {
             reason: format!("a chunk of the stream is no JSON: {error}"),
             body: data.chars().take(200).collect(),
         })?;

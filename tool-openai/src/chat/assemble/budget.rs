@@ -37,7 +37,7 @@ impl Budget {
 }
 
 pub(crate) fn too_much(limit: usize, of: &str) -> ModelError {
-    ModelError::NotACompletion {
+    ModelError::InvalidResponse {
         reason: format!("more than {limit} {of}"),
         body: String::new(),
     }

@@ -113,7 +113,7 @@ impl Calls {
             + weight_of(&entry.inner);
         scene.budget.spend(grown)?;
         let call = Call::new(entry);
-        scene.events.push(ModelEvent::CallBegins {
+        scene.events.push(ModelEvent::ToolCallStarted {
             position,
             name: call.name().to_owned(),
         });
@@ -166,10 +166,10 @@ impl Calls {
         }
         if mem::take(&mut call.complete) {
             call.reopened = true;
-            events.push(ModelEvent::CallReopens { position: slot });
+            events.push(ModelEvent::ToolCallReopened { position: slot });
         }
         call.push(&text);
-        events.push(ModelEvent::Arguments {
+        events.push(ModelEvent::ToolCallDelta {
             position: slot,
             delta: text,
         });
@@ -187,7 +187,7 @@ impl Calls {
         let call = &mut self.calls[slot];
         if !self.refused && !call.complete && call.may_end(cut) {
             call.complete = true;
-            events.push(ModelEvent::CallComplete {
+            events.push(ModelEvent::ToolCallComplete {
                 position: slot,
                 call: call.wire.clone(),
             });

@@ -22,7 +22,7 @@ pub(crate) fn of_value(error: Value) -> Option<ModelError> {
             text(error.get("failed_generation")),
         ),
     };
-    Some(ModelError::BrokenOff {
+    Some(ModelError::StreamError {
         code,
         message,
         failed_generation,
@@ -39,7 +39,7 @@ pub(crate) fn of_event(data: &str) -> ModelError {
         Ok(value) => of_value(value),
         Err(_) => None,
     };
-    error.unwrap_or_else(|| ModelError::BrokenOff {
+    error.unwrap_or_else(|| ModelError::StreamError {
         code: None,
         message: data.to_owned(),
         failed_generation: None,

@@ -27,7 +27,7 @@ fn more_tools_than_a_service_takes_are_counted() {
     );
     assert_eq!(
         super::tools(&many(129)),
-        Err(InvalidTools::TooMany { count: 129 })
+        Err(InvalidToolsError::TooMany { count: 129 })
     );
 }
 
@@ -48,7 +48,7 @@ fn a_tool_that_cannot_be_strict_is_offered_without_and_says_why() {
     );
     let report = strictness(&tools, &Profile::openai());
     assert_eq!(
-        report[0].reason().map(NotStrict::path),
+        report[0].reason().map(NotStrictError::path),
         Some("properties.p")
     );
     assert_eq!(

@@ -43,7 +43,7 @@ pub const MAX_ITEMS: usize = 4096;
 /// let mut complete = Vec::new();
 /// for byte in stream.as_bytes() {
 ///     for event in assembler.push_bytes(&[*byte])? {
-///         if let ModelEvent::CallComplete { call, .. } = event {
+///         if let ModelEvent::ToolCallComplete { call, .. } = event {
 ///             complete.push(call.function.name);
 ///         }
 ///     }
@@ -119,8 +119,8 @@ impl Assembler {
     /// does after the end.
     ///
     /// # Errors
-    /// - [`ModelError::BrokenOff`]: the service reports a failure.
-    /// - [`ModelError::NotACompletion`]: it contradicts itself about a call, or sends more than
+    /// - [`ModelError::StreamError`]: the service reports a failure.
+    /// - [`ModelError::InvalidResponse`]: it contradicts itself about a call, or sends more than
     ///   [`MAX_ITEMS`], or than [`MAX_MESSAGE_BYTES`](crate::chat::MAX_MESSAGE_BYTES).
     pub fn push(&mut self, event: Value) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
@@ -262,7 +262,7 @@ impl Assembler {
         let call = item.tool_call().map(|call| {
             let position = self.calls;
             self.calls += 1;
-            told.push(ModelEvent::CallBegins {
+            told.push(ModelEvent::ToolCallStarted {
                 position,
                 name: call.custom.map_or(call.function.name, |custom| custom.name),
             });
@@ -305,7 +305,7 @@ impl Assembler {
         }
         self.budget.spend(delta.len())?;
         let event = match self.slots[place].call {
-            Some(position) => ModelEvent::Arguments {
+            Some(position) => ModelEvent::ToolCallDelta {
                 position,
                 delta: delta.to_owned(),
             },
@@ -392,7 +392,7 @@ impl Assembler {
         if let (Some(position), Some(call), true) =
             (slot.call, call, item.is_complete() && !self.refused)
         {
-            told.push(ModelEvent::CallComplete { position, call });
+            told.push(ModelEvent::ToolCallComplete { position, call });
         }
         slot.item = item;
         slot.done = true;
@@ -472,7 +472,7 @@ impl Assembler {
 }
 
 fn broken(reason: String) -> ModelError {
-    ModelError::NotACompletion {
+    ModelError::InvalidResponse {
         reason,
         body: String::new(),
     }

@@ -88,7 +88,7 @@ fn read(
 
 fn complete(events: &[ModelEvent]) -> Vec<(usize, &str, &str)> {
     let call = |event| match event {
-        &ModelEvent::CallComplete { position, ref call } => {
+        &ModelEvent::ToolCallComplete { position, ref call } => {
             Some((position, call.id.as_str(), call.function.arguments.as_str()))
         }
         _ => None,
@@ -104,13 +104,13 @@ fn a_stream_is_told_as_it_comes() {
         [
             ModelEvent::Text(_),
             ModelEvent::Text(_),
-            ModelEvent::CallBegins { position: 0, .. },
-            ModelEvent::Arguments { .. },
-            ModelEvent::Arguments { .. },
-            ModelEvent::CallComplete { position: 0, .. },
-            ModelEvent::CallBegins { position: 1, .. },
-            ModelEvent::Arguments { .. },
-            ModelEvent::CallComplete { position: 1, .. },
+            ModelEvent::ToolCallStarted { position: 0, .. },
+            ModelEvent::ToolCallDelta { .. },
+            ModelEvent::ToolCallDelta { .. },
+            ModelEvent::ToolCallComplete { position: 0, .. },
+            ModelEvent::ToolCallStarted { position: 1, .. },
+            ModelEvent::ToolCallDelta { .. },
+            ModelEvent::ToolCallComplete { position: 1, .. },
         ]
     ));
     assert_eq!(complete(&events), [(0, "a", "{\"x\":1}"), (1, "b", "{}")]);
@@ -123,7 +123,7 @@ fn a_stream_is_told_as_it_comes() {
         ("resp_1", 4, "Let me see.")
     );
     let calls = response.tool_calls();
-    assert!(events.iter().all(|event| !matches!(event, ModelEvent::CallComplete { position, call } if calls[*position] != *call)));
+    assert!(events.iter().all(|event| !matches!(event, ModelEvent::ToolCallComplete { position, call } if calls[*position] != *call)));
 }
 
 #[test]
@@ -180,13 +180,13 @@ fn what_no_delta_told_is_told_when_the_item_is_done() {
         ]);
         let (events, _) = read(events).unwrap();
         let deltas = events.iter().filter_map(|event| match event {
-            ModelEvent::Arguments { position: 0, delta } => Some(delta.as_str()),
+            ModelEvent::ToolCallDelta { position: 0, delta } => Some(delta.as_str()),
             _ => None,
         });
         assert_eq!(deltas.collect::<String>(), "{\"x\":1}");
         assert!(matches!(
             events[0],
-            ModelEvent::CallBegins { position: 0, .. }
+            ModelEvent::ToolCallStarted { position: 0, .. }
         ));
     }
     let (events, _) = read([done(0, message("Hi.")), completed(json!([]))]).unwrap();
@@ -312,7 +312,7 @@ fn a_call_that_is_told_differently_the_second_time_is_an_error() {
     ] {
         assert!(matches!(
             told([first.clone(), second]).map(drop),
-            Err(ModelError::NotACompletion { .. })
+            Err(ModelError::InvalidResponse { .. })
         ));
     }
     assert!(told([first, completed(json!([call("other", "{}", "completed")]))]).is_err());
@@ -330,16 +330,16 @@ fn custom_calls_are_streamed_too() {
         completed(json!([item("ls")])),
     ])
     .unwrap();
-    assert!(matches!(&events[0], ModelEvent::CallBegins { name, .. } if name == "shell"));
+    assert!(matches!(&events[0], ModelEvent::ToolCallStarted { name, .. } if name == "shell"));
     assert_eq!(
         events[1],
-        ModelEvent::Arguments {
+        ModelEvent::ToolCallDelta {
             position: 0,
             delta: "ls".into()
         }
     );
     assert!(
-        matches!(&events[2], ModelEvent::CallComplete { call, .. } if call.custom.as_ref().is_some_and(|custom| custom.input == "ls"))
+        matches!(&events[2], ModelEvent::ToolCallComplete { call, .. } if call.custom.as_ref().is_some_and(|custom| custom.input == "ls"))
     );
 }
 
@@ -419,17 +419,17 @@ fn failures_of_every_kind_are_errors() {
     ] {
         let error = told([event.clone()]).map(drop).unwrap_err();
         assert!(
-            matches!(&error, ModelError::BrokenOff { code: Some(code), message, .. } if code == "server_error" && message == "Sorry."),
+            matches!(&error, ModelError::StreamError { code: Some(code), message, .. } if code == "server_error" && message == "Sorry."),
             "{event}: {error:?}"
         );
     }
     assert!(matches!(
         Assembler::new().push_bytes(b"event: error\ndata: Sorry.\n\n"),
-        Err(ModelError::BrokenOff { .. })
+        Err(ModelError::StreamError { .. })
     ));
     assert!(matches!(
         Assembler::new().push_bytes(b"data: {oops\n\n"),
-        Err(ModelError::NotACompletion { .. })
+        Err(ModelError::InvalidResponse { .. })
     ));
 }
 
@@ -510,7 +510,7 @@ proptest! {
         let Ok(response) = assembler.finish() else { return Ok(()) };
         let calls = response.tool_calls();
         for event in &told {
-            if let ModelEvent::CallComplete { position, call } = event {
+            if let ModelEvent::ToolCallComplete { position, call } = event {
                 prop_assert_eq!(Some(call), calls.get(*position));
             }
         }

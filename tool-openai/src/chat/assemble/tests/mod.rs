@@ -77,17 +77,19 @@ fn check_events(events: &[ModelEvent], completion: &Completion) {
     let mut text = String::new();
     for event in events {
         match event {
-            ModelEvent::CallBegins { position, .. } => {
+            ModelEvent::ToolCallStarted { position, .. } => {
                 assert_eq!(*position, begun);
                 begun += 1;
             }
-            ModelEvent::Arguments { position, .. } => {
+            ModelEvent::ToolCallDelta { position, .. } => {
                 assert!(*position < begun && complete[*position].is_none());
             }
-            ModelEvent::CallComplete { position, call } => {
+            ModelEvent::ToolCallComplete { position, call } => {
                 assert_eq!(complete[*position].replace(call), None);
             }
-            ModelEvent::CallReopens { position } => assert!(complete[*position].take().is_some()),
+            ModelEvent::ToolCallReopened { position } => {
+                assert!(complete[*position].take().is_some())
+            }
             ModelEvent::Text(more) => text.push_str(more),
             _ => {}
         }
@@ -113,7 +115,7 @@ fn failure(chunks: impl IntoIterator<Item = Value>) -> ModelError {
 /// Positions of the calls that were said to be complete.
 fn complete(events: &[ModelEvent]) -> Vec<usize> {
     let position = |event: &_| {
-        if let ModelEvent::CallComplete { position, .. } = event {
+        if let ModelEvent::ToolCallComplete { position, .. } = event {
             Some(*position)
         } else {
             None

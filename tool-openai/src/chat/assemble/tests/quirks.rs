@@ -372,7 +372,7 @@ fn quirk_21_text_after_the_end_reopens_the_call() {
         finish("tool_calls"),
     ]);
     assert_eq!(complete(&events), [0, 1]);
-    assert!(events.contains(&ModelEvent::CallReopens { position: 0 }));
+    assert!(events.contains(&ModelEvent::ToolCallReopened { position: 0 }));
     assert_eq!(
         calls(&completion),
         [("a", "add", "{}}"), ("b", "get", "{}")]
@@ -395,7 +395,7 @@ fn quirk_24_an_error_within_the_stream_is_the_services_own() {
         (json!({"error": "busy"}), None, "busy", None),
     ] {
         match failure([call.clone(), finish("tool_calls"), chunk]) {
-            ModelError::BrokenOff {
+            ModelError::StreamError {
                 code: found,
                 message,
                 failed_generation,
@@ -422,7 +422,7 @@ fn quirk_24_an_error_within_the_stream_is_the_services_own() {
             .unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("the service broke off its answer: {words}")
+            format!("the service reported an error in its stream: {words}")
         );
     }
     for nothing in [json!(null), json!({}), json!("")] {

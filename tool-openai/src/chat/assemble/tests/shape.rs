@@ -128,7 +128,7 @@ fn each_choice_is_put_together_by_itself_and_the_first_is_told() {
     );
     let (events, completion) = run([chunk(1, "get"), chunk(0, "add")]);
     assert!(
-        matches!(&events[..], [ModelEvent::Text(text), .., ModelEvent::CallComplete { position: 0, .. }] if text == "add")
+        matches!(&events[..], [ModelEvent::Text(text), .., ModelEvent::ToolCallComplete { position: 0, .. }] if text == "add")
     );
     assert_eq!(events.len(), 4);
     let names: Vec<_> = completion
@@ -159,7 +159,7 @@ fn a_stream_that_breaks_off_is_an_error_that_has_what_was_there() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(matches!(failure([]), ModelError::NotACompletion { .. }));
+    assert!(matches!(failure([]), ModelError::InvalidResponse { .. }));
 }
 
 #[test]
