@@ -31,8 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let server = ScriptedServer::start([asked.with_pace(pace), answered.with_pace(pace)]).await?;
 
     let mut agent = Agent::new(server.client()?, "scripted")
-        .tools(Dispatcher::new(tools![look_up_weather]))
-        .start(StartPolicy::CallEnd);
+        .with_tools(Dispatcher::new(tools![look_up_weather]))
+        .with_start_policy(StartPolicy::CallEnd);
     let began = Instant::now();
     let mut run = agent.stream("How is the weather in Oslo, Rome and Lima?");
     while let Some(event) = run.next().await {

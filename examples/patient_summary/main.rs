@@ -84,10 +84,10 @@ async fn main() -> anyhow::Result<()> {
 
     let dispatcher = Dispatcher::new(patient_tools(database::open(&url).await));
     let reply = Agent::new(model, options.model)
-        .system(INSTRUCTIONS)
-        .tools(dispatcher)
-        .encourage_parallel()
-        .on_event(|event| print_event(&event))
+        .with_instructions(INSTRUCTIONS)
+        .with_tools(dispatcher)
+        .with_parallel_guidance()
+        .with_on_event(|event| print_event(&event))
         .run(question)
         .await?;
     println!("Summary:\n\n{reply}");

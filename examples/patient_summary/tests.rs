@@ -145,7 +145,7 @@ async fn an_unreachable_database_is_told_to_the_model() {
         database::open("postgres://app@127.0.0.1:1/none").await,
     ));
     let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
-    let mut agent = Agent::new(server.client().unwrap(), "scripted").tools(dispatcher);
+    let mut agent = Agent::new(server.client().unwrap(), "scripted").with_tools(dispatcher);
     let reply = agent.run("Summarise patient P-00123.").await.unwrap();
     assert_eq!(
         reply
@@ -162,8 +162,8 @@ async fn the_run_asks_for_four_tools_in_one_message() {
     let (dispatcher, _folder) = hospital().await;
     let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
     let mut agent = Agent::new(server.client().unwrap(), "scripted")
-        .tools(dispatcher)
-        .encourage_parallel();
+        .with_tools(dispatcher)
+        .with_parallel_guidance();
     let reply = agent
         .run("Generate a complete clinical summary for patient P-00123.")
         .await

@@ -40,7 +40,7 @@ async fn server(replies: impl IntoIterator<Item = ScriptedReply>) -> ScriptedSer
 }
 
 fn agent(server: &ScriptedServer) -> Agent {
-    Agent::new(server.client().unwrap(), "scripted").tools(Dispatcher::new(tools![
+    Agent::new(server.client().unwrap(), "scripted").with_tools(Dispatcher::new(tools![
         add,
         wait,
         fail,
@@ -175,7 +175,7 @@ async fn missing_and_repeated_ids_are_made_up_alike_in_history_and_answers() {
 async fn the_turn_limit_ends_a_run_that_can_be_resumed() {
     let call = || ScriptedReply::calls([("add", json!({"a": 1, "b": 1}))]);
     let server = server([call(), call(), ScriptedReply::text("At last.")]).await;
-    let mut agent = agent(&server).max_turns(2);
+    let mut agent = agent(&server).with_max_turns(2);
     assert!(matches!(
         agent.run("Go.").await,
         Err(AgentError::TurnLimit { turns: 2 })
@@ -261,7 +261,7 @@ async fn a_run_dropped_while_tools_run_leaves_a_history_to_go_on_from() {
     ])
     .await;
     let dispatcher = Dispatcher::new(tools![hold].with_state(Arc::clone(&held)));
-    let mut agent = Agent::new(server.client().unwrap(), "scripted").tools(dispatcher);
+    let mut agent = Agent::new(server.client().unwrap(), "scripted").with_tools(dispatcher);
     tokio::select! {
         _ = agent.run("Go.") => panic!("the tool never ends"),
         () = held.notified() => {}
@@ -367,9 +367,9 @@ async fn requests_carry_what_was_set_and_nothing_else() {
     );
 
     let mut full = agent(&server)
-        .system("Be brief.")
-        .encourage_parallel()
-        .parameter("temperature", 0);
+        .with_instructions("Be brief.")
+        .with_parallel_guidance()
+        .with_parameter("temperature", 0);
     full.run("Hi.").await.unwrap();
     let request = &server.requests()[1];
     assert_eq!(request["temperature"], 0);
@@ -395,7 +395,7 @@ async fn usage_adds_up_and_events_tell_the_story() {
     .await;
     let story = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&story);
-    let mut agent = agent(&server).on_event(move |event| {
+    let mut agent = agent(&server).with_on_event(move |event| {
         let line = match event {
             AgentEvent::TurnStarted { turn } => format!("asking {turn}"),
             AgentEvent::ToolCallsReady(calls) => format!("{} call", calls.len()),

@@ -204,8 +204,8 @@ async fn a_call_runs_while_the_next_is_being_written() {
         let (seen, mut runs) = mpsc::unbounded_channel();
         let dispatcher = Dispatcher::new(tools![look].with_state(seen));
         Agent::new(server.client().unwrap(), "scripted")
-            .tools(dispatcher)
-            .start(policy)
+            .with_tools(dispatcher)
+            .with_start_policy(policy)
             .run("Go.")
             .await
             .unwrap();

@@ -28,12 +28,12 @@ async fn asked(set: impl FnOnce(Agent) -> Agent) -> Value {
 #[tokio::test]
 async fn quirk_32_strict_is_not_sent_to_a_service_that_refuses_it() {
     let tools = || Dispatcher::new(tools![add]);
-    let strict = asked(|agent| agent.tools(tools())).await;
+    let strict = asked(|agent| agent.with_tools(tools())).await;
     assert_eq!(strict["tools"][0]["function"]["strict"], true);
     let plain = asked(|agent| {
         agent
-            .tools(tools())
-            .profile(Profile::portable().without_strict())
+            .with_tools(tools())
+            .with_profile(Profile::portable().without_strict())
     })
     .await;
     let function = plain["tools"][0]["function"].as_object().unwrap();
@@ -50,8 +50,8 @@ async fn quirk_32_strict_is_not_sent_to_a_service_that_refuses_it() {
 async fn quirk_33_nothing_is_said_of_tools_where_there_are_none() {
     let request = asked(|agent| {
         agent
-            .parallel_tool_calls(true)
-            .tool_choice(ToolChoice::Auto)
+            .with_parallel_tool_calls(true)
+            .with_tool_choice(ToolChoice::Auto)
     })
     .await;
     let keys: Vec<&String> = request.as_object().unwrap().keys().collect();
@@ -76,8 +76,8 @@ async fn quirk_34_a_refused_choice_of_tool_is_told_in_the_words_of_the_service()
         .await
         .unwrap();
     let mut agent = Agent::new(server.client().unwrap(), "scripted")
-        .tools(Dispatcher::new(tools![add]))
-        .tool_choice(ToolChoice::Required);
+        .with_tools(Dispatcher::new(tools![add]))
+        .with_tool_choice(ToolChoice::Required);
     let error = agent.run("Go.").await.unwrap_err();
     assert_eq!(
         error.source().unwrap().to_string(),

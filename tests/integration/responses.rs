@@ -68,7 +68,7 @@ impl Server {
             .unwrap()
             .with_base_url(&self.base_url)
             .unwrap();
-        Agent::new(client.into_responses(), "gpt-5").tools(Dispatcher::new(tools![add]))
+        Agent::new(client.into_responses(), "gpt-5").with_tools(Dispatcher::new(tools![add]))
     }
 
     fn requests(&self) -> Vec<Value> {
@@ -171,9 +171,9 @@ async fn what_the_model_made_goes_back_as_it_came_with_the_outputs_behind() {
         let server = Server::start(conversation()).await;
         let mut agent = server
             .agent()
-            .start(policy(streamed))
-            .system("Be brief.")
-            .parameter("max_completion_tokens", 100);
+            .with_start_policy(policy(streamed))
+            .with_instructions("Be brief.")
+            .with_parameter("max_completion_tokens", 100);
         let reply = agent.run("1 + 2? 3 + 4?").await.unwrap();
         assert_eq!(
             (reply.text.as_str(), reply.turns, reply.usage.total_tokens),
@@ -237,7 +237,7 @@ async fn a_stored_history_serves_both_apis() {
         .await
         .unwrap();
     let mut agent = Agent::new(chat.client().unwrap(), "gpt-4o")
-        .tools(Dispatcher::new(tools![add]))
+        .with_tools(Dispatcher::new(tools![add]))
         .history(history);
     assert_eq!(agent.run("Sure?").await.unwrap().text, "Yes.");
     assert!(!chat.requests()[0].to_string().contains("responses_"));
@@ -296,7 +296,7 @@ async fn a_call_that_was_cut_short_is_answered_and_not_sent_back_broken() {
         let server = Server::start([(status, answer), response(json!([said("Sorry.")]))]).await;
         server
             .agent()
-            .start(policy(streamed))
+            .with_start_policy(policy(streamed))
             .run("Add.")
             .await
             .unwrap();

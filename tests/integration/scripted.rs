@@ -431,9 +431,9 @@ async fn an_agent_has_the_same_conversation_over_both_apis() {
                 Agent::new(client.into_responses(), "scripted")
             };
             let mut agent = agent
-                .system("Be brief.")
-                .tools(Dispatcher::new(tools![add]))
-                .start(policy);
+                .with_instructions("Be brief.")
+                .with_tools(Dispatcher::new(tools![add]))
+                .with_start_policy(policy);
             assert_eq!(agent.run("Go.").await.unwrap().text, "3.");
             assert_eq!(agent.run("Sure?").await.unwrap().text, "Sure.");
             let results = agent.messages().iter().filter_map(|message| match message {

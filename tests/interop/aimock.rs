@@ -45,15 +45,15 @@ impl Mock {
 
     fn agent(&self, policy: StartPolicy) -> Agent {
         Agent::new(self.client(), "gpt-4o")
-            .tools(Dispatcher::new(toolset()))
-            .start(policy)
+            .with_tools(Dispatcher::new(toolset()))
+            .with_start_policy(policy)
     }
 
     /// The same over the Responses API.
     fn responses(&self, policy: StartPolicy) -> Agent {
         Agent::new(self.client().into_responses(), "gpt-4o")
-            .tools(Dispatcher::new(toolset()))
-            .start(policy)
+            .with_tools(Dispatcher::new(toolset()))
+            .with_start_policy(policy)
     }
 }
 

@@ -116,9 +116,9 @@ async fn run(start: StartPolicy, limit: usize) -> Result<(Duration, Duration)> {
     let (began, seen) = (Instant::now(), Arc::clone(&results));
     let dispatcher = Dispatcher::new(tools![get_record]).with_max_concurrency(limit);
     let mut agent = Agent::new(Played, "played")
-        .tools(dispatcher)
-        .start(start)
-        .on_event(move |event| {
+        .with_tools(dispatcher)
+        .with_start_policy(start)
+        .with_on_event(move |event| {
             if let (AgentEvent::Result(_), Ok(mut seen)) = (event, seen.lock()) {
                 seen.push(began.elapsed());
             }

@@ -96,7 +96,7 @@ pub enum AgentError {
     #[error("turn {turn} failed")]
     Model {
         /// The turn, from 1.
-        turn: u32,
+        turn: usize,
         /// Why.
         #[source]
         source: ModelError,
@@ -121,15 +121,16 @@ pub enum AgentError {
     },
     /// The model was still calling tools in its last turn. The calls and their results are in the
     /// history; [`resume`](crate::Agent::resume) goes on.
-    #[error("the model has not answered within {turns} turns; raise `max_turns`, or resume")]
+    #[error("the model has not answered within {turns} turns; raise `with_max_turns`, or resume")]
     TurnLimit {
         /// The limit.
-        turns: u32,
+        turns: usize,
     },
-    /// The program asked the run to stop, by [`stop_when`](crate::Agent::stop_when). Calls of the
-    /// turn, if any had started, are in the history with their results.
-    #[error("the run was stopped")]
-    Stopped,
+    /// The program cancelled the run, by the token of
+    /// [`with_cancellation`](crate::Agent::with_cancellation). Calls of the turn, if any had
+    /// started, are in the history with their results.
+    #[error("the run was cancelled")]
+    Cancelled,
     /// A tool asked for the run to stop. The calls and their results are in the history.
     #[error("tool `{tool}` stopped the run")]
     Fatal {

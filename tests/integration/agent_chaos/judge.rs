@@ -125,10 +125,10 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
         })) => {
             faults.push(format!("the server refused: {message}"));
         }
-        Outcome::Ended(Err(AgentError::Stopped)) if case.stop.is_none() => {
-            faults.push("nobody stopped it".to_owned());
+        Outcome::Ended(Err(AgentError::Cancelled)) if case.cancelled_after.is_none() => {
+            faults.push("nobody cancelled it".to_owned());
         }
-        Outcome::Ended(Err(error)) if is_last && !matches!(error, AgentError::Stopped) => {
+        Outcome::Ended(Err(error)) if is_last && !matches!(error, AgentError::Cancelled) => {
             faults.push(format!("it does not go on: {error:?}"));
         }
         Outcome::Hung => faults.push("it hangs".to_owned()),
@@ -338,7 +338,7 @@ fn kept(case: &Case, script: &[Vec<Wire>], played: &Played) -> Vec<String> {
                 .flat_map(|call| &call.numbers)
                 .any(|number| ["halt", "give_up"].contains(&number.tool));
             let may_not =
-                case.most.is_some() || matches!(outcome, Err(AgentError::Stopped)) || halts;
+                case.most.is_some() || matches!(outcome, Err(AgentError::Cancelled)) || halts;
             for number in script[turn]
                 .iter()
                 .flat_map(|call| &call.numbers)

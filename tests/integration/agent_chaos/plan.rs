@@ -11,13 +11,13 @@ pub(super) struct Case {
     pub(super) form: Form,
     /// Whether calls may start before the message is over.
     pub(super) early: bool,
-    pub(super) max_turns: u32,
+    pub(super) max_turns: usize,
     /// Calls at once.
     pub(super) limit: usize,
     /// Calls of one message that the dispatcher takes, if few.
     pub(super) most: Option<usize>,
-    /// When the program asks the run to stop, in milliseconds.
-    pub(super) stop: Option<u64>,
+    /// When the program cancels the run, in milliseconds.
+    pub(super) cancelled_after: Option<u64>,
     pub(super) turns: Vec<Turn>,
     pub(super) runs: Vec<Run>,
 }
@@ -176,19 +176,19 @@ pub(super) const NUMBERED: [&str; 9] = [
 pub(super) fn case(form: Form) -> impl Strategy<Value = Case> {
     let setup = (
         any::<bool>(),
-        1..5_u32,
+        1..5_usize,
         prop_oneof![1..4_usize, Just(64)],
         weighted(0.3, 0..400_u64),
         weighted(0.1, 0..3_usize),
     );
     (setup, vec(turn(), 1..6), vec(run(), 1..4)).prop_map(
-        move |((early, max_turns, limit, stop, most), turns, runs)| Case {
+        move |((early, max_turns, limit, cancelled_after, most), turns, runs)| Case {
             form,
             early,
             max_turns,
             limit,
             most,
-            stop,
+            cancelled_after,
             turns,
             runs,
         },

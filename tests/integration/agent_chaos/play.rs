@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, to_value};
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tool_core::Dispatcher;
 use tool_openai::chat::{self, Message};
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
@@ -91,9 +92,9 @@ impl Model {
             StartPolicy::StreamEnd
         };
         agent
-            .tools(dispatcher.clone())
-            .start(policy)
-            .max_turns(case.max_turns)
+            .with_tools(dispatcher.clone())
+            .with_start_policy(policy)
+            .with_max_turns(case.max_turns)
     }
 
     fn end(&self) {
@@ -118,8 +119,13 @@ pub(super) async fn play(case: &Case) -> Played {
     let dispatcher = dispatcher(&log, case.limit, case.most);
     let model = Model::new(case, &log).await;
     let mut agent = model.agent(case, &dispatcher);
-    if let Some(stop) = case.stop {
-        agent = agent.stop_when(sleep(Duration::from_millis(stop)));
+    if let Some(millis) = case.cancelled_after {
+        let token = CancellationToken::new();
+        agent = agent.with_cancellation(token.clone());
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(millis)).await;
+            token.cancel();
+        });
     }
     let mut runs = Vec::new();
     let (resume, last) = (
@@ -140,7 +146,11 @@ pub(super) async fn play(case: &Case) -> Played {
             agent = model.agent(case, &dispatcher).history(stored);
         }
         log.lock().unwrap().push(Note::Run(at));
-        runs.push(one_run(&mut agent, run, at == 0 || run.says, &log).await);
+        let seen = one_run(&mut agent, run, at == 0 || run.says, &log).await;
+        if let Outcome::Ended(Err(AgentError::Cancelled)) = seen.outcome {
+            agent = agent.with_cancellation(CancellationToken::new());
+        }
+        runs.push(seen);
         dispatcher.idle().await;
     }
     let requests = match &model {
@@ -159,7 +169,7 @@ async fn one_run(agent: &mut Agent, run: Run, says: bool, log: &Log) -> Seen {
     let told = Arc::new(Mutex::new(Vec::new()));
     let telling = Arc::clone(&told);
     *agent = std::mem::replace(agent, Agent::new(Nobody, ""))
-        .on_event(move |event| telling.lock().unwrap().push(event));
+        .with_on_event(move |event| telling.lock().unwrap().push(event));
     let mut faults = Vec::new();
     let outcome = match run.how {
         How::Whole => ended(timeout(FOREVER, whole(agent, says)).await, log).into(),

@@ -7,9 +7,9 @@ async fn a_choice_of_tool_is_for_the_first_message_only() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a")], 0), says("Done."), says("Again.")]);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .tool_choice(ToolChoice::Required)
-        .parallel_tool_calls(true);
+        .with_tools(dispatcher)
+        .with_tool_choice(ToolChoice::Required)
+        .with_parallel_tool_calls(true);
     agent.run("Go.").await.unwrap();
     agent.run("Go on.").await.unwrap();
     let requests = model.requests.lock().unwrap();
@@ -29,12 +29,12 @@ async fn a_choice_of_tool_is_for_the_first_message_only() {
 async fn a_botched_call_is_asked_for_again_but_not_for_ever() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([vec![Act::Botch], vec![Act::Botch], says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").tools(dispatcher.clone());
+    let mut agent = Agent::new(model.clone(), "scripted").with_tools(dispatcher.clone());
     assert_eq!(agent.run("Go.").await.unwrap().turns, 1);
     assert_eq!(model.requests.lock().unwrap().len(), 3);
 
     let mut agent =
-        Agent::new(Scripted::new(vec![vec![Act::Botch]; 3]), "scripted").tools(dispatcher);
+        Agent::new(Scripted::new(vec![vec![Act::Botch]; 3]), "scripted").with_tools(dispatcher);
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(
@@ -58,8 +58,8 @@ async fn a_botched_call_is_not_asked_for_again_once_another_has_started() {
     .concat();
     let model = Scripted::new([botched]);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd);
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd);
     assert!(matches!(
         agent.run("Go.").await,
         Err(AgentError::Model { .. })
@@ -80,8 +80,8 @@ async fn a_custom_tool_takes_free_text() {
         says("Done."),
     ]);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher.clone())
-        .custom("write_down", TextFormat::Text);
+        .with_tools(dispatcher.clone())
+        .with_custom_tool("write_down", TextFormat::Text);
     agent.run("Go.").await.unwrap();
     assert_eq!(noted(&diary)[0].0, "a \"b\"");
     let request = to_value(&model.requests.lock().unwrap()[0]).unwrap();
@@ -95,8 +95,8 @@ async fn a_custom_tool_takes_free_text() {
     assert_eq!(model.conversation()[1]["tool_calls"][0], call);
 
     let mut agent = Agent::new(Scripted::default(), "scripted")
-        .tools(dispatcher)
-        .custom("write", TextFormat::Text);
+        .with_tools(dispatcher)
+        .with_custom_tool("write", TextFormat::Text);
     let error = agent.run("Go.").await.unwrap_err();
     let AgentError::Tools(source) = error else {
         panic!("{error:?}")
@@ -121,8 +121,8 @@ async fn time_for(calls: usize) -> Duration {
     let repaired = Arc::new(Mutex::new(0));
     let count = Arc::clone(&repaired);
     let mut agent = Agent::new(model, "scripted")
-        .tools(clinic().0)
-        .on_event(move |event| {
+        .with_tools(clinic().0)
+        .with_on_event(move |event| {
             *count.lock().unwrap() += usize::from(
                 matches!(event, AgentEvent::ToolCallReady { repairs, .. } if repairs.len() == 1),
             );
@@ -154,8 +154,8 @@ async fn objects_in_one_call_are_calls_where_that_is_asked_for() {
         says("Done."),
     ]);
     Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .split(true)
+        .with_tools(dispatcher)
+        .with_split_calls(true)
         .run("Go.")
         .await
         .unwrap();

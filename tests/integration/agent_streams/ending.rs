@@ -13,8 +13,8 @@ async fn a_call_that_ran_stays_in_the_history_of_a_message_that_broke() {
     .concat();
     let model = Scripted::new([broken, says("Done.")]);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd);
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd);
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(error, AgentError::Model { turn: 1, .. }),
@@ -41,7 +41,7 @@ async fn nothing_of_a_message_that_broke_is_in_the_history_if_nothing_had_starte
         vec![Act::Break],
     ]
     .concat();
-    let mut agent = Agent::new(Scripted::new([broken]), "scripted").tools(dispatcher);
+    let mut agent = Agent::new(Scripted::new([broken]), "scripted").with_tools(dispatcher);
     let mut stream = agent.stream("Go.");
     let mut last = None;
     while let Some(event) = stream.next().await {
@@ -64,8 +64,8 @@ async fn a_refusal_after_a_call_that_ran_leaves_both_in_the_history() {
     .concat();
     let model = Scripted::new([refused, says("Fine.")]);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd);
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd);
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(&error, AgentError::Refused { refusal } if refusal == "I will not."),
@@ -107,9 +107,9 @@ async fn a_call_cut_off_is_answered_and_never_runs() {
     let results = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&results);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd)
-        .on_event(move |event| {
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd)
+        .with_on_event(move |event| {
             if let AgentEvent::Results(results) = event {
                 seen.lock().unwrap().extend(
                     results
@@ -131,16 +131,16 @@ async fn a_call_cut_off_is_answered_and_never_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_stops_when_it_is_told_to_and_its_calls_are_answered() {
+async fn a_cancelled_run_ends_with_its_calls_answered() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a"), look("b")], 0), says("Done.")]);
-    let stop = sleep(Duration::from_millis(100));
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .stop_when(stop);
-    assert!(matches!(agent.run("Go.").await, Err(AgentError::Stopped)));
+        .with_tools(dispatcher)
+        .with_cancellation(cancelled_after(100));
+    assert!(matches!(agent.run("Go.").await, Err(AgentError::Cancelled)));
     assert_eq!(agent.messages().len(), 4);
 
+    agent = agent.with_cancellation(CancellationToken::new());
     assert_eq!(agent.resume().await.unwrap().text, "Done.");
     let messages = model.conversation();
     assert!(
@@ -150,16 +150,34 @@ async fn a_run_stops_when_it_is_told_to_and_its_calls_are_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_model_that_hangs_is_left_when_the_run_is_told_to_stop() {
+async fn a_model_that_hangs_is_left_when_the_run_is_cancelled() {
     let (dispatcher, _) = clinic();
     let mut agent = Agent::new(
         Scripted::new([vec![Act::Hang], vec![Act::Hang]]),
         "scripted",
     )
-    .tools(dispatcher);
-    agent = agent.stop_when(sleep(Duration::from_secs(3)));
-    assert!(matches!(agent.run("Go.").await, Err(AgentError::Stopped)));
+    .with_tools(dispatcher);
+    agent = agent.with_cancellation(cancelled_after(3_000));
+    assert!(matches!(agent.run("Go.").await, Err(AgentError::Cancelled)));
     assert_eq!(agent.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_cancelled_ends_a_run_before_it_asks() {
+    let model = Scripted::new([says("Hello.")]);
+    let token = CancellationToken::new();
+    token.cancel();
+    let mut agent = Agent::new(model.clone(), "scripted").with_cancellation(token);
+    for _ in 0..2 {
+        assert!(matches!(agent.run("Go.").await, Err(AgentError::Cancelled)));
+        let events: Vec<_> = agent.stream("Go.").collect().await;
+        assert!(matches!(events[..], [Err(AgentError::Cancelled)]));
+    }
+    assert_eq!(agent.messages().len(), 4);
+    assert!(model.requests.lock().unwrap().is_empty());
+
+    agent = agent.with_cancellation(CancellationToken::new());
+    assert_eq!(agent.resume().await.unwrap().text, "Hello.");
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,8 +185,8 @@ async fn a_dropped_stream_leaves_a_history_to_go_on_from() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a")], 10), says("Done.")]);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher.clone())
-        .start(StartPolicy::CallEnd);
+        .with_tools(dispatcher.clone())
+        .with_start_policy(StartPolicy::CallEnd);
     let mut stream = agent.stream("Go.");
     while !matches!(stream.next().await, Some(Ok(AgentEvent::Progress(_)))) {}
     drop(stream);
@@ -181,13 +199,13 @@ async fn a_dropped_stream_leaves_a_history_to_go_on_from() {
 async fn a_conversation_goes_on_from_its_serialised_history() {
     let (dispatcher, _) = clinic();
     let first = Scripted::new([calls(&[look("a")], 0), says("Found it.")]);
-    let mut agent = Agent::new(first, "scripted").tools(dispatcher.clone());
+    let mut agent = Agent::new(first, "scripted").with_tools(dispatcher.clone());
     agent.run("Go.").await.unwrap();
     let stored = serde_json::to_string(agent.messages()).unwrap();
 
     let second = Scripted::new([says("As I said.")]);
     let mut agent = Agent::new(second.clone(), "scripted")
-        .tools(dispatcher)
+        .with_tools(dispatcher)
         .history(serde_json::from_str(&stored).unwrap());
     agent.run("Again?").await.unwrap();
     let expected: Value = serde_json::from_str(&stored).unwrap();
@@ -209,7 +227,7 @@ async fn a_history_that_no_service_would_take_is_repaired_and_told_of() {
     .unwrap();
     let model = Scripted::new([says("Done.")]);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
+        .with_tools(dispatcher)
         .history(crashed);
     let mut stream = agent.resume_stream();
     let first = stream.next().await;
@@ -235,8 +253,8 @@ async fn a_refusal_leaves_no_call_in_the_history() {
     for key in [("tool_calls", json!([call])), ("function_call", function)] {
         let mut message = json!({"content": null, "refusal": "No."});
         message[key.0] = key.1;
-        let mut agent =
-            Agent::new(Scripted::new([vec![ends(message, "stop")]]), "scripted").tools(clinic().0);
+        let mut agent = Agent::new(Scripted::new([vec![ends(message, "stop")]]), "scripted")
+            .with_tools(clinic().0);
         assert!(matches!(
             agent.run("Go.").await,
             Err(AgentError::Refused { .. })

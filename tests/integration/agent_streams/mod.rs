@@ -14,12 +14,24 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, from_value, json, to_value};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use tool_core::{CallContext, Dispatcher, ErrorCode, ToolError, tool, tools};
 use tool_openai::chat::{Completion, Message, Request, TextFormat, ToolCall, ToolChoice};
 use tool_openai::{
     Agent, AgentError, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream,
     StartPolicy,
 };
+
+/// A token that is cancelled after so many milliseconds.
+fn cancelled_after(millis: u64) -> CancellationToken {
+    let token = CancellationToken::new();
+    let cancel = token.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_millis(millis)).await;
+        cancel.cancel();
+    });
+    token
+}
 
 /// What a scripted model does next.
 #[derive(Clone)]

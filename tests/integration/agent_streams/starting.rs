@@ -6,7 +6,7 @@ use super::*;
 async fn nothing_starts_before_the_message_is_over_unless_asked_for() {
     let (dispatcher, diary) = clinic();
     let model = Scripted::new([calls(&[look("a"), look("b")], 100), says("Done.")]);
-    let mut stream_end = Agent::new(model, "scripted").tools(dispatcher);
+    let mut stream_end = Agent::new(model, "scripted").with_tools(dispatcher);
     let mut stream = stream_end.stream("Go.");
     while stream.next().await.is_some() {}
     assert_eq!(
@@ -24,8 +24,8 @@ async fn read_only_calls_start_while_the_model_writes_the_next() {
         says("Done."),
     ]);
     let mut agent = Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd);
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd);
     agent.run("Go.").await.unwrap();
     assert_eq!(
         noted(&diary),
@@ -49,8 +49,8 @@ async fn a_call_that_changes_something_waits_for_the_end_and_so_do_those_behind_
     let writing = ("write_down", json!({"what": "b"}));
     let model = Scripted::new([calls(&[look("a"), writing, look("c")], 100), says("Done.")]);
     Agent::new(model, "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd)
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd)
         .run("Go.")
         .await
         .unwrap();
@@ -89,8 +89,8 @@ async fn a_call_written_on_after_it_ran_is_reported_as_its_result() {
     ];
     let model = Scripted::new([written_on, says("Done.")]);
     Agent::new(model.clone(), "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd)
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd)
         .run("Go.")
         .await
         .unwrap();
@@ -112,8 +112,8 @@ async fn a_fatal_error_of_an_early_call_ends_the_run_when_the_message_is_over() 
         10,
     )]);
     let mut agent = Agent::new(model, "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd);
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd);
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(&error, AgentError::Fatal { tool, .. } if tool == "give_up"),

@@ -25,7 +25,7 @@ fn kind(event: &AgentEvent) -> String {
 async fn a_stream_tells_everything_in_its_order() {
     let model = Scripted::new([calls(&[look("a")], 10), says("Done.")]);
     let (dispatcher, _) = clinic();
-    let mut agent = Agent::new(model, "scripted").tools(dispatcher);
+    let mut agent = Agent::new(model, "scripted").with_tools(dispatcher);
     let mut told = Vec::new();
     let mut stream = agent.stream("Go.");
     while let Some(event) = stream.next().await {
@@ -52,7 +52,7 @@ async fn a_stream_tells_everything_in_its_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_call_that_was_stopped_is_told_once() {
+async fn each_cancelled_call_is_reported_once() {
     let (dispatcher, _) = clinic();
     let broken = [
         writes(0, "look_up", json!({"what": "a"}), 0),
@@ -64,14 +64,15 @@ async fn each_call_that_was_stopped_is_told_once() {
         broken,
     ]);
     let mut agent = Agent::new(model, "scripted")
-        .tools(dispatcher)
-        .start(StartPolicy::CallEnd);
-    agent = agent.stop_when(sleep(Duration::from_millis(100)));
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd);
+    let mut token = Some(cancelled_after(100));
     for expected in [
         vec!["result 1", "result 0", "results 2"],
         vec!["result 0", "results 1"],
     ] {
         let mut told = Vec::new();
+        agent = agent.with_cancellation(token.take().unwrap_or_default());
         let mut stream = agent.stream("Go.");
         while let Some(Ok(event)) = stream.next().await {
             told.push(kind(&event));

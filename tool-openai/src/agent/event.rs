@@ -20,7 +20,7 @@ pub enum AgentEvent {
     /// could not read its calls; the earlier events of that turn are void then.
     TurnStarted {
         /// The turn, from 1.
-        turn: u32,
+        turn: usize,
     },
     /// More of what the model says. All of it at once, where the answer is not streamed.
     Text(String),
@@ -72,7 +72,7 @@ pub struct Reply {
     /// Why it stopped, in the service's word: `stop`, or `length` if the text is cut short.
     pub finish_reason: Option<String>,
     /// How often the model was asked in this run.
-    pub turns: u32,
+    pub turns: usize,
     /// Tokens used by this run, where the service counts them.
     pub usage: Usage,
 }

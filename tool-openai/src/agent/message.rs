@@ -14,7 +14,7 @@ use crate::model::ModelEvent;
 /// What is known of a message, and what runs of it.
 pub(super) struct Answering<'a> {
     dispatcher: &'a Dispatcher,
-    start: StartPolicy,
+    start_policy: StartPolicy,
     parser: MessageParser<'a>,
     /// What runs. Calls are handed over in call order.
     pub(super) running: StreamingBatch,
@@ -41,11 +41,11 @@ impl<'a> Answering<'a> {
     pub(super) fn new(
         dispatcher: &'a Dispatcher,
         parser: MessageParser<'a>,
-        start: StartPolicy,
+        start_policy: StartPolicy,
     ) -> Self {
         Self {
             dispatcher,
-            start,
+            start_policy,
             parser,
             running: dispatcher.streaming_batch(),
             waiting: BTreeMap::new(),
@@ -86,7 +86,7 @@ impl<'a> Answering<'a> {
 
     /// Starts the calls that may, in call order up to the first that may not.
     fn start_early(&mut self, events: &mut Events) {
-        while self.start == StartPolicy::CallEnd
+        while self.start_policy == StartPolicy::CallEnd
             && let Some(call) = self.waiting.get(&self.early.len())
             && self.may_start_early(call)
             && let Some(call) = self.waiting.remove(&self.early.len())

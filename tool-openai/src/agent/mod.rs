@@ -1,4 +1,4 @@
-//! The loop: ask the model, run what it calls, tell it the results, until it answers.
+//! The loop: ask the model, run what it calls, send it the results, until it answers.
 
 mod event;
 mod message;
@@ -7,9 +7,9 @@ mod stream;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::PoisonError;
 
+use tokio_util::sync::CancellationToken;
 use tool_core::serde_json::{Map, Value};
 use tool_core::{DispatchEvent, Dispatcher, ToolResult, ToolSet};
 
@@ -39,9 +39,9 @@ pub use stream::AgentStream;
 ///
 /// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
 /// let reply = Agent::new(OpenAi::from_env()?, "gpt-4o")
-///     .system("Answer in one sentence.")
-///     .tools(Dispatcher::new(tools![get_weather]))
-///     .encourage_parallel()
+///     .with_instructions("Answer in one sentence.")
+///     .with_tools(Dispatcher::new(tools![get_weather]))
+///     .with_parallel_guidance()
 ///     .run("How is the weather in Oslo and in Rome?")
 ///     .await?;
 /// println!("{reply}");
@@ -51,25 +51,23 @@ pub use stream::AgentStream;
 pub struct Agent {
     model: Box<dyn ChatModel>,
     model_name: String,
-    system: Option<String>,
-    encourage_parallel: bool,
+    instructions: Option<String>,
+    parallel_guidance: bool,
     profile: Option<Profile>,
-    custom: Vec<(String, TextFormat)>,
+    custom_tools: Vec<(String, TextFormat)>,
     tool_choice: Option<ToolChoice>,
     parallel_tool_calls: Option<bool>,
-    split: bool,
+    split_calls: bool,
     extra: Map<String, Value>,
     dispatcher: Dispatcher,
-    start: StartPolicy,
-    max_turns: u32,
-    stop: Option<Stop>,
+    start_policy: StartPolicy,
+    max_turns: usize,
+    cancellation: CancellationToken,
     events: Events,
     messages: Vec<Message>,
     repairs: Vec<HistoryRepair>,
     usage: Usage,
 }
-
-type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Who is told what happens.
 #[derive(Default)]
@@ -104,7 +102,7 @@ impl Events {
         }
     }
 
-    fn tell_asking(&mut self, turn: u32) {
+    fn tell_turn_started(&mut self, turn: usize) {
         self.answered.clear();
         self.tell(AgentEvent::TurnStarted { turn });
     }
@@ -130,27 +128,27 @@ const OWN_KEYS: [&str; 6] = [
 ];
 
 /// Turns a run may take, unless set.
-const MAX_TURNS: u32 = 10;
+const MAX_TURNS: usize = 10;
 
 impl Agent {
     /// A conversation with the model that the service knows as `model_name`. Without tools, until
-    /// [`tools`](Self::tools) gives it some.
+    /// [`with_tools`](Self::with_tools) gives it some.
     pub fn new(model: impl ChatModel + 'static, model_name: impl Into<String>) -> Self {
         Self {
             model: Box::new(model),
             model_name: model_name.into(),
-            system: None,
-            encourage_parallel: false,
+            instructions: None,
+            parallel_guidance: false,
             profile: None,
-            custom: Vec::new(),
+            custom_tools: Vec::new(),
             tool_choice: None,
             parallel_tool_calls: None,
-            split: false,
+            split_calls: false,
             extra: Map::new(),
             dispatcher: Dispatcher::new(ToolSet::default()),
-            start: StartPolicy::default(),
+            start_policy: StartPolicy::default(),
             max_turns: MAX_TURNS,
-            stop: None,
+            cancellation: CancellationToken::new(),
             events: Events::default(),
             messages: Vec::new(),
             repairs: Vec::new(),
@@ -158,33 +156,34 @@ impl Agent {
         }
     }
 
-    /// Sets the instructions that stand before the conversation.
+    /// Sets the instructions that stand before the conversation, as a system message.
     #[must_use]
-    pub fn system(self, prompt: impl Into<String>) -> Self {
+    pub fn with_instructions(self, instructions: impl Into<String>) -> Self {
         Self {
-            system: Some(prompt.into()),
+            instructions: Some(instructions.into()),
             ..self
         }
     }
 
     /// Gives the model tools to call.
     #[must_use]
-    pub fn tools(self, dispatcher: Dispatcher) -> Self {
+    pub fn with_tools(self, dispatcher: Dispatcher) -> Self {
         Self { dispatcher, ..self }
     }
 
     /// Adds guidance to the instructions: independent calls belong into one message.
     #[must_use]
-    pub fn encourage_parallel(self) -> Self {
+    pub fn with_parallel_guidance(self) -> Self {
         Self {
-            encourage_parallel: true,
+            parallel_guidance: true,
             ..self
         }
     }
 
-    /// Sets how often a run may ask the model; 10 unless set, and at least once.
+    /// Sets how many turns a run may take, that is, how often it may ask the model; 10 unless set.
+    /// 0 is taken as 1.
     #[must_use]
-    pub fn max_turns(self, turns: u32) -> Self {
+    pub fn with_max_turns(self, turns: usize) -> Self {
         Self {
             max_turns: turns.max(1),
             ..self
@@ -193,7 +192,7 @@ impl Agent {
 
     /// Sets what the service is known to take; what [`ChatModel::profile`] says, unless set.
     #[must_use]
-    pub fn profile(self, profile: Profile) -> Self {
+    pub fn with_profile(self, profile: Profile) -> Self {
         Self {
             profile: Some(profile),
             ..self
@@ -203,25 +202,25 @@ impl Agent {
     /// Offers one of the tools as a [custom](chat::custom) one, which takes free text; asking for
     /// one that cannot is an error of the run.
     #[must_use]
-    pub fn custom(mut self, tool: impl Into<String>, format: TextFormat) -> Self {
-        self.custom.push((tool.into(), format));
+    pub fn with_custom_tool(mut self, tool: impl Into<String>, format: TextFormat) -> Self {
+        self.custom_tools.push((tool.into(), format));
         self
     }
 
     /// Sets what the model may or must call in its first message of a run. In later ones it chooses
     /// freely: one that has to call a tool each time never answers.
     #[must_use]
-    pub fn tool_choice(self, choice: ToolChoice) -> Self {
+    pub fn with_tool_choice(self, choice: ToolChoice) -> Self {
         Self {
             tool_choice: Some(choice),
             ..self
         }
     }
 
-    /// Says whether the model may ask for several calls in one message. Not said unless set: some
+    /// Sets whether the model may ask for several calls in one message. Not sent unless set: some
     /// models refuse the key.
     #[must_use]
-    pub fn parallel_tool_calls(self, allowed: bool) -> Self {
+    pub fn with_parallel_tool_calls(self, allowed: bool) -> Self {
         Self {
             parallel_tool_calls: Some(allowed),
             ..self
@@ -232,16 +231,19 @@ impl Agent {
     /// [`MessageParser::with_split_calls`](chat::MessageParser::with_split_calls) does. Unless set, such a call is answered with an
     /// error.
     #[must_use]
-    pub fn split(self, split: bool) -> Self {
-        Self { split, ..self }
+    pub fn with_split_calls(self, split_calls: bool) -> Self {
+        Self {
+            split_calls,
+            ..self
+        }
     }
 
     /// Sets when calls may start. With anything but [`StartPolicy::StreamEnd`], answers are
     /// streamed.
     #[must_use]
-    pub fn start(self, policy: StartPolicy) -> Self {
+    pub fn with_start_policy(self, start_policy: StartPolicy) -> Self {
         Self {
-            start: policy,
+            start_policy,
             ..self
         }
     }
@@ -250,7 +252,7 @@ impl Agent {
     /// so on. The keys that the agent writes itself (`model`, `messages`, `tools`, `tool_choice`,
     /// `parallel_tool_calls`, `stream`) are not taken.
     #[must_use]
-    pub fn parameter(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+    pub fn with_parameter(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         let key = key.into();
         if !OWN_KEYS.contains(&key.as_str()) {
             self.extra.insert(key, value.into());
@@ -260,18 +262,38 @@ impl Agent {
 
     /// Calls `on_event` with whatever happens in a run, as it happens.
     #[must_use]
-    pub fn on_event(mut self, on_event: impl FnMut(AgentEvent) + Send + 'static) -> Self {
+    pub fn with_on_event(mut self, on_event: impl FnMut(AgentEvent) + Send + 'static) -> Self {
         self.events.on_event = Some(Box::new(on_event));
         self
     }
 
-    /// Ends the run with [`AgentError::Stopped`](crate::AgentError::Stopped) when `stop` is ready:
-    /// calls that run are stopped at their next await, every call is answered, and the history
-    /// takes them. `tokio::signal::ctrl_c`, say, or a token's `cancelled_owned`.
+    /// Sets the token that cancels runs: when it is cancelled, the run ends with
+    /// [`AgentError::Cancelled`](crate::AgentError::Cancelled). Calls that run are stopped at their
+    /// next await, every call is answered, and the history takes them.
+    ///
+    /// A token stays cancelled: a run that begins with it ends before the model is asked. To go on
+    /// with the conversation, set a new one.
+    ///
+    /// ```
+    /// use tokio_util::sync::CancellationToken;
+    /// use tool_openai::testing::ScriptedServer;
+    /// use tool_openai::{Agent, AgentError};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let server = ScriptedServer::start([]).await?;
+    /// let shutdown = CancellationToken::new();
+    /// let mut agent = Agent::new(server.client()?, "scripted").with_cancellation(shutdown.clone());
+    ///
+    /// shutdown.cancel(); // by a signal handler, say
+    /// assert!(matches!(agent.run("Hello?").await, Err(AgentError::Cancelled)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
-    pub fn stop_when(self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub fn with_cancellation(self, token: CancellationToken) -> Self {
         Self {
-            stop: Some(Box::pin(stop)),
+            cancellation: token,
             ..self
         }
     }

@@ -1,7 +1,7 @@
-//! The loop: ask the model, run what it calls, tell it the results, until it answers.
+//! The loop: ask the model, run what it calls, send it the results, until it answers.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -10,7 +10,7 @@ use tool_core::{DispatchEvent, Dispatcher, StreamingBatch, ToolError, ToolResult
 
 use super::message::{Answering, Heard};
 use super::stream::Queue;
-use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy, Stop};
+use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy};
 use crate::chat::{
     self, AssistantMessage, Choice, Completion, InvalidToolsError, Message, MessageParser, Request,
     Tool, Usage,
@@ -20,7 +20,7 @@ use crate::model::{ModelEvent, whole};
 use crate::profile::Profile;
 
 /// How often a turn is asked for when the model botches its calls.
-const MOST_TRIES: u32 = 3;
+const MOST_TRIES: usize = 3;
 
 const PARALLEL_GUIDANCE: &str = "When you need several pieces of information and none of them depends on another, ask for all of them at \
 once: put all of those tool calls into one message. Make a later call only when it needs the result of an earlier one.";
@@ -42,7 +42,7 @@ impl Agent {
     /// # Errors
     /// As for [`run`](Self::run).
     pub async fn resume(&mut self) -> Result<Reply, AgentError> {
-        let streamed = self.start != StartPolicy::StreamEnd;
+        let streamed = self.start_policy != StartPolicy::StreamEnd;
         self.events.queue = None;
         self.turns(streamed).await
     }
@@ -98,7 +98,7 @@ impl Agent {
     /// stopped.
     async fn turn(
         &mut self,
-        turn: u32,
+        turn: usize,
         request: &Request,
         streamed: bool,
         usage: &mut Usage,
@@ -137,7 +137,7 @@ impl Agent {
     /// way that asking again may mend.
     async fn ask<'a>(
         &mut self,
-        turn: u32,
+        turn: usize,
         request: &Request,
         streamed: bool,
         dispatcher: &'a Dispatcher,
@@ -145,11 +145,14 @@ impl Agent {
         let mut tries = MOST_TRIES;
         loop {
             tries -= 1;
-            self.events.tell_asking(turn);
+            if self.cancellation.is_cancelled() {
+                return Err(AgentError::Cancelled);
+            }
+            self.events.tell_turn_started(turn);
             let parser = MessageParser::new(dispatcher.tools(), self.messages.len())
                 .with_profile(&self.service_profile())
-                .with_split_calls(self.split);
-            let mut answering = Answering::new(dispatcher, parser, self.start);
+                .with_split_calls(self.split_calls);
+            let mut answering = Answering::new(dispatcher, parser, self.start_policy);
             let heard = self.hear(request, streamed, &mut answering).await;
             let unheard = match heard {
                 Ok(completion) => return Ok((answering, completion)),
@@ -157,7 +160,7 @@ impl Agent {
             };
             let has_started = self.abandon(answering);
             match unheard {
-                Unheard::Stopped => return Err(AgentError::Stopped),
+                Unheard::Cancelled => return Err(AgentError::Cancelled),
                 Unheard::Failed(source)
                     if has_started || tries == 0 || !source.is_botched_call() =>
                 {
@@ -177,10 +180,11 @@ impl Agent {
     ) -> Result<Completion, Unheard> {
         let Self {
             model,
-            stop,
+            cancellation,
             events,
             ..
         } = self;
+        let mut cancelled = pin!(cancellation.cancelled());
         let mut model = if streamed {
             model.stream(request)
         } else {
@@ -188,8 +192,8 @@ impl Agent {
         };
         loop {
             let step = poll_fn(|cx| {
-                if poll_stop(stop, cx).is_ready() {
-                    return Poll::Ready(Step::Stop);
+                if cancelled.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Step::Cancelled);
                 }
                 if let Poll::Ready(event) = model.as_mut().poll_next(cx) {
                     return Poll::Ready(Step::Model(event));
@@ -197,7 +201,7 @@ impl Agent {
                 poll_event(&mut answering.running, cx).map(Step::Tools)
             });
             match step.await {
-                Step::Stop => return Err(Unheard::Stopped),
+                Step::Cancelled => return Err(Unheard::Cancelled),
                 Step::Tools(event) => event
                     .into_iter()
                     .for_each(|event| events.tell_of_tools(event)),
@@ -234,15 +238,15 @@ impl Agent {
         self.events
             .tell(AgentEvent::ToolCallsReady(heard.parsed.calls.clone()));
         running.end();
-        let stopped = self.watch(&mut running).await.is_err();
-        let results = if stopped {
+        let cancelled = self.watch(&mut running).await.is_err();
+        let results = if cancelled {
             running.cancel()
         } else {
             running.finish().await
         };
         self.commit(heard, &results);
-        if stopped {
-            return Err(AgentError::Stopped);
+        if cancelled {
+            return Err(AgentError::Cancelled);
         }
         let fatal = |result: ToolResult| {
             let tool = result.name().to_owned();
@@ -252,12 +256,17 @@ impl Agent {
         results.into_iter().find_map(fatal).map_or(Ok(None), Err)
     }
 
-    /// Waits until every call is answered, or the run is to stop.
-    async fn watch(&mut self, running: &mut StreamingBatch) -> Result<(), Stopped> {
-        let Self { stop, events, .. } = self;
+    /// Waits until every call is answered, or the run is cancelled.
+    async fn watch(&mut self, running: &mut StreamingBatch) -> Result<(), Cancelled> {
+        let Self {
+            cancellation,
+            events,
+            ..
+        } = self;
+        let mut cancelled = pin!(cancellation.cancelled());
         loop {
-            let step = poll_fn(|cx| match poll_stop(stop, cx) {
-                Poll::Ready(()) => Poll::Ready(Err(Stopped)),
+            let step = poll_fn(|cx| match cancelled.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(Err(Cancelled)),
                 Poll::Pending => poll_event(running, cx).map(Ok),
             });
             match step.await? {
@@ -282,11 +291,11 @@ impl Agent {
         self.events.tell_results(results);
     }
 
-    /// The tools as the service is told of them.
+    /// The tools as they are offered to the service.
     fn offer(&self) -> Result<Vec<Tool>, InvalidToolsError> {
         let tools = self.dispatcher.tools();
         let mut offered = chat::tools_for(tools, &self.service_profile())?;
-        for (name, format) in &self.custom {
+        for (name, format) in &self.custom_tools {
             let position = tools
                 .definitions()
                 .position(|definition| definition.name() == name);
@@ -306,9 +315,14 @@ impl Agent {
         self.profile.clone().unwrap_or_else(|| self.model.profile())
     }
 
-    fn request(&self, turn: u32, tools: &[Tool]) -> Result<Request, AgentError> {
-        let guidance = (self.encourage_parallel && !tools.is_empty()).then_some(PARALLEL_GUIDANCE);
-        let instructions: Vec<&str> = self.system.as_deref().into_iter().chain(guidance).collect();
+    fn request(&self, turn: usize, tools: &[Tool]) -> Result<Request, AgentError> {
+        let guidance = (self.parallel_guidance && !tools.is_empty()).then_some(PARALLEL_GUIDANCE);
+        let instructions: Vec<&str> = self
+            .instructions
+            .as_deref()
+            .into_iter()
+            .chain(guidance)
+            .collect();
         let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
         let request = Request {
             model: self.model_name.clone(),
@@ -335,27 +349,16 @@ type Said = (String, Option<String>);
 enum Step {
     Model(Option<Result<ModelEvent, ModelError>>),
     Tools(Option<DispatchEvent>),
-    Stop,
+    Cancelled,
 }
 
 /// Why a message was not heard to its end.
 enum Unheard {
     Failed(ModelError),
-    Stopped,
+    Cancelled,
 }
 
-struct Stopped;
-
-fn poll_stop(stop: &mut Option<Stop>, cx: &mut Context<'_>) -> Poll<()> {
-    let Some(waiting) = stop else {
-        return Poll::Pending;
-    };
-    let stopped = waiting.as_mut().poll(cx);
-    if stopped.is_ready() {
-        *stop = None; // a future must not be polled again
-    }
-    stopped
-}
+struct Cancelled;
 
 fn poll_event(running: &mut StreamingBatch, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
     Pin::new(running).poll_next(cx)
