@@ -9,7 +9,8 @@ use async_openai::types::chat::{
 use futures_util::StreamExt;
 use serde_json::{json, to_value};
 use tool_core::{Dispatcher, tool, tools};
-use tool_openai::chat::{self, Assembler, Choice, Completion, Message, Request};
+use tool_openai::Assembler;
+use tool_openai::chat::{self, ChatAssembler, Choice, Completion, Message, Request};
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
 
 /// Add two numbers.
@@ -143,7 +144,7 @@ async fn its_streams_are_put_together_by_our_assembler() {
             include_obfuscation: None,
         });
         let mut stream = client.chat().create_stream(request).await.unwrap();
-        let mut assembler = Assembler::new();
+        let mut assembler = ChatAssembler::new();
         while let Some(chunk) = stream.next().await {
             assembler.push(to_value(chunk.unwrap()).unwrap()).unwrap();
         }

@@ -9,9 +9,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tool_core::{Dispatcher, tool, tools};
 use tool_openai::chat::{Message, Request};
-use tool_openai::responses::{self, Assembler, Response};
+use tool_openai::responses::{self, Response, ResponsesAssembler};
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
-use tool_openai::{Agent, StartPolicy};
+use tool_openai::{Agent, Assembler, StartPolicy};
 
 /// The body of the answer to a request with these keys beside the usual ones.
 async fn raw_answer(reply: ScriptedReply, rest: Value) -> String {
@@ -309,7 +309,7 @@ async fn a_response_is_read_alike_whole_and_streamed() {
     ] {
         let whole: Response =
             serde_json::from_str(&raw_response(reply.clone(), json!({})).await).unwrap();
-        let mut assembler = Assembler::new();
+        let mut assembler = ResponsesAssembler::new();
         assembler
             .push_bytes(
                 raw_response(reply, json!({"stream": true}))

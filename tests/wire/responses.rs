@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tool_openai::responses::{Assembler, Request, Response};
-use tool_openai::{ModelEvent, chat};
+use tool_openai::responses::{Request, Response, ResponsesAssembler};
+use tool_openai::{Assembler, ModelEvent, chat};
 
 use super::{Call, Exchange, exchanges};
 
@@ -90,7 +90,7 @@ fn name(exchange: &Exchange) -> String {
 }
 
 fn assemble<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Response, Vec<ModelEvent>) {
-    let mut assembler = Assembler::new();
+    let mut assembler = ResponsesAssembler::new();
     let mut events = Vec::new();
     for piece in pieces {
         for event in assembler.push_bytes(piece).unwrap() {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, from_str, from_value, json};
-use tool_openai::ModelEvent;
-use tool_openai::chat::{Assembler, Completion, ToolCall};
+use tool_openai::chat::{ChatAssembler, Completion, ToolCall};
+use tool_openai::{Assembler, ModelEvent};
 
 use crate::{Call, Exchange, exchanges};
 
@@ -66,7 +66,7 @@ fn bodies() -> impl Iterator<Item = (Exchange, Value)> {
 
 /// What becomes of a stream that comes in these parts.
 fn assemble<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<ModelEvent>, Completion) {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     let mut events = Vec::new();
     for part in parts {
         events.extend(assembler.push_bytes(part).unwrap());

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, from_str, json};
 use tool_core::serde_json;
-use tool_openai::chat::Assembler;
+use tool_openai::Assembler;
+use tool_openai::chat::ChatAssembler;
 
 const CALLS: usize = 200;
 
@@ -60,7 +61,7 @@ fn read(chunks: &[String]) -> Result<()> {
 }
 
 fn assemble(chunks: &[String]) -> Result<()> {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     for chunk in chunks {
         black_box(assembler.push_text(chunk)?);
     }
@@ -68,14 +69,14 @@ fn assemble(chunks: &[String]) -> Result<()> {
 }
 
 fn assemble_bytes(body: &[u8], part: usize) -> Result<()> {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     for part in body.chunks(part) {
         black_box(assembler.push_bytes(part)?);
     }
     finish(assembler)
 }
 
-fn finish(mut assembler: Assembler) -> Result<()> {
+fn finish(mut assembler: ChatAssembler) -> Result<()> {
     assembler.push_text("[DONE]")?;
     let completion = assembler.finish()?;
     let found = completion

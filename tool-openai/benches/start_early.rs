@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use futures_util::stream;
 use serde_json::{Value, json};
 use tool_core::{Dispatcher, serde_json, tool, tools};
-use tool_openai::chat::{Assembler, Request};
+use tool_openai::chat::{ChatAssembler, Request};
 use tool_openai::{
-    Agent, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream, StartPolicy,
+    Agent, AgentEvent, Assembler, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream,
+    StartPolicy,
 };
 
 const TOKEN: Duration = Duration::from_nanos(1_000_000_000 / 60);
@@ -77,7 +78,7 @@ impl ChatModel for Played {
             ],
         };
         let start = (
-            Some(Assembler::new()),
+            Some(ChatAssembler::new()),
             VecDeque::from(chunks),
             VecDeque::new(),
         );
@@ -89,7 +90,7 @@ impl ChatModel for Played {
                         return Some((Ok(event), (assembler, chunks, told)));
                     }
                     let Some(chunk) = chunks.pop_front() else {
-                        let end = assembler.take().map(|assembler: Assembler| {
+                        let end = assembler.take().map(|assembler: ChatAssembler| {
                             assembler.finish().map(ModelEvent::Finished)
                         });
                         return end.map(|end| (end, (assembler, chunks, told)));

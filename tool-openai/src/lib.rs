@@ -2,6 +2,7 @@
 
 mod agent;
 mod arguments;
+mod assembler;
 pub mod chat;
 #[cfg(feature = "http")]
 mod client;
@@ -17,6 +18,7 @@ mod strict;
 pub mod testing;
 
 pub use agent::{Agent, AgentEvent, AgentStream, Reply, StartPolicy};
+pub use assembler::Assembler;
 #[cfg(feature = "http")]
 pub use client::OpenAi;
 pub use error::{AgentError, ModelError};

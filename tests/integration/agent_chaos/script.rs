@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, from_value, json, to_value};
 use tokio::time::sleep;
-use tool_openai::chat::{Assembler, Completion, Request};
-use tool_openai::{ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream};
+use tool_openai::chat::{ChatAssembler, Completion, Request};
+use tool_openai::{Assembler, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream};
 
 use super::plan::{End, Form, Style, Turn};
 use super::text::{Wire, calls, numbers};
@@ -319,7 +319,7 @@ fn bytes(turn: &Turn, at: usize) -> Vec<Act> {
 /// What has been read of an answer.
 struct Reading {
     acts: VecDeque<Act>,
-    assembler: Option<Assembler>,
+    assembler: Option<ChatAssembler>,
     events: VecDeque<ModelEvent>,
     at: Option<usize>,
     log: Log,
@@ -407,7 +407,7 @@ impl ChatModel for Script {
         let (acts, at) = self.next(request);
         let assembler = at
             .filter(|_| self.form == Form::Bytes)
-            .map(|_| Assembler::new());
+            .map(|_| ChatAssembler::new());
         let reading = Reading {
             acts,
             assembler,

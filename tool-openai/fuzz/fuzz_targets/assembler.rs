@@ -5,8 +5,8 @@
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use tool_core::serde_json::{Map, Value, json};
-use tool_openai::chat::{Assembler, Completion, ToolCall};
-use tool_openai::{ModelError, ModelEvent};
+use tool_openai::chat::{ChatAssembler, Completion, ToolCall};
+use tool_openai::{Assembler, ModelError, ModelEvent};
 
 #[derive(Debug, Arbitrary)]
 struct Input {
@@ -115,7 +115,7 @@ fuzz_target!(|input: Input| {
 });
 
 fn assemble(parts: &[&[u8]]) -> Result<Completion, ModelError> {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     let (mut begun, mut complete) = (0, Vec::new());
     let mut hear = |events: Vec<ModelEvent>| {
         for event in events {

@@ -16,7 +16,7 @@ pub(crate) mod wire;
 pub use crate::arguments::Repair;
 #[doc(no_inline)]
 pub use crate::strict::{NotStrictError, Obstacle};
-pub use assemble::{Assembler, MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
+pub use assemble::{ChatAssembler, MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
 pub use convert::tool_messages;
 pub use custom::{TextFormat, custom};
 pub use history::{HistoryChange, HistoryRepair, repair};

@@ -20,7 +20,7 @@ use tool_core::serde_json::{self, Value, json};
 use self::endpoint::Endpoint;
 use self::refusal::{Refusal, excerpt};
 use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
-use crate::chat::{Assembler, Completion, Request};
+use crate::chat::{ChatAssembler, Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
 use crate::profile::Profile;
@@ -164,7 +164,7 @@ impl OpenAi {
 }
 
 impl Endpoint for OpenAi {
-    type Assembler = Assembler;
+    type Assembler = ChatAssembler;
 
     async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
         let mut request = request.clone();
@@ -186,8 +186,8 @@ impl Endpoint for OpenAi {
             .await
     }
 
-    fn assembler(request: &Request) -> Assembler {
-        Assembler::for_tools(request.tools.iter().map(|tool| &tool.function.name))
+    fn assembler(request: &Request) -> ChatAssembler {
+        ChatAssembler::for_tools(request.tools.iter().map(|tool| &tool.function.name))
     }
 
     fn read(body: &[u8]) -> Result<Completion, ModelError> {

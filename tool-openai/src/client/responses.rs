@@ -11,7 +11,7 @@ use crate::chat::{Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
 use crate::profile::Profile;
-use crate::responses::{self, Assembler, Response};
+use crate::responses::{self, Response, ResponsesAssembler};
 
 /// A service that speaks the Responses API over HTTP, as a model for the [`Agent`](crate::Agent).
 ///
@@ -56,7 +56,7 @@ impl Responses {
 }
 
 impl Endpoint for Responses {
-    type Assembler = Assembler;
+    type Assembler = ResponsesAssembler;
 
     async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
         let mut body = responses::Request::from(request);
@@ -87,8 +87,8 @@ impl Endpoint for Responses {
         }
     }
 
-    fn assembler(_: &Request) -> Assembler {
-        Assembler::new()
+    fn assembler(_: &Request) -> ResponsesAssembler {
+        ResponsesAssembler::new()
     }
 
     fn read(body: &[u8]) -> Result<Completion, ModelError> {

@@ -2,8 +2,9 @@
 
 use futures_util::stream::try_unfold;
 
-use super::endpoint::{Assemble, Endpoint};
+use super::endpoint::Endpoint;
 use super::service::{Answer, Pace};
+use crate::assembler::Assembler;
 use crate::chat::{Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ModelEvent, ModelStream};
@@ -22,7 +23,7 @@ pub(super) async fn complete<E: Endpoint>(
             while !reading.is_over {
                 reading.read_on().await?;
             }
-            reading.assembler.finish()
+            Ok(reading.assembler.finish()?.into())
         }
     }
 }
@@ -83,7 +84,7 @@ async fn next<E: Endpoint>(
                 }
                 if reading.is_over {
                     return Ok(Some((
-                        ModelEvent::Finished(reading.assembler.finish()?),
+                        ModelEvent::Finished(reading.assembler.finish()?.into()),
                         Stage::Over,
                     )));
                 }
@@ -95,7 +96,7 @@ async fn next<E: Endpoint>(
     }
 }
 
-impl<A: Assemble> Reading<A> {
+impl<A: Assembler> Reading<A> {
     async fn read_on(&mut self) -> Result<(), ModelError> {
         // Some services keep the connection open after the end.
         let part = if self.assembler.is_done() {

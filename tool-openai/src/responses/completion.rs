@@ -133,6 +133,13 @@ impl Response {
     }
 }
 
+impl From<Response> for Completion {
+    /// As [`Response::into_completion`].
+    fn from(response: Response) -> Self {
+        response.into_completion()
+    }
+}
+
 /// Takes out of a message what is for the Responses API alone.
 #[cfg(any(feature = "async-openai", feature = "http"))]
 pub(crate) fn forget(message: &mut chat::Message) {

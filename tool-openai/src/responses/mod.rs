@@ -2,7 +2,7 @@
 //! flat shapes.
 //!
 //! [`tools`] offers a tool set, [`Response::parse`] reads what the model asks for, [`items`] and
-//! [`outputs`] are what the next request tells it, and an [`Assembler`] reads a stream.
+//! [`outputs`] are what the next request sends back, and a [`ResponsesAssembler`] reads a stream.
 //! `OpenAi::into_responses` is all of it as a [`ChatModel`](crate::ChatModel) for the agent, whose
 //! history serves both APIs.
 
@@ -17,7 +17,7 @@ mod wire;
 
 #[cfg(feature = "http")]
 pub use crate::client::Responses;
-pub use assemble::{Assembler, MAX_ITEMS};
+pub use assemble::{MAX_ITEMS, ResponsesAssembler};
 #[cfg(any(feature = "async-openai", feature = "http"))]
 pub(crate) use completion::forget;
 pub use outputs::{items, outputs};

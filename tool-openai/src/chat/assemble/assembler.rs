@@ -11,6 +11,7 @@ use super::calls::Scene;
 use super::choice::Alternative;
 use super::entry::index;
 use super::failure;
+use crate::assembler::Assembler;
 use crate::chat::wire::{Completion, Usage};
 use crate::error::ModelError;
 use crate::model::ModelEvent;
@@ -19,19 +20,14 @@ use crate::sse::{Event, Sse};
 /// The data of the last event.
 const DONE: &str = "[DONE]";
 
-/// Puts the chunks of one streamed answer together.
-///
-/// Feed it as it comes, in one of three forms: [`push_bytes`](Self::push_bytes) takes the body, cut
-/// anywhere; [`push_text`](Self::push_text) the data of one event; [`push`](Self::push) one chunk
-/// as a JSON value. Each gives the events of what was fed. When the stream is over,
-/// [`finish`](Self::finish) gives the completion, in the form of an answer that was not streamed.
+/// Assembles the chunks of one streamed chat completion. [`Assembler`] has its methods.
 ///
 /// ```
-/// use tool_openai::chat::Assembler;
-/// use tool_openai::ModelEvent;
+/// use tool_openai::chat::ChatAssembler;
+/// use tool_openai::{Assembler, ModelEvent};
 ///
 /// # fn main() -> Result<(), tool_openai::ModelError> {
-/// let mut assembler = Assembler::new();
+/// let mut assembler = ChatAssembler::new();
 /// assembler.push_text(r#"{"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "call_1", "function": {"name": "add"}}]}}]}"#)?;
 /// assembler.push_text(r#"{"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": "{\"a\":"}}]}}]}"#)?;
 /// assembler.push_text(r#"{"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": "1}"}}]}}]}"#)?;
@@ -61,11 +57,9 @@ const DONE: &str = "[DONE]";
 ///   of a call, a choice or a chunk in theirs, where the first or the last one stays.
 /// - **It is bounded** by [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES),
 ///   [`MAX_CALLS`](super::MAX_CALLS) and [`MAX_CHOICES`](super::MAX_CHOICES), and takes time in
-///   proportion to what it is fed.
-///
-/// After an error the answer is lost: neither feed nor finish it.
+///   proportion to what is pushed.
 #[derive(Debug)]
-pub struct Assembler {
+pub struct ChatAssembler {
     sse: Sse,
     tools: HashSet<String>,
     budget: Budget,
@@ -76,14 +70,14 @@ pub struct Assembler {
     done: bool,
 }
 
-impl Default for Assembler {
+impl Default for ChatAssembler {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Assembler {
-    /// Nothing has come yet.
+impl ChatAssembler {
+    /// An assembler that has seen nothing.
     pub fn new() -> Self {
         Self::for_tools::<[String; 0]>([])
     }
@@ -104,6 +98,10 @@ impl Assembler {
             done: false,
         }
     }
+}
+
+impl Assembler for ChatAssembler {
+    type Output = Completion;
 
     /// Takes more of the body: server-sent events, cut anywhere.
     ///
@@ -112,7 +110,7 @@ impl Assembler {
     /// As [`push_text`](Self::push_text), and:
     /// - [`ModelError::StreamError`]: there is an event of type `error`.
     /// - [`ModelError::InvalidResponse`]: an event is larger than 16 MiB.
-    pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
+    fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         for event in self.sse.push(bytes)? {
             self.take_event(&event, &mut told)?;
@@ -125,37 +123,37 @@ impl Assembler {
     /// # Errors
     ///
     /// As [`push`](Self::push), and [`ModelError::InvalidResponse`]: the text is no JSON.
-    pub fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
+    fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         self.take_text(data, &mut told)?;
         Ok(told)
     }
 
-    /// Takes one chunk. What in it is not of the type it should be is passed over.
+    /// Takes one chunk. What in it is not of the type it should be is ignored.
     ///
     /// # Errors
     ///
     /// - [`ModelError::StreamError`]: the chunk reports an error.
     /// - [`ModelError::InvalidResponse`]: there are more calls, choices or bytes than are kept.
-    pub fn push(&mut self, chunk: Value) -> Result<Vec<ModelEvent>, ModelError> {
+    fn push(&mut self, chunk: Value) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         self.take(chunk, &mut told)?;
         Ok(told)
     }
 
     /// Whether the server said that the answer is over. Whatever comes after is not read.
-    pub fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         self.done
     }
 
-    /// The stream is over: what is known only now. To be called once, before
-    /// [`finish`](Self::finish), by whoever needs each event.
+    /// The stream is over: what is known only now. Call it once, before
+    /// [`finish`](Self::finish), if you need each event.
     ///
     /// # Errors
     ///
     /// As [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a
     /// blank line.
-    pub fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
+    fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         for event in self.sse.finish()? {
             let is_cut = event.event != "error"
@@ -177,7 +175,7 @@ impl Assembler {
     ///   `finish_reason` said so, and it is not a message whose calls are all complete.
     /// - [`ModelError::InvalidResponse`]: there was no choice in it.
     /// - As [`close`](Self::close).
-    pub fn finish(mut self) -> Result<Completion, ModelError> {
+    fn finish(mut self) -> Result<Completion, ModelError> {
         self.close()?;
         if self.choices.is_empty() {
             return Err(ModelError::InvalidResponse {
@@ -208,7 +206,9 @@ impl Assembler {
             })
         }
     }
+}
 
+impl ChatAssembler {
     fn take_event(&mut self, event: &Event, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
         if event.event == "error" && !self.done {
             return Err(failure::of_event(&event.data));

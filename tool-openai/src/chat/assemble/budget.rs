@@ -4,14 +4,14 @@ use tool_core::serde_json::{Map, Value};
 
 use crate::error::ModelError;
 
-/// The most bytes of text and unknown keys that an [`Assembler`](super::Assembler) keeps of one
+/// The most bytes of text and unknown keys that a [`ChatAssembler`](super::ChatAssembler) keeps of one
 /// answer.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// The most calls that an [`Assembler`](super::Assembler) takes in one message.
+/// The most calls that a [`ChatAssembler`](super::ChatAssembler) takes in one message.
 pub const MAX_CALLS: usize = 4096;
 
-/// The most alternatives that an [`Assembler`](super::Assembler) takes in one answer.
+/// The most alternatives that a [`ChatAssembler`](super::ChatAssembler) takes in one answer.
 pub const MAX_CHOICES: usize = 128;
 
 /// What may still be kept.

@@ -17,5 +17,5 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use assembler::Assembler;
+pub use assembler::ChatAssembler;
 pub use budget::{MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};

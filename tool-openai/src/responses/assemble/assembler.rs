@@ -6,6 +6,7 @@ use serde::de::IgnoredAny;
 use tool_core::serde_json::{self, Map, Value};
 
 use super::slot::{Slot, is_same, unfinished};
+use crate::assembler::Assembler;
 use crate::chat::assemble::budget::{Budget, too_much, weight_of};
 use crate::chat::assemble::failure;
 use crate::error::ModelError;
@@ -17,7 +18,7 @@ use crate::sse::{Event, Sse};
 /// The most items that one response may have.
 pub const MAX_ITEMS: usize = 4096;
 
-/// Puts a response together from its events, and tells of its calls as they come.
+/// Assembles a response from the events of a stream. [`Assembler`] has its methods.
 ///
 /// Items are known by their `output_index`, since servers change their ids on the way. A call is
 /// complete when its item is: with `response.output_item.done` and a `status` of `completed`, or
@@ -26,8 +27,8 @@ pub const MAX_ITEMS: usize = 4096;
 /// told before; where it leaves out the items, as some services do, they are taken from the events.
 ///
 /// ```
-/// use tool_openai::ModelEvent;
-/// use tool_openai::responses::Assembler;
+/// use tool_openai::{Assembler, ModelEvent};
+/// use tool_openai::responses::ResponsesAssembler;
 ///
 /// let stream = r#"
 /// data: {"type":"response.output_item.added","output_index":0,"item":{"type":"function_call","call_id":"call_1","name":"now"}}
@@ -39,7 +40,7 @@ pub const MAX_ITEMS: usize = 4096;
 /// data: {"type":"response.completed","response":{"status":"completed","output":[]}}
 ///
 /// "#;
-/// let mut assembler = Assembler::new();
+/// let mut assembler = ResponsesAssembler::new();
 /// let mut complete = Vec::new();
 /// for byte in stream.as_bytes() {
 ///     for event in assembler.push_bytes(&[*byte])? {
@@ -53,7 +54,7 @@ pub const MAX_ITEMS: usize = 4096;
 /// # Ok::<(), tool_openai::ModelError>(())
 /// ```
 #[derive(Debug)]
-pub struct Assembler {
+pub struct ResponsesAssembler {
     sse: Sse,
     slots: Vec<Slot>,
     /// The latest item of each `output_index`. Servers that do not number have all at `None`.
@@ -67,13 +68,13 @@ pub struct Assembler {
     response: Option<Response>,
 }
 
-impl Default for Assembler {
+impl Default for ResponsesAssembler {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Assembler {
+impl ResponsesAssembler {
     /// An assembler that has seen nothing.
     pub fn new() -> Self {
         Self {
@@ -87,13 +88,17 @@ impl Assembler {
             response: None,
         }
     }
+}
+
+impl Assembler for ResponsesAssembler {
+    type Output = Response;
 
     /// Takes more of the body: server-sent events, cut anywhere.
     ///
     /// # Errors
     /// As for [`push_text`](Self::push_text), and if there is an event of type `error`, or one
     /// larger than 16 MiB.
-    pub fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
+    fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
         let events = self.sse.push(bytes)?;
         self.push_all(events)
     }
@@ -102,7 +107,7 @@ impl Assembler {
     ///
     /// # Errors
     /// As for [`push`](Self::push), and if the text is no JSON.
-    pub fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
+    fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
         let data = data.trim();
         if self.is_done() || data.is_empty() || data == "[DONE]" {
             return Ok(Vec::new());
@@ -122,7 +127,7 @@ impl Assembler {
     /// - [`ModelError::StreamError`]: the service reports a failure.
     /// - [`ModelError::InvalidResponse`]: it contradicts itself about a call, or sends more than
     ///   [`MAX_ITEMS`], or than [`MAX_MESSAGE_BYTES`](crate::chat::MAX_MESSAGE_BYTES).
-    pub fn push(&mut self, event: Value) -> Result<Vec<ModelEvent>, ModelError> {
+    fn push(&mut self, event: Value) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         if let Value::Object(mut event) = event
             && !self.is_done()
@@ -133,17 +138,17 @@ impl Assembler {
     }
 
     /// Whether the last event has come: what follows makes no difference.
-    pub fn is_done(&self) -> bool {
+    fn is_done(&self) -> bool {
         self.response.is_some()
     }
 
-    /// The stream is over: what is known only now. To be called once, before
-    /// [`finish`](Self::finish), by whoever needs each event.
+    /// The stream is over: what is known only now. Call it once, before
+    /// [`finish`](Self::finish), if you need each event.
     ///
     /// # Errors
     /// As for [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a
     /// blank line.
-    pub fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
+    fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
         let mut events = self.sse.finish()?;
         events.retain(|event| {
             event.event == "error" || serde_json::from_str::<IgnoredAny>(&event.data).is_ok()
@@ -156,7 +161,7 @@ impl Assembler {
     /// # Errors
     /// [`ModelError::Interrupted`] if the last event is missing, with what has arrived. As for
     /// [`push`](Self::push) else.
-    pub fn finish(mut self) -> Result<Response, ModelError> {
+    fn finish(mut self) -> Result<Response, ModelError> {
         self.close()?;
         match self.response {
             Some(response) => Ok(response),
@@ -172,7 +177,9 @@ impl Assembler {
             }
         }
     }
+}
 
+impl ResponsesAssembler {
     fn push_all(&mut self, events: Vec<Event>) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
         for Event { event, data } in events {

@@ -5,4 +5,4 @@ mod slot;
 #[cfg(test)]
 mod tests;
 
-pub use assembler::{Assembler, MAX_ITEMS};
+pub use assembler::{MAX_ITEMS, ResponsesAssembler};

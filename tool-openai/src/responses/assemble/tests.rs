@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 use tool_core::serde_json::{Value, json};
 
-use super::{Assembler, MAX_ITEMS};
+use super::{MAX_ITEMS, ResponsesAssembler};
+use crate::assembler::Assembler;
 use crate::chat::MAX_MESSAGE_BYTES;
 use crate::error::ModelError;
 use crate::model::ModelEvent;
@@ -70,8 +71,8 @@ fn stream() -> Vec<Value> {
 
 fn told(
     events: impl IntoIterator<Item = Value>,
-) -> Result<(Vec<ModelEvent>, Assembler), ModelError> {
-    let mut assembler = Assembler::new();
+) -> Result<(Vec<ModelEvent>, ResponsesAssembler), ModelError> {
+    let mut assembler = ResponsesAssembler::new();
     let mut told = Vec::new();
     for event in events {
         told.extend(assembler.push(event)?);
@@ -424,11 +425,11 @@ fn failures_of_every_kind_are_errors() {
         );
     }
     assert!(matches!(
-        Assembler::new().push_bytes(b"event: error\ndata: Sorry.\n\n"),
+        ResponsesAssembler::new().push_bytes(b"event: error\ndata: Sorry.\n\n"),
         Err(ModelError::StreamError { .. })
     ));
     assert!(matches!(
-        Assembler::new().push_bytes(b"data: {oops\n\n"),
+        ResponsesAssembler::new().push_bytes(b"data: {oops\n\n"),
         Err(ModelError::InvalidResponse { .. })
     ));
 }
@@ -454,7 +455,7 @@ fn strange_events_are_passed_over() {
 
 #[test]
 fn bytes_without_end_are_an_error() {
-    let mut assembler = Assembler::new();
+    let mut assembler = ResponsesAssembler::new();
     assembler
         .push(added(0, call("a", "", "in_progress")))
         .unwrap();
@@ -462,7 +463,7 @@ fn bytes_without_end_are_an_error() {
     assert!((0..7).all(|_| assembler.push(delta(0, &piece)).is_ok()));
     assert!(assembler.push(delta(0, &piece)).is_err());
 
-    let mut assembler = Assembler::new();
+    let mut assembler = ResponsesAssembler::new();
     let mut reasoning = |index| {
         assembler.push(done(
             index,
@@ -475,7 +476,7 @@ fn bytes_without_end_are_an_error() {
 
 #[test]
 fn items_without_end_are_an_error() {
-    let mut assembler = Assembler::new();
+    let mut assembler = ResponsesAssembler::new();
     let mut begin = |index| assembler.push(added(index as u64, json!({"type": "reasoning"})));
     assert!((0..MAX_ITEMS).all(|index| begin(index).is_ok()));
     assert!(begin(MAX_ITEMS).is_err());
@@ -492,7 +493,7 @@ proptest! {
         let body: String = stream().iter().map(line).chain([format!("data: [DONE]{end}{end}")]).collect();
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(body.len())).chain([0, body.len()]).collect();
         cuts.sort_unstable();
-        let mut assembler = Assembler::new();
+        let mut assembler = ResponsesAssembler::new();
         let mut events = Vec::new();
         for cut in cuts.windows(2) {
             events.extend(assembler.push_bytes(&body.as_bytes()[cut[0]..cut[1]]).unwrap());

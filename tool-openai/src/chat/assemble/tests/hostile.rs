@@ -9,7 +9,7 @@ use crate::chat::{MAX_CALLS, MAX_CHOICES};
 
 /// What an assembler says of chunks that never end.
 fn exhausted(chunks: impl Iterator<Item = Value>) -> String {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     chunks
         .into_iter()
         .find_map(|chunk| assembler.push(chunk).err())
@@ -44,7 +44,7 @@ fn calls_choices_and_bytes_are_bounded() {
 #[test]
 fn what_comes_anew_with_each_chunk_is_kept_once() {
     let long = "x".repeat(1 << 20);
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     for at in 0..200 {
         let filter = json!({"hate": {"filtered": false, "log": long}});
         let choice = json!({"content_filter_results": filter, "delta": {"channel": long, "n": at}});
@@ -79,7 +79,7 @@ fn an_index_is_no_size() {
 fn time(chunks: &[String]) -> Duration {
     let try_once = || {
         let start = Instant::now();
-        let mut assembler = Assembler::new();
+        let mut assembler = ChatAssembler::new();
         for chunk in chunks {
             assembler.push_bytes(chunk.as_bytes()).unwrap();
         }
@@ -187,7 +187,7 @@ fn anything() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn a_chunk_of_any_shape_fails_nothing(chunks in prop::collection::vec((anything(), anything(), anything()), 0..8)) {
-        let mut assembler = Assembler::new();
+        let mut assembler = ChatAssembler::new();
         for (first, second, third) in chunks {
             assembler.push(json!({"choices": [{"delta": {"tool_calls": [first]}}]})).unwrap();
             assembler.push(json!({"choices": [{"delta": second}]})).unwrap();
@@ -199,7 +199,7 @@ proptest! {
 
     #[test]
     fn bytes_of_any_kind_are_read_or_refused(bytes in "(data: |\\{|\\}|\n|\r|:|\\[DONE\\]|\"choices\"|\\PC){0,40}", size in 1..9usize) {
-        let mut assembler = Assembler::new();
+        let mut assembler = ChatAssembler::new();
         if bytes.as_bytes().chunks(size).all(|bytes| assembler.push_bytes(bytes).is_ok()) {
             let _ = assembler.finish();
         }

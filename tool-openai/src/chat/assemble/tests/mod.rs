@@ -7,7 +7,8 @@ mod shape;
 
 use tool_core::serde_json::{Value, json};
 
-use super::Assembler;
+use super::ChatAssembler;
+use crate::assembler::Assembler;
 use crate::chat::{Choice, Completion};
 use crate::error::ModelError;
 use crate::model::ModelEvent;
@@ -29,7 +30,7 @@ fn finish(reason: &str) -> Value {
 
 /// What becomes of chunks, with `[DONE]` after them.
 fn run(chunks: impl IntoIterator<Item = Value>) -> (Vec<ModelEvent>, Completion) {
-    let mut assembler = Assembler::for_tools(["add", "get", "get_weather"]);
+    let mut assembler = ChatAssembler::for_tools(["add", "get", "get_weather"]);
     let mut events = Vec::new();
     for chunk in chunks {
         events.extend(assembler.push_text(&chunk.to_string()).unwrap());
@@ -103,7 +104,7 @@ fn check_events(events: &[ModelEvent], completion: &Completion) {
 }
 
 fn failure(chunks: impl IntoIterator<Item = Value>) -> ModelError {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     for chunk in chunks {
         if let Err(error) = assembler.push(chunk) {
             return error;

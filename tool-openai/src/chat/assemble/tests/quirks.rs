@@ -417,7 +417,7 @@ fn quirk_24_an_error_within_the_stream_is_the_services_own() {
         ("{\"message\": \"m\"}".to_owned(), "m"),
         ("too bad".to_owned(), "too bad"),
     ] {
-        let error = Assembler::new()
+        let error = ChatAssembler::new()
             .push_bytes(format!("event: error\ndata: {data}\n\n").as_bytes())
             .unwrap_err();
         assert_eq!(

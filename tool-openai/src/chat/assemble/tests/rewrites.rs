@@ -263,7 +263,7 @@ fn pieces_of(entries: Vec<Value>) -> Value {
 
 /// What becomes of a body that comes in parts of these sizes, again and again.
 fn assemble(body: &str, sizes: &[usize]) -> (Vec<ModelEvent>, Completion) {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     let (mut events, mut rest) = (Vec::new(), body.as_bytes());
     for size in sizes.iter().cycle() {
         let (part, after) = rest.split_at((*size).min(rest.len()));
@@ -357,7 +357,7 @@ fn one_by_one_each_call_is_complete_when_the_next_begins() {
         arguments: "{\"a\":1}".to_owned(),
         cuts: Vec::new(),
     };
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     let mut told = Vec::new();
     for (at, delta) in clean(&[of("add"), of("get"), of("add")]).iter().enumerate() {
         let events = assembler

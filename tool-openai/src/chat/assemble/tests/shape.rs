@@ -164,7 +164,7 @@ fn a_stream_that_breaks_off_is_an_error_that_has_what_was_there() {
 
 #[test]
 fn without_an_end_calls_are_complete_if_their_arguments_are() {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     assembler
         .push(pieces(
             json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}]),
@@ -181,7 +181,7 @@ fn without_an_end_a_call_whose_arguments_may_still_follow_is_not_complete() {
         json!({"type": "custom", "custom": {"name": "get", "input": "SEL"}}),
     ];
     for open in open {
-        let mut assembler = Assembler::new();
+        let mut assembler = ChatAssembler::new();
         assembler
             .push(pieces(
                 json!([{"id": "a", "function": {"name": "add", "arguments": "{}"}}]),
@@ -203,13 +203,13 @@ fn without_an_end_a_call_whose_arguments_may_still_follow_is_not_complete() {
 
 #[test]
 fn the_last_line_needs_no_end() {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     let text = format!("data: {}\n\ndata:[DONE]", delta(json!({"content": "Hi"})));
     assembler.push_bytes(text.as_bytes()).unwrap();
     assert!(!assembler.is_done());
     assert_eq!(assembler.finish().unwrap().choices[0].message.text(), "Hi");
 
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     let text = format!(
         "data: {}\n\ndata: {{\"choices\": [",
         delta(json!({"content": "Hi"}))
@@ -223,7 +223,7 @@ fn the_last_line_needs_no_end() {
 
 #[test]
 fn nothing_is_read_after_the_end() {
-    let mut assembler = Assembler::new();
+    let mut assembler = ChatAssembler::new();
     assembler.push(delta(json!({"content": "Hi"}))).unwrap();
     assembler.push_text(" [DONE] ").unwrap();
     assert!(assembler.is_done());
@@ -238,7 +238,7 @@ fn nothing_is_read_after_the_end() {
 
 #[test]
 fn what_is_no_json_is_said_to_be_none() {
-    let error = Assembler::new()
+    let error = ChatAssembler::new()
         .push_bytes(b"data: {\"choices\": oops}\n\n")
         .unwrap_err()
         .to_string();
