@@ -134,7 +134,7 @@ impl Agent {
     }
 
     /// Asks until the model is heard to the end of a message: once, unless it botches a call in a
-    /// way that asking again may mend.
+    /// way that asking again may repair.
     async fn ask<'a>(
         &mut self,
         turn: usize,
@@ -304,7 +304,7 @@ impl Agent {
                 .zip(tools.definition(name));
             let (tool, definition) = offered.ok_or_else(|| InvalidToolsError::NotText {
                 tool: name.clone(),
-                mend: "there is no such tool",
+                reason: "there is no such tool",
             })?;
             *tool = chat::custom(definition, format)?;
         }

@@ -3,7 +3,7 @@
 use tool_core::ToolDefinition;
 use tool_core::serde_json::{Map, Value, json};
 
-use super::tools::InvalidToolsError;
+use super::tool_rules::{InvalidToolsError, check};
 use super::wire::{CustomDefinition, FunctionDefinition, Tool};
 use crate::strict::target;
 
@@ -39,7 +39,8 @@ impl TextFormat {
 /// parameter. For code, queries and the like, which models write better outside of JSON.
 ///
 /// # Errors
-/// Its parameters are not exactly one string.
+/// Services refuse its name or its parameters, as for [`tools_for`](super::tools_for), or these are
+/// not exactly one string.
 ///
 /// ```
 /// use tool_core::serde_json::{json, to_value};
@@ -65,11 +66,12 @@ impl TextFormat {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn custom(definition: &ToolDefinition, format: &TextFormat) -> Result<Tool, InvalidToolsError> {
+    check(definition.name(), definition.parameters())?;
     if text_parameter(definition.parameters()).is_none() {
-        let mend = "its parameters must be exactly one, a required string";
+        let reason = "its parameters must be exactly one, a required string";
         return Err(InvalidToolsError::NotText {
             tool: definition.name().to_owned(),
-            mend,
+            reason,
         });
     }
     let custom = CustomDefinition {

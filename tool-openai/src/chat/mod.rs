@@ -10,6 +10,7 @@ mod minimal;
 mod nulls;
 mod parse;
 mod tool_choice;
+mod tool_rules;
 mod tools;
 pub(crate) mod wire;
 
@@ -23,7 +24,8 @@ pub use history::{HistoryChange, HistoryRepair, repair};
 pub use nulls::without_nulls;
 pub use parse::{MessageParser, ParsedCall, ParsedMessage};
 pub use tool_choice::{InvalidToolChoiceError, ToolChoice, ToolName};
-pub use tools::{InvalidToolsError, Strictness, Warning, strictness, tools, tools_for};
+pub use tool_rules::InvalidToolsError;
+pub use tools::{Strictness, Warning, strictness, tools, tools_for};
 pub use wire::{
     AssistantMessage, Choice, Completion, CustomCall, CustomDefinition, FunctionCall,
     FunctionDefinition, Message, Request, TextMessage, Tool, ToolCall, ToolMessage, Usage,

@@ -4,12 +4,10 @@ use tool_core::serde_json::{Map, Value, json};
 use tool_core::{ToolDefinition, ToolSet};
 
 use super::minimal::{leave_out_widest_bounds, tidy};
+use super::tool_rules::{InvalidToolsError, MOST_TOOLS, check};
 use super::wire::{FunctionDefinition, Tool};
 use crate::Profile;
 use crate::strict::{NotStrictError, Strict, strict};
-
-/// The most tools a service takes in one request.
-const MOST_TOOLS: usize = 128;
 
 /// The longest description that every service takes, in characters.
 const LONGEST_DESCRIPTION: usize = 1024;
@@ -60,8 +58,8 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidToolsError> {
 /// same set gives the same bytes in every run.
 ///
 /// # Errors
-/// There are more tools than services accept; one has parameters that are no plain object; or one
-/// that must be strict, `#[tool(strict)]`, cannot be.
+/// There are more tools than services accept; one has a name that they refuse, or parameters that
+/// are no plain object; or one that must be strict, `#[tool(strict)]`, cannot be.
 pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidToolsError> {
     if tools.len() > MOST_TOOLS {
         return Err(InvalidToolsError::TooMany { count: tools.len() });
@@ -73,7 +71,7 @@ pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, Invali
 }
 
 fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidToolsError> {
-    definition.check()?;
+    check(definition.name(), definition.parameters())?;
     let (parameters, is_strict) = match carried(definition, profile) {
         Some(Ok(strict)) => (strict.schema, Some(true)),
         Some(Err(reason)) if definition.behavior().strict => {
@@ -244,39 +242,6 @@ pub enum Warning {
         path: String,
         /// The property.
         property: String,
-    },
-}
-
-/// Tools that no service would accept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidToolsError {
-    /// More than fit into one request.
-    #[error(
-        "{count} tools are more than the {MOST_TOOLS} a service accepts in one request; offer fewer"
-    )]
-    TooMany {
-        /// How many there are.
-        count: usize,
-    },
-    /// Services accept parameters only as a plain object.
-    #[error(transparent)]
-    Definition(#[from] tool_core::InvalidDefinitionError),
-    /// A tool that must be strict and cannot be.
-    #[error("tool `{tool}` must be strict, but {reason}; or do without `strict`")]
-    NotStrict {
-        /// The tool.
-        tool: String,
-        /// What in its parameters stands in the way, and where.
-        reason: Box<NotStrictError>,
-    },
-    /// A tool that cannot be offered as one that takes free text.
-    #[error("tool `{tool}` cannot take free text: {mend}")]
-    NotText {
-        /// The tool.
-        tool: String,
-        /// What it would have to be.
-        mend: &'static str,
     },
 }
 
