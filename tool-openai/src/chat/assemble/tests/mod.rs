@@ -89,7 +89,7 @@ fn check_events(events: &[ModelEvent], completion: &Completion) {
                 assert_eq!(complete[*position].replace(call), None);
             }
             ModelEvent::ToolCallReopened { position } => {
-                assert!(complete[*position].take().is_some())
+                assert!(complete[*position].take().is_some());
             }
             ModelEvent::Text(more) => text.push_str(more),
             _ => {}
