@@ -1,6 +1,5 @@
 //! How calls behave is part of the definition, and what contradicts itself is refused.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use serde_json::json;
@@ -19,8 +18,11 @@ use crate::support::{calls, codes};
     serialize_by(patient_id, r#type),
     read_only,
     idempotent,
+    open_world = false,
+    remote,
     retry(attempts = 5, backoff = "50ms", max_backoff = "2s"),
-    strict
+    strict,
+    title = "Everything there is"
 )]
 async fn everything(#[arg(name = "patient")] patient_id: &str, r#type: Option<u32>) -> usize {
     patient_id.len() + usize::from(r#type.is_some())
@@ -31,7 +33,13 @@ async fn everything(#[arg(name = "patient")] patient_id: &str, r#type: Option<u3
 fn nothing() {}
 
 /// Say the opposite.
-#[tool(timeout = "none", destructive, idempotent, retry)]
+#[tool(
+    timeout = "none",
+    destructive = true,
+    read_only = false,
+    idempotent,
+    retry
+)]
 fn opposite() {}
 
 #[test]
@@ -40,11 +48,14 @@ fn each_option_stands_in_the_definition() {
     let behavior = |name| tools.definition(name).unwrap().behavior();
     let said = behavior("everything");
     assert_eq!(said.timeout, Timeout::After(Duration::from_millis(1500)));
-    assert_eq!(said.concurrency, NonZeroUsize::new(4));
+    assert_eq!(said.concurrency, Some(4));
     assert_eq!(said.serialize_by, ["patient", "type"]); // as the model calls them
-    assert!(
-        said.exclusive && said.read_only && said.idempotent && said.strict && !said.destructive
-    );
+    assert!(said.exclusive && said.strict && said.remote);
+    let hints = (said.read_only, said.idempotent, said.destructive);
+    assert_eq!(hints, (Some(true), Some(true), None));
+    assert_eq!(said.open_world, Some(false));
+    let title = tools.definition("everything").unwrap().title();
+    assert_eq!(title, Some("Everything there is"));
     let retry = said.retry.unwrap();
     assert_eq!(
         (retry.attempts, retry.backoff, retry.max_backoff),
@@ -59,13 +70,13 @@ fn each_option_stands_in_the_definition() {
         (opposite.timeout, opposite.retry),
         (Timeout::Never, Some(Retry::default()))
     );
-    assert!(
-        opposite.destructive
-            && opposite.idempotent
-            && !opposite.read_only
-            && !opposite.exclusive
-            && !opposite.strict
+    let hints = (
+        opposite.read_only,
+        opposite.idempotent,
+        opposite.destructive,
     );
+    assert_eq!(hints, (Some(false), Some(true), Some(true)));
+    assert!(!opposite.exclusive && !opposite.strict && !opposite.remote);
 }
 
 fn definition() -> ToolDefinition {
@@ -87,7 +98,7 @@ fn a_tool_of_run_time_says_it_in_the_same_words() {
         .with_behavior(|behavior| {
             behavior.timeout = Timeout::After(Duration::from_secs(1));
             behavior.serialize_by = vec!["patient".to_owned()];
-            behavior.idempotent = true;
+            behavior.idempotent = Some(true);
             behavior.retry = Some(Retry::default());
         })
         .unwrap();
@@ -95,11 +106,13 @@ fn a_tool_of_run_time_says_it_in_the_same_words() {
         .clone()
         .with_behavior(|behavior| behavior.exclusive = true)
         .unwrap();
-    assert!(more.behavior().exclusive && more.behavior().idempotent && !said.behavior().exclusive);
+    assert!(
+        more.behavior().exclusive && more.behavior().is_repeatable() && !said.behavior().exclusive
+    );
     let tool = dynamic()
-        .with_behavior(|behavior| behavior.destructive = true)
+        .with_behavior(|behavior| behavior.destructive = Some(true))
         .unwrap();
-    assert!(tool.definition().behavior().destructive);
+    assert!(tool.definition().behavior().is_destructive());
 }
 
 #[test]
@@ -107,7 +120,7 @@ fn what_contradicts_itself_is_refused_with_the_tools_name() {
     type Behave = fn(&mut Behavior);
     let cases: [(Behave, &str); 3] = [
         (
-            |behavior| (behavior.read_only, behavior.destructive) = (true, true),
+            |behavior| (behavior.read_only, behavior.destructive) = (Some(true), Some(true)),
             "the behavior of tool `book` contradicts itself: it cannot be both `read_only` and `destructive`",
         ),
         (
@@ -131,11 +144,11 @@ fn what_contradicts_itself_is_refused_with_the_tools_name() {
     }
     // Said in two steps, it is the same.
     let read_only = definition()
-        .with_behavior(|behavior| behavior.read_only = true)
+        .with_behavior(|behavior| behavior.read_only = Some(true))
         .unwrap();
     assert!(
         read_only
-            .with_behavior(|behavior| behavior.destructive = true)
+            .with_behavior(|behavior| behavior.destructive = Some(true))
             .is_err()
     );
 }

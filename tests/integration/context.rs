@@ -57,7 +57,7 @@ async fn a_call_knows_its_id_its_tool_and_its_place() {
 
 #[tokio::test]
 async fn the_name_is_the_one_it_was_called_by() {
-    let tools = tools![threaded].with_prefix("north_").unwrap();
+    let tools = tools![threaded].with_prefix("north_");
     let results = Dispatcher::new(tools)
         .dispatch(calls([("north_on-thread", "{}")]))
         .await;

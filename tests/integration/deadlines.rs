@@ -234,3 +234,30 @@ fn a_call_that_found_no_thread_before_its_deadline_is_not_started() {
     codes.sort_unstable();
     assert_eq!(codes, ["not_started", "timeout_indeterminate"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_remote_tool_that_is_stopped_may_still_be_acting() {
+    /// Work elsewhere.
+    #[tool(timeout = "5s", remote, concurrency = 1)]
+    async fn work() {
+        sleep(Duration::from_secs(3600)).await;
+    }
+
+    let dispatcher = Dispatcher::new(tools![work]);
+    let begun = Instant::now();
+    let results = dispatcher
+        .dispatch(calls([("work", "{}"), ("work", "{}")]))
+        .await;
+    assert_eq!(codes(&results), ["timeout_indeterminate"; 2]);
+    // Its permit is free when it is stopped: nothing of it runs here.
+    assert_eq!(begun.elapsed(), Duration::from_secs(10));
+    dispatcher.idle().await;
+
+    let mut batch = dispatcher.streaming_batch();
+    for call in calls([("work", "{}"), ("work", "{}")]) {
+        batch.push(call);
+    }
+    sleep(Duration::from_secs(1)).await;
+    let results = batch.cancel();
+    assert_eq!(codes(&results), ["cancelled_indeterminate", "not_started"]);
+}

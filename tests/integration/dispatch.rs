@@ -155,7 +155,7 @@ async fn a_limit_of_one_runs_calls_one_after_the_other_in_call_order() {
     assert_eq!(begun.elapsed(), Duration::from_millis(60));
     let started: Vec<_> = results
         .iter()
-        .map(|result| (result.started().unwrap() - begun).as_millis())
+        .map(|result| (result.started().unwrap() - begun.into_std()).as_millis())
         .collect();
     assert_eq!(started, [0, 30, 40]);
 }
@@ -245,7 +245,7 @@ async fn nothing_runs_before_the_first_poll() {
     let dispatcher = Dispatcher::new(tools![wait]);
     let batch = dispatcher.dispatch(calls([("wait", r#"{"millis": 10}"#)]));
     sleep(Duration::from_secs(1)).await;
-    let polled = Instant::now();
+    let polled = Instant::now().into_std();
     let results = batch.await;
     assert_eq!(results[0].started(), Some(polled));
     assert_eq!(results[0].queued(), polled);

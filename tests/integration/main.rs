@@ -16,6 +16,7 @@ mod bounds;
 mod cancellation;
 mod context;
 mod deadlines;
+mod detached;
 mod diary;
 mod dispatch;
 mod failures;
@@ -41,6 +42,7 @@ mod schema;
 mod scripted;
 mod spans;
 mod state;
+mod stored;
 mod streaming_batch;
 mod streams;
 #[path = "../support.rs"]

@@ -201,7 +201,7 @@ async fn a_nested_call_never_outlives_its_parents_deadline() {
     /// Wait for ever.
     #[tool(timeout = "none")]
     async fn wait_for_ever(#[context] cx: &CallContext, #[state] diary: &Diary) {
-        let left = cx.deadline().unwrap() - Instant::now();
+        let left = cx.deadline().unwrap() - Instant::now().into_std();
         let _inside = diary.enter(format!("{} ms left", left.as_millis()));
         std::future::pending::<()>().await;
     }

@@ -249,14 +249,17 @@ async fn a_policy_whose_future_panics_when_dropped_harms_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edited_arguments_are_what_runs_and_the_call_stays_as_it_was_made() {
+async fn edited_arguments_are_what_runs_and_what_the_result_shows() {
     let (dispatcher, _) = dispatcher();
     let dispatcher = dispatcher
         .with_policy(|_| async { Decision::Edit(r#"{"name": "edited", "bed": 9}"#.to_owned()) });
-    let original = r#"{"name": "original", "bed": 1}"#;
+    let (original, edited) = (
+        r#"{"name": "original", "bed": 1}"#,
+        r#"{"name": "edited", "bed": 9}"#,
+    );
     let results = dispatcher.dispatch(calls([("make", original)])).await;
-    assert_eq!(contents(&results), [r#"{"name": "edited", "bed": 9}"#]);
-    assert_eq!(results[0].call().arguments, original);
+    assert_eq!(contents(&results), [edited]);
+    assert_eq!(results[0].call().arguments, edited);
 }
 
 #[tokio::test(start_paused = true)]

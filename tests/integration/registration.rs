@@ -71,7 +71,7 @@ async fn linked_tools_stand_in_the_order_of_their_names() {
             .definition("linked_a_wards")
             .unwrap()
             .behavior()
-            .read_only
+            .is_read_only()
     );
     let results = Dispatcher::new(tools)
         .dispatch(calls([

@@ -274,7 +274,7 @@ async fn a_tool_of_run_time_that_asks_for_no_more_than_one_attempt_gets_one() {
         let retried = fail.unwrap().with_behavior(|behavior| {
             let mut retry = Retry::default();
             retry.attempts = attempts;
-            (behavior.idempotent, behavior.retry) = (true, Some(retry));
+            (behavior.idempotent, behavior.retry) = (Some(true), Some(retry));
         });
         let dispatcher = Dispatcher::new(tools![].with_tool(retried.unwrap()).unwrap());
         assert_eq!(

@@ -58,7 +58,7 @@ async fn sets_merge_in_order_whatever_state_they_had() {
     let tools = tools![two]
         .with_tool(dynamic("four"))
         .unwrap()
-        .merge(&tools![other::three].with_state(3))
+        .merge(tools![other::three].with_state(3))
         .unwrap();
     let tools = tools.merge(&tools![one]).unwrap();
     assert_eq!(names(&tools), ["two", "four", "three", "one"]);
@@ -141,7 +141,7 @@ fn definitions_are_the_same_bytes_every_time() {
     assert_eq!(text(), expected);
     let tools = tools![everything].with_state(1_u8);
     let definition = tools.definition("every-thing").unwrap();
-    assert!(definition.behavior().read_only);
+    assert!(definition.behavior().is_read_only());
     assert_eq!(
         definition.behavior().timeout,
         tool_core::Timeout::After(std::time::Duration::from_secs(5))
@@ -180,4 +180,111 @@ async fn a_definition_is_read_once() {
         ]))
         .await;
     assert_eq!(codes(&results), ["ok", "unknown_tool", "ok"]);
+}
+
+#[test]
+fn a_set_is_made_of_tools_of_one_kind_or_of_several() {
+    let tools = ToolSet::from_tools([dynamic("four"), dynamic("five")]).unwrap();
+    assert_eq!(names(&tools), ["four", "five"]);
+    let numbers: ToolSet = tools![one, two];
+    let several: Vec<Arc<dyn Tool>> = vec![Arc::new(dynamic("four")), numbers.tool("two").unwrap()];
+    let tools = ToolSet::from_tools(several).unwrap();
+    assert_eq!(tools.names().collect::<Vec<_>>(), ["four", "two"]);
+    let error = ToolSet::from_tools([dynamic("four"), dynamic("four")]).unwrap_err();
+    assert_eq!(error.name(), "four");
+    assert!(
+        ToolSet::from_tools(Vec::<DynamicTool>::new())
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_set_is_filtered_by_its_definitions() {
+    let tools = tools![one, other::three, two]
+        .with_tool(dynamic("four"))
+        .unwrap();
+    let odd = tools
+        .filter(|definition| definition.name() != "two")
+        .with_state(3);
+    assert_eq!(names(&odd), ["one", "three", "four"]);
+    let dispatcher = Dispatcher::new(odd);
+    let results = dispatcher
+        .dispatch(calls([("four", "{}"), ("two", "{}"), ("three", "{}")]))
+        .await;
+    assert_eq!(codes(&results), ["ok", "unknown_tool", "ok"]);
+    assert_eq!(tools.filter(|_| false).with_state(0).len(), 0);
+}
+
+#[tokio::test]
+async fn a_typed_tool_has_the_schema_of_its_type_and_checks_it() {
+    #[derive(serde::Deserialize, schemars::JsonSchema)]
+    struct Bed {
+        /// The ward.
+        ward: String,
+        #[serde(default)]
+        number: u8,
+    }
+
+    let book = DynamicTool::typed_with_context(
+        "book",
+        "Book a bed.",
+        |cx: CallContext, Bed { ward, number }| async move {
+            Ok::<_, ToolError>(format!("{} booked {ward} {number}", cx.id()))
+        },
+    );
+    let book = book.unwrap().with_title("Book a bed");
+    assert_eq!(book.definition().title(), Some("Book a bed"));
+    assert!(book.definition().checks_arguments());
+    assert_eq!(
+        book.definition().parameters()["properties"]["ward"],
+        json!({"description": "The ward.", "type": "string"})
+    );
+    let dispatcher = Dispatcher::new(tools![].with_tool(book).unwrap());
+    let results = dispatcher
+        .dispatch(calls([
+            ("book", r#"{"ward": "north", "number": 7}"#),
+            ("book", r#"{"ward": "north", "number": 256}"#),
+            ("book", r#"{"ward": "north", "floor": 1}"#),
+            ("book", r#"["north"]"#),
+        ]))
+        .await;
+    let answers = contents(&results);
+    assert_eq!(answers[0], "call_0 booked north 7");
+    assert!(answers[1].contains("`number`: "), "{}", answers[1]);
+    assert!(
+        answers[2].contains("`floor`: unknown argument"),
+        "{}",
+        answers[2]
+    );
+    assert!(
+        answers[3].contains("must be one JSON object"),
+        "{}",
+        answers[3]
+    );
+    assert!(results[1..].iter().all(|result| result.started().is_none()));
+
+    let number = DynamicTool::typed("book", "Book a bed.", |number: u8| async move {
+        Ok::<_, ToolError>(number)
+    });
+    let error = number.unwrap_err().to_string();
+    assert!(error.contains("not an object schema"), "{error}");
+}
+
+#[tokio::test]
+async fn a_limit_of_zero_is_one() {
+    let idle = DynamicTool::new("idle", "Do nothing.", json!({}), |_| async {
+        tokio::task::yield_now().await;
+        Ok::<_, ToolError>(())
+    });
+    let idle = idle
+        .unwrap()
+        .with_behavior(|behavior| behavior.concurrency = Some(0))
+        .unwrap();
+    let tools = ToolSet::from_tools([idle]).unwrap();
+    let dispatcher = Dispatcher::new(tools).with_max_concurrency(0);
+    let results = dispatcher
+        .dispatch(calls([("idle", "{}"), ("idle", "{}")]))
+        .await;
+    assert_eq!(codes(&results), ["ok", "ok"]);
 }

@@ -86,7 +86,9 @@ pub(crate) fn hold(stage: &Stage, cx: &CallContext, call: usize) -> End {
 }
 
 fn enter(stage: &Stage, cx: &CallContext, call: usize, on_thread: bool) {
-    let deadline = cx.deadline().map(|deadline| stage.trace.millis(deadline));
+    let deadline = cx
+        .deadline()
+        .map(|deadline| stage.trace.millis(deadline.into()));
     stage.note(What::Enters {
         call,
         on_thread,

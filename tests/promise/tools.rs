@@ -1,7 +1,6 @@
 //! Tools that do what their calls' scripts say, and note it.
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +58,7 @@ fn definition(name: String, kind: &Kind) -> ToolDefinition {
 }
 
 fn behave(behavior: &mut Behavior, kind: &Kind) {
-    behavior.concurrency = kind.concurrency.and_then(NonZeroUsize::new);
+    behavior.concurrency = kind.concurrency;
     behavior.exclusive = kind.exclusive;
     let serialize_by: &[&str] = match kind.serialize_by {
         SerializeBy::Nothing => &[],
@@ -73,7 +72,7 @@ fn behave(behavior: &mut Behavior, kind: &Kind) {
         Timeout::After(millis) => tool_core::Timeout::After(Duration::from_millis(millis)),
         Timeout::Never => tool_core::Timeout::Never,
     };
-    behavior.idempotent = kind.repeatable;
+    behavior.idempotent = Some(kind.repeatable);
     behavior.retry = kind.retry.map(|(attempts, backoff)| {
         let mut retry = Retry::default();
         (retry.attempts, retry.backoff) = (attempts, Duration::from_millis(backoff));

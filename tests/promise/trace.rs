@@ -125,8 +125,8 @@ impl Trace {
                 .err()
                 .map_or("ok", |error| error.code().as_str()),
             is_fatal: result.outcome().is_err_and(tool_core::ToolError::is_fatal),
-            started: result.started().map(|at| self.millis(at)),
-            finished: self.millis(result.finished()),
+            started: result.started().map(|at| self.millis(at.into())),
+            finished: self.millis(result.finished().into()),
             content: result.content().into_owned(),
         };
         self.note(What::Known(call, answer));

@@ -6,52 +6,30 @@ extern crate self as tool_core;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
-mod arguments;
-mod behavior;
-mod bounded;
-mod call;
-mod context;
-mod decimal;
-mod declared;
+mod decode;
 mod dispatch;
-mod dynamic;
-mod error;
-mod integers;
-mod key;
-mod limits;
-#[cfg(feature = "linked")]
-mod linked;
-mod nesting;
-mod output;
-mod param;
+mod model;
+mod registry;
 mod schema;
-mod state;
-mod strict;
-mod tool;
-mod toolset;
 mod waterfall;
 
-pub use arguments::{ArgumentError, ArgumentsError};
-pub use behavior::{Behavior, Retry, Timeout};
-pub use call::{ToolCall, ToolResult};
-pub use context::CallContext;
+pub use decode::{ArgumentError, ArgumentsError};
 pub use dispatch::{
     ApprovalRequest, CallFuture, CallService, Decision, DispatchEvent, Dispatcher, EventStream,
     Limits, Progress, ResultStream, StreamingBatch,
 };
-pub use dynamic::DynamicTool;
-pub use error::{ErrorCode, ToolError, UnknownToolError};
+pub use model::{
+    Behavior, CallContext, ErrorCode, InvalidDefinitionError, Retry, Timeout, Tool, ToolCall,
+    ToolDefinition, ToolError, ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError,
+};
+pub use registry::{DuplicateToolError, DynamicTool, Provide, ToolSet, UnknownToolError};
 #[cfg(feature = "linked")]
-pub use linked::{LinkedError, States};
-pub use output::ToolOutput;
-pub use state::Provide;
-pub use tool::{InvalidDefinitionError, Tool, ToolDefinition, ToolFuture};
-pub use toolset::{DuplicateToolError, ToolSet};
+pub use registry::{LinkedError, States};
 pub use waterfall::Waterfall;
 
-/// When something happened: the runtime's clock, which a test may pause.
+/// Asks a call that cannot be dropped to end: see [`CallContext::cancellation`].
 #[doc(no_inline)]
-pub use tokio::time::Instant;
+pub use tokio_util::sync::CancellationToken;
 
 pub use tool_macros::{Provide, tool, toolbox};
 

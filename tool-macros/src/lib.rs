@@ -136,12 +136,15 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | option | meaning |
 /// | --- | --- |
 /// | `name = "…"` | the name the model calls it by, instead of the function's |
+/// | `title = "…"` | a title for people, which the model does not read |
 /// | `description = "…"` | instead of the doc comment |
 /// | `timeout = "5s"` | how long a call may run: a number and `ms`, `s`, `m` or `h`, or `"none"` |
 /// | `inline` | a plain `fn` runs where it stands: for one that is done in no time |
 /// | `read_only` | calls change nothing |
 /// | `idempotent` | a repeated call changes no more than the first did |
 /// | `destructive` | a call may destroy what cannot be brought back |
+/// | `open_world` | calls reach beyond what the program controls: the web, say |
+/// | `remote` | the work is done elsewhere: dropping the future does not prove that it has stopped |
 /// | `concurrency = 4` | how many calls of it run at once, in all messages of a dispatcher |
 /// | `exclusive` | a call starts when the earlier calls of its message are answered, and later ones start when it is |
 /// | `serialize_by(patient_id)` | calls with equal values of these parameters run one after the other, in call order, also those of other tools that are serialised by them |
@@ -150,6 +153,9 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | `linked` | listed by the linker, for `ToolSet::linked` (feature `linked`) |
 /// | `type = SearchTool` | the name of its type, instead of the function's |
 /// | `crate = my_crate::tool_core` | where `tool_core` is found, if not at `::tool_core` |
+///
+/// `read_only`, `idempotent`, `destructive` and `open_world` can be denied, too: `destructive = false`
+/// says that calls destroy nothing, which is more than to say nothing about it.
 ///
 /// How calls behave is part of the definition, as `Behavior`, for the dispatcher to act on and for
 /// the program to read.

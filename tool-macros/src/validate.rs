@@ -103,13 +103,16 @@ fn check_description(tool: &ToolFn, errors: &mut Errors) {
 fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
     let options = &tool.options;
     let mut refuse = |span: Span, message: &str| errors.push(syn::Error::new(span, message));
-    if let (Some(_), Some(destructive)) = (&options.read_only, &options.destructive) {
+    if let (Some(read_only), Some(destructive)) = (&options.read_only, &options.destructive)
+        && read_only.value
+        && destructive.value
+    {
         refuse(
-            destructive.span(),
+            destructive.key.span(),
             "a `read_only` tool changes nothing, so it cannot be `destructive`; remove one",
         );
     }
-    if let (Some(retry), None, None) = (&options.retry, &options.read_only, &options.idempotent) {
+    if let (Some(retry), false) = (&options.retry, options.is_repeatable()) {
         let message = "a retry may repeat what a first attempt has done; add `read_only` or `idempotent` if that does no harm";
         refuse(retry.key.span(), message);
     }

@@ -161,7 +161,7 @@ async fn eight_hundred_calls_of_one_message_run_a_few_at_a_time() {
 async fn a_call_that_waits_for_approval_holds_up_only_what_is_ordered_behind_it() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_policy(|proposal: ApprovalRequest| async move {
-        if !proposal.definition().behavior().destructive {
+        if !proposal.definition().behavior().is_destructive() {
             return Decision::Allow;
         }
         sleep(Duration::from_secs(600)).await; // somebody reads it

@@ -1,7 +1,7 @@
 use tool_core::tool;
 
 /// Count the beds.
-#[tool(read_only = true)]
+#[tool(strict = true)]
 async fn count_beds() -> u32 {
     12
 }

@@ -2,7 +2,7 @@
 //! for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tracing::Span;
@@ -13,32 +13,25 @@ use super::engine::Engine;
 use super::policy::{ApprovalRequest, Decision};
 use super::scheduler::{CallId, Spec};
 use super::{Setup, not_started, runner, span};
-use crate::call::{ToolCall, ToolResult};
-use crate::context::CallContext;
-use crate::error::{ErrorCode, ToolError, UnknownToolError};
-use crate::key::Key;
-use crate::nesting;
+use crate::dispatch::key::Key;
+use crate::dispatch::nesting;
+use crate::model::CallContext;
+use crate::model::{ErrorCode, ToolError};
+use crate::model::{ToolCall, ToolResult};
+use crate::registry::UnknownToolError;
 
 impl Setup {
     /// Answers the calls of a message.
-    pub(super) async fn answer(self: Arc<Self>, calls: Vec<ToolCall>) -> Vec<ToolResult> {
+    pub(super) async fn answer(self: Arc<Self>, mut calls: Vec<ToolCall>) -> Vec<ToolResult> {
         let span = span::of_batch();
         if let [call] = &*calls
             && span.is_disabled()
             && let Some(called) = self.runs_alone(call)
             && self.engine.permits.borrow()
         {
-            // Collected, the result has the room of the call, and needs none of its own.
-            let (mut setup, mut waits) = (Some(self), None);
-            let alone = calls.into_iter().filter_map(|call| {
-                let (result, running) = runner::run_alone(setup.take()?, call, called);
-                waits = running;
-                Some(result)
-            });
-            let results = alone.collect();
-            return match waits {
-                Some(running) => running.results().await,
-                None => results,
+            return match runner::run_alone(self, calls.remove(0), called) {
+                Ok(result) => vec![result],
+                Err(running) => running.results().await,
             };
         }
         self.begin(calls, None, span, false).results().await
@@ -54,13 +47,13 @@ impl Setup {
     ) -> Running {
         let mut plain = parent.is_none() && self.policy.is_none();
         let origin = Origin {
-            setup: Arc::downgrade(self),
+            setup: Arc::clone(self),
             parent,
             span,
             calls: Some(calls.len()),
             told,
         };
-        let running = Running::new(Arc::clone(self), origin);
+        let running = Running::new(origin);
         let batch = running.batch();
         let runtime = batch.runtime();
         let (mut refused, mut last) = (Vec::new(), None);
@@ -87,7 +80,7 @@ impl Setup {
         }
         match (runtime, &**calls) {
             (Some(_), [call]) if plain => match self.engine.permits.borrow() {
-                true => runner::run_here(self, call),
+                true => runner::run_here(call),
                 false => self.enqueue(batch, &calls),
             },
             (Some(runtime), _) if plain => runner::run(self, batch, &calls, runtime),
@@ -100,13 +93,13 @@ impl Setup {
     /// A batch whose calls are still to come.
     pub(super) fn empty(self: &Arc<Self>, told: bool) -> Running {
         let origin = Origin {
-            setup: Arc::downgrade(self),
+            setup: Arc::clone(self),
             parent: None,
             span: span::of_batch(),
             calls: None,
             told,
         };
-        let running = Running::new(Arc::clone(self), origin);
+        let running = Running::new(origin);
         running.batch().runtime();
         running
     }
@@ -118,13 +111,13 @@ impl Setup {
         error: impl Fn() -> ToolError,
     ) -> Vec<ToolResult> {
         let origin = Origin {
-            setup: Weak::new(),
+            setup: Arc::clone(self),
             parent: None,
             span: span::of_batch(),
             calls: Some(calls.len()),
             told: false,
         };
-        let batch = Arc::new(Batch::new(self, origin));
+        let batch = Arc::new(Batch::new(origin));
         let calls = calls
             .into_iter()
             .enumerate()
@@ -164,7 +157,6 @@ impl Setup {
             is_plain: self.gates[tool].is_none()
                 && !behavior.exclusive
                 && behavior.serialize_by.is_empty(),
-            is_read_only: behavior.read_only,
             is_layered: self.layers.around(tool).is_some(),
         })
     }
@@ -205,7 +197,7 @@ impl Setup {
     pub(super) fn spec(&self, tool: usize, arguments: &str) -> Spec<Key> {
         let definition = self.tools.definition_at(tool);
         let names = &definition.behavior().serialize_by;
-        let params = || self.runners[tool].params();
+        let params = || self.runnables[tool].params();
         let key = if names.is_empty() {
             None
         } else {
@@ -221,7 +213,7 @@ impl Setup {
     /// What decoding the arguments would refuse.
     fn check_arguments(&self, tool: usize, arguments: &str) -> Result<(), ToolError> {
         self.check_size(arguments)?;
-        catch_unwind(AssertUnwindSafe(|| self.runners[tool].check(arguments)))
+        catch_unwind(AssertUnwindSafe(|| self.runnables[tool].check(arguments)))
             .unwrap_or_else(|panic| Err(ToolError::panic(panic_text(panic))))
     }
 
@@ -303,17 +295,15 @@ impl Setup {
         let batch = Arc::clone(&call.batch);
         // also if the runtime goes before the first poll
         let undecided = Undecided(Some(Arc::clone(&call)));
-        let counted = Counted::new(&batch.engine);
+        let counted = Counted::new(&batch.setup.engine);
         batch.spawn(async move {
             let _counted = counted; // dropped after what the policy has made
-            let proposal = ApprovalRequest {
+            let request = ApprovalRequest {
                 call: Arc::clone(&call),
-                setup: Arc::clone(&setup),
-                tool,
             };
             let decided = call
                 .token()
-                .run_until_cancelled(policy.decide(proposal))
+                .run_until_cancelled(policy.decide(request))
                 .await;
             undecided.end();
             let arguments = match decided {
@@ -380,13 +370,12 @@ impl Drop for Counted {
 }
 
 /// Runs calls for a call that waits for them.
-pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<ToolResult> {
-    let CallContext {
-        call: parent,
-        setup,
-        on_thread,
-        attempt,
-    } = context;
+pub(super) async fn nested(
+    parent: Arc<Call>,
+    context: CallContext,
+    calls: Vec<ToolCall>,
+) -> Vec<ToolResult> {
+    let (setup, attempt) = (Arc::clone(&parent.batch.setup), context.attempt);
     if parent.batch.depth >= setup.limits.nesting {
         let text = format!("calls are nested more than {} deep", setup.limits.nesting);
         return setup.refuse_all(calls, || {
@@ -402,7 +391,7 @@ pub(crate) async fn nested(context: CallContext, calls: Vec<ToolCall>) -> Vec<To
     if let Err(why) = parent.begin_nested(attempt) {
         return setup.refuse_all(calls, || not_started(why));
     }
-    let waiting = WaitsForCalls::new(&parent, on_thread);
+    let waiting = WaitsForCalls::new(&parent, context.on_thread);
     let running = setup.begin(calls, Some(Arc::clone(&parent)), span, false);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(Stop::Cancel);

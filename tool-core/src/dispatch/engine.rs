@@ -14,8 +14,8 @@ use super::batch::Batch;
 use super::call::{Call, CallTask, lock, not_started, quietly};
 use super::permits::Permits;
 use super::scheduler::{Action, Scheduler};
-use crate::error::{ErrorCode, ToolError};
-use crate::key::Key;
+use crate::dispatch::key::Key;
+use crate::model::{ErrorCode, ToolError};
 
 type Actions = VecDeque<Action<Arc<Call>>>;
 
@@ -139,7 +139,7 @@ impl Engine {
                 engine: Arc::clone(self),
                 runtime,
             };
-            batch.spawn(sweeper.run(batch.limits.grace));
+            batch.spawn(sweeper.run(batch.setup.limits.grace));
         }
     }
 

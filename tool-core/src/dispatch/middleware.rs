@@ -1,6 +1,7 @@
 //! Layers around a call, and what is innermost: the tool itself, tried as often as it allows.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,12 +10,8 @@ use backon::BackoffBuilder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::call::Attempt;
-use crate::behavior::Retry;
-use crate::context::CallContext;
-use crate::error::{BoxError, ErrorCode, ToolError};
-use crate::output::ToolOutput;
-use crate::tool::ToolFuture;
+use super::call::{Attempt, Call};
+use crate::model::{BoxError, CallContext, ErrorCode, Retry, ToolError, ToolFuture, ToolOutput};
 
 /// Runs a call: what a `tower` layer wraps.
 ///
@@ -42,14 +39,20 @@ impl Service<CallContext> for CallService {
     }
 
     fn call(&mut self, context: CallContext) -> CallFuture {
+        let Some(call) = Call::of(&context) else {
+            let why = "a layer passed on a context that no dispatcher made";
+            return CallFuture(Box::pin(
+                async move { Err(ToolError::of_layer(why.into())) },
+            ));
+        };
         let inner = match &self.0 {
             Inner::Wrapped(wrapped) => Some(wrapped.clone()),
-            Inner::Layered => context.setup.layers.of_tool(context.call.tool).cloned(),
+            Inner::Layered => call.batch.setup.layers.of_tool(call.tool).cloned(),
             Inner::Tool => None,
         };
         CallFuture(match inner {
-            Some(wrapped) => in_hands(context, false, move |context| wrapped.run(context)),
-            None => in_hands(context, true, CallContext::attempts),
+            Some(wrapped) => in_hands(call, false, move |_| wrapped.run(context)),
+            None => in_hands(call, true, move |call| attempts(call, context)),
         })
     }
 }
@@ -133,12 +136,14 @@ impl Wrapped {
     {
         Self(Arc::new(move |context| {
             let mut service = service.clone();
+            let call = Call::of(&context);
             Box::pin(async move {
-                let call = Arc::clone(&context.call);
                 let failed = |error: S::Error| {
                     let error = ToolError::of_layer(error.into());
                     // The layer has given up on what it was to wait for.
-                    if error.code() == ErrorCode::MiddlewareError && call.is_at_work() {
+                    if error.code() == ErrorCode::MiddlewareError
+                        && call.as_ref().is_some_and(|call| call.is_at_work())
+                    {
                         error.still_acting()
                     } else {
                         error
@@ -168,16 +173,16 @@ impl fmt::Debug for Wrapped {
 /// What a layer gets to hold of a call: the tool runs once, unless it may be repeated, and all of
 /// it ends with the call.
 fn in_hands(
-    context: CallContext,
+    call: Arc<Call>,
     is_tool: bool,
-    run: impl FnOnce(CallContext) -> ToolFuture<'static> + Send + 'static,
+    run: impl FnOnce(Arc<Call>) -> ToolFuture<'static> + Send + 'static,
 ) -> ToolFuture<'static> {
-    let call = Arc::clone(&context.call);
-    let repeatable = context.definition().behavior().is_repeatable();
+    let repeatable = call.definition().behavior().is_repeatable();
+    let running = Arc::clone(&call);
     let attempt = Attempt::new(
         Arc::clone(&call),
         is_tool,
-        Box::pin(async move { run(context).await }),
+        Box::pin(async move { run(running).await }),
     );
     match call.add_attempt(Arc::clone(&attempt), repeatable) {
         Ok(()) => Box::pin(Guarded(attempt)),
@@ -201,32 +206,39 @@ impl Drop for Guarded {
     }
 }
 
-impl CallContext {
-    /// The call from the outermost layer to the tool.
-    pub(super) fn run(self) -> ToolFuture<'static> {
-        match self.setup.layers.around(self.call.tool).cloned() {
-            Some(wrapped) => wrapped.run(self),
-            None => self.attempts(),
-        }
-    }
-
-    /// The tool, tried again where it asks for that.
-    #[inline]
-    fn attempts(self) -> ToolFuture<'static> {
-        match self.definition().behavior().retry {
-            Some(retry) if retry.attempts > 1 => Box::pin(try_often(self, retry)),
-            _ if self.setup.layers.around(self.call.tool).is_some() => self.next_attempt().start(),
-            _ => self.start(),
-        }
-    }
-
-    #[inline]
-    fn start(self) -> ToolFuture<'static> {
-        self.setup.runners[self.call.tool].start()(self)
+/// The call from the outermost layer to the tool.
+pub(super) fn run(call: &Arc<Call>) -> ToolFuture<'static> {
+    let context = CallContext::new(Arc::<Call>::clone(call));
+    match call.batch.setup.layers.around(call.tool).cloned() {
+        Some(wrapped) => wrapped.run(context),
+        None => attempts(Arc::clone(call), context),
     }
 }
 
-async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, ToolError> {
+/// The tool, tried again where it asks for that.
+#[inline]
+fn attempts(call: Arc<Call>, context: CallContext) -> ToolFuture<'static> {
+    match call.definition().behavior().retry {
+        Some(retry) if retry.attempts > 1 => Box::pin(try_often(call, context, retry)),
+        _ if call.batch.setup.layers.around(call.tool).is_some() => {
+            let attempt = call.begin_attempt();
+            start(&call, context, Some(attempt))
+        }
+        _ => start(&call, context, None),
+    }
+}
+
+#[inline]
+fn start(call: &Call, context: CallContext, attempt: Option<NonZeroU32>) -> ToolFuture<'static> {
+    let context = CallContext { attempt, ..context };
+    call.batch.setup.runnables[call.tool].start()(context)
+}
+
+async fn try_often(
+    call: Arc<Call>,
+    context: CallContext,
+    retry: Retry,
+) -> Result<ToolOutput, ToolError> {
     let backoff = backon::ExponentialBuilder::new()
         .with_min_delay(retry.backoff)
         .with_max_delay(retry.max_backoff.max(retry.backoff))
@@ -234,21 +246,21 @@ async fn try_often(context: CallContext, retry: Retry) -> Result<ToolOutput, Too
         .with_max_times(retry.attempts as usize - 1)
         .with_jitter();
     let mut pauses = backoff.build();
-    let mut attempt = context.clone().next_attempt();
+    let mut attempt = call.begin_attempt();
     loop {
-        let outcome = attempt.start().await;
+        let outcome = start(&call, context.clone(), Some(attempt)).await;
         let failed = outcome
             .as_ref()
             .is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
         match pauses.next() {
             // Jitter is added to the longest wait, too.
-            Some(pause) if failed && !context.call.has_nested() => {
+            Some(pause) if failed && !call.has_nested() => {
                 tokio::time::sleep(pause.min(retry.max_backoff)).await;
             }
             _ => return outcome,
         }
         // A nested call that runs on belongs to the attempt, also one that it has left to a task.
-        match context.clone().retry() {
+        match call.begin_retry() {
             Some(next) => attempt = next,
             None => return outcome,
         }

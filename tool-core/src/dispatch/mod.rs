@@ -7,9 +7,14 @@
 mod admission;
 mod batch;
 mod call;
+mod context;
+mod critical_path;
+mod detached;
 mod engine;
+mod key;
 mod limits;
 mod middleware;
+mod nesting;
 mod permits;
 mod policy;
 mod runner;
@@ -19,7 +24,6 @@ mod stream;
 mod streaming_batch;
 
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -28,19 +32,20 @@ use tokio::runtime::Builder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::behavior::Timeout;
-use crate::call::{ToolCall, ToolResult};
-use crate::context::CallContext;
-use crate::error::{BoxError, UnknownToolError};
-use crate::output::ToolOutput;
-use crate::tool::Start;
-use crate::toolset::ToolSet;
+use crate::model::BoxError;
+use crate::model::CallContext;
+use crate::model::Timeout;
+use crate::model::ToolOutput;
+use crate::model::{ToolCall, ToolResult};
+use crate::registry::Runnable;
+use crate::registry::ToolSet;
+use crate::registry::UnknownToolError;
 use engine::Engine;
 use middleware::Layers;
 use policy::Policy;
 
-pub(crate) use admission::nested;
-pub(crate) use call::{Call, not_started, quietly};
+use call::{Call, not_started};
+pub(crate) use critical_path::{Lane, critical_path};
 pub use limits::Limits;
 pub use middleware::{CallFuture, CallService};
 pub use policy::{ApprovalRequest, Decision};
@@ -85,7 +90,7 @@ pub struct Dispatcher {
 pub(crate) struct Setup {
     pub(crate) tools: ToolSet,
     /// What runs calls of each tool.
-    pub(crate) runners: Arc<[Arc<dyn Start>]>,
+    pub(crate) runnables: Arc<[Arc<dyn Runnable>]>,
     engine: Arc<Engine>,
     /// For each tool its place among those with a limit of their own.
     gates: Arc<[Option<usize>]>,
@@ -111,7 +116,7 @@ impl Dispatcher {
     /// A dispatcher for these tools: 64 calls at once, each for at most two minutes.
     pub fn new(tools: ToolSet) -> Self {
         let mut limits = 0;
-        let gate = |limited: Option<NonZeroUsize>| {
+        let gate = |limited: Option<usize>| {
             limited?;
             limits += 1;
             Some(limits - 1)
@@ -124,7 +129,7 @@ impl Dispatcher {
         let engine = Arc::new(Engine::new(LIMIT, limits_of(&tools)));
         Self {
             setup: Arc::new(Setup {
-                runners: tools.runners(),
+                runnables: tools.runnables(),
                 tools,
                 engine,
                 gates,
@@ -185,7 +190,7 @@ impl Dispatcher {
     /// }
     ///
     /// let dispatcher = Dispatcher::new(tools![delete]).with_policy(|call| async move {
-    ///     match call.definition().behavior().destructive && !call.call().arguments.contains("/tmp/") {
+    ///     match call.definition().behavior().is_destructive() && !call.call().arguments.contains("/tmp/") {
     ///         true => Decision::deny("only files below /tmp may be deleted"),
     ///         false => Decision::Allow,
     ///     }
@@ -359,7 +364,7 @@ fn limits_of(tools: &ToolSet) -> impl Iterator<Item = usize> {
     tools
         .definitions()
         .filter_map(|tool| tool.behavior().concurrency)
-        .map(NonZeroUsize::get)
+        .map(|limit| limit.max(1))
 }
 
 impl Setup {

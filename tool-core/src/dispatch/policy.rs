@@ -1,4 +1,4 @@
-//! The program's word on a call before it runs.
+//! The program's policy: whether a call may run.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,18 +6,15 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
-use super::Setup;
-use super::call::{Call, drop_quietly, panic_text};
-use crate::call::ToolCall;
-use crate::error::{ErrorCode, ToolError};
-use crate::tool::ToolDefinition;
+use serde::{Deserialize, Serialize};
 
-/// A call that the program's policy decides on.
+use super::call::{Call, drop_quietly, panic_text};
+use crate::model::{ErrorCode, ToolCall, ToolDefinition, ToolError};
+
+/// A call that a policy is asked to approve.
 #[derive(Clone, Debug)]
 pub struct ApprovalRequest {
     pub(super) call: Arc<Call>,
-    pub(super) setup: Arc<Setup>,
-    pub(super) tool: usize,
 }
 
 impl ApprovalRequest {
@@ -31,14 +28,17 @@ impl ApprovalRequest {
         self.call.position
     }
 
-    /// What the model was told of the tool, and how its calls behave.
+    /// What the model reads of the tool, and how its calls behave.
     pub fn definition(&self) -> &ToolDefinition {
-        self.setup.tools.definition_at(self.tool)
+        self.call.definition()
     }
 }
 
-/// What becomes of a proposed call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What becomes of a call that a policy was asked about.
+///
+/// Shape: serialised as `"allow"`, `{"deny": "reason"}` or `{"edit": "arguments"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Decision {
     /// It runs as it is.
@@ -69,16 +69,16 @@ impl Policy {
         P: Fn(ApprovalRequest) -> D + Send + Sync + 'static,
         D: Future<Output = Decision> + Send + 'static,
     {
-        Self(Arc::new(move |proposal| Box::pin(policy(proposal))))
+        Self(Arc::new(move |request| Box::pin(policy(request))))
     }
 
     /// Asks. A policy that panics has not allowed the call.
-    pub(super) async fn decide(&self, proposal: ApprovalRequest) -> Result<Decision, ToolError> {
+    pub(super) async fn decide(&self, request: ApprovalRequest) -> Result<Decision, ToolError> {
         let failed = |panic| {
             let text = "not allowed: the program could not decide on it";
             ToolError::failed(ErrorCode::Denied, text, panic_text(panic))
         };
-        let asked = catch_unwind(AssertUnwindSafe(|| (self.0)(proposal)));
+        let asked = catch_unwind(AssertUnwindSafe(|| (self.0)(request)));
         let mut deciding = Quiet(Some(asked.map_err(failed)?));
         let decided = std::future::poll_fn(|cx| match &mut deciding.0 {
             Some(deciding) => match catch_unwind(AssertUnwindSafe(|| pin!(deciding).poll(cx))) {

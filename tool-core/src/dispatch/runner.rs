@@ -5,7 +5,7 @@
 mod hands;
 
 use std::future::poll_fn;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
@@ -16,53 +16,49 @@ use super::Setup;
 use super::batch::{Batch, Calls, Origin, Running};
 use super::call::{Call, CallTask, Called, First, QUEUED, drop_quietly};
 use super::engine::Engine;
-use crate::call::{ToolCall, ToolResult};
+use crate::model::{ToolCall, ToolResult};
 use hands::{Hands, Left, Next};
 
 /// How many calls a helper takes at once, at most.
 const MOST_AT_ONCE: usize = 16;
 
-/// From how many calls on it pays for a helper to have a set-up of its own.
-const MANY: usize = 16;
-
-/// Begins the only call of a message, on the spot and on a permit that is borrowed for it. The
-/// result is there at once, unless the call goes on: then when that is done.
+/// Begins the only call of a message, on the spot and on a permit that is borrowed for it. The result
+/// is there at once, unless the call goes on: then when that is done.
 pub(super) fn run_alone(
     setup: Arc<Setup>,
     call: ToolCall,
     called: Called,
-) -> (ToolResult, Option<Running>) {
+) -> Result<ToolResult, Running> {
     let origin = Origin {
-        setup: Weak::new(),
+        setup,
         parent: None,
         span: Span::none(),
         calls: Some(1),
         told: false,
     };
-    let batch = Arc::new(Batch::new(&setup, origin));
+    let batch = Arc::new(Batch::new(origin));
     let call = Arc::new(Call::new(call, 0, batch, Some(called)));
-    let running = (!begin_on_borrowed(&call, setup)).then(|| {
-        let running = Running::begun(&call);
-        go_on(Arc::clone(&call), true);
-        running
-    });
-    (ToolResult::new(call), running)
+    if begin_on_borrowed(&call) {
+        return Ok(call.into_result());
+    }
+    let running = Running::begun(&call);
+    go_on(call, true);
+    Err(running)
 }
 
 /// As [`run_alone`], for a batch that is known already.
-pub(super) fn run_here(setup: &Arc<Setup>, call: &Arc<Call>) {
-    if !begin_on_borrowed(call, Arc::clone(setup)) {
+pub(super) fn run_here(call: &Arc<Call>) {
+    if !begin_on_borrowed(call) {
         go_on(Arc::clone(call), true);
     }
 }
 
 /// Begins the only call of a message, on a permit that is borrowed. Whether it is answered.
-fn begin_on_borrowed(call: &Arc<Call>, setup: Arc<Setup>) -> bool {
-    let permit = Borrowed(&call.batch.engine);
+fn begin_on_borrowed(call: &Arc<Call>) -> bool {
+    let permit = Borrowed(&call.batch.setup.engine);
     let begun = begin(
         call,
         Some(First {
-            setup,
             at: QUEUED,
             untold: false,
         }),
@@ -194,18 +190,8 @@ impl Helper {
 
     /// Polls calls as long as there are any, and permits for them. How many answers are untold.
     async fn poll_calls(&self, calls: &[Arc<Call>]) -> usize {
-        let Shared {
-            setup,
-            batch,
-            hands,
-        } = &*self.shared;
-        let engine = &batch.engine;
-        // One of its own for contexts to hold: how many do is no business of other cores.
-        let setup = if calls.len() > MANY {
-            Arc::new(Setup::clone(setup))
-        } else {
-            Arc::clone(setup)
-        };
+        let Shared { batch, hands, .. } = &*self.shared;
+        let engine = &batch.setup.engine;
         let mut permit = Borrowed::new(engine);
         let mut now = batch.now();
         let mut answered = 0;
@@ -223,7 +209,6 @@ impl Helper {
                 break;
             };
             let first = (!on_its_own).then(|| First {
-                setup: Arc::clone(&setup),
                 at: now,
                 untold: !batch.told,
             });

@@ -2,6 +2,7 @@
 //! call and one around them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -9,10 +10,9 @@ use tracing::{Level, Span, field};
 
 use super::batch::Batch;
 use super::call::{Call, quietly};
-use crate::call::ToolResult;
-use crate::error::clip;
-use crate::tool::ToolDefinition;
-use crate::waterfall::Waterfall;
+use super::critical_path::{Lane, critical_path};
+use crate::model::ToolDefinition;
+use crate::model::clip;
 
 /// The span around the calls of one message, below the one that is entered now.
 pub(super) fn of_batch() -> Span {
@@ -72,7 +72,7 @@ impl Batch {
                     .as_secs_f64(),
             );
         }
-        if self.records_content {
+        if self.setup.records_content {
             span.record("gen_ai.tool.call.arguments", call.arguments());
         }
     }
@@ -84,7 +84,7 @@ impl Batch {
                 span.record("error.type", error.code().as_str());
                 span.record("otel.status_code", "ERROR");
             }
-            Some(Ok(output)) if self.records_content => {
+            Some(Ok(output)) if self.setup.records_content => {
                 span.record("gen_ai.tool.call.result", output.as_str());
             }
             _ => {}
@@ -92,33 +92,27 @@ impl Batch {
         quietly(|| drop(span)); // not while that unwinds: a second panic would end the program
     }
 
-    /// Notes what the batch came to: how many calls failed, how long they waited, and which calls
-    /// it took so long for.
-    pub(super) fn close_span(&self, results: &[ToolResult]) {
-        let waterfall = Waterfall::new(results);
-        let path = waterfall.critical_path();
-        let waits = results.iter().filter_map(|result| {
-            Some(result.started()?.saturating_duration_since(result.queued()))
-        });
-        let took: Duration = results
-            .iter()
-            .filter(|result| path.contains(&result.position()))
-            .map(ToolResult::elapsed)
-            .sum();
-        let path: Vec<String> = path.iter().map(usize::to_string).collect();
-        self.span.record("tool_batch.calls", results.len());
-        self.span.record(
-            "tool_batch.failed",
-            results
-                .iter()
-                .filter(|result| result.outcome().is_err())
-                .count(),
-        );
+    /// Notes what the batch came to: how many calls failed, how long they waited, and which calls it
+    /// took so long for.
+    pub(super) fn close_span(&self, calls: &[Arc<Call>]) {
+        let lanes: Vec<Lane> = calls.iter().map(|call| call.lane()).collect();
+        let path = critical_path(&lanes);
+        let ran = |lane: &Lane| lane.end.saturating_sub(lane.start.unwrap_or(lane.end));
+        let took: Duration = path.iter().map(|index| ran(&lanes[*index])).sum();
+        let path = path.iter().map(|index| calls[*index].position.to_string());
+        let wait = lanes.iter().filter_map(|lane| lane.start).max();
+        let failed = |call: &&Arc<Call>| matches!(call.outcome(), Some(Err(_)));
+        self.span.record("tool_batch.calls", calls.len());
+        self.span
+            .record("tool_batch.failed", calls.iter().filter(failed).count());
         self.span.record(
             "tool_batch.queue_time",
-            waits.max().unwrap_or_default().as_secs_f64(),
+            wait.unwrap_or_default().as_secs_f64(),
         );
-        self.span.record("tool_batch.critical_path", path.join(","));
+        self.span.record(
+            "tool_batch.critical_path",
+            path.collect::<Vec<_>>().join(","),
+        );
         self.span
             .record("tool_batch.critical_path.duration", took.as_secs_f64());
     }

@@ -5,16 +5,20 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
+use serde::{Deserialize, Serialize};
 
 use super::Dispatcher;
 use super::batch::Running;
 use super::span;
-use crate::call::{ToolCall, ToolResult};
+use crate::model::{ToolCall, ToolResult, Version};
 
 /// What a tool says of its progress, by [`CallContext::progress`](crate::CallContext::progress).
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Shape: serialised as an object with these fields and `version` (1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Progress {
+    pub(crate) version: Version,
     /// The call's id.
     pub id: String,
     /// The tool's name.
@@ -24,11 +28,15 @@ pub struct Progress {
     /// What it says, for people to read.
     pub message: String,
     /// How much is done, from 0 to 1, if it can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<f64>,
 }
 
 /// What happens in a batch.
-#[derive(Clone, Debug)]
+///
+/// Shape: serialised as the object of what it holds, with `type` (`progress` or `result`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DispatchEvent {
     /// A tool reports progress. Of many events that nobody reads in time, the oldest are forgotten.

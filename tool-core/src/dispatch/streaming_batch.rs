@@ -14,8 +14,8 @@ use super::call::{Call, Called, Stop};
 use super::scheduler::{CallId, Spec};
 use super::stream::DispatchEvent;
 use super::{Setup, not_started};
-use crate::call::{ToolCall, ToolResult};
-use crate::error::{ErrorCode, ToolError};
+use crate::model::{ErrorCode, ToolError};
+use crate::model::{ToolCall, ToolResult};
 
 /// The calls of a message that still arrives; made by
 /// [`Dispatcher::streaming_batch`](crate::Dispatcher::streaming_batch).

@@ -8,7 +8,9 @@
 mod definitions;
 mod join;
 mod keywords;
+mod property;
 mod root;
 mod tidy;
 
-pub(crate) use root::{describe, of_object, of_parameters, of_type};
+pub(crate) use property::Property;
+pub(crate) use root::{describe, of_object, of_parameters, of_type, trimmed};

@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::definitions::{drop_unused_definitions, resolved};
 use super::join::join_parts;
+use super::property::Property;
 use super::tidy::{is_type, is_type_of, tidy};
-use crate::param::Describe;
 
 /// The parameters schema of one tool. Properties stand in the order of `params`.
-pub(crate) fn of_parameters(params: &[&(dyn Describe + Sync)]) -> Value {
+pub(crate) fn of_parameters<P: Property + ?Sized>(params: &[&P]) -> Value {
     // A generator of its own for each tool: names in `$defs` cannot depend on other tools.
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut properties = Map::with_capacity(params.len());
@@ -51,7 +51,7 @@ fn finish(mut root: Value, generator: &mut SchemaGenerator) -> Value {
 /// Services accept a plain object only, so what is an object in one of several forms becomes one
 /// with the properties of all, of which those are required that every form requires. Deciding
 /// between the forms is left to the tool.
-pub(crate) fn of_object(params: &[&(dyn Describe + Sync)]) -> Value {
+pub(crate) fn of_object<P: Property + ?Sized>(params: &[&P]) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let root = params
         .first()
@@ -158,10 +158,17 @@ pub(crate) fn of_type<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema 
 
 /// Puts `description` in front; a type's own stands behind the parameter's.
 pub(crate) fn describe(mut schema: Schema, description: &str) -> Schema {
+    let description = trimmed(description);
     if !description.is_empty() {
         schema
             .ensure_object()
             .shift_insert(0, "description".to_owned(), description.into());
     }
     schema
+}
+
+/// A description without outer blank lines, which text that is included by its author's code may
+/// have.
+pub(crate) fn trimmed(description: &str) -> &str {
+    description.trim_matches('\n').trim_end()
 }

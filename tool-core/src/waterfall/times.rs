@@ -1,11 +1,9 @@
 //! The times of a batch, and what follows from them.
 
-use std::cmp::Reverse;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::time::Instant;
-
-use crate::call::ToolResult;
+use crate::dispatch::{Lane, critical_path};
+use crate::model::ToolResult;
 
 /// What ran when in one batch: as text for a terminal, or [as an image](Self::to_svg).
 ///
@@ -90,7 +88,6 @@ impl Waterfall {
     /// once may help too.
     ///
     /// ```
-    /// use std::num::NonZeroUsize;
     /// use std::time::Duration;
     /// use tool_core::{Dispatcher, ToolCall, Waterfall, tool, tools};
     ///
@@ -115,23 +112,12 @@ impl Waterfall {
 
     /// As [`critical_path`](Self::critical_path), as places in `rows`.
     pub(super) fn critical_rows(&self) -> Vec<usize> {
-        let ran = self
-            .rows
-            .iter()
-            .enumerate()
-            .filter_map(|(place, row)| Some((row.end, Reverse(row.start?), place)));
-        let mut by_end: Vec<_> = ran.collect();
-        by_end.sort_unstable(); // of those that end together, the longest is last
-        let mut path = Vec::new();
-        while let Some((_, Reverse(start), place)) = by_end.pop() {
-            path.push(place);
-            if start <= self.rows[place].queued {
-                break;
-            }
-            by_end.truncate(by_end.partition_point(|(end, ..)| *end <= start));
-        }
-        path.reverse();
-        path
+        let lane = |row: &Row| Lane {
+            queued: row.queued,
+            start: row.start,
+            end: row.end,
+        };
+        critical_path(&self.rows.iter().map(lane).collect::<Vec<_>>())
     }
 }
 

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Expr, Ident, Path, Token, parenthesized};
+use syn::{Expr, Ident, LitBool, Path, Token, parenthesized};
 
 use crate::errors::Errors;
 
@@ -134,6 +134,40 @@ pub(super) fn flag(key: &Ident, input: ParseStream) -> syn::Result<bool> {
         "`{key}` takes no value; write `{key}` alone, or leave it out",
         key = key.unraw()
     )))
+}
+
+/// Something that is said to be so, or not to be so.
+pub(crate) struct Hint {
+    pub(crate) key: Ident,
+    pub(crate) value: bool,
+}
+
+/// `key`, or `key = false`
+pub(super) fn hint(key: &Ident, input: ParseStream) -> syn::Result<Hint> {
+    let value = if input.peek(Token![=]) {
+        let equals: Token![=] = input.parse()?;
+        input
+            .parse()
+            .map_or_else(|_| Err(equals), |value: LitBool| Ok(value.value))
+    } else if input.peek(syn::token::Paren) {
+        return Err(input.error(hint_form(key)));
+    } else {
+        Ok(true)
+    };
+    match value {
+        Ok(value) => Ok(Hint {
+            key: key.clone(),
+            value,
+        }),
+        Err(equals) => Err(syn::Error::new(equals.span, hint_form(key))),
+    }
+}
+
+fn hint_form(key: &Ident) -> String {
+    format!(
+        "`{key}` is said to be so or not; write `{key}`, or `{key} = false`",
+        key = key.unraw()
+    )
 }
 
 /// `description = "…"`

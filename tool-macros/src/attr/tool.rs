@@ -9,21 +9,26 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, LitInt, LitStr, Path, Token};
 
 use super::duration::duration;
-use super::option::{default_crate, description, each_option, flag, krate, list, value};
+use super::option::{
+    Hint, default_crate, description, each_option, flag, hint, krate, list, value,
+};
 use crate::errors::Errors;
 
 /// The options of `#[tool(…)]`. A flag is kept as its key, for the span.
 #[derive(Default)]
 pub(crate) struct ToolOptions {
     pub(crate) name: Option<LitStr>,
+    pub(crate) title: Option<LitStr>,
     pub(crate) description: Option<Expr>,
     pub(crate) timeout: Option<TimeoutOption>,
     pub(crate) concurrency: Option<LitInt>,
     pub(crate) exclusive: Option<Ident>,
     pub(crate) serialize_by: Vec<Ident>,
-    pub(crate) read_only: Option<Ident>,
-    pub(crate) idempotent: Option<Ident>,
-    pub(crate) destructive: Option<Ident>,
+    pub(crate) read_only: Option<Hint>,
+    pub(crate) idempotent: Option<Hint>,
+    pub(crate) destructive: Option<Hint>,
+    pub(crate) open_world: Option<Hint>,
+    pub(crate) remote: Option<Ident>,
     pub(crate) retry: Option<RetryOption>,
     pub(crate) strict: Option<Ident>,
     pub(crate) inline: Option<Ident>,
@@ -33,6 +38,14 @@ pub(crate) struct ToolOptions {
 }
 
 impl ToolOptions {
+    /// Whether a call may run more than once.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        [&self.read_only, &self.idempotent]
+            .into_iter()
+            .flatten()
+            .any(|hint| hint.value)
+    }
+
     /// Where `tool_core` is found.
     pub(crate) fn krate(&self) -> Path {
         self.krate
@@ -88,11 +101,14 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
         "inline",
         "linked",
         "name",
+        "open_world",
         "read_only",
+        "remote",
         "retry",
         "serialize_by",
         "strict",
         "timeout",
+        "title",
         "type",
     ];
     each_option(tokens, &keys, errors, |key, input| {
@@ -104,9 +120,9 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
             "concurrency" => options.concurrency = Some(count(key, input, "concurrency = 4", 1)?),
             "crate" => options.krate = Some((key.clone(), krate(key, input)?)),
             "description" => options.description = Some(description(key, input)?),
-            "destructive" => return flag(&mut options.destructive),
+            "destructive" => options.destructive = Some(hint(key, input)?),
             "exclusive" => return flag(&mut options.exclusive),
-            "idempotent" => return flag(&mut options.idempotent),
+            "idempotent" => options.idempotent = Some(hint(key, input)?),
             "inline" => return flag(&mut options.inline),
             "linked" => return flag(&mut options.linked),
             "name" => {
@@ -114,7 +130,9 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
                     value.parse()
                 })?);
             }
-            "read_only" => return flag(&mut options.read_only),
+            "open_world" => options.open_world = Some(hint(key, input)?),
+            "read_only" => options.read_only = Some(hint(key, input)?),
+            "remote" => return flag(&mut options.remote),
             "retry" => retry = Some((key.clone(), retry_tokens(key, input)?)),
             "serialize_by" => options.serialize_by = serialize_by(key, input)?,
             "strict" => return flag(&mut options.strict),
@@ -123,6 +141,10 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
                     Some(timeout(&value(key, input, "timeout = \"5s\"", |value| {
                         value.parse()
                     })?)?);
+            }
+            "title" => {
+                let example = "title = \"Patient name\"";
+                options.title = Some(value(key, input, example, |value| value.parse())?);
             }
             _ => {
                 options.type_name = Some((

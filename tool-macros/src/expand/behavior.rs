@@ -23,7 +23,7 @@ pub(super) fn closure(tool: &ToolFn, options: &ToolOptions) -> Option<TokenStrea
     let concurrency = options
         .concurrency
         .as_ref()
-        .map(|calls| quote!(#behavior.concurrency = ::core::num::NonZeroUsize::new(#calls);));
+        .map(|calls| quote!(#behavior.concurrency = ::core::option::Option::Some(#calls);));
     let named = |name| {
         tool.arguments()
             .filter(move |(param, _)| param.ident.as_ref() == Some(name))
@@ -44,16 +44,24 @@ pub(super) fn closure(tool: &ToolFn, options: &ToolOptions) -> Option<TokenStrea
     });
     let flags = [
         ("exclusive", &options.exclusive),
-        ("read_only", &options.read_only),
-        ("idempotent", &options.idempotent),
-        ("destructive", &options.destructive),
+        ("remote", &options.remote),
         ("strict", &options.strict),
     ];
     let flags = flags.into_iter().filter_map(|(field, flag)| {
         let field = Ident::new(field, Span::call_site());
         flag.as_ref().map(|_| quote!(#behavior.#field = true;))
     });
-    let said = quote!(#timeout #concurrency #serialize_by #retry #(#flags)*);
+    let hints = [
+        ("read_only", &options.read_only),
+        ("idempotent", &options.idempotent),
+        ("destructive", &options.destructive),
+        ("open_world", &options.open_world),
+    ];
+    let hints = hints.into_iter().filter_map(|(field, hint)| {
+        let (field, value) = (Ident::new(field, Span::call_site()), hint.as_ref()?.value);
+        Some(quote!(#behavior.#field = ::core::option::Option::Some(#value);))
+    });
+    let said = quote!(#timeout #concurrency #serialize_by #retry #(#flags)* #(#hints)*);
     (!said.is_empty()).then(|| quote!(.behaves(|#behavior| { #said })))
 }
 

@@ -259,11 +259,12 @@ impl Emitted<'_> {
             true => quote!(#private::Params::Whole(#params)),
             false => quote!(#private::Params::Properties(#params)),
         };
+        let title = options.title.as_ref().map(|title| quote!(.titled(#title)));
         let behavior = behavior::closure(self.tool, options);
         let run = run::closure(self);
         quote! {
             #(#cfgs)*
-            #private::declare(#set, #private::Declaration::new(#name, #description, #params) #behavior, #run);
+            #private::declare(#set, #private::Declaration::new(#name, #description, #params) #title #behavior, #run);
         }
     }
 }

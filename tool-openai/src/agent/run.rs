@@ -345,7 +345,6 @@ impl Agent {
 type Said = (String, Option<String>);
 
 /// What happens next while a model writes.
-#[expect(clippy::large_enum_variant, reason = "looked at where it is made")]
 enum Step {
     Model(Option<Result<ModelEvent, ModelError>>),
     Tools(Option<DispatchEvent>),

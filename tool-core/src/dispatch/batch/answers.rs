@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use super::Batch;
-use crate::call::ToolResult;
 use crate::dispatch::call::{Call, Outcome, drop_quietly, lock, quietly, wake_quietly};
 use crate::dispatch::stream::{DispatchEvent, Progress};
+use crate::model::ToolResult;
 
 /// What is left of an output when the batch's share is used up.
 const LEAST_OUTPUT: usize = 512;
@@ -19,9 +19,7 @@ impl Batch {
         if self.told {
             let mut state = lock(&self.state);
             if !state.forgotten {
-                state
-                    .events
-                    .push_back(DispatchEvent::Result(ToolResult::new(Arc::clone(call))));
+                state.events.push_back(DispatchEvent::Result(call.result()));
             }
             drop(state);
             wake_quietly(self.waker.take());
@@ -35,11 +33,11 @@ impl Batch {
             return;
         }
         if !self.span.is_disabled() {
-            let results: Vec<_> = self.calls().iter().cloned().map(ToolResult::new).collect();
-            quietly(|| self.close_span(&results));
+            let calls = self.calls();
+            quietly(|| self.close_span(&calls));
         }
         if self.counted.load(Ordering::Relaxed) {
-            self.engine.ended();
+            self.setup.engine.ended();
         }
         if self.waited_for.load(Ordering::SeqCst) {
             let watched = {
@@ -76,7 +74,7 @@ impl Batch {
         if !calls.is_sorted_by_key(|call| call.position) {
             calls.sort_by_key(|call| call.position);
         }
-        calls.into_iter().map(ToolResult::new).collect()
+        calls.into_iter().map(Call::into_result).collect()
     }
 
     /// Lets go of calls and events: they hold on to the batch.
@@ -118,16 +116,15 @@ impl Batch {
 
     /// Tells whoever reads events, unless the call is answered. The oldest progress is forgotten
     /// when nobody reads it.
-    pub(crate) fn report(&self, call: &Call, progress: impl FnOnce() -> Progress) {
-        if !self.told || self.limits.progress_events == 0 {
+    pub(in crate::dispatch) fn report(&self, call: &Call, progress: Progress) {
+        if !self.told || self.setup.limits.progress_events == 0 {
             return;
         }
-        let progress = progress(); // code of the tool's may run
         let mut state = lock(&self.state);
         if call.outcome().is_some() {
             return;
         }
-        if state.progress >= self.limits.progress_events
+        if state.progress >= self.setup.limits.progress_events
             && let Some(oldest) = state
                 .events
                 .iter()
@@ -161,10 +158,10 @@ impl Batch {
     /// How much of so many bytes there is room for. `None` if they are too few to be counted.
     #[inline]
     fn share(&self, length: usize) -> Option<usize> {
-        if length <= LEAST_OUTPUT.min(self.limits.output_bytes) {
+        if length <= LEAST_OUTPUT.min(self.setup.limits.output_bytes) {
             return None;
         }
-        let wanted = length.min(self.limits.output_bytes);
+        let wanted = length.min(self.setup.limits.output_bytes);
         let take = |left: usize| Some(left.saturating_sub(wanted));
         let left = self
             .output_left

@@ -4,26 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Batch, Origin};
-use crate::call::ToolResult;
-use crate::dispatch::Setup;
 use crate::dispatch::call::{Call, Stop};
+use crate::model::ToolResult;
 
 /// The batch as whoever started it holds it: given up, it stops.
 #[derive(Debug)]
 pub(in crate::dispatch) struct Running {
     batch: Arc<Batch>,
-    /// What calls begin with whose turn is still to come.
-    _setup: Option<Arc<Setup>>,
 }
 
 impl Running {
-    pub(in crate::dispatch) fn new(setup: Arc<Setup>, origin: Origin) -> Self {
-        let batch = Arc::new(Batch::new(&setup, origin));
+    pub(in crate::dispatch) fn new(origin: Origin) -> Self {
+        let batch = Arc::new(Batch::new(origin));
         batch.count();
-        Self {
-            batch,
-            _setup: Some(setup),
-        }
+        Self { batch }
     }
 
     /// A batch whose only call has begun.
@@ -33,7 +27,6 @@ impl Running {
         call.batch.count();
         Self {
             batch: Arc::clone(&call.batch),
-            _setup: None,
         }
     }
 

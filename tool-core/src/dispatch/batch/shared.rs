@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use futures_util::task::AtomicWaker;
 use tokio::runtime::Handle;
@@ -16,20 +16,13 @@ use tracing::Span;
 use super::deadlines::{Deadline, Watch};
 use crate::dispatch::Setup;
 use crate::dispatch::call::{Call, Stop, lock, offset};
-use crate::dispatch::engine::Engine;
-use crate::dispatch::limits::Limits;
+use crate::dispatch::key::Key;
 use crate::dispatch::scheduler::{BatchId, CallId, Scheduler};
 use crate::dispatch::stream::DispatchEvent;
-use crate::key::Key;
 
 #[repr(C)] // What every answer writes lies behind what every call reads, and is not in the same line of a cache.
 pub(crate) struct Batch {
-    pub(in crate::dispatch) engine: Arc<Engine>,
-    pub(in crate::dispatch) limits: Limits,
-    pub(in crate::dispatch) records_content: bool,
-    /// What calls begin with whose turn comes later. Whoever waits for the batch keeps it: results
-    /// do not hold on to tools and their state.
-    pub(in crate::dispatch) setup: Weak<Setup>,
+    pub(in crate::dispatch) setup: Arc<Setup>,
     runtime: OnceLock<Handle>,
     /// Whether the engine counts it among what is alive.
     pub(super) counted: AtomicBool,
@@ -78,7 +71,7 @@ pub(super) struct State {
 
 /// What a new batch is made of.
 pub(in crate::dispatch) struct Origin {
-    pub(in crate::dispatch) setup: Weak<Setup>,
+    pub(in crate::dispatch) setup: Arc<Setup>,
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
     pub(in crate::dispatch) span: Span,
     /// Calls it is made for; none, if they are still to come.
@@ -89,9 +82,9 @@ pub(in crate::dispatch) struct Origin {
 
 impl Batch {
     #[inline]
-    pub(in crate::dispatch) fn new(setup: &Setup, origin: Origin) -> Self {
+    pub(in crate::dispatch) fn new(origin: Origin) -> Self {
         let Origin {
-            setup: later,
+            setup,
             parent,
             span,
             calls,
@@ -110,12 +103,9 @@ impl Batch {
             output_left: AtomicUsize::new(setup.limits.batch_output_bytes),
             state: Mutex::default(),
             waker: AtomicWaker::new(),
-            engine: Arc::clone(&setup.engine),
-            limits: setup.limits.clone(),
-            records_content: setup.records_content,
+            setup,
             counted: AtomicBool::new(false),
             runtime: OnceLock::new(),
-            setup: later,
             parent,
             span,
             told,
@@ -125,7 +115,7 @@ impl Batch {
     /// From here on it is alive, until its last call is answered.
     pub(in crate::dispatch) fn count(&self) {
         if !self.is_done() {
-            self.engine.began();
+            self.setup.engine.began();
             // whoever answers a call has heard of it since
             self.counted.store(true, Ordering::Relaxed);
         }
@@ -237,7 +227,7 @@ impl Batch {
         let _ = self.halted.set(why);
         let calls = self.calls();
         if let Some(id) = self.id() {
-            self.engine.with(|scheduler| scheduler.halt(id));
+            self.setup.engine.with(|scheduler| scheduler.halt(id));
         }
         calls
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Answer, Body, Call, GONE, Outcome, Stop, Work, drop_quietly, try_lock};
-use crate::error::{ToolError, clip};
+use crate::model::{ToolError, clip};
 
 impl Call {
     /// Answers a call that never ran.
@@ -66,7 +66,7 @@ impl Call {
             self.batch.halt(Stop::Fatal);
         }
         if alive {
-            self.batch.engine.abandon(self);
+            self.batch.setup.engine.abandon(self);
         }
         self.release();
         true

@@ -8,8 +8,8 @@ use futures_util::task::AtomicWaker;
 
 use super::guard::{drop_quietly, lock, panic_text, try_lock, wake_quietly};
 use super::{Call, Outcome};
-use crate::error::{ErrorCode, ToolError};
-use crate::tool::ToolFuture;
+use crate::model::ToolFuture;
+use crate::model::{ErrorCode, ToolError};
 
 /// What a layer has in its hands, to do with it what it likes: it ends with the call.
 pub(crate) struct Attempt {

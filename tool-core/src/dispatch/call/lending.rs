@@ -82,7 +82,7 @@ impl Call {
         if let Some(entered) = lock(&extra.hold).enter() {
             return Some(entered);
         }
-        self.batch.engine.with(|scheduler| {
+        self.batch.setup.engine.with(|scheduler| {
             let lending = &mut lock(&extra.hold).lending;
             match self.seat() {
                 Some(id) if lending.permits == State::Lent => {
@@ -113,7 +113,7 @@ impl Call {
         if !lock(&extra.hold).only_waits() {
             return;
         }
-        self.batch.engine.with(|scheduler| {
+        self.batch.setup.engine.with(|scheduler| {
             let mut hold = lock(&extra.hold);
             if let Some(id) = self.seat()
                 && hold.only_waits()

@@ -27,10 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::batch::Batch;
-use crate::call::ToolCall;
-use crate::error::ToolError;
-use crate::output::ToolOutput;
-use crate::tool::ToolFuture;
+use super::critical_path::Lane;
+use crate::model::{self, ToolCall, ToolError, ToolFuture, ToolOutput, ToolResult};
 
 pub(crate) use attempt::Attempt;
 pub(crate) use guard::{drop_quietly, lock, panic_text, quietly, try_lock, wake_quietly};
@@ -50,7 +48,6 @@ pub(crate) struct Call {
     pub(crate) position: usize,
     /// The tool's place in the set, if there is one of its name.
     pub(crate) tool: usize,
-    is_read_only: bool,
     /// Whether layers stand around its tool.
     is_layered: bool,
     pub(crate) batch: Arc<Batch>,
@@ -72,8 +69,7 @@ const NOTHING: u64 = 0;
 const HELPED: u64 = 1;
 /// A permit of its own.
 const BORROWED: u64 = 2;
-/// Ids in the scheduler come behind.
-pub(super) const FIRST_ID: u64 = 3;
+// Ids in the scheduler begin behind: `FIRST_ID`.
 
 /// Not to be polled any more.
 const STOPPED: u8 = 1;
@@ -89,8 +85,6 @@ pub(super) struct Called {
     pub(super) tool: usize,
     /// Whether calls of it wait for nothing but permits of the dispatcher.
     pub(super) is_plain: bool,
-    /// Whether it changes nothing.
-    pub(super) is_read_only: bool,
     /// Whether layers stand around it.
     pub(super) is_layered: bool,
 }
@@ -129,10 +123,7 @@ impl Call {
         };
         let (work, flags) = (Mutex::new(Work { body, span: None }), AtomicU8::new(flags));
         let Called {
-            tool,
-            is_read_only,
-            is_layered,
-            ..
+            tool, is_layered, ..
         } = called.unwrap_or(Called {
             tool: usize::MAX,
             ..Called::default()
@@ -143,7 +134,6 @@ impl Call {
             call,
             position,
             tool,
-            is_read_only,
             is_layered,
             batch,
             times,
@@ -165,11 +155,56 @@ impl Call {
         &self.answer.get_or_init(never_answered).outcome
     }
 
-    pub(crate) fn into_outcome(self) -> Outcome {
-        self.answer
+    /// The result, for somebody who reads events; the batch has it too.
+    pub(super) fn result(&self) -> ToolResult {
+        let call = ToolCall {
+            arguments: self.arguments().to_owned(),
+            ..self.call.clone()
+        };
+        ToolResult::with_times(call, self.position, self.answered().clone(), self.times())
+    }
+
+    /// The result, taken out of the call, or copied while something of it is still running.
+    pub(super) fn into_result(self: Arc<Self>) -> ToolResult {
+        let Self {
+            mut call,
+            position,
+            answer,
+            extra,
+            times,
+            batch,
+            ..
+        } = match Arc::try_unwrap(self) {
+            Ok(call) => call,
+            Err(shared) => return shared.result(),
+        };
+        let edited = extra
             .into_inner()
-            .unwrap_or_else(never_answered)
-            .outcome
+            .and_then(|extra| extra.edited.into_inner());
+        if let Some(edited) = edited {
+            call.arguments = edited;
+        }
+        let answer = answer.into_inner().unwrap_or_else(never_answered);
+        let times = times.of_result(batch.queued, answer.finished);
+        ToolResult::with_times(call, position, answer.outcome, times)
+    }
+
+    /// When it was queued, started and answered, from the queueing of its batch.
+    pub(super) fn lane(&self) -> Lane {
+        let model::Times {
+            started, finished, ..
+        } = self.times();
+        Lane {
+            queued: Duration::ZERO,
+            start: started,
+            end: finished,
+        }
+    }
+
+    /// When it was queued, started and answered.
+    fn times(&self) -> model::Times {
+        let finished = self.finished_offset().unwrap_or_default();
+        self.times.of_result(self.batch.queued, finished)
     }
 
     /// The arguments as the tool reads them.
@@ -200,10 +235,6 @@ impl Call {
 
     pub(crate) fn started(&self) -> Option<Instant> {
         self.times.started(self.batch.queued)
-    }
-
-    pub(crate) fn finished(&self) -> Option<Instant> {
-        times::at(self.batch.queued, self.answer.get()?.finished)
     }
 
     /// When it was answered, in [`Batch::now`].

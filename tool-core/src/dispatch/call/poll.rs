@@ -6,13 +6,11 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use super::{Body, Call, DUE, GONE, STOPPED, Stop, Work, lock, panic_text};
-use crate::context::CallContext;
-use crate::dispatch::{Setup, span};
-use crate::error::ToolError;
+use crate::dispatch::{middleware, span};
+use crate::model::ToolError;
 
 /// What a call begins with.
 pub(in crate::dispatch) struct First {
-    pub(in crate::dispatch) setup: Arc<Setup>,
     /// When: an [`offset`](super::offset).
     pub(in crate::dispatch) at: u64,
     /// Whether whoever polls the call tells its batch that it is answered.
@@ -39,22 +37,19 @@ impl Call {
         }
         if let Body::Waiting = work.body {
             let watched = first.is_none();
-            let later = || {
-                Some(First {
-                    setup: self.batch.setup.upgrade()?,
-                    at: self.batch.now(),
-                    untold: false,
-                })
-            };
-            let (Some(first), None) = (first.or_else(later), self.batch.halted()) else {
+            if self.batch.halted().is_some() {
                 self.discard_unstarted(work);
                 return Poll::Ready(false);
-            };
+            }
+            let first = first.unwrap_or_else(|| First {
+                at: self.batch.now(),
+                untold: false,
+            });
             untold = first.untold;
             self.times.start(
                 self.batch.queued,
                 first.at,
-                first.setup.timeout(self.tool),
+                self.batch.setup.timeout(self.tool),
                 self.batch.deadline,
             );
             // Whoever stops it looks whether it has started: one of the two sees the other.
@@ -62,7 +57,7 @@ impl Call {
                 self.discard_unstarted(work);
                 return Poll::Ready(false);
             }
-            self.begin(&mut work, first.setup);
+            self.begin(&mut work);
             if watched {
                 self.batch.watch(self);
             }
@@ -120,12 +115,9 @@ impl Call {
     }
 
     #[inline]
-    fn begin(self: &Arc<Self>, work: &mut Work, setup: Arc<Setup>) {
-        work.span = self
-            .batch
-            .call_span(self, Some(setup.tools.definition_at(self.tool)));
-        let context = CallContext::new(Arc::clone(self), setup);
-        let begun = span::within(work.span.as_deref(), || context.run());
+    fn begin(self: &Arc<Self>, work: &mut Work) {
+        work.span = self.batch.call_span(self, Some(self.definition()));
+        let begun = span::within(work.span.as_deref(), || middleware::run(self));
         work.body = Body::Running(begun.unwrap_or_else(|panic| {
             let error = self.panicked(panic_text(panic));
             Box::pin(async move { Err(error) })

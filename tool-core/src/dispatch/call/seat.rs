@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{BORROWED, Call, FIRST_ID, GONE, HELPED, NOTHING, lock};
-use crate::dispatch::scheduler::CallId;
+use super::{BORROWED, Call, GONE, HELPED, NOTHING, lock};
+use crate::dispatch::scheduler::{CallId, FIRST_ID};
 
 impl Call {
     /// It is about to be polled for the first time, on the permit of whoever does so.
@@ -84,12 +84,12 @@ impl Call {
             if hold.nested > 0 {
                 drop(hold);
                 // Only what runs within it is left, on permits of its own.
-                return self.batch.engine.release_permits(self);
+                return self.batch.setup.engine.release_permits(self);
             }
             if std::mem::take(&mut hold.abandoned) {
                 drop(hold);
                 self.let_go();
-                self.batch.engine.ended();
+                self.batch.setup.engine.ended();
                 return;
             }
         }
@@ -103,8 +103,12 @@ impl Call {
         }
         match self.seat.swap(NOTHING, Ordering::SeqCst) {
             NOTHING | HELPED => return,
-            BORROWED => self.batch.engine.give_back(),
-            id => self.batch.engine.with(|scheduler| scheduler.settle(id)),
+            BORROWED => self.batch.setup.engine.give_back(),
+            id => self
+                .batch
+                .setup
+                .engine
+                .with(|scheduler| scheduler.settle(id)),
         }
         self.try_again();
         self.leave_parent();

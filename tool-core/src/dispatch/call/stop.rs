@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Body, Call, DUE, STOPPED, lock, quietly, try_lock, wake_quietly};
-use crate::error::{ErrorCode, ToolError};
+use crate::model::{ErrorCode, ToolError};
 
 /// Why a call is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,9 @@ impl Stop {
             };
             return not_started(why);
         }
+        let behavior = call.definition().behavior();
+        // What was sent elsewhere may go on there, though nothing of it does here.
+        let alive = alive || behavior.remote;
         let after = call
             .timeout()
             .map(|timeout| format!(" after {timeout:?}"))
@@ -143,7 +146,7 @@ impl Stop {
                 "cancelled before it had an answer".to_owned(),
             ),
         };
-        let effects = if call.is_read_only {
+        let effects = if behavior.is_read_only() {
             ""
         } else {
             "; it may have acted in part"

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::model;
+
 /// When a call started, and when it has to be answered: [offsets](offset), 0 is never.
 #[derive(Debug, Default)]
 pub(super) struct Times {
@@ -54,6 +56,16 @@ impl Times {
 
     pub(super) fn deadline(&self, queued: Instant) -> Option<Instant> {
         at(queued, self.deadline.load(Ordering::Acquire))
+    }
+
+    /// The times of a call that was answered at this offset.
+    pub(super) fn of_result(&self, queued: Instant, finished: u64) -> model::Times {
+        let since = |offset: u64| Some(Duration::from_nanos(offset.checked_sub(1)?));
+        model::Times {
+            queued: queued.into_std(),
+            started: since(self.started.load(Ordering::SeqCst)),
+            finished: since(finished).unwrap_or_default(),
+        }
     }
 
     pub(super) fn never_started(&self) {

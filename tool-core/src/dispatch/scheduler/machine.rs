@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::events::{Action, Spec};
-use crate::dispatch::call::FIRST_ID;
 use crate::dispatch::permits::Permits;
 
 pub(crate) type BatchId = u64;
 pub(crate) type CallId = u64;
+
+/// The smallest id: those below are what else a call's seat can be.
+pub(crate) const FIRST_ID: CallId = 3;
 
 /// The machine. `K` is what calls are serialised by, `C` what the driver knows a call by.
 #[cfg_attr(test, derive(Clone))]

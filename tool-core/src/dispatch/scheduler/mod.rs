@@ -17,4 +17,4 @@ mod stages;
 mod tests;
 
 pub(crate) use events::{Action, Spec};
-pub(crate) use machine::{BatchId, CallId, Scheduler};
+pub(crate) use machine::{BatchId, CallId, FIRST_ID, Scheduler};

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::declared::Tools;
-use crate::toolset::ToolSet;
+use super::declared::Tools;
+use super::set::ToolSet;
 
 /// The states that linked tools may ask for, each by its type.
 ///

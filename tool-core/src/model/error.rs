@@ -1,18 +1,25 @@
-//! What can go wrong with one call, told twice: to the program as a typed error, to the model as
-//! text it can act on.
+//! What can go wrong with one call, for two readers: the program gets a typed error, the model text
+//! it can act on.
 
 use std::error::Error;
 use std::fmt;
 use std::iter::successors;
 use std::sync::Arc;
 
-use crate::bounded::{self, Form};
-use crate::toolset::ToolSet;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::bounded::{self, Form};
+use super::code::ErrorCode;
+use super::text::one_line;
 
 /// Any error a tool can fail with.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// What holds the error a tool returned, whole: some types lend their error, and would lose its
+/// How far a chain of sources is followed: one that has no end must not keep a worker.
+const MOST_SOURCES: usize = 64;
+
+/// What holds the error a tool returned, whole: some types lend out their error, and would lose its
 /// type if turned into a box.
 pub(crate) trait Cause: Send + Sync {
     fn error(&self) -> &(dyn Error + 'static);
@@ -24,98 +31,27 @@ impl Cause for BoxError {
     }
 }
 
-/// An error that lends another: `anyhow::Error` and its like.
-pub(crate) struct Lent<E>(pub(crate) E);
+/// An error that is borrowed from its holder: `anyhow::Error` and its like.
+pub(crate) struct Borrowed<E>(pub(crate) E);
 
-impl<E: AsRef<dyn Error + Send + Sync> + Send + Sync> Cause for Lent<E> {
+impl<E: AsRef<dyn Error + Send + Sync> + Send + Sync> Cause for Borrowed<E> {
     fn error(&self) -> &(dyn Error + 'static) {
         self.0.as_ref()
-    }
-}
-
-/// Why a call has no output. The text of each code is stable and fit for `error.type` on a span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorCode {
-    /// No tool of that name is in the set.
-    UnknownTool,
-    /// The argument text is not JSON.
-    InvalidJson,
-    /// The arguments are JSON, but not what the tool declares.
-    InvalidArguments,
-    /// The arguments are longer or nested deeper than the dispatcher takes.
-    TooLarge,
-    /// The message ended before the call was complete.
-    TruncatedCall,
-    /// The program's policy does not allow the call.
-    Denied,
-    /// More calls than the dispatcher takes at once.
-    Overloaded,
-    /// The call would have waited for itself.
-    Deadlock,
-    /// No tool code ran.
-    NotStarted,
-    /// Stopped at its deadline; nothing of it runs on. It may have acted in part, unless it is
-    /// read-only.
-    Timeout,
-    /// Past its deadline, and something of it cannot be stopped: a thread, a poll that computes, or
-    /// a call within it that has one. It may still be acting.
-    TimeoutIndeterminate,
-    /// Stopped because its message was cancelled or the runtime shut down. It may have acted in
-    /// part, unless it is read-only.
-    Cancelled,
-    /// As [`Cancelled`](Self::Cancelled), but something of it cannot be stopped; it may still be
-    /// acting.
-    CancelledIndeterminate,
-    /// The tool returned an error.
-    ToolError,
-    /// A layer around the tool failed.
-    MiddlewareError,
-    /// The tool panicked.
-    Panic,
-    /// The tool's output cannot be written as JSON.
-    UnserializableOutput,
-}
-
-impl ErrorCode {
-    /// The code as text, for example `invalid_arguments`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::UnknownTool => "unknown_tool",
-            Self::InvalidJson => "invalid_json",
-            Self::InvalidArguments => "invalid_arguments",
-            Self::TooLarge => "too_large",
-            Self::TruncatedCall => "truncated_call",
-            Self::Denied => "denied",
-            Self::Overloaded => "overloaded",
-            Self::Deadlock => "deadlock",
-            Self::NotStarted => "not_started",
-            Self::Timeout => "timeout",
-            Self::TimeoutIndeterminate => "timeout_indeterminate",
-            Self::Cancelled => "cancelled",
-            Self::CancelledIndeterminate => "cancelled_indeterminate",
-            Self::ToolError => "tool_error",
-            Self::MiddlewareError => "middleware_error",
-            Self::Panic => "panic",
-            Self::UnserializableOutput => "unserializable_output",
-        }
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
 /// Why one call failed.
 ///
 /// The program reads [`code`](Self::code) and the [`source`](Error::source) chain, which ends in
-/// the value the tool returned. The model reads [`message_for_model`](Self::message_for_model), which says how to
-/// correct the call and never contains a panic's text or a backtrace.
+/// the value the tool returned. The model reads [`message_for_model`](Self::message_for_model),
+/// which says how to correct the call and never contains a panic's text or a backtrace.
 ///
-/// A tool may return any displayable error. It returns this one to say more: [`ToolError::fatal`]
-/// stops the run.
+/// A tool may return any displayable error. It returns this one to say more: with
+/// [`ToolError::new`] a code, with [`ToolError::fatal`] that the run should stop.
+///
+/// Shape: serialised as an object with `code`, `message` (what the model reads) and, where there
+/// are any, `tool`, `fatal` and `sources` (the text of each source, outermost first). Read back,
+/// the sources are their texts.
 ///
 /// ```
 /// use std::error::Error;
@@ -140,10 +76,25 @@ struct Failure {
     fatal: bool,
     /// The arguments could not be decoded: nothing of the tool ran.
     undecoded: bool,
+    /// Fields of a stored error that this version does not know.
+    unknown: Option<Box<Map<String, Value>>>,
 }
 
 impl ToolError {
-    /// The tool failed: the model reads the error's `Display` as one line.
+    /// A failure of that kind; the model reads `message` as one line.
+    ///
+    /// An adapter says this way what became of a call on the other side. The code must tell the
+    /// truth about effects: `not_started` only if nothing ran, `…_indeterminate` if something may
+    /// still be acting.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::with_text(code, one_line(&message.into()))
+    }
+
+    /// The tool failed with `error`: the model reads its `Display` as one line, and the program
+    /// gets it as the [`source`](Error::source).
+    ///
+    /// `?` does not turn every error into this one, since this is an error itself: write
+    /// `.map_err(ToolError::from_error)`, or return the error as it is.
     pub fn from_error(error: impl Into<BoxError>) -> Self {
         Self::with_cause(ErrorCode::ToolError, error.into())
     }
@@ -178,10 +129,7 @@ impl ToolError {
         if let Some(own) = cause.error().downcast_ref::<Self>() {
             return own.clone().of_running();
         }
-        let wrapped = successors(cause.error().source(), |error: &&(dyn Error + 'static)| {
-            (*error).source()
-        })
-        .find_map(|error| error.downcast_ref::<Self>());
+        let wrapped = sources(cause.error()).find_map(|error| error.downcast_ref::<Self>());
         let own = |error: &Self| {
             if error.0.tool.is_none() {
                 error.0.code
@@ -204,6 +152,7 @@ impl ToolError {
             source: None,
             fatal: false,
             undecoded: false,
+            unknown: None,
         }))
     }
 
@@ -284,6 +233,7 @@ impl ToolError {
         self.but(|failure| (failure.code, failure.undecoded) = (ErrorCode::ToolError, false))
     }
 
+    /// The same, of the tool that was called by this name.
     pub(crate) fn of_tool(self, name: &str) -> Self {
         self.but(|failure| failure.tool = Some(name.to_owned()))
     }
@@ -298,10 +248,31 @@ impl ToolError {
         self.0.fatal
     }
 
-    /// What the model is told: one line that says what was wrong and, where the call is at fault,
+    /// What the model reads: one line that says what was wrong and, where the call is at fault,
     /// how to correct it.
     pub fn message_for_model(&self) -> &str {
         &self.0.message_for_model
+    }
+}
+
+/// The sources of an error, the nearest first.
+fn sources<'e>(
+    error: &'e (dyn Error + 'static),
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    let next = |error: &&'e (dyn Error + 'static)| (*error).source();
+    successors(error.source(), next).take(MOST_SOURCES)
+}
+
+impl From<String> for ToolError {
+    fn from(message: String) -> Self {
+        Self::from(message.as_str())
+    }
+}
+
+impl From<&str> for ToolError {
+    /// The tool failed; the model reads `message` as one line.
+    fn from(message: &str) -> Self {
+        Self::new(ErrorCode::ToolError, message)
     }
 }
 
@@ -354,82 +325,69 @@ impl fmt::Display for PanicError {
 
 impl Error for PanicError {}
 
-/// There is no tool of that name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no tool `{name}`; {mend}")]
-pub struct UnknownToolError {
-    name: String,
-    mend: String,
+/// An error as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    code: ErrorCode,
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tool: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fatal: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<String>,
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
 }
 
-impl UnknownToolError {
-    pub(crate) fn new(name: &str, tools: &ToolSet) -> Self {
-        const LISTED: usize = 20;
-        let names = || tools.definitions().map(|tool| tool.name());
-        let mend = match nearest(name, names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if tools.is_empty() => "there are no tools".to_owned(),
-            None => {
-                let listed: Vec<_> = names()
-                    .take(LISTED)
-                    .map(|name| format!("`{name}`"))
-                    .collect();
-                let rest = if tools.len() > LISTED {
-                    " and others"
-                } else {
-                    ""
-                };
-                format!("the tools are {}{rest}", listed.join(", "))
-            }
-        };
-        Self {
-            name: clip(name),
-            mend,
+impl Serialize for ToolError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let failure = &*self.0;
+        Stored {
+            code: failure.code,
+            message: failure.message_for_model.clone(),
+            tool: failure.tool.clone(),
+            fatal: failure.fatal,
+            sources: sources(self).map(ToString::to_string).collect(),
+            unknown: failure.unknown.as_deref().cloned().unwrap_or_default(),
         }
-    }
-
-    /// The name that is none.
-    pub fn name(&self) -> &str {
-        &self.name
+        .serialize(serializer)
     }
 }
 
-/// Runs of white space, line breaks among them, become one space.
-fn one_line(text: &str) -> String {
-    if text.contains(['\n', '\r', '\t']) {
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
-    } else {
-        text.trim().to_owned()
+impl<'de> Deserialize<'de> for ToolError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = Stored::deserialize(deserializer)?;
+        let text = |source, text| Some(Box::new(TextError { text, source }));
+        let source = stored.sources.into_iter().rev().fold(None, text);
+        let unknown = Some(stored.unknown).filter(|unknown| !unknown.is_empty());
+        Ok(Self::with_text(stored.code, stored.message).but(|failure| {
+            failure.tool = stored.tool;
+            failure.fatal = stored.fatal;
+            failure.source =
+                source.map(|source| Arc::new(BoxError::from(source)) as Arc<dyn Cause>);
+            failure.unknown = unknown.map(Box::new);
+        }))
     }
 }
 
-/// Cuts text that a model wrote before it is repeated to the model or the operator.
-pub(crate) fn clip(text: &str) -> String {
-    const LONGEST: usize = 100;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+/// The text of an error that was stored.
+#[derive(Debug)]
+struct TextError {
+    text: String,
+    source: Option<Box<TextError>>,
+}
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
-/// The candidate most like `name`, if any is near enough to have been meant.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    const LEAST: f64 = 0.8;
-    let name = clip(name); // the comparison is quadratic
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(likeness, _)| *likeness >= LEAST)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+impl Error for TextError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
 }
 
 #[cfg(test)]
@@ -473,22 +431,35 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_name_is_found_or_none() {
-        let tools = ["get_patient_allergies", "get_patient_medications"];
+    fn a_chain_of_sources_without_an_end_is_cut() {
+        #[derive(Debug)]
+        struct Endless;
+        impl fmt::Display for Endless {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("again")
+            }
+        }
+        impl Error for Endless {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&Endless)
+            }
+        }
+        let error = ToolError::returned(BoxError::from(Endless));
+        assert_eq!(error.message_for_model(), "again");
+        let stored = serde_json::to_value(&error).unwrap();
         assert_eq!(
-            nearest("get_patient_medication", tools),
-            Some("get_patient_medications")
+            stored["sources"].as_array().map(Vec::len),
+            Some(MOST_SOURCES)
         );
-        assert_eq!(
-            nearest("GetPatientAllergies", tools),
-            Some("get_patient_allergies")
-        );
-        assert_eq!(nearest("send_mail", tools), None);
     }
 
     #[test]
-    fn clipping_respects_characters() {
-        assert_eq!(clip("short"), "short");
-        assert_eq!(clip(&"é".repeat(200)), format!("{}…", "é".repeat(100)));
+    fn text_becomes_an_error_of_the_tool() {
+        let error = ToolError::from("no\nbeds");
+        assert_eq!(error.code(), ErrorCode::ToolError);
+        assert_eq!(error.message_for_model(), "no beds");
+        assert!(error.source().is_none());
+        let error = ToolError::new(ErrorCode::LostIndeterminate, "the worker died".to_owned());
+        assert_eq!(error.code(), ErrorCode::LostIndeterminate);
     }
 }

@@ -9,7 +9,7 @@ use schemars::Schema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::param::shown;
+use super::param::shown;
 
 /// A range that can limit a `T`. Implemented for ranges of numbers.
 #[diagnostic::on_unimplemented(
@@ -17,7 +17,7 @@ use crate::param::shown;
     label = "does not limit `{T}`",
     note = "`range` limits integers and floats, by numbers of their own type"
 )]
-pub trait Limits<T> {
+pub trait NumberRange<T> {
     /// Both ends.
     fn ends(&self) -> [Bound<Value>; 2];
 
@@ -26,7 +26,7 @@ pub trait Limits<T> {
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Number, R: RangeBounds<T>> Limits<T> for R {
+impl<T: Number, R: RangeBounds<T>> NumberRange<T> for R {
     fn ends(&self) -> [Bound<Value>; 2] {
         [self.start_bound(), self.end_bound()].map(|bound| bound.map(shown))
     }
@@ -49,7 +49,7 @@ numbers!(i8 i16 i32 i64 isize u8 u16 u32 u64 usize f32 f64);
 ///
 /// # Errors
 /// What the model reads.
-pub fn check_range<T>(value: Option<&T>, range: impl Limits<T>) -> Result<(), String> {
+pub fn check_range<T>(value: Option<&T>, range: impl NumberRange<T>) -> Result<(), String> {
     let Some(value) = value.and_then(|value| range.excluded(value)) else {
         return Ok(());
     };
@@ -82,7 +82,7 @@ fn limit(bound: &Bound<Value>, inclusive: &str, exclusive: &str) -> Option<Strin
 }
 
 /// Writes a range into a property's schema.
-pub fn narrow_range<T>(schema: &mut Schema, range: impl Limits<T>) {
+pub fn narrow_range<T>(schema: &mut Schema, range: impl NumberRange<T>) {
     let [start, end] = range.ends();
     for (bound, inclusive, exclusive) in [
         (start, "minimum", "exclusiveMinimum"),
@@ -170,17 +170,17 @@ lengths! {
     label = "does not limit a length",
     note = "a length is limited by whole numbers, as in `length(1..=100)`"
 )]
-pub trait Lengths: RangeBounds<usize> {}
+pub trait LengthRange: RangeBounds<usize> {}
 
 #[diagnostic::do_not_recommend]
-impl<R: RangeBounds<usize>> Lengths for R {}
+impl<R: RangeBounds<usize>> LengthRange for R {}
 
 /// Refuses what is too short or too long, and says how long it may be. An absent value is of every
 /// length.
 ///
 /// # Errors
 /// What the model reads.
-pub fn check_length<T: Length>(value: Option<&T>, range: impl Lengths) -> Result<(), String> {
+pub fn check_length<T: Length>(value: Option<&T>, range: impl LengthRange) -> Result<(), String> {
     let Some(length) = value
         .map(T::length)
         .filter(|length| !range.contains(length))
@@ -211,7 +211,7 @@ pub fn check_length<T: Length>(value: Option<&T>, range: impl Lengths) -> Result
 }
 
 /// Writes a length into a property's schema.
-pub fn narrow_length<T: Length>(schema: &mut Schema, range: impl Lengths) {
+pub fn narrow_length<T: Length>(schema: &mut Schema, range: impl LengthRange) {
     let least = match range.start_bound() {
         Bound::Included(least) => Some(*least),
         Bound::Excluded(below) => Some(below.saturating_add(1)),

@@ -1,7 +1,7 @@
 //! Integers written as floats, which JSON Schema admits as integers and models do write: `5.0`,
 //! `1e2`, `-0`.
 
-use crate::decimal::{Decimal, respell};
+use super::decimal::{Decimal, respell};
 
 /// JSON text with every such number written as an integer; `None` if there is none. Strings are
 /// left alone.

@@ -1,7 +1,7 @@
 //! Most arguments objects are plain: these are cut into slots by hand, and every value is still
 //! decoded by `serde_json`.
 
-use crate::param::Describe;
+use crate::decode::param::Describe;
 
 /// Cuts the plainest objects, which most are, in a fraction of the time: each property is known and
 /// given once, its name without escapes, and is a string without `\u`, a number, `true`, `false` or
@@ -122,7 +122,7 @@ mod tests {
     use super::super::tests::{LIMIT, PARAMS, PATIENT};
     use super::super::{ArgumentError, Arguments};
     use super::*;
-    use crate::param::Param;
+    use crate::decode::param::Param;
     use proptest::collection::vec;
     use proptest::prelude::*;
 

@@ -6,13 +6,12 @@ mod plain;
 mod slots;
 
 use serde::de::Deserializer as _;
-use serde_json::error::Category;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use smallvec::SmallVec;
 
-use crate::error::{ErrorCode, ToolError};
-use crate::param::{Describe, Param};
+use super::param::{Describe, Param};
+use crate::model::ToolError;
+use crate::model::object::{self, not_an_object};
 pub use errors::{ArgumentError, ArgumentsError};
 use slots::IntoSlots;
 
@@ -111,18 +110,10 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// The arguments of a tool that checks them itself.
-///
-/// # Errors
-/// The text is not JSON, or not one JSON object.
-pub(crate) fn object(text: &str) -> Result<Map<String, Value>, ToolError> {
-    serde_json::from_str(text).map_err(|error| not_an_object(text, &error))
-}
-
 /// The arguments of a tool that takes them as one value.
 ///
 /// # Errors
-/// As [`object`], or the object is not what the type makes of one.
+/// As [`object::read`], or the object is not what the type makes of one.
 pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
     param
         .read(Some(whole_object(text)?))
@@ -132,7 +123,7 @@ pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
 fn whole_object(text: &str) -> Result<&str, ToolError> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_an_object(text, &error))?;
     if !raw.get().starts_with('{') {
-        object(text)?; // refused, in the same words
+        object::read(text)?; // refused, in the same words
     }
     Ok(raw.get())
 }
@@ -168,28 +159,10 @@ pub(crate) fn check(
     }
 }
 
-fn not_an_object(text: &str, error: &serde_json::Error) -> ToolError {
-    if text.trim().is_empty() {
-        return ToolError::with_text(
-            ErrorCode::InvalidJson,
-            "the arguments are empty; send one JSON object",
-        );
-    }
-    let (code, lead) = match error.classify() {
-        Category::Data => (
-            ErrorCode::InvalidArguments,
-            "the arguments must be one JSON object",
-        ),
-        Category::Syntax | Category::Eof | Category::Io => {
-            (ErrorCode::InvalidJson, "the arguments are not valid JSON")
-        }
-    };
-    ToolError::with_text(code, format!("{lead}: {error}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ErrorCode;
     use proptest::collection::vec;
     use proptest::prelude::*;
     use std::collections::BTreeMap;

@@ -1,68 +1,123 @@
 //! What a running call knows of itself, and what it can ask for.
 
 use std::any::Any;
+use std::fmt;
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{ToolCall, ToolResult};
-use crate::dispatch::{Call, Progress, Setup, nested, quietly};
-use crate::error::{ErrorCode, ToolError};
-use crate::output::ToolOutput;
-use crate::tool::ToolDefinition;
+use super::call::ToolCall;
+use super::definition::ToolDefinition;
+use super::derived::Derived;
+use super::error::ToolError;
+use super::output::ToolOutput;
+use super::result::ToolResult;
+use super::tool::ToolFuture;
 
 /// One running call, as its tool sees it; also the request that layers around a call pass on.
-#[derive(Clone, Debug)]
+///
+/// A dispatcher makes one for each call. [`detached`](Self::detached) makes one without: for unit
+/// tests, workers and other engines.
+#[derive(Clone)]
 pub struct CallContext {
-    pub(crate) call: Arc<Call>,
-    pub(crate) setup: Arc<Setup>,
-    /// Which attempt of the tool it is for. None in the hands of layers, and of a tool without any
+    pub(crate) host: Arc<dyn CallHost>,
+    /// Which attempt of the tool it is for. `None` in the hands of layers, and of a tool without any
     /// that is tried once.
     pub(crate) attempt: Option<NonZeroU32>,
     /// Whether it runs on a thread of the blocking pool.
     pub(crate) on_thread: bool,
 }
 
+/// What runs a call, as the call's context sees it.
+pub(crate) trait CallHost: Any + Send + Sync + fmt::Debug {
+    /// The call as the model made it.
+    fn call(&self) -> &ToolCall;
+
+    /// The argument text that the tool reads.
+    fn arguments(&self) -> &str;
+
+    fn position(&self) -> usize;
+
+    fn definition(&self) -> &ToolDefinition;
+
+    /// What runs calls of the tool, for itself to borrow from.
+    fn runnable(&self) -> &dyn Any;
+
+    fn deadline(&self) -> Option<Instant>;
+
+    fn cancellation(&self) -> &CancellationToken;
+
+    fn idempotency_key(&self) -> String;
+
+    /// Bytes that the output may have.
+    fn output_bytes(&self) -> usize;
+
+    fn progress(&self, message: String, fraction: Option<f64>);
+
+    /// Runs other calls for `context`, which is this call's.
+    fn dispatch(self: Arc<Self>, context: CallContext, calls: Vec<ToolCall>) -> NestedFuture;
+
+    /// Runs `work` with `context`, which is this call's, where blocking does no harm.
+    fn run_blocking(
+        self: Arc<Self>,
+        context: CallContext,
+        work: BlockingWork,
+    ) -> ToolFuture<'static>;
+
+    /// The context that this one was derived from.
+    fn base(&self) -> Option<&CallContext> {
+        None
+    }
+}
+
+/// Results in call order.
+pub(crate) type NestedFuture = Pin<Box<dyn Future<Output = Vec<ToolResult>> + Send>>;
+
+/// A synchronous function of the user's, with what it is called with.
+pub(crate) type BlockingWork =
+    Box<dyn FnOnce(&CallContext) -> Result<ToolOutput, ToolError> + Send>;
+
 impl CallContext {
     /// The call's id, as the model gave it.
     pub fn id(&self) -> &str {
-        &self.call.call.id
+        &self.host.call().id
     }
 
     /// The name the tool was called by.
     pub fn tool(&self) -> &str {
-        &self.call.call.name
+        &self.host.call().name
     }
 
-    /// What the model was told of the tool, and how its calls behave.
+    /// What the model reads of the tool, and how its calls behave.
     pub fn definition(&self) -> &ToolDefinition {
-        self.setup.tools.definition_at(self.call.tool)
+        self.host.definition()
     }
 
     /// The argument text that the tool reads: the model's, or what the program's policy has put in
     /// its place.
     #[inline]
     pub fn arguments(&self) -> &str {
-        self.call.arguments()
+        self.host.arguments()
     }
 
     /// The call's place in its batch, from 0.
     pub fn position(&self) -> usize {
-        self.call.position
+        self.host.position()
     }
 
-    /// When the call is stopped if it has no answer; `None` if it may take as long as it likes.
+    /// When the call is stopped if it has no result; `None` if it has no timeout.
     pub fn deadline(&self) -> Option<Instant> {
-        self.call.deadline()
+        self.host.deadline()
     }
 
-    /// Cancelled when the call is stopped: at its deadline, with its message, or because nobody
-    /// waits any more. An async tool is dropped then and need not look; one that runs on a thread
-    /// is asked this way to end.
+    /// Cancelled when the call is stopped: at its deadline, with its message, or because the caller
+    /// dropped the future. An async tool is dropped then and need not look; one that runs on a
+    /// thread is asked this way to end.
     pub fn cancellation(&self) -> &CancellationToken {
-        self.call.token()
+        self.host.cancellation()
     }
 
     /// Which attempt this is, from 1. Only tools that declare `retry` see a second.
@@ -73,7 +128,7 @@ impl CallContext {
     /// A key for services that do a thing once per key: the same in all attempts of a call, and no
     /// other call's.
     pub fn idempotency_key(&self) -> String {
-        self.call.idempotency_key()
+        self.host.idempotency_key()
     }
 
     /// Tells the program how far the call is: a message for people, and how much is done, from 0 to
@@ -107,17 +162,9 @@ impl CallContext {
     /// # }
     /// ```
     pub fn progress(&self, message: impl Into<String>, fraction: impl Into<Option<f64>>) {
-        let fraction = fraction
-            .into()
-            .filter(|fraction: &f64| fraction.is_finite())
-            .map(|fraction| fraction.clamp(0.0, 1.0));
-        self.call.batch.report(&self.call, || Progress {
-            id: self.id().to_owned(),
-            tool: self.tool().to_owned(),
-            position: self.position(),
-            message: message.into(),
-            fraction,
-        });
+        let fraction = fraction.into().filter(|fraction| fraction.is_finite());
+        let fraction = fraction.map(|fraction: f64| fraction.clamp(0.0, 1.0));
+        self.host.progress(message.into(), fraction);
     }
 
     /// Runs other calls of the same dispatcher and returns their results in call order.
@@ -161,14 +208,13 @@ impl CallContext {
         &self,
         calls: Vec<ToolCall>,
     ) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
-        nested(self.clone(), calls)
+        Arc::clone(&self.host).dispatch(self.clone(), calls)
     }
 
     #[inline]
-    pub(crate) fn new(call: Arc<Call>, setup: Arc<Setup>) -> Self {
+    pub(crate) fn new(host: Arc<dyn CallHost>) -> Self {
         Self {
-            call,
-            setup,
+            host,
             attempt: None,
             on_thread: false,
         }
@@ -180,65 +226,71 @@ impl CallContext {
         reason = "only the tool itself asks, and knows its type"
     )]
     #[inline]
-    pub(crate) fn runner<T: 'static>(&self) -> &T {
-        let runner: &dyn Any = &*self.setup.runners[self.call.tool];
-        runner.downcast_ref().expect("a call runs its own tool")
-    }
-
-    /// The context of the next attempt.
-    pub(crate) fn next_attempt(self) -> Self {
-        Self {
-            attempt: Some(self.call.begin_attempt()),
-            ..self
-        }
-    }
-
-    /// As [`next_attempt`](Self::next_attempt), unless something of the last one runs.
-    pub(crate) fn retry(self) -> Option<Self> {
-        Some(Self {
-            attempt: Some(self.call.begin_retry()?),
-            ..self
-        })
+    pub(crate) fn runnable<T: 'static>(&self) -> &T {
+        let runnable = self.host.runnable().downcast_ref();
+        runnable.expect("a call runs its own tool")
     }
 
     /// Bytes that the output may have.
     #[inline]
-    pub(crate) fn most(&self) -> usize {
-        self.setup.limits.output_bytes
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.host.output_bytes()
     }
 
-    /// Runs `work` on the blocking pool. A call that is stopped before its thread is free never
-    /// runs; one that runs holds the call's permits until it ends, whoever still waits.
-    pub(crate) async fn blocking<F>(&self, work: F) -> Result<ToolOutput, ToolError>
+    /// Runs `work` on the blocking pool.
+    pub(crate) fn run_blocking<F>(&self, work: F) -> ToolFuture<'static>
     where
         F: FnOnce(&CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
-        let context = Self {
-            on_thread: true,
+        Arc::clone(&self.host).run_blocking(self.clone(), Box::new(work))
+    }
+
+    /// The same call, for a tool that the dispatcher knows nothing of.
+    pub(crate) fn for_tool(
+        &self,
+        runnable: Arc<dyn Any + Send + Sync>,
+        definition: Arc<ToolDefinition>,
+        arguments: &str,
+    ) -> Self {
+        self.derive(|derived| derived.set_tool(runnable, definition, arguments))
+    }
+
+    /// The same call with another deadline for the tool to read. It is the tool's to keep: a
+    /// dispatcher's own deadline stays as it was.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Instant) -> Self {
+        self.derive(|derived| derived.set_deadline(deadline))
+    }
+
+    /// The same call with another [`cancellation`](Self::cancellation) token for the tool to read.
+    #[must_use]
+    pub fn with_cancellation(self, token: CancellationToken) -> Self {
+        self.derive(|derived| derived.set_cancellation(token))
+    }
+
+    /// The same call with another [`idempotency_key`](Self::idempotency_key).
+    #[must_use]
+    pub fn with_idempotency_key(self, key: impl Into<String>) -> Self {
+        let key = key.into();
+        self.derive(|derived| derived.set_idempotency_key(key))
+    }
+
+    fn derive(&self, change: impl FnOnce(&mut Derived)) -> Self {
+        let mut derived = Derived::new(self.clone());
+        change(&mut derived);
+        Self {
+            host: Arc::new(derived),
             ..self.clone()
-        };
-        context.call.asks_for_thread();
-        let (answer, answered) = tokio::sync::oneshot::channel();
-        self.setup.on_thread(
-            &self.call,
-            Box::new(move || {
-                if answer.is_closed() || !context.call.begin_on_thread() {
-                    return; // nobody waits any more
-                }
-                let outcome =
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&context)));
-                // Before it is known: whoever hears of it may run the tool again.
-                context.call.end_on_thread();
-                quietly(move || drop(answer.send(outcome)));
-            }),
-        );
-        match answered.await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => Err(ToolError::with_text(
-                ErrorCode::Cancelled,
-                "no thread ran it: the program is shutting down, or can have no more threads",
-            )),
         }
+    }
+}
+
+impl fmt::Debug for CallContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallContext")
+            .field("id", &self.id())
+            .field("tool", &self.tool())
+            .field("position", &self.position())
+            .finish_non_exhaustive()
     }
 }

@@ -1,11 +1,14 @@
 //! The tools a model may call: in declaration order, each name once.
 
+use std::borrow::Borrow;
 use std::collections::btree_map::{self, BTreeMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crate::declared::Declared;
-use crate::tool::{Foreign, InvalidDefinitionError, Start, Tool, ToolDefinition};
+use super::declared::Declared;
+use super::runnable::{Foreign, Runnable};
+use super::set_tool::SetTool;
+use crate::model::{Tool, ToolDefinition};
 
 /// The tools a model may call, in declaration order, each name once. Cheap to clone.
 ///
@@ -29,7 +32,7 @@ use crate::tool::{Foreign, InvalidDefinitionError, Start, Tool, ToolDefinition};
 /// }
 ///
 /// let tools = tools![add, greet].with_state("Hello".to_owned());
-/// assert_eq!(tools.definitions().map(|tool| tool.name()).collect::<Vec<_>>(), ["add", "greet"]);
+/// assert_eq!(tools.names().collect::<Vec<_>>(), ["add", "greet"]);
 /// ```
 pub struct ToolSet<S = ()> {
     entries: Arc<Entries<S>>,
@@ -49,12 +52,12 @@ struct Entry<S> {
 }
 
 enum Runs<S> {
-    Ready(Arc<dyn Start>),
+    Ready(Arc<dyn Runnable>),
     NeedsState(Declared<S>),
 }
 
 impl<S: Send + Sync + 'static> Entry<S> {
-    fn bind(&self, state: &Arc<S>) -> Arc<dyn Start> {
+    fn bind(&self, state: &Arc<S>) -> Arc<dyn Runnable> {
         match &self.runs {
             Runs::Ready(tool) => Arc::clone(tool),
             Runs::NeedsState(declared) => declared.bind(Arc::clone(state)),
@@ -156,18 +159,18 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     pub fn with_tool(mut self, tool: impl Tool + 'static) -> Result<Self, DuplicateToolError> {
         self.push(Entry {
             definition: Arc::new(tool.definition().clone()),
-            runs: Runs::Ready(Arc::new(Foreign(tool))),
+            runs: Runs::Ready(Arc::new(Foreign(Arc::new(tool)))),
         })?;
         Ok(self)
     }
 
-    /// Adds the tools of another set behind those that are there.
+    /// Adds the tools of another set, or of a reference to one, behind those that are there.
     ///
     /// # Errors
     /// Both sets have a tool of one name.
-    pub fn merge(mut self, other: &Self) -> Result<Self, DuplicateToolError> {
+    pub fn merge(mut self, other: impl Borrow<Self>) -> Result<Self, DuplicateToolError> {
+        let other = &other.borrow().entries;
         other
-            .entries
             .tools
             .iter()
             .try_for_each(|entry| self.push(entry.clone()))?;
@@ -175,11 +178,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     }
 
     /// The same tools under other names, each with `prefix` in front: two sets of one type's
-    /// methods, for example.
-    ///
-    /// # Errors
-    /// A name is then longer than 64 characters, or `prefix` is not of letters, digits, `_` and
-    /// `-`.
+    /// methods, for example. What names a service takes, its adapter checks.
     ///
     /// ```
     /// use tool_core::{toolbox, tools};
@@ -195,27 +194,66 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     ///     }
     /// }
     ///
-    /// let north = tools![Hospital].with_state(Hospital("Oslo")).with_prefix("north_")?;
-    /// let south = tools![Hospital].with_state(Hospital("Rome")).with_prefix("south_")?;
-    /// let both = north.merge(&south)?;
-    /// assert_eq!(both.definitions().map(|tool| tool.name()).collect::<Vec<_>>(), ["north_place", "south_place"]);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// let north = tools![Hospital].with_state(Hospital("Oslo")).with_prefix("north_");
+    /// let south = tools![Hospital].with_state(Hospital("Rome")).with_prefix("south_");
+    /// let both = north.merge(south)?;
+    /// assert_eq!(both.names().collect::<Vec<_>>(), ["north_place", "south_place"]);
+    /// # Ok::<(), tool_core::DuplicateToolError>(())
     /// ```
-    pub fn with_prefix(&self, prefix: &str) -> Result<Self, InvalidDefinitionError> {
-        let mut prefixed = Self::default();
-        for entry in &self.entries.tools {
-            let definition = Arc::new(
+    #[must_use]
+    pub fn with_prefix(self, prefix: &str) -> Self {
+        let prefixed = |entry: &Entry<S>| Entry {
+            definition: Arc::new(
                 entry
                     .definition
-                    .renamed(format!("{prefix}{}", entry.definition.name()))?,
-            );
-            let added = prefixed.push(Entry {
-                definition,
-                ..entry.clone()
-            });
-            debug_assert!(added.is_ok(), "{added:?}"); // as many names as before
+                    .renamed(format!("{prefix}{}", entry.definition.name())),
+            ),
+            ..entry.clone()
+        };
+        Self::of_different(self.entries.tools.iter().map(prefixed))
+    }
+
+    /// The tools whose definitions `keep` says yes to, in the same order: those of a role, for
+    /// example.
+    ///
+    /// ```
+    /// use tool_core::{tool, tools};
+    ///
+    /// /// Look up a patient.
+    /// #[tool(read_only)]
+    /// fn look_up(id: &str) -> String {
+    ///     id.to_owned()
+    /// }
+    ///
+    /// /// Discharge a patient.
+    /// #[tool]
+    /// fn discharge(id: &str) -> String {
+    ///     id.to_owned()
+    /// }
+    ///
+    /// let for_visitors = tools![look_up, discharge]
+    ///     .with_state(())
+    ///     .filter(|definition| definition.behavior().read_only == Some(true));
+    /// assert_eq!(for_visitors.names().collect::<Vec<_>>(), ["look_up"]);
+    /// ```
+    #[must_use]
+    pub fn filter(&self, mut keep: impl FnMut(&ToolDefinition) -> bool) -> Self {
+        let kept = self
+            .entries
+            .tools
+            .iter()
+            .filter(|entry| keep(&entry.definition));
+        Self::of_different(kept.cloned())
+    }
+
+    /// A set of entries no two of which have one name.
+    fn of_different(entries: impl Iterator<Item = Entry<S>>) -> Self {
+        let mut set = Self::default();
+        for entry in entries {
+            let added = set.push(entry);
+            debug_assert!(added.is_ok(), "{added:?}");
         }
-        Ok(prefixed)
+        set
     }
 
     /// Adds a tool made by the macro. `tools![…]` refused two of one name when it was compiled.
@@ -246,6 +284,19 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
 // What can be asked of a set stands on `ToolSet<()>` alone, so that `tools![add].len()` needs no
 // type annotation.
 impl ToolSet {
+    /// A set of tools of one kind, in their order: [`DynamicTool`](crate::DynamicTool)s, or
+    /// `Arc<dyn Tool>`s of several kinds.
+    ///
+    /// # Errors
+    /// Two tools have one name.
+    pub fn from_tools<T: Tool + 'static>(
+        tools: impl IntoIterator<Item = T>,
+    ) -> Result<Self, DuplicateToolError> {
+        tools
+            .into_iter()
+            .try_fold(Self::default(), |set, tool| set.with_tool(tool))
+    }
+
     /// How many tools there are.
     pub fn len(&self) -> usize {
         self.entries.tools.len()
@@ -259,6 +310,38 @@ impl ToolSet {
     /// The definitions, in declaration order.
     pub fn definitions(&self) -> impl ExactSizeIterator<Item = &ToolDefinition> {
         self.entries.tools.iter().map(|entry| &*entry.definition)
+    }
+
+    /// The names, in declaration order.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.definitions().map(ToolDefinition::name)
+    }
+
+    /// The tool called `name`, for anyone to run: a unit test, a worker, another engine.
+    ///
+    /// ```
+    /// use tool_core::{CallContext, ToolCall, tool, tools};
+    ///
+    /// /// Add two numbers.
+    /// #[tool]
+    /// async fn add(a: i64, b: i64) -> i64 {
+    ///     a + b
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let call = ToolCall::new("call_1", "add", r#"{"a": 1, "b": 2}"#);
+    /// let tool = tools![add].tool("add").unwrap();
+    /// let output = tool.call(&CallContext::detached(call), r#"{"a": 1, "b": 2}"#).await;
+    /// assert_eq!(output.unwrap().as_str(), "3");
+    /// # }
+    /// ```
+    pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {
+        let entry = &self.entries.tools[self.position(name)?];
+        Some(Arc::new(SetTool {
+            definition: Arc::clone(&entry.definition),
+            runnable: entry.bind(&Arc::new(())),
+        }))
     }
 
     /// The definition of the tool called `name`.
@@ -301,7 +384,7 @@ impl ToolSet {
     }
 
     /// What runs calls of each tool.
-    pub(crate) fn runners(&self) -> Arc<[Arc<dyn Start>]> {
+    pub(crate) fn runnables(&self) -> Arc<[Arc<dyn Runnable>]> {
         let state = Arc::new(());
         self.entries
             .tools

@@ -1,87 +1,12 @@
-//! From what a function returns to what the model reads.
+//! From what a function returns to what the model reads. Used by generated code.
 
 use std::error::Error;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use crate::bounded::{self, Form};
-use crate::error::{BoxError, Lent, ToolError};
-
-/// What a tool answers: the text the model reads. Equal to any other of the same text.
-#[derive(Clone, Debug)]
-pub struct ToolOutput {
-    text: String,
-    form: Form,
-}
-
-/// The bound of an output that has none.
-const UNBOUNDED: usize = usize::MAX;
-
-impl ToolOutput {
-    /// Text for the model as it is.
-    pub fn from_text(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            form: Form::Text,
-        }
-    }
-
-    /// A value as the model will read it: what serialises as a string as that text, everything else
-    /// as compact JSON.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UnserializableOutput`](crate::ErrorCode::UnserializableOutput), if the value
-    /// cannot be written as JSON, a map with structured keys for example.
-    pub fn from_serialize(value: &impl Serialize) -> Result<Self, ToolError> {
-        Self::serialize_within(value, UNBOUNDED)
-    }
-
-    /// As [`from_serialize`](Self::from_serialize), and then [`within`](Self::within), but
-    /// shortened while it is written: what is left out takes no memory.
-    ///
-    /// # Errors
-    /// As [`from_serialize`](Self::from_serialize).
-    pub(crate) fn serialize_within(value: &impl Serialize, most: usize) -> Result<Self, ToolError> {
-        let (text, form) = bounded::write(value, most).map_err(ToolError::unserializable)?;
-        Ok(Self { text, form })
-    }
-
-    /// The same, shortened to `most` bytes, or 256 if that is less. Text keeps its head and tail
-    /// around a line that tells how many bytes are left out; JSON becomes an object that holds
-    /// them: `{"truncated":true,"omitted_bytes":1234,"head":"[{\"na","tail":"}]"}`.
-    pub(crate) fn within(self, most: usize) -> Self {
-        Self {
-            text: bounded::shorten(self.text, self.form, most),
-            ..self
-        }
-    }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The text, owned.
-    pub fn into_string(self) -> String {
-        self.text
-    }
-}
-
-impl PartialEq for ToolOutput {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for ToolOutput {}
-
-impl Display for ToolOutput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
+use crate::model::{Borrowed, BoxError, ToolError, ToolOutput};
 
 /// A type a tool may return. Implemented for every [`Serialize`] type; it exists for its
 /// compile-time message.
@@ -90,10 +15,10 @@ impl Display for ToolOutput {
     label = "the model could not read this",
     note = "derive `serde::Serialize` for it, or return a `String`"
 )]
-pub trait Output: Serialize {}
+pub trait Returned: Serialize {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize> Output for T {}
+impl<T: Serialize> Returned for T {}
 
 /// An error a tool may return. Implemented for every [`Display`] type; it exists for its
 /// compile-time message.
@@ -102,10 +27,10 @@ impl<T: Serialize> Output for T {}
     label = "the model could not read this error",
     note = "implement `std::error::Error` for it, or map it to a `String`"
 )]
-pub trait Failure: Display {}
+pub trait ReturnedError: Display {}
 
 #[diagnostic::do_not_recommend]
-impl<E: Display> Failure for E {}
+impl<E: Display> ReturnedError for E {}
 
 /// Tells a `Result` from every other return value by its shape, before any bound is asked for.
 ///
@@ -145,7 +70,7 @@ impl<T> Plain<T> {
     /// The tool's answer, of at most so many bytes.
     pub fn finish(self, value: T, most: usize) -> Result<ToolOutput, ToolError>
     where
-        T: Output,
+        T: Returned,
     {
         ToolOutput::serialize_within(&value, most)
     }
@@ -159,9 +84,9 @@ impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E
     /// Chosen before the traits below, for errors that lend another: `anyhow::Error` and its like.
     pub fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
-        T: Output,
+        T: Returned,
     {
-        finish(returned, most, |error| ToolError::returned(Lent(error)))
+        finish(returned, most, |error| ToolError::returned(Borrowed(error)))
     }
 }
 
@@ -170,13 +95,13 @@ pub trait BoxFailure<T, E> {
     /// The tool's answer, of at most so many bytes.
     fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
-        T: Output;
+        T: Returned;
 }
 
 impl<T, E: Into<BoxError>> BoxFailure<T, E> for Fallible<T, E> {
     fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
-        T: Output,
+        T: Returned,
     {
         finish(returned, most, |error| ToolError::returned(error.into()))
     }
@@ -187,15 +112,15 @@ pub trait DisplayFailure<T, E> {
     /// The tool's answer, of at most so many bytes.
     fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
-        T: Output,
-        E: Failure;
+        T: Returned,
+        E: ReturnedError;
 }
 
 impl<T, E> DisplayFailure<T, E> for &Fallible<T, E> {
     fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
     where
-        T: Output,
-        E: Failure,
+        T: Returned,
+        E: ReturnedError,
     {
         finish(returned, most, |error| {
             ToolError::from_error(error.to_string())
@@ -214,15 +139,16 @@ fn finish<T: Serialize, E>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorCode;
+    use crate::model::ErrorCode;
     use std::collections::BTreeMap;
+    use std::fmt;
     use std::io;
 
     /// What generated code does with a return value.
     macro_rules! finish {
         ($value:expr) => {{
             let value = $value;
-            probe(&value).kind().finish(value, UNBOUNDED)
+            probe(&value).kind().finish(value, usize::MAX)
         }};
     }
 
@@ -267,38 +193,6 @@ mod tests {
                 .unwrap_err()
                 .message_for_model(),
             "plain"
-        );
-    }
-
-    #[test]
-    fn json_and_text_are_told_apart_when_they_are_shortened() {
-        let (text, list) = ("word ".repeat(1000), vec!["word"; 1000]);
-        assert!(
-            ToolOutput::from_text(&text)
-                .within(1000)
-                .as_str()
-                .contains(" bytes left out]\n")
-        );
-        assert_eq!(
-            ToolOutput::from_serialize(&text).unwrap().within(1000),
-            ToolOutput::from_text(&text).within(1000)
-        );
-        let short = ToolOutput::from_serialize(&list).unwrap().within(1000);
-        assert!(
-            short
-                .as_str()
-                .starts_with(r#"{"truncated":true,"omitted_bytes":6"#),
-            "{short}"
-        );
-        assert_eq!(ToolOutput::serialize_within(&list, 1000).unwrap(), short);
-        assert_eq!(short.clone().within(1000), short);
-    }
-
-    #[test]
-    fn outputs_of_the_same_text_are_equal() {
-        assert_eq!(
-            ToolOutput::from_text("5"),
-            ToolOutput::from_serialize(&5).unwrap()
         );
     }
 

@@ -5,15 +5,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::arguments::{self, Arguments};
-use crate::behavior::Behavior;
-use crate::context::CallContext;
-use crate::error::ToolError;
-use crate::output::ToolOutput;
-use crate::param::{Describe, Param};
+use super::runnable::Runnable;
+use super::set::ToolSet;
+use crate::decode::{self, Arguments, Describe, Param};
+use crate::model::{Behavior, CallContext, ToolDefinition, ToolError, ToolFuture, ToolOutput};
 use crate::schema;
-use crate::tool::{Start, ToolDefinition, ToolFuture};
-use crate::toolset::ToolSet;
 
 /// A type that `tools![…]` accepts, and the names it adds.
 #[diagnostic::on_unimplemented(
@@ -132,6 +128,7 @@ pub enum Params {
 #[derive(Debug)]
 pub struct Declaration {
     name: &'static str,
+    title: Option<&'static str>,
     description: &'static str,
     params: Params,
     behavior: Behavior,
@@ -142,9 +139,18 @@ impl Declaration {
     pub fn new(name: &'static str, description: &'static str, params: Params) -> Self {
         Self {
             name,
+            title: None,
             description,
             params,
             behavior: Behavior::default(),
+        }
+    }
+
+    /// A title for people.
+    pub fn titled(self, title: &'static str) -> Self {
+        Self {
+            title: Some(title),
+            ..self
         }
     }
 
@@ -160,13 +166,7 @@ pub fn names(names: &[&str]) -> Vec<String> {
     names.iter().copied().map(str::to_owned).collect()
 }
 
-/// A description without outer blank lines, which text that is included by its author's code may
-/// have.
-pub(crate) fn trimmed(description: &str) -> &str {
-    description.trim_matches('\n').trim_end()
-}
-
-type Run<S> = fn(Call<S>) -> ToolFuture<'static>;
+type Run<S> = fn(FunctionCall<S>) -> ToolFuture<'static>;
 
 /// Adds one tool: what it declares, and the function that runs a call of it.
 pub fn declare<S: Send + Sync + 'static>(
@@ -176,6 +176,7 @@ pub fn declare<S: Send + Sync + 'static>(
 ) {
     let Declaration {
         name,
+        title,
         description,
         params,
         behavior,
@@ -184,8 +185,12 @@ pub fn declare<S: Send + Sync + 'static>(
         Params::Properties(params) => schema::of_parameters(params),
         Params::Whole(params) => schema::of_object(params),
     };
-    let definition = ToolDefinition::declared(name, trimmed(description), schema)
+    let definition = ToolDefinition::declared(name, schema::trimmed(description), schema)
         .with_checked_behavior(behavior);
+    let definition = match title {
+        Some(title) => definition.with_title(title),
+        None => definition,
+    };
     set.declare(Declared {
         definition: Arc::new(definition),
         params,
@@ -210,7 +215,7 @@ impl<S> Clone for Declared<S> {
 }
 
 impl<S: Send + Sync + 'static> Declared<S> {
-    pub(crate) fn bind(&self, state: Arc<S>) -> Arc<dyn Start> {
+    pub(crate) fn bind(&self, state: Arc<S>) -> Arc<dyn Runnable> {
         Arc::new(Bound {
             declared: self.clone(),
             state,
@@ -230,11 +235,11 @@ struct Bound<S> {
     state: Arc<S>,
 }
 
-impl<S: Send + Sync + 'static> Start for Bound<S> {
+impl<S: Send + Sync + 'static> Runnable for Bound<S> {
     fn start(&self) -> fn(CallContext) -> ToolFuture<'static> {
         |context| {
-            let run = context.runner::<Self>().declared.run;
-            run(Call {
+            let run = context.runnable::<Self>().declared.run;
+            run(FunctionCall {
                 context,
                 state: PhantomData,
             })
@@ -242,7 +247,7 @@ impl<S: Send + Sync + 'static> Start for Bound<S> {
     }
 
     fn check(&self, arguments: &str) -> Result<(), ToolError> {
-        arguments::check(
+        decode::check(
             arguments,
             self.params(),
             matches!(self.declared.params, Params::Whole(_)),
@@ -256,18 +261,18 @@ impl<S: Send + Sync + 'static> Start for Bound<S> {
 }
 
 /// One call on its way to the function.
-pub struct Call<S> {
+pub struct FunctionCall<S> {
     context: CallContext,
     state: PhantomData<fn() -> S>,
 }
 
-impl<S: Send + Sync + 'static> Call<S> {
+impl<S: Send + Sync + 'static> FunctionCall<S> {
     /// The arguments, cut into one slot per declared parameter.
     #[inline]
     pub fn arguments(&self) -> Arguments<'_> {
         Arguments::read(
             self.context.arguments(),
-            self.context.runner::<Bound<S>>().params(),
+            self.context.runnable::<Bound<S>>().params(),
         )
     }
 
@@ -276,19 +281,19 @@ impl<S: Send + Sync + 'static> Call<S> {
     /// # Errors
     /// It is no object, or not one of that type.
     pub fn whole<T>(&self, param: &Param<T>) -> Result<T, ToolError> {
-        arguments::whole(self.context.arguments(), param).map_err(ToolError::undecoded)
+        decode::whole(self.context.arguments(), param).map_err(ToolError::undecoded)
     }
 
     /// What `#[state]` parameters borrow from.
     #[inline]
     pub fn state(&self) -> &S {
-        &self.context.runner::<Bound<S>>().state
+        &self.context.runnable::<Bound<S>>().state
     }
 
     /// Bytes that the output may have.
     #[inline]
     pub fn most(&self) -> usize {
-        self.context.most()
+        self.context.output_bytes()
     }
 
     /// What a `#[context]` parameter is.
@@ -300,19 +305,18 @@ impl<S: Send + Sync + 'static> Call<S> {
     ///
     /// # Errors
     /// Those of the function.
-    pub async fn blocking<F>(&self, function: F) -> Result<ToolOutput, ToolError>
+    pub fn blocking<F>(&self, function: F) -> ToolFuture<'static>
     where
         F: FnOnce(&S, &CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
         self.context
-            .blocking(move |context| function(&context.runner::<Bound<S>>().state, context))
-            .await
+            .run_blocking(move |context| function(&context.runnable::<Bound<S>>().state, context))
     }
 }
 
-impl<S> fmt::Debug for Call<S> {
+impl<S> fmt::Debug for FunctionCall<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
+        f.debug_struct("FunctionCall")
             .field("context", &self.context)
             .finish_non_exhaustive()
     }

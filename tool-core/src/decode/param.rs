@@ -9,11 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::arguments::ArgumentError;
-use crate::declared::trimmed;
-use crate::integers;
-use crate::schema;
-use crate::strict::Strict;
+use super::arguments::ArgumentError;
+use super::integers;
+use super::strict::Strict;
+use crate::schema::{self, Property};
 
 /// A type a tool may take. Implemented for every type that deserialises and has a schema; it exists
 /// for its message.
@@ -235,19 +234,10 @@ fn decode_text<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
         })
 }
 
-/// What can be told of a parameter, whatever its type.
-pub trait Describe: fmt::Debug {
-    /// The property's name.
-    fn name(&self) -> &'static str;
-
+/// A parameter, whatever its type.
+pub trait Describe: Property + fmt::Debug {
     /// Whether it is the one meant by `name`.
     fn answers_to(&self, name: &str) -> bool;
-
-    /// Whether the model must supply it.
-    fn is_required(&self) -> bool;
-
-    /// The property's schema; named types go into the generator's definitions.
-    fn property(&self, generator: &mut SchemaGenerator) -> Schema;
 
     /// Whether the property can be decoded. Nothing is made to stand in for one that may be left
     /// out.
@@ -257,13 +247,9 @@ pub trait Describe: fmt::Debug {
     fn check(&self, raw: Option<&str>) -> Result<(), ArgumentError>;
 }
 
-impl<T> Describe for Param<T> {
+impl<T> Property for Param<T> {
     fn name(&self) -> &'static str {
         self.name
-    }
-
-    fn answers_to(&self, name: &str) -> bool {
-        self.name == name || self.aliases.contains(&name)
     }
 
     fn is_required(&self) -> bool {
@@ -271,7 +257,7 @@ impl<T> Describe for Param<T> {
     }
 
     fn property(&self, generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = schema::describe((self.schema)(generator), trimmed(self.description));
+        let mut schema = schema::describe((self.schema)(generator), self.description);
         if let Some(narrow) = self.narrow {
             narrow(&mut schema);
         }
@@ -279,6 +265,12 @@ impl<T> Describe for Param<T> {
             schema.insert("default".to_owned(), shown(&default()));
         }
         schema
+    }
+}
+
+impl<T> Describe for Param<T> {
+    fn answers_to(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
     }
 
     fn check(&self, raw: Option<&str>) -> Result<(), ArgumentError> {

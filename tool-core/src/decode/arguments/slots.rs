@@ -6,8 +6,8 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::{ArgumentError, Arguments};
-use crate::error::{clip, nearest};
-use crate::param::Describe;
+use crate::decode::param::Describe;
+use crate::model::{clip, nearest};
 
 /// Cuts an object into the slots of its parameters; mistakes are noted beside them.
 pub(super) struct IntoSlots<'s, 'a>(pub(super) &'s mut Arguments<'a>);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::decimal::{Decimal, respell};
-use crate::param::Describe;
+use crate::decode::Describe;
+use crate::decode::{Decimal, respell};
 
 /// The values of some properties. Equal to another exactly if the same properties have the same
 /// values.
@@ -68,7 +68,7 @@ fn settled(json: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::param::Param;
+    use crate::decode::Param;
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
     use serde_json::json;

@@ -1,0 +1,135 @@
+//! A call as its context sees it.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::admission::nested;
+use super::call::{Call, quietly};
+use super::stream::Progress;
+use crate::model::{
+    BlockingWork, CallContext, CallHost, ErrorCode, NestedFuture, ToolCall, ToolDefinition,
+    ToolError, ToolFuture, ToolOutput, Version,
+};
+
+impl CallHost for Call {
+    fn call(&self) -> &ToolCall {
+        &self.call
+    }
+
+    #[inline]
+    fn arguments(&self) -> &str {
+        self.arguments()
+    }
+
+    fn position(&self) -> usize {
+        self.position
+    }
+
+    fn definition(&self) -> &ToolDefinition {
+        self.definition()
+    }
+
+    #[inline]
+    fn runnable(&self) -> &dyn Any {
+        &*self.batch.setup.runnables[self.tool]
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.deadline().map(tokio::time::Instant::into_std)
+    }
+
+    fn cancellation(&self) -> &CancellationToken {
+        self.token()
+    }
+
+    fn idempotency_key(&self) -> String {
+        self.idempotency_key()
+    }
+
+    #[inline]
+    fn output_bytes(&self) -> usize {
+        self.batch.setup.limits.output_bytes
+    }
+
+    fn progress(&self, message: String, fraction: Option<f64>) {
+        self.batch.report(
+            self,
+            Progress {
+                version: Version,
+                id: self.call.id.clone(),
+                tool: self.call.name.clone(),
+                position: self.position,
+                message,
+                fraction,
+            },
+        );
+    }
+
+    fn dispatch(self: Arc<Self>, context: CallContext, calls: Vec<ToolCall>) -> NestedFuture {
+        Box::pin(nested(self, context, calls))
+    }
+
+    fn run_blocking(
+        self: Arc<Self>,
+        context: CallContext,
+        work: BlockingWork,
+    ) -> ToolFuture<'static> {
+        Box::pin(run_blocking(self, context, work))
+    }
+}
+
+impl Call {
+    pub(super) fn definition(&self) -> &ToolDefinition {
+        self.batch.setup.tools.definition_at(self.tool)
+    }
+
+    /// The call that a context is of, unless a dispatcher did not make it.
+    pub(super) fn of(context: &CallContext) -> Option<Arc<Self>> {
+        let host: Arc<dyn CallHost> = Arc::clone(&context.host);
+        let host: Arc<dyn Any + Send + Sync> = host;
+        match host.downcast() {
+            Ok(call) => Some(call),
+            Err(_) => Self::of(context.host.base()?),
+        }
+    }
+}
+
+/// Runs `work` on the blocking pool. A call that is stopped before its thread is free never runs;
+/// one that runs holds the call's permits until it ends, whether or not anyone waits for it.
+async fn run_blocking(
+    call: Arc<Call>,
+    context: CallContext,
+    work: BlockingWork,
+) -> Result<ToolOutput, ToolError> {
+    let context = CallContext {
+        on_thread: true,
+        ..context
+    };
+    call.asks_for_thread();
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    let on_thread = Arc::clone(&call);
+    call.batch.setup.on_thread(
+        &call,
+        Box::new(move || {
+            if answer.is_closed() || !on_thread.begin_on_thread() {
+                return; // the caller has gone
+            }
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(&context)));
+            // Before it is known: whoever receives it may run the tool again.
+            on_thread.end_on_thread();
+            quietly(move || drop(answer.send(outcome)));
+        }),
+    );
+    match answered.await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(_) => Err(ToolError::with_text(
+            ErrorCode::Cancelled,
+            "no thread ran it: the program is shutting down, or can have no more threads",
+        )),
+    }
+}

@@ -1,0 +1,224 @@
+//! What a model reads of a tool, and what the dispatcher knows of it.
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde_json::Value;
+
+use super::behavior::Behavior;
+use super::schema_check;
+
+/// What a model reads of a tool, and what the dispatcher knows of its behavior.
+///
+/// Shape: serialised as what the model reads, an object with `name`, `description` and
+/// `parameters`, which is a JSON Schema (draft 2020-12). Equal declarations have equal definitions,
+/// byte for byte, in every run and on every machine.
+///
+/// A service may take less than any name and any schema: an adapter says so when the tools are
+/// offered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolDefinition {
+    name: String,
+    title: Option<String>,
+    description: String,
+    parameters: Value,
+    behavior: Behavior,
+    checks_arguments: bool,
+}
+
+impl ToolDefinition {
+    /// The definition of a tool that is known only at run time. Shape: `parameters` is a JSON
+    /// Schema that describes the arguments object.
+    ///
+    /// # Errors
+    /// The name is empty, `parameters` is no JSON Schema, or it admits no object.
+    pub fn new(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        parameters: Value,
+    ) -> Result<Self, InvalidDefinitionError> {
+        let name = name.into();
+        if name.is_empty() {
+            return Err(InvalidDefinitionError::EmptyName);
+        }
+        if let Err(mistake) = schema_check::check(&parameters) {
+            return Err(InvalidDefinitionError::Schema {
+                name,
+                path: mistake.path,
+                message: mistake.message,
+            });
+        }
+        if !admits_object(&parameters) {
+            return Err(InvalidDefinitionError::NotAnObject { name });
+        }
+        Ok(Self {
+            checks_arguments: false,
+            ..Self::declared(name, description, parameters)
+        })
+    }
+
+    /// As [`new`](Self::new), for what the macro has already checked.
+    pub(crate) fn declared(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        parameters: Value,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            title: None,
+            description: description.into(),
+            parameters,
+            behavior: Behavior::default(),
+            checks_arguments: true,
+        }
+    }
+
+    /// Sets a title for people to read.
+    #[must_use]
+    pub fn with_title(self, title: impl Into<String>) -> Self {
+        Self {
+            title: Some(title.into()),
+            ..self
+        }
+    }
+
+    /// Says how calls behave, to what was said before.
+    ///
+    /// # Errors
+    /// What is said contradicts itself.
+    pub fn with_behavior(
+        mut self,
+        behave: impl FnOnce(&mut Behavior),
+    ) -> Result<Self, InvalidDefinitionError> {
+        behave(&mut self.behavior);
+        let properties = &self.parameters["properties"];
+        match self
+            .behavior
+            .contradiction(|property| properties.get(property).is_some())
+        {
+            None => Ok(self),
+            Some(contradiction) => Err(InvalidDefinitionError::Behavior {
+                name: self.name,
+                contradiction,
+            }),
+        }
+    }
+
+    /// As [`with_behavior`](Self::with_behavior), for what the macro has already checked.
+    pub(crate) fn with_checked_behavior(self, behavior: Behavior) -> Self {
+        Self { behavior, ..self }
+    }
+
+    /// The same, of a tool that refuses whatever its schema refuses.
+    pub(crate) fn with_checked_arguments(self) -> Self {
+        Self {
+            checks_arguments: true,
+            ..self
+        }
+    }
+
+    /// The same tool under another name.
+    pub(crate) fn renamed(&self, name: String) -> Self {
+        Self {
+            name,
+            ..self.clone()
+        }
+    }
+
+    /// The name the model calls it by; never empty.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// A title for people to read, if it has one. The model does not read it.
+    pub fn title(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// What it does, for the model to choose it by.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// JSON Schema of the arguments object, its properties in declaration order.
+    pub fn parameters(&self) -> &Value {
+        &self.parameters
+    }
+
+    /// How calls behave, as declared.
+    pub fn behavior(&self) -> &Behavior {
+        &self.behavior
+    }
+
+    /// Whether the tool itself refuses arguments that its schema refuses, as every `#[tool]` does;
+    /// a service need not be told of what hardly any model gets wrong.
+    pub fn checks_arguments(&self) -> bool {
+        self.checks_arguments
+    }
+}
+
+/// Whether the root lets an object be. A root without a type does.
+fn admits_object(parameters: &Value) -> bool {
+    match &parameters["type"] {
+        Value::Null => true,
+        Value::String(name) => name == "object",
+        types => types
+            .as_array()
+            .is_some_and(|types| types.iter().any(|name| name == "object")),
+    }
+}
+
+/// What the model reads: name, description and parameters.
+impl Serialize for ToolDefinition {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_struct("ToolDefinition", 3)?;
+        object.serialize_field("name", &self.name)?;
+        object.serialize_field("description", &self.description)?;
+        object.serialize_field("parameters", &self.parameters)?;
+        object.end()
+    }
+}
+
+/// A definition that no model could use, or that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidDefinitionError {
+    /// A tool without a name cannot be called.
+    #[error("a tool has an empty name; give it one that the model can call it by")]
+    EmptyName,
+    /// The parameters are no JSON Schema.
+    #[error(
+        "the parameters of tool `{name}` are no JSON Schema{}: {message}",
+        at(path)
+    )]
+    Schema {
+        /// The tool.
+        name: String,
+        /// Where the mistake is, `properties.limit.minimum` for example; empty for the root.
+        path: String,
+        /// What is there, and what would have to be.
+        message: String,
+    },
+    /// The arguments of a call are an object, which the schema does not admit.
+    #[error(
+        "the parameters of tool `{name}` are not an object schema; write `{{\"type\": \"object\", \"properties\": …}}`"
+    )]
+    NotAnObject {
+        /// The tool.
+        name: String,
+    },
+    /// What is said of its calls contradicts itself.
+    #[error("the behavior of tool `{name}` contradicts itself: {contradiction}")]
+    Behavior {
+        /// The tool.
+        name: String,
+        /// What is said against what.
+        contradiction: String,
+    },
+}
+
+fn at(path: &str) -> String {
+    if path.is_empty() {
+        String::new()
+    } else {
+        format!(" at `{path}`")
+    }
+}

@@ -1,0 +1,22 @@
+//! Tools of every kind, and the sets a model chooses from.
+
+mod declared;
+mod dynamic;
+#[cfg(feature = "linked")]
+mod linked;
+mod provide;
+mod returned;
+mod runnable;
+mod set;
+mod set_tool;
+mod unknown;
+
+pub use declared::{Declaration, Named, Params, Seen, Tools, declare, names};
+pub use dynamic::DynamicTool;
+#[cfg(feature = "linked")]
+pub use linked::{LinkedError, LinkedTool, States, linked, missing};
+pub use provide::{Lent, Provide};
+pub use returned::{BoxFailure, DisplayFailure, PlainOutput, probe};
+pub(crate) use runnable::Runnable;
+pub use set::{DuplicateToolError, ToolSet};
+pub use unknown::UnknownToolError;

@@ -1,0 +1,38 @@
+//! A name that no tool has.
+
+use super::set::ToolSet;
+use crate::model::{clip, nearest};
+
+/// There is no tool of that name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no tool `{name}`; {help}")]
+pub struct UnknownToolError {
+    name: String,
+    help: String,
+}
+
+impl UnknownToolError {
+    pub(crate) fn new(name: &str, tools: &ToolSet) -> Self {
+        const LISTED: usize = 20;
+        let help = match nearest(name, tools.names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if tools.is_empty() => "there are no tools".to_owned(),
+            None => {
+                let listed = tools.names().take(LISTED).map(|name| format!("`{name}`"));
+                let listed: Vec<_> = listed.collect();
+                let more = tools.len() > LISTED;
+                let rest = if more { " and others" } else { "" };
+                format!("the tools are {}{rest}", listed.join(", "))
+            }
+        };
+        Self {
+            name: clip(name),
+            help,
+        }
+    }
+
+    /// The name that no tool has.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}

@@ -1,0 +1,15 @@
+//! What a schema is made of.
+
+use schemars::{Schema, SchemaGenerator};
+
+/// One property of an arguments object.
+pub trait Property {
+    /// The property's name.
+    fn name(&self) -> &'static str;
+
+    /// Whether the model must supply it.
+    fn is_required(&self) -> bool;
+
+    /// The property's schema; named types go into the generator's definitions.
+    fn property(&self, generator: &mut SchemaGenerator) -> Schema;
+}
