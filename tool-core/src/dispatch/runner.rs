@@ -178,13 +178,12 @@ impl Helper {
     async fn run(mut self, calls: Calls) {
         let answered = self.poll_calls(&calls).await;
         let (others, untold) = self.leave(&calls, answered);
-        if others.is_empty() {
-            drop_quietly(calls); // whoever is woken now takes them
-            return self.shared.batch.fewer(untold);
-        }
+        // Whoever is woken from here on takes the calls apart, and would have to copy what others
+        // hold.
+        drop_quietly(calls);
         self.shared.batch.fewer(untold);
         for other in others {
-            self.watch(other, &calls).await;
+            self.watch(other).await;
         }
     }
 
@@ -269,18 +268,15 @@ impl Helper {
     }
 
     /// What another helper is at may compute for long: its deadline is watched from here.
-    async fn watch(&self, other: usize, calls: &[Arc<Call>]) {
-        while let Some(call) = self
-            .shared
-            .hands
-            .at(other)
-            .map(|position| &calls[position])
-            .filter(|call| call.outcome().is_none())
-        {
+    async fn watch(&self, other: usize) {
+        let Shared { batch, hands, .. } = &*self.shared;
+        let at = || batch.call(hands.at(other)?);
+        while let Some(call) = at().filter(|call| call.outcome().is_none()) {
             if call.started().is_some() {
-                self.shared.batch.watch(call);
+                batch.watch(&call);
                 break;
             }
+            drop(call);
             tokio::task::yield_now().await; // it is about to begin
         }
     }

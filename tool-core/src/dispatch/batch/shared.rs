@@ -193,6 +193,12 @@ impl Batch {
         lock(&self.state).calls.clone().unwrap_or_default()
     }
 
+    /// The call at a position, unless the batch has let go of its calls.
+    pub(in crate::dispatch) fn call(&self, position: usize) -> Option<Arc<Call>> {
+        let state = lock(&self.state);
+        state.calls.as_ref()?.get(position).cloned()
+    }
+
     /// Why no more calls of it start, if they do not.
     pub(in crate::dispatch) fn halted(&self) -> Option<Stop> {
         self.halted.get().copied()
