@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout};
-use tool_core::{CallContext, Dispatcher, ToolCall, ToolError, tool, tools};
+use tool_core::{
+    ApprovalRequest, CallContext, Decision, Dispatcher, ToolCall, ToolError, tool, tools,
+};
 
 use crate::gate::Gate;
 use crate::support::{calls, codes};
@@ -89,8 +91,10 @@ async fn a_thread_past_its_deadline_is_told_to_end_and_what_it_returns_is_droppe
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_only_given_up_work_blocks_is_not_started_after_a_while() {
+async fn a_call_whose_turn_does_not_come_is_not_started_after_the_queue_time() {
     let (dispatcher, gate) = dispatcher();
+    let queue_time = Duration::from_secs(5);
+    let dispatcher = dispatcher.with_limits(|limits| limits.queue_time = Some(queue_time));
     let cases = [
         calls([("pass_alone", "{}"), ("answer", "{}")]),
         calls([
@@ -101,10 +105,11 @@ async fn what_only_given_up_work_blocks_is_not_started_after_a_while() {
     for batch in cases {
         let results = dispatcher.dispatch(batch).await;
         assert_eq!(codes(&results), ["timeout_indeterminate", "not_started"]);
-        let waited = results[1].finished() - results[0].finished();
-        assert!(
-            (Duration::from_secs(5)..=Duration::from_secs(7)).contains(&waited),
-            "{waited:?}"
+        assert_eq!(results[1].finished() - results[1].queued(), queue_time);
+        let text = results[1].outcome().unwrap_err().message_for_model();
+        assert_eq!(
+            text,
+            "not started: its turn did not come in time; try again later"
         );
     }
     let results = dispatcher
@@ -161,7 +166,7 @@ async fn what_only_given_up_work_blocks_is_not_started_after_a_while() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_given_up_work_starts_if_that_ends_in_time() {
+async fn a_call_behind_work_that_cannot_be_stopped_starts_when_that_ends() {
     let (dispatcher, gate) = dispatcher();
     let batch = tokio::spawn(dispatcher.dispatch(calls([("pass_alone", "{}"), ("answer", "{}")])));
     sleep(Duration::from_secs(3)).await;
@@ -173,18 +178,37 @@ async fn what_waits_for_given_up_work_starts_if_that_ends_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn how_long_is_set_with_the_limits() {
+async fn a_call_waits_ten_minutes_unless_set_or_without_a_limit() {
     let (dispatcher, gate) = dispatcher();
-    let dispatcher = dispatcher.with_limits(|limits| limits.grace = Duration::from_secs(60));
+    let batch = || calls([("pass_alone", "{}"), ("answer", "{}")]);
+    let results = dispatcher.dispatch(batch()).await;
+    let waited = results[1].finished() - results[1].queued();
+    assert_eq!(waited, Duration::from_secs(600));
+    let patient = dispatcher.with_limits(|limits| limits.queue_time = None);
+    let waiting = timeout(Duration::from_secs(86_400), patient.dispatch(batch()));
+    assert!(waiting.await.is_err());
+    gate.open();
+}
+
+/// The time in the queue stands still while a decision is pending that the call waits for.
+#[tokio::test(start_paused = true)]
+async fn the_queue_time_stands_still_under_a_decision() {
+    let (dispatcher, gate) = dispatcher();
+    let dispatcher = dispatcher
+        .with_limits(|limits| limits.queue_time = Some(Duration::from_secs(5)))
+        .with_policy(|request: ApprovalRequest| async move {
+            if request.definition().behavior().exclusive {
+                sleep(Duration::from_secs(3600)).await;
+            }
+            Decision::Allow
+        });
+    // The second waits for the first, which is decided on for an hour.
+    gate.open();
     let results = dispatcher
         .dispatch(calls([("pass_alone", "{}"), ("answer", "{}")]))
         .await;
-    let waited = results[1].finished() - results[0].finished();
-    assert!(
-        (Duration::from_secs(60)..=Duration::from_secs(80)).contains(&waited),
-        "{waited:?}"
-    );
-    gate.open();
+    assert_eq!(codes(&results), ["ok", "ok"]);
+    assert!(results[1].started().unwrap() - results[1].queued() >= Duration::from_secs(3600));
 }
 
 #[tokio::test(start_paused = true)]

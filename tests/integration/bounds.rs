@@ -60,8 +60,8 @@ fn the_bounds_are_finite_and_can_be_read() {
         (8, 256 << 10, 4 << 20)
     );
     assert_eq!(
-        (limits.progress_events, limits.grace),
-        (256, Duration::from_secs(5))
+        (limits.progress_events, limits.queue_time),
+        (256, Some(Duration::from_secs(600)))
     );
     let dispatcher = limited(|limits| limits.calls = 1);
     let again = dispatcher.clone().with_limits(|limits| limits.queue = 2);

@@ -88,7 +88,7 @@ async fn nested_calls_run_at_once_and_are_answered_in_their_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
+async fn a_parent_that_waits_counts_against_other_calls_and_not_against_its_own() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let nested = || json!([["work", named("a", 10)], ["work", named("b", 10)]]);
@@ -98,20 +98,43 @@ async fn a_waiting_parent_holds_no_permit_and_regains_it_before_it_goes_on() {
         .await;
 
     assert_eq!(contents(&results), ["a b", "a b", "w"]);
-    // One at a time: nothing that runs overlaps anything else that does.
-    let times = diary.runs();
-    let spans: Vec<(u64, u64)> = times
-        .iter()
-        .map(|run| {
-            let (from, to) = run.rsplit_once(' ').unwrap().1.split_once("..").unwrap();
-            (from.parse().unwrap(), to.parse().unwrap())
-        })
-        .collect();
-    assert!(
-        spans.windows(2).all(|pair| pair[0].1 <= pair[1].0),
-        "{times:?}"
+    // Nested calls one at a time; the next call of the program when all before it are finished.
+    assert_eq!(
+        diary.runs(),
+        [
+            "a 0..10",
+            "b 10..20",
+            "p goes on 20..21",
+            "a 21..31",
+            "b 31..41",
+            "q goes on 41..42",
+            "w 42..52"
+        ]
     );
-    assert_eq!(spans.last().unwrap().1, 52);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_goes_on_at_once_whoever_runs_beside_it() {
+    /// Wait for one nested call, and leave another to a task.
+    #[tool]
+    async fn leave(#[context] cx: &CallContext, #[state] diary: &Diary) {
+        let cx_of_task = cx.clone();
+        let long = ToolCall::new("l", "work", named("long", 50).to_string());
+        tokio::spawn(async move { cx_of_task.dispatch(vec![long]).await });
+        let short = ToolCall::new("s", "work", named("short", 10).to_string());
+        cx.dispatch(vec![short]).await;
+        let _inside = diary.enter("goes on");
+        sleep(Duration::from_millis(60)).await;
+    }
+
+    let diary = Diary::begin();
+    let dispatcher = Dispatcher::new(tools![leave, work].with_shared_state(Arc::clone(&diary)));
+    let dispatcher = dispatcher.with_max_concurrency(2);
+    dispatcher.dispatch(calls([("leave", "{}")])).await;
+    assert_eq!(
+        diary.runs(),
+        ["short 0..10", "long 0..50", "goes on 10..70"]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -208,8 +208,8 @@ fn what_a_given_up_thread_blocks_is_answered_on_another_runtime_too() {
 
     let let_go = Arc::new(AtomicBool::new(false));
     let tools = tools![hold].with_shared_state(Arc::clone(&let_go));
-    let dispatcher =
-        Dispatcher::new(tools).with_limits(|limits| limits.grace = Duration::from_millis(100));
+    let dispatcher = Dispatcher::new(tools)
+        .with_limits(|limits| limits.queue_time = Some(Duration::from_millis(100)));
     for expected in ["timeout_indeterminate", "not_started"] {
         assert_eq!(
             codes(&dispatcher.dispatch_blocking(calls([("hold", "{}")]))),

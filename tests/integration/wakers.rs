@@ -128,7 +128,7 @@ async fn what_a_waker_panics_with_may_panic_again() {
     let gate = Gate::new();
     let tools = tools![stay, answer].with_shared_state(Arc::clone(&gate));
     let dispatcher = Dispatcher::new(tools)
-        .with_limits(|limits| limits.grace = Duration::from_millis(100))
+        .with_limits(|limits| limits.queue_time = Some(Duration::from_millis(100)))
         .with_blocking_executor(gate.threads());
     assert_eq!(
         codes(&dispatcher.dispatch(calls([("stay", "{}")])).await),

@@ -151,9 +151,7 @@ impl Future for Watched<'_> {
             return Poll::Pending;
         };
         this.stage.note(What::Poll(this.call));
-        let polled = body.as_mut().poll(cx);
-        this.stage.note(What::Rests(this.call));
-        polled
+        body.as_mut().poll(cx)
     }
 }
 

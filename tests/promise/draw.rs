@@ -93,16 +93,22 @@ fn bounds() -> impl Strategy<Value = Bounds> {
         nesting,
         output_bytes,
         batch_output_bytes,
-        50..500_u64,
+        (
+            prop_oneof![2 => 50..500_u64, 1 => Just(5000)],
+            prop::bool::ANY,
+        ),
     )
         .prop_map(
-            |(calls, queue, nesting, output_bytes, batch_output_bytes, grace)| Bounds {
-                calls,
-                queue,
-                nesting,
-                output_bytes,
-                batch_output_bytes,
-                grace,
+            |(calls, queue, nesting, output_bytes, batch_output_bytes, (queue_time, all_slow))| {
+                Bounds {
+                    calls,
+                    queue,
+                    nesting,
+                    output_bytes,
+                    batch_output_bytes,
+                    queue_time,
+                    all_slow,
+                }
             },
         )
 }

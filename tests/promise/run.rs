@@ -85,6 +85,7 @@ fn dispatcher(stage: &Arc<Stage>) -> Dispatcher {
     let mut dispatcher = Dispatcher::new(tools(stage))
         .with_max_concurrency(world.limit)
         .with_timeout(world.timeout.map(Duration::from_millis))
+        .with_slow_poll(world.bounds.all_slow.then_some(Duration::ZERO))
         .with_blocking_executor(move |work| trace.note(What::Queued(pool.run(work))))
         .with_limits(|limits| {
             limits.argument_bytes = ARGUMENT_BYTES;
@@ -94,7 +95,7 @@ fn dispatcher(stage: &Arc<Stage>) -> Dispatcher {
             limits.nesting = world.bounds.nesting;
             limits.batch_output_bytes = world.bounds.batch_output_bytes;
             limits.output_bytes = world.bounds.output_bytes;
-            limits.grace = Duration::from_millis(world.bounds.grace);
+            limits.queue_time = Some(Duration::from_millis(world.bounds.queue_time));
         });
     if world.has_policy {
         let stage = Arc::clone(stage);

@@ -64,8 +64,6 @@ pub(crate) enum What {
         deadline: Option<u64>,
     },
     Poll(usize),
-    /// A poll ends.
-    Rests(usize),
     /// It waits for calls within it.
     Waits {
         call: usize,

@@ -35,7 +35,9 @@ pub(crate) struct Bounds {
     pub(crate) nesting: usize,
     pub(crate) output_bytes: usize,
     pub(crate) batch_output_bytes: usize,
-    pub(crate) grace: u64,
+    pub(crate) queue_time: u64,
+    /// Calls behind any first poll get tasks of their own.
+    pub(crate) all_slow: bool,
 }
 
 /// Bytes of arguments that a dispatcher takes here.

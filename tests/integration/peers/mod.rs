@@ -3,7 +3,7 @@
 //! The doc comment of each test names the issues it stands for, so that one who knows an issue
 //! finds what happens here.
 
-mod deadlocks;
 mod effects;
 mod isolation;
 mod messages;
+mod nesting;

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use tool_core::{Dispatcher, ToolCall, tool, tools};
 
 use super::{LONG, call, overrun_on_thread, runtime};
-use crate::support::codes;
+use crate::support::{code, codes};
 
 /// What happens at once takes less.
 const SHORT: Duration = Duration::from_millis(300);
@@ -76,22 +76,105 @@ fn dispatcher() -> (Dispatcher, Arc<AtomicUsize>) {
     )
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_tool_that_computes_delays_the_start_of_no_sibling_while_a_worker_is_free() {
-    let (dispatcher, _) = dispatcher();
-    for at in [0, 3, 7] {
-        let mut batch = vec![call("count"); 8];
-        batch[at] = call("compute");
-        let dispatched = dispatcher.dispatch(batch);
-        let results = tokio::spawn(dispatched).await.unwrap();
-        for result in &results {
-            let waited = result.started().unwrap() - result.queued();
-            assert!(
-                waited < SHORT,
-                "call {} behind one at {at} waited {waited:?}",
-                result.position()
-            );
+/// Say in which task the first poll is.
+#[tool]
+async fn task() -> String {
+    format!("{:?}", tokio::task::try_id())
+}
+
+/// In which tasks the calls of a batch are begun, as places in a list of them.
+async fn tasks_of(slow_poll: Option<Duration>, calls: usize) -> Vec<usize> {
+    let dispatcher = Dispatcher::new(tools![task]).with_slow_poll(slow_poll);
+    let caller = tokio::spawn(async move {
+        let results = dispatcher.dispatch(vec![call("task"); calls]).await;
+        (format!("{:?}", tokio::task::try_id()), results)
+    });
+    let (caller, results) = caller.await.unwrap();
+    let mut seen = vec![caller];
+    let mut place = |task: String| {
+        let known = seen.iter().position(|other| *other == task);
+        known.unwrap_or_else(|| {
+            seen.push(task);
+            seen.len() - 1
+        })
+    };
+    results
+        .iter()
+        .map(|result| place(result.content().into_owned()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_batch_is_begun_in_the_callers_task() {
+    assert_eq!(tasks_of(None, 8).await, [0; 8]);
+}
+
+/// What is behind a slow first poll need not wait for the next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_behind_a_slow_first_poll_get_tasks_of_their_own() {
+    let slow = Some(Duration::ZERO);
+    assert_eq!(tasks_of(slow, 5).await, [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_batch_is_begun_in_a_task_for_each_worker() {
+    let tasks = tasks_of(None, 1000).await;
+    assert!(tasks[..500].iter().all(|task| *task == tasks[0]));
+    assert!(tasks[500..].iter().all(|task| *task == tasks[500]));
+    assert!(tasks[0] > 0 && tasks[500] > 0 && tasks[0] != tasks[500]);
+    // Each slow one gives half of the rest away.
+    let tasks = tasks_of(Some(Duration::ZERO), 1000).await;
+    assert!(tasks.iter().all(|task| *task > 0));
+    assert!(*tasks.iter().max().unwrap() > 100);
+}
+
+/// Be slow in one of several ways.
+#[tool]
+async fn vary(number: u64) -> Result<u64, String> {
+    match number % 5 {
+        0 => panic!("on purpose"),
+        1 => return Err(number.to_string()),
+        2 => tokio::task::yield_now().await,
+        3 => sleep(Duration::from_millis(1)).await,
+        _ => {}
+    }
+    Ok(number)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_batch_is_answered_in_order_whatever_its_calls_do() {
+    for (slow_poll, limit) in [(None, 64), (Some(Duration::ZERO), 5000), (None, 1)] {
+        let dispatcher = Dispatcher::new(tools![vary])
+            .with_limits(|limits| (limits.calls, limits.queue) = (5000, 5000))
+            .with_max_concurrency(limit)
+            .with_slow_poll(slow_poll);
+        let batch =
+            (0..3000).map(|number| ToolCall::new("", "vary", format!(r#"{{"number": {number}}}"#)));
+        let dispatched = tokio::spawn(dispatcher.dispatch(batch.collect()));
+        let results = timeout(LONG * 50, dispatched).await.unwrap().unwrap();
+        assert_eq!(results.len(), 3000);
+        for (number, result) in results.iter().enumerate() {
+            let expected = ["panic", "tool_error", "ok", "ok", "ok"][number % 5];
+            assert_eq!((result.position(), code(result)), (number, expected));
         }
+        timeout(LONG * 10, dispatcher.idle()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_batch_that_is_dropped_begins_nothing_more() {
+    for round in 0..20 {
+        let (dispatcher, polls) = dispatcher();
+        let dispatcher = dispatcher
+            .with_limits(|limits| (limits.calls, limits.queue) = (5000, 5000))
+            .with_max_concurrency(5000);
+        let batch = dispatcher.dispatch(vec![call("spin"); 3000]);
+        let dropped = timeout(Duration::from_micros(100 * round), batch).await;
+        assert!(dropped.is_err());
+        timeout(LONG * 10, dispatcher.idle()).await.unwrap();
+        let seen = polls.load(Ordering::SeqCst);
+        thread::sleep(Duration::from_millis(1));
+        assert_eq!(polls.load(Ordering::SeqCst), seen, "round {round}");
     }
 }
 
@@ -123,14 +206,26 @@ async fn a_later_poll_that_computes_past_its_deadline_is_answered_in_time_and_ke
     overruns("overrun_later", 1, vec![call("overrun_later")]).await;
 }
 
+/// The caller polls calls for the first time, and nobody can answer before such a poll ends. Then a
+/// result that is ready is kept, and a pending call past its deadline is stopped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_first_poll_that_computes_past_its_deadline_is_answered_in_time_and_keeps_its_permit() {
-    overruns("overrun", 2, vec![call("overrun"), call("overrun")]).await;
-}
+async fn a_first_poll_past_its_deadline_is_the_last() {
+    /// Compute past the deadline, and be done.
+    #[tool(timeout = "50ms")]
+    async fn late() -> u32 {
+        thread::sleep(LONG);
+        1
+    }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_first_poll_under_the_last_permit_is_answered_in_time_too() {
-    overruns("overrun", 1, vec![call("overrun"), call("count")]).await;
+    let ended = Arc::new(AtomicUsize::new(0));
+    let tools = tools![overrun, late, count].with_shared_state(Arc::clone(&ended));
+    let dispatcher = Dispatcher::new(tools);
+    let results = dispatcher
+        .dispatch(vec![call("overrun"), call("late"), call("count")])
+        .await;
+    assert_eq!(codes(&results), ["timeout", "ok", "ok"]);
+    dispatcher.idle().await;
+    assert_eq!(ended.load(Ordering::SeqCst), 1);
 }
 
 /// Whoever waits for a call that is alone polls it for the first time, and nobody can answer before
@@ -209,29 +304,4 @@ async fn a_call_starts_when_its_turn_comes_whatever_was_answered_before() {
         .dispatch(vec![call("compute"), call("nothing"), call("pause")])
         .await;
     assert_eq!(codes(&results), ["ok", "unknown_tool", "ok"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_that_goes_on_is_not_held_up_by_the_next_that_computes() {
-    /// Take a moment.
-    #[tool]
-    async fn pause() {
-        sleep(Duration::from_millis(10)).await;
-    }
-
-    let dispatcher = Dispatcher::new(tools![pause, compute]);
-    for run in 0..3 {
-        let results =
-            tokio::spawn(dispatcher.dispatch(vec![call("pause"), call("compute"), call("pause")]))
-                .await
-                .unwrap();
-        for pause in [&results[0], &results[2]] {
-            let took = pause.finished() - pause.queued();
-            assert!(
-                took < SHORT,
-                "run {run}, call {}: {took:?}",
-                pause.position()
-            );
-        }
-    }
 }

@@ -8,13 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tool_core::{CallContext, Dispatcher, Provide, ToolOutput, tool, tools};
 use tower::Service;
 
-use super::{Door, LONG, call, runtime};
+use super::{LONG, call, runtime};
 use crate::rogue_layers::around;
 use crate::support::codes;
 
@@ -77,55 +76,6 @@ async fn of_two_threads_of_a_layer_that_run_a_tool_at_once_one_does() {
         let results = dispatcher.dispatch(vec![call("look")]).await;
         assert_eq!(results[0].content(), "0", "round {round}");
     }
-}
-
-#[test]
-fn what_is_answered_counts_when_the_runtime_of_a_dropped_batch_goes() {
-    /// Answer at once.
-    #[tool]
-    async fn answer() {}
-
-    /// Compute until told to end.
-    #[tool]
-    async fn hold(#[state] door: &Door) {
-        door.pass();
-    }
-
-    let state = Arc::new(Door::default());
-    let dispatcher = Dispatcher::new(tools![answer, hold].with_shared_state(Arc::clone(&state)));
-    let going = Builder::new_multi_thread()
-        .worker_threads(2)
-        .event_interval(1)
-        .enable_time()
-        .build()
-        .unwrap();
-    // One of the two threads is busy: a helper of the batch is never polled, and what the other has
-    // answered is told by nobody.
-    let busy = Arc::new(Mutex::new(()));
-    let (is_busy, is_held) = (busy.lock().unwrap(), state.held.lock().unwrap());
-    let started = Arc::new(AtomicUsize::new(0));
-    going.spawn({
-        let (busy, started) = (Arc::clone(&busy), Arc::clone(&started));
-        async move {
-            started.fetch_add(1, Ordering::SeqCst);
-            drop(busy.lock());
-        }
-    });
-    wait_for(&started);
-    let mut batch = vec![call("answer"), call("answer"), call("hold")];
-    batch.resize(40, call("answer"));
-    going.block_on(async {
-        let mut batch = Box::pin(dispatcher.dispatch(batch));
-        assert!(batch.as_mut().now_or_never().is_none());
-        wait_for(&state.begun);
-    });
-    going.shutdown_background();
-    drop(is_busy);
-    thread::sleep(Duration::from_millis(20));
-    drop(is_held);
-    runtime()
-        .block_on(async { timeout(LONG * 10, dispatcher.idle()).await })
-        .unwrap();
 }
 
 #[test]
@@ -198,12 +148,6 @@ fn a_context_that_is_used_as_its_call_ends_takes_no_permit_along() {
     runtime
         .block_on(async { timeout(LONG * 10, dispatcher.idle()).await })
         .unwrap();
-}
-
-fn wait_for(count: &AtomicUsize) {
-    while count.load(Ordering::SeqCst) == 0 {
-        thread::yield_now();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

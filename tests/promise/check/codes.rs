@@ -5,8 +5,6 @@ use crate::plan::Call;
 use crate::trace::Answer;
 use crate::world::{Arguments, Caller, End, Mischief, Tool, Verdict};
 
-use super::cycles;
-
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     for (call, _, life) in history.all() {
         let Some(answer) = life.answer() else {
@@ -28,14 +26,13 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
 }
 
 /// Codes of calls of which no code ran.
-const NOT_RUN: [&str; 8] = [
+const NOT_RUN: [&str; 7] = [
     "unknown_tool",
     "invalid_json",
     "too_large",
     "truncated_call",
     "denied",
     "overloaded",
-    "deadlock",
     "not_started",
 ];
 
@@ -59,9 +56,6 @@ fn check_code(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
                 || life
                     .opened
                     .is_some_and(|opened| is_too_much(history, call, opened))
-        }
-        "deadlock" => {
-            plan.parent.is_some() && cycles::waits_for_itself(history, call, answer.finished)
         }
         "not_started" => is_stopped(history, call, answer.finished),
         "timeout" | "timeout_indeterminate" | "cancelled" | "cancelled_indeterminate" => {
@@ -104,13 +98,10 @@ pub(super) fn is_too_much(history: &History, call: usize, at: u64) -> bool {
 fn is_stopped(history: &History, call: usize, at: u64) -> bool {
     let batch = history.call(call).batch;
     let course = &history.courses[batch];
-    let given_up = |(call, _, life): (usize, &Call, &Life)| {
-        let is_over = life.settled <= at
-            || history
-                .deadline(call)
-                .is_some_and(|deadline| deadline <= at);
-        is_over && life.runs.iter().any(|run| run.on_thread && run.end() >= at)
-    };
+    // The time in the queue begins when the call comes, or later.
+    let has_waited = history.lives[call]
+        .submitted
+        .is_some_and(|came| at >= came.saturating_add(history.plan().world.bounds.queue_time));
     let ended_before = course.ended.is_some_and(|ended| {
         history.lives[call]
             .submitted
@@ -124,7 +115,7 @@ fn is_stopped(history: &History, call: usize, at: u64) -> bool {
     has_no_thread
         || is_parent_over(history, call, at)
         || course.over() <= at
-        || history.all().any(given_up)
+        || has_waited
         || ended_before
 }
 

@@ -1,4 +1,10 @@
-//! No more calls run at once than the dispatcher, or a tool, allows.
+//! No more calls run at once than the dispatcher, or a tool, allows: a call of the program starts
+//! while fewer than the limit are unfinished, a nested one while fewer are running. A call that waits
+//! for nested ones is not running, and goes on at once.
+//!
+//! When exactly a call gets its permit no trace tells. What follows at any time: of the unfinished
+//! calls no more than the limit are the program's, and no more than the limit have never waited for
+//! nested ones.
 
 use std::collections::BTreeSet;
 
@@ -10,60 +16,28 @@ use crate::trace::What;
 struct Holding {
     tasks: BTreeSet<usize>,
     threads: BTreeSet<usize>,
-    /// Threads that wait for calls of their own.
-    waiting_threads: BTreeSet<usize>,
-    /// Those whose poll is under way.
-    polled: BTreeSet<usize>,
-    /// The batches that calls wait for.
-    waits: BTreeSet<(usize, usize)>,
+    /// Calls that have waited for nested ones.
+    parents: BTreeSet<usize>,
 }
 
 impl Holding {
-    /// Takes note of an entry. Says whether a call may hold a permit now that held none before.
+    /// Takes note of an entry. Whether a call may hold a permit now that held none before.
     fn note(&mut self, what: &What) -> bool {
         match *what {
-            What::Poll(call) => {
-                self.polled.insert(call);
-                return self.tasks.insert(call);
-            }
+            What::Poll(call) => return self.tasks.insert(call),
             What::Enters {
                 call,
                 on_thread: true,
                 ..
             } => return self.threads.insert(call),
-            What::GoesOn { call, batch } => {
-                self.waits.remove(&(call, batch));
-                if self.waiting_threads.remove(&call) {
-                    return self.threads.insert(call);
-                }
-                return self.polled.contains(&call) && self.tasks.insert(call);
-            }
-            What::Waits { call, batch } => {
-                self.waits.insert((call, batch));
-                self.tasks.remove(&call);
-                if self.threads.remove(&call) {
-                    self.waiting_threads.insert(call);
-                }
-            }
-            What::Rests(call) => {
-                self.polled.remove(&call);
-                if self.waits.iter().any(|(waiting, _)| *waiting == call) {
-                    self.tasks.remove(&call);
-                }
-            }
-            What::Leaves {
-                call,
-                on_thread: false,
-            } => {
-                self.polled.remove(&call);
-                self.tasks.remove(&call);
-            }
-            What::Leaves {
-                call,
-                on_thread: true,
-            } => {
-                self.threads.remove(&call);
-                self.waiting_threads.remove(&call);
+            What::Waits { call, .. } => _ = self.parents.insert(call),
+            What::Leaves { call, on_thread } => {
+                let held = if on_thread {
+                    &mut self.threads
+                } else {
+                    &mut self.tasks
+                };
+                held.remove(&call);
             }
             _ => {}
         }
@@ -75,33 +49,33 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     let mut holding = Holding::default();
     for entry in &history.entries {
         if holding.note(&entry.what) {
-            faults
-                .extend(too_many(history, &holding).map(|what| format!("at {}: {what}", entry.at)));
+            let unfinished = holding.tasks.union(&holding.threads).copied();
+            let unfinished: BTreeSet<usize> = unfinished.collect();
+            let of_program = |call: &usize| history.call(*call).depth == 0;
+            let never_waited = |call: &usize| !holding.parents.contains(call);
+            for counted in [
+                unfinished.iter().copied().filter(of_program).collect(),
+                unfinished.iter().copied().filter(never_waited).collect(),
+            ] {
+                let fault = too_many(history, &counted);
+                faults.extend(fault.map(|what| format!("at {}: {what}", entry.at)));
+            }
         }
     }
 }
 
-fn too_many(history: &History, holding: &Holding) -> Option<String> {
-    let all: BTreeSet<usize> = holding.tasks.union(&holding.threads).copied().collect();
-    if all.len() > history.plan().world.limit {
-        return Some(format!("{all:?} run at once"));
+fn too_many(history: &History, counted: &BTreeSet<usize>) -> Option<String> {
+    if counted.len() > history.plan().world.limit {
+        return Some(format!("{counted:?} run at once"));
     }
-    let crowded = all.iter().find(|&&call| {
-        let (name, most) = (
-            &history.call(call).name,
-            history.call(call).kind.concurrency,
-        );
-        most.is_some_and(|most| {
-            all.iter()
-                .filter(|&&other| history.call(other).name == *name)
-                .count()
-                > most
-        })
+    let crowded = counted.iter().find(|&&call| {
+        let plan = history.call(call);
+        let of_tool = |other: &&usize| history.call(**other).name == plan.name;
+        let most = plan.kind.concurrency;
+        most.is_some_and(|most| counted.iter().filter(of_tool).count() > most)
     });
     crowded.map(|&call| {
-        format!(
-            "{all:?} run at once, too many of them calls of `{}`",
-            history.call(call).name
-        )
+        let name = &history.call(call).name;
+        format!("{counted:?} run at once, too many of them calls of `{name}`")
     })
 }

@@ -2,7 +2,6 @@
 
 mod answers;
 mod codes;
-mod cycles;
 mod limits;
 mod order;
 mod runs;

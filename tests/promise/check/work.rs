@@ -8,7 +8,6 @@ use crate::plan::Call;
 use crate::world::Verdict;
 
 use super::codes::is_turn;
-use super::cycles;
 
 /// How often another batch may be served before one that waits, for each time that it is served
 /// itself.
@@ -17,11 +16,12 @@ const OVERTAKEN: usize = 2;
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     let mut eager: Vec<usize> = Vec::new();
     let mut overtaken: BTreeMap<(usize, usize), usize> = BTreeMap::new();
-    let mut given_up_since = BTreeMap::new();
+    let mut waits_since = BTreeMap::new();
     let mut queued = 0;
     for &at in &history.times {
         let still = Scene::at(history, at);
         faults.extend(still.idle_permits());
+        faults.extend(still.stuck_parents());
         faults.extend(still.full_queue());
         // One that has waited for a thread had its permit before.
         let begins =
@@ -48,7 +48,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         // Nobody sees when a call begins to wait for a thread.
         let unseen = history
             .all()
-            .filter(|(_, call, _)| call.kind.is_sync && still.queued > 0)
+            .filter(|(_, call, life)| call.kind.is_sync && (still.queued > 0 || life.started == at))
             .map(|(_, call, _)| call.batch);
         let served = undecoded
             .chain(unseen)
@@ -64,10 +64,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
             &mut overtaken,
             faults,
         );
-        if let Some(call) = cycles::cycle(history, at) {
-            faults.push(format!("at {at}: call {call} waits for itself"));
-        }
-        still.check_grace(&mut given_up_since, faults);
+        still.check_queue_time(&mut waits_since, faults);
         queued = still.queued;
         eager = (0..history.lives.len())
             .filter(|&call| still.wants_a_permit(call))
@@ -148,51 +145,59 @@ struct Scene<'a> {
     history: &'a History,
     at: u64,
     /// Calls that may hold permits.
-    holding: Vec<usize>,
+    unfinished: Vec<usize>,
+    /// Those of them that may not be waiting for nested calls.
+    running: Vec<usize>,
     queued: usize,
 }
 
 impl<'a> Scene<'a> {
     fn at(history: &'a History, at: u64) -> Self {
-        let holds = |call: usize| {
-            let life = &history.lives[call];
-            let runs = life.started <= at && life.settled > at
-                || life.runs.iter().any(|run| run.is_alive(at));
-            runs && !life.is_waiting(at)
+        let lives = &history.lives;
+        let unfinished = |call: &usize| {
+            let life = &lives[*call];
+            let is_open = life.settled > at || life.dead > at;
+            life.started <= at && is_open || life.runs.iter().any(|run| run.is_alive(at))
         };
-        let holding = (0..history.lives.len())
-            .filter(|&call| holds(call))
-            .collect();
+        let waits = |call: usize| lives[call].is_waiting(at) && lives[call].settled > at;
+        let unfinished: Vec<_> = (0..lives.len()).filter(unfinished).collect();
+        let running = unfinished.iter().copied().filter(|call| !waits(*call));
         Self {
             history,
             at,
-            holding,
+            running: running.collect(),
+            unfinished,
             queued: history.queued(at),
+        }
+    }
+
+    /// Those that count against the call's start.
+    fn counted(&self, call: usize) -> &[usize] {
+        if self.history.call(call).depth > 0 {
+            &self.running
+        } else {
+            &self.unfinished
         }
     }
 
     /// Permits that nobody uses, though somebody could.
     fn idle_permits(&self) -> Vec<String> {
         let limit = self.history.plan().world.limit;
-        if self.holding.len() + self.queued >= limit {
-            return Vec::new();
-        }
-        let calls = 0..self.history.lives.len();
-        let idle = calls.clone().filter(|&call| self.wants_a_permit(call));
-        let idle = idle.map(|call| {
-            format!(
-                "at {}: call {call} could run and does not; {:?} of {limit} run",
-                self.at, self.holding
-            )
-        });
-        let stuck = calls.filter(|&call| self.could_go_on(call));
-        let stuck = stuck.map(|call| {
-            format!(
-                "at {}: call {call} could go on and does not; {:?} of {limit} run",
-                self.at, self.holding
-            )
-        });
-        idle.chain(stuck).collect()
+        let has_permit = |call: &usize| self.counted(*call).len() + self.queued < limit;
+        let calls = (0..self.history.lives.len()).filter(has_permit);
+        let idle = calls.filter(|&call| self.wants_a_permit(call));
+        let fault = |call| {
+            let (at, counted) = (self.at, self.counted(call));
+            format!("at {at}: call {call} could run and does not; {counted:?} of {limit} run")
+        };
+        idle.map(fault).collect()
+    }
+
+    /// Calls that wait for nested ones which are all answered.
+    fn stuck_parents(&self) -> Vec<String> {
+        let stuck = (0..self.history.lives.len()).filter(|&call| self.could_go_on(call));
+        let fault = |call| format!("at {}: call {call} could go on and does not", self.at);
+        stuck.map(fault).collect()
     }
 
     /// More calls that wait than may.
@@ -253,8 +258,11 @@ impl<'a> Scene<'a> {
             .lives
             .iter()
             .any(|life| life.runs.iter().any(|run| run.on_thread));
+        let queue_time = history.plan().world.bounds.queue_time;
+        let came = history.lives[call].submitted.unwrap_or(NEVER);
         !is_told
-            && (has_small_queue
+            && (self.at >= came.saturating_add(queue_time)
+                || has_small_queue
                 || has_threads
                 || history.call(call).parent.is_some()
                 || !self.can_run(call))
@@ -278,7 +286,7 @@ impl<'a> Scene<'a> {
     fn has_tool_permit(&self, call: usize) -> bool {
         let plan = self.history.call(call);
         let held = self
-            .holding
+            .counted(call)
             .iter()
             .filter(|&&other| self.history.call(other).name == plan.name)
             .count();
@@ -301,7 +309,15 @@ impl<'a> Scene<'a> {
         };
         let mut others = (0..history.lives.len())
             .filter(|&other| other != call && !history.plan().is_within(call, other));
-        if key.is_some() && others.any(has_key) {
+        // A key goes to the batch that has waited for it the longest, which may not be this one.
+        let waits_longer = |other: usize| {
+            let life = &history.lives[other];
+            let came = life.submitted.unwrap_or(NEVER);
+            let waits = came <= self.at && life.started > self.at && life.settled > self.at;
+            let is_other_batch = history.call(other).batch != plan.batch;
+            waits && is_other_batch && history.key(other) == key
+        };
+        if key.is_some() && others.any(|other| has_key(other) || waits_longer(other)) {
             return true;
         }
         history.plan().batches[plan.batch].calls[..plan.position]
@@ -320,8 +336,7 @@ impl<'a> Scene<'a> {
     /// Whether it waited for calls within it that are all answered.
     fn could_go_on(&self, call: usize) -> bool {
         let (history, life) = (self.history, &self.history.lives[call]);
-        let is_waiting =
-            life.is_waiting(self.at) && life.settled > self.at && self.has_tool_permit(call);
+        let is_waiting = life.is_waiting(self.at) && life.settled > self.at;
         let open = |(_, child, life): (usize, &Call, &Life)| {
             child.parent == Some(call)
                 && life.submitted.is_some_and(|came| came <= self.at)
@@ -330,41 +345,34 @@ impl<'a> Scene<'a> {
         is_waiting && !history.all().any(open)
     }
 
-    /// What only given-up work holds up is answered after a while.
-    fn check_grace(&self, since: &mut BTreeMap<usize, u64>, faults: &mut Vec<String>) {
+    /// A call that waits for its turn is answered after a while, unless a decision is made in its
+    /// batch meanwhile.
+    fn check_queue_time(&self, since: &mut BTreeMap<usize, u64>, faults: &mut Vec<String>) {
         let (history, at) = (self.history, self.at);
-        let grace = history.plan().world.bounds.grace;
-        let runs = self.queued > 0
-            || history
-                .lives
-                .iter()
-                .any(|life| life.started <= at && life.settled > at);
-        // Those behind it wait anew when one is answered.
-        let runs = runs || history.lives.iter().any(|life| life.settled == at);
-        let undecided = history.all().any(|(_, call, life)| {
-            life.submitted.is_some_and(|came| came <= at)
-                && life.settled > at
-                && call.word.is_some()
-                && life.decided.is_none_or(|decided| decided > at)
-        });
+        let most = history.plan().world.bounds.queue_time;
         for (call, plan, life) in history.all() {
             let waits = life.submitted.is_some_and(|came| came <= at)
                 && life.settled > at
                 && life.started > at;
+            let decides = |(_, other, life): (usize, &Call, &Life)| {
+                let is_asked = life.submitted.is_some_and(|came| came <= at);
+                let is_open = life.settled > at && life.decided.is_none_or(|moment| moment >= at);
+                other.batch == plan.batch && other.word.is_some() && is_asked && is_open
+            };
             if !waits
-                || runs
-                || undecided
-                || !self.is_in_turn(call)
                 || self.may_be_answered(call)
+                || !self.is_in_turn(call)
+                || self.queued > 0
+                || history.all().any(decides)
                 || life.settled == NEVER
             {
                 since.remove(&call);
                 continue;
             }
             let since = *since.entry(call).or_insert(at);
-            if at - since > 2 * grace + 10 {
+            if at - since > most + 10 {
                 faults.push(format!(
-                    "at {at}: call {call} of batch {} waits for given-up work since {since}",
+                    "at {at}: call {call} of batch {} waits for its turn since {since}",
                     plan.batch
                 ));
             }

@@ -8,17 +8,24 @@ use tokio::runtime::Handle;
 use tracing::Span;
 
 use super::batch::{Batch, Calls, Origin, Running};
-use super::call::{Call, Called, Stop, WaitsForCalls, panic_text};
+use super::call::{Call, Called, Stop, panic_text};
 use super::engine::Engine;
 use super::policy::{ApprovalRequest, Decision};
 use super::scheduler::{CallId, Spec};
-use super::{Setup, not_started, runner, span};
+use super::{Setup, in_place, not_started, span};
 use crate::dispatch::key::Key;
 use crate::dispatch::nesting;
 use crate::model::CallContext;
 use crate::model::{ErrorCode, ToolError};
 use crate::model::{ToolCall, ToolResult};
 use crate::registry::UnknownToolError;
+
+/// How many calls of a batch are handed to the scheduler at once: others wait for its lock
+/// meanwhile.
+const MOST_AT_ONCE: usize = 64;
+
+/// How many unknown names of a batch are compared with all tools.
+const MOST_GUESSES: usize = 16;
 
 impl Setup {
     /// Answers the calls of a message.
@@ -29,7 +36,7 @@ impl Setup {
             && let Some(called) = self.runs_alone(call)
             && self.engine.permits.borrow()
         {
-            return match runner::run_alone(self, calls.remove(0), called) {
+            return match in_place::run_alone(self, calls.remove(0), called) {
                 Ok(result) => vec![result],
                 Err(running) => running.results().await,
             };
@@ -58,12 +65,12 @@ impl Setup {
         let runtime = batch.runtime();
         let (mut refused, mut last) = (Vec::new(), None);
         let calls = calls.into_iter().enumerate().map(|(position, call)| {
-            let admitted = self
-                .admit(&call, position, last)
-                .and_then(|called| match runtime {
-                    Some(_) => Ok(called),
-                    None => Err(not_started("the program has no tokio runtime to run it on")),
-                });
+            let admitted =
+                self.admit(batch, &call, position, last)
+                    .and_then(|called| match runtime {
+                        Some(_) => Ok(called),
+                        None => Err(not_started("the program has no tokio runtime to run it on")),
+                    });
             last = admitted
                 .map_err(|error| refused.push((position, error)))
                 .ok();
@@ -78,14 +85,10 @@ impl Setup {
         for (position, error) in refused {
             calls[position].refuse(error);
         }
-        match (runtime, &**calls) {
-            (Some(_), [call]) if plain => match self.engine.permits.borrow() {
-                true => runner::run_here(call),
-                false => self.enqueue(batch, &calls),
-            },
-            (Some(runtime), _) if plain => runner::run(self, batch, &calls, runtime),
-            (Some(_), _) => self.enqueue(batch, &calls),
-            (None, _) => {}
+        match runtime {
+            Some(runtime) if plain => in_place::run(self, batch, &calls, runtime),
+            Some(_) => self.enqueue(batch, &calls),
+            None => {}
         }
         running
     }
@@ -132,6 +135,7 @@ impl Setup {
     /// The tool that a call is of, or why it cannot run. Often it is the tool of the last one.
     pub(super) fn admit(
         &self,
+        batch: &Batch,
         call: &ToolCall,
         position: usize,
         last: Option<Called>,
@@ -143,7 +147,7 @@ impl Setup {
             Some(called) if self.tools.definition_at(called.tool).name() == call.name => called,
             _ => self
                 .called(&call.name)
-                .ok_or_else(|| self.unknown_tool(&call.name))?,
+                .ok_or_else(|| self.unknown_tool(&call.name, batch))?,
         };
         self.check_size(&call.arguments)?;
         Ok(called)
@@ -188,8 +192,12 @@ impl Setup {
         Ok(())
     }
 
-    fn unknown_tool(&self, name: &str) -> ToolError {
-        let error = UnknownToolError::new(name, &self.tools);
+    fn unknown_tool(&self, name: &str, batch: &Batch) -> ToolError {
+        let error = if batch.may_guess(MOST_GUESSES) {
+            UnknownToolError::new(name, &self.tools)
+        } else {
+            UnknownToolError::without_guess(name, &self.tools)
+        };
         ToolError::with_text(ErrorCode::UnknownTool, error.to_string())
     }
 
@@ -219,6 +227,26 @@ impl Setup {
 
     /// Leaves calls that have not begun to the scheduler.
     pub(super) fn enqueue(self: &Arc<Self>, batch: &Arc<Batch>, calls: &[Arc<Call>]) {
+        let mut waiting = Vec::new();
+        for calls in calls.chunks(MOST_AT_ONCE) {
+            self.enqueue_some(batch, calls, &mut waiting);
+        }
+        self.engine.with(|scheduler| {
+            if let Some(id) = batch.id() {
+                scheduler.close(id);
+            }
+        });
+        batch.watch_queue(waiting);
+    }
+
+    /// As [`enqueue`](Self::enqueue), for as many as may keep others from the scheduler meanwhile.
+    /// Notes those that wait.
+    fn enqueue_some(
+        self: &Arc<Self>,
+        batch: &Arc<Batch>,
+        calls: &[Arc<Call>],
+        still_waiting: &mut Vec<Arc<Call>>,
+    ) {
         let planned = calls
             .iter()
             .filter(|call| call.is_untouched())
@@ -231,41 +259,38 @@ impl Setup {
             }
         }
         let parent = batch.parent.as_ref().and_then(|parent| parent.seat());
-        let mut overloaded = Vec::new();
-        let mut over = Vec::new();
-        let mut undecided = Vec::new();
+        let (mut refused, mut undecided) = (Vec::new(), Vec::new());
         self.engine.with(|scheduler| {
             let id = batch.open(scheduler, parent);
             let mut admitted = Vec::new();
             for (call, tool, spec) in waiting {
+                let parent = batch.parent.as_ref();
                 if scheduler.waiting() >= self.limits.queue {
-                    overloaded.push(call);
-                } else if batch
-                    .parent
-                    .as_ref()
-                    .is_some_and(|parent| parent.begin_nested(None).is_err())
-                {
-                    over.push(call);
+                    refused.push((call, overload(self.limits.queue)));
+                } else if parent.is_some_and(|parent| parent.begin_nested(None).is_err()) {
+                    refused.push((call, not_started("the call it belongs to is over")));
                 } else {
                     let seat = scheduler.reserve(id, call.position, Arc::clone(call), spec.clone());
                     call.take_seat(seat);
                     if self.policy.is_some() {
                         undecided.push((call, tool, seat));
                     } else {
-                        admitted.push((seat, spec));
+                        admitted.push((call, seat, spec));
                     }
                 }
             }
-            if admitted.is_empty() && undecided.is_empty() {
-                scheduler.close(id);
-            }
-            scheduler.admit_all(admitted);
+            let seats: Vec<_> = admitted
+                .iter()
+                .map(|(call, seat, _)| (*call, *seat))
+                .collect();
+            scheduler.admit_all(admitted.into_iter().map(|(_, seat, spec)| (seat, spec)));
+            let waits = seats
+                .into_iter()
+                .filter(|(_, seat)| scheduler.wait_of(*seat).is_some());
+            still_waiting.extend(waits.map(|(call, _)| Arc::clone(call)));
         });
-        for call in overloaded {
-            call.refuse(overload(self.limits.queue));
-        }
-        for call in over {
-            call.refuse(not_started("the call it belongs to is over"));
+        for (call, error) in refused {
+            call.refuse(error);
         }
         for (call, tool, seat) in undecided {
             self.decide(call, tool, seat);
@@ -273,7 +298,6 @@ impl Setup {
         for call in calls {
             call.release(); // it may have been answered while it had no seat
         }
-        self.look_after(batch);
     }
 
     /// The policy is not asked about a call that cannot run; such a call is answered without being
@@ -306,6 +330,7 @@ impl Setup {
                 .run_until_cancelled(policy.decide(request))
                 .await;
             undecided.end();
+            call.batch.decided();
             let arguments = match decided {
                 None => return, // answered meanwhile
                 Some(Ok(Decision::Allow)) => None,
@@ -323,16 +348,13 @@ impl Setup {
                 call.edit(arguments);
             }
             let spec = setup.spec(tool, call.arguments());
-            setup.engine.with(|scheduler| scheduler.admit(seat, spec));
-            setup.look_after(&call.batch);
+            let waits = setup.engine.with(|scheduler| {
+                scheduler.admit(seat, spec);
+                scheduler.wait_of(seat).is_some()
+            });
+            let waiting = waits.then(|| Arc::clone(&call));
+            call.batch.watch_queue(waiting);
         });
-    }
-
-    /// Sees to it that calls which wait for work that was given up on do not do so for ever.
-    pub(super) fn look_after(&self, batch: &Arc<Batch>) {
-        if self.engine.with(|scheduler| scheduler.has_abandoned()) {
-            self.engine.sweep(batch);
-        }
     }
 }
 
@@ -375,6 +397,9 @@ pub(super) async fn nested(
     context: CallContext,
     calls: Vec<ToolCall>,
 ) -> Vec<ToolResult> {
+    if calls.is_empty() {
+        return Vec::new();
+    }
     let (setup, attempt) = (Arc::clone(&parent.batch.setup), context.attempt);
     if parent.batch.depth >= setup.limits.nesting {
         let text = format!("calls are nested more than {} deep", setup.limits.nesting);
@@ -391,14 +416,13 @@ pub(super) async fn nested(
     if let Err(why) = parent.begin_nested(attempt) {
         return setup.refuse_all(calls, || not_started(why));
     }
-    let waiting = WaitsForCalls::new(&parent, context.on_thread);
+    parent.begin_wait();
     let running = setup.begin(calls, Some(Arc::clone(&parent)), span, false);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(Stop::Cancel);
     }
     parent.end_nested(); // the calls are counted now
-    waiting.tell();
-    waiting.wait(running.results()).await
+    running.results().await
 }
 
 pub(super) fn too_many(most: usize) -> ToolError {

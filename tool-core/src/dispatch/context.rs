@@ -105,10 +105,6 @@ async fn run_blocking(
     context: CallContext,
     work: BlockingWork,
 ) -> Result<ToolOutput, ToolError> {
-    let context = CallContext {
-        on_thread: true,
-        ..context
-    };
     call.asks_for_thread();
     let (answer, answered) = tokio::sync::oneshot::channel();
     let on_thread = Arc::clone(&call);

@@ -120,10 +120,6 @@ impl CallHost for Detached {
             let Ok(runtime) = Handle::try_current() else {
                 return Err(not_started("a sync tool needs a tokio runtime to run on"));
             };
-            let context = CallContext {
-                on_thread: true,
-                ..context
-            };
             match runtime.spawn_blocking(move || work(&context)).await {
                 Ok(outcome) => outcome,
                 Err(error) => match error.try_into_panic() {

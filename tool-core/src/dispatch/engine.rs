@@ -1,4 +1,5 @@
-//! What a dispatcher and its clones share: the scheduler, and what it takes to act on its word.
+//! What a dispatcher and its copies share: the scheduler, and what it takes to start the calls whose
+//! turn has come.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -6,24 +7,16 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::runtime::{self, Handle};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use super::batch::Batch;
-use super::call::{Call, CallTask, lock, not_started, quietly};
+use super::call::{Call, CallTask, lock, quietly};
+use super::key::Key;
 use super::permits::Permits;
-use super::scheduler::{Action, Scheduler};
-use crate::dispatch::key::Key;
-use crate::model::{ErrorCode, ToolError};
-
-type Actions = VecDeque<Action<Arc<Call>>>;
+use super::scheduler::Scheduler;
 
 thread_local! {
-    /// What is still to be done by an `Engine::with` further down this thread's stack: acting on
-    /// one action may bring up others, thousands of them in a row, and the stack must not grow with
-    /// them.
-    static TO_DO: RefCell<Option<Actions>> = const { RefCell::new(None) };
+    /// Calls that a `start_all` further up this thread's stack is about to start.
+    static STARTING: RefCell<Option<VecDeque<Arc<Call>>>> = const { RefCell::new(None) };
 }
 
 /// How many are alive, in [`Engine::alive`].
@@ -34,18 +27,12 @@ const ONE_MORE: u64 = (ALIVE + 1) | 1;
 pub(crate) struct Engine {
     pub(super) permits: Arc<Permits>,
     scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
-    /// Batches that are not done, calls that were answered but may still run, and policies that
-    /// decide: how many there are, and in the upper half how many there ever were. A call alone in
-    /// its message is counted once it was not ready at its first poll; until then its permit shows
-    /// that it is alive.
+    /// Batches that are not done, and policies that decide: how many there are, and in the upper
+    /// half how many there ever were. That a call is alive, answered or not, its permit shows.
     alive: AtomicU64,
     idle: Notify,
     /// Those who wait for that.
     waiting: AtomicUsize,
-    /// The runtimes on which somebody [looks after](Sweeper) calls behind work that was given up
-    /// on.
-    sweepers: Mutex<Vec<runtime::Id>>,
-    epoch: Instant,
 }
 
 impl Engine {
@@ -58,22 +45,20 @@ impl Engine {
             alive: AtomicU64::new(0),
             idle: Notify::new(),
             waiting: AtomicUsize::new(0),
-            sweepers: Mutex::default(),
-            epoch: Instant::now(),
         }
     }
 
-    /// Tells the scheduler something, and acts on what it says.
-    pub(super) fn with<R>(&self, tell: impl FnOnce(&mut Scheduler<Key, Arc<Call>>) -> R) -> R {
-        let (told, actions) = {
+    /// Sends the scheduler an event, and starts the calls whose turn has come.
+    pub(super) fn with<R>(&self, send: impl FnOnce(&mut Scheduler<Key, Arc<Call>>) -> R) -> R {
+        let (answer, started) = {
             let mut scheduler = lock(&self.scheduler);
-            (tell(&mut scheduler), scheduler.take_actions())
+            (send(&mut scheduler), scheduler.take_started())
         };
-        if !actions.is_empty() {
-            act(actions);
+        if !started.is_empty() {
+            start_all(started);
         }
-        self.tell_if_idle();
-        told
+        self.notify_if_idle();
+        answer
     }
 
     /// A call has given a borrowed permit back.
@@ -82,7 +67,7 @@ impl Engine {
         if self.permits.give_back() {
             self.with(Scheduler::schedule);
         }
-        self.tell_if_idle();
+        self.notify_if_idle();
     }
 
     /// The call becomes one of the scheduler's, if it has only borrowed a permit so far.
@@ -94,64 +79,6 @@ impl Engine {
         });
     }
 
-    /// The call is answered, and something of it may still run.
-    pub(super) fn abandon(self: &Arc<Self>, call: &Arc<Call>) {
-        self.adopt(call);
-        let behind = self.with(|scheduler| {
-            let id = call.seat().filter(|_| call.try_leave_behind());
-            if let Some(id) = id {
-                self.began();
-                scheduler.abandon(id);
-                if call.is_wanting() {
-                    scheduler.resume(id);
-                }
-            }
-            id.map(|_| {
-                let mut batches: Vec<_> = scheduler
-                    .admitted_calls()
-                    .map(|call| Arc::clone(&call.batch))
-                    .collect();
-                batches.dedup_by(|one, other| Arc::ptr_eq(one, other));
-                batches
-            })
-        });
-        // On each runtime where a call may wait for it: any of them may go away, or stand still.
-        for batch in behind
-            .into_iter()
-            .flatten()
-            .chain([Arc::clone(&call.batch)])
-        {
-            self.sweep(&batch);
-        }
-    }
-
-    /// Looks after the calls that wait for work that was given up on, on the runtime of a batch,
-    /// unless somebody does there.
-    pub(super) fn sweep(self: &Arc<Self>, batch: &Batch) {
-        let Some(runtime) = batch.runtime().map(Handle::id) else {
-            return;
-        };
-        let mut sweepers = lock(&self.sweepers);
-        if !sweepers.contains(&runtime) {
-            sweepers.push(runtime);
-            drop(sweepers);
-            let sweeper = Sweeper {
-                engine: Arc::clone(self),
-                runtime,
-            };
-            batch.spawn(sweeper.run(batch.setup.limits.grace));
-        }
-    }
-
-    fn forget_sweeper(&self, runtime: runtime::Id) {
-        lock(&self.sweepers).retain(|sweeper| *sweeper != runtime);
-    }
-
-    /// Nothing of the answered call itself runs any more.
-    pub(super) fn release_permits(&self, call: &Arc<Call>) {
-        self.with(|scheduler| call.seat().map(|id| scheduler.release_permits(id)));
-    }
-
     // ---- idleness
 
     pub(super) fn began(&self) {
@@ -160,11 +87,11 @@ impl Engine {
 
     pub(super) fn ended(&self) {
         self.alive.fetch_sub(1, Ordering::SeqCst);
-        self.tell_if_idle();
+        self.notify_if_idle();
     }
 
     #[inline]
-    fn tell_if_idle(&self) {
+    fn notify_if_idle(&self) {
         if self.waiting.load(Ordering::SeqCst) > 0 && self.is_idle() {
             // What is woken may panic, and is nobody's business here.
             quietly(|| self.idle.notify_waiters());
@@ -208,82 +135,40 @@ impl Drop for Waits<'_> {
     }
 }
 
-fn act(actions: Vec<Action<Arc<Call>>>) {
-    let first = TO_DO.with_borrow_mut(|to_do| match to_do {
-        Some(to_do) => {
-            to_do.extend(actions);
+/// Starts calls, and those that this lets start. Without recursion: of a runtime that is gone, each
+/// is answered at once and frees its permit for the next.
+fn start_all(mut calls: Vec<Arc<Call>>) {
+    let is_first = STARTING.try_with(|starting| match &mut *starting.borrow_mut() {
+        Some(further_up) => {
+            further_up.extend(calls.drain(..));
             false
         }
-        None => {
-            *to_do = Some(actions.into());
+        none => {
+            *none = Some(std::mem::take(&mut calls).into());
             true
         }
     });
     let next = || {
-        TO_DO.with_borrow_mut(|to_do| {
-            let next = to_do.as_mut().and_then(VecDeque::pop_front);
+        STARTING.try_with(|starting| {
+            let mut starting = starting.borrow_mut();
+            let next = starting.as_mut().and_then(VecDeque::pop_front);
             if next.is_none() {
-                *to_do = None;
+                *starting = None;
             }
             next
         })
     };
-    while let Some(action) = if first { next() } else { None } {
-        // What wakes or hears of a call may panic, and must not keep this thread from acting ever
-        // again.
-        quietly(|| act_on(action));
-    }
-}
-
-fn act_on(action: Action<Arc<Call>>) {
-    match action {
-        Action::Start(call) => CallTask::spawn(call),
-        Action::Resume(call) => call.resumed(),
-        Action::Deadlock(call) => {
-            call.lose_seat();
-            let text = "it would wait for a call that waits for it; make the two calls one after the other";
-            call.refuse(ToolError::with_text(ErrorCode::Deadlock, text));
-        }
-        Action::GiveUp(call) => {
-            call.lose_seat();
-            call.refuse(not_started(
-                "an earlier call that was given up on is still in its way; try again later",
-            ));
-        }
-    }
-}
-
-/// Looks after the calls that wait for work that was given up on.
-struct Sweeper {
-    engine: Arc<Engine>,
-    runtime: runtime::Id,
-}
-
-impl Sweeper {
-    async fn run(self, grace: std::time::Duration) {
-        let pause = (grace / 4).max(std::time::Duration::from_millis(1));
-        loop {
-            tokio::time::sleep(pause).await;
-            let engine = &self.engine;
-            let now = Instant::now().saturating_duration_since(engine.epoch);
-            let more = engine.with(|scheduler| {
-                scheduler.sweep(now, grace);
-                let more = scheduler.has_abandoned();
-                if !more {
-                    engine.forget_sweeper(self.runtime);
-                }
-                more
-            });
-            if !more {
-                return;
+    // What is dropped there may panic, and must not keep this thread from starting others.
+    let start = |call| quietly(|| CallTask::spawn(call));
+    match is_first {
+        Ok(true) => {
+            while let Ok(Some(call)) = next() {
+                start(call);
             }
         }
-    }
-}
-
-impl Drop for Sweeper {
-    fn drop(&mut self) {
-        self.engine.forget_sweeper(self.runtime); // also when its runtime goes away
+        Ok(false) => {}
+        // A destructor of the thread's own: there is no place left to queue them.
+        Err(_) => calls.into_iter().for_each(|call| _ = start(call)),
     }
 }
 

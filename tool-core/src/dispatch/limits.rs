@@ -42,9 +42,10 @@ pub struct Limits {
     pub batch_output_bytes: usize,
     /// Progress events that wait to be read, in one batch: 256. Past that the oldest is forgotten.
     pub progress_events: usize,
-    /// How long a call waits when only work that was given up on stands in its way: 5 s. Then it is
-    /// answered [`NotStarted`](crate::ErrorCode::NotStarted).
-    pub grace: Duration,
+    /// How long a call waits for its turn, from when it was admitted: ten minutes; `None` for as
+    /// long as it takes. Then it is answered [`NotStarted`](crate::ErrorCode::NotStarted). The time
+    /// stands still while a policy decides on the call, or on one that it is ordered behind.
+    pub queue_time: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -58,7 +59,7 @@ impl Default for Limits {
             output_bytes: 256 << 10,
             batch_output_bytes: 4 << 20,
             progress_events: 256,
-            grace: Duration::from_secs(5),
+            queue_time: Some(Duration::from_secs(600)),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`scheduler`] says which call runs next and knows nothing of tasks; [`engine`] acts on its word.
 //! [`call`] is one call from handed over to answered, [`batch`] the calls of one message,
-//! [`runner`] the short way around the scheduler.
+//! [`in_place`] the short way around the scheduler.
 
 mod admission;
 mod batch;
@@ -11,13 +11,13 @@ mod context;
 mod critical_path;
 mod detached;
 mod engine;
+mod in_place;
 mod key;
 mod limits;
 mod middleware;
 mod nesting;
 mod permits;
 mod policy;
-mod runner;
 mod scheduler;
 mod span;
 mod stream;
@@ -100,6 +100,8 @@ pub(crate) struct Setup {
     policy: Option<Policy>,
     layers: Layers,
     records_content: bool,
+    /// How long a first poll may take before the calls behind it get tasks of their own.
+    slow_poll: Option<Duration>,
     threads: Option<Threads>,
 }
 
@@ -108,6 +110,9 @@ type Threads = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
 /// Calls that run at once, unless set.
 const LIMIT: usize = 64;
+
+/// How long a first poll may take, unless set.
+const SLOW_POLL: Duration = Duration::from_micros(100);
 
 /// How long a call may run, unless set.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -138,6 +143,7 @@ impl Dispatcher {
                 policy: None,
                 layers: Layers::default(),
                 records_content: false,
+                slow_poll: Some(SLOW_POLL),
                 threads: None,
             }),
         }
@@ -268,6 +274,14 @@ impl Dispatcher {
         threads: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static,
     ) -> Self {
         self.with(|setup| setup.threads = Some(Arc::new(threads)))
+    }
+
+    /// Sets how long a first poll may take before the calls behind it get tasks of their own, `None`
+    /// for any time: for tests, which must not depend on a machine's speed.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_slow_poll(self, slow_poll: Option<Duration>) -> Self {
+        self.with(|setup| setup.slow_poll = slow_poll)
     }
 
     /// The tools it runs.

@@ -51,10 +51,13 @@ impl Permits {
     ///
     /// Both are one step: a permit that is given back is either seen here, or its giver sees that
     /// it is waited for.
-    pub(super) fn take(&self) -> bool {
+    ///
+    /// `beyond` permits in use do not count: nested calls may have one beside each parent that
+    /// waits.
+    pub(super) fn take(&self, beyond: usize) -> bool {
         let mut taken = false;
         let step = |word| {
-            taken = word / ONE < self.limit;
+            taken = word / ONE < self.limit.saturating_add(beyond);
             Some(if taken { word + ONE } else { word | WAITED_FOR })
         };
         let _ = self
@@ -66,17 +69,6 @@ impl Permits {
     /// Nobody waits any more.
     pub(super) fn nobody_waits(&self) {
         self.word.fetch_and(!WAITED_FOR, Ordering::AcqRel);
-    }
-
-    /// Permits that nobody uses or waits for.
-    #[inline]
-    pub(crate) fn free(&self) -> usize {
-        let word = self.word.load(Ordering::Acquire);
-        if word & WAITED_FOR == 0 {
-            self.limit.saturating_sub(word / ONE)
-        } else {
-            0
-        }
     }
 
     /// Permits in use.
@@ -93,6 +85,7 @@ impl Permits {
         }
     }
 
+    #[cfg(all(test, loom))]
     pub(super) fn limit(&self) -> usize {
         self.limit
     }

@@ -276,7 +276,7 @@ impl Setup {
         seat: Option<CallId>,
     ) {
         let admitted = match (
-            self.admit(&call, position, None),
+            self.admit(batch, &call, position, None),
             seat,
             batch.runtime().is_some(),
         ) {
@@ -308,8 +308,11 @@ impl Setup {
             self.engine.with(|scheduler| scheduler.propose(seat, spec));
             return self.decide(&call, tool, seat);
         }
-        self.engine.with(|scheduler| scheduler.admit(seat, spec));
-        self.look_after(batch);
+        let waits = self.engine.with(|scheduler| {
+            scheduler.admit(seat, spec);
+            scheduler.wait_of(seat).is_some()
+        });
+        batch.watch_queue(waits.then_some(call));
     }
 
     /// Gives a place back that no call has come for.

@@ -47,8 +47,6 @@ codes! {
     Denied = "denied",
     /// More calls than the dispatcher takes at once.
     Overloaded = "overloaded",
-    /// The call would have waited for itself.
-    Deadlock = "deadlock",
     /// No tool code ran.
     NotStarted = "not_started",
     /// Stopped at its deadline; nothing of it runs on. It may have acted in part, unless it is

@@ -27,8 +27,6 @@ pub struct CallContext {
     /// Which attempt of the tool it is for. `None` in the hands of layers, and of a tool without any
     /// that is tried once.
     pub(crate) attempt: Option<NonZeroU32>,
-    /// Whether it runs on a thread of the blocking pool.
-    pub(crate) on_thread: bool,
 }
 
 /// What runs a call, as the call's context sees it.
@@ -169,19 +167,19 @@ impl CallContext {
 
     /// Runs other calls of the same dispatcher and returns their results in call order.
     ///
-    /// While it waits, this call holds no permits, and it goes on when it has them back: calls
-    /// within calls cannot use up the dispatcher's limit. They inherit the call's deadline and the
-    /// keys it is serialised by, and they are stopped with it. Calls are at most 8 deep within each
-    /// other, unless [`Limits::nesting`](crate::Limits::nesting) says otherwise.
+    /// Calls within calls cannot use up the dispatcher's limits: from the first poll of this future
+    /// until the last of its calls is answered, this call does not count against them. It goes on
+    /// at once then, so that more calls may be running than the limit says, by the parents that
+    /// have gone on; other calls of the program start only while fewer than the limit are unfinished.
     ///
-    /// A function on a thread lends its permits while such calls of it are waited for, on whatever
-    /// thread that is: what it does beside them meanwhile counts towards no limit. If it gives up
-    /// on the calls (by a `timeout` around them, for example), it goes on at once, and without
-    /// permits until some are free. In both cases one more may run than the limit says.
+    /// Nested calls inherit the call's deadline and the keys it is serialised by, and they are
+    /// stopped with it. They are at most 8 deep within each other, unless
+    /// [`Limits::nesting`](crate::Limits::nesting) says otherwise. Calls that wait for each other
+    /// through keys end by their deadlines.
     ///
-    /// Such a function keeps its thread while it waits. Sync calls within it have threads of their
-    /// own; but where functions that wait fill the runtime's pool (512 threads, unless set), other
-    /// sync calls have none, and what waits for the keys and permits of those waits on.
+    /// A function on a thread keeps its thread while it waits. Sync calls within it have threads of
+    /// their own; but where functions that wait fill the runtime's pool (512 threads, unless set),
+    /// other sync calls have none.
     ///
     /// ```
     /// use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
@@ -216,7 +214,6 @@ impl CallContext {
         Self {
             host,
             attempt: None,
-            on_thread: false,
         }
     }
 

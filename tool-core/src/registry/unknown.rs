@@ -13,11 +13,21 @@ pub struct UnknownToolError {
 
 impl UnknownToolError {
     pub(crate) fn new(name: &str, tools: &ToolSet) -> Self {
+        match nearest(name, tools.names()) {
+            Some(near) => Self {
+                name: clip(name),
+                help: format!("did you mean `{near}`?"),
+            },
+            None => Self::without_guess(name, tools),
+        }
+    }
+
+    /// As [`new`](Self::new), without the comparison with all names, which takes its time.
+    pub(crate) fn without_guess(name: &str, tools: &ToolSet) -> Self {
         const LISTED: usize = 20;
-        let help = match nearest(name, tools.names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if tools.is_empty() => "there are no tools".to_owned(),
-            None => {
+        let help = match tools.is_empty() {
+            true => "there are no tools".to_owned(),
+            false => {
                 let listed = tools.names().take(LISTED).map(|name| format!("`{name}`"));
                 let listed: Vec<_> = listed.collect();
                 let more = tools.len() > LISTED;

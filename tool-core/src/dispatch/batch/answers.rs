@@ -36,6 +36,9 @@ impl Batch {
             let calls = self.calls();
             quietly(|| self.close_span(&calls));
         }
+        if let Some(parent) = &self.parent {
+            parent.end_wait();
+        }
         if self.counted.load(Ordering::Relaxed) {
             self.setup.engine.ended();
         }

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Batch;
 use crate::dispatch::call::{Call, Stop, lock};
+use crate::dispatch::scheduler::Wait;
 
 /// How long a poll may be under way when its deadline strikes before it counts as one that
 /// computes.
@@ -28,21 +29,59 @@ pub(super) struct Watch {
 pub(super) struct Deadline {
     at: Instant,
     call: Arc<Call>,
+    kind: Kind,
+}
+
+/// What is over when a deadline strikes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The time of a call that has begun.
+    Run,
+    /// The time that a call may wait for its turn.
+    Queue,
 }
 
 impl Batch {
     /// Sees to it that the call, which has begun, is stopped at its deadline.
     pub(in crate::dispatch) fn watch(self: &Arc<Self>, call: &Arc<Call>) {
-        let Some(at) = call.deadline() else { return };
+        if let Some(at) = call.deadline()
+            && call.begin_watch()
+        {
+            self.watch_until(at, [Arc::clone(call)], Kind::Run);
+        }
+    }
+
+    /// Sees to it that calls, which have been admitted, do not wait for ever.
+    pub(in crate::dispatch) fn watch_queue(
+        self: &Arc<Self>,
+        calls: impl IntoIterator<Item = Arc<Call>>,
+    ) {
+        let queue_time = self.setup.limits.queue_time;
+        if let Some(at) = queue_time.and_then(|time| Instant::now().checked_add(time)) {
+            self.watch_until(at, calls, Kind::Queue);
+        }
+    }
+
+    fn watch_until(
+        self: &Arc<Self>,
+        at: Instant,
+        calls: impl IntoIterator<Item = Arc<Call>>,
+        kind: Kind,
+    ) {
+        let mut calls = calls
+            .into_iter()
+            .filter(|call| call.outcome().is_none())
+            .peekable();
+        let Some(first) = calls.peek().map(Arc::clone) else {
+            return;
+        };
         let mut state = lock(&self.state);
         self.waited_for.store(true, Ordering::SeqCst);
-        if call.outcome().is_some() || self.is_done() || state.forgotten {
+        if self.is_done() || state.forgotten {
             return;
         }
-        state.deadlines.push(Reverse(Deadline {
-            at,
-            call: Arc::clone(call),
-        }));
+        let deadlines = calls.map(|call| Reverse(Deadline { at, call, kind }));
+        state.deadlines.extend(deadlines);
         match &mut state.watch {
             Some(watch) if watch.until.is_some_and(|until| until <= at) => {}
             Some(watch) => {
@@ -59,31 +98,35 @@ impl Batch {
                 });
             }
             None => {
-                let call = Arc::clone(call);
-                self.spawn(async move { call.stop(Stop::NoTimers) });
+                self.spawn(async move { first.stop(Stop::NoTimers) });
             }
         }
     }
 
-    /// The calls whose time has come, each with whether it was told before, and when the next is.
-    fn due(&self) -> (Vec<(Arc<Call>, bool)>, Option<Instant>) {
+    /// The calls whose time has come, each with what has to be done, and when the next is.
+    fn due(&self) -> (Vec<(Arc<Call>, Due)>, Option<Instant>) {
         let (now, mut due) = (Instant::now(), Vec::new());
         let mut state = lock(&self.state);
         while let Some(Reverse(next)) = state.deadlines.peek()
             && next.at <= now
-            && let Some(Reverse(Deadline { at, call })) = state.deadlines.pop()
+            && let Some(Reverse(Deadline { at, call, kind })) = state.deadlines.pop()
         {
             if call.outcome().is_some() {
                 continue;
             }
-            let told = call.is_due();
-            if !told {
-                state.deadlines.push(Reverse(Deadline {
-                    at: at.max(now) + LATE,
-                    call: Arc::clone(&call),
-                }));
-            }
-            due.push((call, told));
+            let what = match kind {
+                Kind::Queue => Due::Dequeue,
+                Kind::Run if call.is_due() => Due::Stop,
+                Kind::Run => {
+                    state.deadlines.push(Reverse(Deadline {
+                        at: at.max(now) + LATE,
+                        call: Arc::clone(&call),
+                        kind,
+                    }));
+                    Due::PollAgain
+                }
+            };
+            due.push((call, what));
         }
         let next = state.deadlines.peek().map(|Reverse(next)| next.at);
         if let Some(watch) = &mut state.watch {
@@ -93,17 +136,47 @@ impl Batch {
     }
 }
 
+/// What has to be done with a call whose time has come.
+enum Due {
+    PollAgain,
+    Stop,
+    /// It has waited for its turn too long, unless that has come meanwhile.
+    Dequeue,
+}
+
+impl Call {
+    /// Answers the call if it still waits for its turn. The clock begins anew when a decision was
+    /// made that it may have waited for, and stands still while it waits for one.
+    fn dequeue(self: &Arc<Self>) {
+        let setup = &self.batch.setup;
+        let wait = setup
+            .engine
+            .with(|scheduler| scheduler.wait_of(self.seat()?));
+        let queue_time = setup.limits.queue_time.unwrap_or_default();
+        let decided = lock(&self.batch.state).decided;
+        match (wait, decided.and_then(|at| at.checked_add(queue_time))) {
+            (None, _) => {}
+            (Some(Wait::Decision), _) => self.batch.watch_queue([Arc::clone(self)]),
+            (Some(Wait::Turn), Some(later)) if later > Instant::now() => {
+                self.batch
+                    .watch_until(later, [Arc::clone(self)], Kind::Queue);
+            }
+            (Some(Wait::Turn), _) => self.stop_unstarted(Stop::Queue),
+        }
+    }
+}
+
 /// Stops the calls of a batch at their deadlines: each is polled once more when its deadline
 /// strikes, by its own task, and what has not been polled by then, or is still being polled, is not
 /// waited for.
 async fn supervise(batch: Arc<Batch>, earlier: Arc<Notify>) {
     loop {
         let (due, next) = batch.due();
-        for (call, told) in due {
-            if told {
-                call.stop(Stop::Deadline);
-            } else {
-                call.due();
+        for (call, what) in due {
+            match what {
+                Due::PollAgain => call.due(),
+                Due::Stop => call.stop(Stop::Deadline),
+                Due::Dequeue => call.dequeue(),
             }
         }
         match next {

@@ -50,6 +50,8 @@ pub(crate) struct Batch {
     /// Wakes whoever waits for the batch or for its next event.
     pub(super) waker: AtomicWaker,
     pub(super) output_left: AtomicUsize,
+    /// Unknown names so far.
+    guesses: AtomicUsize,
     /// Calls without an answer, plus one while more may come.
     pub(super) unanswered: AtomicUsize,
 }
@@ -65,6 +67,8 @@ pub(super) struct State {
     pub(super) progress: usize,
     pub(super) deadlines: BinaryHeap<Reverse<Deadline>>,
     pub(super) watch: Option<Watch>,
+    /// When the policy decided last.
+    pub(super) decided: Option<Instant>,
     /// Nobody will ask for anything any more.
     pub(super) forgotten: bool,
 }
@@ -100,6 +104,7 @@ impl Batch {
             open: AtomicBool::new(calls.is_none()),
             waited_for: AtomicBool::new(false),
             halted: OnceLock::new(),
+            guesses: AtomicUsize::new(0),
             output_left: AtomicUsize::new(setup.limits.batch_output_bytes),
             state: Mutex::default(),
             waker: AtomicWaker::new(),
@@ -193,10 +198,14 @@ impl Batch {
         lock(&self.state).calls.clone().unwrap_or_default()
     }
 
-    /// The call at a position, unless the batch has let go of its calls.
-    pub(in crate::dispatch) fn call(&self, position: usize) -> Option<Arc<Call>> {
-        let state = lock(&self.state);
-        state.calls.as_ref()?.get(position).cloned()
+    /// The policy has decided on one of its calls.
+    pub(in crate::dispatch) fn decided(&self) {
+        lock(&self.state).decided = Some(Instant::now());
+    }
+
+    /// Whether one more unknown name may be compared with those of all tools.
+    pub(in crate::dispatch) fn may_guess(&self, most: usize) -> bool {
+        self.guesses.fetch_add(1, Ordering::Relaxed) < most
     }
 
     /// Why no more calls of it start, if they do not.

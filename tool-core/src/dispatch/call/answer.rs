@@ -20,15 +20,14 @@ impl Call {
     /// Ends what it runs beside its body, and answers it.
     #[inline]
     pub(super) fn conclude(self: &Arc<Self>, outcome: Outcome) -> bool {
-        let alive = self.end_pieces();
-        if alive {
+        if self.end_pieces() {
             self.tell_to_end();
         }
-        self.answer(outcome, alive)
+        self.answer(outcome)
     }
 
-    pub(super) fn answer_and_tell(self: &Arc<Self>, outcome: Outcome, alive: bool) {
-        if self.answer(outcome, alive) {
+    pub(super) fn answer_and_tell(self: &Arc<Self>, outcome: Outcome) {
+        if self.answer(outcome) {
             self.batch.answered(self);
         }
     }
@@ -36,7 +35,7 @@ impl Call {
     /// Gives the call its one answer, and lets go of what it held. False if it has one: otherwise
     /// the batch is to be told.
     #[inline]
-    fn answer(self: &Arc<Self>, outcome: Outcome, alive: bool) -> bool {
+    fn answer(self: &Arc<Self>, outcome: Outcome) -> bool {
         let outcome = self
             .batch
             .within_limits(outcome)
@@ -64,9 +63,6 @@ impl Call {
         }
         if fatal {
             self.batch.halt(Stop::Fatal);
-        }
-        if alive {
-            self.batch.setup.engine.abandon(self);
         }
         self.release();
         true

@@ -41,11 +41,7 @@ impl Attempt {
         let Some(future) = body.as_mut() else {
             return Poll::Ready(Err(stopped()));
         };
-        let Some(entered) = self.call.enter(cx) else {
-            return self.wait(cx, body);
-        };
         let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)));
-        self.call.leave(entered);
         let outcome = match polled {
             Ok(Poll::Pending) => return self.wait(cx, body),
             Ok(Poll::Ready(outcome)) => outcome,

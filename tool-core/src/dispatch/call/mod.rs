@@ -1,13 +1,12 @@
 //! One call from handed over to answered.
 //!
 //! [`poll`] begins and polls it, mostly from its [`task`]; [`answer`] gives it its answer, and
-//! [`stop`] stops it. [`seat`] is what it runs on, [`lending`] what becomes of that meanwhile,
-//! [`pieces`] what it runs beside its body and [`attempt`] a run that a layer has in its hands.
+//! [`stop`] stops it. [`seat`] is what it runs on, [`pieces`] what it runs
+//! beside its body and [`attempt`] a run that a layer has in its hands.
 
 mod answer;
 mod attempt;
 mod guard;
-mod lending;
 mod pieces;
 mod poll;
 mod seat;
@@ -32,7 +31,6 @@ use crate::model::{self, ToolCall, ToolError, ToolFuture, ToolOutput, ToolResult
 
 pub(crate) use attempt::Attempt;
 pub(crate) use guard::{drop_quietly, lock, panic_text, quietly, try_lock, wake_quietly};
-pub(crate) use lending::WaitsForCalls;
 use pieces::Extra;
 pub(super) use poll::First;
 pub(crate) use stop::{Stop, not_started};
@@ -77,6 +75,8 @@ const STOPPED: u8 = 1;
 const DUE: u8 = 2;
 /// The body is dropped, or never was.
 const GONE: u8 = 4;
+/// Its deadline is watched.
+const WATCHED: u8 = 8;
 
 /// The tool that a call is of.
 #[derive(Clone, Copy, Default)]
@@ -226,6 +226,11 @@ impl Call {
 
     fn flag(&self, flag: u8) {
         self.flags.fetch_or(flag, Ordering::SeqCst);
+    }
+
+    /// Whether nobody has watched its deadline so far.
+    pub(super) fn begin_watch(&self) -> bool {
+        self.flags.fetch_or(WATCHED, Ordering::SeqCst) & WATCHED == 0
     }
 
     /// When it has to be answered, if it has begun.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
-use super::lending::Lending;
 use super::{Call, Stop, lock};
 use crate::dispatch::batch::Batch;
 
@@ -31,8 +30,10 @@ pub(super) struct Hold {
     pub(super) waits_for_thread: bool,
     /// A thread has begun.
     on_thread: bool,
-    pub(super) lending: Lending,
-    pub(super) abandoned: bool,
+    /// A thread runs.
+    has_thread: bool,
+    /// Nested batches that are not done: while there are any, the call does not count against them.
+    waits: usize,
     pub(super) children: Vec<Weak<Batch>>,
     pub(super) attempts: Vec<Arc<Attempt>>,
     /// A layer has run the tool.
@@ -155,13 +156,13 @@ impl Call {
             return false;
         }
         hold.pieces += 1;
-        (hold.waits_for_thread, hold.on_thread) = (false, true);
-        hold.lending.begin_thread();
+        hold.waits_for_thread = false;
+        (hold.on_thread, hold.has_thread) = (true, true);
         true
     }
 
     pub(crate) fn end_on_thread(self: &Arc<Self>) {
-        lock(&self.extra().hold).lending.end_thread();
+        lock(&self.extra().hold).has_thread = false;
         self.end_piece();
     }
 
@@ -178,7 +179,7 @@ impl Call {
         let has_thread = |call: Arc<Self>| {
             call.extra
                 .get()
-                .is_some_and(|extra| lock(&extra.hold).lending.has_thread())
+                .is_some_and(|extra| lock(&extra.hold).has_thread)
         };
         std::iter::successors(parent(self), |call| parent(call)).any(has_thread)
     }
@@ -215,15 +216,28 @@ impl Call {
         !hold.closed
     }
 
-    /// Has whoever polls what layers have in their hands do so again.
-    pub(super) fn wake_attempts(&self) {
-        let attempts = self
-            .extra
-            .get()
-            .map(|extra| lock(&extra.hold).attempts.clone());
-        for attempt in attempts.into_iter().flatten() {
-            attempt.wake();
-        }
+    /// It waits for nested calls from here on, until they are answered: it does not count against
+    /// them, and its deadline is watched.
+    pub(in crate::dispatch) fn begin_wait(self: &Arc<Self>) {
+        self.batch.setup.engine.with(|scheduler| {
+            let hold = &mut lock(&self.extra().hold);
+            hold.waits += 1;
+            if let Some(seat) = self.seat() {
+                scheduler.begin_wait(seat);
+            }
+        });
+        self.batch.watch(self);
+    }
+
+    /// A nested batch is done.
+    pub(in crate::dispatch) fn end_wait(&self) {
+        self.batch.setup.engine.with(|scheduler| {
+            let hold = &mut lock(&self.extra().hold);
+            hold.waits -= 1;
+            if let (0, Some(seat)) = (hold.waits, self.seat()) {
+                scheduler.end_wait(seat);
+            }
+        });
     }
 
     /// A layer has it in its hands from here on, unless it may not: then with why. It is stopped

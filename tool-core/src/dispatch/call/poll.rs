@@ -70,17 +70,11 @@ impl Call {
         else {
             return Poll::Ready(false);
         };
-        let Some(entered) = self.enter(cx) else {
-            self.waker.register(cx.waker());
-            drop(work);
-            return self.pending();
-        };
         let polled = span::within(span.as_deref(), || future.as_mut().poll(cx));
         let outcome = match polled {
             Ok(Poll::Pending) => {
                 self.waker.register(cx.waker());
                 drop(work);
-                self.leave(entered);
                 return self.pending();
             }
             Ok(Poll::Ready(outcome)) => outcome.map_err(ToolError::of_running),
@@ -159,6 +153,6 @@ impl Call {
         self.times.never_started();
         self.discard(work);
         let why = self.batch.halted().unwrap_or(Stop::Drop);
-        self.answer_and_tell(Err(why.error(self, false, false)), false);
+        self.answer_and_tell(Err(why.error(self, false, false)));
     }
 }

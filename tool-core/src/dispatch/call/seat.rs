@@ -47,49 +47,28 @@ impl Call {
             .is_ok()
     }
 
-    /// The scheduler has put it out.
-    pub(crate) fn lose_seat(&self) {
-        // Whoever stopped it meanwhile has left its parent for it.
-        if self.seat.swap(NOTHING, Ordering::SeqCst) >= FIRST_ID {
-            self.leave_parent();
-        }
-    }
-
     pub(super) fn leave_parent(&self) {
         if let Some(parent) = &self.batch.parent {
             parent.end_nested();
         }
     }
 
-    /// Notes that it stays behind as abandoned work. False if it has ended meanwhile.
-    pub(crate) fn try_leave_behind(&self) -> bool {
-        let mut hold = lock(&self.extra().hold);
-        let alive =
-            self.seat.load(Ordering::SeqCst) != NOTHING && (hold.has_any() || !self.is(GONE));
-        hold.abandoned = alive;
-        alive
-    }
-
-    /// Gives permits, key and place back, once nothing of an answered call runs.
+    /// Gives permits, key and place back, once nothing of an answered call runs, nor of calls within
+    /// it.
     #[inline]
     pub(crate) fn release(self: &Arc<Self>) {
         if self.outcome().is_none() || !self.is(GONE) {
             return;
         }
         if let Some(extra) = self.extra.get() {
-            let mut hold = lock(&extra.hold);
-            if hold.pieces > 0 {
-                return;
+            let hold = lock(&extra.hold);
+            let (pieces, nested) = (hold.pieces, hold.nested);
+            drop(hold);
+            if pieces == 0 && nested > 0 {
+                let engine = &self.batch.setup.engine;
+                engine.with(|scheduler| self.seat().map(|seat| scheduler.leave_permits(seat)));
             }
-            if hold.nested > 0 {
-                drop(hold);
-                // Only what runs within it is left, on permits of its own.
-                return self.batch.setup.engine.release_permits(self);
-            }
-            if std::mem::take(&mut hold.abandoned) {
-                drop(hold);
-                self.let_go();
-                self.batch.setup.engine.ended();
+            if pieces + nested > 0 {
                 return;
             }
         }
@@ -110,7 +89,6 @@ impl Call {
                 .engine
                 .with(|scheduler| scheduler.settle(id)),
         }
-        self.try_again();
         self.leave_parent();
     }
 }

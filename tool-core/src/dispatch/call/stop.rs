@@ -15,6 +15,8 @@ pub(crate) enum Stop {
     Drop,
     /// Another call of the message was fatal.
     Fatal,
+    /// Its turn did not come in time.
+    Queue,
     /// The runtime is gone.
     Shutdown,
     /// The runtime cannot tell the time.
@@ -28,19 +30,19 @@ impl Call {
             return;
         }
         self.tell_to_end();
-        let (polled, begun, panic) = match try_lock(&self.work) {
-            Some(mut work) => {
-                let begun = !matches!(work.body, Body::Waiting);
-                (false, begun, self.end_body(&mut work))
-            }
-            None => (true, true, None),
+        let Some(mut work) = try_lock(&self.work) else {
+            // Answered before what it waits for is: the poll must not come first with what became
+            // of that.
+            self.answer_and_tell(Err(why.error(self, self.started().is_some(), true)));
+            self.end_pieces();
+            return self.wake();
         };
-        let alive = self.end_pieces() || polled;
-        if self
-            .extra
-            .get()
-            .is_some_and(|extra| lock(&extra.hold).waits_for_thread)
-        {
+        let begun = !matches!(work.body, Body::Waiting);
+        let panic = self.end_body(&mut work);
+        drop(work);
+        let alive = self.end_pieces();
+        let extra = self.extra.get();
+        if extra.is_some_and(|extra| lock(&extra.hold).waits_for_thread) {
             self.times.never_started(); // and never will, now
         }
         let started = begun && self.started().is_some();
@@ -53,7 +55,7 @@ impl Call {
                 ToolError::failed(error.code(), error.message_for_model(), text)
             }
         };
-        self.answer_and_tell(Err(error), alive);
+        self.answer_and_tell(Err(error));
         self.wake(); // its task has nothing left to do but to end
     }
 
@@ -79,7 +81,7 @@ impl Call {
         self.tell_to_end();
         self.end_body(&mut work);
         drop(work);
-        self.answer_and_tell(Err(why.error(self, false, false)), false);
+        self.answer_and_tell(Err(why.error(self, false, false)));
         self.wake();
     }
 
@@ -103,6 +105,7 @@ impl Stop {
                 Self::Cancel => "the message was cancelled",
                 Self::Drop => "nobody waited for it",
                 Self::Fatal => "another call of this message failed in a way that stops the run",
+                Self::Queue => "its turn did not come in time; try again later",
                 Self::Shutdown => "the program is shutting down",
                 Self::NoTimers => "the program's tokio runtime has no timers",
             };
@@ -141,7 +144,7 @@ impl Stop {
                 ErrorCode::Cancelled,
                 "cancelled: the program's tokio runtime has no timers".to_owned(),
             ),
-            (Self::Cancel | Self::Drop | Self::Fatal, false) => (
+            (Self::Cancel | Self::Drop | Self::Fatal | Self::Queue, false) => (
                 ErrorCode::Cancelled,
                 "cancelled before it had an answer".to_owned(),
             ),

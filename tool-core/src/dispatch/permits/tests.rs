@@ -6,7 +6,7 @@ use loom::sync::{Arc, Mutex};
 use loom::thread;
 
 use super::Permits;
-use crate::dispatch::scheduler::{Action, CallId, Scheduler, Spec};
+use crate::dispatch::scheduler::{CallId, Scheduler, Spec};
 
 /// What a driver does with them, for tools that are done at once.
 struct Engine {
@@ -30,16 +30,16 @@ impl Engine {
 
     /// Tells the scheduler something, and runs the calls that it starts.
     fn with(&self, tell: impl FnOnce(&mut Scheduler<(), Arc<AtomicUsize>>)) {
-        let mut actions = {
+        let mut started = {
             let mut scheduler = self.scheduler.lock().unwrap();
             tell(&mut scheduler);
-            scheduler.take_actions()
+            scheduler.take_started()
         };
-        while let Some(Action::Start(seat)) = actions.pop() {
+        while let Some(seat) = started.pop() {
             self.run();
             let mut scheduler = self.scheduler.lock().unwrap();
             scheduler.settle(seat.load(Ordering::Relaxed) as CallId);
-            actions.extend(scheduler.take_actions());
+            started.extend(scheduler.take_started());
         }
     }
 

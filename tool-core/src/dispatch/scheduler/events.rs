@@ -6,19 +6,6 @@ use std::hash::Hash;
 
 use super::machine::{Batch, BatchId, CallId, Entry, Phase, Scheduler};
 
-/// What the driver has to do, in this order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action<C> {
-    /// Its turn has come; it holds its permits and its key.
-    Start(C),
-    /// It has its permits back and goes on.
-    Resume(C),
-    /// It would wait for itself. It is out of the machine.
-    Deadlock(C),
-    /// Only abandoned work has stood in its way, for too long. It is out of the machine.
-    GiveUp(C),
-}
-
 /// What a call's start depends on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spec<K> {
@@ -31,9 +18,10 @@ pub(crate) struct Spec<K> {
 }
 
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
-    /// What has to be done since this was last asked.
-    pub(crate) fn take_actions(&mut self) -> Vec<Action<C>> {
-        std::mem::take(&mut self.actions)
+    /// Calls whose turn has come since this was last asked, in order: each holds its permits and its
+    /// key.
+    pub(crate) fn take_started(&mut self) -> Vec<C> {
+        std::mem::take(&mut self.started)
     }
 
     /// Calls that have a place and have not started.
@@ -41,17 +29,40 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.waiting
     }
 
-    /// Those of them that are admitted.
-    pub(crate) fn admitted_calls(&self) -> impl Iterator<Item = &C> {
-        self.calls
-            .values()
-            .filter(|entry| entry.phase.is_waiting() && entry.phase != Phase::Reserved)
-            .map(|entry| &entry.call)
-    }
-
-    /// Whether work of an answered call may still run.
-    pub(crate) fn has_abandoned(&self) -> bool {
-        self.abandoned > 0
+    /// What a call waits for that is admitted and has not started; `None` for any other.
+    pub(crate) fn wait_of(&self, id: CallId) -> Option<Wait> {
+        let entry = self.calls.get(&id)?;
+        let batch = self.batches.get(&entry.batch)?;
+        let is_undecided = |position: &usize| {
+            let id = batch.unsettled.get(position);
+            id.is_some_and(|id| self.is_in(*id, Phase::Reserved))
+        };
+        let before = ..entry.position;
+        let behind_undecided = match entry.phase {
+            Phase::Reserved | Phase::Running | Phase::Over => return None,
+            Phase::Ready => false,
+            Phase::Keyed => {
+                let key = entry.spec.key.as_ref();
+                let equal = key.and_then(|key| batch.by_key.get(key));
+                equal.is_some_and(|equal| equal.range(before).any(is_undecided))
+            }
+            Phase::Ordered if entry.spec.exclusive || batch.early => batch
+                .unsettled
+                .range(before)
+                .any(|(at, _)| is_undecided(at)),
+            Phase::Ordered => batch.barriers.range(before).any(|barrier| {
+                is_undecided(barrier)
+                    || batch
+                        .unsettled
+                        .range(..*barrier)
+                        .any(|(at, _)| is_undecided(at))
+            }),
+        };
+        Some(if behind_undecided {
+            Wait::Decision
+        } else {
+            Wait::Turn
+        })
     }
 
     // ---- batches
@@ -59,12 +70,8 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// A new batch, of a running call or of the program. `early` until [`finish`](Self::finish).
     pub(crate) fn open(&mut self, parent: Option<CallId>, early: bool) -> BatchId {
         let id = self.new_id();
-        let parent = parent.filter(|parent| self.calls.contains_key(parent));
-        if let Some(parent) = parent.and_then(|parent| self.calls.get_mut(&parent)) {
-            parent.children.push(id);
-        }
         let batch = Batch {
-            parent,
+            parent: parent.filter(|parent| self.calls.contains_key(parent)),
             early,
             halted: false,
             unsettled: BTreeMap::new(),
@@ -76,12 +83,6 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             turn: id,
         };
         self.batches.insert(id, batch);
-        id
-    }
-
-    fn new_id(&mut self) -> u64 {
-        let id = self.next_id;
-        self.next_id += 1;
         id
     }
 
@@ -99,39 +100,23 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     }
 
     /// Nothing of the batch starts any more. Its calls are settled one by one.
-    pub(crate) fn halt(&mut self, batch: BatchId) {
-        if let Some(batch) = self.batches.get_mut(&batch) {
+    pub(crate) fn halt(&mut self, id: BatchId) {
+        if let Some(batch) = self.batches.get_mut(&id) {
             batch.halted = true;
-            batch.ready.clear();
+            let turns = &mut self.turns[usize::from(batch.parent.is_some())];
+            for gate in std::mem::take(&mut batch.ready).into_keys() {
+                turns.remove(gate, batch.turn, id);
+            }
         }
     }
 
-    /// All of its calls are settled, or stay behind as abandoned work.
+    /// No more calls come, and the batch is forgotten when all are settled.
     pub(crate) fn close(&mut self, batch: BatchId) {
-        let Some(closed) = self.batches.get_mut(&batch) else {
-            return;
-        };
-        closed.early = false;
-        if closed.unsettled.is_empty() {
-            self.forget(batch);
-        }
-    }
-
-    pub(super) fn forget(&mut self, id: BatchId) {
-        let Some(batch) = self.batches.remove(&id) else {
-            return;
-        };
-        self.rings[usize::from(batch.parent.is_some())].remove(&(batch.turn, id));
-        let Some(parent) = batch.parent else { return };
-        let Some(entry) = self.calls.get_mut(&parent) else {
-            return;
-        };
-        entry.children.retain(|child| *child != id);
-        // Nothing is left to wait for: it asks for its permits before anybody else takes those of
-        // its last call.
-        if entry.children.is_empty() && entry.phase == Phase::Parked {
-            self.enter(parent, Phase::Resuming);
-            self.resuming.push_back(parent);
+        if let Some(closed) = self.batches.get_mut(&batch) {
+            closed.early = false;
+            if closed.unsettled.is_empty() {
+                self.batches.remove(&batch);
+            }
         }
     }
 
@@ -153,8 +138,8 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             position,
             spec,
             phase: Phase::Reserved,
-            children: Vec::new(),
-            stuck_since: None,
+            since: None,
+            is_parent: false,
         };
         self.calls.insert(id, entry);
         self.waiting += 1;
@@ -175,11 +160,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     pub(crate) fn admit_all(&mut self, calls: impl IntoIterator<Item = (CallId, Spec<K>)>) {
         let mut batches = BTreeSet::new();
         for (id, spec) in calls {
-            if !self
-                .calls
-                .get(&id)
-                .is_some_and(|entry| entry.phase == Phase::Reserved)
-            {
+            if !self.is_in(id, Phase::Reserved) {
                 continue;
             }
             let Some((batch, position)) = self.respecify(id, spec) else {
@@ -199,11 +180,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// Tells what a reserved call's start will depend on: it counts for the calls behind.
     pub(crate) fn propose(&mut self, id: CallId, spec: Spec<K>) {
-        if self
-            .calls
-            .get(&id)
-            .is_some_and(|entry| entry.phase == Phase::Reserved)
-        {
+        if self.is_in(id, Phase::Reserved) {
             self.respecify(id, spec);
         }
     }
@@ -215,7 +192,8 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         let (batch, position) = (entry.batch, entry.position);
         self.note(id);
         if let Some(key) = before.key {
-            self.release_key(&key, id, batch, position); // those behind may be free of it now
+            // Those behind may be free of it now.
+            self.release_key(&key, id, batch);
         }
         Some((batch, position))
     }
@@ -231,19 +209,9 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// unless `is_running` says that it has given the permit back.
     pub(crate) fn adopt(&mut self, call: C, is_running: impl FnOnce(CallId) -> bool) {
         let batch = self.open(None, false);
-        let id = self.reserve(
-            batch,
-            0,
-            call,
-            Spec {
-                gate: None,
-                key: None,
-                exclusive: false,
-            },
-        );
+        let id = self.reserve(batch, 0, call, Spec::none());
         if !is_running(id) {
-            self.remove(id);
-            return;
+            return self.remove(id);
         }
         if let Some(batch) = self.batches.get_mut(&batch) {
             batch.unstarted.clear();
@@ -257,106 +225,44 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.schedule();
     }
 
-    /// The call is answered, but something of it may still run: it keeps permits, key and place
-    /// until it is settled.
-    pub(crate) fn abandon(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else {
-            return;
-        };
-        if entry.phase.is_waiting() || matches!(entry.phase, Phase::Abandoned { .. }) {
-            return;
-        }
-        let holds_permits = entry.phase.holds_permits();
-        self.abandoned += 1;
-        self.resuming.retain(|resuming| *resuming != id);
-        self.enter(
-            id,
-            Phase::Abandoned {
-                with_permits: false,
-            },
-        );
-        if holds_permits {
-            self.count_abandoned_permits(id);
-        }
-    }
-
-    /// An answered call holds permits.
-    pub(super) fn count_abandoned_permits(&mut self, id: CallId) {
-        let gate = self.calls.get(&id).and_then(|entry| entry.spec.gate);
-        if let Some(gate) = gate.and_then(|gate| self.gates.get_mut(gate)) {
-            gate.abandoned += 1;
-        }
-        self.abandoned_permits += 1;
-        self.enter(id, Phase::Abandoned { with_permits: true });
-    }
-
-    /// What may still run of an answered call are calls within it, which have permits of their own:
-    /// it keeps key and place alone.
-    pub(crate) fn release_permits(&mut self, id: CallId) {
-        let Some(entry) = self.calls.get(&id) else {
-            return;
-        };
-        if entry.phase != (Phase::Abandoned { with_permits: true }) {
-            return;
-        }
-        self.abandoned_permits -= 1;
-        if let Some(gate) = entry.spec.gate.and_then(|gate| self.gates.get_mut(gate)) {
-            gate.abandoned -= 1;
-        }
-        self.give_permits_back(id);
-        self.enter(
-            id,
-            Phase::Abandoned {
-                with_permits: false,
-            },
-        );
-        self.schedule();
-    }
-
-    /// The call waits for calls of its own and gives its permits back.
-    ///
-    /// False if it does not run, or is answered: then it keeps them.
-    pub(crate) fn park(&mut self, id: CallId) -> bool {
-        let runs = self
-            .calls
-            .get(&id)
-            .is_some_and(|entry| entry.phase == Phase::Running);
-        if runs {
+    /// The call is answered, and nothing of it runs but nested calls on permits of their own. It
+    /// keeps its key and its place, which these may still act on.
+    pub(crate) fn leave_permits(&mut self, id: CallId) {
+        if self.is_in(id, Phase::Running) {
             self.give_permits_back(id);
-            self.enter(id, Phase::Parked);
+            self.enter(id, Phase::Over);
             self.schedule();
         }
-        runs
     }
 
-    /// The call wants to go on, or a thread of it that was answered does.
-    pub(crate) fn resume(&mut self, id: CallId) {
-        match self.calls.get(&id).map(|entry| entry.phase) {
-            Some(Phase::Parked) => self.enter(id, Phase::Resuming),
-            Some(Phase::Abandoned {
-                with_permits: false,
-            }) if !self.resuming.contains(&id) => {}
-            _ => return,
-        }
-        self.resuming.push_back(id);
+    /// The running call waits for nested ones from here on: it does not count against these.
+    pub(crate) fn begin_wait(&mut self, id: CallId) {
+        self.set_parent(id, true);
         self.schedule();
     }
 
-    /// Passes permits on that were given back outside.
-    pub(crate) fn schedule(&mut self) {
-        loop {
-            while let Some(next) = self.next() {
-                if !self.permits.take() {
-                    break;
-                }
-                self.start(next);
-            }
-            if !self.break_circle() {
-                break;
-            }
-        }
-        if self.next().is_none() {
-            self.permits.nobody_waits();
+    /// The call goes on at once, whoever runs beside it.
+    pub(crate) fn end_wait(&mut self, id: CallId) {
+        self.set_parent(id, false);
+    }
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Its own turn: for permits, a key, or calls that run.
+    Turn,
+    /// A decision on a call that it is ordered behind.
+    Decision,
+}
+
+impl<K> Spec<K> {
+    /// A call that needs a permit of the dispatcher alone.
+    pub(crate) fn none() -> Self {
+        Self {
+            gate: None,
+            key: None,
+            exclusive: false,
         }
     }
 }

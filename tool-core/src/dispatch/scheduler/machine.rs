@@ -1,10 +1,11 @@
 //! What the machine knows: of calls and their batches, of keys, and of permits.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::events::{Action, Spec};
+use super::events::Spec;
+use super::keys::KeyState;
+use super::turns::Turns;
 use crate::dispatch::permits::Permits;
 
 pub(crate) type BatchId = u64;
@@ -18,52 +19,50 @@ pub(crate) const FIRST_ID: CallId = 3;
 #[derive(Debug)]
 pub(crate) struct Scheduler<K, C> {
     pub(super) permits: Arc<Permits>,
+    /// Running calls that wait for nested ones: they do not count against these.
+    pub(super) parents: usize,
     pub(super) gates: Vec<Gate>,
     pub(super) calls: BTreeMap<CallId, Entry<K, C>>,
     pub(super) batches: BTreeMap<BatchId, Batch<K>>,
     pub(super) keys: HashMap<K, KeyState>,
-    pub(super) resuming: VecDeque<CallId>,
-    /// Batches with calls that wait for permits alone, the one whose turn was longest ago first:
-    /// those of the program, and those of running calls.
-    pub(super) rings: [BTreeSet<(u64, BatchId)>; 2],
-    /// Calls of nested batches that wait for others: they alone can close a circle.
-    pub(super) nested_waiting: BTreeSet<CallId>,
-    /// Whether one of these, or a call that waits for calls of its own, has begun to wait since
-    /// there was no circle.
-    pub(super) may_circle: bool,
+    /// Batches with calls that wait for permits alone: those of the program, and nested ones.
+    pub(super) turns: [Turns; 2],
     pub(super) waiting: usize,
-    pub(super) abandoned: usize,
-    pub(super) abandoned_permits: usize,
     pub(super) next_id: u64,
-    pub(super) actions: Vec<Action<C>>,
+    pub(super) started: Vec<C>,
 }
 
 impl<K, C> Scheduler<K, C> {
     /// A machine for tools with these limits of their own.
     pub(crate) fn new(permits: Arc<Permits>, gates: impl IntoIterator<Item = usize>) -> Self {
+        let gate = |limit| Gate {
+            limit,
+            in_use: 0,
+            parents: 0,
+        };
         Self {
             permits,
-            gates: gates
-                .into_iter()
-                .map(|limit| Gate {
-                    limit,
-                    in_use: 0,
-                    abandoned: 0,
-                })
-                .collect(),
+            parents: 0,
+            gates: gates.into_iter().map(gate).collect(),
             calls: BTreeMap::new(),
             batches: BTreeMap::new(),
             keys: HashMap::new(),
-            resuming: VecDeque::new(),
-            rings: [BTreeSet::new(), BTreeSet::new()],
-            nested_waiting: BTreeSet::new(),
-            may_circle: false,
+            turns: [Turns::default(), Turns::default()],
             waiting: 0,
-            abandoned: 0,
-            abandoned_permits: 0,
             next_id: FIRST_ID,
-            actions: Vec::new(),
+            started: Vec::new(),
         }
+    }
+
+    pub(super) fn new_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        id
+    }
+
+    /// The call at a position of a batch.
+    pub(super) fn at(&self, batch: BatchId, position: usize) -> Option<CallId> {
+        self.batches.get(&batch)?.unsettled.get(&position).copied()
     }
 }
 
@@ -75,49 +74,32 @@ pub(super) struct Entry<K, C> {
     pub(super) position: usize,
     pub(super) spec: Spec<K>,
     pub(super) phase: Phase,
-    /// Batches it dispatched that are not done.
-    pub(super) children: Vec<BatchId>,
-    /// Since when only abandoned work stands in its way.
-    pub(super) stuck_since: Option<Duration>,
+    /// When it began to wait for its key, if that is noted with the key.
+    pub(super) since: Option<u64>,
+    /// It runs, and waits for nested calls.
+    pub(super) is_parent: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Phase {
-    /// Has a place; may not run yet.
     Reserved,
-    /// Waits for earlier calls of its batch.
     Ordered,
-    /// Waits for its key.
     Keyed,
-    /// Waits for permits alone.
     Ready,
     Running,
-    /// Waits for calls of its own, without permits.
-    Parked,
-    /// Wants its permits back.
-    Resuming,
-    /// Answered, but something of it may still run.
-    Abandoned {
-        with_permits: bool,
-    },
+    Over,
 }
 
 impl Phase {
     pub(super) fn is_waiting(self) -> bool {
-        matches!(
-            self,
-            Self::Reserved | Self::Ordered | Self::Keyed | Self::Ready
-        )
-    }
-
-    pub(super) fn holds_permits(self) -> bool {
-        matches!(self, Self::Running | Self::Abandoned { with_permits: true })
+        !matches!(self, Self::Running | Self::Over)
     }
 }
 
 #[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
 pub(super) struct Batch<K> {
+    /// The call that it was dispatched from.
     pub(super) parent: Option<CallId>,
     /// More calls may come, and none starts before all earlier ones have.
     pub(super) early: bool,
@@ -135,19 +117,30 @@ pub(super) struct Batch<K> {
     pub(super) turn: u64,
 }
 
-/// A key that is held or waited for.
-#[cfg_attr(test, derive(Clone))]
-#[derive(Debug, Default)]
-pub(super) struct KeyState {
-    /// Each but the first is a descendant of the one before.
-    pub(super) holders: Vec<CallId>,
-    /// Per batch, the positions that wait.
-    pub(super) waiting: BTreeMap<BatchId, BTreeSet<usize>>,
+impl<K> Batch<K> {
+    /// Whether the call may pass the calls before it.
+    pub(super) fn in_order(&self, position: usize) -> bool {
+        let first_unstarted = !self.early || self.unstarted.first() == Some(&position);
+        let behind_barrier = self.barriers.range(..position).next().is_some();
+        let first = self.unsettled.first_key_value();
+        let alone = !self.barriers.contains(&position)
+            || first.is_some_and(|(first, _)| *first == position);
+        !self.halted && first_unstarted && !behind_barrier && alone
+    }
 }
 
+/// The limit of one tool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gate {
     pub(super) limit: usize,
     pub(super) in_use: usize,
-    pub(super) abandoned: usize,
+    /// Those in use by calls that wait for nested ones.
+    pub(super) parents: usize,
+}
+
+impl Gate {
+    pub(super) fn has_room(&self, nested: bool) -> bool {
+        let running = self.in_use - if nested { self.parents } else { 0 };
+        running < self.limit
+    }
 }

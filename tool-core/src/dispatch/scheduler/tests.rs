@@ -185,23 +185,7 @@ fn early_calls() {
 }
 
 #[test]
-fn abandoned_calls() {
-    let abandoned = |world| World {
-        abandons: true,
-        ..world
-    };
-    walk_all(
-        "abandoned",
-        worlds(&[PLAIN, KEYED, GATED, BARRIER], AtOnce, 1)
-            .into_iter()
-            .map(abandoned),
-    );
-    walk_all(
-        "abandoned",
-        worlds(&[PLAIN, KEYED, GATED], AtOnce, 2)
-            .into_iter()
-            .map(abandoned),
-    );
+fn barriers_behind_barriers() {
     let alternating = [PLAIN, BARRIER, PLAIN, BARRIER].map(|spec| Task::known(0, spec));
     let groups = vec![Group {
         parent: None,
@@ -213,7 +197,6 @@ fn abandoned_calls() {
             permits: 3,
             groups,
             tasks: alternating.to_vec(),
-            abandons: true,
             ..World::default()
         }],
     );
@@ -221,10 +204,15 @@ fn abandoned_calls() {
         gate: Some(0),
         ..KEYED
     };
-    walk_all(
-        "key or limit",
-        [abandoned(crowd([&[GATED], &[KEYED], &[both]], 3))],
-    );
+    for permits in [1, 2, 3] {
+        walk_all(
+            "key or limit",
+            [
+                crowd([&[GATED], &[KEYED], std::slice::from_ref(&both)], permits),
+                crowd([&[KEYED], &[GATED, KEYED], &[both.clone(), PLAIN]], permits),
+            ],
+        );
+    }
 }
 
 #[test]
@@ -313,15 +301,6 @@ fn borrowed_permits() {
             .into_iter()
             .map(lend),
     );
-    walk_all(
-        "borrowed for ever",
-        worlds(&[PLAIN], AtOnce, 1).into_iter().map(|world| {
-            lend(World {
-                abandons: true,
-                ..world
-            })
-        }),
-    );
 }
 
 fn spec() -> impl Strategy<Value = Spec<char>> {
@@ -346,7 +325,7 @@ prop_compose! {
         gates in [1..3usize, 1..3usize],
         groups in proptest::collection::vec((proptest::option::of(any::<Index>()), prop_oneof![Just(AtOnce), Just(Decided), Just(Early)]), 1..6),
         specs in proptest::collection::vec((any::<Index>(), spec(), proptest::option::of(proptest::option::of(Just('e')))), 1..13),
-        (abandons, cancels) in any::<(bool, bool)>(),
+        cancels in any::<bool>(),
     ) -> World {
         let mut tasks: Vec<_> = specs.into_iter().map(|(group, spec, edited)| {
             let key = edited.unwrap_or(spec.key);
@@ -362,7 +341,7 @@ prop_compose! {
         for task in tasks.iter_mut().filter(|task| groups[task.group].admission == AtOnce) {
             task.reserved = task.spec.clone();
         }
-        World { permits, gates: gates.to_vec(), groups, tasks, abandons, cancels }
+        World { permits, gates: gates.to_vec(), groups, tasks, cancels }
     }
 }
 
@@ -403,8 +382,40 @@ fn calls_that_are_given_up_leave_nothing_behind_while_permits_stand_still() {
             scheduler.waiting(),
             scheduler.calls.len(),
             scheduler.batches.len(),
-            scheduler.rings[0].len()
+            scheduler.turns[0].batches().count()
         ),
         (1, 2, 2, 1)
     );
+}
+
+/// Waiting calls of other batches are not visited: the time would be quadratic, and this test would
+/// take minutes.
+#[test]
+fn many_batches_of_one_key_or_one_limit() {
+    const MANY: usize = 20_000;
+    let both = Spec {
+        gate: Some(0),
+        ..KEYED
+    };
+    for spec in [KEYED, GATED, both] {
+        let mut scheduler = Scheduler::<char, usize>::new(Arc::new(Permits::new(64)), [1]);
+        let mut ids = Vec::new();
+        for call in 0..MANY {
+            let batch = scheduler.open(None, false);
+            let id = scheduler.reserve(batch, 0, call, spec.clone());
+            scheduler.admit(id, spec.clone());
+            ids.push(id);
+        }
+        let mut order = Vec::new();
+        loop {
+            let started = scheduler.take_started();
+            if started.is_empty() {
+                break;
+            }
+            assert_eq!(started.len(), 1);
+            order.extend(started.iter().copied());
+            scheduler.settle(ids[started[0]]);
+        }
+        assert!(order.iter().copied().eq(0..MANY), "in the order they came");
+    }
 }

@@ -4,15 +4,10 @@ mod contract;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::mem::discriminant;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::super::{BatchId, CallId, Scheduler, Spec};
 use crate::dispatch::permits::Permits;
-
-/// Sweeps before a call is given up.
-const GRACE: u64 = 2;
 
 /// What may happen. Groups and tasks are known by their places.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +16,6 @@ pub(super) struct World {
     pub(super) gates: Vec<usize>,
     pub(super) groups: Vec<Group>,
     pub(super) tasks: Vec<Task>,
-    /// Calls may be answered while something of them still runs.
-    pub(super) abandons: bool,
     /// Batches may be cancelled.
     pub(super) cancels: bool,
 }
@@ -76,23 +69,16 @@ pub(super) enum Event {
     Borrow(usize),
     GiveBack(usize),
     Adopt(usize),
-    Park(usize),
-    Resume(usize),
-    Abandon(usize),
-    ReleasePermits(usize),
-    /// Something of an answered call wants to go on.
-    GoOn(usize),
+    BeginWait(usize),
+    EndWait(usize),
+    LeavePermits(usize),
     Settle(usize),
-    Sweep,
 }
 
 impl Event {
     /// Whether it cannot be sent for ever.
     pub(super) fn is_progress(self) -> bool {
-        !matches!(
-            self,
-            Self::Park(_) | Self::ReleasePermits(_) | Self::GoOn(_) | Self::Sweep
-        )
+        !matches!(self, Self::BeginWait(_))
     }
 }
 
@@ -104,15 +90,14 @@ enum Life {
     Reserved,
     Waiting,
     Running,
-    Parked,
-    Resuming,
-    Abandoned {
-        with_permits: bool,
-    },
+    /// Runs, and waits for nested calls.
+    Parent,
+    /// Answered, while nested calls run on.
+    Over,
     Gone,
 }
 
-use Life::{Abandoned, Borrowed, Gone, Parked, Reserved, Resuming, Running, Unsent, Waiting};
+use Life::{Borrowed, Gone, Over, Parent, Reserved, Running, Unsent, Waiting};
 
 /// The machine, what was sent to it, and what it said.
 #[derive(Clone)]
@@ -125,11 +110,6 @@ pub(super) struct State<'w> {
     batches: Vec<Option<BatchId>>,
     finished: BTreeSet<usize>,
     halted: BTreeSet<usize>,
-    /// Calls that want to go on, the first first.
-    resuming: Vec<usize>,
-    now: u64,
-    /// Since which sweep only abandoned work has stood in the way of a call.
-    stuck_since: Vec<Option<u64>>,
     /// By which others a batch was passed over since it last had its turn.
     passed_by: Vec<BTreeSet<usize>>,
 }
@@ -149,9 +129,6 @@ impl<'w> State<'w> {
             batches: vec![None; groups],
             finished: BTreeSet::new(),
             halted: BTreeSet::new(),
-            resuming: Vec::new(),
-            now: 0,
-            stuck_since: vec![None; tasks],
             passed_by: vec![BTreeSet::new(); groups],
         }
     }
@@ -163,16 +140,14 @@ impl<'w> State<'w> {
         fork
     }
 
-    /// What tells this state from others. Times count from now, and of ids only their order
-    /// matters.
+    /// What tells this state from others. Of ids only their order matters.
     pub(super) fn fingerprint(&self) -> u64 {
         let hash = &mut DefaultHasher::new();
         let Scheduler {
             calls,
             batches,
             keys,
-            resuming,
-            rings,
+            turns,
             permits,
             ..
         } = &self.machine;
@@ -181,50 +156,34 @@ impl<'w> State<'w> {
         let batch_of = |batch: &Option<BatchId>| {
             batch.map(|batch| batches.contains_key(&batch).then(|| batch_at(&batch)))
         };
-        let since = |since: u64| (self.now - since).min(GRACE);
 
         (&self.lives, &self.finished, &self.halted, &self.passed_by).hash(hash);
         self.batches
             .iter()
             .for_each(|batch| batch_of(batch).hash(hash));
-        self.stuck_since
-            .iter()
-            .for_each(|stuck| stuck.map(since).hash(hash));
         for call in calls.values() {
-            let children: Vec<_> = call.children.iter().map(batch_at).collect();
-            (
-                call.call,
-                discriminant(&call.phase),
-                children,
-                call.stuck_since.map(|stuck| since(stuck.as_secs())),
-            )
-                .hash(hash);
+            (call.call, call.phase, call.is_parent).hash(hash);
         }
-        let turns: BTreeSet<_> = batches.values().map(|batch| batch.turn).collect();
+        let order: BTreeSet<_> = batches.values().map(|batch| batch.turn).collect();
         for batch in batches.values() {
-            (batch.early, batch.halted, turns.range(..batch.turn).count()).hash(hash);
+            (batch.early, batch.halted, order.range(..batch.turn).count()).hash(hash);
             (&batch.unstarted, &batch.ordered, &batch.ready).hash(hash);
         }
         for (key, state) in keys.iter().collect::<BTreeMap<_, _>>() {
             let holders: Vec<_> = state.holders.iter().map(call_at).collect();
-            let waiting: Vec<_> = state
-                .waiting
-                .iter()
-                .map(|(batch, positions)| (batch_at(batch), positions))
-                .collect();
-            (key, holders, waiting).hash(hash);
+            let waiting = state.waiting.iter().map(|waiting| {
+                let ids = waiting.values().flat_map(BTreeMap::values).map(call_at);
+                ids.collect::<Vec<_>>()
+            });
+            (key, holders, waiting.collect::<Vec<_>>()).hash(hash);
         }
-        for ring in rings {
-            ring.iter()
-                .map(|(_, id)| batch_of(&Some(*id)))
-                .collect::<Vec<_>>()
-                .hash(hash);
+        for turns in turns {
+            let batches = turns
+                .batches()
+                .map(|(gate, id)| (gate, batch_of(&Some(id))));
+            batches.collect::<Vec<_>>().hash(hash);
         }
-        (
-            resuming.iter().map(call_at).collect::<Vec<_>>(),
-            permits.is_waited_for(),
-        )
-            .hash(hash);
+        permits.is_waited_for().hash(hash);
         hash.finish()
     }
 
@@ -233,12 +192,7 @@ impl<'w> State<'w> {
     pub(super) fn events(&self) -> Vec<Event> {
         let groups = (0..self.world.groups.len()).flat_map(|group| self.group_events(group));
         let tasks = (0..self.lives.len()).flat_map(|task| self.task_events(task));
-        let sweep = self
-            .lives
-            .iter()
-            .any(|life| matches!(life, Abandoned { .. }))
-            .then_some(Event::Sweep);
-        groups.chain(tasks).chain(sweep).collect()
+        groups.chain(tasks).collect()
     }
 
     fn group_events(&self, group: usize) -> Vec<Event> {
@@ -249,9 +203,8 @@ impl<'w> State<'w> {
         let is_open = self.batches[group].is_some();
         let is_empty = admission != Admission::Early && self.tasks_of(group).next().is_none();
         let may_open =
-            !is_open && !is_empty && parent.is_none_or(|parent| self.lives[parent] == Running);
+            !is_open && !is_empty && parent.is_none_or(|parent| self.lives[parent] == Parent);
         let may_grow = admission == Admission::Early && is_open && !self.finished.contains(&group);
-        let may_cancel = self.world.cancels || self.world.abandons && parent.is_some();
         let next = self
             .tasks_of(group)
             .find(|task| self.lives[*task] == Unsent);
@@ -259,7 +212,7 @@ impl<'w> State<'w> {
             may_open.then_some(Event::Open(group)),
             next.filter(|_| may_grow).map(Event::Reserve),
             may_grow.then_some(Event::Finish(group)),
-            (may_cancel && is_open && !self.halted.contains(&group) && self.is_live(group))
+            (self.world.cancels && is_open && !self.halted.contains(&group) && self.is_live(group))
                 .then_some(Event::Cancel(group)),
         ]
         .into_iter()
@@ -269,86 +222,37 @@ impl<'w> State<'w> {
 
     fn task_events(&self, task: usize) -> Vec<Event> {
         let group = self.world.tasks[task].group;
-        let nested: Vec<_> = self
-            .groups_of(task)
-            .filter(|group| self.batches[*group].is_some())
-            .collect();
-        let settle = nested
-            .iter()
-            .all(|group| !self.is_live(*group))
-            .then_some(Event::Settle(task));
-        let over = nested
-            .iter()
-            .all(|group| self.halted.contains(group) || !self.is_live(*group));
-        let abandon = (self.world.abandons && over).then_some(Event::Abandon(task));
+        let is_borrowed = self.world.groups[group].admission == Admission::Borrowed;
+        let mut nested = self.groups_of(task);
+        let has_nested = nested.clone().next().is_some();
+        let is_over = nested.all(|group| self.batches[group].is_none() || !self.is_live(group));
+        let settle = is_over.then_some(Event::Settle(task));
         let events = match self.lives[task] {
-            Unsent => [
-                (self.world.groups[group].admission == Admission::Borrowed)
-                    .then_some(Event::Borrow(task)),
-                None,
-                None,
-            ],
-            Borrowed => [Some(Event::GiveBack(task)), Some(Event::Adopt(task)), None],
-            Reserved => [Some(Event::Admit(task)), Some(Event::Settle(task)), None],
-            Waiting => [
-                self.halted.contains(&group).then_some(Event::Settle(task)),
-                None,
-                None,
-            ],
-            Running => [
-                (!nested.is_empty()).then_some(Event::Park(task)),
-                settle,
-                abandon,
-            ],
-            Parked => [Some(Event::Resume(task)), settle, abandon],
-            Resuming => [settle, abandon, None],
-            Abandoned { .. } if nested.is_empty() => [settle, None, None],
-            Abandoned { with_permits: true } => [settle, Some(Event::ReleasePermits(task)), None],
-            Abandoned {
-                with_permits: false,
-            } => [
-                settle,
-                (!self.resuming.contains(&task)).then_some(Event::GoOn(task)),
-                None,
-            ],
-            Gone => [None; 3],
+            Unsent => [is_borrowed.then_some(Event::Borrow(task)), None],
+            Borrowed => [Some(Event::GiveBack(task)), Some(Event::Adopt(task))],
+            Reserved => [Some(Event::Admit(task)), Some(Event::Settle(task))],
+            Waiting => {
+                let is_halted = self.halted.contains(&group);
+                [is_halted.then_some(Event::Settle(task)), None]
+            }
+            Running => [has_nested.then_some(Event::BeginWait(task)), settle],
+            Parent => [Some(Event::EndWait(task)), settle],
+            Over => [settle, None],
+            Gone => [None; 2],
         };
-        events.into_iter().flatten().collect()
+        let started = matches!(self.lives[task], Running | Parent);
+        let leave = (started && !is_over).then_some(Event::LeavePermits(task));
+        events.into_iter().flatten().chain(leave).collect()
     }
 
     /// Sends an event, and holds the answer against the contract.
     pub(super) fn apply(&mut self, event: Event) {
         self.trail.push(event);
-        let mut waiting = self.parents_that_wait();
         self.send(event);
-        waiting.extend(self.parents_that_wait());
-        self.let_parents_on(&waiting);
-        for action in self.machine.take_actions() {
-            self.hear(&action);
-            self.let_parents_on(&waiting);
+        for task in self.machine.take_started() {
+            self.start(task);
         }
         self.check();
-        if event == Event::Sweep {
-            self.check_stuck();
-        }
-    }
-
-    fn parents_that_wait(&self) -> BTreeSet<usize> {
-        let waits = |task: &usize| {
-            self.lives[*task] == Parked && self.groups_of(*task).any(|group| self.is_live(group))
-        };
-        (0..self.lives.len()).filter(waits).collect()
-    }
-
-    /// A parent asks for its permits as soon as the last of its calls is settled.
-    fn let_parents_on(&mut self, waiting: &BTreeSet<usize>) {
-        let on = |task: &usize| {
-            self.lives[*task] == Parked && !self.groups_of(*task).any(|group| self.is_live(group))
-        };
-        for task in waiting.iter().copied().filter(on).collect::<Vec<_>>() {
-            self.lives[task] = Resuming;
-            self.resuming.push(task);
-        }
     }
 
     fn send(&mut self, event: Event) {
@@ -415,41 +319,21 @@ impl<'w> State<'w> {
                     true
                 });
             }
-            Event::Park(task) => {
-                self.lives[task] = Parked;
-                self.machine.park(self.ids[task]);
+            Event::BeginWait(task) => {
+                self.lives[task] = Parent;
+                self.machine.begin_wait(self.ids[task]);
             }
-            Event::Resume(task) => {
-                self.lives[task] = Resuming;
-                self.resuming.push(task);
-                self.machine.resume(self.ids[task]);
+            Event::EndWait(task) => {
+                self.lives[task] = Running;
+                self.machine.end_wait(self.ids[task]);
             }
-            Event::Abandon(task) => {
-                self.resuming.retain(|resuming| *resuming != task);
-                self.lives[task] = Abandoned {
-                    with_permits: self.lives[task] == Running,
-                };
-                self.machine.abandon(self.ids[task]);
-            }
-            Event::ReleasePermits(task) => {
-                self.lives[task] = Abandoned {
-                    with_permits: false,
-                };
-                self.machine.release_permits(self.ids[task]);
-            }
-            Event::GoOn(task) => {
-                self.resuming.push(task);
-                self.machine.resume(self.ids[task]);
+            Event::LeavePermits(task) => {
+                self.lives[task] = Over;
+                self.machine.leave_permits(self.ids[task]);
             }
             Event::Settle(task) => {
-                self.resuming.retain(|resuming| *resuming != task);
                 self.lives[task] = Gone;
                 self.machine.settle(self.ids[task]);
-            }
-            Event::Sweep => {
-                self.now += 1;
-                self.machine
-                    .sweep(Duration::from_secs(self.now), Duration::from_secs(GRACE));
             }
         }
     }

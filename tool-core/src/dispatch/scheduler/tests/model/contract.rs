@@ -2,90 +2,49 @@
 
 use std::collections::BTreeSet;
 
-use super::super::super::{Action, Scheduler, Spec};
-use super::Life::{
-    Abandoned, Borrowed, Gone, Parked, Reserved, Resuming, Running, Unsent, Waiting,
-};
-use super::{Admission, GRACE, Life, State};
+use super::super::super::{Scheduler, Spec, Wait};
+use super::Life::{Borrowed, Gone, Over, Parent, Reserved, Running, Unsent, Waiting};
+use super::{Admission, Life, State};
 
 impl<'w> State<'w> {
     // ---- what the machine may say
 
-    pub(super) fn hear(&mut self, action: &Action<usize>) {
-        match *action {
-            Action::Start(task) => {
-                self.claim(
-                    self.lives[task] == Waiting,
-                    "a call starts once, after it is admitted",
-                );
-                self.claim(self.has_permit(), "a call starts on a free permit");
-                self.claim(
-                    self.may_go_on(task),
-                    "nothing stands in the way of a call that starts",
-                );
-                self.check_turn(task);
-                self.lives[task] = Running;
-            }
-            Action::Resume(task) => {
-                let first = self
-                    .resuming
-                    .iter()
-                    .position(|resuming| self.may_go_on(*resuming));
-                self.claim(
-                    first.is_some_and(|first| self.resuming[first] == task),
-                    "calls go on in turn",
-                );
-                self.claim(self.has_permit(), "a call goes on with a free permit");
-                self.resuming.retain(|resuming| *resuming != task);
-                self.lives[task] = if self.lives[task] == Resuming {
-                    Running
-                } else {
-                    Abandoned { with_permits: true }
-                };
-            }
-            Action::Deadlock(task) => {
-                self.claim(
-                    self.lives[task] == Waiting && self.waits_for_itself(task),
-                    "a deadlock is a call that waits for itself",
-                );
-                self.lives[task] = Gone;
-            }
-            Action::GiveUp(task) => {
-                let since = self.stuck_since[task].filter(|_| self.stuck().contains(&task));
-                self.claim(
-                    since.is_some(),
-                    "a call is given up if only abandoned work stands in its way",
-                );
-                self.claim(
-                    since.is_some_and(|since| self.now - since >= GRACE),
-                    "a call is given up after the grace",
-                );
-                self.lives[task] = Gone;
-            }
-        }
+    pub(super) fn start(&mut self, task: usize) {
+        self.claim(
+            self.lives[task] == Waiting,
+            "a call starts once, after it is admitted",
+        );
+        self.claim(self.has_permit(task), "a call starts on a free permit");
+        self.claim(
+            self.may_start(task),
+            "nothing stands in the way of a call that starts",
+        );
+        self.check_turn(task);
+        self.lives[task] = Running;
     }
 
-    /// Whether the call that starts was next: resumed calls come first, then nested ones; batches
-    /// in turn, each in order.
+    /// Whether the call that starts was next: nested ones come first; batches in turn, each in
+    /// order.
     fn check_turn(&mut self, task: usize) {
         let group = self.world.tasks[task].group;
         let mut passed = BTreeSet::new();
-        for other in (0..self.lives.len()).filter(|other| *other != task && self.may_go_on(*other))
+        for other in (0..self.lives.len()).filter(|other| *other != task && self.may_start(*other))
         {
             let its_group = self.world.tasks[other].group;
+            let comes_first = self.is_nested(its_group) && !self.is_nested(group);
             self.claim(
-                self.lives[other] == Waiting,
-                "calls that go on come before those that start",
-            );
-            self.claim(
-                self.is_nested(group) || !self.is_nested(its_group),
+                !comes_first || !self.has_permit(other),
                 "nested calls come first",
             );
             self.claim(
                 group != its_group || task < other,
                 "a batch starts in call order",
             );
-            if group != its_group && self.is_nested(group) == self.is_nested(its_group) {
+            // A key goes to the batch that has waited for it the longest.
+            let of_one_key =
+                self.spec(task).key.is_some() && self.spec(task).key == self.spec(other).key;
+            let of_one_kind = self.is_nested(group) == self.is_nested(its_group);
+            if group != its_group && of_one_kind && !of_one_key {
                 passed.insert(its_group);
             }
         }
@@ -98,71 +57,63 @@ impl<'w> State<'w> {
 
     pub(super) fn check(&self) {
         let machine = &self.machine;
+        let tasks = || 0..self.lives.len();
         let count = |is: &dyn Fn(Life) -> bool| self.lives.iter().filter(|life| is(**life)).count();
         self.claim(
             machine.permits.in_use() == self.permits_in_use(),
-            "permits in use are those of running calls",
+            "permits in use are those of unfinished calls",
         );
         self.claim(
-            self.permits_in_use() <= self.world.permits,
-            "the limit holds",
+            machine.parents == count(&|life| life == Parent),
+            "calls that wait for nested ones are counted",
         );
-        for (gate, limit) in self.world.gates.iter().enumerate() {
+        for (gate, state) in machine.gates.iter().enumerate() {
+            let of_tool = |parents_only| self.gate_in_use(gate, parents_only);
             self.claim(
-                machine.gates[gate].in_use == self.gate_in_use(gate),
-                "a tool's permits in use are those of its running calls",
+                (state.in_use, state.parents) == (of_tool(false), of_tool(true)),
+                "a tool's permits in use are those of its unfinished calls",
             );
-            self.claim(self.gate_in_use(gate) <= *limit, "a tool's limit holds");
         }
         self.claim(
             machine.waiting() == count(&|life| matches!(life, Reserved | Waiting)),
             "calls that wait are counted",
         );
+        let next = tasks().find(|task| self.may_start(*task) && self.has_permit(*task));
         self.claim(
-            machine.has_abandoned() == (count(&|life| matches!(life, Abandoned { .. })) > 0),
-            "abandoned work is counted",
-        );
-
-        let next = (0..self.lives.len()).find(|task| self.may_go_on(*task));
-        self.claim(
-            next.is_none() || !self.has_permit(),
+            next.is_none(),
             "a call that lacks only a permit gets one that is free",
         );
+        let waits = tasks().any(|task| self.may_start(task));
         self.claim(
-            next.is_none() || machine.permits.is_waited_for(),
+            !waits || machine.permits.is_waited_for(),
             "whoever gives a permit back knows that it is waited for",
         );
-        self.claim(
-            !(0..self.lives.len()).any(|task| self.waits_for_itself(task)),
-            "no call waits for itself",
-        );
-        let is_at_it = |task: usize| match self.lives[task] {
-            Borrowed | Reserved | Running | Abandoned { .. } => true,
-            Parked => self.waits_for(task).is_empty(),
-            Waiting => self.halted.contains(&self.world.tasks[task].group),
-            _ => false,
-        };
-        let is_idle = !(0..self.lives.len()).any(is_at_it);
-        self.claim(
-            !is_idle || count(&|life| !matches!(life, Unsent | Gone)) == 0,
-            "somebody is at it while a call waits",
-        );
+        for task in tasks() {
+            self.check_wait(task);
+        }
     }
 
-    /// Notes what a sweep sees.
-    pub(super) fn check_stuck(&mut self) {
-        let stuck = self.stuck();
-        for task in 0..self.lives.len() {
-            self.stuck_since[task] = stuck
-                .contains(&task)
-                .then(|| self.stuck_since[task].unwrap_or(self.now));
-            let since = self.stuck_since[task].unwrap_or(self.now);
-            let is_halted = self.halted.contains(&self.world.tasks[task].group);
-            self.claim(
-                is_halted || self.now - since < GRACE,
-                "a call that only abandoned work blocks is given up",
+    /// Whether the machine knows that a call waits for a decision.
+    fn check_wait(&self, task: usize) {
+        let wait = self.machine.wait_of(self.ids[task]);
+        if self.lives[task] != Waiting {
+            return self.claim(
+                wait.is_none(),
+                "only calls that wait have something to wait for",
             );
         }
+        let group = self.world.tasks[task].group;
+        let mut before = self.tasks_of(group).take_while(|other| *other < task);
+        let is_undecided = |task: usize| self.lives[task] == Reserved;
+        let directly = self.waits_for(task).into_iter().any(is_undecided);
+        self.claim(
+            wait == Some(Wait::Decision) || !directly,
+            "a call that is ordered behind one that is not decided on waits for the decision",
+        );
+        self.claim(
+            wait == Some(Wait::Turn) || before.any(is_undecided),
+            "a call waits for a decision only on an earlier call of its batch",
+        );
     }
 
     /// Nothing is left to do.
@@ -171,10 +122,10 @@ impl<'w> State<'w> {
             calls,
             batches,
             keys,
-            resuming,
-            nested_waiting,
+            turns,
             permits,
             gates,
+            parents,
             ..
         } = &self.machine;
         self.claim(
@@ -186,14 +137,15 @@ impl<'w> State<'w> {
             "calls, batches and keys are forgotten",
         );
         self.claim(
-            resuming.is_empty() && nested_waiting.is_empty(),
+            turns.iter().all(|turns| turns.batches().next().is_none()),
             "nobody waits",
         );
+        let is_free = permits.in_use() == 0 && *parents == 0;
         self.claim(
-            permits.in_use() == 0
+            is_free
                 && gates
                     .iter()
-                    .all(|gate| gate.in_use == 0 && gate.abandoned == 0),
+                    .all(|gate| (gate.in_use, gate.parents) == (0, 0)),
             "permits are given back",
         );
     }
@@ -214,7 +166,7 @@ impl<'w> State<'w> {
         (0..tasks.len()).filter(move |task| tasks[*task].group == group)
     }
 
-    pub(super) fn groups_of(&self, task: usize) -> impl Iterator<Item = usize> + use<'w> {
+    pub(super) fn groups_of(&self, task: usize) -> impl Iterator<Item = usize> + Clone + use<'w> {
         let groups = &self.world.groups;
         (0..groups.len()).filter(move |group| groups[*group].parent == Some(task))
     }
@@ -228,10 +180,7 @@ impl<'w> State<'w> {
     }
 
     fn has_started(&self, task: usize) -> bool {
-        matches!(
-            self.lives[task],
-            Running | Parked | Resuming | Abandoned { .. }
-        )
+        matches!(self.lives[task], Running | Parent | Over)
     }
 
     pub(super) fn is_live(&self, group: usize) -> bool {
@@ -248,22 +197,24 @@ impl<'w> State<'w> {
     }
 
     pub(super) fn permits_in_use(&self) -> usize {
-        self.lives
-            .iter()
-            .filter(|life| matches!(life, Borrowed | Running | Abandoned { with_permits: true }))
-            .count()
+        let holds = |life: &&Life| matches!(life, Borrowed | Running | Parent);
+        self.lives.iter().filter(holds).count()
     }
 
-    fn has_permit(&self) -> bool {
-        self.permits_in_use() < self.world.permits
+    /// Whether the dispatcher's limit lets the call start: one of the program while fewer calls are
+    /// unfinished, a nested one while fewer run that do not wait for nested ones themselves.
+    fn has_permit(&self, task: usize) -> bool {
+        let parents = self.lives.iter().filter(|life| **life == Parent).count();
+        let nested = self.is_nested(self.world.tasks[task].group);
+        let counted = self.permits_in_use() - if nested { parents } else { 0 };
+        counted < self.world.permits
     }
 
-    fn gate_in_use(&self, gate: usize) -> usize {
-        let holds = |task: &usize| {
-            matches!(
-                self.lives[*task],
-                Running | Abandoned { with_permits: true }
-            )
+    fn gate_in_use(&self, gate: usize, parents_only: bool) -> usize {
+        let holds = |task: &usize| match self.lives[*task] {
+            Running => !parents_only,
+            Parent => true,
+            _ => false,
         };
         (0..self.lives.len())
             .filter(|task| self.spec(*task).gate == Some(gate))
@@ -271,37 +222,34 @@ impl<'w> State<'w> {
             .count()
     }
 
+    /// The same for the limit of its tool.
     fn has_room(&self, task: usize) -> bool {
-        self.spec(task)
-            .gate
-            .is_none_or(|gate| self.gate_in_use(gate) < self.world.gates[gate])
+        let nested = self.is_nested(self.world.tasks[task].group);
+        self.spec(task).gate.is_none_or(|gate| {
+            let parents = if nested {
+                self.gate_in_use(gate, true)
+            } else {
+                0
+            };
+            self.gate_in_use(gate, false) - parents < self.world.gates[gate]
+        })
     }
 
     /// Whether the call lacks nothing but a permit of the dispatcher.
-    fn may_go_on(&self, task: usize) -> bool {
+    fn may_start(&self, task: usize) -> bool {
         let is_halted = self.halted.contains(&self.world.tasks[task].group);
         let waits = self.lives[task] == Waiting && !is_halted && self.waits_for(task).is_empty();
-        (waits || self.resuming.contains(&task)) && self.has_room(task)
+        waits && self.has_room(task)
     }
 
-    /// The calls that have to be settled, or else to start, before this one can go on: by its
-    /// order, then by its key.
+    /// The calls that have to be settled, or else to start, before this one can start: by its order,
+    /// then by its key.
     fn waits_for(&self, task: usize) -> Vec<usize> {
-        match self.lives[task] {
-            Waiting => {
-                let earlier = self.earlier(task);
-                if earlier.is_empty() {
-                    self.rivals(task)
-                } else {
-                    earlier
-                }
-            }
-            Parked => self
-                .groups_of(task)
-                .flat_map(|group| self.tasks_of(group))
-                .filter(|task| self.is_unsettled(*task))
-                .collect(),
-            _ => Vec::new(),
+        let earlier = self.earlier(task);
+        if earlier.is_empty() {
+            self.rivals(task)
+        } else {
+            earlier
         }
     }
 
@@ -341,53 +289,5 @@ impl<'w> State<'w> {
     fn runs_for(&self, task: usize, other: usize) -> bool {
         let parent = self.world.groups[self.world.tasks[task].group].parent;
         parent.is_some_and(|parent| parent == other || self.runs_for(parent, other))
-    }
-
-    fn waits_for_itself(&self, task: usize) -> bool {
-        let (mut seen, mut next) = (BTreeSet::new(), self.waits_for(task));
-        while let Some(other) = next.pop() {
-            if seen.insert(other) {
-                next.extend(self.waits_for(other));
-            }
-        }
-        seen.contains(&task)
-    }
-
-    /// The calls in whose way stands nothing but abandoned work, and calls of which the same is
-    /// true.
-    fn stuck(&self) -> BTreeSet<usize> {
-        let is_abandoned = |task: usize| matches!(self.lives[task], Abandoned { .. });
-        let holds = |task: &usize| self.lives[*task] == Abandoned { with_permits: true };
-        let mut stuck = BTreeSet::new();
-        loop {
-            let is_stuck = |task: &usize| {
-                let waits_for = self.waits_for(*task);
-                if self.lives[*task] != Waiting {
-                    return false;
-                }
-                if !waits_for.is_empty() {
-                    return waits_for
-                        .iter()
-                        .all(|other| is_abandoned(*other) || stuck.contains(other));
-                }
-                let held = |gate: Option<usize>| {
-                    (0..self.lives.len())
-                        .filter(holds)
-                        .filter(|other| gate.is_none() || self.spec(*other).gate == gate)
-                        .count()
-                };
-                let gate = self.spec(*task).gate;
-                held(None) >= self.world.permits
-                    || gate.is_some_and(|limit| held(gate) >= self.world.gates[limit])
-            };
-            let more: BTreeSet<_> = (0..self.lives.len())
-                .filter(|task| !stuck.contains(task))
-                .filter(is_stuck)
-                .collect();
-            if more.is_empty() {
-                return stuck;
-            }
-            stuck.extend(more);
-        }
     }
 }

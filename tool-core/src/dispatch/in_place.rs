@@ -1,0 +1,242 @@
+//! The short way: calls that need no order, no decision and no waiting are polled once where they
+//! are, one after the other. What is ready is done; a call that is not gets a task of its own.
+//!
+//! A small batch is polled in the caller's task, a large one in one task for each worker. A tool
+//! that computes before its first await holds up the calls behind it: when its poll is over, these
+//! get tasks of their own.
+
+use std::mem;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tracing::Span;
+
+use super::Setup;
+use super::batch::{Batch, Calls, Origin, Running};
+use super::call::{Call, CallTask, Called, First, QUEUED, drop_quietly};
+use super::engine::Engine;
+use crate::model::{ToolCall, ToolResult};
+
+/// From how many calls on a batch is cut into chunks. Fewer are done before another worker has
+/// woken up.
+const LARGE: usize = 256;
+
+/// How many calls a chunk polls before it lets other tasks have the worker.
+const MOST_IN_A_ROW: usize = 128;
+
+/// Begins the only call of a message, on a permit that is borrowed for it. The result is there at
+/// once, unless the call goes on: then when that is done.
+pub(super) fn run_alone(
+    setup: Arc<Setup>,
+    call: ToolCall,
+    called: Called,
+) -> Result<ToolResult, Running> {
+    let origin = Origin {
+        setup,
+        parent: None,
+        span: Span::none(),
+        calls: Some(1),
+        told: false,
+    };
+    let batch = Arc::new(Batch::new(origin));
+    let call = Arc::new(Call::new(call, 0, batch, Some(called)));
+    let mut permit = Some(Borrowed(&call.batch.setup.engine));
+    let begun = begin(&call, QUEUED, false, &mut permit);
+    drop(permit);
+    if let Begun::Answered { .. } = begun {
+        return Ok(call.into_result());
+    }
+    let running = Running::begun(&call);
+    go_on(call);
+    Err(running)
+}
+
+/// Begins the calls of a batch, as far as they have no answer yet. They need nothing but permits of
+/// the dispatcher.
+pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &Calls, runtime: &Handle) {
+    let workers = match runtime.runtime_flavor() {
+        RuntimeFlavor::MultiThread => runtime.metrics().num_workers(),
+        _ => 1,
+    };
+    if calls.len() < LARGE || workers < 2 {
+        let Polled { begun, untold } = poll_some(setup, batch, calls);
+        batch.fewer(untold);
+        return setup.enqueue(batch, &calls[begun..]);
+    }
+    let size = calls.len().div_ceil(workers);
+    for from in (0..calls.len()).step_by(size) {
+        Chunk::spawn(batch, calls, from, (from + size).min(calls.len()));
+    }
+}
+
+/// What became of some calls.
+struct Polled {
+    begun: usize,
+    /// Answers that the batch is still to be told of.
+    untold: usize,
+}
+
+/// Polls calls for the first time, as long as there are permits, nobody else waits for one, and none
+/// of them takes long.
+fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Polled {
+    let (mut at, mut answered, mut begun) = (batch.now(), 0, 0);
+    let mut permit = None;
+    for call in calls {
+        if permit.is_none() {
+            permit = Borrowed::new(&setup.engine);
+        }
+        if permit.is_none() {
+            break;
+        }
+        begun += 1;
+        let began = at;
+        match begin(call, at, !batch.told, &mut permit) {
+            Begun::Answered { untold, finished } => {
+                answered += usize::from(untold);
+                at = at.max(finished);
+            }
+            Begun::Pending => {
+                go_on(Arc::clone(call));
+                at = batch.now();
+            }
+        }
+        let took = Duration::from_nanos(at.saturating_sub(began));
+        if setup.slow_poll.is_some_and(|slow| took >= slow) || setup.engine.permits.is_waited_for()
+        {
+            break;
+        }
+    }
+    Polled {
+        begun,
+        untold: answered,
+    }
+}
+
+/// What became of a call by its first poll.
+enum Begun {
+    Answered {
+        /// Whether its batch is still to be told.
+        untold: bool,
+        /// When: an [`offset`](super::call::offset).
+        finished: u64,
+    },
+    /// It has taken the permit that it was begun on.
+    Pending,
+}
+
+/// Polls a call for the first time, at that offset. The permit stays unless the call takes it.
+fn begin(call: &Arc<Call>, at: u64, untold: bool, permit: &mut Option<Borrowed<'_>>) -> Begun {
+    call.borrows_permit();
+    let first = First { at, untold };
+    // Nobody is woken: the task polls it again at once.
+    let polled = call.poll(&mut Context::from_waker(Waker::noop()), Some(first));
+    let Poll::Ready(untold) = polled else {
+        call.takes_permit();
+        if let Some(permit) = permit.take() {
+            permit.pass_on();
+        }
+        return Begun::Pending;
+    };
+    if !call.leaves_permit()
+        && let Some(permit) = permit.take()
+    {
+        permit.pass_on(); // the scheduler has it in its books
+    }
+    let finished = call.finished_offset();
+    Begun::Answered {
+        untold,
+        finished: finished.unwrap_or_else(|| call.batch.now()),
+    }
+}
+
+/// Has a task of its own go on with a call that has begun, and its deadline watched.
+fn go_on(call: Arc<Call>) {
+    call.batch.watch(&call);
+    CallTask::spawn(call);
+}
+
+/// A permit that was borrowed. Dropped, it is given back.
+struct Borrowed<'a>(&'a Engine);
+
+impl<'a> Borrowed<'a> {
+    fn new(engine: &'a Engine) -> Option<Self> {
+        engine.permits.borrow().then(|| Self(engine))
+    }
+
+    /// A call has taken it.
+    fn pass_on(self) {
+        mem::forget(self);
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.0.give_back();
+    }
+}
+
+/// Some calls of a large batch, in a task.
+struct Chunk {
+    batch: Arc<Batch>,
+    calls: Calls,
+    from: usize,
+    to: usize,
+    /// Answers that the batch is still to be told of.
+    untold: usize,
+}
+
+impl Chunk {
+    fn spawn(batch: &Arc<Batch>, calls: &Calls, from: usize, to: usize) {
+        let chunk = Self {
+            batch: Arc::clone(batch),
+            calls: Arc::clone(calls),
+            from,
+            to,
+            untold: 0,
+        };
+        batch.spawn(chunk.run());
+    }
+
+    async fn run(mut self) {
+        let setup = Arc::clone(&self.batch.setup);
+        while self.from < self.to {
+            let most = self.to.min(self.from + MOST_IN_A_ROW);
+            let polled = poll_some(&setup, &self.batch, &self.calls[self.from..most]);
+            let Polled { begun, untold } = polled;
+            (self.from, self.untold) = (self.from + begun, self.untold + untold);
+            if self.from == self.to || begun == 0 || setup.engine.permits.is_waited_for() {
+                break; // others are before it: the rest waits in turn
+            }
+            if begun < MOST_IN_A_ROW && self.to - self.from > 1 {
+                // One was slow: another worker may have half of the rest meanwhile.
+                let middle = self.from.midpoint(self.to);
+                Self::spawn(&self.batch, &self.calls, middle, self.to);
+                self.to = middle;
+            }
+            self.batch.fewer(mem::take(&mut self.untold));
+            tokio::task::yield_now().await;
+        }
+        self.leave();
+    }
+
+    /// Leaves what has not begun to the scheduler.
+    fn leave(&mut self) {
+        let rest = mem::replace(&mut self.from, self.to)..self.to;
+        let calls = mem::take(&mut self.calls);
+        if !rest.is_empty() {
+            self.batch.setup.enqueue(&self.batch, &calls[rest]);
+        }
+        // Whoever is woken by the last answer takes the calls apart, and would have to copy what
+        // others hold.
+        drop_quietly(calls);
+        self.batch.fewer(mem::take(&mut self.untold));
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        self.leave(); // if the runtime has dropped its tasks
+    }
+}

@@ -1,0 +1,184 @@
+//! Keys: calls of equal keys exclude each other, in call order within a batch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
+
+use super::machine::{BatchId, CallId, Phase, Scheduler};
+
+/// A key that is held or waited for.
+#[cfg_attr(test, derive(Clone))]
+#[derive(Debug, Default)]
+pub(super) struct KeyState {
+    /// Each but the first is a descendant of the one before.
+    pub(super) holders: Vec<CallId>,
+    /// Calls that wait, those of the program and nested ones, by their tool's limit and in the order
+    /// in which they began to: of each batch the first alone, so that a large batch does not keep
+    /// the key to itself.
+    pub(super) waiting: [BTreeMap<Option<usize>, BTreeMap<u64, CallId>>; 2],
+}
+
+impl KeyState {
+    fn add(&mut self, since: u64, id: CallId, nested: bool, gate: Option<usize>) {
+        let waiting = &mut self.waiting[usize::from(nested)];
+        waiting.entry(gate).or_default().insert(since, id);
+    }
+
+    fn remove(&mut self, since: u64, nested: bool, gate: Option<usize>) {
+        let waiting = &mut self.waiting[usize::from(nested)];
+        if let Some(ids) = waiting.get_mut(&gate) {
+            ids.remove(&since);
+            if ids.is_empty() {
+                waiting.remove(&gate);
+            }
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.holders.is_empty() && self.waiting.iter().all(BTreeMap::is_empty)
+    }
+}
+
+impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
+    /// Lets a call past the stage of keys, or has it wait for its key.
+    pub(super) fn enter_key(&mut self, id: CallId) {
+        if self.has_key(id) {
+            return self.enter_ready(id);
+        }
+        self.enter(id, Phase::Keyed);
+        let since = self.new_id();
+        if self.is_first_of_key(id)
+            && let Some(entry) = self.calls.get_mut(&id)
+            && let Some(key) = entry.spec.key.clone()
+        {
+            entry.since = Some(since);
+            let (batch, gate) = (entry.batch, entry.spec.gate);
+            let nested = self.is_nested(batch);
+            let state = self.keys.entry(key).or_default();
+            state.add(since, id, nested, gate);
+        }
+    }
+
+    /// Whether no other call stands between this one and its key: none before it in its batch, none
+    /// that holds it but those that this one runs for.
+    pub(super) fn has_key(&self, id: CallId) -> bool {
+        let key = self
+            .calls
+            .get(&id)
+            .and_then(|entry| entry.spec.key.as_ref());
+        let Some(key) = key else { return true };
+        let last_holder = self.keys.get(key).and_then(|state| state.holders.last());
+        let is_ancestor = |holder: &CallId| self.ancestors(id).any(|ancestor| ancestor == *holder);
+        self.is_first_of_key(id) && last_holder.is_none_or(is_ancestor)
+    }
+
+    /// Whether no call before it in its batch has the same key.
+    fn is_first_of_key(&self, id: CallId) -> bool {
+        let Some(entry) = self.calls.get(&id) else {
+            return false;
+        };
+        let (Some(key), Some(batch)) = (&entry.spec.key, self.batches.get(&entry.batch)) else {
+            return false;
+        };
+        let first = batch.by_key.get(key).and_then(BTreeSet::first);
+        first == Some(&entry.position)
+    }
+
+    /// The calls this one runs for, the nearest first.
+    fn ancestors(&self, id: CallId) -> impl Iterator<Item = CallId> {
+        let parent = |id: &CallId| self.batches.get(&self.calls.get(id)?.batch)?.parent;
+        std::iter::successors(parent(&id), parent)
+    }
+
+    /// The call takes its key.
+    pub(super) fn hold_key(&mut self, id: CallId) {
+        let key = self.calls.get(&id).and_then(|entry| entry.spec.key.clone());
+        if let Some(key) = key {
+            self.keys.entry(key).or_default().holders.push(id);
+        }
+    }
+
+    /// A call no longer has the key, nor waits for it. Next in its batch is the one behind it; of
+    /// all batches, the call that came first.
+    pub(super) fn release_key(&mut self, key: &K, id: CallId, batch: BatchId) {
+        if let Some(state) = self.keys.get_mut(key) {
+            state.holders.retain(|holder| *holder != id);
+        }
+        let first = self.batches.get(&batch).and_then(|batch| {
+            let position = batch.by_key.get(key)?.first()?;
+            batch.unsettled.get(position).copied()
+        });
+        let is_noted = |id| {
+            self.calls
+                .get(&id)
+                .is_some_and(|entry| entry.since.is_some())
+        };
+        if let Some(first) = first
+            && self.is_in(first, Phase::Keyed)
+            && !is_noted(first)
+        {
+            self.enter_key(first);
+        }
+        self.let_on(key);
+        if self.keys.get(key).is_some_and(KeyState::is_unused) {
+            self.keys.remove(key);
+        }
+    }
+
+    /// The call does not wait for its key any more.
+    pub(super) fn leave_key(&mut self, id: CallId) {
+        let Some(entry) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let (batch, gate) = (entry.batch, entry.spec.gate);
+        if let (Some(since), Some(key)) = (entry.since.take(), entry.spec.key.clone()) {
+            let nested = self.is_nested(batch);
+            if let Some(state) = self.keys.get_mut(&key) {
+                state.remove(since, nested, gate);
+            }
+        }
+    }
+
+    /// Lets calls on that wait for a key: of each tool's limit the first. Nobody has the key before
+    /// it starts, so a call whose tool has no room keeps it from no other.
+    fn let_on(&mut self, key: &K) {
+        let Some(state) = self.keys.get(key) else {
+            return;
+        };
+        // While somebody holds it, only a call that runs for the holder can have it.
+        let only_nested = !state.holders.is_empty();
+        let gates_of = |nested: bool| {
+            let gates = state.waiting[usize::from(nested)].keys();
+            gates.map(move |gate| (nested, *gate))
+        };
+        let of_program = gates_of(false).filter(|_| !only_nested);
+        let classes: Vec<_> = gates_of(true).chain(of_program).collect();
+        for (nested, gate) in classes {
+            let mut passed = 0;
+            while let Some((since, next)) = self.next_waiting(key, nested, gate, passed) {
+                passed = since + 1;
+                if !self.has_key(next) {
+                    continue;
+                }
+                self.leave_key(next);
+                self.enter_ready(next);
+                let batch = self.calls.get(&next).map(|entry| entry.batch);
+                let batch = batch.and_then(|batch| self.batches.get(&batch));
+                if batch.is_some_and(|batch| !batch.halted) {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn next_waiting(
+        &self,
+        key: &K,
+        nested: bool,
+        gate: Option<usize>,
+        from: u64,
+    ) -> Option<(u64, CallId)> {
+        let waiting = &self.keys.get(key)?.waiting[usize::from(nested)];
+        let (since, id) = waiting.get(&gate)?.range(from..).next()?;
+        Some((*since, *id))
+    }
+}
