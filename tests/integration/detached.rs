@@ -93,8 +93,12 @@ async fn a_detached_context_says_what_it_was_given() {
     let tools = tools![know].with_state("hello".to_owned());
     let tool = tools.with_prefix("north_").tool("north_know").unwrap();
     assert_eq!(tool.definition().name(), "north_know");
-    let plain = tool.call(&detached("know"), "{}").await.unwrap();
-    assert_eq!(plain.as_str(), "hello call_1 know 0 1 call_1 false true");
+    let contexts = [detached("know"), detached("know")];
+    let keys = contexts.each_ref().map(CallContext::idempotency_key);
+    assert!(!keys[0].is_empty() && keys[0] != keys[1]);
+    let plain = tool.call(&contexts[0], "{}").await.unwrap();
+    let expected = format!("hello call_1 know 0 1 {} false true", keys[0]);
+    assert_eq!(plain.as_str(), expected);
 
     let token = CancellationToken::new();
     let deadline = Instant::now() + Duration::from_secs(5);

@@ -20,6 +20,7 @@ mod detached;
 mod diary;
 mod dispatch;
 mod failures;
+mod faults;
 mod functions;
 mod gate;
 mod http;

@@ -30,7 +30,7 @@ const MOST_GUESSES: usize = 16;
 impl Setup {
     /// Answers the calls of a message.
     pub(super) async fn answer(self: Arc<Self>, mut calls: Vec<ToolCall>) -> Vec<ToolResult> {
-        let span = span::of_batch();
+        let span = span::of_batch(calls.len());
         if let [call] = &*calls
             && span.is_disabled()
             && let Some(called) = self.runs_alone(call)
@@ -56,7 +56,7 @@ impl Setup {
         let origin = Origin {
             setup: Arc::clone(self),
             parent,
-            span,
+            span: Some(span),
             calls: Some(calls.len()),
             told,
         };
@@ -98,7 +98,7 @@ impl Setup {
         let origin = Origin {
             setup: Arc::clone(self),
             parent: None,
-            span: span::of_batch(),
+            span: None, // until there is a call
             calls: None,
             told,
         };
@@ -116,7 +116,7 @@ impl Setup {
         let origin = Origin {
             setup: Arc::clone(self),
             parent: None,
-            span: span::of_batch(),
+            span: Some(span::of_batch(calls.len())),
             calls: Some(calls.len()),
             told: false,
         };
@@ -412,7 +412,7 @@ pub(super) async fn nested(
     }
     setup.engine.adopt(&parent);
     parent.release(); // it may have been answered while it had no seat
-    let span = span::of_batch(); // code of the subscriber's, which may panic
+    let span = span::of_batch(calls.len()); // code of the subscriber's, which may panic
     if let Err(why) = parent.begin_nested(attempt) {
         return setup.refuse_all(calls, || not_started(why));
     }

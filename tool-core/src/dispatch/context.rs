@@ -1,18 +1,20 @@
 //! A call as its context sees it.
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::admission::nested;
-use super::call::{Call, quietly};
+use super::call::{Call, not_started, quietly};
+use super::span;
 use super::stream::Progress;
 use crate::model::{
-    BlockingWork, CallContext, CallHost, ErrorCode, NestedFuture, ToolCall, ToolDefinition,
-    ToolError, ToolFuture, ToolOutput, Version,
+    BlockingWork, CallContext, CallHost, NestedFuture, ToolCall, ToolDefinition, ToolError,
+    ToolFuture, ToolOutput, Version,
 };
 
 impl CallHost for Call {
@@ -107,25 +109,25 @@ async fn run_blocking(
 ) -> Result<ToolOutput, ToolError> {
     call.asks_for_thread();
     let (answer, answered) = tokio::sync::oneshot::channel();
-    let on_thread = Arc::clone(&call);
-    call.batch.setup.on_thread(
-        &call,
-        Box::new(move || {
-            if answer.is_closed() || !on_thread.begin_on_thread() {
-                return; // the caller has gone
-            }
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(&context)));
-            // Before it is known: whoever receives it may run the tool again.
-            on_thread.end_on_thread();
-            quietly(move || drop(answer.send(outcome)));
-        }),
-    );
+    let (on_thread, span) = (Arc::clone(&call), Span::current()); // the call's, while it is polled
+    let work = Box::new(move || {
+        if answer.is_closed() || !on_thread.begin_on_thread() {
+            return; // the caller has gone
+        }
+        let outcome = span::within(Some(&span), || work(&context));
+        quietly(|| drop(span));
+        // Before it is known: whoever receives it may run the tool again.
+        on_thread.end_on_thread();
+        quietly(move || drop(answer.send(outcome)));
+    });
+    // Where no thread can be started, the runtime panics; the work is dropped then.
+    quietly(|| call.batch.setup.on_thread(&call, work));
     match answered.await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => resume_unwind(panic),
-        Err(_) => Err(ToolError::with_text(
-            ErrorCode::Cancelled,
+        Err(_) => Err(not_started(
             "no thread ran it: the program is shutting down, or can have no more threads",
-        )),
+        )
+        .undecoded()),
     }
 }

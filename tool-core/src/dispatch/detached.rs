@@ -4,13 +4,14 @@ use std::any::Any;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde_json::json;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::call::not_started;
+use super::call::{not_started, process_nonce};
 use super::limits::Limits;
 use crate::model::{
     BlockingWork, CallContext, CallHost, ErrorCode, NestedFuture, ToolCall, ToolDefinition,
@@ -22,7 +23,8 @@ impl CallContext {
     ///
     /// It is at position 0 and attempt 1, and has no deadline, unless
     /// [`with_deadline`](Self::with_deadline) sets one for the tool to read. Its idempotency key is
-    /// the call's id, unless [`with_idempotency_key`](Self::with_idempotency_key) sets another.
+    /// of this context alone, unless [`with_idempotency_key`](Self::with_idempotency_key) sets one:
+    /// whoever may run the same call again should.
     /// Progress is dropped, [`dispatch`](Self::dispatch) answers each call `not_started`, and an
     /// output is at most as long as [`Limits`] has it by default. A sync tool that is not `inline`
     /// needs a tokio runtime, whose blocking pool it runs on.
@@ -47,11 +49,14 @@ impl CallContext {
     /// # }
     /// ```
     pub fn detached(call: ToolCall) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let parameters = json!({ "type": "object" });
         Self::new(Arc::new(Detached {
             definition: ToolDefinition::declared(&call.name, "", parameters),
             call,
             cancellation: CancellationToken::new(),
+            idempotency_key: format!("{:032x}-{number:x}", process_nonce()),
         }))
     }
 }
@@ -62,6 +67,7 @@ struct Detached {
     /// its own.
     definition: ToolDefinition,
     cancellation: CancellationToken,
+    idempotency_key: String,
 }
 
 impl CallHost for Detached {
@@ -94,7 +100,7 @@ impl CallHost for Detached {
     }
 
     fn idempotency_key(&self) -> String {
-        self.call.id.clone()
+        self.idempotency_key.clone()
     }
 
     fn output_bytes(&self) -> usize {

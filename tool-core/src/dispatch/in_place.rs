@@ -36,7 +36,7 @@ pub(super) fn run_alone(
     let origin = Origin {
         setup,
         parent: None,
-        span: Span::none(),
+        span: Some(Span::none()),
         calls: Some(1),
         told: false,
     };

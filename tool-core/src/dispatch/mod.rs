@@ -1,6 +1,6 @@
 //! The dispatcher: n calls in, n results out, in call order, whatever happens to any of them.
 //!
-//! [`scheduler`] says which call runs next and knows nothing of tasks; [`engine`] acts on its word.
+//! [`scheduler`] decides which call runs next and knows nothing of tasks; [`engine`] starts it.
 //! [`call`] is one call from handed over to answered, [`batch`] the calls of one message,
 //! [`in_place`] the short way around the scheduler.
 
@@ -24,6 +24,8 @@ mod stream;
 mod streaming_batch;
 
 use std::fmt;
+use std::io;
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -32,14 +34,8 @@ use tokio::runtime::Builder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::model::BoxError;
-use crate::model::CallContext;
-use crate::model::Timeout;
-use crate::model::ToolOutput;
-use crate::model::{ToolCall, ToolResult};
-use crate::registry::Runnable;
-use crate::registry::ToolSet;
-use crate::registry::UnknownToolError;
+use crate::model::{BoxError, CallContext, Timeout, ToolCall, ToolOutput, ToolResult};
+use crate::registry::{Runnable, ToolSet, UnknownToolError};
 use engine::Engine;
 use middleware::Layers;
 use policy::Policy;
@@ -55,8 +51,12 @@ pub use streaming_batch::StreamingBatch;
 /// Runs the calls of a message at once, within a limit, and answers each in call order.
 ///
 /// Whatever happens to one call (an unknown tool, arguments that do not parse, an error, a panic, a
-/// deadline) is the result in its own slot; its siblings finish. Calls run in parallel where there
-/// are cores, and one that is not ready at its first poll goes on in a task of its own.
+/// deadline) is the result in its own slot; its siblings finish.
+///
+/// Calls run in parallel where there are cores. The calls of a small message are polled for the
+/// first time in the caller's task, one after the other; one that is not ready goes on in a task of
+/// its own, and when a first poll takes long, so do the calls behind it. What computes before its
+/// first await is better a plain `fn`, which runs on a thread.
 ///
 /// Clones share the tools and the limit.
 ///
@@ -166,7 +166,7 @@ impl Dispatcher {
         })
     }
 
-    /// Sets how long a call may run if its tool does not say; `None` for as long as it likes.
+    /// Sets how long a call may run if its tool does not say; `None` for no limit.
     #[must_use]
     pub fn with_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|setup| setup.timeout = timeout.into())
@@ -178,13 +178,13 @@ impl Dispatcher {
         self.with(|setup| set(&mut setup.limits))
     }
 
-    /// Asks `policy` about each call before it runs: it may allow it, refuse it, or put other
+    /// Asks `policy` about each call before it runs: it may allow it, deny it, or put other
     /// arguments in place of the model's.
     ///
     /// All calls of a message are asked about at once, each once, if they could run: the tool
     /// exists and takes the arguments. A call keeps its place in the order while the policy
     /// decides, but holds up only the calls that are ordered behind it, and its time has not begun.
-    /// A policy that panics has refused. It replaces the policy set before.
+    /// A policy that panics has denied. It replaces the policy set before.
     ///
     /// ```
     /// use tool_core::{Decision, Dispatcher, ErrorCode, ToolCall, tool, tools};
@@ -352,8 +352,11 @@ impl Dispatcher {
     /// As [`dispatch`](Self::dispatch), for programs without a runtime: runs the calls on one made
     /// for them.
     pub fn dispatch_blocking(&self, calls: Vec<ToolCall>) -> Vec<ToolResult> {
-        let batch = || -> std::io::Result<Vec<ToolResult>> {
-            let runtime = Builder::new_multi_thread().enable_all().build()?;
+        let batch = || -> io::Result<Vec<ToolResult>> {
+            // The runtime panics where it cannot start its threads.
+            let build = || Builder::new_multi_thread().enable_all().build();
+            let no_threads = |_| Err(io::Error::other("there are none left"));
+            let runtime = catch_unwind(build).unwrap_or_else(no_threads)?;
             // On a thread of its own: the caller may be inside another runtime, which must not be
             // blocked from within.
             let results = std::thread::scope(|scope| {

@@ -14,8 +14,12 @@ use super::critical_path::{Lane, critical_path};
 use crate::model::ToolDefinition;
 use crate::model::clip;
 
-/// The span around the calls of one message, below the one that is entered now.
-pub(super) fn of_batch() -> Span {
+/// The span around the calls of one message, below the one that is entered now; none, for a message
+/// without calls.
+pub(super) fn of_batch(calls: usize) -> Span {
+    if calls == 0 {
+        return Span::none();
+    }
     tracing::span!(
         Level::INFO,
         "execute_tools",
@@ -83,6 +87,7 @@ impl Batch {
             Some(Err(error)) => {
                 span.record("error.type", error.code().as_str());
                 span.record("otel.status_code", "ERROR");
+                span.record("otel.status_description", error.code().as_str());
             }
             Some(Ok(output)) if self.setup.records_content => {
                 span.record("gen_ai.tool.call.result", output.as_str());
@@ -102,18 +107,18 @@ impl Batch {
         let path = path.iter().map(|index| calls[*index].position.to_string());
         let wait = lanes.iter().filter_map(|lane| lane.start).max();
         let failed = |call: &&Arc<Call>| matches!(call.outcome(), Some(Err(_)));
-        self.span.record("tool_batch.calls", calls.len());
-        self.span
+        self.span().record("tool_batch.calls", calls.len());
+        self.span()
             .record("tool_batch.failed", calls.iter().filter(failed).count());
-        self.span.record(
+        self.span().record(
             "tool_batch.queue_time",
             wait.unwrap_or_default().as_secs_f64(),
         );
-        self.span.record(
+        self.span().record(
             "tool_batch.critical_path",
             path.collect::<Vec<_>>().join(","),
         );
-        self.span
+        self.span()
             .record("tool_batch.critical_path.duration", took.as_secs_f64());
     }
 }
@@ -121,7 +126,7 @@ impl Batch {
 fn open_call_span(call: &Call, definition: Option<&ToolDefinition>) -> Span {
     let name = clip(&call.call.name);
     tracing::span!(
-        parent: &call.batch.span,
+        parent: call.batch.span(),
         Level::INFO,
         "execute_tool",
         otel.name = format!("execute_tool {name}"),
@@ -135,6 +140,7 @@ fn open_call_span(call: &Call, definition: Option<&ToolDefinition>) -> Span {
         gen_ai.tool.call.result = field::Empty,
         error.type = field::Empty,
         otel.status_code = field::Empty,
+        otel.status_description = field::Empty,
         tool_call.position = call.position,
         tool_call.queue_time = field::Empty,
     )

@@ -103,10 +103,9 @@ impl Stream for EventStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
         if let State::Planned(dispatcher, calls) = &mut self.0 {
-            let running =
-                dispatcher
-                    .setup
-                    .begin(std::mem::take(calls), None, span::of_batch(), true);
+            let span = span::of_batch(calls.len());
+            let calls = std::mem::take(calls);
+            let running = dispatcher.setup.begin(calls, None, span, true);
             self.0 = State::Running(running);
         }
         let State::Running(running) = &self.0 else {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
+use tracing::Span;
 
 use super::admission::{overload, too_many};
 use super::batch::{Batch, Running};
@@ -52,6 +53,8 @@ pub struct StreamingBatch {
     running: Running,
     places: Places,
     opened: usize,
+    /// The span that was entered when it was made.
+    opened_in: Span,
 }
 
 /// The places of calls that are not complete. Dropped, they are given back.
@@ -80,12 +83,14 @@ impl StreamingBatch {
             running,
             places,
             opened: 0,
+            opened_in: Span::current(),
         }
     }
 
     /// Takes the place of the next call. Its arguments are still to come.
     pub fn open(&mut self, id: impl Into<String>, name: impl Into<String>) -> usize {
         let position = self.opened;
+        self.batch().open_span(&self.opened_in);
         self.opened += 1;
         let open = Open {
             id: id.into(),

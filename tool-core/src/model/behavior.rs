@@ -103,6 +103,7 @@ impl Behavior {
 /// Shape: serialised as `"inherit"`, `{"after": {"secs": 5, "nanos": 0}}` or `"never"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Timeout {
     /// As long as the dispatcher says.
     #[default]

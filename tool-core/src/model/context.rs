@@ -260,6 +260,8 @@ impl CallContext {
     }
 
     /// The same call with another [`cancellation`](Self::cancellation) token for the tool to read.
+    /// For one that is cancelled with the call too, take a child of the call's own:
+    /// `context.cancellation().child_token()`.
     #[must_use]
     pub fn with_cancellation(self, token: CancellationToken) -> Self {
         self.derive(|derived| derived.set_cancellation(token))

@@ -19,6 +19,12 @@ pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 /// How far a chain of sources is followed: one that has no end must not keep a worker.
 const MOST_SOURCES: usize = 64;
 
+/// How much of an error's text is kept. What the model reads of it may be bounded further.
+const MOST_TEXT: usize = 256 << 10;
+
+/// What the model reads of an error that says nothing.
+const NO_TEXT: &str = "the tool failed, and its error has no text";
+
 /// What holds the error a tool returned, whole: some types lend out their error, and would lose its
 /// type if turned into a box.
 pub(crate) trait Cause: Send + Sync {
@@ -87,7 +93,14 @@ impl ToolError {
     /// truth about effects: `not_started` only if nothing ran, `…_indeterminate` if something may
     /// still be acting.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self::with_text(code, one_line(&message.into()))
+        Self::with_text(code, said(one_line(&message.into())))
+    }
+
+    /// The same with `error` as its [`source`](Error::source), which the program reads.
+    #[must_use]
+    pub fn with_source(self, error: impl Into<BoxError>) -> Self {
+        let cause = Arc::new(error.into());
+        self.but(|failure| failure.source = Some(cause))
     }
 
     /// The tool failed with `error`: the model reads its `Display` as one line, and the program
@@ -100,9 +113,14 @@ impl ToolError {
     }
 
     /// The tool failed in a way that makes going on pointless: calls not yet started are answered
-    /// `not_started`, and an agent stops after this batch. Siblings that already run finish.
+    /// `not_started`, and an agent stops after this batch. Siblings that already run finish. An
+    /// error of this type keeps its code.
     pub fn fatal(error: impl Into<BoxError>) -> Self {
-        Self::from_error(error).but(|failure| failure.fatal = true)
+        let error = match error.into().downcast::<Self>() {
+            Ok(own) => *own,
+            Err(error) => Self::from_error(error),
+        };
+        error.but(|failure| failure.fatal = true)
     }
 
     /// The arguments are wrong in a way only the tool can see. The model reads the error's
@@ -113,9 +131,8 @@ impl ToolError {
 
     /// What the model should read is what the cause says.
     fn with_cause(code: ErrorCode, cause: impl Cause + 'static) -> Self {
-        let message_for_model = one_line(&cause.error().to_string());
-        Self::with_text(code, message_for_model)
-            .but(|failure| failure.source = Some(Arc::new(cause)))
+        let text = one_line(&bounded::display(cause.error(), MOST_TEXT));
+        Self::with_text(code, said(text)).but(|failure| failure.source = Some(Arc::new(cause)))
     }
 
     fn but(mut self, change: impl FnOnce(&mut Failure)) -> Self {
@@ -141,6 +158,11 @@ impl ToolError {
             (own(error), error.0.fatal)
         });
         Self::with_cause(code, cause).but(|failure| failure.fatal = fatal)
+    }
+
+    /// What a tool returned has a text, and is no error beyond that.
+    pub(crate) fn displayed(error: &impl fmt::Display) -> Self {
+        Self::from_error(bounded::display(error, MOST_TEXT))
     }
 
     /// What the model should read has no cause beyond itself.
@@ -255,6 +277,14 @@ impl ToolError {
     }
 }
 
+/// What the model reads, which is never empty.
+fn said(text: String) -> String {
+    if text.is_empty() {
+        return NO_TEXT.to_owned();
+    }
+    text
+}
+
 /// The sources of an error, the nearest first.
 fn sources<'e>(
     error: &'e (dyn Error + 'static),
@@ -348,7 +378,9 @@ impl Serialize for ToolError {
             message: failure.message_for_model.clone(),
             tool: failure.tool.clone(),
             fatal: failure.fatal,
-            sources: sources(self).map(ToString::to_string).collect(),
+            sources: sources(self)
+                .map(|source| bounded::display(source, MOST_TEXT))
+                .collect(),
             unknown: failure.unknown.as_deref().cloned().unwrap_or_default(),
         }
         .serialize(serializer)
@@ -359,7 +391,9 @@ impl<'de> Deserialize<'de> for ToolError {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = Stored::deserialize(deserializer)?;
         let text = |source, text| Some(Box::new(TextError { text, source }));
-        let source = stored.sources.into_iter().rev().fold(None, text);
+        let mut sources = stored.sources;
+        sources.truncate(MOST_SOURCES); // a longer chain would use up the stack when it is dropped
+        let source = sources.into_iter().rev().fold(None, text);
         let unknown = Some(stored.unknown).filter(|unknown| !unknown.is_empty());
         Ok(Self::with_text(stored.code, stored.message).but(|failure| {
             failure.tool = stored.tool;

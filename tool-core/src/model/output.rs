@@ -22,6 +22,10 @@ pub struct ToolOutput {
 const UNBOUNDED: usize = usize::MAX;
 
 impl ToolOutput {
+    /// By this name a serializer knows an output from other values: what a tool returns is shown to
+    /// the model, not stored.
+    pub(super) const SERIALIZED_AS: &str = "$tool_core::ToolOutput";
+
     /// Text for the model as it is.
     pub fn from_text(text: impl Into<String>) -> Self {
         Self {
@@ -65,6 +69,10 @@ impl ToolOutput {
         &self.text
     }
 
+    pub(super) fn into_parts(self) -> (String, Form) {
+        (self.text, self.form)
+    }
+
     /// The text, owned.
     pub fn into_string(self) -> String {
         self.text
@@ -102,7 +110,7 @@ impl Serialize for ToolOutput {
             text: self.text.clone(),
             json: self.form == Form::Json,
         };
-        [block].serialize(serializer)
+        serializer.serialize_newtype_struct(Self::SERIALIZED_AS, &[block])
     }
 }
 

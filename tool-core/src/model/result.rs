@@ -23,7 +23,7 @@ use super::version::Version;
 /// `position`, either `output` (a list of content blocks) or `error` (`code`, `message` and more),
 /// `queued_at_us` (wall time, microseconds since 1970), and `started_after_ns` and
 /// `finished_after_ns` (nanoseconds since then). Read back, the source of an error is its text.
-/// Unknown fields are kept; a later version is refused.
+/// Unknown fields of the result and of its error are kept; a later version is refused.
 ///
 /// ```
 /// use tool_core::{Dispatcher, ToolCall, ToolResult, serde_json, tool, tools};

@@ -50,7 +50,8 @@ pub trait Tool: Send + Sync {
     /// What the model reads of the tool, and how its calls behave.
     fn definition(&self) -> &ToolDefinition;
 
-    /// Runs the tool once. `arguments` is the text as the model wrote it, not yet checked.
+    /// Runs the tool once. `arguments` is the text as the model wrote it, which
+    /// a dispatcher or a set has passed to [`check`](Self::check).
     fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a>;
 
     /// What is wrong with the arguments, if anything: [`call`](Self::call) is not run then, nor a

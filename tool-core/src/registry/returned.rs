@@ -122,9 +122,7 @@ impl<T, E> DisplayFailure<T, E> for &Fallible<T, E> {
         T: Returned,
         E: ReturnedError,
     {
-        finish(returned, most, |error| {
-            ToolError::from_error(error.to_string())
-        })
+        finish(returned, most, |error| ToolError::displayed(&error))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::runnable::Runnable;
-use crate::model::{CallContext, Tool, ToolDefinition, ToolError, ToolFuture};
+use crate::model::{CallContext, Tool, ToolDefinition, ToolError, ToolFuture, clip};
 
 /// A tool of a set, under the name it has there.
 pub(super) struct SetTool {
@@ -21,10 +21,12 @@ impl Tool for SetTool {
         // A context of its own: the call may be of another tool, which calls this one.
         let (tool, definition) = (Arc::clone(&self.runnable), Arc::clone(&self.definition));
         let context = context.for_tool(tool, definition, arguments);
+        let name = clip(self.definition.name());
         Box::pin(async move {
             match (self.runnable.start())(context).await {
                 Ok(output) => Ok(output.within(most)),
-                Err(error) => Err(error.within(most)),
+                // Of a call of its own: to a tool that passes it on, it is an error like others.
+                Err(error) => Err(error.of_tool(&name).within(most)),
             }
         })
     }

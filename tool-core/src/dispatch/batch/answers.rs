@@ -32,7 +32,7 @@ impl Batch {
         if answered == 0 || self.unanswered.fetch_sub(answered, Ordering::SeqCst) != answered {
             return;
         }
-        if !self.span.is_disabled() {
+        if !self.span().is_disabled() {
             let calls = self.calls();
             quietly(|| self.close_span(&calls));
         }

@@ -14,11 +14,11 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::deadlines::{Deadline, Watch};
-use crate::dispatch::Setup;
 use crate::dispatch::call::{Call, Stop, lock, offset};
 use crate::dispatch::key::Key;
 use crate::dispatch::scheduler::{BatchId, CallId, Scheduler};
 use crate::dispatch::stream::DispatchEvent;
+use crate::dispatch::{Setup, span};
 
 #[repr(C)] // What every answer writes lies behind what every call reads, and is not in the same line of a cache.
 pub(crate) struct Batch {
@@ -35,7 +35,8 @@ pub(crate) struct Batch {
     pub(crate) queued: Instant,
     /// Its number among all batches of the process, if anybody has asked.
     serial: OnceLock<u64>,
-    pub(in crate::dispatch) span: Span,
+    /// Set when it is made, or else when its first call opens.
+    span: OnceLock<Span>,
     /// Its id in the scheduler, if it has one.
     id: AtomicU64,
     /// Whether more calls may come.
@@ -77,7 +78,7 @@ pub(super) struct State {
 pub(in crate::dispatch) struct Origin {
     pub(in crate::dispatch) setup: Arc<Setup>,
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
-    pub(in crate::dispatch) span: Span,
+    pub(in crate::dispatch) span: Option<Span>,
     /// Calls it is made for; none, if they are still to come.
     pub(in crate::dispatch) calls: Option<usize>,
     /// Whether somebody reads events.
@@ -112,9 +113,20 @@ impl Batch {
             counted: AtomicBool::new(false),
             runtime: OnceLock::new(),
             parent,
-            span,
+            span: span.map(OnceLock::from).unwrap_or_default(),
             told,
         }
+    }
+
+    /// The span around its calls.
+    pub(in crate::dispatch) fn span(&self) -> &Span {
+        self.span.get_or_init(Span::none)
+    }
+
+    /// Its first call opens: there is something to have a span around, below `parent`.
+    pub(in crate::dispatch) fn open_span(&self, parent: &Span) {
+        let open = || parent.in_scope(|| span::of_batch(1));
+        self.span.get_or_init(open);
     }
 
     /// From here on it is alive, until its last call is answered.

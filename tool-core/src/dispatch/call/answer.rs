@@ -44,6 +44,7 @@ impl Call {
         if self.outcome().is_none() && outcome.as_ref().is_err_and(ToolError::is_undecoded) {
             self.times.never_started();
         }
+        self.note_acting_elsewhere(&outcome);
         let answer = Answer {
             outcome,
             finished: self.batch.now(),
@@ -53,7 +54,7 @@ impl Call {
             self.release();
             return false;
         }
-        if !self.batch.span.is_disabled()
+        if !self.batch.span().is_disabled()
             && let Some(mut work) = try_lock(&self.work)
         {
             if self.started().is_none() && work.span.is_none() {

@@ -306,10 +306,13 @@ fn never_answered() -> Answer {
     }
 }
 
-/// A number no other process has.
-fn process_nonce() -> u128 {
-    static NONCE: OnceLock<u128> = OnceLock::new();
+/// A number no other process has: not even a fork, which has a copy of everything but its id.
+pub(super) fn process_nonce() -> u128 {
     // Hash keys are the standard library's source of randomness.
-    let random = || RandomState::new().hash_one(std::process::id());
-    *NONCE.get_or_init(|| u128::from(random()) << 64 | u128::from(random()))
+    static KEYS: OnceLock<[RandomState; 2]> = OnceLock::new();
+    let keys = KEYS.get_or_init(|| [RandomState::new(), RandomState::new()]);
+    let [high, low] = keys
+        .each_ref()
+        .map(|key| u128::from(key.hash_one(std::process::id())));
+    high << 64 | low
 }

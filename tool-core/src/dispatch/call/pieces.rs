@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
-use super::{Call, Stop, lock};
+use super::{Call, Outcome, Stop, lock};
 use crate::dispatch::batch::Batch;
+use crate::model::ErrorCode;
 
 #[derive(Default)]
 pub(crate) struct Extra {
@@ -36,6 +37,8 @@ pub(super) struct Hold {
     waits: usize,
     pub(super) children: Vec<Weak<Batch>>,
     pub(super) attempts: Vec<Arc<Attempt>>,
+    /// A remote call within it was given up, and may still act.
+    acts_elsewhere: bool,
     /// A layer has run the tool.
     has_run: bool,
     /// The attempt of the tool that is under way, or was last.
@@ -47,9 +50,9 @@ impl Hold {
         self.pieces + self.nested > 0
     }
 
-    /// Whether threads or nested calls run.
+    /// Whether threads or nested calls run, or may.
     fn has_nested(&self) -> bool {
-        self.pieces + self.nested > self.attempts.len()
+        self.acts_elsewhere || self.pieces + self.nested > self.attempts.len()
     }
 
     fn begin_attempt(&mut self) -> NonZeroU32 {
@@ -90,7 +93,28 @@ impl Call {
         for attempt in attempts {
             attempt.stop();
         }
-        lock(&extra.hold).has_any()
+        let hold = lock(&extra.hold);
+        hold.acts_elsewhere || hold.has_any()
+    }
+
+    /// Tells the call that it is within, if what it was answered leaves it acting where nothing
+    /// here sees its end.
+    pub(super) fn note_acting_elsewhere(&self, outcome: &Outcome) {
+        let (Some(parent), Err(error)) = (&self.batch.parent, outcome) else {
+            return;
+        };
+        let extra = self.extra.get();
+        let elsewhere = match error.code() {
+            ErrorCode::LostIndeterminate => true,
+            ErrorCode::TimeoutIndeterminate | ErrorCode::CancelledIndeterminate => {
+                self.definition().behavior().remote
+                    || extra.is_some_and(|extra| lock(&extra.hold).acts_elsewhere)
+            }
+            _ => false,
+        };
+        if elsewhere {
+            lock(&parent.extra().hold).acts_elsewhere = true;
+        }
     }
 
     /// Whether what it runs beside its body is over: it is stopped or answered, or about to be.

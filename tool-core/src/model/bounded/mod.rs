@@ -1,9 +1,11 @@
 //! Text of at most so many bytes: what is longer keeps its head and its tail, and says how much is
 //! left out between them.
 
+mod display;
 mod ends;
 mod shorten;
 mod write;
 
+pub(crate) use display::display;
 pub(crate) use shorten::{Form, shorten};
 pub(crate) use write::write;

@@ -1,12 +1,14 @@
 //! A value's text, shortened while it is written.
 
 use std::fmt::{Display, Write};
+use std::io;
 
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::Error;
 
 use super::ends::Ends;
 use super::shorten::{Form, shorten, shortened};
+use crate::model::ToolOutput;
 
 /// Writes a value as [`shorten`] would leave it: a string as it is, everything else as compact
 /// JSON. Takes memory in proportion to `most`, however long the value.
@@ -15,15 +17,15 @@ use super::shorten::{Form, shorten, shortened};
 /// The value cannot be written as JSON.
 pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<(String, Form), Error> {
     let mut text = None;
-    let mut json = serde_json::Serializer::new(Ends::new(most));
+    let mut json = serde_json::Serializer::new(Nesting::new(Ends::new(most)));
     value.serialize(Outermost {
         json: &mut json,
         text: &mut text,
         most,
     })?;
-    let json = json.into_inner();
+    let json = json.into_inner().inner;
     if let Some(text) = text {
-        return Ok((text, Form::Text));
+        return Ok(text);
     }
     let is_string = json.starts_with(b'"');
     let json = json.into_text(Form::Json)?;
@@ -35,13 +37,64 @@ pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<(String, Form
     Ok((json, Form::Json))
 }
 
-type Json = serde_json::Serializer<Ends>;
+type Json = serde_json::Serializer<Nesting>;
 
-/// Takes a string aside before it is quoted and escaped, and leaves everything else to
-/// `serde_json`.
+/// How deep arrays and objects may be within each other: as deep as `serde_json` reads them. To
+/// write more would use up the stack.
+const MOST_DEPTH: usize = 128;
+
+/// Counts how deep the JSON is nested that passes. `serde_json` writes each bracket and each quote by
+/// itself.
+struct Nesting {
+    inner: Ends,
+    depth: usize,
+    in_string: bool,
+}
+
+impl Nesting {
+    fn new(inner: Ends) -> Self {
+        Self {
+            inner,
+            depth: 0,
+            in_string: false,
+        }
+    }
+}
+
+impl io::Write for Nesting {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write_all(self, bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match bytes {
+            b"\"" => self.in_string = !self.in_string,
+            b"[" | b"{" if !self.in_string => {
+                self.depth += 1;
+                if self.depth > MOST_DEPTH {
+                    let text = format!("it is nested more than {MOST_DEPTH} deep");
+                    return Err(io::Error::other(text));
+                }
+            }
+            b"]" | b"}" if !self.in_string => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        io::Write::write_all(&mut self.inner, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes a string aside before it is quoted and escaped, and the text of a [`ToolOutput`], and
+/// leaves everything else to `serde_json`.
 struct Outermost<'a> {
     json: &'a mut Json,
-    text: &'a mut Option<String>,
+    /// What is shown in place of the JSON.
+    text: &'a mut Option<(String, Form)>,
     most: usize,
 }
 
@@ -84,8 +137,8 @@ impl<'a> Serializer for Outermost<'a> {
     }
 
     fn serialize_str(self, text: &str) -> Result<(), Error> {
-        *self.text =
-            Some(shortened(text, Form::Text, self.most).unwrap_or_else(|| text.to_owned()));
+        let text = shortened(text, Form::Text, self.most).unwrap_or_else(|| text.to_owned());
+        *self.text = Some((text, Form::Text));
         Ok(())
     }
 
@@ -105,7 +158,7 @@ impl<'a> Serializer for Outermost<'a> {
     fn collect_str<T: ?Sized + Display>(self, text: &T) -> Result<(), Error> {
         let mut ends = Ends::new(self.most);
         write!(ends, "{text}").map_err(Error::custom)?;
-        *self.text = Some(ends.into_text(Form::Text)?);
+        *self.text = Some((ends.into_text(Form::Text)?, Form::Text));
         Ok(())
     }
 
@@ -115,10 +168,16 @@ impl<'a> Serializer for Outermost<'a> {
 
     fn serialize_newtype_struct<T: ?Sized + Serialize>(
         self,
-        _: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        value.serialize(self)
+        if name != ToolOutput::SERIALIZED_AS {
+            return value.serialize(self);
+        }
+        let stored = serde_json::to_value(value)?;
+        let (text, form) = serde_json::from_value::<ToolOutput>(stored)?.into_parts();
+        *self.text = Some((shorten(text, form, self.most), form));
+        Ok(())
     }
 
     fn serialize_newtype_variant<T: ?Sized + Serialize>(
