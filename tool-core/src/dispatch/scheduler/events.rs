@@ -101,13 +101,25 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// Nothing of the batch starts any more. Its calls are settled one by one.
     pub(crate) fn halt(&mut self, id: BatchId) {
-        if let Some(batch) = self.batches.get_mut(&id) {
-            batch.halted = true;
-            let turns = &mut self.turns[usize::from(batch.parent.is_some())];
-            for gate in std::mem::take(&mut batch.ready).into_keys() {
-                turns.remove(gate, batch.turn, id);
-            }
+        let Some(batch) = self.batches.get_mut(&id) else {
+            return;
+        };
+        batch.halted = true;
+        let ready = std::mem::take(&mut batch.ready);
+        let turns = &mut self.turns[usize::from(batch.parent.is_some())];
+        for gate in ready.keys() {
+            turns.remove(*gate, batch.turn, id);
         }
+        // Those of other batches that wait for the same keys need wait no longer.
+        let positions = ready.into_values().flatten();
+        let calls = positions.filter_map(|position| batch.unsettled.get(&position));
+        let keys: Vec<_> = calls
+            .filter_map(|id| self.calls.get(id)?.spec.key.clone())
+            .collect();
+        for key in &keys {
+            self.let_on(key);
+        }
+        self.schedule();
     }
 
     /// No more calls come, and the batch is forgotten when all are settled.

@@ -140,7 +140,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// Lets calls on that wait for a key: of each tool's limit the first. Nobody has the key before
     /// it starts, so a call whose tool has no room keeps it from no other.
-    fn let_on(&mut self, key: &K) {
+    pub(super) fn let_on(&mut self, key: &K) {
         let Some(state) = self.keys.get(key) else {
             return;
         };

@@ -36,8 +36,15 @@ impl<'w> State<'w> {
                 !comes_first || !self.has_permit(other),
                 "nested calls come first",
             );
+            // A key is handed on in the order of waiting, before there is a permit.
+            let has_rival = (0..self.lives.len()).any(|rival| {
+                self.world.tasks[rival].group != its_group
+                    && self.spec(other).key.is_some()
+                    && self.spec(rival).key == self.spec(other).key
+                    && self.may_start(rival)
+            });
             self.claim(
-                group != its_group || task < other,
+                group != its_group || task < other || has_rival,
                 "a batch starts in call order",
             );
             // A key goes to the batch that has waited for it the longest.
@@ -103,6 +110,9 @@ impl<'w> State<'w> {
             );
         }
         let group = self.world.tasks[task].group;
+        if self.halted.contains(&group) {
+            return; // it waits to be answered, and for nothing else
+        }
         let mut before = self.tasks_of(group).take_while(|other| *other < task);
         let is_undecided = |task: usize| self.lives[task] == Reserved;
         let directly = self.waits_for(task).into_iter().any(is_undecided);
