@@ -252,10 +252,10 @@ fn main() -> Result<()> {
     for caller in [Caller::Task, Caller::BlockOn] {
         rows.extend([
             instant(&runtime, caller, 1, Target::Times(1.4, Form::Joined)),
-            instant(&runtime, caller, 8, Target::Times(0.9, Form::Spawned)),
-            instant(&runtime, caller, 64, Target::Times(1.1, Form::Joined)),
-            instant(&runtime, caller, 1_000, Target::Times(1.0, Form::Joined)),
-            instant(&runtime, caller, 100_000, Target::Times(1.0, Form::Joined)),
+            instant(&runtime, caller, 8, Target::Times(1.5, Form::Joined)),
+            instant(&runtime, caller, 64, Target::Times(1.15, Form::Joined)),
+            instant(&runtime, caller, 1_000, Target::Times(0.9, Form::Joined)),
+            instant(&runtime, caller, 100_000, Target::Times(0.8, Form::Joined)),
             computing(&runtime, caller),
         ]);
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How much a dispatcher takes and keeps. Every bound is finite; past one, the latest calls are
-/// answered, never dropped.
+/// How much a dispatcher takes and keeps. Every bound is finite, unless it is set to `None`;
+/// past one, the latest calls are answered, never dropped.
 ///
 /// ```
 /// use tool_core::{Dispatcher, tools};

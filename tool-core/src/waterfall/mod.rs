@@ -1,4 +1,4 @@
-//! A picture of a batch: what ran when, and what running together saved.
+//! A timeline of a batch: what ran when, and what running together saved.
 
 mod svg;
 mod text;

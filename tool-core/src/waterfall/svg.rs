@@ -9,7 +9,7 @@ use super::text::{Millis, Summary};
 use super::times::Row;
 
 impl Waterfall {
-    /// The picture as a stand-alone SVG image: no scripts, styles or fonts from elsewhere.
+    /// The timeline as a stand-alone SVG image: no scripts, styles or fonts from elsewhere.
     ///
     /// The time a call waited in the queue is pale; a failed call is red and has its code beside
     /// it; the calls of the

@@ -33,7 +33,7 @@ pub(super) struct Row {
 }
 
 impl Waterfall {
-    /// The picture of one batch.
+    /// The timeline of one batch.
     pub fn new(results: &[ToolResult]) -> Self {
         let origin = results.iter().map(ToolResult::queued).min();
         let since = |instant: Instant| {

@@ -11,7 +11,7 @@ pub(crate) enum Stop {
     Deadline,
     /// `StreamingBatch::cancel`, or the end of the call it was nested in.
     Cancel,
-    /// Nobody waits any more.
+    /// The future of the batch is dropped.
     Drop,
     /// Another call of the message was fatal.
     Fatal,
