@@ -247,3 +247,13 @@ fn a_result_can_be_made_by_hand() {
     let error = failed.into_outcome().unwrap_err();
     assert_eq!(error.to_string(), "tool `add`: no such number");
 }
+
+#[test]
+fn the_result_of_a_call_that_never_ran_has_not_started() {
+    let result = |outcome| ToolResult::new(ToolCall::new("", "add", "{}"), 0, outcome);
+    let failed = |code| result(Err(ToolError::new(code, "no")));
+    assert!(failed(ErrorCode::NotStarted).started().is_none());
+    assert!(failed(ErrorCode::Denied).started().is_none());
+    assert!(failed(ErrorCode::LostIndeterminate).started().is_some());
+    assert!(result(Ok(ToolOutput::from_text("3"))).started().is_some());
+}

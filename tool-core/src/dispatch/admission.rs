@@ -319,7 +319,7 @@ impl Setup {
         let batch = Arc::clone(&call.batch);
         // also if the runtime goes before the first poll
         let undecided = Undecided(Some(Arc::clone(&call)));
-        let counted = Counted::new(&batch.setup.engine);
+        let counted = IdleGuard::new(&batch.setup.engine);
         batch.spawn(async move {
             let _counted = counted; // dropped after what the policy has made
             let request = ApprovalRequest {
@@ -376,16 +376,16 @@ impl Drop for Undecided {
 }
 
 /// A policy's task, as long as it is alive: the call may be answered meanwhile.
-struct Counted(Arc<Engine>);
+struct IdleGuard(Arc<Engine>);
 
-impl Counted {
+impl IdleGuard {
     fn new(engine: &Arc<Engine>) -> Self {
         engine.began();
         Self(Arc::clone(engine))
     }
 }
 
-impl Drop for Counted {
+impl Drop for IdleGuard {
     fn drop(&mut self) {
         self.0.ended();
     }

@@ -42,7 +42,7 @@ pub(super) fn run_alone(
     };
     let batch = Arc::new(Batch::new(origin));
     let call = Arc::new(Call::new(call, 0, batch, Some(called)));
-    let mut permit = Some(Borrowed(&call.batch.setup.engine));
+    let mut permit = Some(BorrowedPermit(&call.batch.setup.engine));
     let begun = begin(&call, QUEUED, false, &mut permit);
     drop(permit);
     if let Begun::Answered { .. } = begun {
@@ -85,7 +85,7 @@ fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Polled {
     let mut permit = None;
     for call in calls {
         if permit.is_none() {
-            permit = Borrowed::new(&setup.engine);
+            permit = BorrowedPermit::new(&setup.engine);
         }
         if permit.is_none() {
             break;
@@ -127,7 +127,12 @@ enum Begun {
 }
 
 /// Polls a call for the first time, at that offset. The permit stays unless the call takes it.
-fn begin(call: &Arc<Call>, at: u64, untold: bool, permit: &mut Option<Borrowed<'_>>) -> Begun {
+fn begin(
+    call: &Arc<Call>,
+    at: u64,
+    untold: bool,
+    permit: &mut Option<BorrowedPermit<'_>>,
+) -> Begun {
     call.borrows_permit();
     let first = First { at, untold };
     // Nobody is woken: the task polls it again at once.
@@ -158,9 +163,9 @@ fn go_on(call: Arc<Call>) {
 }
 
 /// A permit that was borrowed. Dropped, it is given back.
-struct Borrowed<'a>(&'a Engine);
+struct BorrowedPermit<'a>(&'a Engine);
 
-impl<'a> Borrowed<'a> {
+impl<'a> BorrowedPermit<'a> {
     fn new(engine: &'a Engine) -> Option<Self> {
         engine.permits.borrow().then(|| Self(engine))
     }
@@ -171,7 +176,7 @@ impl<'a> Borrowed<'a> {
     }
 }
 
-impl Drop for Borrowed<'_> {
+impl Drop for BorrowedPermit<'_> {
     fn drop(&mut self) {
         self.0.give_back();
     }

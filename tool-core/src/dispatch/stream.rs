@@ -53,9 +53,9 @@ pub struct ResultStream(EventStream);
 /// What happens in a batch, as it happens; made by [`ResultStream::events`]. Dropped, it stops what
 /// still runs.
 #[must_use = "nothing runs before the stream is polled"]
-pub struct EventStream(State);
+pub struct EventStream(StreamState);
 
-enum State {
+enum StreamState {
     Planned(Dispatcher, Vec<ToolCall>),
     Running(Running),
     Done,
@@ -63,7 +63,7 @@ enum State {
 
 impl ResultStream {
     pub(super) fn new(dispatcher: Dispatcher, calls: Vec<ToolCall>) -> Self {
-        Self(EventStream(State::Planned(dispatcher, calls)))
+        Self(EventStream(StreamState::Planned(dispatcher, calls)))
     }
 
     /// As the stream itself, with what tools report in between.
@@ -102,18 +102,18 @@ impl Stream for EventStream {
     type Item = DispatchEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
-        if let State::Planned(dispatcher, calls) = &mut self.0 {
+        if let StreamState::Planned(dispatcher, calls) = &mut self.0 {
             let span = span::of_batch(calls.len());
             let calls = std::mem::take(calls);
             let running = dispatcher.setup.begin(calls, None, span, true);
-            self.0 = State::Running(running);
+            self.0 = StreamState::Running(running);
         }
-        let State::Running(running) = &self.0 else {
+        let StreamState::Running(running) = &self.0 else {
             return Poll::Ready(None);
         };
         let event = ready!(running.batch().poll_event(cx));
         if event.is_none() {
-            self.0 = State::Done;
+            self.0 = StreamState::Done;
         }
         Poll::Ready(event)
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::behavior::Behavior;
 use super::schema_check;
+use super::text::{clip, one_line};
 
 /// What a model reads of a tool, and what the dispatcher knows of its behavior.
 ///
@@ -186,7 +187,8 @@ pub enum InvalidDefinitionError {
     EmptyName,
     /// The parameters are no JSON Schema.
     #[error(
-        "the parameters of tool `{name}` are no JSON Schema{}: {message}",
+        "the parameters of tool `{}` are no JSON Schema{}: {message}",
+        shown(name),
         at(path)
     )]
     Schema {
@@ -199,14 +201,18 @@ pub enum InvalidDefinitionError {
     },
     /// The arguments of a call are an object, which the schema does not admit.
     #[error(
-        "the parameters of tool `{name}` are not an object schema; write `{{\"type\": \"object\", \"properties\": …}}`"
+        "the parameters of tool `{}` are not an object schema; write `{{\"type\": \"object\", \"properties\": …}}`",
+        shown(name)
     )]
     NotAnObject {
         /// The tool.
         name: String,
     },
     /// What is said of its calls contradicts itself.
-    #[error("the behavior of tool `{name}` contradicts itself: {contradiction}")]
+    #[error(
+        "the behavior of tool `{}` contradicts itself: {contradiction}",
+        shown(name)
+    )]
     Behavior {
         /// The tool.
         name: String,
@@ -215,10 +221,40 @@ pub enum InvalidDefinitionError {
     },
 }
 
+fn shown(name: &str) -> String {
+    clip(&one_line(name))
+}
+
+/// Of a long path, its end: that is where the mistake is.
 fn at(path: &str) -> String {
+    const LONGEST: usize = 100;
+    let path = one_line(path);
     if path.is_empty() {
-        String::new()
-    } else {
-        format!(" at `{path}`")
+        return path;
+    }
+    match path.char_indices().rev().nth(LONGEST) {
+        Some((start, _)) => format!(" at `…{}`", &path[start..]),
+        None => format!(" at `{path}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_error_is_one_short_line_whatever_the_definition() {
+        let name = "a\nb".repeat(100);
+        let nest = |inner, _| json!({"properties": {name.clone(): inner}});
+        let schema = (0..100).fold(json!({"type": 5}), nest);
+        let text = ToolDefinition::new(&name, "", schema)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains(".type`: ") && text.contains("at `…"),
+            "{text}"
+        );
+        assert!(text.chars().count() < 400 && !text.contains('\n'), "{text}");
     }
 }

@@ -38,9 +38,9 @@ impl Cause for BoxError {
 }
 
 /// An error that is borrowed from its holder: `anyhow::Error` and its like.
-pub(crate) struct Borrowed<E>(pub(crate) E);
+pub(crate) struct BorrowedError<E>(pub(crate) E);
 
-impl<E: AsRef<dyn Error + Send + Sync> + Send + Sync> Cause for Borrowed<E> {
+impl<E: AsRef<dyn Error + Send + Sync> + Send + Sync> Cause for BorrowedError<E> {
     fn error(&self) -> &(dyn Error + 'static) {
         self.0.as_ref()
     }
@@ -230,7 +230,25 @@ impl ToolError {
         self.but(|failure| failure.undecoded = true)
     }
 
-    /// Whether nothing of the tool ran.
+    /// Whether the error says that no tool code ran.
+    pub(super) fn never_ran(&self) -> bool {
+        use ErrorCode::{
+            Denied, InvalidJson, NotStarted, Overloaded, TooLarge, TruncatedCall, UnknownTool,
+        };
+        self.is_undecoded()
+            || matches!(
+                self.code(),
+                UnknownTool
+                    | InvalidJson
+                    | TooLarge
+                    | TruncatedCall
+                    | Denied
+                    | Overloaded
+                    | NotStarted
+            )
+    }
+
+    /// Whether the arguments could not be decoded.
     pub(crate) fn is_undecoded(&self) -> bool {
         self.0.undecoded
     }
@@ -357,7 +375,7 @@ impl Error for PanicError {}
 
 /// An error as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct StoredError {
     code: ErrorCode,
     message: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -373,7 +391,7 @@ struct Stored {
 impl Serialize for ToolError {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let failure = &*self.0;
-        Stored {
+        StoredError {
             code: failure.code,
             message: failure.message_for_model.clone(),
             tool: failure.tool.clone(),
@@ -389,7 +407,7 @@ impl Serialize for ToolError {
 
 impl<'de> Deserialize<'de> for ToolError {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stored = Stored::deserialize(deserializer)?;
+        let stored = StoredError::deserialize(deserializer)?;
         let text = |source, text| Some(Box::new(TextError { text, source }));
         let mut sources = stored.sources;
         sources.truncate(MOST_SOURCES); // a longer chain would use up the stack when it is dropped

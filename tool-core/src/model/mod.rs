@@ -24,7 +24,7 @@ pub use context::CallContext;
 pub(crate) use context::{BlockingWork, CallHost, NestedFuture};
 pub use definition::{InvalidDefinitionError, ToolDefinition};
 pub use error::ToolError;
-pub(crate) use error::{Borrowed, BoxError};
+pub(crate) use error::{BorrowedError, BoxError};
 pub use output::ToolOutput;
 pub(crate) use result::Times;
 pub use result::ToolResult;

@@ -63,11 +63,13 @@ pub(crate) struct Times {
 }
 
 impl ToolResult {
-    /// The result of a call that was run without a dispatcher: queued, started and finished now.
+    /// The result of a call that was run without a dispatcher: queued, started and finished now. It
+    /// has not started if the error says that no tool code ran.
     pub fn new(call: ToolCall, position: usize, outcome: Result<ToolOutput, ToolError>) -> Self {
+        let never_ran = outcome.as_ref().is_err_and(ToolError::never_ran);
         let times = Times {
             queued: Instant::now(),
-            started: Some(Duration::ZERO),
+            started: (!never_ran).then_some(Duration::ZERO),
             finished: Duration::ZERO,
         };
         let outcome = outcome.map_err(|error| error.of_tool(&clip(&call.name)));
@@ -190,7 +192,7 @@ impl ToolResult {
 
 /// A result as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Stored<'a> {
+struct StoredResult<'a> {
     version: Version,
     id: Cow<'a, str>,
     name: Cow<'a, str>,
@@ -215,7 +217,7 @@ impl Serialize for ToolResult {
             Some(unknown) => Cow::Borrowed(&**unknown),
             None => Cow::Owned(Map::new()),
         };
-        Stored {
+        StoredResult {
             version: Version,
             id: Cow::Borrowed(&self.call.id),
             name: Cow::Borrowed(&self.call.name),
@@ -234,7 +236,7 @@ impl Serialize for ToolResult {
 
 impl<'de> Deserialize<'de> for ToolResult {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stored = Stored::deserialize(deserializer)?;
+        let stored = StoredResult::deserialize(deserializer)?;
         let outcome = match (stored.output, stored.error) {
             (Some(output), None) => Ok(output.into_owned()),
             (None, Some(error)) => Err(error.into_owned()),

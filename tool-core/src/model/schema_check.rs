@@ -2,8 +2,8 @@
 //! at run time.
 //!
 //! The rules are those of the meta-schema of draft 2020-12. A root that names an older draft may
-//! use that draft's `items`, `additionalItems`, `$id` and `$anchor`. Four points are stricter than
-//! the meta-schema, since such parameters are a mistake:
+//! use that draft's `items`, `additionalItems`, `$id` and `$anchor`; a list of `items` is taken in
+//! every draft. Four points are stricter than the meta-schema, since such parameters are a mistake:
 //!
 //! - The root is an object, never true or false.
 //! - `enum` lists at least one value.
@@ -53,14 +53,14 @@ pub(crate) fn check(schema: &Value) -> Result<(), SchemaMistake> {
 }
 
 /// What a value must be.
-struct Kind {
+struct KeywordKind {
     fits: fn(&Value) -> bool,
     must_be: &'static str,
-    inside: Inside,
+    inside: Contents,
 }
 
-impl Kind {
-    const fn new(fits: fn(&Value) -> bool, must_be: &'static str, inside: Inside) -> Self {
+impl KeywordKind {
+    const fn new(fits: fn(&Value) -> bool, must_be: &'static str, inside: Contents) -> Self {
         Self {
             fits,
             must_be,
@@ -71,13 +71,13 @@ impl Kind {
 
 /// What a value of a kind holds.
 #[derive(Clone, Copy)]
-enum Inside {
+enum Contents {
     /// Nothing that is checked further.
     Any,
     /// It is a schema.
     Keywords,
     /// An object whose values are of a kind, which may depend on the value.
-    Values(fn(&Value) -> &'static Kind),
+    Values(fn(&Value) -> &'static KeywordKind),
     /// A list of at least one schema.
     Schemas,
     /// A list of at least one value.
@@ -89,57 +89,67 @@ enum Inside {
     Reference,
 }
 
-static SCHEMA: Kind = Kind::new(
+static SCHEMA: KeywordKind = KeywordKind::new(
     is_schema,
     "a schema (an object, true or false)",
-    Inside::Keywords,
+    Contents::Keywords,
 );
-static ITEMS: Kind = Kind::new(
+static ITEMS: KeywordKind = KeywordKind::new(
     is_schema,
     "a schema (an object, true or false); a list of schemas belongs in `prefixItems`",
-    Inside::Keywords,
+    Contents::Keywords,
 );
-static SCHEMAS: Kind = Kind::new(Value::is_array, "a list of schemas", Inside::Schemas);
-static PROPERTIES: Kind = Kind::new(
+static SCHEMAS: KeywordKind =
+    KeywordKind::new(Value::is_array, "a list of schemas", Contents::Schemas);
+static PROPERTIES: KeywordKind = KeywordKind::new(
     Value::is_object,
     "an object whose values are schemas",
-    Inside::Values(|_| &SCHEMA),
+    Contents::Values(|_| &SCHEMA),
 );
-static DEPENDENCIES: Kind = Kind::new(
+static DEPENDENCIES: KeywordKind = KeywordKind::new(
     Value::is_object,
     "an object whose values are schemas or lists of property names",
-    Inside::Values(|value| if value.is_array() { &NAMES } else { &SCHEMA }),
+    Contents::Values(|value| if value.is_array() { &NAMES } else { &SCHEMA }),
 );
-static NAMES: Kind = Kind::new(Value::is_array, "a list of property names", Inside::Names);
-static NAMES_BY_NAME: Kind = Kind::new(
+static NAMES: KeywordKind =
+    KeywordKind::new(Value::is_array, "a list of property names", Contents::Names);
+static NAMES_BY_NAME: KeywordKind = KeywordKind::new(
     Value::is_object,
     "an object whose values are lists of property names",
-    Inside::Values(|_| &NAMES),
+    Contents::Values(|_| &NAMES),
 );
-static TYPE: Kind = Kind::new(
+static TYPE: KeywordKind = KeywordKind::new(
     is_text_or_list,
     "the name of a type or a list of such names",
-    Inside::Types,
+    Contents::Types,
 );
-static ENUM: Kind = Kind::new(Value::is_array, "a list of values", Inside::Choices);
-static LIST: Kind = Kind::new(Value::is_array, "a list of values", Inside::Any);
-static NUMBER: Kind = Kind::new(Value::is_number, "a number", Inside::Any);
-static FACTOR: Kind = Kind::new(is_above_0, "a number above 0", Inside::Any);
-static COUNT: Kind = Kind::new(is_count, "a whole number from 0", Inside::Any);
-static BOOLEAN: Kind = Kind::new(Value::is_boolean, "true or false", Inside::Any);
-static TEXT: Kind = Kind::new(Value::is_string, "a string", Inside::Any);
-static ID: Kind = Kind::new(is_id, "a string with nothing after a `#`", Inside::Any);
-static ANCHOR: Kind = Kind::new(
+static ENUM: KeywordKind = KeywordKind::new(Value::is_array, "a list of values", Contents::Choices);
+static LIST: KeywordKind = KeywordKind::new(Value::is_array, "a list of values", Contents::Any);
+static NUMBER: KeywordKind = KeywordKind::new(Value::is_number, "a number", Contents::Any);
+static FACTOR: KeywordKind = KeywordKind::new(is_above_0, "a number above 0", Contents::Any);
+static COUNT: KeywordKind = KeywordKind::new(is_count, "a whole number from 0", Contents::Any);
+static BOOLEAN: KeywordKind = KeywordKind::new(Value::is_boolean, "true or false", Contents::Any);
+static TEXT: KeywordKind = KeywordKind::new(Value::is_string, "a string", Contents::Any);
+static ID: KeywordKind =
+    KeywordKind::new(is_id, "a string with nothing after a `#`", Contents::Any);
+static ANCHOR: KeywordKind = KeywordKind::new(
     is_anchor,
     "a string of letters, digits, `-`, `.` and `_` that begins with a letter or `_`",
-    Inside::Any,
+    Contents::Any,
 );
-static REFERENCE: Kind = Kind::new(Value::is_string, "a string", Inside::Reference);
+static REFERENCE: KeywordKind = KeywordKind::new(Value::is_string, "a string", Contents::Reference);
 
 /// What a keyword takes. None for one that takes anything or is unknown.
-fn kind_of(keyword: &str, value: &Value, older_draft: bool) -> Option<&'static Kind> {
+fn kind_of(keyword: &str, value: &Value, older_draft: bool) -> Option<&'static KeywordKind> {
     Some(match keyword {
-        "items" if older_draft && value.is_array() => &SCHEMAS,
+        // As the older drafts have it, which many a program writes without saying which it follows.
+        "items"
+            if value
+                .as_array()
+                .is_some_and(|list| older_draft || !list.is_empty()) =>
+        {
+            &SCHEMAS
+        }
         "items" => &ITEMS,
         "additionalItems" if older_draft => &SCHEMA,
         "additionalProperties" | "unevaluatedProperties" | "unevaluatedItems" => &SCHEMA,
@@ -203,7 +213,7 @@ fn is_anchor(value: &Value) -> bool {
 /// A value that must be of a kind.
 struct Item<'a> {
     value: &'a Value,
-    kind: &'static Kind,
+    kind: &'static KeywordKind,
     /// `minimum`, or `anyOf[1]` for a value in a list.
     name: Cow<'a, str>,
     /// How much of the walk's path comes before the name.
@@ -214,14 +224,14 @@ struct Item<'a> {
 
 impl Item<'_> {
     fn check(&self, targets: &Targets<'_>) -> Result<(), String> {
-        let Kind { fits, inside, .. } = self.kind;
+        let KeywordKind { fits, inside, .. } = self.kind;
         if !fits(self.value) {
             return Err(self.misfit());
         }
         let least = match inside {
-            Inside::Schemas => "schema",
-            Inside::Choices => "value",
-            Inside::Types => "type",
+            Contents::Schemas => "schema",
+            Contents::Choices => "value",
+            Contents::Types => "type",
             _ => "",
         };
         match (inside, self.value) {
@@ -229,10 +239,10 @@ impl Item<'_> {
                 let name = quoted(&self.name);
                 Err(format!("{name} is empty; list at least one {least}"))
             }
-            (Inside::Types, Value::String(name)) => known_type(name),
-            (Inside::Types, Value::Array(list)) => self.different(list, known_type),
-            (Inside::Names, Value::Array(list)) => self.different(list, |_| Ok(())),
-            (Inside::Reference, Value::String(to)) => targets.look_up(to, self.base),
+            (Contents::Types, Value::String(name)) => known_type(name),
+            (Contents::Types, Value::Array(list)) => self.different(list, known_type),
+            (Contents::Names, Value::Array(list)) => self.different(list, |_| Ok(())),
+            (Contents::Reference, Value::String(to)) => targets.look_up(to, self.base),
             _ => Ok(()),
         }
     }
@@ -296,7 +306,7 @@ impl<'a> Targets<'a> {
         let (mut ids, mut anchors) = (HashMap::new(), HashSet::new());
         let mut walk = Walk::new(root);
         while let Some(Item { value, kind, .. }) = walk.advance() {
-            if !matches!(kind.inside, Inside::Keywords) {
+            if !matches!(kind.inside, Contents::Keywords) {
                 continue;
             }
             let text = |keyword| value.get(keyword).and_then(Value::as_str);
@@ -393,7 +403,7 @@ impl<'a> Walk<'a> {
             base,
         };
         match (item.kind.inside, value) {
-            (Inside::Keywords, Value::Object(keywords)) => {
+            (Contents::Keywords, Value::Object(keywords)) => {
                 let id = keywords.get("$id").and_then(Value::as_str);
                 // An `$id` like `#name` is an anchor of the draft 7 kind.
                 let base = match id {
@@ -406,12 +416,12 @@ impl<'a> Walk<'a> {
                         Some(inside(entry, kind, base))
                     }));
             }
-            (Inside::Values(kind), Value::Object(values)) => {
+            (Contents::Values(kind), Value::Object(values)) => {
                 let entries = values.iter().rev();
                 let items = entries.map(|entry| inside(entry, kind(entry.1), item.base));
                 self.waiting.extend(items);
             }
-            (Inside::Schemas, Value::Array(list)) => {
+            (Contents::Schemas, Value::Array(list)) => {
                 let values = list.iter().enumerate().rev();
                 self.waiting.extend(values.map(|(index, value)| Item {
                     value,
@@ -757,13 +767,35 @@ mod tests {
                 && leads_nowhere.iter().any(|start| message.starts_with(start))
     }
 
+    /// The same with lists of items as 2020-12 has them.
+    fn with_prefix_items(mut schema: Value) -> Value {
+        match &mut schema {
+            Value::Object(keywords) => {
+                if let Some(Value::Array(_)) = keywords.get("items")
+                    && let Some(items) = keywords.remove("items")
+                {
+                    keywords.insert("prefixItems".to_owned(), items);
+                }
+                keywords
+                    .values_mut()
+                    .for_each(|value| *value = with_prefix_items(value.take()));
+            }
+            Value::Array(list) => list
+                .iter_mut()
+                .for_each(|value| *value = with_prefix_items(value.take())),
+            _ => {}
+        }
+        schema
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
 
         #[test]
         fn the_check_agrees_with_the_meta_schema(schema in schema(true)) {
-            let lawful = jsonschema::draft202012::meta::is_valid(&schema);
-            match check(&schema) {
+            let checked = check(&schema);
+            let lawful = jsonschema::draft202012::meta::is_valid(&with_prefix_items(schema));
+            match checked {
                 Ok(()) => prop_assert!(lawful),
                 Err(mistake) => prop_assert!(!lawful || is_stricter(&mistake), "{:?}", mistake),
             }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use serde::Serialize;
 
-use crate::model::{Borrowed, BoxError, ToolError, ToolOutput};
+use crate::model::{BorrowedError, BoxError, ToolError, ToolOutput};
 
 /// A type a tool may return. Implemented for every [`Serialize`] type; it exists for its
 /// compile-time message.
@@ -86,7 +86,9 @@ impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E
     where
         T: Returned,
     {
-        finish(returned, most, |error| ToolError::returned(Borrowed(error)))
+        finish(returned, most, |error| {
+            ToolError::returned(BorrowedError(error))
+        })
     }
 }
 

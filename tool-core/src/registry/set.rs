@@ -39,13 +39,13 @@ pub struct ToolSet<S = ()> {
 }
 
 struct Entries<S> {
-    tools: Vec<Entry<S>>,
+    tools: Vec<ToolEntry<S>>,
     positions: BTreeMap<String, usize>,
     /// The definitions as text, once they have been asked for.
     json: OnceLock<String>,
 }
 
-struct Entry<S> {
+struct ToolEntry<S> {
     /// Read once, when the tool was added.
     definition: Arc<ToolDefinition>,
     runs: Runs<S>,
@@ -56,7 +56,7 @@ enum Runs<S> {
     NeedsState(Declared<S>),
 }
 
-impl<S: Send + Sync + 'static> Entry<S> {
+impl<S: Send + Sync + 'static> ToolEntry<S> {
     fn bind(&self, state: &Arc<S>) -> Arc<dyn Runnable> {
         match &self.runs {
             Runs::Ready(tool) => Arc::clone(tool),
@@ -66,7 +66,7 @@ impl<S: Send + Sync + 'static> Entry<S> {
 }
 
 // By hand: `S` itself need not be `Clone`.
-impl<S> Clone for Entry<S> {
+impl<S> Clone for ToolEntry<S> {
     fn clone(&self) -> Self {
         let runs = match &self.runs {
             Runs::Ready(tool) => Runs::Ready(Arc::clone(tool)),
@@ -138,7 +138,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
             positions,
             json,
         } = Arc::unwrap_or_clone(self.entries);
-        let bind = |entry: Entry<S>| Entry {
+        let bind = |entry: ToolEntry<S>| ToolEntry {
             runs: Runs::Ready(entry.bind(&state)),
             definition: entry.definition,
         };
@@ -157,7 +157,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// # Errors
     /// A tool of that name is in the set already.
     pub fn with_tool(mut self, tool: impl Tool + 'static) -> Result<Self, DuplicateToolError> {
-        self.push(Entry {
+        self.push(ToolEntry {
             definition: Arc::new(tool.definition().clone()),
             runs: Runs::Ready(Arc::new(Foreign(Arc::new(tool)))),
         })?;
@@ -202,7 +202,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// ```
     #[must_use]
     pub fn with_prefix(self, prefix: &str) -> Self {
-        let prefixed = |entry: &Entry<S>| Entry {
+        let prefixed = |entry: &ToolEntry<S>| ToolEntry {
             definition: Arc::new(
                 entry
                     .definition
@@ -247,7 +247,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     }
 
     /// A set of entries no two of which have one name.
-    fn of_different(entries: impl Iterator<Item = Entry<S>>) -> Self {
+    fn of_different(entries: impl Iterator<Item = ToolEntry<S>>) -> Self {
         let mut set = Self::default();
         for entry in entries {
             let added = set.push(entry);
@@ -258,14 +258,14 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
 
     /// Adds a tool made by the macro. `tools![…]` refused two of one name when it was compiled.
     pub(crate) fn declare(&mut self, declared: Declared<S>) {
-        let added = self.push(Entry {
+        let added = self.push(ToolEntry {
             definition: Arc::clone(declared.definition()),
             runs: Runs::NeedsState(declared),
         });
         debug_assert!(added.is_ok(), "{added:?}");
     }
 
-    fn push(&mut self, entry: Entry<S>) -> Result<(), DuplicateToolError> {
+    fn push(&mut self, entry: ToolEntry<S>) -> Result<(), DuplicateToolError> {
         let entries = Arc::make_mut(&mut self.entries);
         entries.json.take();
         match entries.positions.entry(entry.definition.name().to_owned()) {

@@ -26,14 +26,14 @@ use crate::chat::Request;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScriptedReply {
-    pub(super) answer: Answer,
+    pub(super) answer: ScriptedAnswer,
     /// The wait before each chunk but the first.
     pub(super) pace: Duration,
     pub(super) end: End,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum ScriptedAnswer {
     Message(Spoken),
     Status {
         status: u16,
@@ -66,7 +66,7 @@ pub(super) enum End {
 }
 
 impl ScriptedReply {
-    fn new(answer: Answer) -> Self {
+    fn new(answer: ScriptedAnswer) -> Self {
         Self {
             answer,
             pace: Duration::ZERO,
@@ -76,7 +76,7 @@ impl ScriptedReply {
 
     /// The model answers with text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::new(Answer::Message(Spoken {
+        Self::new(ScriptedAnswer::Message(Spoken {
             text: Some(text.into()),
             ..Spoken::default()
         }))
@@ -94,7 +94,7 @@ impl ScriptedReply {
             .into_iter()
             .map(|(name, arguments)| (name.into(), text(arguments)))
             .collect();
-        Self::new(Answer::Message(Spoken {
+        Self::new(ScriptedAnswer::Message(Spoken {
             calls,
             ..Spoken::default()
         }))
@@ -102,7 +102,7 @@ impl ScriptedReply {
 
     /// The model refuses to answer, in these words.
     pub fn refusal(refusal: impl Into<String>) -> Self {
-        Self::new(Answer::Message(Spoken {
+        Self::new(ScriptedAnswer::Message(Spoken {
             refusal: Some(refusal.into()),
             ..Spoken::default()
         }))
@@ -110,7 +110,7 @@ impl ScriptedReply {
 
     /// The service refuses with this HTTP status, the way OpenAI words it.
     pub fn error(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self::new(Answer::Status {
+        Self::new(ScriptedAnswer::Status {
             status,
             body: error(code, message.into()),
             retry_after: None,
@@ -123,7 +123,7 @@ impl ScriptedReply {
             "rate_limit_exceeded",
             "Rate limit reached. Please try again later.".to_owned(),
         );
-        Self::new(Answer::Status {
+        Self::new(ScriptedAnswer::Status {
             status: 429,
             body,
             retry_after: Some(retry_after),
@@ -132,13 +132,13 @@ impl ScriptedReply {
 
     /// The service answers 200 with this body, whatever it is and whatever was asked for.
     pub fn body(body: impl Into<String>) -> Self {
-        Self::new(Answer::Body(body.into()))
+        Self::new(ScriptedAnswer::Body(body.into()))
     }
 
     /// The service answers with this stream of server-sent events, whatever it is and whatever was
     /// asked for. What stands between two blank lines counts as a chunk.
     pub fn sse(events: impl Into<String>) -> Self {
-        Self::new(Answer::Sse(events.into()))
+        Self::new(ScriptedAnswer::Sse(events.into()))
     }
 
     /// Adds text before the calls.
@@ -188,12 +188,12 @@ impl ScriptedReply {
     }
 
     pub(super) fn thinks(&self) -> bool {
-        matches!(&self.answer, Answer::Message(message) if message.reasoning.is_some())
+        matches!(&self.answer, ScriptedAnswer::Message(message) if message.reasoning.is_some())
     }
 
     /// Only what the model says has these parts.
     fn with(mut self, set: impl FnOnce(&mut Spoken)) -> Self {
-        if let Answer::Message(message) = &mut self.answer {
+        if let ScriptedAnswer::Message(message) = &mut self.answer {
             set(message);
         }
         self

@@ -21,7 +21,7 @@ use super::api::Api;
 use super::check::{ApiError, Dialect};
 use super::completion::Head;
 use super::delivery;
-use super::script::{Answer, End, Script, ScriptedReply};
+use super::script::{End, Script, ScriptedAnswer, ScriptedReply};
 use crate::chat::Request;
 
 /// A server on loopback that answers by script, whole or as a stream, and stops when dropped. It
@@ -220,15 +220,15 @@ async fn deliver(
         end => end,
     };
     match answer {
-        Answer::Message(message) if streamed => {
+        ScriptedAnswer::Message(message) if streamed => {
             delivery::stream(api.stream(head, &message), pace, end)
         }
-        Answer::Message(message) => {
+        ScriptedAnswer::Message(message) => {
             delivery::whole(api.whole(head, &message).to_string(), pace, end).await
         }
-        Answer::Body(body) => delivery::whole(body, pace, end).await,
-        Answer::Sse(text) => delivery::stream(delivery::events(&text), pace, end),
-        Answer::Status {
+        ScriptedAnswer::Body(body) => delivery::whole(body, pace, end).await,
+        ScriptedAnswer::Sse(text) => delivery::stream(delivery::events(&text), pace, end),
+        ScriptedAnswer::Status {
             status,
             body,
             retry_after,

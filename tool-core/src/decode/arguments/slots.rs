@@ -23,11 +23,11 @@ impl<'a> Visitor<'a> for IntoSlots<'_, 'a> {
         let params = self.0.params;
         while let Some(key) = map.next_key_seed(KeyOf(params))? {
             match key {
-                Key::Unknown(name) => {
+                PropertyName::Unknown(name) => {
                     map.next_value::<IgnoredAny>()?;
                     self.0.errors.push(unknown(&name, params));
                 }
-                Key::Known(position) => {
+                PropertyName::Known(position) => {
                     let value = map.next_value::<&RawValue>()?;
                     let slot = &mut self.0.slots[position];
                     if slot.replace(value.get()).is_some() {
@@ -43,7 +43,7 @@ impl<'a> Visitor<'a> for IntoSlots<'_, 'a> {
     }
 }
 
-enum Key {
+enum PropertyName {
     Known(usize),
     Unknown(String),
 }
@@ -51,23 +51,26 @@ enum Key {
 struct KeyOf<'s>(&'s [&'s (dyn Describe + Sync)]);
 
 impl<'a> DeserializeSeed<'a> for KeyOf<'_> {
-    type Value = Key;
+    type Value = PropertyName;
 
-    fn deserialize<D: serde::Deserializer<'a>>(self, deserializer: D) -> Result<Key, D::Error> {
+    fn deserialize<D: serde::Deserializer<'a>>(
+        self,
+        deserializer: D,
+    ) -> Result<PropertyName, D::Error> {
         deserializer.deserialize_identifier(self)
     }
 }
 
 impl Visitor<'_> for KeyOf<'_> {
-    type Value = Key;
+    type Value = PropertyName;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of an argument")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+    fn visit_str<E>(self, name: &str) -> Result<PropertyName, E> {
         let known = self.0.iter().position(|param| param.answers_to(name));
-        Ok(known.map_or_else(|| Key::Unknown(clip(name)), Key::Known))
+        Ok(known.map_or_else(|| PropertyName::Unknown(clip(name)), PropertyName::Known))
     }
 }
 

@@ -29,12 +29,12 @@ pub(super) struct Watch {
 pub(super) struct Deadline {
     at: Instant,
     call: Arc<Call>,
-    kind: Kind,
+    kind: DeadlineKind,
 }
 
 /// What is over when a deadline strikes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum DeadlineKind {
     /// The time of a call that has begun.
     Run,
     /// The time that a call may wait for its turn.
@@ -47,7 +47,7 @@ impl Batch {
         if let Some(at) = call.deadline()
             && call.begin_watch()
         {
-            self.watch_until(at, [Arc::clone(call)], Kind::Run);
+            self.watch_until(at, [Arc::clone(call)], DeadlineKind::Run);
         }
     }
 
@@ -58,7 +58,7 @@ impl Batch {
     ) {
         let queue_time = self.setup.limits.queue_time;
         if let Some(at) = queue_time.and_then(|time| Instant::now().checked_add(time)) {
-            self.watch_until(at, calls, Kind::Queue);
+            self.watch_until(at, calls, DeadlineKind::Queue);
         }
     }
 
@@ -66,7 +66,7 @@ impl Batch {
         self: &Arc<Self>,
         at: Instant,
         calls: impl IntoIterator<Item = Arc<Call>>,
-        kind: Kind,
+        kind: DeadlineKind,
     ) {
         let mut calls = calls
             .into_iter()
@@ -115,9 +115,9 @@ impl Batch {
                 continue;
             }
             let what = match kind {
-                Kind::Queue => Due::Dequeue,
-                Kind::Run if call.is_due() => Due::Stop,
-                Kind::Run => {
+                DeadlineKind::Queue => Due::Dequeue,
+                DeadlineKind::Run if call.is_due() => Due::Stop,
+                DeadlineKind::Run => {
                     state.deadlines.push(Reverse(Deadline {
                         at: at.max(now) + LATE,
                         call: Arc::clone(&call),
@@ -159,7 +159,7 @@ impl Call {
             (Some(Wait::Decision), _) => self.batch.watch_queue([Arc::clone(self)]),
             (Some(Wait::Turn), Some(later)) if later > Instant::now() => {
                 self.batch
-                    .watch_until(later, [Arc::clone(self)], Kind::Queue);
+                    .watch_until(later, [Arc::clone(self)], DeadlineKind::Queue);
             }
             (Some(Wait::Turn), _) => self.stop_unstarted(Stop::Queue),
         }

@@ -47,7 +47,7 @@ pub(crate) struct Batch {
     pub(super) waited_for: AtomicBool,
     /// Whether somebody reads events.
     pub(in crate::dispatch) told: bool,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<BatchState>,
     /// Wakes whoever waits for the batch or for its next event.
     pub(super) waker: AtomicWaker,
     pub(super) output_left: AtomicUsize,
@@ -61,7 +61,7 @@ pub(crate) struct Batch {
 pub(in crate::dispatch) type Calls = Arc<Vec<Arc<Call>>>;
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct BatchState {
     pub(super) calls: Option<Calls>,
     pub(super) events: VecDeque<DispatchEvent>,
     /// How many of the events are progress.

@@ -35,7 +35,7 @@ use pieces::Extra;
 pub(super) use poll::First;
 pub(crate) use stop::{Stop, not_started};
 pub(crate) use task::CallTask;
-use times::Times;
+use times::CallTimes;
 pub(super) use times::{QUEUED, offset};
 
 pub(crate) type Outcome = Result<ToolOutput, ToolError>;
@@ -49,7 +49,7 @@ pub(crate) struct Call {
     /// Whether layers stand around its tool.
     is_layered: bool,
     pub(crate) batch: Arc<Batch>,
-    times: Times,
+    times: CallTimes,
     answer: OnceLock<Answer>,
     /// What it runs on: [`NOTHING`], [`HELPED`], [`BORROWED`], or its id in the scheduler.
     seat: AtomicU64,
@@ -128,7 +128,7 @@ impl Call {
             tool: usize::MAX,
             ..Called::default()
         });
-        let (times, waker) = (Times::default(), AtomicWaker::new());
+        let (times, waker) = (CallTimes::default(), AtomicWaker::new());
         let (answer, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
         Self {
             call,

@@ -9,7 +9,7 @@ use crate::model;
 
 /// When a call started, and when it has to be answered: [offsets](offset), 0 is never.
 #[derive(Debug, Default)]
-pub(super) struct Times {
+pub(super) struct CallTimes {
     started: AtomicU64,
     deadline: AtomicU64,
 }
@@ -32,7 +32,7 @@ fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl Times {
+impl CallTimes {
     /// It starts at this offset, and may run until `timeout` is over, or whatever it belongs to.
     #[inline]
     pub(super) fn start(

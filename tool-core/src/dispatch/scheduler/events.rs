@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
-use super::machine::{Batch, BatchId, CallId, Entry, Phase, Scheduler};
+use super::machine::{BatchEntry, BatchId, CallEntry, CallId, Phase, Scheduler};
 
 /// What a call's start depends on.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// A new batch, of a running call or of the program. `early` until [`finish`](Self::finish).
     pub(crate) fn open(&mut self, parent: Option<CallId>, early: bool) -> BatchId {
         let id = self.new_id();
-        let batch = Batch {
+        let batch = BatchEntry {
             parent: parent.filter(|parent| self.calls.contains_key(parent)),
             early,
             halted: false,
@@ -144,7 +144,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         spec: Spec<K>,
     ) -> CallId {
         let id = self.new_id();
-        let entry = Entry {
+        let entry = CallEntry {
             call,
             batch,
             position,

@@ -22,8 +22,8 @@ pub(crate) struct Scheduler<K, C> {
     /// Running calls that wait for nested ones: they do not count against these.
     pub(super) parents: usize,
     pub(super) gates: Vec<Gate>,
-    pub(super) calls: BTreeMap<CallId, Entry<K, C>>,
-    pub(super) batches: BTreeMap<BatchId, Batch<K>>,
+    pub(super) calls: BTreeMap<CallId, CallEntry<K, C>>,
+    pub(super) batches: BTreeMap<BatchId, BatchEntry<K>>,
     pub(super) keys: HashMap<K, KeyState>,
     /// Batches with calls that wait for permits alone: those of the program, and nested ones.
     pub(super) turns: [Turns; 2],
@@ -68,7 +68,7 @@ impl<K, C> Scheduler<K, C> {
 
 #[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
-pub(super) struct Entry<K, C> {
+pub(super) struct CallEntry<K, C> {
     pub(super) call: C,
     pub(super) batch: BatchId,
     pub(super) position: usize,
@@ -98,7 +98,7 @@ impl Phase {
 
 #[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
-pub(super) struct Batch<K> {
+pub(super) struct BatchEntry<K> {
     /// The call that it was dispatched from.
     pub(super) parent: Option<CallId>,
     /// More calls may come, and none starts before all earlier ones have.
@@ -117,7 +117,7 @@ pub(super) struct Batch<K> {
     pub(super) turn: u64,
 }
 
-impl<K> Batch<K> {
+impl<K> BatchEntry<K> {
     /// Whether the call may pass the calls before it.
     pub(super) fn in_order(&self, position: usize) -> bool {
         let first_unstarted = !self.early || self.unstarted.first() == Some(&position);

@@ -3,7 +3,7 @@
 
 use std::hash::Hash;
 
-use super::machine::{BatchId, CallId, Entry, Gate, Phase, Scheduler};
+use super::machine::{BatchId, CallEntry, CallId, Gate, Phase, Scheduler};
 
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     pub(super) fn enter(&mut self, id: CallId, phase: Phase) {
@@ -210,7 +210,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         let Some(entry) = self.calls.remove(&id) else {
             return;
         };
-        let Entry {
+        let CallEntry {
             batch,
             position,
             spec,

@@ -20,7 +20,7 @@ enum Key {
 }
 
 /// A call that is to be answered.
-struct Call {
+struct AskedCall {
     id: String,
     name: String,
     /// The call of a service that knows no `tool_calls`.
@@ -32,7 +32,7 @@ struct Call {
 struct Asked {
     at: usize,
     message: Message,
-    calls: Vec<Call>,
+    calls: Vec<AskedCall>,
 }
 
 /// Puts every result behind its call, removes those of no call, and writes those that are missing.
@@ -91,7 +91,7 @@ fn key_of(message: &Message) -> Option<Key> {
 }
 
 /// The calls of a message, each with an id of its own, and with what its result names it by.
-fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key, Call)> {
+fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key, AskedCall)> {
     let Message::Assistant(AssistantMessage {
         tool_calls,
         function_call,
@@ -116,7 +116,7 @@ fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key
             .clone();
         calls.push((
             key,
-            Call {
+            AskedCall {
                 id: call.id.clone(),
                 name,
                 function: false,
@@ -128,7 +128,7 @@ fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key
         let name = function.name.clone();
         calls.push((
             Key::Function(name.clone()),
-            Call {
+            AskedCall {
                 id: name.clone(),
                 name,
                 function: true,

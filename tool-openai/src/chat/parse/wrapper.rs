@@ -30,7 +30,7 @@ struct Wrapper<'a> {
 }
 
 #[derive(Deserialize)]
-struct Entry<'a> {
+struct WrappedCall<'a> {
     recipient_name: String,
     #[serde(borrow, default)]
     parameters: Option<&'a RawValue>,
@@ -88,7 +88,7 @@ fn unpack_into(
 }
 
 fn parse_entry(text: &str) -> Use {
-    match serde_json::from_str::<Entry<'_>>(text) {
+    match serde_json::from_str::<WrappedCall<'_>>(text) {
         // A list would be read too, its items as the keys in order.
         Ok(entry) if text.starts_with('{') => Use {
             name: names::unprefixed(entry.recipient_name.trim()).to_owned(),
