@@ -5,6 +5,7 @@ use std::io;
 
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::Error;
+use serde_json::ser::Formatter;
 
 use super::ends::Ends;
 use super::shorten::{Form, shorten, shortened};
@@ -17,13 +18,13 @@ use crate::model::ToolOutput;
 /// The value cannot be written as JSON.
 pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<(String, Form), Error> {
     let mut text = None;
-    let mut json = serde_json::Serializer::new(Nesting::new(Ends::new(most)));
+    let mut json = serde_json::Serializer::with_formatter(Ends::new(most), Nesting::default());
     value.serialize(Outermost {
         json: &mut json,
         text: &mut text,
         most,
     })?;
-    let json = json.into_inner().inner;
+    let json = json.into_inner();
     if let Some(text) = text {
         return Ok(text);
     }
@@ -37,55 +38,52 @@ pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<(String, Form
     Ok((json, Form::Json))
 }
 
-type Json = serde_json::Serializer<Nesting>;
+type Json = serde_json::Serializer<Ends, Nesting>;
 
 /// How deep arrays and objects may be within each other: as deep as `serde_json` reads them. To
 /// write more would use up the stack.
 const MOST_DEPTH: usize = 128;
 
-/// Counts how deep the JSON is nested that passes. `serde_json` writes each bracket and each quote by
-/// itself.
+/// Compact JSON, nested so deep at most.
+#[derive(Default)]
 struct Nesting {
-    inner: Ends,
     depth: usize,
-    in_string: bool,
 }
 
 impl Nesting {
-    fn new(inner: Ends) -> Self {
-        Self {
-            inner,
-            depth: 0,
-            in_string: false,
+    fn enter(&mut self) -> io::Result<()> {
+        self.depth += 1;
+        if self.depth > MOST_DEPTH {
+            let text = format!("it is nested more than {MOST_DEPTH} deep");
+            return Err(io::Error::other(text));
         }
+        Ok(())
     }
 }
 
-impl io::Write for Nesting {
+impl Formatter for Nesting {
     #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::Write::write_all(self, bytes).map(|()| bytes.len())
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.enter()?;
+        writer.write_all(b"[")
     }
 
     #[inline]
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match bytes {
-            b"\"" => self.in_string = !self.in_string,
-            b"[" | b"{" if !self.in_string => {
-                self.depth += 1;
-                if self.depth > MOST_DEPTH {
-                    let text = format!("it is nested more than {MOST_DEPTH} deep");
-                    return Err(io::Error::other(text));
-                }
-            }
-            b"]" | b"}" if !self.in_string => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-        io::Write::write_all(&mut self.inner, bytes)
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"]")
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    #[inline]
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.enter()?;
+        writer.write_all(b"{")
+    }
+
+    #[inline]
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        writer.write_all(b"}")
     }
 }
 
