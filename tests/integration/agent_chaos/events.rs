@@ -1,4 +1,4 @@
-//! What a run told, against itself and against what it left in the history.
+//! What a run reported, against itself and against what it left in the history.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use serde_json::{Value, to_value};
 use tool_core::{ToolCall, ToolResult};
 use tool_openai::AgentEvent;
 
-/// What the model is told of a call that it wrote on after it had started, whatever its result was.
+/// What the model is reported of a call that it wrote on after it had started, whatever its result was.
 const REOPENED: &str = "before all of its arguments had been written";
 
-/// What was told of one message.
+/// What was reported of one message.
 #[derive(Default)]
 struct Told<'a> {
     calls: BTreeMap<usize, &'a ToolCall>,
@@ -18,7 +18,7 @@ struct Told<'a> {
     all_results: Option<&'a [ToolResult]>,
 }
 
-/// What is wrong with what a run told. `added` is what it left in the history, `ended` whether it
+/// What is wrong with what a run reported. `added` is what it left in the history, `ended` whether it
 /// was not dropped.
 pub(super) fn faults(events: &[AgentEvent], added: &[Value], ended: bool) -> Vec<String> {
     let mut faults = Vec::new();
@@ -31,138 +31,145 @@ pub(super) fn faults(events: &[AgentEvent], added: &[Value], ended: bool) -> Vec
         .enumerate()
     {
         let mut wrong = |what: String| faults.push(format!("turn {turn}: {what}"));
-        let told = one_message(events, &mut wrong);
-        agree(&told, &mut wrong);
-        if told.all_results.is_some() {
+        let reported = one_message(events, &mut wrong);
+        agree(&reported, &mut wrong);
+        if reported.all_results.is_some() {
             match left.next() {
-                Some((at, message)) => in_history(&told, message, &added[at + 1..], &mut wrong),
-                None if ended => wrong("what it told is not in the history".to_owned()),
+                Some((at, message)) => in_history(&reported, message, &added[at + 1..], &mut wrong),
+                None if ended => wrong("what it reported is not in the history".to_owned()),
                 None => {}
             }
-        } else if ended && told.all_calls.is_some() {
+        } else if ended && reported.all_calls.is_some() {
             wrong("`Calls` without `Results`".to_owned());
         }
     }
     if ended && let Some((_, message)) = left.next() {
-        faults.push(format!("never told of {message}"));
+        faults.push(format!("never reported of {message}"));
     }
     faults
 }
 
 fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> Told<'a> {
-    let mut told = Told::default();
+    let mut reported = Told::default();
     for event in events {
-        if told.all_results.is_some()
+        if reported.all_results.is_some()
             && !matches!(event, AgentEvent::Usage(_) | AgentEvent::Reply(_))
         {
             wrong(format!("after the results: {event:?}"));
         }
         match event {
             AgentEvent::ToolCallReady { position, call, .. } => {
-                let is_new = told.calls.insert(*position, call).is_none();
-                if !is_new || told.all_calls.is_some() {
-                    wrong(format!("call {position} is told twice or late"));
+                let is_new = reported.calls.insert(*position, call).is_none();
+                if !is_new || reported.all_calls.is_some() {
+                    wrong(format!("call {position} is reported twice or late"));
                 }
             }
-            AgentEvent::ToolCallsReady(calls) if told.all_calls.replace(calls).is_some() => {
+            AgentEvent::ToolCallsReady(calls) if reported.all_calls.replace(calls).is_some() => {
                 wrong("`Calls` twice".to_owned());
             }
             AgentEvent::Progress(progress) => {
-                if told.results.contains_key(&progress.position) {
+                if reported.results.contains_key(&progress.position) {
                     wrong(format!(
                         "progress after the result of {}",
                         progress.position
                     ));
                 }
-                if told
+                if reported
                     .calls
                     .get(&progress.position)
                     .is_none_or(|call| call.id != progress.id)
                 {
-                    wrong(format!("progress of no call that was told: {progress:?}"));
+                    wrong(format!(
+                        "progress of no call that was reported: {progress:?}"
+                    ));
                 }
             }
             AgentEvent::Result(result) => {
                 let position = result.position();
-                if told.results.insert(position, result).is_some() {
-                    wrong(format!("result {position} is told twice"));
+                if reported.results.insert(position, result).is_some() {
+                    wrong(format!("result {position} is reported twice"));
                 }
-                if told
+                if reported
                     .calls
                     .get(&position)
                     .is_none_or(|call| call.id != result.id())
                 {
-                    wrong(format!("result of no call that was told: {result:?}"));
+                    wrong(format!("result of no call that was reported: {result:?}"));
                 }
             }
-            AgentEvent::Results(results) => told.all_results = Some(results),
+            AgentEvent::Results(results) => reported.all_results = Some(results),
             _ => {}
         }
     }
-    told
+    reported
 }
 
-fn agree(told: &Told, wrong: &mut impl FnMut(String)) {
-    let told_calls: Vec<_> = told
+fn agree(reported: &Told, wrong: &mut impl FnMut(String)) {
+    let reported_calls: Vec<_> = reported
         .calls
         .values()
         .map(|call| (&call.id, &call.name, &call.arguments))
         .collect();
-    if told
+    if reported
         .calls
         .keys()
         .enumerate()
         .any(|(at, position)| at != *position)
     {
-        wrong(format!("calls were told at {:?}", told.calls.keys()));
+        wrong(format!(
+            "calls were reported at {:?}",
+            reported.calls.keys()
+        ));
     }
-    if let Some(calls) = told.all_calls {
+    if let Some(calls) = reported.all_calls {
         let calls: Vec<_> = calls
             .iter()
             .map(|call| (&call.id, &call.name, &call.arguments))
             .collect();
-        if calls != told_calls {
-            wrong(format!("`Call` told {told_calls:?}, `Calls` {calls:?}"));
+        if calls != reported_calls {
+            wrong(format!(
+                "`Call` reported {reported_calls:?}, `Calls` {calls:?}"
+            ));
         }
     }
-    if let Some(results) = told.all_results {
+    if let Some(results) = reported.all_results {
         let answers: Vec<_> = results
             .iter()
             .map(|result| (result.id(), result.content()))
             .collect();
-        let told_answers: Vec<_> = told
+        let reported_answers: Vec<_> = reported
             .results
             .values()
             .map(|result| (result.id(), result.content()))
             .collect();
-        if answers != told_answers {
+        if answers != reported_answers {
             wrong(format!(
-                "`Result` told {told_answers:?}, `Results` {answers:?}"
+                "`Result` reported {reported_answers:?}, `Results` {answers:?}"
             ));
         }
         if results
             .iter()
             .enumerate()
             .any(|(at, result)| result.position() != at)
-            || results.len() != told.calls.len()
+            || results.len() != reported.calls.len()
         {
             wrong(format!(
                 "{} results of {} calls",
                 results.len(),
-                told.calls.len()
+                reported.calls.len()
             ));
         }
     }
 }
 
-fn in_history(told: &Told, message: &Value, behind: &[Value], wrong: &mut impl FnMut(String)) {
+fn in_history(reported: &Told, message: &Value, behind: &[Value], wrong: &mut impl FnMut(String)) {
     let kept: Vec<_> = message["tool_calls"]
         .as_array()
         .unwrap()
         .iter()
         .map(|call| call["id"].clone())
         .collect();
-    let calls: Vec<_> = told
+    let calls: Vec<_> = reported
         .calls
         .values()
         .map(|call| to_value(&call.id).unwrap())
@@ -172,7 +179,7 @@ fn in_history(told: &Told, message: &Value, behind: &[Value], wrong: &mut impl F
         .take(kept.len())
         .map(|answer| answer["content"].clone())
         .collect();
-    let results: Vec<_> = told
+    let results: Vec<_> = reported
         .all_results
         .unwrap_or_default()
         .iter()
@@ -186,7 +193,7 @@ fn in_history(told: &Told, message: &Value, behind: &[Value], wrong: &mut impl F
     };
     if kept != calls || answers.len() != results.len() || !answers.iter().zip(&results).all(agree) {
         wrong(format!(
-            "told {calls:?} {results:?}, kept {kept:?} {answers:?}"
+            "reported {calls:?} {results:?}, kept {kept:?} {answers:?}"
         ));
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::behavior::Behavior;
 use super::schema_check;
-use super::text::{clip, one_line};
+use super::text::quotable;
 
 /// What a model reads of a tool, and what the dispatcher knows of its behavior.
 ///
@@ -188,7 +188,7 @@ pub enum InvalidDefinitionError {
     /// The parameters are no JSON Schema.
     #[error(
         "the parameters of tool `{}` are no JSON Schema{}: {message}",
-        shown(name),
+        quotable(name),
         at(path)
     )]
     Schema {
@@ -202,7 +202,7 @@ pub enum InvalidDefinitionError {
     /// The arguments of a call are an object, which the schema does not admit.
     #[error(
         "the parameters of tool `{}` are not an object schema; write `{{\"type\": \"object\", \"properties\": …}}`",
-        shown(name)
+        quotable(name)
     )]
     NotAnObject {
         /// The tool.
@@ -211,7 +211,7 @@ pub enum InvalidDefinitionError {
     /// What is said of its calls contradicts itself.
     #[error(
         "the behavior of tool `{}` contradicts itself: {contradiction}",
-        shown(name)
+        quotable(name)
     )]
     Behavior {
         /// The tool.
@@ -221,20 +221,15 @@ pub enum InvalidDefinitionError {
     },
 }
 
-fn shown(name: &str) -> String {
-    clip(&one_line(name))
-}
-
 /// Of a long path, its end: that is where the mistake is.
 fn at(path: &str) -> String {
     const LONGEST: usize = 100;
-    let path = one_line(path);
     if path.is_empty() {
-        return path;
+        return String::new();
     }
-    match path.char_indices().rev().nth(LONGEST) {
-        Some((start, _)) => format!(" at `…{}`", &path[start..]),
-        None => format!(" at `{path}`"),
+    match path.char_indices().rev().nth(LONGEST - 1) {
+        Some((start @ 1.., _)) => format!(" at `…{}`", quotable(&path[start..])),
+        _ => format!(" at `{}`", quotable(path)),
     }
 }
 

@@ -18,6 +18,12 @@ pub(crate) fn clip(text: &str) -> String {
     }
 }
 
+/// Text from elsewhere as a part of a message: on one line, and clipped.
+pub(crate) fn quotable(text: &str) -> String {
+    let on_one_line = |char: char| if char.is_control() { ' ' } else { char };
+    clip(text).chars().map(on_one_line).collect()
+}
+
 /// The candidate most like `name`, if any is near enough to have been meant.
 pub(crate) fn nearest<'a>(
     name: &str,
