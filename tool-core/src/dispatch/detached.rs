@@ -33,7 +33,7 @@ impl CallContext {
     /// when the time is up.
     ///
     /// ```
-    /// use tool_core::{CallContext, ToolCall, tool};
+    /// use tool_core::{CallContext, ToolCall, tool, tools};
     ///
     /// /// Book a bed.
     /// #[tool]
@@ -42,10 +42,14 @@ impl CallContext {
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() {
-    /// let context = CallContext::detached(ToolCall::new("call_1", "book", "{}"))
-    ///     .with_idempotency_key("order-7");
-    /// assert_eq!(book(&context, "North").await, "North booked, order-7");
+    /// # async fn main() -> Result<(), tool_core::ToolError> {
+    /// let tool = tools![book].tool("book").expect("it is in the set");
+    /// let call = ToolCall::new("call_1", "book", r#"{"ward": "North"}"#);
+    /// let context = CallContext::detached(call).with_idempotency_key("order-7");
+    ///
+    /// let output = tool.call(&context, context.arguments()).await?;
+    /// assert_eq!(output.as_str(), "North booked, order-7");
+    /// # Ok(())
     /// # }
     /// ```
     pub fn detached(call: ToolCall) -> Self {
