@@ -287,8 +287,6 @@ fn mischief() -> impl Strategy<Value = Mischief> {
         1 => Just(Mischief::Never),
         1 => Just(Mischief::Again),
         1 => Just(Mischief::Twice),
-        1 => Just(Mischief::Detach),
-        1 => (0..50_u64).prop_map(Mischief::LeaveBehind),
         1 => Just(Mischief::Swallow),
         1 => (0..50_u64).prop_map(Mischief::GiveUp),
     ]

@@ -351,11 +351,8 @@ impl History {
 
     /// Whether a layer may have answered for the call, though nobody was told.
     pub(crate) fn may_be_left(&self, call: usize) -> bool {
-        let is_left = matches!(
-            self.call(call).mischief,
-            Mischief::LeaveBehind(_) | Mischief::GiveUp(_)
-        );
-        is_left && self.lives[call].answer().is_none()
+        let gives_up = matches!(self.call(call).mischief, Mischief::GiveUp(_));
+        gives_up && self.lives[call].answer().is_none()
     }
 
     /// When the call has to be answered.

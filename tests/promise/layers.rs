@@ -76,12 +76,6 @@ async fn act(mischief: Mischief, mut inner: CallService, context: CallContext) -
             let (first, second) = tokio::join!(first, second);
             return Ok(first.and(second)?);
         }
-        Mischief::Detach => return Ok(tokio::spawn(inner.call(context)).await??),
-        Mischief::LeaveBehind(millis) => {
-            drop(tokio::spawn(inner.call(context)));
-            after(millis).await;
-            return Ok(ToolOutput::from_text(SWALLOWED));
-        }
         Mischief::Swallow => {
             drop(inner.call(context).await);
             return Ok(ToolOutput::from_text(SWALLOWED));

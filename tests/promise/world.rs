@@ -235,10 +235,6 @@ pub(crate) enum Mischief {
     Again,
     /// Calls twice at once, and passes on an error if there is one.
     Twice,
-    /// Moves the call to a task, and waits for that.
-    Detach,
-    /// Moves the call to a task, and answers after a while.
-    LeaveBehind(u64),
     /// Answers something else when the call is answered.
     Swallow,
     /// Drops the call after a while, and fails.

@@ -189,7 +189,6 @@ fn check_outcome(
         || (plan.panics_when_dropped && code == "panic" && !life.runs.is_empty());
     let expected = match plan.mischief {
         Mischief::None | Mischief::Wait(_) => is_own,
-        Mischief::Detach => is_own || (code == "middleware_error" && last == Some("panic")),
         // Of two at once one is refused; which of two errors comes first does not matter.
         Mischief::Twice => code == "middleware_error" || is_own && code != "ok",
         Mischief::Panic => matches!(code, "panic" | "middleware_error"),
@@ -201,7 +200,6 @@ fn check_outcome(
                 code == "middleware_error" && last.is_some() || is_own && code == "panic"
             }
         }
-        Mischief::LeaveBehind(_) => code == "ok" || is_own,
         Mischief::Swallow => code == "ok" || code == "panic" && is_own,
         Mischief::GiveUp(_) => {
             is_own || code == "middleware_error" || on_thread && code.ends_with("_indeterminate")

@@ -249,8 +249,8 @@ impl Setup {
     ) {
         let planned = calls
             .iter()
-            .filter(|call| call.is_untouched())
-            .filter_map(|call| Some((call, call.tool()?)));
+            .filter(|call| call.is_waiting())
+            .map(|call| (call, call.tool));
         let mut waiting = Vec::with_capacity(calls.len());
         for (call, tool) in planned {
             match self.check_before_asking(call, tool) {
@@ -407,7 +407,7 @@ pub(super) async fn nested(
             ToolError::with_text(ErrorCode::Overloaded, text.clone())
         });
     }
-    if parent.outcome().is_some() || parent.is_stopped() {
+    if parent.is_over() {
         return setup.refuse_all(calls, || not_started("the call it belongs to is over"));
     }
     setup.engine.adopt(&parent);

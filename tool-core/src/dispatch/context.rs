@@ -107,7 +107,7 @@ async fn run_blocking(
     context: CallContext,
     work: BlockingWork,
 ) -> Result<ToolOutput, ToolError> {
-    call.asks_for_thread();
+    call.ask_for_thread();
     let (answer, answered) = tokio::sync::oneshot::channel();
     let (on_thread, span) = (Arc::clone(&call), Span::current()); // the call's, while it is polled
     let work = Box::new(move || {

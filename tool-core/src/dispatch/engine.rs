@@ -74,7 +74,7 @@ impl Engine {
     pub(super) fn adopt(&self, call: &Arc<Call>) {
         self.with(|scheduler| {
             if call.seat().is_none() {
-                scheduler.adopt(Arc::clone(call), |id| call.try_adopt(id));
+                scheduler.adopt(Arc::clone(call), |id| call.adopt(id));
             }
         });
     }

@@ -7,7 +7,7 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -15,7 +15,7 @@ use tracing::Span;
 
 use super::Setup;
 use super::batch::{Batch, Calls, Origin, Running};
-use super::call::{Call, CallTask, Called, First, QUEUED, drop_quietly};
+use super::call::{Call, CallTask, Called, First, Polled, QUEUED, drop_quietly};
 use super::engine::Engine;
 use crate::model::{ToolCall, ToolResult};
 
@@ -45,7 +45,7 @@ pub(super) fn run_alone(
     let mut permit = Some(BorrowedPermit(&call.batch.setup.engine));
     let begun = begin(&call, QUEUED, false, &mut permit);
     drop(permit);
-    if let Begun::Answered { .. } = begun {
+    if let Polled::Over { .. } = begun {
         return Ok(call.into_result());
     }
     let running = Running::begun(&call);
@@ -61,9 +61,9 @@ pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &Calls, runtime
         _ => 1,
     };
     if calls.len() < LARGE || workers < 2 {
-        let Polled { begun, untold } = poll_some(setup, batch, calls);
-        batch.fewer(untold);
-        return setup.enqueue(batch, &calls[begun..]);
+        let begun = poll_some(setup, batch, calls);
+        batch.fewer(begun.untold);
+        return setup.enqueue(batch, &calls[begun.calls..]);
     }
     let size = calls.len().div_ceil(workers);
     for from in (0..calls.len()).step_by(size) {
@@ -72,17 +72,18 @@ pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &Calls, runtime
 }
 
 /// What became of some calls.
-struct Polled {
-    begun: usize,
+#[derive(Default)]
+struct Begun {
+    calls: usize,
     /// Answers that the batch is still to be told of.
     untold: usize,
 }
 
 /// Polls calls for the first time, as long as there are permits, nobody else waits for one, and none
 /// of them takes long.
-fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Polled {
-    let (mut at, mut answered, mut begun) = (batch.now(), 0, 0);
-    let mut permit = None;
+fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Begun {
+    let mut begun = Begun::default();
+    let (mut at, mut permit) = (batch.now(), None);
     for call in calls {
         if permit.is_none() {
             permit = BorrowedPermit::new(&setup.engine);
@@ -90,40 +91,23 @@ fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Polled {
         if permit.is_none() {
             break;
         }
-        begun += 1;
+        begun.calls += 1;
         let began = at;
         match begin(call, at, !batch.told, &mut permit) {
-            Begun::Answered { untold, finished } => {
-                answered += usize::from(untold);
-                at = at.max(finished);
-            }
-            Begun::Pending => {
-                go_on(Arc::clone(call));
-                at = batch.now();
-            }
+            Polled::Over { untold, .. } => begun.untold += usize::from(untold),
+            Polled::Pending => go_on(Arc::clone(call)),
         }
+        at = call
+            .finished_offset()
+            .unwrap_or_else(|| batch.now())
+            .max(at);
         let took = Duration::from_nanos(at.saturating_sub(began));
         if setup.slow_poll.is_some_and(|slow| took >= slow) || setup.engine.permits.is_waited_for()
         {
             break;
         }
     }
-    Polled {
-        begun,
-        untold: answered,
-    }
-}
-
-/// What became of a call by its first poll.
-enum Begun {
-    Answered {
-        /// Whether its batch is still to be told.
-        untold: bool,
-        /// When: an [`offset`](super::call::offset).
-        finished: u64,
-    },
-    /// It has taken the permit that it was begun on.
-    Pending,
+    begun
 }
 
 /// Polls a call for the first time, at that offset. The permit stays unless the call takes it.
@@ -132,28 +116,15 @@ fn begin(
     at: u64,
     untold: bool,
     permit: &mut Option<BorrowedPermit<'_>>,
-) -> Begun {
-    call.borrows_permit();
+) -> Polled {
     let first = First { at, untold };
     // Nobody is woken: the task polls it again at once.
     let polled = call.poll(&mut Context::from_waker(Waker::noop()), Some(first));
-    let Poll::Ready(untold) = polled else {
-        call.takes_permit();
-        if let Some(permit) = permit.take() {
-            permit.pass_on();
-        }
-        return Begun::Pending;
-    };
-    if !call.leaves_permit()
-        && let Some(permit) = permit.take()
-    {
-        permit.pass_on(); // the scheduler has it in its books
+    let permit_left = matches!(polled, Polled::Over { permit_left, .. } if permit_left);
+    if !permit_left && let Some(permit) = permit.take() {
+        permit.pass_on();
     }
-    let finished = call.finished_offset();
-    Begun::Answered {
-        untold,
-        finished: finished.unwrap_or_else(|| call.batch.now()),
-    }
+    polled
 }
 
 /// Has a task of its own go on with a call that has begun, and its deadline watched.
@@ -208,13 +179,13 @@ impl Chunk {
         let setup = Arc::clone(&self.batch.setup);
         while self.from < self.to {
             let most = self.to.min(self.from + MOST_IN_A_ROW);
-            let polled = poll_some(&setup, &self.batch, &self.calls[self.from..most]);
-            let Polled { begun, untold } = polled;
-            (self.from, self.untold) = (self.from + begun, self.untold + untold);
-            if self.from == self.to || begun == 0 || setup.engine.permits.is_waited_for() {
+            let Begun { calls, untold } =
+                poll_some(&setup, &self.batch, &self.calls[self.from..most]);
+            (self.from, self.untold) = (self.from + calls, self.untold + untold);
+            if self.from == self.to || calls == 0 || setup.engine.permits.is_waited_for() {
                 break; // others are before it: the rest waits in turn
             }
-            if begun < MOST_IN_A_ROW && self.to - self.from > 1 {
+            if calls < MOST_IN_A_ROW && self.to - self.from > 1 {
                 // One was slow: another worker may have half of the rest meanwhile.
                 let middle = self.from.midpoint(self.to);
                 Self::spawn(&self.batch, &self.calls, middle, self.to);

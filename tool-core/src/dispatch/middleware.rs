@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use backon::BackoffBuilder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::call::{Attempt, Call};
+use super::call::{Call, Run, drop_quietly, panic_text};
 use crate::model::{BoxError, CallContext, ErrorCode, Retry, ToolError, ToolFuture, ToolOutput};
 
 /// Runs a call: what a `tower` layer wraps.
@@ -40,31 +41,69 @@ impl Service<CallContext> for CallService {
 
     fn call(&mut self, context: CallContext) -> CallFuture {
         let Some(call) = Call::of(&context) else {
-            let why = "a layer passed on a context that no dispatcher made";
-            return CallFuture(Box::pin(
-                async move { Err(ToolError::of_layer(why.into())) },
-            ));
+            return CallFuture::failed("a layer passed on a context that no dispatcher made");
         };
         let inner = match &self.0 {
             Inner::Wrapped(wrapped) => Some(wrapped.clone()),
             Inner::Layered => call.batch.setup.layers.of_tool(call.tool).cloned(),
             Inner::Tool => None,
         };
-        CallFuture(match inner {
-            Some(wrapped) => in_hands(call, false, move |_| wrapped.run(context)),
-            None => in_hands(call, true, move |call| attempts(call, context)),
-        })
+        match inner {
+            Some(wrapped) => CallFuture::new(wrapped.run(context), None),
+            None => match call.begin_run() {
+                Ok(run) => {
+                    let tool = async move { attempts(call, context).await };
+                    CallFuture::new(Box::pin(tool), Some(run))
+                }
+                Err(why) => CallFuture::failed(why),
+            },
+        }
     }
 }
 
 /// A running call; made by [`CallService`].
-pub struct CallFuture(ToolFuture<'static>);
+pub struct CallFuture(Option<Running>);
+
+struct Running {
+    future: ToolFuture<'static>,
+    /// If it is the tool, and not a layer around it. Ended when the future is dropped.
+    run: Option<Run>,
+}
+
+impl CallFuture {
+    fn new(future: ToolFuture<'static>, run: Option<Run>) -> Self {
+        Self(Some(Running { future, run }))
+    }
+
+    fn failed(why: &'static str) -> Self {
+        let error = async move { Err(ToolError::of_layer(why.into())) };
+        Self::new(Box::pin(error), None)
+    }
+}
 
 impl Future for CallFuture {
     type Output = Result<ToolOutput, ToolError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx)
+        let Some(Running { future, run }) = &mut self.0 else {
+            return Poll::Pending; // it has had its outcome
+        };
+        let outcome = match run {
+            None => ready!(future.as_mut().poll(cx)),
+            // The tool's panics do not get past the layers around it.
+            Some(_) => match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                Ok(polled) => ready!(polled),
+                Err(panic) => Err(ToolError::panic(panic_text(panic))),
+            },
+        };
+        drop_quietly(self.0.take());
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for CallFuture {
+    fn drop(&mut self) {
+        drop_quietly(self.0.take());
     }
 }
 
@@ -170,42 +209,6 @@ impl fmt::Debug for Wrapped {
     }
 }
 
-/// What a layer gets to hold of a call: the tool runs once, unless it may be repeated, and all of
-/// it ends with the call.
-fn in_hands(
-    call: Arc<Call>,
-    is_tool: bool,
-    run: impl FnOnce(Arc<Call>) -> ToolFuture<'static> + Send + 'static,
-) -> ToolFuture<'static> {
-    let repeatable = call.definition().behavior().is_repeatable();
-    let running = Arc::clone(&call);
-    let attempt = Attempt::new(
-        Arc::clone(&call),
-        is_tool,
-        Box::pin(async move { run(running).await }),
-    );
-    match call.add_attempt(Arc::clone(&attempt), repeatable) {
-        Ok(()) => Box::pin(Guarded(attempt)),
-        Err(why) => Box::pin(async move { Err(ToolError::of_layer(why.into())) }),
-    }
-}
-
-struct Guarded(Arc<Attempt>);
-
-impl Future for Guarded {
-    type Output = Result<ToolOutput, ToolError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx)
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
-}
-
 /// The call from the outermost layer to the tool.
 pub(super) fn run(call: &Arc<Call>) -> ToolFuture<'static> {
     let context = CallContext::new(Arc::<Call>::clone(call));
@@ -254,7 +257,7 @@ async fn try_often(
             .is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
         match pauses.next() {
             // Jitter is added to the longest wait, too.
-            Some(pause) if failed && !call.has_nested() => {
+            Some(pause) if failed && !call.is_acting() => {
                 tokio::time::sleep(pause.min(retry.max_backoff)).await;
             }
             _ => return outcome,

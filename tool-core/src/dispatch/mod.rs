@@ -220,10 +220,11 @@ impl Dispatcher {
     /// Wraps a `tower` layer around every call, outside of the layers added before.
     ///
     /// The service it wraps is a [`CallService`]: the request is the call's [`CallContext`], the
-    /// response its output. What the layer does counts as part of the call: it ends at the
-    /// deadline, and so does whatever the layer has done with the call behind it. A second run of
-    /// the tool is refused, unless the tool is `read_only` or `idempotent`. A layer's own error is
-    /// answered [`MiddlewareError`](crate::ErrorCode::MiddlewareError).
+    /// response its output. What the layer does counts as part of the call: its future is dropped
+    /// at the deadline. What a layer moves to a task of its own is outside of deadlines, limits and
+    /// [`idle`](Self::idle). A second run of the tool is refused, unless the tool is `read_only` or
+    /// `idempotent`, and so are two runs at once. A layer's own error, and its panic, is answered
+    /// [`MiddlewareError`](crate::ErrorCode::MiddlewareError).
     ///
     /// Each call readies and calls a clone of the layered service. One that is not `Clone` (a rate
     /// limit, for example) goes into a `tower::buffer::Buffer`.

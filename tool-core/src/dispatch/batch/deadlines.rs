@@ -37,6 +37,8 @@ pub(super) struct Deadline {
 enum DeadlineKind {
     /// The time of a call that has begun.
     Run,
+    /// And the time for its last poll.
+    Late,
     /// The time that a call may wait for its turn.
     Queue,
 }
@@ -116,12 +118,12 @@ impl Batch {
             }
             let what = match kind {
                 DeadlineKind::Queue => Due::Dequeue,
-                DeadlineKind::Run if call.is_due() => Due::Stop,
+                DeadlineKind::Late => Due::Stop,
                 DeadlineKind::Run => {
                     state.deadlines.push(Reverse(Deadline {
                         at: at.max(now) + LATE,
                         call: Arc::clone(&call),
-                        kind,
+                        kind: DeadlineKind::Late,
                     }));
                     Due::PollAgain
                 }
@@ -174,7 +176,7 @@ async fn supervise(batch: Arc<Batch>, earlier: Arc<Notify>) {
         let (due, next) = batch.due();
         for (call, what) in due {
             match what {
-                Due::PollAgain => call.due(),
+                Due::PollAgain => call.wake(),
                 Due::Stop => call.stop(Stop::Deadline),
                 Due::Dequeue => call.dequeue(),
             }

@@ -1,76 +1,72 @@
-//! How a call gets its one answer, and what it lets go of then.
+//! How a call gets its one answer.
 
 use std::sync::Arc;
 
-use super::{Answer, Body, Call, GONE, Outcome, Stop, Work, drop_quietly, try_lock};
+use super::{Answer, Call, Outcome, Span, Stop, drop_quietly};
 use crate::model::{ToolError, clip};
 
 impl Call {
     /// Answers a call that never ran.
     pub(in crate::dispatch) fn refuse(self: &Arc<Self>, error: ToolError) {
-        if let Some(mut work) = try_lock(&self.work) {
-            work.body = Body::Gone;
-        }
-        self.flag(GONE);
-        if self.conclude(Err(error)) {
+        self.state().stop_waiting();
+        self.answer_and_end(Err(error), None);
+    }
+
+    /// Answers a call whose body is dropped. True if its poller still has the permit that it was
+    /// polled on.
+    pub(super) fn answer_and_end(
+        self: &Arc<Self>,
+        outcome: Outcome,
+        span: Option<Box<Span>>,
+    ) -> bool {
+        let answered = self.answer(outcome, span);
+        // Before the batch hears of it: whoever waits for the answer may want the permit.
+        let permit_left = self.end();
+        if answered {
             self.batch.answered(self);
         }
+        permit_left
     }
 
-    /// Ends what it runs beside its body, and answers it.
+    /// Gives the call its one answer and closes its span. False if it has one: otherwise the batch
+    /// is to be told.
     #[inline]
-    pub(super) fn conclude(self: &Arc<Self>, outcome: Outcome) -> bool {
-        if self.end_pieces() {
-            self.tell_to_end();
-        }
-        self.answer(outcome)
-    }
-
-    pub(super) fn answer_and_tell(self: &Arc<Self>, outcome: Outcome) {
-        if self.answer(outcome) {
-            self.batch.answered(self);
-        }
-    }
-
-    /// Gives the call its one answer, and lets go of what it held. False if it has one: otherwise
-    /// the batch is to be told.
-    #[inline]
-    fn answer(self: &Arc<Self>, outcome: Outcome) -> bool {
+    pub(super) fn answer(self: &Arc<Self>, outcome: Outcome, span: Option<Box<Span>>) -> bool {
         let outcome = self
             .batch
             .within_limits(outcome)
             .map_err(|error| error.of_tool(&clip(&self.call.name)));
         let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
         if self.outcome().is_none() && outcome.as_ref().is_err_and(ToolError::is_undecoded) {
-            self.times.never_started();
+            self.state().times.started = 0;
         }
         self.note_acting_elsewhere(&outcome);
         let answer = Answer {
             outcome,
             finished: self.batch.now(),
         };
-        if let Err(late) = self.answer.set(answer) {
-            drop_quietly(late); // answered already
-            self.release();
-            return false;
+        let late = self.answer.set(answer).err();
+        if !self.batch.span().is_disabled() {
+            let span = match span {
+                None if late.is_none() && self.started().is_none() => {
+                    self.batch.call_span(self, None)
+                }
+                span => span,
+            };
+            self.close_span(span);
         }
-        if !self.batch.span().is_disabled()
-            && let Some(mut work) = try_lock(&self.work)
-        {
-            if self.started().is_none() && work.span.is_none() {
-                work.span = self.batch.call_span(self, None);
-            }
-            self.close_span(&mut work);
+        if let Some(late) = late {
+            drop_quietly(late); // answered already
+            return false;
         }
         if fatal {
             self.batch.halt(Stop::Fatal);
         }
-        self.release();
         true
     }
 
-    pub(super) fn close_span(&self, work: &mut Work) {
-        if let Some(span) = work.span.take() {
+    pub(super) fn close_span(&self, span: Option<Box<Span>>) {
+        if let Some(span) = span {
             self.batch.close_call_span(span, self);
         }
     }

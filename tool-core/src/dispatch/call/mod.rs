@@ -1,26 +1,23 @@
 //! One call from handed over to answered.
 //!
-//! [`poll`] begins and polls it, mostly from its [`task`]; [`answer`] gives it its answer, and
-//! [`stop`] stops it. [`seat`] is what it runs on, [`pieces`] what it runs
-//! beside its body and [`attempt`] a run that a layer has in its hands.
+//! [`state`] is the life of a call. [`poll`] begins and polls it, mostly from its [`task`];
+//! [`answer`] gives it its answer, [`stop`] stops it, and [`beside`] is what it runs beside its
+//! body.
 
 mod answer;
-mod attempt;
+mod beside;
 mod guard;
-mod pieces;
 mod poll;
-mod seat;
+mod state;
 mod stop;
 mod task;
 mod times;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
@@ -29,13 +26,12 @@ use super::batch::Batch;
 use super::critical_path::Lane;
 use crate::model::{self, ToolCall, ToolError, ToolFuture, ToolOutput, ToolResult};
 
-pub(crate) use attempt::Attempt;
-pub(crate) use guard::{drop_quietly, lock, panic_text, quietly, try_lock, wake_quietly};
-use pieces::Extra;
-pub(super) use poll::First;
+pub(crate) use beside::Run;
+pub(crate) use guard::{drop_quietly, lock, panic_text, quietly, wake_quietly};
+pub(super) use poll::{First, Polled};
+use state::{Seat, State, Times};
 pub(crate) use stop::{Stop, not_started};
 pub(crate) use task::CallTask;
-use times::CallTimes;
 pub(super) use times::{QUEUED, offset};
 
 pub(crate) type Outcome = Result<ToolOutput, ToolError>;
@@ -49,34 +45,11 @@ pub(crate) struct Call {
     /// Whether layers stand around its tool.
     is_layered: bool,
     pub(crate) batch: Arc<Batch>,
-    times: CallTimes,
     answer: OnceLock<Answer>,
-    /// What it runs on: [`NOTHING`], [`HELPED`], [`BORROWED`], or its id in the scheduler.
-    seat: AtomicU64,
-    flags: AtomicU8,
-    /// Whoever polls or drops the body holds the lock meanwhile.
-    work: Mutex<Work>,
-    /// Wakes the call's task.
-    waker: AtomicWaker,
+    state: Mutex<State<Body>>,
     /// What few calls need.
     extra: OnceLock<Box<Extra>>,
 }
-
-const NOTHING: u64 = 0;
-/// A permit of whoever polls it for the first time.
-const HELPED: u64 = 1;
-/// A permit of its own.
-const BORROWED: u64 = 2;
-// Ids in the scheduler begin behind: `FIRST_ID`.
-
-/// Not to be polled any more.
-const STOPPED: u8 = 1;
-/// Past its deadline: to be polled once more and then dropped.
-const DUE: u8 = 2;
-/// The body is dropped, or never was.
-const GONE: u8 = 4;
-/// Its deadline is watched.
-const WATCHED: u8 = 8;
 
 /// The tool that a call is of.
 #[derive(Clone, Copy, Default)]
@@ -91,20 +64,21 @@ pub(super) struct Called {
 
 struct Answer {
     outcome: Outcome,
-    /// When it was known: a [`times::offset`].
+    /// When it was known: an [`offset`].
     finished: u64,
 }
 
-struct Work {
-    body: Body,
+/// A call that has begun.
+struct Body {
+    future: ToolFuture<'static>,
     span: Option<Box<Span>>,
 }
 
-enum Body {
-    /// No code of the tool has run.
-    Waiting,
-    Running(ToolFuture<'static>),
-    Gone,
+#[derive(Default)]
+struct Extra {
+    /// Arguments that the policy has put in place of the model's.
+    edited: OnceLock<String>,
+    token: OnceLock<CancellationToken>,
 }
 
 impl Call {
@@ -116,34 +90,20 @@ impl Call {
         batch: Arc<Batch>,
         called: Option<Called>,
     ) -> Self {
-        let (body, flags) = if called.is_some() {
-            (Body::Waiting, 0)
-        } else {
-            (Body::Gone, GONE)
-        };
-        let (work, flags) = (Mutex::new(Work { body, span: None }), AtomicU8::new(flags));
-        let Called {
-            tool, is_layered, ..
-        } = called.unwrap_or(Called {
-            tool: usize::MAX,
-            ..Called::default()
-        });
-        let (times, waker) = (CallTimes::default(), AtomicWaker::new());
-        let (answer, seat, extra) = (OnceLock::new(), AtomicU64::new(NOTHING), OnceLock::new());
         Self {
             call,
             position,
-            tool,
-            is_layered,
+            tool: called.map_or(usize::MAX, |called| called.tool),
+            is_layered: called.is_some_and(|called| called.is_layered),
             batch,
-            times,
-            answer,
-            seat,
-            flags,
-            work,
-            waker,
-            extra,
+            answer: OnceLock::new(),
+            state: Mutex::new(State::new(called.is_some())),
+            extra: OnceLock::new(),
         }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<Body>> {
+        lock(&self.state)
     }
 
     pub(crate) fn outcome(&self) -> Option<&Outcome> {
@@ -166,27 +126,23 @@ impl Call {
 
     /// The result, taken out of the call, or copied while something of it is still running.
     pub(super) fn into_result(self: Arc<Self>) -> ToolResult {
-        let Self {
-            mut call,
-            position,
-            answer,
-            extra,
-            times,
-            batch,
-            ..
-        } = match Arc::try_unwrap(self) {
+        let mut own = match Arc::try_unwrap(self) {
             Ok(call) => call,
             Err(shared) => return shared.result(),
         };
-        let edited = extra
-            .into_inner()
-            .and_then(|extra| extra.edited.into_inner());
+        let started = own
+            .state
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .times
+            .started;
+        let edited = own.extra.take().and_then(|extra| extra.edited.into_inner());
         if let Some(edited) = edited {
-            call.arguments = edited;
+            own.call.arguments = edited;
         }
-        let answer = answer.into_inner().unwrap_or_else(never_answered);
-        let times = times.of_result(batch.queued, answer.finished);
-        ToolResult::with_times(call, position, answer.outcome, times)
+        let answer = own.answer.take().unwrap_or_else(never_answered);
+        let times = times::of_result(own.batch.queued, started, answer.finished);
+        ToolResult::with_times(own.call, own.position, answer.outcome, times)
     }
 
     /// When it was queued, started and answered, from the queueing of its batch.
@@ -204,7 +160,7 @@ impl Call {
     /// When it was queued, started and answered.
     fn times(&self) -> model::Times {
         let finished = self.finished_offset().unwrap_or_default();
-        self.times.of_result(self.batch.queued, finished)
+        times::of_result(self.batch.queued, self.state().times.started, finished)
     }
 
     /// The arguments as the tool reads them.
@@ -215,31 +171,31 @@ impl Call {
             .unwrap_or(&self.call.arguments)
     }
 
-    /// What few calls need, made when first asked for.
-    pub(super) fn extra(&self) -> &Extra {
+    /// Puts other arguments in place of the model's.
+    pub(crate) fn edit(&self, arguments: String) {
+        let _ = self.extra().edited.set(arguments);
+    }
+
+    fn extra(&self) -> &Extra {
         self.extra.get_or_init(Box::default)
     }
 
-    fn is(&self, flag: u8) -> bool {
-        self.flags.load(Ordering::SeqCst) & flag != 0
-    }
-
-    fn flag(&self, flag: u8) {
-        self.flags.fetch_or(flag, Ordering::SeqCst);
-    }
-
-    /// Whether nobody has watched its deadline so far.
-    pub(super) fn begin_watch(&self) -> bool {
-        self.flags.fetch_or(WATCHED, Ordering::SeqCst) & WATCHED == 0
+    /// Cancelled when the call is stopped.
+    pub(crate) fn token(&self) -> &CancellationToken {
+        let token = self.extra().token.get_or_init(CancellationToken::new);
+        if self.state().is_cancelled() {
+            quietly(|| token.cancel()); // it was stopped before it was asked
+        }
+        token
     }
 
     /// When it has to be answered, if it has begun.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.times.deadline(self.batch.queued)
+        times::at(self.batch.queued, self.state().times.deadline)
     }
 
     pub(crate) fn started(&self) -> Option<Instant> {
-        self.times.started(self.batch.queued)
+        times::at(self.batch.queued, self.state().times.started)
     }
 
     /// When it was answered, in [`Batch::now`].
@@ -247,18 +203,15 @@ impl Call {
         self.answer.get().map(|answer| answer.finished)
     }
 
+    /// How long it may run, once it has begun.
     fn timeout(&self) -> Option<Duration> {
-        Some(self.deadline()?.saturating_duration_since(self.started()?))
+        let Times { started, deadline } = self.state().times;
+        times::since_queued(deadline)?.checked_sub(times::since_queued(started)?)
     }
 
-    /// Cancelled when the call is stopped.
-    pub(crate) fn token(&self) -> &CancellationToken {
-        let extra = self.extra();
-        let token = extra.token.get_or_init(CancellationToken::new);
-        if self.is(STOPPED) {
-            quietly(|| token.cancel()); // it was stopped before it was asked
-        }
-        token
+    /// Whether nobody has watched its deadline so far.
+    pub(super) fn begin_watch(&self) -> bool {
+        self.state().begin_watch()
     }
 
     pub(crate) fn idempotency_key(&self) -> String {
@@ -270,23 +223,14 @@ impl Call {
         )
     }
 
-    /// The tool's place in the set, until the call begins.
-    pub(crate) fn tool(&self) -> Option<usize> {
-        // Without the lock on its work: whoever finds that held leaves the call to a poller.
-        (!self.is(GONE) && self.started().is_none()).then_some(self.tool)
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.is(STOPPED)
-    }
-
-    pub(crate) fn is_due(&self) -> bool {
-        self.is(DUE)
-    }
-
     /// Whether it can still begin.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.outcome().is_none() && self.started().is_none()
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.outcome().is_none() && self.state().is_waiting()
+    }
+
+    /// Whether it is answered or stopped.
+    pub(crate) fn is_over(&self) -> bool {
+        self.outcome().is_some() || self.state().is_cancelled()
     }
 }
 

@@ -1,121 +1,148 @@
 //! A call from its first poll to its last.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::time::Instant;
-
-use super::{Body, Call, DUE, GONE, STOPPED, Stop, Work, lock, panic_text};
+use super::state::Parked;
+use super::{Body, Call, Outcome, Stop, Times, panic_text, times};
 use crate::dispatch::{middleware, span};
 use crate::model::ToolError;
 
-/// What a call begins with.
+/// What a call begins with that is polled on a permit of its poller.
 pub(in crate::dispatch) struct First {
     /// When: an [`offset`](super::offset).
     pub(in crate::dispatch) at: u64,
-    /// Whether whoever polls the call tells its batch that it is answered.
+    /// Whether the poller tells its batch that it is answered.
     pub(in crate::dispatch) untold: bool,
 }
 
+/// What became of a call by a poll.
+pub(in crate::dispatch) enum Polled {
+    /// It has taken along the permit of its poller, if it was polled on that.
+    Pending,
+    /// There is nothing more to poll.
+    Over {
+        /// Its batch is to be told that it is answered.
+        untold: bool,
+        /// The poller still has the permit that it was polled on.
+        permit_left: bool,
+    },
+}
+
+impl Polled {
+    const OVER: Self = Self::Over {
+        untold: false,
+        permit_left: true,
+    };
+}
+
 impl Call {
-    /// Polls the call once, from wherever its turn has come. Ready when there is nothing more to
-    /// poll: with whether the batch is still to be told of its answer.
-    ///
-    /// The first poll begins it: with what it is given, or else now, and then its deadline is
-    /// watched.
+    /// Polls the call once, from wherever its turn has come. The first poll begins it: with what it
+    /// is given, or else now, and then its deadline is watched.
     #[inline]
     pub(in crate::dispatch) fn poll(
         self: &Arc<Self>,
         cx: &mut Context<'_>,
         first: Option<First>,
-    ) -> Poll<bool> {
-        let mut untold = false;
-        let mut work = lock(&self.work);
-        if self.is(STOPPED) {
-            self.discard(work);
-            return Poll::Ready(false);
-        }
-        if let Body::Waiting = work.body {
-            let watched = first.is_none();
-            if self.batch.halted().is_some() {
-                self.discard_unstarted(work);
-                return Poll::Ready(false);
-            }
-            let first = first.unwrap_or_else(|| First {
-                at: self.batch.now(),
-                untold: false,
-            });
-            untold = first.untold;
-            self.times.start(
-                self.batch.queued,
-                first.at,
-                self.batch.setup.timeout(self.tool),
-                self.batch.deadline,
-            );
-            // Whoever stops it looks whether it has started: one of the two sees the other.
-            if self.is(STOPPED) {
-                self.discard_unstarted(work);
-                return Poll::Ready(false);
-            }
-            self.begin(&mut work);
-            if watched {
-                self.batch.watch(self);
-            }
-        }
-        let Work {
-            body: Body::Running(future),
-            span,
-            ..
-        } = &mut *work
-        else {
-            return Poll::Ready(false);
+    ) -> Polled {
+        let untold = first.as_ref().is_some_and(|first| first.untold);
+        let resumed = match first {
+            None => self.state().resume(),
+            Some(_) => None,
         };
-        let polled = span::within(span.as_deref(), || future.as_mut().poll(cx));
+        let Some(mut body) = resumed.or_else(|| self.begin(first)) else {
+            return Polled::OVER;
+        };
+        let polled = span::within(body.span.as_deref(), || body.future.as_mut().poll(cx));
         let outcome = match polled {
-            Ok(Poll::Pending) => {
-                self.waker.register(cx.waker());
-                drop(work);
-                return self.pending();
-            }
+            Ok(Poll::Pending) => return self.park(body, cx),
             Ok(Poll::Ready(outcome)) => outcome.map_err(ToolError::of_running),
             Err(panic) => Err(self.panicked(panic_text(panic))),
         };
-        self.end_body(&mut work);
-        drop(work);
-        let answered = self.conclude(outcome);
-        if answered && !untold {
-            self.batch.answered(self);
-        }
-        Poll::Ready(answered && untold)
+        self.finish(body, outcome, untold)
     }
 
-    /// Whoever stopped the call or found it due while it was polled has left the rest to the
-    /// poller.
-    fn pending(self: &Arc<Self>) -> Poll<bool> {
-        if self.is(STOPPED) {
-            self.discard(lock(&self.work));
-            return Poll::Ready(false);
+    /// The body of a call that has not begun so far, unless it is stopped.
+    #[inline]
+    fn begin(self: &Arc<Self>, first: Option<First>) -> Option<Body> {
+        let lent = first.is_some();
+        let started = first.map_or_else(|| self.batch.now(), |first| first.at);
+        if let Some(why) = self.batch.halted() {
+            self.stop_unstarted(why);
+            return None;
         }
-        // Also where nobody could tell it: a poll that computes may hold up the runtime's clock.
-        if self.is(DUE)
-            || self
-                .deadline()
-                .is_some_and(|deadline| deadline <= Instant::now())
-        {
-            self.stop(Stop::Deadline);
-            return Poll::Ready(false);
+        if !self.state().begin(lent, || self.times_from(started)) {
+            return None;
         }
-        Poll::Pending
+        let span = self.batch.call_span(self, Some(self.definition()));
+        let begun = span::within(span.as_deref(), || middleware::run(self));
+        let future = begun.unwrap_or_else(|panic| {
+            let error = self.panicked(panic_text(panic));
+            Box::pin(async move { Err(error) })
+        });
+        if !lent {
+            self.batch.watch(self);
+        }
+        Some(Body { future, span })
+    }
+
+    /// It may run until its time is over, or that of the call it is within.
+    fn times_from(&self, started: u64) -> Times {
+        let (setup, queued) = (&self.batch.setup, self.batch.queued);
+        let own = setup
+            .timeout(self.tool)
+            .and_then(|timeout| started.checked_add(times::nanoseconds(timeout)));
+        let inherited = self.batch.deadline.map(|at| times::offset(queued, at));
+        let deadline = own.into_iter().chain(inherited).min().unwrap_or_default();
+        Times { started, deadline }
+    }
+
+    /// A poll that was late, or stopped while it was under way, is the last.
+    fn park(self: &Arc<Self>, body: Body, cx: &Context<'_>) -> Polled {
+        // A poll that computes may hold up the runtime's clock and whoever watches the deadline.
+        let parked = self.state().park(body, cx.waker(), self.batch.now());
+        let permit_left = match parked {
+            Parked::Yes => return Polled::Pending,
+            Parked::Late(body) => self.end_stopped(Some(body), Stop::Deadline),
+            Parked::Stopped(Body { future, span }) => {
+                let _ = span::within(span.as_deref(), || drop(future));
+                self.close_span(span);
+                self.end()
+            }
+        };
+        Polled::Over {
+            untold: false,
+            permit_left,
+        }
     }
 
     #[inline]
-    fn begin(self: &Arc<Self>, work: &mut Work) {
-        work.span = self.batch.call_span(self, Some(self.definition()));
-        let begun = span::within(work.span.as_deref(), || middleware::run(self));
-        work.body = Body::Running(begun.unwrap_or_else(|panic| {
-            let error = self.panicked(panic_text(panic));
-            Box::pin(async move { Err(error) })
-        }));
+    fn finish(self: &Arc<Self>, body: Body, outcome: Outcome, untold: bool) -> Polled {
+        let Body { future, span } = body;
+        let _ = span::within(span.as_deref(), || drop(future)); // it has an outcome already
+        if self.end_beside() {
+            self.state().cancel();
+            self.cancel_token();
+        }
+        let answered = self.answer(outcome, span);
+        let permit_left = self.end();
+        if answered && !untold {
+            self.batch.answered(self);
+        }
+        Polled::Over {
+            untold: answered && untold,
+            permit_left,
+        }
+    }
+
+    /// Its body is dropped. True if its poller still has the permit that it was polled on.
+    #[inline]
+    pub(super) fn end(&self) -> bool {
+        let permit_left = self.state().end();
+        if !permit_left {
+            self.release();
+        }
+        permit_left
     }
 
     /// The tool's panics do not get past the layers around it: one that gets here is a layer's, if
@@ -126,33 +153,5 @@ impl Call {
         } else {
             ToolError::panic(text)
         }
-    }
-
-    /// Drops the body. Some text if that panicked.
-    #[inline]
-    pub(super) fn end_body(&self, work: &mut Work) -> Option<String> {
-        let mut panic = None;
-        if let Body::Running(future) = std::mem::replace(&mut work.body, Body::Gone) {
-            panic = span::within(work.span.as_deref(), || drop(future))
-                .err()
-                .map(panic_text);
-        }
-        self.flag(GONE);
-        panic
-    }
-
-    pub(super) fn discard(self: &Arc<Self>, mut work: MutexGuard<'_, Work>) {
-        self.end_body(&mut work);
-        self.close_span(&mut work);
-        drop(work);
-        self.release();
-    }
-
-    /// Drops what no code of has run, and answers it unless whoever stopped it has done so.
-    fn discard_unstarted(self: &Arc<Self>, work: MutexGuard<'_, Work>) {
-        self.times.never_started();
-        self.discard(work);
-        let why = self.batch.halted().unwrap_or(Stop::Drop);
-        self.answer_and_tell(Err(why.error(self, false, false)));
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Body, Call, DUE, STOPPED, lock, quietly, try_lock, wake_quietly};
+use super::state::{Beside, Stopped};
+use super::{Body, Call, panic_text, wake_quietly};
+use crate::dispatch::span;
 use crate::model::{ErrorCode, ToolError};
 
 /// Why a call is stopped.
@@ -29,23 +31,55 @@ impl Call {
         if self.outcome().is_some() {
             return;
         }
-        self.tell_to_end();
-        let Some(mut work) = try_lock(&self.work) else {
-            // Answered before what it waits for is: the poll must not come first with what became
-            // of that.
-            self.answer_and_tell(Err(why.error(self, self.started().is_some(), true)));
-            self.end_pieces();
-            return self.wake();
-        };
-        let begun = !matches!(work.body, Body::Waiting);
-        let panic = self.end_body(&mut work);
-        drop(work);
-        let alive = self.end_pieces();
-        let extra = self.extra.get();
-        if extra.is_some_and(|extra| lock(&extra.hold).waits_for_thread) {
-            self.times.never_started(); // and never will, now
+        let stopped = self.state().stop();
+        match stopped {
+            Stopped::Unstarted => _ = self.end_stopped(None, why),
+            Stopped::Parked(body) => _ = self.end_stopped(Some(body), why),
+            Stopped::Busy => {
+                self.cancel_token();
+                // Answered before what it waits for is: the poll must not come first with what
+                // became of that.
+                let error = why.error(self, self.started().is_some(), true);
+                let answered = self.answer(Err(error), None);
+                self.release(); // if the poll is over meanwhile
+                if answered {
+                    self.batch.answered(self);
+                }
+                self.end_beside();
+            }
+            Stopped::Over => {}
         }
-        let started = begun && self.started().is_some();
+    }
+
+    /// Answers the call if it has not begun.
+    pub(crate) fn stop_unstarted(self: &Arc<Self>, why: Stop) {
+        if self.state().refuse_thread() {
+            self.stop(why);
+        } else if self.state().stop_waiting() {
+            self.end_stopped(None, why);
+        }
+    }
+
+    /// Drops what is stopped, and answers it. True if its poller still has the permit that it was
+    /// polled on.
+    pub(super) fn end_stopped(self: &Arc<Self>, body: Option<Body>, why: Stop) -> bool {
+        self.cancel_token();
+        let begun = body.is_some();
+        let (panic, span) = match body {
+            Some(Body { future, span }) => {
+                let dropped = span::within(span.as_deref(), || drop(future));
+                (dropped.err().map(panic_text), span)
+            }
+            None => (None, None),
+        };
+        let alive = self.end_beside();
+        let started = {
+            let mut state = self.state();
+            if state.known_beside().is_some_and(Beside::waits_for_thread) {
+                state.times.started = 0; // and it never will, now
+            }
+            begun && state.times.started > 0
+        };
         let error = match panic {
             None => why.error(self, started, alive),
             Some(text) if !alive => self.panicked(text),
@@ -55,44 +89,15 @@ impl Call {
                 ToolError::failed(error.code(), error.message_for_model(), text)
             }
         };
-        self.answer_and_tell(Err(error));
+        let permit_left = self.answer_and_end(Err(error), span);
         self.wake(); // its task has nothing left to do but to end
+        permit_left
     }
 
-    /// Tells whatever of it cannot be dropped that nobody waits for it.
-    pub(super) fn tell_to_end(&self) {
-        self.flag(STOPPED);
-        if let Some(token) = self.extra.get().and_then(|extra| extra.token.get()) {
-            quietly(|| token.cancel()); // it wakes those who wait for it
-        }
-    }
-
-    /// Answers the call if it has not begun.
-    pub(crate) fn stop_unstarted(self: &Arc<Self>, why: Stop) {
-        if self.refuses_thread() {
-            return self.stop(why);
-        }
-        let Some(mut work) = try_lock(&self.work) else {
-            return;
-        };
-        if self.outcome().is_some() || !matches!(work.body, Body::Waiting) {
-            return;
-        }
-        self.tell_to_end();
-        self.end_body(&mut work);
-        drop(work);
-        self.answer_and_tell(Err(why.error(self, false, false)));
-        self.wake();
-    }
-
-    pub(super) fn wake(&self) {
-        wake_quietly(self.waker.take());
-    }
-
-    /// The deadline has passed: the call is polled once more, and answered if that brings nothing.
-    pub(crate) fn due(self: &Arc<Self>) {
-        self.flag(DUE);
-        self.wake();
+    /// Wakes its task: it is past its deadline, and is polled for the last time, or it is stopped.
+    pub(crate) fn wake(&self) {
+        let waker = self.state().take_waker();
+        wake_quietly(waker);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use super::{Call, Stop, try_lock};
+use super::{Call, Polled, Stop};
 
 /// What a call does after its first poll, or from the start where its turn came later.
 pub(crate) struct CallTask(Option<Arc<Call>>);
@@ -21,8 +21,10 @@ impl Future for CallTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(call) = &self.0 {
-            let _ = ready!(call.poll(cx, None));
+        if let Some(call) = &self.0
+            && let Polled::Pending = call.poll(cx, None)
+        {
+            return Poll::Pending;
         }
         self.0 = None;
         Poll::Ready(())
@@ -33,9 +35,6 @@ impl Drop for CallTask {
     fn drop(&mut self) {
         if let Some(call) = self.0.take() {
             call.stop(Stop::Shutdown);
-            if let Some(work) = try_lock(&call.work) {
-                call.discard(work); // if it was stopped before, and not polled since
-            }
         }
     }
 }

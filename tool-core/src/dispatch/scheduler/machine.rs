@@ -11,9 +11,6 @@ use crate::dispatch::permits::Permits;
 pub(crate) type BatchId = u64;
 pub(crate) type CallId = u64;
 
-/// The smallest id: those below are what else a call's seat can be.
-pub(crate) const FIRST_ID: CallId = 3;
-
 /// The machine. `K` is what calls are serialised by, `C` what the driver knows a call by.
 #[cfg_attr(test, derive(Clone))]
 #[derive(Debug)]
@@ -49,7 +46,7 @@ impl<K, C> Scheduler<K, C> {
             keys: HashMap::new(),
             turns: [Turns::default(), Turns::default()],
             waiting: 0,
-            next_id: FIRST_ID,
+            next_id: 1,
             started: Vec::new(),
         }
     }

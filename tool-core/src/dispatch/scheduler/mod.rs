@@ -28,4 +28,4 @@ mod tests;
 mod turns;
 
 pub(crate) use events::{Spec, Wait};
-pub(crate) use machine::{BatchId, CallId, FIRST_ID, Scheduler};
+pub(crate) use machine::{BatchId, CallId, Scheduler};

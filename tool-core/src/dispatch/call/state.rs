@@ -1,0 +1,410 @@
+//! The life of a call: one state, changed by the transitions below and by nothing else.
+//!
+//! A call's lock is held for one transition at a time and never while code of the user's runs:
+//! whoever polls or drops the body takes it out of the state.
+
+use std::num::NonZeroU32;
+use std::sync::Weak;
+use std::task::Waker;
+
+use crate::dispatch::batch::Batch;
+use crate::dispatch::scheduler::CallId;
+
+/// `B` is the body: the tool's future and its span.
+#[derive(Debug)]
+pub(super) struct State<B> {
+    life: Life<B>,
+    seat: Seat,
+    /// Nothing more begins beside its body.
+    is_closed: bool,
+    /// What is left of it is told to end, by its cancellation token.
+    is_cancelled: bool,
+    /// A deadline task knows of it.
+    is_watched: bool,
+    pub(super) times: Times,
+    /// Wakes its task.
+    waker: Option<Waker>,
+    /// What few calls have.
+    beside: Option<Box<Beside>>,
+}
+
+#[derive(Debug)]
+enum Life<B> {
+    /// No code of the tool has run.
+    Waiting,
+    /// Whoever polls the body has it.
+    Polling,
+    /// Between two polls.
+    Parked(B),
+    /// No poll begins any more. Whoever drops the body has it, or still polls it.
+    Stopping,
+    /// The body is dropped, or there was none.
+    Over,
+}
+
+/// What a call runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// No permit and no place in the scheduler.
+    None,
+    /// A permit of whoever polls it for the first time.
+    Lent,
+    /// A permit of its own, of which the scheduler does not know.
+    Permit,
+    /// A place in the scheduler, which knows its permits.
+    Scheduled(CallId),
+}
+
+/// [Offsets](super::offset) of what happened; 0 is never.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Times {
+    pub(super) started: u64,
+    pub(super) deadline: u64,
+}
+
+/// What a call runs beside its body.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// Threads that run.
+    threads: usize,
+    /// Calls within it that have not ended.
+    nested: usize,
+    /// Nested batches that are not done: while there are any, the call does not count against them.
+    waits: usize,
+    children: Vec<Weak<Batch>>,
+    /// A thread was asked for, and none has begun so far.
+    waits_for_thread: bool,
+    had_thread: bool,
+    /// A remote call within it was given up, and may still act.
+    pub(super) acts_elsewhere: bool,
+    /// The attempt of the tool that is under way, or was last.
+    attempt: Option<NonZeroU32>,
+    /// What layers did with the tool.
+    run: Run,
+}
+
+/// What layers did with the tool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Run {
+    #[default]
+    Never,
+    Running,
+    Over,
+}
+
+/// What became of a call that was to be parked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Parked<B> {
+    Yes,
+    /// It is past its deadline: stopped now.
+    Late(B),
+    /// It was stopped while it was polled.
+    Stopped(B),
+}
+
+/// What was found of a call that is stopped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Stopped<B> {
+    Unstarted,
+    Parked(B),
+    /// The body is in somebody's hands: that one drops it.
+    Busy,
+    Over,
+}
+
+impl<B> State<B> {
+    pub(super) fn new(has_tool: bool) -> Self {
+        Self {
+            life: if has_tool { Life::Waiting } else { Life::Over },
+            seat: Seat::None,
+            is_closed: false,
+            is_cancelled: false,
+            is_watched: false,
+            times: Times::default(),
+            waker: None,
+            beside: None,
+        }
+    }
+
+    // ---- the body
+
+    /// `Waiting` → `Polling`, on the permit of its poller if that is `lent`.
+    #[inline]
+    pub(super) fn begin(&mut self, lent: bool, times: impl FnOnce() -> Times) -> bool {
+        if !self.is_waiting() {
+            return false;
+        }
+        (self.life, self.times) = (Life::Polling, times());
+        if lent {
+            self.seat = Seat::Lent;
+        }
+        true
+    }
+
+    /// `Parked` → `Polling`.
+    pub(super) fn resume(&mut self) -> Option<B> {
+        match std::mem::replace(&mut self.life, Life::Polling) {
+            Life::Parked(body) => Some(body),
+            life => {
+                self.life = life;
+                None
+            }
+        }
+    }
+
+    /// `Polling` → `Parked`, or → `Stopping` if that is past its deadline. It takes a lent permit
+    /// along.
+    pub(super) fn park(&mut self, body: B, waker: &Waker, now: u64) -> Parked<B> {
+        match self.life {
+            Life::Polling if (1..=now).contains(&self.times.deadline) => {
+                self.life = Life::Stopping;
+                self.cancel();
+                return Parked::Late(body);
+            }
+            Life::Polling => self.life = Life::Parked(body),
+            _ => return Parked::Stopped(body),
+        }
+        if self.seat == Seat::Lent {
+            self.seat = Seat::Permit;
+        }
+        match &mut self.waker {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        Parked::Yes
+    }
+
+    /// Any but `Over` → `Stopping`.
+    pub(super) fn stop(&mut self) -> Stopped<B> {
+        let life = std::mem::replace(&mut self.life, Life::Stopping);
+        let stopped = match life {
+            Life::Waiting => Stopped::Unstarted,
+            Life::Parked(body) => Stopped::Parked(body),
+            Life::Polling | Life::Stopping => Stopped::Busy,
+            Life::Over => {
+                self.life = Life::Over;
+                return Stopped::Over;
+            }
+        };
+        self.cancel();
+        stopped
+    }
+
+    /// `Waiting` → `Stopping`. False if it has begun, or was stopped.
+    pub(super) fn stop_waiting(&mut self) -> bool {
+        self.is_waiting() && matches!(self.stop(), Stopped::Unstarted)
+    }
+
+    /// → `Over`: the body is dropped. True if a lent permit stays with its poller.
+    #[inline]
+    pub(super) fn end(&mut self) -> bool {
+        self.life = Life::Over;
+        if self.seat != Seat::Lent {
+            return false;
+        }
+        let ends = !self.runs_beside();
+        self.seat = if ends { Seat::None } else { Seat::Permit };
+        ends
+    }
+
+    /// What is left of it is told to end, and nothing more begins.
+    pub(super) fn cancel(&mut self) {
+        (self.is_closed, self.is_cancelled) = (true, true);
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.life, Life::Waiting)
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled
+    }
+
+    /// False if it was asked before.
+    pub(super) fn begin_watch(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_watched, true)
+    }
+
+    pub(super) fn take_waker(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    // ---- the seat
+
+    pub(super) fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    pub(super) fn take_seat(&mut self, id: CallId) {
+        self.seat = Seat::Scheduled(id);
+    }
+
+    /// The scheduler takes its permit into the books. False if it has none any more.
+    pub(super) fn adopt(&mut self, id: CallId) -> bool {
+        let adopts = matches!(self.seat, Seat::Lent | Seat::Permit);
+        if adopts {
+            self.seat = Seat::Scheduled(id);
+        }
+        adopts
+    }
+
+    /// What an answered call gives back now: nothing while its body is there, or while something
+    /// runs beside it; then [`only_nested`](Self::only_nested) may give back its permits.
+    #[inline]
+    pub(super) fn release(&mut self) -> Seat {
+        if !matches!(self.life, Life::Over) || self.runs_beside() || self.seat == Seat::Lent {
+            return Seat::None;
+        }
+        std::mem::replace(&mut self.seat, Seat::None)
+    }
+
+    /// Its place in the scheduler, if nothing of it runs but nested calls, on permits of their own.
+    pub(super) fn only_nested(&self) -> Option<CallId> {
+        let beside = self.beside.as_ref()?;
+        match self.seat {
+            Seat::Scheduled(id)
+                if matches!(self.life, Life::Over) && beside.threads == 0 && beside.nested > 0 =>
+            {
+                Some(id)
+            }
+            _ => None,
+        }
+    }
+
+    // ---- beside the body
+
+    pub(super) fn beside(&mut self) -> &mut Beside {
+        self.beside.get_or_insert_default()
+    }
+
+    pub(super) fn known_beside(&self) -> Option<&Beside> {
+        self.beside.as_deref()
+    }
+
+    /// Whether threads or nested calls run.
+    pub(super) fn runs_beside(&self) -> bool {
+        self.beside.as_ref().is_some_and(|beside| beside.has_any())
+    }
+
+    /// Nothing more begins beside the body. The batches to be cancelled, if it ran anything there.
+    #[inline]
+    pub(super) fn close(&mut self) -> Option<Vec<Weak<Batch>>> {
+        self.is_closed = true;
+        let beside = self.beside.as_mut()?;
+        Some(std::mem::take(&mut beside.children))
+    }
+
+    /// Calls of this attempt, or whichever is under way, begin within the call.
+    pub(super) fn begin_nested(&mut self, attempt: Option<NonZeroU32>) -> Result<(), &'static str> {
+        if self.is_closed {
+            return Err("the call it belongs to is over");
+        }
+        let beside = self.beside();
+        if attempt.is_some() && attempt != beside.attempt {
+            return Err("the attempt it belongs to is over");
+        }
+        beside.nested += 1;
+        Ok(())
+    }
+
+    /// A nested batch is stopped with the call. False if the call is stopped already.
+    pub(super) fn add_child(&mut self, child: Weak<Batch>) -> bool {
+        let children = &mut self.beside().children;
+        children.retain(|child| child.strong_count() > 0);
+        children.push(child);
+        !self.is_closed
+    }
+
+    pub(super) fn begin_on_thread(&mut self) -> bool {
+        if !self.is_closed {
+            let beside = self.beside();
+            (beside.had_thread, beside.waits_for_thread) = (true, false);
+            beside.threads += 1;
+        }
+        !self.is_closed
+    }
+
+    /// Sees to it that no thread begins. False if one has, or none was asked for.
+    pub(super) fn refuse_thread(&mut self) -> bool {
+        let waits = self.beside.as_ref().is_some_and(|own| own.waits_for_thread);
+        waits && !std::mem::replace(&mut self.is_closed, true)
+    }
+
+    /// A layer runs the tool: a second time only if that may be `repeated`, and never twice at once.
+    pub(super) fn begin_run(&mut self, repeated: bool) -> Result<(), &'static str> {
+        if self.is_closed {
+            return Err("a layer ran the tool after its call was over");
+        }
+        let beside = self.beside();
+        if beside.run != Run::Never && !repeated {
+            return Err(
+                "a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows",
+            );
+        }
+        if beside.run != Run::Never && beside.is_at_work() {
+            return Err("a layer ran the tool again while it was still running");
+        }
+        beside.run = Run::Running;
+        Ok(())
+    }
+}
+
+impl Beside {
+    fn has_any(&self) -> bool {
+        self.threads + self.nested > 0
+    }
+
+    /// Whether something of it may still act.
+    pub(super) fn is_acting(&self) -> bool {
+        self.acts_elsewhere || self.has_any()
+    }
+
+    /// Whether something of the tool runs, in the hands of a layer or beside the body.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.has_any() || self.run == Run::Running
+    }
+
+    pub(super) fn has_thread(&self) -> bool {
+        self.threads > 0
+    }
+
+    pub(super) fn waits_for_thread(&self) -> bool {
+        self.waits_for_thread
+    }
+
+    pub(super) fn end_nested(&mut self) {
+        self.nested -= 1;
+    }
+
+    pub(super) fn ask_for_thread(&mut self) {
+        self.waits_for_thread = !self.had_thread;
+    }
+
+    pub(super) fn end_on_thread(&mut self) {
+        self.threads -= 1;
+    }
+
+    pub(super) fn begin_attempt(&mut self) -> NonZeroU32 {
+        let next = self
+            .attempt
+            .map_or(NonZeroU32::MIN, |last| last.saturating_add(1));
+        *self.attempt.insert(next)
+    }
+
+    pub(super) fn end_run(&mut self) {
+        self.run = Run::Over;
+    }
+
+    pub(super) fn begin_wait(&mut self) {
+        self.waits += 1;
+    }
+
+    /// True if it was the last.
+    pub(super) fn end_wait(&mut self) -> bool {
+        self.waits -= 1;
+        self.waits == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;
