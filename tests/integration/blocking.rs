@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout};
 use tool_core::{
-    ApprovalRequest, CallContext, Decision, Dispatcher, ToolCall, ToolError, tool, tools,
+    ApprovalRequest, CallContext, Decision, Dispatcher, ToolCall, ToolError, ToolResult, tool,
+    tools,
 };
 
 use crate::gate::Gate;
@@ -209,6 +210,31 @@ async fn the_queue_time_stands_still_under_a_decision() {
         .await;
     assert_eq!(codes(&results), ["ok", "ok"]);
     assert!(results[1].started().unwrap() - results[1].queued() >= Duration::from_secs(3600));
+}
+
+/// Decisions that are made at once, one after the other, do not give a waiting call more time.
+#[tokio::test(start_paused = true)]
+async fn decisions_that_are_made_at_once_do_not_begin_the_queue_time_anew() {
+    let (dispatcher, gate) = dispatcher();
+    let dispatcher = dispatcher
+        .with_limits(|limits| limits.queue_time = Some(Duration::from_secs(5)))
+        .with_policy(|_: ApprovalRequest| async { Decision::Allow });
+    let dispatcher = dispatcher.with_max_concurrency(1);
+    let mut batch = dispatcher.streaming_batch();
+    batch.push(ToolCall::new("", "pass", "{}")); // keeps the only permit
+    for _ in 0..5 {
+        batch.push(ToolCall::new("", "answer", "{}"));
+        sleep(Duration::from_secs(2)).await;
+    }
+    let results = batch.cancel();
+    assert_eq!(
+        codes(&results[..3]),
+        ["timeout_indeterminate", "not_started", "not_started"]
+    );
+    let waited = |result: &ToolResult| result.finished() - result.queued();
+    assert_eq!(waited(&results[1]), Duration::from_secs(5));
+    assert_eq!(waited(&results[2]), Duration::from_secs(7)); // it came after two
+    gate.open();
 }
 
 #[tokio::test(start_paused = true)]

@@ -345,8 +345,8 @@ impl<'a> Scene<'a> {
         is_waiting && !history.all().any(open)
     }
 
-    /// A call that waits for its turn is answered after a while, unless a decision is made in its
-    /// batch meanwhile.
+    /// A call that waits for its turn is answered after a while, unless a decision is pending in
+    /// its batch meanwhile.
     fn check_queue_time(&self, since: &mut BTreeMap<usize, u64>, faults: &mut Vec<String>) {
         let (history, at) = (self.history, self.at);
         let most = history.plan().world.bounds.queue_time;
@@ -370,7 +370,8 @@ impl<'a> Scene<'a> {
                 continue;
             }
             let since = *since.entry(call).or_insert(at);
-            if at - since > most + 10 {
+            // A call is looked at again an eighth of the time after one that stood still.
+            if at - since > most + most / 8 + 10 {
                 faults.push(format!(
                     "at {at}: call {call} of batch {} waits for its turn since {since}",
                     plan.batch

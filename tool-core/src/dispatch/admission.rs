@@ -9,7 +9,7 @@ use tracing::Span;
 
 use super::batch::{Batch, Calls, Origin, Running};
 use super::call::{Call, Called, Stop, panic_text};
-use super::engine::Engine;
+use super::engine::Alive;
 use super::policy::{ApprovalRequest, Decision};
 use super::scheduler::{CallId, Spec};
 use super::{Setup, in_place, not_started, span};
@@ -318,10 +318,10 @@ impl Setup {
         let (setup, call) = (Arc::clone(self), Arc::clone(call));
         let batch = Arc::clone(&call.batch);
         // also if the runtime goes before the first poll
-        let undecided = Undecided(Some(Arc::clone(&call)));
-        let counted = IdleGuard::new(&batch.setup.engine);
+        let undecided = Undecided::new(&call);
+        let alive = Alive::new(Arc::clone(&self.engine));
         batch.spawn(async move {
-            let _counted = counted; // dropped after what the policy has made
+            let _alive = alive; // dropped after what the policy has made
             let request = ApprovalRequest {
                 call: Arc::clone(&call),
             };
@@ -330,7 +330,6 @@ impl Setup {
                 .run_until_cancelled(policy.decide(request))
                 .await;
             undecided.end();
-            call.batch.decided();
             let arguments = match decided {
                 None => return, // answered meanwhile
                 Some(Ok(Decision::Allow)) => None,
@@ -358,36 +357,32 @@ impl Setup {
     }
 }
 
-/// Answers a call if its policy goes away with its runtime.
-struct Undecided(Option<Arc<Call>>);
+/// A pending decision. Answers its call if the policy goes away with its runtime.
+struct Undecided {
+    call: Arc<Call>,
+    is_pending: bool,
+}
 
 impl Undecided {
+    fn new(call: &Arc<Call>) -> Self {
+        call.batch.begin_decision();
+        Self {
+            call: Arc::clone(call),
+            is_pending: true,
+        }
+    }
+
     fn end(mut self) {
-        self.0 = None;
+        self.is_pending = false;
     }
 }
 
 impl Drop for Undecided {
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
-            call.stop(Stop::Shutdown);
+        self.call.batch.end_decision();
+        if self.is_pending {
+            self.call.stop(Stop::Shutdown);
         }
-    }
-}
-
-/// A policy's task, as long as it is alive: the call may be answered meanwhile.
-struct IdleGuard(Arc<Engine>);
-
-impl IdleGuard {
-    fn new(engine: &Arc<Engine>) -> Self {
-        engine.began();
-        Self(Arc::clone(engine))
-    }
-}
-
-impl Drop for IdleGuard {
-    fn drop(&mut self) {
-        self.0.ended();
     }
 }
 

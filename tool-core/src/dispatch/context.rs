@@ -10,6 +10,7 @@ use tracing::Span;
 
 use super::admission::nested;
 use super::call::{Call, not_started, quietly};
+use super::engine::Alive;
 use super::span;
 use super::stream::Progress;
 use crate::model::{
@@ -114,6 +115,7 @@ async fn run_blocking(
         if answer.is_closed() || !on_thread.begin_on_thread() {
             return; // the caller has gone
         }
+        let _alive = Alive::new(&*on_thread.batch.setup.engine);
         let outcome = span::within(Some(&span), || work(&context));
         quietly(|| drop(span));
         // Before it is known: whoever receives it may run the tool again.

@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -19,20 +20,14 @@ thread_local! {
     static STARTING: RefCell<Option<VecDeque<Arc<Call>>>> = const { RefCell::new(None) };
 }
 
-/// How many are alive, in [`Engine::alive`].
-const ALIVE: u64 = u32::MAX as u64;
-/// One more is, and one more ever was.
-const ONE_MORE: u64 = (ALIVE + 1) | 1;
-
 pub(crate) struct Engine {
     pub(super) permits: Arc<Permits>,
     scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
-    /// Batches that are not done, and policies that decide: how many there are, and in the upper
-    /// half how many there ever were. That a call is alive, answered or not, its permit shows.
-    alive: AtomicU64,
+    /// Batches that are not done, and tasks and threads that may outlive their batch.
+    alive: AtomicUsize,
+    /// Whether anybody ever waited for that to be none.
+    is_awaited: AtomicBool,
     idle: Notify,
-    /// Those who wait for that.
-    waiting: AtomicUsize,
 }
 
 impl Engine {
@@ -42,9 +37,9 @@ impl Engine {
         Self {
             scheduler: Mutex::new(Scheduler::new(Arc::clone(&permits), gates)),
             permits,
-            alive: AtomicU64::new(0),
+            alive: AtomicUsize::new(0),
+            is_awaited: AtomicBool::new(false),
             idle: Notify::new(),
-            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -57,7 +52,6 @@ impl Engine {
         if !started.is_empty() {
             start_all(started);
         }
-        self.notify_if_idle();
         answer
     }
 
@@ -67,7 +61,6 @@ impl Engine {
         if self.permits.give_back() {
             self.with(Scheduler::schedule);
         }
-        self.notify_if_idle();
     }
 
     /// The call becomes one of the scheduler's, if it has only borrowed a permit so far.
@@ -79,39 +72,13 @@ impl Engine {
         });
     }
 
-    // ---- idleness
-
-    pub(super) fn began(&self) {
-        self.alive.fetch_add(ONE_MORE, Ordering::SeqCst);
-    }
-
-    pub(super) fn ended(&self) {
-        self.alive.fetch_sub(1, Ordering::SeqCst);
-        self.notify_if_idle();
-    }
-
-    #[inline]
-    fn notify_if_idle(&self) {
-        if self.waiting.load(Ordering::SeqCst) > 0 && self.is_idle() {
-            // What is woken may panic, and is nobody's business here.
-            quietly(|| self.idle.notify_waiters());
-        }
-    }
-
-    fn is_idle(&self) -> bool {
-        let alive = self.alive.load(Ordering::SeqCst);
-        // If none began meanwhile, none was alive when the permits were looked at.
-        alive & ALIVE == 0
-            && self.permits.in_use() == 0
-            && self.alive.load(Ordering::SeqCst) == alive
-    }
-
+    /// Waits until nothing is alive.
     pub(super) async fn idle(&self) {
-        let _waits = Waits::new(&self.waiting);
+        self.is_awaited.store(true, Ordering::SeqCst);
         loop {
             let mut notified = std::pin::pin!(self.idle.notified());
             notified.as_mut().enable();
-            if self.is_idle() {
+            if self.alive.load(Ordering::SeqCst) == 0 {
                 return;
             }
             notified.await;
@@ -119,19 +86,25 @@ impl Engine {
     }
 }
 
-/// One more who waits, until it is dropped.
-struct Waits<'a>(&'a AtomicUsize);
+/// Something is alive as long as this is there.
+pub(super) struct Alive<E: Deref<Target = Engine> = Arc<Engine>>(E);
 
-impl<'a> Waits<'a> {
-    fn new(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::SeqCst);
-        Self(waiting)
+impl<E: Deref<Target = Engine>> Alive<E> {
+    pub(super) fn new(engine: E) -> Self {
+        engine.alive.fetch_add(1, Ordering::SeqCst);
+        Self(engine)
     }
 }
 
-impl Drop for Waits<'_> {
+impl<E: Deref<Target = Engine>> Drop for Alive<E> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        // The last one sees that somebody waits, or that one sees that nothing is alive.
+        if self.0.alive.fetch_sub(1, Ordering::SeqCst) == 1
+            && self.0.is_awaited.load(Ordering::SeqCst)
+        {
+            // What is woken may panic, and is nobody's business here.
+            quietly(|| self.0.idle.notify_waiters());
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use tracing::Span;
 use super::Setup;
 use super::batch::{Batch, Calls, Origin, Running};
 use super::call::{Call, CallTask, Called, First, Polled, QUEUED, drop_quietly};
-use super::engine::Engine;
+use super::engine::{Alive, Engine};
 use crate::model::{ToolCall, ToolResult};
 
 /// From how many calls on a batch is cut into chunks. Fewer are done before another worker has
@@ -42,13 +42,17 @@ pub(super) fn run_alone(
     };
     let batch = Arc::new(Batch::new(origin));
     let call = Arc::new(Call::new(call, 0, batch, Some(called)));
-    let mut permit = Some(BorrowedPermit(&call.batch.setup.engine));
-    let begun = begin(&call, QUEUED, false, &mut permit);
-    drop(permit);
-    if let Polled::Over { .. } = begun {
+    let goes_on = {
+        let engine = &*call.batch.setup.engine;
+        let _alive = Alive::new(engine);
+        match begin(&call, QUEUED, false, &mut Some(BorrowedPermit(engine))) {
+            Polled::Pending => Some(Running::begun(&call)),
+            Polled::Over { .. } => None,
+        }
+    };
+    let Some(running) = goes_on else {
         return Ok(call.into_result());
-    }
-    let running = Running::begun(&call);
+    };
     go_on(call);
     Err(running)
 }
@@ -161,6 +165,7 @@ struct Chunk {
     to: usize,
     /// Answers that the batch is still to be told of.
     untold: usize,
+    _alive: Alive,
 }
 
 impl Chunk {
@@ -171,6 +176,7 @@ impl Chunk {
             from,
             to,
             untold: 0,
+            _alive: Alive::new(Arc::clone(&batch.setup.engine)),
         };
         batch.spawn(chunk.run());
     }

@@ -72,6 +72,7 @@ impl Permits {
     }
 
     /// Permits in use.
+    #[cfg(test)]
     pub(super) fn in_use(&self) -> usize {
         self.word.load(Ordering::SeqCst) / ONE
     }

@@ -39,15 +39,13 @@ impl Batch {
         if let Some(parent) = &self.parent {
             parent.end_wait();
         }
-        if self.counted.load(Ordering::Relaxed) {
-            self.setup.engine.ended();
-        }
+        let kept = {
+            let mut state = lock(&self.state);
+            let deadlines = std::mem::take(&mut state.deadlines);
+            (state.watch.take(), deadlines, state.alive.take())
+        };
+        drop(kept);
         if self.waited_for.load(Ordering::SeqCst) {
-            let watched = {
-                let mut state = lock(&self.state);
-                (state.watch.take(), std::mem::take(&mut state.deadlines))
-            };
-            drop(watched);
             wake_quietly(self.waker.take());
         }
     }

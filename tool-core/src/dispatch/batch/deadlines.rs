@@ -39,8 +39,40 @@ enum DeadlineKind {
     Run,
     /// And the time for its last poll.
     Late,
-    /// The time that a call may wait for its turn.
-    Queue,
+    /// The time that a call may wait for its turn. It waits since then; until then, decisions were
+    /// pending for so long.
+    Queue { since: Instant, undecided: Duration },
+}
+
+/// For how long decisions on calls of a batch have been pending.
+#[derive(Default)]
+pub(super) struct Decisions {
+    pending: usize,
+    /// Since when some are pending.
+    since: Option<Instant>,
+    /// How long some were, before that.
+    before: Duration,
+}
+
+impl Decisions {
+    pub(super) fn begin(&mut self) {
+        self.pending += 1;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn end(&mut self) {
+        self.pending -= 1;
+        if self.pending == 0 {
+            self.before += self.pending_for(Instant::now());
+            self.since = None;
+        }
+    }
+
+    fn pending_for(&self, now: Instant) -> Duration {
+        self.since
+            .map(|since| now.saturating_duration_since(since))
+            .unwrap_or_default()
+    }
 }
 
 impl Batch {
@@ -58,9 +90,13 @@ impl Batch {
         self: &Arc<Self>,
         calls: impl IntoIterator<Item = Arc<Call>>,
     ) {
-        let queue_time = self.setup.limits.queue_time;
-        if let Some(at) = queue_time.and_then(|time| Instant::now().checked_add(time)) {
-            self.watch_until(at, calls, DeadlineKind::Queue);
+        let (queue_time, since) = (self.setup.limits.queue_time, Instant::now());
+        if let Some(at) = queue_time.and_then(|time| since.checked_add(time)) {
+            let undecided = {
+                let decisions = &lock(&self.state).decisions;
+                decisions.before + decisions.pending_for(since)
+            };
+            self.watch_until(at, calls, DeadlineKind::Queue { since, undecided });
         }
     }
 
@@ -117,7 +153,7 @@ impl Batch {
                 continue;
             }
             let what = match kind {
-                DeadlineKind::Queue => Due::Dequeue,
+                DeadlineKind::Queue { since, undecided } => Due::Dequeue { since, undecided },
                 DeadlineKind::Late => Due::Stop,
                 DeadlineKind::Run => {
                     state.deadlines.push(Reverse(Deadline {
@@ -143,27 +179,38 @@ enum Due {
     PollAgain,
     Stop,
     /// It has waited for its turn too long, unless that has come meanwhile.
-    Dequeue,
+    Dequeue {
+        since: Instant,
+        undecided: Duration,
+    },
 }
 
 impl Call {
-    /// Answers the call if it still waits for its turn. The clock begins anew when a decision was
-    /// made that it may have waited for, and stands still while it waits for one.
-    fn dequeue(self: &Arc<Self>) {
-        let setup = &self.batch.setup;
+    /// Answers the call if it has waited for its turn too long. The time stands still while it
+    /// waits for a decision: then it is looked at again, and when that is made, the time for which
+    /// decisions were pending does not count.
+    fn dequeue(self: &Arc<Self>, since: Instant, undecided: Duration) {
+        let (setup, now) = (&self.batch.setup, Instant::now());
+        let queue_time = setup.limits.queue_time.unwrap_or_default();
         let wait = setup
             .engine
             .with(|scheduler| scheduler.wait_of(self.seat()?));
-        let queue_time = setup.limits.queue_time.unwrap_or_default();
-        let decided = lock(&self.batch.state).decided;
-        match (wait, decided.and_then(|at| at.checked_add(queue_time))) {
-            (None, _) => {}
-            (Some(Wait::Decision), _) => self.batch.watch_queue([Arc::clone(self)]),
-            (Some(Wait::Turn), Some(later)) if later > Instant::now() => {
-                self.batch
-                    .watch_until(later, [Arc::clone(self)], DeadlineKind::Queue);
+        let stood_still = lock(&self.batch.state)
+            .decisions
+            .before
+            .saturating_sub(undecided);
+        let left = queue_time
+            .saturating_add(stood_still)
+            .saturating_sub(now.saturating_duration_since(since));
+        match wait {
+            None => {}
+            Some(Wait::Turn) if left.is_zero() => self.stop_unstarted(Stop::Queue),
+            Some(_) => {
+                let kind = DeadlineKind::Queue { since, undecided };
+                if let Some(again) = now.checked_add(left.max(queue_time / 8).max(LATE)) {
+                    self.batch.watch_until(again, [Arc::clone(self)], kind);
+                }
             }
-            (Some(Wait::Turn), _) => self.stop_unstarted(Stop::Queue),
         }
     }
 }
@@ -178,7 +225,7 @@ async fn supervise(batch: Arc<Batch>, earlier: Arc<Notify>) {
             match what {
                 Due::PollAgain => call.wake(),
                 Due::Stop => call.stop(Stop::Deadline),
-                Due::Dequeue => call.dequeue(),
+                Due::Dequeue { since, undecided } => call.dequeue(since, undecided),
             }
         }
         match next {

@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::deadlines::{Deadline, Watch};
+use super::deadlines::{Deadline, Decisions, Watch};
 use crate::dispatch::call::{Call, Stop, lock, offset};
+use crate::dispatch::engine::Alive;
 use crate::dispatch::key::Key;
 use crate::dispatch::scheduler::{BatchId, CallId, Scheduler};
 use crate::dispatch::stream::DispatchEvent;
@@ -24,8 +25,6 @@ use crate::dispatch::{Setup, span};
 pub(crate) struct Batch {
     pub(in crate::dispatch) setup: Arc<Setup>,
     runtime: OnceLock<Handle>,
-    /// Whether the engine counts it among what is alive.
-    pub(super) counted: AtomicBool,
     /// The call that it was dispatched from.
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
     /// How many calls it is within.
@@ -68,8 +67,9 @@ pub(super) struct BatchState {
     pub(super) progress: usize,
     pub(super) deadlines: BinaryHeap<Reverse<Deadline>>,
     pub(super) watch: Option<Watch>,
-    /// When the policy decided last.
-    pub(super) decided: Option<Instant>,
+    pub(super) decisions: Decisions,
+    /// Until the last call is answered.
+    pub(super) alive: Option<Alive>,
     /// Nobody will ask for anything any more.
     pub(super) forgotten: bool,
 }
@@ -110,7 +110,6 @@ impl Batch {
             state: Mutex::default(),
             waker: AtomicWaker::new(),
             setup,
-            counted: AtomicBool::new(false),
             runtime: OnceLock::new(),
             parent,
             span: span.map(OnceLock::from).unwrap_or_default(),
@@ -132,9 +131,7 @@ impl Batch {
     /// From here on it is alive, until its last call is answered.
     pub(in crate::dispatch) fn count(&self) {
         if !self.is_done() {
-            self.setup.engine.began();
-            // whoever answers a call has heard of it since
-            self.counted.store(true, Ordering::Relaxed);
+            lock(&self.state).alive = Some(Alive::new(Arc::clone(&self.setup.engine)));
         }
     }
 
@@ -210,9 +207,13 @@ impl Batch {
         lock(&self.state).calls.clone().unwrap_or_default()
     }
 
-    /// The policy has decided on one of its calls.
-    pub(in crate::dispatch) fn decided(&self) {
-        lock(&self.state).decided = Some(Instant::now());
+    /// A decision on one of its calls is pending.
+    pub(in crate::dispatch) fn begin_decision(&self) {
+        lock(&self.state).decisions.begin();
+    }
+
+    pub(in crate::dispatch) fn end_decision(&self) {
+        lock(&self.state).decisions.end();
     }
 
     /// Whether one more unknown name may be compared with those of all tools.

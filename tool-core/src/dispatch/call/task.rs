@@ -5,14 +5,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::{Call, Polled, Stop};
+use crate::dispatch::engine::Alive;
 
 /// What a call does after its first poll, or from the start where its turn came later.
-pub(crate) struct CallTask(Option<Arc<Call>>);
+pub(crate) struct CallTask {
+    call: Option<Arc<Call>>,
+    _alive: Alive,
+}
 
 impl CallTask {
     pub(crate) fn spawn(call: Arc<Call>) {
         // Not a count of the batch's, which calls that begin at once would all change.
-        let task = Self(Some(Arc::clone(&call)));
+        let task = Self {
+            call: Some(Arc::clone(&call)),
+            _alive: Alive::new(Arc::clone(&call.batch.setup.engine)),
+        };
         call.batch.spawn(task);
     }
 }
@@ -21,19 +28,19 @@ impl Future for CallTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(call) = &self.0
+        if let Some(call) = &self.call
             && let Polled::Pending = call.poll(cx, None)
         {
             return Poll::Pending;
         }
-        self.0 = None;
+        self.call = None;
         Poll::Ready(())
     }
 }
 
 impl Drop for CallTask {
     fn drop(&mut self) {
-        if let Some(call) = self.0.take() {
+        if let Some(call) = self.call.take() {
             call.stop(Stop::Shutdown);
         }
     }
