@@ -44,7 +44,7 @@ impl Permits {
     #[must_use]
     #[inline]
     pub(crate) fn give_back(&self) -> bool {
-        self.word.fetch_sub(ONE, Ordering::SeqCst) & WAITED_FOR != 0 // whoever waits for idleness looks here, too
+        self.word.fetch_sub(ONE, Ordering::AcqRel) & WAITED_FOR != 0
     }
 
     /// A permit for the call whose turn it is; without one, everybody is told that it waits.
@@ -74,7 +74,7 @@ impl Permits {
     /// Permits in use.
     #[cfg(test)]
     pub(super) fn in_use(&self) -> usize {
-        self.word.load(Ordering::SeqCst) / ONE
+        self.word.load(Ordering::Acquire) / ONE
     }
 
     /// As many, in the same use.

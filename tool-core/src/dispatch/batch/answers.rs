@@ -17,19 +17,22 @@ impl Batch {
     /// A call has its answer.
     pub(in crate::dispatch) fn answered(&self, call: &Arc<Call>) {
         if self.told {
-            let mut state = lock(&self.state);
-            if !state.forgotten {
-                state.events.push_back(DispatchEvent::Result(call.result()));
-            }
-            drop(state);
-            wake_quietly(self.waker.take());
+            let event = DispatchEvent::Result(call.result());
+            let waker = {
+                let mut state = lock(&self.state);
+                if !state.forgotten {
+                    state.events.push_back(event);
+                }
+                state.waker.take()
+            };
+            wake_quietly(waker);
         }
         self.fewer(1);
     }
 
     /// So many calls have their answers.
     pub(in crate::dispatch) fn fewer(&self, answered: usize) {
-        if answered == 0 || self.unanswered.fetch_sub(answered, Ordering::SeqCst) != answered {
+        if answered == 0 || self.unanswered.fetch_sub(answered, Ordering::AcqRel) != answered {
             return;
         }
         if !self.span().is_disabled() {
@@ -39,33 +42,37 @@ impl Batch {
         if let Some(parent) = &self.parent {
             parent.end_wait();
         }
-        let kept = {
+        let (kept, waker) = {
             let mut state = lock(&self.state);
             let deadlines = std::mem::take(&mut state.deadlines);
-            (state.watch.take(), deadlines, state.alive.take())
+            let kept = (state.watch.take(), deadlines, state.alive.take());
+            (kept, state.waker.take())
         };
         drop(kept);
-        if self.waited_for.load(Ordering::SeqCst) {
-            wake_quietly(self.waker.take());
-        }
+        wake_quietly(waker);
     }
 
     pub(in crate::dispatch) fn is_done(&self) -> bool {
-        self.unanswered.load(Ordering::SeqCst) == 0
+        self.unanswered.load(Ordering::Acquire) == 0
     }
 
     /// Ready when all calls are answered.
     pub(super) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_done() {
-            return Poll::Ready(());
+        if !self.is_done() {
+            self.wait(cx);
         }
-        self.waker.register(cx.waker());
-        self.waited_for.store(true, Ordering::SeqCst);
         if self.is_done() {
             Poll::Ready(())
         } else {
             Poll::Pending
         }
+    }
+
+    /// From here on the waker is woken by what happens; whoever waits looks again.
+    fn wait(&self, cx: &Context<'_>) {
+        let waker = cx.waker().clone();
+        let before = lock(&self.state).waker.replace(waker);
+        drop(before);
     }
 
     /// The results, in call order. The batch forgets its calls.
@@ -97,8 +104,7 @@ impl Batch {
         if event.is_ready() {
             return event;
         }
-        self.waker.register(cx.waker());
-        self.waited_for.store(true, Ordering::SeqCst);
+        self.wait(cx);
         self.take_event()
     }
 
@@ -136,8 +142,9 @@ impl Batch {
         }
         state.events.push_back(DispatchEvent::Progress(progress));
         state.progress += 1;
+        let waker = state.waker.take();
         drop(state);
-        wake_quietly(self.waker.take());
+        wake_quietly(waker);
     }
 
     /// Shortens an output, or what the model is told of an error, that is longer than what is left

@@ -4,7 +4,6 @@
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -114,7 +113,6 @@ impl Batch {
             return;
         };
         let mut state = lock(&self.state);
-        self.waited_for.store(true, Ordering::SeqCst);
         if self.is_done() || state.forgotten {
             return;
         }

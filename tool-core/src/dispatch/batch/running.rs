@@ -1,7 +1,6 @@
 //! A batch in the hands of whoever started it: awaited, or given up.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::{Batch, Origin};
 use crate::dispatch::call::{Call, Stop};
@@ -11,13 +10,18 @@ use crate::model::ToolResult;
 #[derive(Debug)]
 pub(in crate::dispatch) struct Running {
     batch: Arc<Batch>,
+    /// Its results are handed out.
+    is_over: bool,
 }
 
 impl Running {
     pub(in crate::dispatch) fn new(origin: Origin) -> Self {
         let batch = Arc::new(Batch::new(origin));
         batch.count();
-        Self { batch }
+        Self {
+            batch,
+            is_over: false,
+        }
     }
 
     /// A batch whose only call has begun.
@@ -27,6 +31,7 @@ impl Running {
         call.batch.count();
         Self {
             batch: Arc::clone(&call.batch),
+            is_over: false,
         }
     }
 
@@ -35,21 +40,22 @@ impl Running {
     }
 
     /// The results, when all calls are answered.
-    pub(in crate::dispatch) async fn results(self) -> Vec<ToolResult> {
+    pub(in crate::dispatch) async fn results(mut self) -> Vec<ToolResult> {
         std::future::poll_fn(|cx| self.batch.poll_done(cx)).await;
+        self.is_over = !self.batch.told;
         self.batch.take_results()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let (batch, done) = (&self.batch, self.batch.is_done());
-        if !done {
-            batch.cancel(Stop::Drop);
-            batch.seal();
+        if self.is_over {
+            return;
         }
-        if !done || batch.waited_for.load(Ordering::SeqCst) || batch.told {
-            batch.forget();
+        if !self.batch.is_done() {
+            self.batch.cancel(Stop::Drop);
+            self.batch.seal();
         }
+        self.batch.forget();
     }
 }

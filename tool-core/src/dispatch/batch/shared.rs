@@ -6,8 +6,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::task::Waker;
 
-use futures_util::task::AtomicWaker;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -42,13 +42,9 @@ pub(crate) struct Batch {
     open: AtomicBool,
     /// Why no more calls of it start, if they do not.
     halted: OnceLock<Stop>,
-    /// Whether the state holds something that ends with the batch.
-    pub(super) waited_for: AtomicBool,
     /// Whether somebody reads events.
     pub(in crate::dispatch) told: bool,
     pub(super) state: Mutex<BatchState>,
-    /// Wakes whoever waits for the batch or for its next event.
-    pub(super) waker: AtomicWaker,
     pub(super) output_left: AtomicUsize,
     /// Unknown names so far.
     guesses: AtomicUsize,
@@ -70,6 +66,8 @@ pub(super) struct BatchState {
     pub(super) decisions: Decisions,
     /// Until the last call is answered.
     pub(super) alive: Option<Alive>,
+    /// Wakes whoever waits for the batch or for its next event.
+    pub(super) waker: Option<Waker>,
     /// Nobody will ask for anything any more.
     pub(super) forgotten: bool,
 }
@@ -103,12 +101,10 @@ impl Batch {
             id: AtomicU64::new(0),
             unanswered: AtomicUsize::new(calls.unwrap_or(1)),
             open: AtomicBool::new(calls.is_none()),
-            waited_for: AtomicBool::new(false),
             halted: OnceLock::new(),
             guesses: AtomicUsize::new(0),
             output_left: AtomicUsize::new(setup.limits.batch_output_bytes),
             state: Mutex::default(),
-            waker: AtomicWaker::new(),
             setup,
             runtime: OnceLock::new(),
             parent,
@@ -181,13 +177,13 @@ impl Batch {
         if let Some(id) = self.id().filter(|id| scheduler.knows(*id)) {
             return id;
         }
-        let id = scheduler.open(parent, self.open.load(Ordering::SeqCst));
-        self.id.store(id, Ordering::SeqCst);
+        let id = scheduler.open(parent, self.open.load(Ordering::Acquire));
+        self.id.store(id, Ordering::Release);
         id
     }
 
     pub(in crate::dispatch) fn id(&self) -> Option<BatchId> {
-        Some(self.id.load(Ordering::SeqCst)).filter(|id| *id != 0)
+        Some(self.id.load(Ordering::Acquire)).filter(|id| *id != 0)
     }
 
     /// The calls it was made for.
@@ -197,7 +193,7 @@ impl Batch {
 
     /// Adds a call that was still to come.
     pub(in crate::dispatch) fn add(&self, call: Arc<Call>) {
-        if self.unanswered.fetch_add(1, Ordering::SeqCst) == 0 {
+        if self.unanswered.fetch_add(1, Ordering::AcqRel) == 0 {
             self.count(); // all before it are answered, and no more were to come
         }
         Arc::make_mut(lock(&self.state).calls.get_or_insert_default()).push(call);
@@ -228,7 +224,7 @@ impl Batch {
 
     /// No more calls come.
     pub(in crate::dispatch) fn seal(&self) {
-        if self.open.swap(false, Ordering::SeqCst) {
+        if self.open.swap(false, Ordering::AcqRel) {
             self.fewer(1);
         }
     }

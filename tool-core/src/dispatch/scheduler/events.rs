@@ -4,18 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
-use super::machine::{BatchEntry, BatchId, CallEntry, CallId, Phase, Scheduler};
-
-/// What a call's start depends on.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Spec<K> {
-    /// The tool's own limit, by its place in what [`Scheduler::new`] was given.
-    pub(crate) gate: Option<usize>,
-    /// Calls of equal keys exclude each other.
-    pub(crate) key: Option<K>,
-    /// Whether the call is a barrier in its batch.
-    pub(crate) exclusive: bool,
-}
+use super::machine::{BatchEntry, BatchId, CallEntry, CallId, Phase, Scheduler, Spec};
 
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// Calls whose turn has come since this was last asked, in order: each holds its permits and its
@@ -266,15 +255,4 @@ pub(crate) enum Wait {
     Turn,
     /// A decision on a call that it is ordered behind.
     Decision,
-}
-
-impl<K> Spec<K> {
-    /// A call that needs a permit of the dispatcher alone.
-    pub(crate) fn none() -> Self {
-        Self {
-            gate: None,
-            key: None,
-            exclusive: false,
-        }
-    }
 }

@@ -1,42 +1,9 @@
 //! Keys: calls of equal keys exclude each other, in call order within a batch.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::Hash;
 
-use super::machine::{BatchId, CallId, Phase, Scheduler};
-
-/// A key that is held or waited for.
-#[cfg_attr(test, derive(Clone))]
-#[derive(Debug, Default)]
-pub(super) struct KeyState {
-    /// Each but the first is a descendant of the one before.
-    pub(super) holders: Vec<CallId>,
-    /// Calls that wait, those of the program and nested ones, by their tool's limit and in the order
-    /// in which they began to: of each batch the first alone, so that a large batch does not keep
-    /// the key to itself.
-    pub(super) waiting: [BTreeMap<Option<usize>, BTreeMap<u64, CallId>>; 2],
-}
-
-impl KeyState {
-    fn add(&mut self, since: u64, id: CallId, nested: bool, gate: Option<usize>) {
-        let waiting = &mut self.waiting[usize::from(nested)];
-        waiting.entry(gate).or_default().insert(since, id);
-    }
-
-    fn remove(&mut self, since: u64, nested: bool, gate: Option<usize>) {
-        let waiting = &mut self.waiting[usize::from(nested)];
-        if let Some(ids) = waiting.get_mut(&gate) {
-            ids.remove(&since);
-            if ids.is_empty() {
-                waiting.remove(&gate);
-            }
-        }
-    }
-
-    fn is_unused(&self) -> bool {
-        self.holders.is_empty() && self.waiting.iter().all(BTreeMap::is_empty)
-    }
-}
+use super::machine::{BatchId, CallId, KeyState, Phase, Scheduler};
 
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// Lets a call past the stage of keys, or has it wait for its key.

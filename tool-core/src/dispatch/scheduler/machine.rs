@@ -3,9 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::events::Spec;
-use super::keys::KeyState;
-use super::turns::Turns;
 use crate::dispatch::permits::Permits;
 
 pub(crate) type BatchId = u64;
@@ -139,5 +136,99 @@ impl Gate {
     pub(super) fn has_room(&self, nested: bool) -> bool {
         let running = self.in_use - if nested { self.parents } else { 0 };
         running < self.limit
+    }
+}
+
+/// What a call's start depends on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spec<K> {
+    /// The tool's own limit, by its place in what [`Scheduler::new`] was given.
+    pub(crate) gate: Option<usize>,
+    /// Calls of equal keys exclude each other.
+    pub(crate) key: Option<K>,
+    /// Whether the call is a barrier in its batch.
+    pub(crate) exclusive: bool,
+}
+
+impl<K> Spec<K> {
+    /// A call that needs a permit of the dispatcher alone.
+    pub(crate) fn none() -> Self {
+        Self {
+            gate: None,
+            key: None,
+            exclusive: false,
+        }
+    }
+}
+
+/// A key that is held or waited for.
+#[cfg_attr(test, derive(Clone))]
+#[derive(Debug, Default)]
+pub(super) struct KeyState {
+    /// Each but the first is a descendant of the one before.
+    pub(super) holders: Vec<CallId>,
+    /// Calls that wait, those of the program and nested ones, by their tool's limit and in the order
+    /// in which they began to: of each batch the first alone, so that a large batch does not keep
+    /// the key to itself.
+    pub(super) waiting: [BTreeMap<Option<usize>, BTreeMap<u64, CallId>>; 2],
+}
+
+impl KeyState {
+    pub(super) fn add(&mut self, since: u64, id: CallId, nested: bool, gate: Option<usize>) {
+        let waiting = &mut self.waiting[usize::from(nested)];
+        waiting.entry(gate).or_default().insert(since, id);
+    }
+
+    pub(super) fn remove(&mut self, since: u64, nested: bool, gate: Option<usize>) {
+        let waiting = &mut self.waiting[usize::from(nested)];
+        if let Some(ids) = waiting.get_mut(&gate) {
+            ids.remove(&since);
+            if ids.is_empty() {
+                waiting.remove(&gate);
+            }
+        }
+    }
+
+    pub(super) fn is_unused(&self) -> bool {
+        self.holders.is_empty() && self.waiting.iter().all(BTreeMap::is_empty)
+    }
+}
+
+/// Batches that wait for permits alone, the one whose turn was longest ago first.
+///
+/// By the limit of a tool that its calls need, so that calls which wait for a limit that is used up
+/// are passed over without a look at them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns(BTreeMap<Option<usize>, BTreeSet<(u64, BatchId)>>);
+
+impl Turns {
+    pub(super) fn add(&mut self, gate: Option<usize>, turn: u64, batch: BatchId) {
+        self.0.entry(gate).or_default().insert((turn, batch));
+    }
+
+    pub(super) fn remove(&mut self, gate: Option<usize>, turn: u64, batch: BatchId) {
+        if let Some(batches) = self.0.get_mut(&gate) {
+            batches.remove(&(turn, batch));
+            if batches.is_empty() {
+                self.0.remove(&gate);
+            }
+        }
+    }
+
+    /// The batch that is next, of those with a call that needs a limit with room.
+    pub(super) fn next(&self, has_room: impl Fn(Option<usize>) -> bool) -> Option<BatchId> {
+        let open = self.0.iter().filter(|(gate, _)| has_room(**gate));
+        let first = open.filter_map(|(_, batches)| batches.first()).min();
+        first.map(|(_, batch)| *batch)
+    }
+
+    #[cfg(test)]
+    pub(super) fn batches(&self) -> impl Iterator<Item = (Option<usize>, BatchId)> {
+        let of_gate = |(gate, batches): (&Option<usize>, &'_ BTreeSet<(u64, BatchId)>)| {
+            let gate = *gate;
+            let pairs: Vec<_> = batches.iter().map(|(_, batch)| (gate, *batch)).collect();
+            pairs
+        };
+        self.0.iter().flat_map(of_gate)
     }
 }

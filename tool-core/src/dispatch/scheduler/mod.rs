@@ -16,8 +16,8 @@
 //!
 //! No event costs more than what it concerns: other batches that wait are not visited.
 //!
-//! [`machine`] is what is known of calls, [`events`] what happens to them, [`stages`] what each
-//! passes before it starts, [`keys`] who has a key, [`turns`] which batch is next.
+//! [`machine`] is what is known of calls, keys and turns, [`events`] what happens to calls,
+//! [`stages`] what each passes before it starts, [`keys`] who has a key.
 
 mod events;
 mod keys;
@@ -25,7 +25,6 @@ mod machine;
 mod stages;
 #[cfg(test)]
 mod tests;
-mod turns;
 
-pub(crate) use events::{Spec, Wait};
-pub(crate) use machine::{BatchId, CallId, Scheduler};
+pub(crate) use events::Wait;
+pub(crate) use machine::{BatchId, CallId, Scheduler, Spec};
