@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fmt};
 
+use cpu_time::ProcessTime;
 use tokio::runtime::{Builder, Runtime};
 use tool_core::ToolCall;
 
@@ -111,20 +112,39 @@ fn instant(runtime: &Runtime, caller: Caller, calls: usize, target: Target) -> R
     }
 }
 
-/// Eight tools that compute before their first await; milliseconds for all.
+/// Messages of a thousand instant calls; processor time of all threads, nanoseconds per call.
+fn processor_time(runtime: &Runtime) -> Row<'_> {
+    const CALLS: usize = 1_000;
+    const TIMES: usize = 20;
+    let program = Arc::new(Program::new(|dispatcher| dispatcher));
+    let measure = move |form| {
+        let calls = message("get_patient", ARGUMENTS, CALLS);
+        let before = ProcessTime::try_now()?;
+        answer(runtime, Caller::Task, &program, form, calls, TIMES)?;
+        Ok(before.try_elapsed()?.as_secs_f64() * 1e9 / (TIMES * CALLS) as f64)
+    };
+    Row {
+        title: format!("processor, {CALLS} instant at once; ns a call"),
+        target: Target::Times(1.5, Form::Joined),
+        forms: &Form::ALL,
+        measure: Box::new(measure),
+    }
+}
+
+/// Eight tools that compute, before their first await or on a thread; milliseconds for all.
 ///
 /// Tells something only while two cores are free: "joined" then takes twice as long as "spawned".
-fn computing(runtime: &Runtime, caller: Caller) -> Row<'_> {
+fn computing<'a>(runtime: &'a Runtime, caller: Caller, tool: &'a str, most: f64) -> Row<'a> {
     const EACH: Duration = Duration::from_millis(20);
     let program = Arc::new(Program::new(|dispatcher| dispatcher));
     let steps = (EACH.as_secs_f64() / second_per_step()) as u64;
     let measure = move |form| {
-        let calls = message("compute", &format!(r#"{{"steps": {steps}}}"#), 8);
+        let calls = message(tool, &format!(r#"{{"steps": {steps}}}"#), 8);
         Ok(answer(runtime, caller, &program, form, calls, 1)?.as_secs_f64() * 1e3)
     };
     Row {
-        title: format!("computing {EACH:?}, 8 at once, {caller}; ms for all"),
-        target: Target::Times(1.1, Form::Spawned),
+        title: format!("{tool} {EACH:?}, 8 at once, {caller}; ms for all"),
+        target: Target::Times(most, Form::Spawned),
         forms: &Form::ALL,
         measure: Box::new(measure),
     }
@@ -142,7 +162,7 @@ fn second_per_step() -> f64 {
 }
 
 /// So many tools that sleep, the limit raised to them; milliseconds for all, above those of one.
-fn sleeping(runtime: &Runtime, calls: usize, most: f64) -> Row<'_> {
+fn sleeping(runtime: &Runtime, calls: usize) -> Row<'_> {
     let program = Arc::new(Program::new(|dispatcher| {
         dispatcher.with_max_concurrency(calls)
     }));
@@ -157,7 +177,7 @@ fn sleeping(runtime: &Runtime, calls: usize, most: f64) -> Row<'_> {
             tools::NAP,
             caller = Caller::Task
         ),
-        target: Target::AtMost(most),
+        target: Target::Times(1.1, Form::Spawned),
         forms: &Form::ALL,
         measure: Box::new(measure),
     }
@@ -256,12 +276,14 @@ fn main() -> Result<()> {
             instant(&runtime, caller, 64, Target::Times(1.15, Form::Joined)),
             instant(&runtime, caller, 1_000, Target::Times(0.9, Form::Joined)),
             instant(&runtime, caller, 100_000, Target::Times(0.8, Form::Joined)),
-            computing(&runtime, caller),
+            computing(&runtime, caller, "compute", 1.3),
+            computing(&runtime, caller, "compute_blocking", 1.15),
         ]);
     }
     rows.extend([
-        sleeping(&runtime, 8, 1.2),
-        sleeping(&runtime, 1_000, 2.3),
+        processor_time(&runtime),
+        sleeping(&runtime, 8),
+        sleeping(&runtime, 1_000),
         building(),
         reading()?,
     ]);

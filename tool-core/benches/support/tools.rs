@@ -5,8 +5,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde::ser::Error;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use tokio::task::spawn_blocking;
 use tool_core::{ToolCall, ToolSet, tool, tools};
 
 #[derive(Serialize)]
@@ -72,6 +74,12 @@ async fn compute(steps: u64) -> u64 {
     sum
 }
 
+/// Compute on a thread.
+#[tool(read_only)]
+fn compute_blocking(steps: u64) -> u64 {
+    arithmetic(steps)
+}
+
 /// Each step needs the one before; there is no shorter way.
 pub(crate) fn arithmetic(steps: u64) -> u64 {
     (0..steps).fold(1, |x: u64, step| {
@@ -82,7 +90,7 @@ pub(crate) fn arithmetic(steps: u64) -> u64 {
 }
 
 pub(crate) fn by_attribute() -> ToolSet {
-    tools![get_patient, sleep, wait, compute].with_state(())
+    tools![get_patient, sleep, wait, compute, compute_blocking].with_state(())
 }
 
 /// From the text of the arguments to that of the answer.
@@ -109,6 +117,9 @@ pub(crate) fn by_hand() -> HashMap<&'static str, Run> {
         ("sleep", |arguments| Box::pin(sleep_by_hand(arguments))),
         ("wait", |arguments| Box::pin(wait_by_hand(arguments))),
         ("compute", |arguments| Box::pin(compute_by_hand(arguments))),
+        ("compute_blocking", |arguments| {
+            Box::pin(compute_blocking_by_hand(arguments))
+        }),
     ])
 }
 
@@ -132,6 +143,12 @@ async fn compute_by_hand(arguments: String) -> serde_json::Result<String> {
     serde_json::to_string(&compute(steps).await)
 }
 
+async fn compute_blocking_by_hand(arguments: String) -> serde_json::Result<String> {
+    let OfSteps { steps } = serde_json::from_str(&arguments)?;
+    let sum = spawn_blocking(move || compute_blocking(steps)).await;
+    serde_json::to_string(&sum.map_err(serde_json::Error::custom)?)
+}
+
 /// A message with so many calls of one tool, as a model would number them.
 pub(crate) fn message(tool: &str, arguments: &str, calls: usize) -> Vec<ToolCall> {
     (0..calls)
@@ -139,5 +156,5 @@ pub(crate) fn message(tool: &str, arguments: &str, calls: usize) -> Vec<ToolCall
         .collect()
 }
 
-/// Arguments of every tool but `compute`.
+/// Arguments of every tool that does not compute.
 pub(crate) const ARGUMENTS: &str = r#"{"patient_id": "P-00123", "limit": 3}"#;

@@ -286,7 +286,7 @@ impl Setup {
             scheduler.admit_all(admitted.into_iter().map(|(_, seat, spec)| (seat, spec)));
             let waits = seats
                 .into_iter()
-                .filter(|(_, seat)| scheduler.wait_of(*seat).is_some());
+                .filter(|(_, seat)| scheduler.is_queued(*seat));
             still_waiting.extend(waits.map(|(call, _)| Arc::clone(call)));
         });
         for (call, error) in refused {
@@ -349,7 +349,7 @@ impl Setup {
             let spec = setup.spec(tool, call.arguments());
             let waits = setup.engine.with(|scheduler| {
                 scheduler.admit(seat, spec);
-                scheduler.wait_of(seat).is_some()
+                scheduler.is_queued(seat)
             });
             let waiting = waits.then(|| Arc::clone(&call));
             call.batch.watch_queue(waiting);

@@ -315,7 +315,7 @@ impl Setup {
         }
         let waits = self.engine.with(|scheduler| {
             scheduler.admit(seat, spec);
-            scheduler.wait_of(seat).is_some()
+            scheduler.is_queued(seat)
         });
         batch.watch_queue(waits.then_some(call));
     }

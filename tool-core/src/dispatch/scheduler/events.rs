@@ -18,7 +18,13 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.waiting
     }
 
-    /// What a call waits for that is admitted and has not started; `None` for any other.
+    /// Whether a call is admitted and has not started.
+    pub(crate) fn is_queued(&self, id: CallId) -> bool {
+        let entry = self.calls.get(&id);
+        entry.is_some_and(|entry| entry.phase.is_waiting() && entry.phase != Phase::Reserved)
+    }
+
+    /// What such a call waits for; `None` for any other.
     pub(crate) fn wait_of(&self, id: CallId) -> Option<Wait> {
         let entry = self.calls.get(&id)?;
         let batch = self.batches.get(&entry.batch)?;
