@@ -94,6 +94,38 @@ async fn a_second_run_is_refused_unless_the_tool_may_be_repeated() {
     assert_eq!(diary.runs(), ["a 0..10", "b 0..10", "b 10..20"]);
 }
 
+/// A layer sees the panic of the tool as an error, and the answer says that it was the tool's.
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_tool_is_not_the_layers() {
+    /// Fail in a way that nobody expected.
+    #[tool]
+    async fn fail(now: bool) -> bool {
+        assert!(!now, "the password is hunter2");
+        tokio::task::yield_now().await;
+        panic!("the password is hunter2");
+    }
+
+    let seen: Arc<Mutex<Vec<bool>>> = Arc::default();
+    let seeing = Arc::clone(&seen);
+    let sees = around(move |mut inner, context| {
+        let seen = Arc::clone(&seeing);
+        Box::pin(async move {
+            let outcome = inner.call(context).await;
+            seen.lock().unwrap().push(outcome.is_err());
+            outcome
+        })
+    });
+    let results = Dispatcher::new(tools![fail])
+        .with_layer(sees)
+        .dispatch(calls([
+            ("fail", r#"{"now": true}"#),
+            ("fail", r#"{"now": false}"#),
+        ]))
+        .await;
+    assert_eq!(codes(&results), ["panic"; 2]);
+    assert_eq!(*seen.lock().unwrap(), [true; 2]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_runs_at_once_are_refused_whatever_the_tool() {
     let (dispatcher, diary) = dispatcher();

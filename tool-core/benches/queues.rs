@@ -59,15 +59,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         .enable_time()
         .build()?;
     let rounds = if is_given("--quick") { 3 } else { 15 };
-    let queues: [(&str, fn() -> ToolSet, &str); 2] = [
-        ("one key", || tools![update_patient], "update_patient"),
-        ("a limit of one", || tools![use_printer], "use_printer"),
+    let queues = [
+        ("one key", tools![update_patient], "update_patient"),
+        ("a limit of one", tools![use_printer], "use_printer"),
     ];
     for (queue, tools, name) in queues {
         let (mut single, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            let many = runtime.block_on(runtime.spawn(run(tools(), name, 1)))?;
-            let one = runtime.block_on(runtime.spawn(run(tools(), name, CALLS)))?;
+            let many = runtime.block_on(runtime.spawn(run(tools.clone(), name, 1)))?;
+            let one = runtime.block_on(runtime.spawn(run(tools.clone(), name, CALLS)))?;
             single.push(many.as_secs_f64() * 1e3);
             ratios.push(many.as_secs_f64() / one.as_secs_f64());
         }
