@@ -31,6 +31,7 @@ mod methods;
 mod nesting;
 mod order;
 mod peers;
+mod per_request;
 mod policy;
 mod real_time;
 mod registration;

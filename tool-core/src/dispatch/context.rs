@@ -41,6 +41,11 @@ impl CallHost for Call {
         &*self.batch.setup.runnables[self.tool]
     }
 
+    #[inline]
+    fn state(&self) -> &dyn Any {
+        self.batch.setup.state.get()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.deadline().map(tokio::time::Instant::into_std)
     }

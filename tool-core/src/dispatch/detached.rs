@@ -95,6 +95,10 @@ impl CallHost for Detached {
         &()
     }
 
+    fn state(&self) -> &dyn Any {
+        &()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         None
     }

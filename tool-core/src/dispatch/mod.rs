@@ -19,28 +19,30 @@ mod nesting;
 mod permits;
 mod policy;
 mod scheduler;
+mod setup;
 mod span;
 mod stream;
 mod streaming_batch;
 
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::panic::catch_unwind;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::model::{BoxError, CallContext, Timeout, ToolCall, ToolOutput, ToolResult};
-use crate::registry::{Runnable, ToolSet, UnknownToolError};
+use crate::model::{BoxError, CallContext, ToolCall, ToolOutput, ToolResult};
+use crate::registry::{ToolSet, UnknownToolError};
 use engine::Engine;
 use middleware::Layers;
 use policy::Policy;
+use setup::{Parts, Setup};
 
-use call::{Call, not_started};
+use call::not_started;
 pub(crate) use critical_path::{Lane, critical_path};
 pub use limits::Limits;
 pub use middleware::{CallFuture, CallService};
@@ -58,7 +60,9 @@ pub use streaming_batch::StreamingBatch;
 /// its own, and when a first poll takes long, so do the calls behind it. What computes before its
 /// first await is better a plain `fn`, which runs on a thread.
 ///
-/// Clones share the tools and the limit.
+/// Clones share the tools and the limit, and so do dispatchers that were [bound](Self::with_state)
+/// to the state of a request. Only a `Dispatcher<()>`, which has all the state that its tools ask
+/// for, runs calls.
 ///
 /// ```
 /// use tool_core::{Dispatcher, ErrorCode, ToolCall, tool, tools};
@@ -80,33 +84,11 @@ pub use streaming_batch::StreamingBatch;
 /// assert_eq!(results[1].content(), "3");
 /// assert_eq!(results[2].outcome().unwrap_err().code(), ErrorCode::UnknownTool);
 /// ```
-#[derive(Clone)]
-pub struct Dispatcher {
+pub struct Dispatcher<S = ()> {
     setup: Arc<Setup>,
+    /// What it is still to be bound to.
+    state: PhantomData<fn(S)>,
 }
-
-/// What a dispatcher is made of.
-#[derive(Clone)]
-pub(crate) struct Setup {
-    pub(crate) tools: ToolSet,
-    /// What runs calls of each tool.
-    pub(crate) runnables: Arc<[Arc<dyn Runnable>]>,
-    engine: Arc<Engine>,
-    /// For each tool its place among those with a limit of their own.
-    gates: Arc<[Option<usize>]>,
-    /// How long a call may run if its tool does not say.
-    timeout: Option<Duration>,
-    pub(crate) limits: Limits,
-    policy: Option<Policy>,
-    layers: Layers,
-    records_content: bool,
-    /// How long a first poll may take before the calls behind it get tasks of their own.
-    slow_poll: Option<Duration>,
-    threads: Option<Threads>,
-}
-
-/// Runs what blocks.
-type Threads = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
 /// Calls that run at once, unless set.
 const LIMIT: usize = 64;
@@ -117,9 +99,10 @@ const SLOW_POLL: Duration = Duration::from_micros(100);
 /// How long a call may run, unless set.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-impl Dispatcher {
+impl<S: Send + Sync + 'static> Dispatcher<S> {
     /// A dispatcher for these tools: 64 calls at once, each for at most two minutes.
-    pub fn new(tools: ToolSet) -> Self {
+    pub fn new(tools: ToolSet<S>) -> Self {
+        let tools = tools.unbound();
         let mut limits = 0;
         let gate = |limited: Option<usize>| {
             limited?;
@@ -132,29 +115,80 @@ impl Dispatcher {
             .map(gate)
             .collect();
         let engine = Arc::new(Engine::new(LIMIT, limits_of(&tools)));
+        Self::of(Setup::new(Parts {
+            runnables: tools.runnables(),
+            tools,
+            engine,
+            gates,
+            timeout: Some(TIMEOUT),
+            limits: Limits::default(),
+            policy: None,
+            layers: Layers::default(),
+            records_content: false,
+            slow_poll: Some(SLOW_POLL),
+            threads: None,
+        }))
+    }
+
+    fn of(setup: Arc<Setup>) -> Self {
         Self {
-            setup: Arc::new(Setup {
-                runnables: tools.runnables(),
-                tools,
-                engine,
-                gates,
-                timeout: Some(TIMEOUT),
-                limits: Limits::default(),
-                policy: None,
-                layers: Layers::default(),
-                records_content: false,
-                slow_poll: Some(SLOW_POLL),
-                threads: None,
-            }),
+            setup,
+            state: PhantomData,
         }
     }
 
-    fn with(self, change: impl FnOnce(&mut Setup)) -> Self {
-        let mut setup = Arc::unwrap_or_clone(self.setup);
-        change(&mut setup);
-        Self {
-            setup: Arc::new(setup),
-        }
+    fn with(self, change: impl FnOnce(&mut Parts)) -> Self {
+        Self::of(self.setup.with(change))
+    }
+
+    /// The same dispatcher with the state that the `#[state]` parameters of its tools borrow from:
+    /// who makes a request, for example. It shares limits, keys and [`idle`](Dispatcher::idle) with
+    /// this one, and with all others that were made from it. One allocation.
+    ///
+    /// ```
+    /// use tool_core::{Decision, Dispatcher, ToolCall, tool, tools};
+    ///
+    /// struct Session { user: String }
+    ///
+    /// /// Say who is logged in.
+    /// #[tool]
+    /// async fn whoami(#[state] session: &Session) -> String {
+    ///     session.user.clone()
+    /// }
+    ///
+    /// // One for the program, which sets limits for all requests together …
+    /// let shared = Dispatcher::new(tools![whoami]).with_max_concurrency(16).with_policy(|call| {
+    ///     match call.state::<Session>() {
+    ///         Some(session) if session.user != "guest" => Decision::Allow,
+    ///         _ => Decision::deny("log in first"),
+    ///     }
+    /// });
+    /// // … and one for each request.
+    /// let mine = shared.with_state(Session { user: "Ada".to_owned() });
+    /// let results = mine.dispatch_blocking(vec![ToolCall::new("call_1", "whoami", "{}")]);
+    /// assert_eq!(results[0].content(), "Ada");
+    /// ```
+    ///
+    /// Without a state that its tools ask for, a dispatcher does not run:
+    ///
+    /// ```compile_fail,E0599
+    /// # use tool_core::{Dispatcher, tool, tools};
+    /// # struct Session { user: String }
+    /// # /// Say who is logged in.
+    /// # #[tool]
+    /// # async fn whoami(#[state] session: &Session) -> String { session.user.clone() }
+    /// let shared: Dispatcher<Session> = Dispatcher::new(tools![whoami]);
+    /// let results = shared.dispatch(vec![]);
+    /// ```
+    #[must_use]
+    pub fn with_state(&self, state: S) -> Dispatcher {
+        Dispatcher::of(self.setup.bind(state))
+    }
+
+    /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
+    #[must_use]
+    pub fn with_shared_state(&self, state: Arc<S>) -> Dispatcher {
+        Dispatcher::of(self.setup.bind_shared(state))
     }
 
     /// Sets how many calls run at once, in all batches of this dispatcher and of clones made from
@@ -179,7 +213,7 @@ impl Dispatcher {
     }
 
     /// Asks `policy` about each call before it runs: it may allow it, deny it, or put other
-    /// arguments in place of the model's.
+    /// arguments in place of the model's. It returns a [`Decision`], or a future of one.
     ///
     /// All calls of a message are asked about at once, each once, if they could run: the tool
     /// exists and takes the arguments. A call keeps its place in the order while the policy
@@ -195,7 +229,7 @@ impl Dispatcher {
     ///     format!("deleted {path}")
     /// }
     ///
-    /// let dispatcher = Dispatcher::new(tools![delete]).with_policy(|call| async move {
+    /// let dispatcher = Dispatcher::new(tools![delete]).with_policy(|call| {
     ///     match call.definition().behavior().is_destructive() && !call.call().arguments.contains("/tmp/") {
     ///         true => Decision::deny("only files below /tmp may be deleted"),
     ///         false => Decision::Allow,
@@ -212,7 +246,7 @@ impl Dispatcher {
     pub fn with_policy<P, D>(self, policy: P) -> Self
     where
         P: Fn(ApprovalRequest) -> D + Send + Sync + 'static,
-        D: Future<Output = Decision> + Send + 'static,
+        D: IntoFuture<Output = Decision, IntoFuture: Send + 'static>,
     {
         self.with(|setup| setup.policy = Some(Policy::new(policy)))
     }
@@ -284,7 +318,11 @@ impl Dispatcher {
     pub fn with_slow_poll(self, slow_poll: Option<Duration>) -> Self {
         self.with(|setup| setup.slow_poll = slow_poll)
     }
+}
 
+// What runs calls stands on `Dispatcher<()>` alone, so that `Dispatcher::new(tools![add])` needs no
+// type annotation.
+impl Dispatcher {
     /// The tools it runs.
     pub fn tools(&self) -> &ToolSet {
         &self.setup.tools
@@ -385,46 +423,28 @@ fn limits_of(tools: &ToolSet) -> impl Iterator<Item = usize> {
         .map(|limit| limit.max(1))
 }
 
-impl Setup {
-    /// How long a call may run.
-    fn timeout(&self, tool: usize) -> Option<Duration> {
-        match self.tools.definition_at(tool).behavior().timeout {
-            Timeout::Inherit => self.timeout,
-            Timeout::After(timeout) => Some(timeout),
-            Timeout::Never => None,
-        }
-    }
-
-    /// Runs what blocks for a call.
-    pub(crate) fn on_thread(&self, call: &Call, work: Box<dyn FnOnce() + Send>) {
-        match (&self.threads, call.batch.runtime().cloned()) {
-            (Some(threads), _) => threads(work),
-            // The pool may be full of calls that wait for this one.
-            (None, Some(runtime)) if call.is_within_thread() => {
-                let work = move || {
-                    let _runtime = runtime.enter();
-                    work();
-                };
-                _ = thread::Builder::new().name("tool".to_owned()).spawn(work); // without a thread, the call hears of it
-            }
-            (None, _) => _ = tokio::task::spawn_blocking(work),
+// By hand: `S` itself need not be `Clone`.
+impl<S> Clone for Dispatcher<S> {
+    fn clone(&self) -> Self {
+        Self {
+            setup: Arc::clone(&self.setup),
+            state: PhantomData,
         }
     }
 }
 
-impl fmt::Debug for Dispatcher {
+/// A dispatcher for these tools, with nothing set.
+impl From<ToolSet> for Dispatcher {
+    fn from(tools: ToolSet) -> Self {
+        Self::new(tools)
+    }
+}
+
+impl<S> fmt::Debug for Dispatcher<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dispatcher")
             .field("tools", &self.setup.tools)
             .field("limits", &self.setup.limits)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Setup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup")
-            .field("tools", &self.tools)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! The program's policy: whether a call may run.
 
 use std::fmt;
+use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -21,6 +22,11 @@ impl ApprovalRequest {
     /// The call, as the model made it.
     pub fn call(&self) -> &ToolCall {
         &self.call.call
+    }
+
+    /// The state that the dispatcher is bound to, if that is of this type: who asks, for example.
+    pub fn state<S: 'static>(&self) -> Option<&S> {
+        self.call.batch.setup.state.get().downcast_ref()
     }
 
     /// The call's place in its batch, from 0.
@@ -57,6 +63,16 @@ impl Decision {
     }
 }
 
+/// A policy that need not wait returns its decision as it is.
+impl IntoFuture for Decision {
+    type Output = Self;
+    type IntoFuture = Ready<Self>;
+
+    fn into_future(self) -> Ready<Self> {
+        ready(self)
+    }
+}
+
 type Deciding = Pin<Box<dyn Future<Output = Decision> + Send>>;
 
 /// The program's policy.
@@ -67,9 +83,11 @@ impl Policy {
     pub(super) fn new<P, D>(policy: P) -> Self
     where
         P: Fn(ApprovalRequest) -> D + Send + Sync + 'static,
-        D: Future<Output = Decision> + Send + 'static,
+        D: IntoFuture<Output = Decision, IntoFuture: Send + 'static>,
     {
-        Self(Arc::new(move |request| Box::pin(policy(request))))
+        Self(Arc::new(move |request| {
+            Box::pin(policy(request).into_future())
+        }))
     }
 
     /// Asks. A policy that panics has not allowed the call.

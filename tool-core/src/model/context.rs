@@ -44,6 +44,9 @@ pub(crate) trait CallHost: Any + Send + Sync + fmt::Debug {
     /// What runs calls of the tool, for itself to borrow from.
     fn runnable(&self) -> &dyn Any;
 
+    /// The state that its dispatcher is bound to.
+    fn state(&self) -> &dyn Any;
+
     fn deadline(&self) -> Option<Instant>;
 
     fn cancellation(&self) -> &CancellationToken;
@@ -104,6 +107,13 @@ impl CallContext {
     /// The call's place in its batch, from 0.
     pub fn position(&self) -> usize {
         self.host.position()
+    }
+
+    /// The state that its [`Dispatcher`](crate::Dispatcher) is bound to, if that is of this type:
+    /// for layers, and for tools that do not name it by `#[state]`.
+    #[inline]
+    pub fn state<S: 'static>(&self) -> Option<&S> {
+        self.host.state().downcast_ref()
     }
 
     /// When the call is stopped if it has no result; `None` if it has no timeout.

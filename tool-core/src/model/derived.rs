@@ -99,6 +99,10 @@ impl CallHost for Derived {
         }
     }
 
+    fn state(&self) -> &dyn Any {
+        self.base_host().state()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         self.deadline.or_else(|| self.base_host().deadline())
     }

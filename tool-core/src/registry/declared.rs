@@ -1,6 +1,7 @@
 //! Tools made by `#[tool]`: what generated code declares, and the bridge from a call to the
 //! function. Used by generated code.
 
+use std::any::Any;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -8,7 +9,9 @@ use std::sync::Arc;
 use super::runnable::Runnable;
 use super::set::ToolSet;
 use crate::decode::{self, Arguments, Describe, Param};
-use crate::model::{Behavior, CallContext, ToolDefinition, ToolError, ToolFuture, ToolOutput};
+use crate::model::{
+    Behavior, CallContext, ErrorCode, ToolDefinition, ToolError, ToolFuture, ToolOutput,
+};
 use crate::schema;
 
 /// A type that `tools![…]` accepts, and the names it adds.
@@ -215,7 +218,8 @@ impl<S> Clone for Declared<S> {
 }
 
 impl<S: Send + Sync + 'static> Declared<S> {
-    pub(crate) fn bind(&self, state: Arc<S>) -> Arc<dyn Runnable> {
+    /// With a state of its own; without, it has that of whoever runs it.
+    pub(crate) fn bind(&self, state: Option<Arc<S>>) -> Arc<dyn Runnable> {
         Arc::new(Bound {
             declared: self.clone(),
             state,
@@ -229,16 +233,32 @@ impl<S> Declared<S> {
     }
 }
 
-/// A tool and its state.
+/// A tool and its state; without, that of the call is its own.
 struct Bound<S> {
     declared: Declared<S>,
-    state: Arc<S>,
+    state: Option<Arc<S>>,
+}
+
+impl<S: Send + Sync + 'static> Bound<S> {
+    #[inline]
+    fn state<'a>(&'a self, context: &'a CallContext) -> Option<&'a S> {
+        // A tool that asks for no state has one wherever it runs.
+        let none: &dyn Any = &();
+        match &self.state {
+            Some(state) => Some(state),
+            None => context.state().or_else(|| none.downcast_ref()),
+        }
+    }
 }
 
 impl<S: Send + Sync + 'static> Runnable for Bound<S> {
     fn start(&self) -> fn(CallContext) -> ToolFuture<'static> {
         |context| {
-            let run = context.runnable::<Self>().declared.run;
+            let bound = context.runnable::<Self>();
+            let run = bound.declared.run;
+            if bound.state(&context).is_none() {
+                return Box::pin(async { Err(without_state::<S>()) });
+            }
             run(FunctionCall {
                 context,
                 state: PhantomData,
@@ -258,6 +278,25 @@ impl<S: Send + Sync + 'static> Runnable for Bound<S> {
         let (Params::Properties(params) | Params::Whole(params)) = self.declared.params;
         params
     }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a call without the state is answered before it gets here"
+)]
+#[inline]
+fn state_of<S: Send + Sync + 'static>(context: &CallContext) -> &S {
+    let state = context.runnable::<Bound<S>>().state(context);
+    state.expect("a call that runs has its state")
+}
+
+fn without_state<S>() -> ToolError {
+    let state = std::any::type_name::<S>();
+    let why = "not started: the program runs the tool without the state that it asks for";
+    let source = format!("the state is a `{state}`: bind one with `Dispatcher::with_state`");
+    ToolError::with_text(ErrorCode::NotStarted, why)
+        .with_source(source)
+        .undecoded()
 }
 
 /// One call on its way to the function.
@@ -287,7 +326,7 @@ impl<S: Send + Sync + 'static> FunctionCall<S> {
     /// What `#[state]` parameters borrow from.
     #[inline]
     pub fn state(&self) -> &S {
-        &self.context.runnable::<Bound<S>>().state
+        state_of(&self.context)
     }
 
     /// Bytes that the output may have.
@@ -310,7 +349,7 @@ impl<S: Send + Sync + 'static> FunctionCall<S> {
         F: FnOnce(&S, &CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {
         self.context
-            .run_blocking(move |context| function(&context.runnable::<Bound<S>>().state, context))
+            .run_blocking(move |context| function(state_of(context), context))
     }
 }
 

@@ -60,7 +60,7 @@ impl<S: Send + Sync + 'static> ToolEntry<S> {
     fn bind(&self, state: &Arc<S>) -> Arc<dyn Runnable> {
         match &self.runs {
             Runs::Ready(tool) => Arc::clone(tool),
-            Runs::NeedsState(declared) => declared.bind(Arc::clone(state)),
+            Runs::NeedsState(declared) => declared.bind(Some(Arc::clone(state))),
         }
     }
 }
@@ -147,6 +147,24 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
                 tools: tools.into_iter().map(bind).collect(),
                 positions,
                 json,
+            }),
+        }
+    }
+
+    /// The same tools with the state of whatever runs them.
+    pub(crate) fn unbound(&self) -> ToolSet {
+        let unbound = |entry: &ToolEntry<S>| ToolEntry {
+            definition: Arc::clone(&entry.definition),
+            runs: Runs::Ready(match &entry.runs {
+                Runs::Ready(tool) => Arc::clone(tool),
+                Runs::NeedsState(declared) => declared.bind(None),
+            }),
+        };
+        ToolSet {
+            entries: Arc::new(Entries {
+                tools: self.entries.tools.iter().map(unbound).collect(),
+                positions: self.entries.positions.clone(),
+                json: self.entries.json.clone(),
             }),
         }
     }

@@ -165,10 +165,14 @@ impl Agent {
         }
     }
 
-    /// Gives the model tools to call.
+    /// Gives the model tools to call: a `ToolSet`, or a [`Dispatcher`] that has limits, a policy or
+    /// layers.
     #[must_use]
-    pub fn with_tools(self, dispatcher: Dispatcher) -> Self {
-        Self { dispatcher, ..self }
+    pub fn with_tools(self, tools: impl Into<Dispatcher>) -> Self {
+        Self {
+            dispatcher: tools.into(),
+            ..self
+        }
     }
 
     /// Adds guidance to the instructions: independent calls belong into one message.
