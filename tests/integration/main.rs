@@ -39,6 +39,7 @@ mod requests;
 mod responses;
 mod retries;
 mod rogue_layers;
+mod run_ids;
 mod runtime;
 mod schema;
 mod scripted;

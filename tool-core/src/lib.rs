@@ -16,7 +16,7 @@ mod waterfall;
 pub use decode::{ArgumentError, ArgumentsError};
 pub use dispatch::{
     ApprovalRequest, CallFuture, CallService, Decision, DispatchEvent, Dispatcher, EventStream,
-    Limits, Progress, ResultStream, StreamingBatch,
+    InvalidRunIdError, Limits, Progress, ResultStream, StreamingBatch,
 };
 pub use model::{
     Behavior, CallContext, ErrorCode, InvalidDefinitionError, Retry, Timeout, Tool, ToolCall,

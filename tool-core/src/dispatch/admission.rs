@@ -29,37 +29,45 @@ const MOST_GUESSES: usize = 16;
 
 impl Setup {
     /// Answers the calls of a message.
-    pub(super) async fn answer(self: Arc<Self>, mut calls: Vec<ToolCall>) -> Vec<ToolResult> {
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        mut calls: Vec<ToolCall>,
+        run_id: Option<Arc<str>>,
+    ) -> Vec<ToolResult> {
         let span = span::of_batch(calls.len());
         if let [call] = &*calls
             && span.is_disabled()
             && let Some(called) = self.runs_alone(call)
             && self.engine.permits.borrow()
         {
-            return match in_place::run_alone(self, calls.remove(0), called) {
+            return match in_place::run_alone(self, calls.remove(0), called, run_id) {
                 Ok(result) => vec![result],
                 Err(running) => running.results().await,
             };
         }
-        self.begin(calls, None, span, false).results().await
+        let origin = Origin {
+            run_id,
+            ..self.origin(Some(span), Some(calls.len()))
+        };
+        self.begin(calls, origin).results().await
+    }
+
+    /// A message of the program's, in that span; without a number of calls, they are still to come.
+    pub(super) fn origin(self: &Arc<Self>, span: Option<Span>, calls: Option<usize>) -> Origin {
+        Origin {
+            setup: Arc::clone(self),
+            parent: None,
+            number: 0,
+            run_id: None,
+            span,
+            calls,
+            told: false,
+        }
     }
 
     /// Starts the calls of a message, as far as they can and may run.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        calls: Vec<ToolCall>,
-        parent: Option<Arc<Call>>,
-        span: Span,
-        told: bool,
-    ) -> Running {
-        let mut plain = parent.is_none() && self.policy.is_none();
-        let origin = Origin {
-            setup: Arc::clone(self),
-            parent,
-            span: Some(span),
-            calls: Some(calls.len()),
-            told,
-        };
+    pub(super) fn begin(self: &Arc<Self>, calls: Vec<ToolCall>, origin: Origin) -> Running {
+        let mut plain = origin.parent.is_none() && self.policy.is_none();
         let running = Running::new(origin);
         let batch = running.batch();
         let runtime = batch.runtime();
@@ -96,11 +104,8 @@ impl Setup {
     /// A batch whose calls are still to come.
     pub(super) fn empty(self: &Arc<Self>, told: bool) -> Running {
         let origin = Origin {
-            setup: Arc::clone(self),
-            parent: None,
-            span: None, // until there is a call
-            calls: None,
             told,
+            ..self.origin(None, None) // no span until there is a call
         };
         let running = Running::new(origin);
         running.batch().runtime();
@@ -113,13 +118,7 @@ impl Setup {
         calls: Vec<ToolCall>,
         error: impl Fn() -> ToolError,
     ) -> Vec<ToolResult> {
-        let origin = Origin {
-            setup: Arc::clone(self),
-            parent: None,
-            span: Some(span::of_batch(calls.len())),
-            calls: Some(calls.len()),
-            told: false,
-        };
+        let origin = self.origin(Some(span::of_batch(calls.len())), Some(calls.len()));
         let batch = Arc::new(Batch::new(origin));
         let calls = calls
             .into_iter()
@@ -411,8 +410,13 @@ pub(super) async fn nested(
     if let Err(why) = parent.begin_nested(attempt) {
         return setup.refuse_all(calls, || not_started(why));
     }
-    parent.begin_wait();
-    let running = setup.begin(calls, Some(Arc::clone(&parent)), span, false);
+    let number = parent.begin_wait();
+    let origin = Origin {
+        parent: Some(Arc::clone(&parent)),
+        number,
+        ..setup.origin(Some(span), Some(calls.len()))
+    };
+    let running = setup.begin(calls, origin);
     if !parent.add_child(running.batch()) {
         running.batch().cancel(Stop::Cancel);
     }

@@ -32,13 +32,11 @@ pub(super) fn run_alone(
     setup: Arc<Setup>,
     call: ToolCall,
     called: Called,
+    run_id: Option<Arc<str>>,
 ) -> Result<ToolResult, Running> {
     let origin = Origin {
-        setup,
-        parent: None,
-        span: Some(Span::none()),
-        calls: Some(1),
-        told: false,
+        run_id,
+        ..setup.origin(Some(Span::none()), Some(1))
     };
     let batch = Arc::new(Batch::new(origin));
     let call = Arc::new(Call::new(call, 0, batch, Some(called)));

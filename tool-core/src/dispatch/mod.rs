@@ -18,6 +18,7 @@ mod middleware;
 mod nesting;
 mod permits;
 mod policy;
+mod run_id;
 mod scheduler;
 mod setup;
 mod span;
@@ -47,6 +48,7 @@ pub(crate) use critical_path::{Lane, critical_path};
 pub use limits::Limits;
 pub use middleware::{CallFuture, CallService};
 pub use policy::{ApprovalRequest, Decision};
+pub use run_id::InvalidRunIdError;
 pub use stream::{DispatchEvent, EventStream, Progress, ResultStream};
 pub use streaming_batch::StreamingBatch;
 
@@ -346,8 +348,45 @@ impl Dispatcher {
         &self,
         calls: Vec<ToolCall>,
     ) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
-        let setup = Arc::clone(&self.setup);
-        setup.answer(calls)
+        Arc::clone(&self.setup).answer(calls, None)
+    }
+
+    /// As [`dispatch`](Self::dispatch), for a message that the program can name: a run that is
+    /// started again, after a crash or on another machine, gives the same calls the same
+    /// [idempotency keys](CallContext::idempotency_key), so that services do each thing once.
+    ///
+    /// A key is made of `run_id`, the call's position, those of the calls that it is nested in, and
+    /// a hash of its tool's name and its arguments: a model that answers differently the second
+    /// time never uses a key again. Nothing is looked up or kept here.
+    ///
+    /// # Errors
+    /// `run_id` is empty, or longer than 512 bytes. It is to name one message, not a conversation.
+    ///
+    /// ```
+    /// use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
+    ///
+    /// /// Transfer money.
+    /// #[tool]
+    /// async fn transfer(#[context] context: &CallContext, cents: u64) -> String {
+    ///     format!("{cents} under {}", context.idempotency_key()) // as a header of the request
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tool_core::InvalidRunIdError> {
+    /// let calls = vec![ToolCall::new("call_1", "transfer", r#"{"cents": 500}"#)];
+    /// let first = Dispatcher::new(tools![transfer]).dispatch_as("order 7, turn 2", calls.clone())?.await;
+    /// let again = Dispatcher::new(tools![transfer]).dispatch_as("order 7, turn 2", calls)?.await;
+    /// assert_eq!(first[0].content(), again[0].content());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn dispatch_as(
+        &self,
+        run_id: &str,
+        calls: Vec<ToolCall>,
+    ) -> Result<impl Future<Output = Vec<ToolResult>> + Send + use<>, InvalidRunIdError> {
+        let run_id = run_id::checked(run_id)?;
+        Ok(Arc::clone(&self.setup).answer(calls, Some(run_id)))
     }
 
     /// As [`dispatch`](Self::dispatch), but yields each result when it is there;

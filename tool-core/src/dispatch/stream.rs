@@ -8,7 +8,7 @@ use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::Dispatcher;
-use super::batch::Running;
+use super::batch::{Origin, Running};
 use super::span;
 use crate::model::{ToolCall, ToolResult, Version};
 
@@ -105,7 +105,12 @@ impl Stream for EventStream {
         if let StreamState::Planned(dispatcher, calls) = &mut self.0 {
             let span = span::of_batch(calls.len());
             let calls = std::mem::take(calls);
-            let running = dispatcher.setup.begin(calls, None, span, true);
+            let setup = &dispatcher.setup;
+            let origin = Origin {
+                told: true,
+                ..setup.origin(Some(span), Some(calls.len()))
+            };
+            let running = setup.begin(calls, origin);
             self.0 = StreamState::Running(running);
         }
         let StreamState::Running(running) = &self.0 else {

@@ -27,6 +27,10 @@ pub(crate) struct Batch {
     runtime: OnceLock<Handle>,
     /// The call that it was dispatched from.
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
+    /// What the program calls the message.
+    pub(in crate::dispatch) run_id: Option<Arc<str>>,
+    /// Its number among the nested batches of an attempt.
+    pub(in crate::dispatch) number: usize,
     /// How many calls it is within.
     pub(in crate::dispatch) depth: usize,
     /// The deadline of the call it was dispatched from.
@@ -76,6 +80,9 @@ pub(super) struct BatchState {
 pub(in crate::dispatch) struct Origin {
     pub(in crate::dispatch) setup: Arc<Setup>,
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
+    /// Of a nested batch, which it is of the attempt's.
+    pub(in crate::dispatch) number: usize,
+    pub(in crate::dispatch) run_id: Option<Arc<str>>,
     pub(in crate::dispatch) span: Option<Span>,
     /// Calls it is made for; none, if they are still to come.
     pub(in crate::dispatch) calls: Option<usize>,
@@ -89,6 +96,8 @@ impl Batch {
         let Origin {
             setup,
             parent,
+            number,
+            run_id,
             span,
             calls,
             told,
@@ -108,6 +117,8 @@ impl Batch {
             setup,
             runtime: OnceLock::new(),
             parent,
+            number,
+            run_id,
             span: span.map(OnceLock::from).unwrap_or_default(),
             told,
         }

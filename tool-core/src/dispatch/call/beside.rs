@@ -115,16 +115,17 @@ impl Call {
     }
 
     /// It waits for nested calls from here on, until they are answered: it does not count against
-    /// them, and its deadline is watched.
-    pub(in crate::dispatch) fn begin_wait(self: &Arc<Self>) {
-        self.batch.setup.engine.with(|scheduler| {
+    /// them, and its deadline is watched. The number of their batch in this attempt.
+    pub(in crate::dispatch) fn begin_wait(self: &Arc<Self>) -> usize {
+        let number = self.batch.setup.engine.with(|scheduler| {
             let mut state = self.state();
-            state.beside().begin_wait();
             if let Seat::Scheduled(id) = state.seat() {
                 scheduler.begin_wait(id);
             }
+            state.beside().begin_wait()
         });
         self.batch.watch(self);
+        number
     }
 
     /// A nested batch is done.

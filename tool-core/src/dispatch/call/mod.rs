@@ -214,15 +214,6 @@ impl Call {
         self.state().begin_watch()
     }
 
-    pub(crate) fn idempotency_key(&self) -> String {
-        format!(
-            "{:032x}-{:x}-{:x}",
-            process_nonce(),
-            self.batch.serial(),
-            self.position
-        )
-    }
-
     /// Whether it can still begin.
     pub(crate) fn is_waiting(&self) -> bool {
         self.outcome().is_none() && self.state().is_waiting()

@@ -71,6 +71,8 @@ pub(super) struct Beside {
     nested: usize,
     /// Nested batches that are not done: while there are any, the call does not count against them.
     waits: usize,
+    /// Nested batches of this attempt, done or not.
+    batches: usize,
     children: Vec<Weak<Batch>>,
     /// A thread was asked for, and none has begun so far.
     waits_for_thread: bool,
@@ -385,6 +387,7 @@ impl Beside {
     }
 
     pub(super) fn begin_attempt(&mut self) -> NonZeroU32 {
+        self.batches = 0;
         let next = self
             .attempt
             .map_or(NonZeroU32::MIN, |last| last.saturating_add(1));
@@ -395,8 +398,11 @@ impl Beside {
         self.run = Run::Over;
     }
 
-    pub(super) fn begin_wait(&mut self) {
+    /// A nested batch begins. Its number in this attempt.
+    pub(super) fn begin_wait(&mut self) -> usize {
         self.waits += 1;
+        self.batches += 1;
+        self.batches - 1
     }
 
     /// True if it was the last.

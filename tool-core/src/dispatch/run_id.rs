@@ -1,0 +1,63 @@
+//! Keys that are the same in every process: by the name that the program gives to a message, and the
+//! place of a call within it.
+
+use std::fmt::Write;
+use std::hash::Hasher;
+use std::sync::Arc;
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use super::call::{Call, process_nonce};
+
+/// Bytes that a run id may have.
+const MOST: usize = 512;
+
+/// A run id that names no message.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a run id of {length} bytes; it names one message, and has 1 to {MOST} bytes")]
+pub struct InvalidRunIdError {
+    length: usize,
+}
+
+/// The run id, if it can be one.
+pub(super) fn checked(run_id: &str) -> Result<Arc<str>, InvalidRunIdError> {
+    match run_id.len() {
+        1..=MOST => Ok(run_id.into()),
+        length => Err(InvalidRunIdError { length }),
+    }
+}
+
+impl Call {
+    /// Shape: of a run with an id, a hash and the call's path, both the same wherever the same call
+    /// runs in the same place of that run; otherwise a number of this process and one of the batch
+    /// in it, and the position.
+    pub(crate) fn idempotency_key(&self) -> String {
+        let mut path = String::new();
+        let Some(run_id) = self.write_path(&mut path) else {
+            let (process, batch) = (process_nonce(), self.batch.serial());
+            return format!("{process:032x}-{batch:x}-{:x}", self.position);
+        };
+        let mut hasher = SipHasher24::new();
+        // What the model wrote is part of it: another call in its place has another key.
+        for part in [&*run_id, &path, &self.call.name, self.arguments()] {
+            hasher.write(&(part.len() as u64).to_le_bytes());
+            hasher.write(part.as_bytes());
+        }
+        format!("{:032x}-{path}", hasher.finish128().as_u128())
+    }
+
+    /// Writes positions from the outermost call to this one, each but the first behind the number of
+    /// the nested batch in its attempt. The run's id, if it has one.
+    fn write_path(&self, path: &mut String) -> Option<Arc<str>> {
+        let run_id = match &self.batch.parent {
+            None => self.batch.run_id.clone()?,
+            Some(parent) => {
+                let run_id = parent.write_path(path)?;
+                let _ = write!(path, ".{}.", self.batch.number);
+                run_id
+            }
+        };
+        let _ = write!(path, "{}", self.position);
+        Some(run_id)
+    }
+}
