@@ -23,6 +23,7 @@ mod failures;
 mod faults;
 mod functions;
 mod gate;
+mod holding;
 mod http;
 mod http_stream;
 mod idleness;

@@ -16,11 +16,11 @@ mod waterfall;
 pub use decode::{ArgumentError, ArgumentsError};
 pub use dispatch::{
     ApprovalRequest, CallFuture, CallService, Decision, DispatchEvent, Dispatcher, EventStream,
-    InvalidRunIdError, Limits, Progress, ResultStream, StreamingBatch,
+    InvalidRunIdError, Limits, Progress, ResultStream, ResumeError, StreamingBatch,
 };
 pub use model::{
-    Behavior, CallContext, ErrorCode, InvalidDefinitionError, Retry, Timeout, Tool, ToolCall,
-    ToolDefinition, ToolError, ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError,
+    Behavior, CallContext, ErrorCode, HeldFor, InvalidDefinitionError, Retry, Timeout, Tool,
+    ToolCall, ToolDefinition, ToolError, ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError,
 };
 pub use registry::{DuplicateToolError, DynamicTool, Provide, ToolSet, UnknownToolError};
 #[cfg(feature = "linked")]

@@ -17,7 +17,7 @@ use crate::dispatch::key::Key;
 use crate::dispatch::nesting;
 use crate::model::CallContext;
 use crate::model::{ErrorCode, ToolError};
-use crate::model::{ToolCall, ToolResult};
+use crate::model::{RunName, ToolCall, ToolResult};
 use crate::registry::UnknownToolError;
 
 /// How many calls of a batch are handed to the scheduler at once: others wait for its lock
@@ -32,7 +32,7 @@ impl Setup {
     pub(super) async fn answer(
         self: Arc<Self>,
         mut calls: Vec<ToolCall>,
-        run_id: Option<Arc<str>>,
+        run: Option<Arc<RunName>>,
     ) -> Vec<ToolResult> {
         let span = span::of_batch(calls.len());
         if let [call] = &*calls
@@ -40,13 +40,13 @@ impl Setup {
             && let Some(called) = self.runs_alone(call)
             && self.engine.permits.borrow()
         {
-            return match in_place::run_alone(self, calls.remove(0), called, run_id) {
+            return match in_place::run_alone(self, calls.remove(0), called, run) {
                 Ok(result) => vec![result],
                 Err(running) => running.results().await,
             };
         }
         let origin = Origin {
-            run_id,
+            run,
             ..self.origin(Some(span), Some(calls.len()))
         };
         self.begin(calls, origin).results().await
@@ -58,7 +58,7 @@ impl Setup {
             setup: Arc::clone(self),
             parent: None,
             number: 0,
-            run_id: None,
+            run: None,
             span,
             calls,
             told: false,
@@ -230,12 +230,15 @@ impl Setup {
         for calls in calls.chunks(MOST_AT_ONCE) {
             self.enqueue_some(batch, calls, &mut waiting);
         }
-        self.engine.with(|scheduler| {
-            if let Some(id) = batch.id() {
-                scheduler.close(id);
-            }
-        });
+        self.close(batch);
         batch.watch_queue(waiting);
+    }
+
+    /// No more calls of the batch come to the scheduler.
+    pub(super) fn close(&self, batch: &Batch) {
+        if let Some(id) = batch.id() {
+            self.engine.with(|scheduler| scheduler.close(id));
+        }
     }
 
     /// As [`enqueue`](Self::enqueue), for as many as may keep others from the scheduler meanwhile.
@@ -329,30 +332,45 @@ impl Setup {
                 .run_until_cancelled(policy.decide(request))
                 .await;
             undecided.end();
-            let arguments = match decided {
-                None => return, // answered meanwhile
-                Some(Ok(Decision::Allow)) => None,
-                Some(Ok(Decision::Edit(arguments))) => Some(arguments),
-                Some(Ok(Decision::Deny(reason))) => {
-                    let text = format!("not allowed: {reason}");
-                    return call.refuse(ToolError::with_text(ErrorCode::Denied, text));
-                }
-                Some(Err(error)) => return call.refuse(error),
-            };
-            if let Some(arguments) = arguments {
-                if let Err(error) = setup.check_arguments(tool, &arguments) {
-                    return call.refuse(error);
-                }
-                call.edit(arguments);
+            match decided {
+                None => {} // answered meanwhile
+                Some(Ok(decision)) => setup.carry_out(&call, tool, seat, decision),
+                Some(Err(error)) => call.refuse(error),
             }
-            let spec = setup.spec(tool, call.arguments());
-            let waits = setup.engine.with(|scheduler| {
-                scheduler.admit(seat, spec);
-                scheduler.is_queued(seat)
-            });
-            let waiting = waits.then(|| Arc::clone(&call));
-            call.batch.watch_queue(waiting);
         });
+    }
+
+    /// Does what was decided on a call that has a place.
+    pub(super) fn carry_out(
+        &self,
+        call: &Arc<Call>,
+        tool: usize,
+        seat: CallId,
+        decision: Decision,
+    ) {
+        match decision {
+            Decision::Allow => {}
+            Decision::Edit(arguments) => match self.check_arguments(tool, &arguments) {
+                Ok(()) => call.edit(arguments),
+                Err(error) => return call.refuse(error),
+            },
+            Decision::Deny(reason) => return call.refuse(denied(&reason)),
+            Decision::Hold if call.batch.parent.is_some() => {
+                let why = "a call within another call cannot wait for a decision";
+                return call.refuse(denied(why));
+            }
+            Decision::Hold => {
+                self.engine.with(|scheduler| scheduler.hold(seat));
+                return call.hold(None);
+            }
+        }
+        let spec = self.spec(tool, call.arguments());
+        let waits = self.engine.with(|scheduler| {
+            scheduler.admit(seat, spec);
+            scheduler.is_queued(seat)
+        });
+        let waiting = waits.then(|| Arc::clone(call));
+        call.batch.watch_queue(waiting);
     }
 }
 
@@ -422,6 +440,10 @@ pub(super) async fn nested(
     }
     parent.end_nested(); // the calls are counted now
     running.results().await
+}
+
+pub(super) fn denied(reason: &str) -> ToolError {
+    ToolError::with_text(ErrorCode::Denied, format!("not allowed: {reason}"))
 }
 
 pub(super) fn too_many(most: usize) -> ToolError {

@@ -45,12 +45,16 @@ impl Engine {
 
     /// Sends the scheduler an event, and starts the calls whose turn has come.
     pub(super) fn with<R>(&self, send: impl FnOnce(&mut Scheduler<Key, Arc<Call>>) -> R) -> R {
-        let (answer, started) = {
+        let (answer, started, held) = {
             let mut scheduler = lock(&self.scheduler);
-            (send(&mut scheduler), scheduler.take_started())
+            let answer = send(&mut scheduler);
+            (answer, scheduler.take_started(), scheduler.take_held())
         };
         if !started.is_empty() {
             start_all(started);
+        }
+        for (call, behind) in held {
+            call.hold(Some(behind));
         }
         answer
     }

@@ -17,7 +17,7 @@ use super::Setup;
 use super::batch::{Batch, Calls, Origin, Running};
 use super::call::{Call, CallTask, Called, First, Polled, QUEUED, drop_quietly};
 use super::engine::{Alive, Engine};
-use crate::model::{ToolCall, ToolResult};
+use crate::model::{RunName, ToolCall, ToolResult};
 
 /// From how many calls on a batch is cut into chunks. Fewer are done before another worker has
 /// woken up.
@@ -32,10 +32,10 @@ pub(super) fn run_alone(
     setup: Arc<Setup>,
     call: ToolCall,
     called: Called,
-    run_id: Option<Arc<str>>,
+    run: Option<Arc<RunName>>,
 ) -> Result<ToolResult, Running> {
     let origin = Origin {
-        run_id,
+        run,
         ..setup.origin(Some(Span::none()), Some(1))
     };
     let batch = Arc::new(Batch::new(origin));

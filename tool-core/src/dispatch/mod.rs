@@ -18,6 +18,7 @@ mod middleware;
 mod nesting;
 mod permits;
 mod policy;
+mod resume;
 mod run_id;
 mod scheduler;
 mod setup;
@@ -48,6 +49,7 @@ pub(crate) use critical_path::{Lane, critical_path};
 pub use limits::Limits;
 pub use middleware::{CallFuture, CallService};
 pub use policy::{ApprovalRequest, Decision};
+pub use resume::ResumeError;
 pub use run_id::InvalidRunIdError;
 pub use stream::{DispatchEvent, EventStream, Progress, ResultStream};
 pub use streaming_batch::StreamingBatch;
@@ -387,6 +389,55 @@ impl Dispatcher {
     ) -> Result<impl Future<Output = Vec<ToolResult>> + Send + use<>, InvalidRunIdError> {
         let run_id = run_id::checked(run_id)?;
         Ok(Arc::clone(&self.setup).answer(calls, Some(run_id)))
+    }
+
+    /// Goes on with a message some of whose calls are [held](Decision::Hold): takes its results and
+    /// the decisions, each with the position of its call, and returns one result per call again.
+    ///
+    /// What is approved runs, in order and under the same idempotency keys, and the policy is not
+    /// asked again. A call that is denied lets those behind it run. A call without a decision stays
+    /// held, as do those behind it; so does all, where there is no tokio runtime. A call whose tool
+    /// has another definition than when it was held is answered
+    /// [`NotStarted`](crate::ErrorCode::NotStarted).
+    ///
+    /// The results may come from another process, as JSON; they must have been kept where nobody
+    /// else can change them, since what they say is approved. The dispatcher has the same tools.
+    /// Dropping the future stops what it started: keep the results until there are new ones.
+    ///
+    /// # Errors
+    /// A decision is not on a call that [waits for one](crate::HeldFor::Decision), two are on one
+    /// call, or the results are not of one message. The error holds the results.
+    ///
+    /// ```
+    /// use tool_core::{Decision, Dispatcher, ErrorCode, ToolCall, ToolResult, serde_json, tool, tools};
+    ///
+    /// /// Transfer money.
+    /// #[tool(destructive)]
+    /// async fn transfer(cents: u64) -> String {
+    ///     format!("sent {cents}")
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let dispatcher = Dispatcher::new(tools![transfer]).with_policy(|_| Decision::Hold);
+    /// let call = ToolCall::new("call_1", "transfer", r#"{"cents": 500}"#);
+    /// let results = dispatcher.dispatch(vec![call]).await;
+    /// assert_eq!(results[0].outcome().unwrap_err().code(), ErrorCode::Held);
+    ///
+    /// let stored = serde_json::to_string(&results)?;
+    /// // … and when somebody has approved it, perhaps in another process:
+    /// let results: Vec<ToolResult> = serde_json::from_str(&stored)?;
+    /// let results = dispatcher.resume(results, vec![(0, Decision::Allow)])?.await;
+    /// assert_eq!(results[0].content(), "sent 500");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn resume(
+        &self,
+        results: Vec<ToolResult>,
+        decisions: Vec<(usize, Decision)>,
+    ) -> Result<impl Future<Output = Vec<ToolResult>> + Send + use<>, ResumeError> {
+        Arc::clone(&self.setup).resume(results, decisions)
     }
 
     /// As [`dispatch`](Self::dispatch), but yields each result when it is there;

@@ -42,7 +42,7 @@ impl ApprovalRequest {
 
 /// What becomes of a call that a policy was asked about.
 ///
-/// Shape: serialised as `"allow"`, `{"deny": "reason"}` or `{"edit": "arguments"}`.
+/// Shape: serialised as `"allow"`, `{"deny": "reason"}`, `{"edit": "arguments"}` or `"hold"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -54,6 +54,10 @@ pub enum Decision {
     /// It runs with these arguments: the text of one JSON object, which is checked as the model's
     /// was.
     Edit(String),
+    /// It does not run for now: it is answered [`Held`](ErrorCode::Held), and so are the calls of
+    /// its message that are ordered behind it. [`Dispatcher::resume`](super::Dispatcher::resume)
+    /// goes on, later or in another process. A call within another cannot be held, and is denied.
+    Hold,
 }
 
 impl Decision {

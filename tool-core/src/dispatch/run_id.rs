@@ -8,9 +8,17 @@ use std::sync::Arc;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::call::{Call, process_nonce};
+use crate::model::{RunName, ToolDefinition};
 
 /// Bytes that a run id may have.
 const MOST: usize = 512;
+
+/// A hash of what the model reads of a tool, the same in every process.
+pub(super) fn fingerprint(definition: &ToolDefinition) -> String {
+    let mut hasher = SipHasher24::new();
+    hasher.write(&serde_json::to_vec(definition).unwrap_or_default());
+    format!("{:032x}", hasher.finish128().as_u128())
+}
 
 /// A run id that names no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,9 +28,9 @@ pub struct InvalidRunIdError {
 }
 
 /// The run id, if it can be one.
-pub(super) fn checked(run_id: &str) -> Result<Arc<str>, InvalidRunIdError> {
+pub(super) fn checked(run_id: &str) -> Result<Arc<RunName>, InvalidRunIdError> {
     match run_id.len() {
-        1..=MOST => Ok(run_id.into()),
+        1..=MOST => Ok(Arc::new(RunName::Named(run_id.to_owned()))),
         length => Err(InvalidRunIdError { length }),
     }
 }
@@ -33,13 +41,14 @@ impl Call {
     /// in it, and the position.
     pub(crate) fn idempotency_key(&self) -> String {
         let mut path = String::new();
-        let Some(run_id) = self.write_path(&mut path) else {
-            let (process, batch) = (process_nonce(), self.batch.serial());
-            return format!("{process:032x}-{batch:x}-{:x}", self.position);
+        let run = self.write_path(&mut path);
+        let Some(RunName::Named(run_id)) = run.as_deref() else {
+            let (RunName::Named(prefix) | RunName::Unnamed(prefix)) = self.run_name();
+            return format!("{prefix}-{:x}", self.position);
         };
         let mut hasher = SipHasher24::new();
         // What the model wrote is part of it: another call in its place has another key.
-        for part in [&*run_id, &path, &self.call.name, self.arguments()] {
+        for part in [run_id, &path, &self.call.name, self.arguments()] {
             hasher.write(&(part.len() as u64).to_le_bytes());
             hasher.write(part.as_bytes());
         }
@@ -47,17 +56,27 @@ impl Call {
     }
 
     /// Writes positions from the outermost call to this one, each but the first behind the number of
-    /// the nested batch in its attempt. The run's id, if it has one.
-    fn write_path(&self, path: &mut String) -> Option<Arc<str>> {
-        let run_id = match &self.batch.parent {
-            None => self.batch.run_id.clone()?,
+    /// the nested batch in its attempt. The run's name, if it was given one.
+    fn write_path(&self, path: &mut String) -> Option<Arc<RunName>> {
+        let run = match &self.batch.parent {
+            None => self.batch.run.clone()?,
             Some(parent) => {
-                let run_id = parent.write_path(path)?;
+                let run = parent.write_path(path)?;
                 let _ = write!(path, ".{}.", self.batch.number);
-                run_id
+                run
             }
         };
         let _ = write!(path, "{}", self.position);
-        Some(run_id)
+        Some(run)
+    }
+
+    /// What keys of its batch are made of: the name that the batch was given, or else its number in
+    /// this process.
+    pub(super) fn run_name(&self) -> RunName {
+        if let Some(run) = &self.batch.run {
+            return RunName::clone(run);
+        }
+        let (process, batch) = (process_nonce(), self.batch.serial());
+        RunName::Unnamed(format!("{process:032x}-{batch:x}"))
     }
 }

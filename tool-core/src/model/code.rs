@@ -45,6 +45,9 @@ codes! {
     TruncatedCall = "truncated_call",
     /// The program's policy does not allow the call.
     Denied = "denied",
+    /// It waits for a decision of the program, or for an earlier call that does. No tool code ran;
+    /// [`Dispatcher::resume`](crate::Dispatcher::resume) runs it later.
+    Held = "held",
     /// More calls than the dispatcher takes at once.
     Overloaded = "overloaded",
     /// No tool code ran.

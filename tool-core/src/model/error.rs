@@ -233,7 +233,7 @@ impl ToolError {
     /// Whether the error says that no tool code ran.
     pub(super) fn never_ran(&self) -> bool {
         use ErrorCode::{
-            Denied, InvalidJson, NotStarted, Overloaded, TooLarge, TruncatedCall, UnknownTool,
+            Denied, Held, InvalidJson, NotStarted, Overloaded, TooLarge, TruncatedCall, UnknownTool,
         };
         self.is_undecoded()
             || matches!(
@@ -243,6 +243,7 @@ impl ToolError {
                     | TooLarge
                     | TruncatedCall
                     | Denied
+                    | Held
                     | Overloaded
                     | NotStarted
             )

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::call::ToolCall;
+use super::code::ErrorCode;
 use super::error::ToolError;
+use super::held::{Held, HeldFor};
 use super::output::ToolOutput;
 use super::text::clip;
 use super::version::Version;
@@ -22,7 +24,7 @@ use super::version::Version;
 /// Shape: serialised as an object with `version` (1), the call's `id`, `name` and `arguments`, its
 /// `position`, either `output` (a list of content blocks) or `error` (`code`, `message` and more),
 /// `queued_at_us` (wall time, microseconds since 1970), and `started_after_ns` and
-/// `finished_after_ns` (nanoseconds since then). Read back, the source of an error is its text.
+/// `finished_after_ns` (nanoseconds since then), and `held` if the call is held. Read back, the source of an error is its text.
 /// Unknown fields of the result and of its error are kept; a later version is refused.
 ///
 /// ```
@@ -48,6 +50,8 @@ pub struct ToolResult {
     position: usize,
     outcome: Result<ToolOutput, ToolError>,
     times: Times,
+    /// If the call is held.
+    held: Option<Box<Held>>,
     /// Fields of a stored result that this version does not know.
     unknown: Option<Box<Map<String, Value>>>,
 }
@@ -94,8 +98,30 @@ impl ToolResult {
             position,
             outcome,
             times,
+            held: None,
             unknown: None,
         }
+    }
+
+    /// The same, of a call that is held.
+    pub(crate) fn with_held(self, held: Option<Box<Held>>) -> Self {
+        Self { held, ..self }
+    }
+
+    pub(crate) fn held(&self) -> Option<&Held> {
+        let is_held = self
+            .outcome
+            .as_ref()
+            .is_err_and(|error| error.code() == ErrorCode::Held);
+        self.held.as_deref().filter(|_| is_held)
+    }
+
+    /// What the call waits for, if it is held: then
+    /// [`Dispatcher::resume`](crate::Dispatcher::resume) runs it.
+    pub fn held_for(&self) -> Option<HeldFor> {
+        let decision = HeldFor::Decision;
+        let held = self.held()?;
+        Some(held.behind.map_or(decision, HeldFor::Earlier))
     }
 
     /// The call that this is the result of, with its arguments as they were run: a policy may have
@@ -206,6 +232,8 @@ struct StoredResult<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     started_after_ns: Option<u64>,
     finished_after_ns: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<Cow<'a, Held>>,
     #[serde(flatten)]
     unknown: Cow<'a, Map<String, Value>>,
 }
@@ -228,6 +256,7 @@ impl Serialize for ToolResult {
             queued_at_us: Clocks::now().micros_of(self.times.queued),
             started_after_ns: self.times.started.map(nanos),
             finished_after_ns: nanos(self.times.finished),
+            held: self.held.as_deref().map(Cow::Borrowed),
             unknown,
         }
         .serialize(serializer)
@@ -257,6 +286,7 @@ impl<'de> Deserialize<'de> for ToolResult {
         };
         let unknown = Some(stored.unknown.into_owned()).filter(|unknown| !unknown.is_empty());
         Ok(Self {
+            held: stored.held.map(|held| Box::new(held.into_owned())),
             unknown: unknown.map(Box::new),
             ..Self::with_times(call, stored.position, outcome, times)
         })

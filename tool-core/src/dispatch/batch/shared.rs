@@ -20,6 +20,7 @@ use crate::dispatch::key::Key;
 use crate::dispatch::scheduler::{BatchId, CallId, Scheduler};
 use crate::dispatch::stream::DispatchEvent;
 use crate::dispatch::{Setup, span};
+use crate::model::RunName;
 
 #[repr(C)] // What every answer writes lies behind what every call reads, and is not in the same line of a cache.
 pub(crate) struct Batch {
@@ -28,7 +29,7 @@ pub(crate) struct Batch {
     /// The call that it was dispatched from.
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
     /// What the program calls the message.
-    pub(in crate::dispatch) run_id: Option<Arc<str>>,
+    pub(in crate::dispatch) run: Option<Arc<RunName>>,
     /// Its number among the nested batches of an attempt.
     pub(in crate::dispatch) number: usize,
     /// How many calls it is within.
@@ -82,7 +83,7 @@ pub(in crate::dispatch) struct Origin {
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
     /// Of a nested batch, which it is of the attempt's.
     pub(in crate::dispatch) number: usize,
-    pub(in crate::dispatch) run_id: Option<Arc<str>>,
+    pub(in crate::dispatch) run: Option<Arc<RunName>>,
     pub(in crate::dispatch) span: Option<Span>,
     /// Calls it is made for; none, if they are still to come.
     pub(in crate::dispatch) calls: Option<usize>,
@@ -97,7 +98,7 @@ impl Batch {
             setup,
             parent,
             number,
-            run_id,
+            run,
             span,
             calls,
             told,
@@ -118,7 +119,7 @@ impl Batch {
             runtime: OnceLock::new(),
             parent,
             number,
-            run_id,
+            run,
             span: span.map(OnceLock::from).unwrap_or_default(),
             told,
         }

@@ -24,7 +24,10 @@ use tracing::Span;
 
 use super::batch::Batch;
 use super::critical_path::Lane;
-use crate::model::{self, ToolCall, ToolError, ToolFuture, ToolOutput, ToolResult};
+use super::run_id::fingerprint;
+use crate::model::{
+    self, ErrorCode, Held, ToolCall, ToolError, ToolFuture, ToolOutput, ToolResult, clip,
+};
 
 pub(crate) use beside::Run;
 pub(crate) use guard::{drop_quietly, lock, panic_text, quietly, wake_quietly};
@@ -79,6 +82,9 @@ struct Extra {
     /// Arguments that the policy has put in place of the model's.
     edited: OnceLock<String>,
     token: OnceLock<CancellationToken>,
+    held: OnceLock<Box<Held>>,
+    /// A hash of the tool's definition when the call was held before.
+    definition: OnceLock<String>,
 }
 
 impl Call {
@@ -121,7 +127,20 @@ impl Call {
             arguments: self.arguments().to_owned(),
             ..self.call.clone()
         };
-        ToolResult::with_times(call, self.position, self.answered().clone(), self.times())
+        let held = self.extra.get().and_then(|extra| extra.held.get().cloned());
+        let outcome = self.handed_out(self.answered().clone());
+        ToolResult::with_times(call, self.position, outcome, self.times()).with_held(held)
+    }
+
+    /// A call that was held is not started when its message is stopped after that.
+    fn handed_out(&self, outcome: Outcome) -> Outcome {
+        let held = |error: &ToolError| error.code() == ErrorCode::Held;
+        match self.batch.halted() {
+            Some(why) if outcome.as_ref().is_err_and(held) => Err(why
+                .error(self, false, false)
+                .of_tool(&clip(&self.call.name))),
+            _ => outcome,
+        }
     }
 
     /// The result, taken out of the call, or copied while something of it is still running.
@@ -136,13 +155,15 @@ impl Call {
             .unwrap_or_else(PoisonError::into_inner)
             .times
             .started;
-        let edited = own.extra.take().and_then(|extra| extra.edited.into_inner());
-        if let Some(edited) = edited {
+        let Extra { edited, held, .. } = own.extra.take().map(|own| *own).unwrap_or_default();
+        let answer = own.answer.take().unwrap_or_else(never_answered);
+        let outcome = own.handed_out(answer.outcome);
+        if let Some(edited) = edited.into_inner() {
             own.call.arguments = edited;
         }
-        let answer = own.answer.take().unwrap_or_else(never_answered);
         let times = times::of_result(own.batch.queued, started, answer.finished);
-        ToolResult::with_times(own.call, own.position, answer.outcome, times)
+        let result = ToolResult::with_times(own.call, own.position, outcome, times);
+        result.with_held(held.into_inner())
     }
 
     /// When it was queued, started and answered, from the queueing of its batch.
@@ -169,6 +190,31 @@ impl Call {
             .get()
             .and_then(|extra| extra.edited.get())
             .unwrap_or(&self.call.arguments)
+    }
+
+    /// Answers a call that does not run for now: it waits for a decision, or is ordered behind the
+    /// held call at that position.
+    pub(super) fn hold(self: &Arc<Self>, behind: Option<usize>) {
+        let definition = &self.extra().definition;
+        let definition = definition.get_or_init(|| fingerprint(self.definition()));
+        let held = Held {
+            behind,
+            definition: definition.clone(),
+            run: self.run_name(),
+        };
+        let text = match behind {
+            None => "held: the program has yet to decide on it".to_owned(),
+            Some(position) => {
+                format!("held behind call {position}, on which the program has yet to decide")
+            }
+        };
+        let _ = self.extra().held.set(Box::new(held));
+        self.refuse(ToolError::with_text(ErrorCode::Held, text));
+    }
+
+    /// It was held before, when that was the hash of its tool's definition.
+    pub(super) fn was_held(&self, definition: String) {
+        let _ = self.extra().definition.set(definition);
     }
 
     /// Puts other arguments in place of the model's.

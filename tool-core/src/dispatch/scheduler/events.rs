@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
-use super::machine::{BatchEntry, BatchId, CallEntry, CallId, Phase, Scheduler, Spec};
+use super::machine::{BatchEntry, BatchId, CallEntry, CallId, HeldPlaces, Phase, Scheduler, Spec};
 
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// Calls whose turn has come since this was last asked, in order: each holds its permits and its
@@ -69,6 +69,8 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             parent: parent.filter(|parent| self.calls.contains_key(parent)),
             early,
             halted: false,
+            closed: false,
+            held: HeldPlaces::default(),
             unsettled: BTreeMap::new(),
             unstarted: BTreeSet::new(),
             barriers: BTreeSet::new(),
@@ -120,8 +122,8 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// No more calls come, and the batch is forgotten when all are settled.
     pub(crate) fn close(&mut self, batch: BatchId) {
         if let Some(closed) = self.batches.get_mut(&batch) {
-            closed.early = false;
-            if closed.unsettled.is_empty() {
+            (closed.early, closed.closed) = (false, true);
+            if closed.is_over() {
                 self.batches.remove(&batch);
             }
         }
@@ -180,9 +182,55 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             batches.insert(batch);
         }
         for batch in batches {
+            self.hold_behind(batch);
             self.advance(batch);
         }
         self.schedule();
+    }
+
+    /// The call does not run for now, nor those that are ordered behind it:
+    /// [`take_held`](Self::take_held) gives these, once they are admitted.
+    pub(crate) fn hold(&mut self, id: CallId) {
+        let Some(batch) = self.calls.get(&id).map(|entry| entry.batch) else {
+            return;
+        };
+        self.leave_held(id);
+        self.hold_behind(batch);
+        self.schedule();
+    }
+
+    /// Calls that are held since this was last asked, each with the position of the one before it.
+    pub(crate) fn take_held(&mut self) -> Vec<(C, usize)> {
+        std::mem::take(&mut self.held)
+    }
+
+    /// Holds the calls that are admitted and ordered behind one that is held.
+    fn hold_behind(&mut self, batch: BatchId) {
+        let group = self.batches.get(&batch);
+        let Some(group) = group.filter(|group| group.held.first.is_some()) else {
+            return;
+        };
+        let waits = |id: &CallId| self.is_in(*id, Phase::Ordered) || self.is_in(*id, Phase::Keyed);
+        let waiting: Vec<_> = group.unsettled.values().copied().filter(waits).collect();
+        for id in waiting {
+            if let Some(entry) = self.calls.get(&id)
+                && let Some(group) = self.batches.get(&batch)
+                && let Some(held) = group.held.ahead_of(entry.position, &entry.spec)
+            {
+                self.held.push((entry.call.clone(), held));
+                self.leave_held(id);
+            }
+        }
+    }
+
+    /// The call's place is free but for those ordered behind it.
+    fn leave_held(&mut self, id: CallId) {
+        if let Some(entry) = self.calls.get(&id)
+            && let Some(batch) = self.batches.get_mut(&entry.batch)
+        {
+            batch.held.add(entry.position, &entry.spec);
+        }
+        self.remove(id);
     }
 
     /// Tells what a reserved call's start will depend on: it counts for the calls behind.

@@ -47,7 +47,8 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             return false;
         };
         let first = batch.by_key.get(key).and_then(BTreeSet::first);
-        first == Some(&entry.position)
+        let held = batch.held.ahead_of(entry.position, &entry.spec);
+        first == Some(&entry.position) && held.is_none()
     }
 
     /// The calls this one runs for, the nearest first.

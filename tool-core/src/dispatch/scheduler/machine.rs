@@ -1,6 +1,7 @@
 //! What the machine knows: of calls and their batches, of keys, and of permits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::dispatch::permits::Permits;
@@ -24,6 +25,8 @@ pub(crate) struct Scheduler<K, C> {
     pub(super) waiting: usize,
     pub(super) next_id: u64,
     pub(super) started: Vec<C>,
+    /// Calls that are held, each with the position of the one that it is ordered behind.
+    pub(super) held: Vec<(C, usize)>,
 }
 
 impl<K, C> Scheduler<K, C> {
@@ -45,6 +48,7 @@ impl<K, C> Scheduler<K, C> {
             waiting: 0,
             next_id: 1,
             started: Vec::new(),
+            held: Vec::new(),
         }
     }
 
@@ -99,6 +103,9 @@ pub(super) struct BatchEntry<K> {
     pub(super) early: bool,
     /// Nothing of it starts any more.
     pub(super) halted: bool,
+    /// No more calls come.
+    pub(super) closed: bool,
+    pub(super) held: HeldPlaces<K>,
     pub(super) unsettled: BTreeMap<usize, CallId>,
     pub(super) unstarted: BTreeSet<usize>,
     pub(super) barriers: BTreeSet<usize>,
@@ -117,9 +124,70 @@ impl<K> BatchEntry<K> {
         let first_unstarted = !self.early || self.unstarted.first() == Some(&position);
         let behind_barrier = self.barriers.range(..position).next().is_some();
         let first = self.unsettled.first_key_value();
-        let alone = !self.barriers.contains(&position)
-            || first.is_some_and(|(first, _)| *first == position);
-        !self.halted && first_unstarted && !behind_barrier && alone
+        let exclusive = self.barriers.contains(&position);
+        let alone = !exclusive || first.is_some_and(|(first, _)| *first == position);
+        let held = self.held.before(position, exclusive).is_some();
+        !self.halted && first_unstarted && !behind_barrier && alone && !held
+    }
+
+    /// Whether it is forgotten now.
+    pub(super) fn is_over(&self) -> bool {
+        // Calls that are still to come may be ordered behind one that is held.
+        let expects_none = self.closed || (!self.early && self.held.first.is_none());
+        self.unsettled.is_empty() && expects_none
+    }
+}
+
+/// The first positions of calls that are held.
+#[cfg_attr(test, derive(Clone))]
+#[derive(Debug)]
+pub(super) struct HeldPlaces<K> {
+    /// Of any.
+    pub(super) first: Option<usize>,
+    /// Of a barrier.
+    barrier: Option<usize>,
+    keys: HashMap<K, usize>,
+}
+
+impl<K> Default for HeldPlaces<K> {
+    fn default() -> Self {
+        Self {
+            first: None,
+            barrier: None,
+            keys: HashMap::new(),
+        }
+    }
+}
+
+impl<K> HeldPlaces<K> {
+    /// A held call that one of this position is ordered behind, whatever its key.
+    fn before(&self, position: usize, exclusive: bool) -> Option<usize> {
+        let any = self.first.filter(|_| exclusive);
+        any.or(self.barrier).filter(|held| *held < position)
+    }
+}
+
+impl<K: Clone + Eq + Hash> HeldPlaces<K> {
+    pub(super) fn add(&mut self, position: usize, spec: &Spec<K>) {
+        let least = |place: Option<usize>| Some(place.map_or(position, |at| at.min(position)));
+        self.first = least(self.first);
+        if spec.exclusive {
+            self.barrier = least(self.barrier);
+        }
+        if let Some(key) = &spec.key {
+            let first = self.keys.entry(key.clone()).or_insert(position);
+            *first = position.min(*first);
+        }
+    }
+
+    /// A held call that one of this position is ordered behind.
+    pub(super) fn ahead_of(&self, position: usize, spec: &Spec<K>) -> Option<usize> {
+        let of_key = spec
+            .key
+            .as_ref()
+            .and_then(|key| self.keys.get(key).copied());
+        let of_key = of_key.filter(|held| *held < position);
+        self.before(position, spec.exclusive).or(of_key)
     }
 }
 

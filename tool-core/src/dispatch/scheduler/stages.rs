@@ -3,7 +3,7 @@
 
 use std::hash::Hash;
 
-use super::machine::{BatchId, CallEntry, CallId, Gate, Phase, Scheduler};
+use super::machine::{BatchEntry, BatchId, CallEntry, CallId, Gate, Phase, Scheduler};
 
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     pub(super) fn enter(&mut self, id: CallId, phase: Phase) {
@@ -227,10 +227,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             self.release_key(&key, id, batch);
         }
         self.advance(batch);
-        if let Some(group) = self.batches.get(&batch)
-            && group.unsettled.is_empty()
-            && !group.early
-        {
+        if self.batches.get(&batch).is_some_and(BatchEntry::is_over) {
             self.batches.remove(&batch);
         }
     }

@@ -146,6 +146,27 @@ fn undecided_calls() {
     );
 }
 
+#[test]
+fn held_calls() {
+    let held = |world| World {
+        holds: true,
+        ..world
+    };
+    let exclusive = Spec {
+        exclusive: true,
+        ..KEYED
+    };
+    let kinds = [PLAIN, KEYED, BARRIER, exclusive];
+    walk_all("held", worlds(&kinds, Decided, 1).into_iter().map(held));
+    walk_all(
+        "held turn",
+        worlds(&[PLAIN, KEYED, BARRIER], AtOnce, 2)
+            .into_iter()
+            .map(as_turn)
+            .map(held),
+    );
+}
+
 /// As calls of a turn: only whether one is a barrier is known before it is complete.
 fn as_turn(mut world: World) -> World {
     for task in world
@@ -325,7 +346,7 @@ prop_compose! {
         gates in [1..3usize, 1..3usize],
         groups in proptest::collection::vec((proptest::option::of(any::<Index>()), prop_oneof![Just(AtOnce), Just(Decided), Just(Early)]), 1..6),
         specs in proptest::collection::vec((any::<Index>(), spec(), proptest::option::of(proptest::option::of(Just('e')))), 1..13),
-        cancels in any::<bool>(),
+        (cancels, holds) in any::<(bool, bool)>(),
     ) -> World {
         let mut tasks: Vec<_> = specs.into_iter().map(|(group, spec, edited)| {
             let key = edited.unwrap_or(spec.key);
@@ -341,7 +362,7 @@ prop_compose! {
         for task in tasks.iter_mut().filter(|task| groups[task.group].admission == AtOnce) {
             task.reserved = task.spec.clone();
         }
-        World { permits, gates: gates.to_vec(), groups, tasks, cancels }
+        World { permits, gates: gates.to_vec(), groups, tasks, cancels, holds }
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct World {
     pub(super) tasks: Vec<Task>,
     /// Batches may be cancelled.
     pub(super) cancels: bool,
+    /// Calls of the program may be held when they are decided on.
+    pub(super) holds: bool,
 }
 
 /// A batch.
@@ -64,6 +66,7 @@ pub(super) enum Event {
     Open(usize),
     Reserve(usize),
     Admit(usize),
+    Hold(usize),
     Finish(usize),
     Cancel(usize),
     Borrow(usize),
@@ -94,10 +97,14 @@ enum Life {
     Parent,
     /// Answered, while nested calls run on.
     Over,
+    /// Held by a decision.
+    Held,
+    /// Held, since it is ordered behind another.
+    Behind,
     Gone,
 }
 
-use Life::{Borrowed, Gone, Over, Parent, Reserved, Running, Unsent, Waiting};
+use Life::{Behind, Borrowed, Gone, Held, Over, Parent, Reserved, Running, Unsent, Waiting};
 
 /// The machine, what was sent to it, and what it said.
 #[derive(Clone)]
@@ -238,11 +245,20 @@ impl<'w> State<'w> {
             Running => [has_nested.then_some(Event::BeginWait(task)), settle],
             Parent => [Some(Event::EndWait(task)), settle],
             Over => [settle, None],
-            Gone => [None; 2],
+            Held | Behind | Gone => [None; 2],
         };
         let started = matches!(self.lives[task], Running | Parent);
         let leave = (started && !is_over).then_some(Event::LeavePermits(task));
-        events.into_iter().flatten().chain(leave).collect()
+        let may_hold = self.world.holds
+            && self.lives[task] == Reserved
+            && self.world.groups[group].parent.is_none();
+        let hold = may_hold.then_some(Event::Hold(task));
+        events
+            .into_iter()
+            .flatten()
+            .chain(leave)
+            .chain(hold)
+            .collect()
     }
 
     /// Sends an event, and holds the answer against the contract.
@@ -251,6 +267,9 @@ impl<'w> State<'w> {
         self.send(event);
         for task in self.machine.take_started() {
             self.start(task);
+        }
+        for (task, earlier) in self.machine.take_held() {
+            self.hold_behind(task, earlier);
         }
         self.check();
     }
@@ -278,6 +297,7 @@ impl<'w> State<'w> {
                             .map(|task| (self.ids[*task], world.tasks[*task].spec.clone())),
                     );
                 }
+                self.machine.close(batch);
             }
             Event::Reserve(task) => {
                 self.reserve(task, self.batches[world.tasks[task].group].unwrap());
@@ -286,6 +306,10 @@ impl<'w> State<'w> {
                 self.lives[task] = Waiting;
                 self.machine
                     .admit(self.ids[task], world.tasks[task].spec.clone());
+            }
+            Event::Hold(task) => {
+                self.lives[task] = Held;
+                self.machine.hold(self.ids[task]);
             }
             Event::Finish(group) => {
                 self.finished.insert(group);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::super::{Scheduler, Spec, Wait};
-use super::Life::{Borrowed, Gone, Over, Parent, Reserved, Running, Unsent, Waiting};
+use super::Life::{Behind, Borrowed, Gone, Held, Over, Parent, Reserved, Running, Unsent, Waiting};
 use super::{Admission, Life, State};
 
 impl<'w> State<'w> {
@@ -21,6 +21,32 @@ impl<'w> State<'w> {
         );
         self.check_turn(task);
         self.lives[task] = Running;
+    }
+
+    pub(super) fn hold_behind(&mut self, task: usize, earlier: usize) {
+        self.claim(
+            self.lives[task] == Waiting,
+            "a call is held behind another once, when it is admitted",
+        );
+        self.claim(
+            self.held_before(task).contains(&earlier),
+            "a call is held behind one that it is ordered behind",
+        );
+        self.lives[task] = Behind;
+    }
+
+    /// The held calls that this one is ordered behind.
+    fn held_before(&self, task: usize) -> Vec<usize> {
+        let is_held = |other: &usize| matches!(self.lives[*other], Held | Behind);
+        let orders = |other: &usize| {
+            let (one, two) = (self.spec(*other), self.spec(task));
+            one.exclusive || two.exclusive || one.key.is_some() && one.key == two.key
+        };
+        self.tasks_of(self.world.tasks[task].group)
+            .take_while(|other| *other < task)
+            .filter(is_held)
+            .filter(orders)
+            .collect()
     }
 
     /// Whether the call that starts was next: nested ones come first; batches in turn, each in
@@ -97,6 +123,10 @@ impl<'w> State<'w> {
         );
         for task in tasks() {
             self.check_wait(task);
+            self.claim(
+                self.lives[task] != Waiting || self.held_before(task).is_empty(),
+                "no call waits behind one that is held",
+            );
         }
     }
 
@@ -139,7 +169,9 @@ impl<'w> State<'w> {
             ..
         } = &self.machine;
         self.claim(
-            self.lives.iter().all(|life| matches!(life, Unsent | Gone)),
+            self.lives
+                .iter()
+                .all(|life| matches!(life, Unsent | Held | Behind | Gone)),
             "every call ends",
         );
         self.claim(
@@ -186,7 +218,7 @@ impl<'w> State<'w> {
     }
 
     fn is_unsettled(&self, task: usize) -> bool {
-        !matches!(self.lives[task], Unsent | Borrowed | Gone)
+        !matches!(self.lives[task], Unsent | Borrowed | Held | Behind | Gone)
     }
 
     fn has_started(&self, task: usize) -> bool {
@@ -199,7 +231,7 @@ impl<'w> State<'w> {
 
     fn spec(&self, task: usize) -> &'w Spec<char> {
         let task_of = &self.world.tasks[task];
-        if self.lives[task] == Reserved {
+        if matches!(self.lives[task], Reserved | Held) {
             &task_of.reserved
         } else {
             &task_of.spec

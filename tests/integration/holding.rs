@@ -1,0 +1,544 @@
+//! Calls that wait for a decision of the program: what is held with them, and how a message goes on
+//! in another process.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tokio::time::{sleep, timeout};
+use tool_core::{
+    ApprovalRequest, CallContext, Decision, DispatchEvent, Dispatcher, HeldFor, ToolCall,
+    ToolError, ToolResult, serde_json, tool, tools,
+};
+
+use crate::support::{calls, codes, contents};
+
+/// What began and ended, by the calls' ids.
+#[derive(Default)]
+struct Log(Mutex<Vec<(String, bool)>>);
+
+impl Log {
+    async fn work(&self, cx: &CallContext) -> String {
+        let note = |ends| self.0.lock().unwrap().push((cx.id().to_owned(), ends));
+        note(false);
+        sleep(Duration::from_millis(10)).await;
+        note(true);
+        cx.idempotency_key()
+    }
+}
+
+/// Work.
+#[tool]
+async fn plain(#[context] cx: &CallContext, #[state] log: &Log) -> String {
+    log.work(cx).await
+}
+
+/// Work alone.
+#[tool(exclusive)]
+async fn alone(#[context] cx: &CallContext, #[state] log: &Log) -> String {
+    log.work(cx).await
+}
+
+/// Work at a bed.
+#[tool(serialize_by(bed))]
+async fn at_bed(#[context] cx: &CallContext, #[state] log: &Log, bed: u32) -> String {
+    let _ = bed;
+    log.work(cx).await
+}
+
+/// Work by way of another call.
+#[tool]
+async fn delegate(#[context] cx: &CallContext) -> Vec<String> {
+    contents(&cx.dispatch(calls([("plain", "{}")])).await)
+}
+
+/// Stop the run.
+#[tool]
+async fn stop() -> Result<(), ToolError> {
+    sleep(Duration::from_millis(5)).await;
+    Err(ToolError::fatal("the building is on fire"))
+}
+
+fn dispatcher() -> (Dispatcher, Arc<Log>) {
+    let log = Arc::<Log>::default();
+    let tools = tools![plain, alone, at_bed, delegate, stop];
+    let dispatcher = Dispatcher::new(tools).with_shared_state(Arc::clone(&log));
+    (dispatcher, log)
+}
+
+/// As another process has them.
+fn stored(results: &[ToolResult]) -> Vec<ToolResult> {
+    serde_json::from_str(&serde_json::to_string(results).unwrap()).unwrap()
+}
+
+fn held(results: &[ToolResult]) -> Vec<Option<HeldFor>> {
+    results.iter().map(ToolResult::held_for).collect()
+}
+
+/// A policy that holds calls of these ids.
+fn holds(
+    ids: &'static [&'static str],
+) -> impl Fn(ApprovalRequest) -> Decision + Send + Sync + 'static {
+    move |request| match ids.contains(&&*request.call().id) {
+        true => Decision::Hold,
+        false => Decision::Allow,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_ordered_behind_a_held_one_are_held_and_no_others() {
+    let (dispatcher, log) = dispatcher();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let asking = Arc::clone(&asked);
+    let held_first = holds(&["call_0"]);
+    let dispatcher = dispatcher.with_policy(move |request| {
+        asking.lock().unwrap().push(request.position());
+        held_first(request)
+    });
+    let message = || {
+        calls([
+            ("at_bed", r#"{"bed": 1}"#),
+            ("at_bed", r#"{"bed": 2}"#),
+            ("at_bed", r#"{"bed": 1}"#),
+            ("plain", "{}"),
+            ("alone", "{}"),
+            ("plain", "{}"),
+        ])
+    };
+    let results = timeout(Duration::from_secs(1), dispatcher.dispatch(message()))
+        .await
+        .unwrap();
+    let expected = ["held", "ok", "held", "ok", "held", "held"];
+    assert_eq!(codes(&results), expected);
+    let waits = held(&results);
+    assert_eq!(waits[0], Some(HeldFor::Decision));
+    assert_eq!(waits[2], Some(HeldFor::Earlier(0)));
+    assert_eq!(waits[4], Some(HeldFor::Earlier(0)));
+    assert!(matches!(waits[5], Some(HeldFor::Earlier(0 | 4))));
+    assert!(
+        results
+            .iter()
+            .all(|result| result.held_for().is_none() || result.started().is_none())
+    );
+    timeout(Duration::from_secs(1), dispatcher.idle())
+        .await
+        .unwrap();
+    assert_eq!(log.0.lock().unwrap().len(), 4);
+    // Others do not wait for it.
+    let other = dispatcher.dispatch(calls([("plain", "{}"), ("at_bed", r#"{"bed": 1}"#)]));
+    let other = timeout(Duration::from_secs(1), other).await.unwrap();
+    assert_eq!(codes(&other), ["held", "ok"]); // `call_0` of its own
+    let mut asked = asked.lock().unwrap().clone();
+    asked.truncate(6);
+    asked.sort_unstable();
+    assert_eq!(asked, [0, 1, 2, 3, 4, 5]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_goes_on_in_another_process() {
+    let (first, _) = dispatcher();
+    let first = first.with_policy(holds(&["call_0", "call_2"]));
+    let message = calls([
+        ("alone", "{}"),
+        ("plain", "{}"),
+        ("plain", "{}"),
+        ("alone", "{}"),
+    ]);
+    let results = first.dispatch(message).await;
+    assert_eq!(codes(&results), ["held"; 4]);
+
+    let (second, log) = dispatcher();
+    let second = second.with_policy(|_| -> Decision { panic!("it is not asked again") });
+    let decide = vec![(0, Decision::Allow)];
+    let results = second.resume(stored(&results), decide).unwrap().await;
+    assert_eq!(codes(&results), ["ok", "ok", "held", "held"]);
+    assert_eq!(
+        held(&results)[2..],
+        [Some(HeldFor::Decision), Some(HeldFor::Earlier(2))]
+    );
+    let keys = contents(&results);
+    assert_eq!(keys[0].strip_suffix("-0"), keys[1].strip_suffix("-1"));
+
+    let deny = vec![(2, Decision::deny("not today"))];
+    let results = second.resume(stored(&results), deny).unwrap().await;
+    assert_eq!(codes(&results), ["ok", "ok", "denied", "ok"]);
+    assert_eq!(contents(&results)[..2], keys[..2]);
+    let ran: Vec<String> = log
+        .0
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|(id, _)| id.clone())
+        .collect();
+    assert_eq!(
+        ran,
+        ["call_0", "call_0", "call_1", "call_1", "call_3", "call_3"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn decisions_that_do_not_fit_lose_nothing() {
+    let (dispatcher, log) = dispatcher();
+    let dispatcher = dispatcher.with_policy(holds(&["call_1", "call_2"]));
+    let message = calls([
+        ("plain", "{}"),
+        ("at_bed", r#"{"bed": 1}"#),
+        ("plain", "{}"),
+        ("alone", "{}"),
+    ]);
+    let results = dispatcher.dispatch(message).await;
+    let other = dispatcher
+        .dispatch(calls([("plain", "{}"), ("plain", "{}")]))
+        .await;
+    let ran = log.0.lock().unwrap().len();
+    let wrong = [
+        (vec![(4, Decision::Allow)], "there is no call at position 4"),
+        (
+            vec![(1, Decision::Allow), (0, Decision::Allow)],
+            "call 0 does not wait for a decision: it is answered",
+        ),
+        (
+            vec![(3, Decision::Allow)],
+            "call 3 does not wait for a decision, but for call 1: decide on that",
+        ),
+        (
+            vec![
+                (1, Decision::Allow),
+                (2, Decision::Hold),
+                (1, Decision::deny("no")),
+            ],
+            "there are two decisions on call 1; give one",
+        ),
+    ];
+    for (decisions, why) in wrong {
+        let error = dispatcher.resume(results.clone(), decisions).err().unwrap();
+        assert_eq!(error.to_string(), why);
+        assert_eq!(codes(&error.into_results()), codes(&results));
+    }
+    let twice = [results.clone(), results.clone()].concat();
+    let error = dispatcher
+        .resume(twice, vec![(1, Decision::Allow)])
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "two results have position 0; give those of one message"
+    );
+    let mixed = vec![results[2].clone(), other[1].clone()];
+    let error = dispatcher
+        .resume(mixed, vec![(1, Decision::Allow)])
+        .err()
+        .unwrap();
+    let why = "the held calls are of different messages; resume each by itself";
+    assert_eq!(error.to_string(), why);
+    assert_eq!(log.0.lock().unwrap().len(), ran);
+
+    let same = dispatcher
+        .resume(results.clone(), Vec::new())
+        .unwrap()
+        .await;
+    assert_eq!(codes(&same), codes(&results));
+    let edited = vec![(1, Decision::Edit(r#"{"bed": "north"}"#.to_owned()))];
+    let edited = dispatcher.resume(results, edited).unwrap().await;
+    assert_eq!(codes(&edited), ["ok", "invalid_arguments", "held", "held"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_changed_or_is_gone_is_refused_by_name() {
+    /// Work in another way.
+    #[tool(name = "plain")]
+    async fn other(now: Option<bool>) -> bool {
+        now.unwrap_or_default()
+    }
+
+    let (first, _) = dispatcher();
+    let first = first.with_policy(|_| Decision::Hold);
+    let results = first
+        .dispatch(calls([("plain", "{}"), ("alone", "{}"), ("plain", "{}")]))
+        .await;
+    let second = Dispatcher::new(tools![other]);
+    let decide = vec![(0, Decision::Allow), (1, Decision::Allow)];
+    let results = second.resume(stored(&results), decide).unwrap().await;
+    assert_eq!(codes(&results), ["not_started", "unknown_tool", "held"]);
+    let text = results[0].outcome().unwrap_err().message_for_model();
+    let expected =
+        "not started: `plain` is not defined as it was when the call was held; make the call again";
+    assert_eq!(text, expected);
+    // One that was not decided on keeps what it was held with.
+    let decide = vec![(2, Decision::Allow)];
+    let (third, _) = dispatcher();
+    let results = third.resume(stored(&results), decide).unwrap().await;
+    assert_eq!(codes(&results)[2], "ok");
+    // A call can be denied, whatever became of its tool.
+    let results = first.dispatch(calls([("alone", "{}")])).await;
+    let results = second
+        .resume(results, vec![(0, Decision::deny("no"))])
+        .unwrap()
+        .await;
+    assert_eq!(codes(&results), ["denied"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nested_call_is_not_held_and_a_fatal_error_ends_what_is() {
+    let (dispatcher, _) = dispatcher();
+    let dispatcher =
+        dispatcher.with_policy(
+            |request: ApprovalRequest| match request.call().name.as_str() {
+                "plain" => Decision::Hold,
+                _ => Decision::Allow,
+            },
+        );
+    let results = dispatcher.dispatch(calls([("delegate", "{}")])).await;
+    assert!(
+        contents(&results)[0].contains("cannot wait for a decision"),
+        "{results:?}"
+    );
+    let results = dispatcher
+        .dispatch(calls([("plain", "{}"), ("stop", "{}")]))
+        .await;
+    assert_eq!(codes(&results), ["not_started", "tool_error"]);
+    let results = dispatcher
+        .dispatch(calls([("plain", "{}"), ("plain", "{}")]))
+        .await;
+    assert_eq!(codes(&results), ["held"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_streaming_batch_goes_on_past_a_held_call() {
+    let (dispatcher, _) = dispatcher();
+    let dispatcher = dispatcher.with_policy(holds(&["held"]));
+    let mut batch = dispatcher.streaming_batch();
+    batch.push(ToolCall::new("held", "at_bed", r#"{"bed": 1}"#));
+    batch.push(ToolCall::new("free", "plain", "{}"));
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        match timeout(Duration::from_secs(1), batch.next()).await.unwrap() {
+            Some(DispatchEvent::Result(result)) => seen.push(result.id().to_owned()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(seen, ["held", "free"]);
+    batch.push(ToolCall::new("behind", "at_bed", r#"{"bed": 1}"#));
+    let results = timeout(Duration::from_secs(1), batch.finish())
+        .await
+        .unwrap();
+    assert_eq!(codes(&results), ["held", "ok", "held"]);
+    let results = dispatcher
+        .resume(stored(&results), vec![(0, Decision::Allow)])
+        .unwrap();
+    assert_eq!(codes(&results.await), ["ok"; 3]);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Plain,
+    Alone,
+    AtBed(u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Verdict {
+    Allow,
+    Hold,
+    Deny,
+}
+
+fn kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![
+        3 => Just(Kind::Plain),
+        1 => Just(Kind::Alone),
+        3 => (0..2_u32).prop_map(Kind::AtBed),
+    ]
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![4 => Just(Verdict::Allow), 2 => Just(Verdict::Hold), 1 => Just(Verdict::Deny)]
+}
+
+impl Kind {
+    /// Whether a call must have ended before a later one begins.
+    fn is_before(self, later: Self) -> bool {
+        match (self, later) {
+            (Self::AtBed(one), Self::AtBed(other)) => one == other,
+            (Self::Alone, _) | (_, Self::Alone) => true,
+            _ => false,
+        }
+    }
+
+    fn call(self, position: usize) -> ToolCall {
+        let (name, arguments) = match self {
+            Self::Plain => ("plain", "{}".to_owned()),
+            Self::Alone => ("alone", "{}".to_owned()),
+            Self::AtBed(bed) => ("at_bed", format!(r#"{{"bed": {bed}}}"#)),
+        };
+        ToolCall::new(position.to_string(), name, arguments)
+    }
+}
+
+impl Verdict {
+    fn decision(self) -> Decision {
+        match self {
+            Self::Allow => Decision::Allow,
+            Self::Hold => Decision::Hold,
+            Self::Deny => Decision::deny("no"),
+        }
+    }
+}
+
+/// What becomes of calls, by what was decided on each; one that is answered has no verdict.
+fn expected(kinds: &[Kind], verdicts: &[Option<Verdict>]) -> Vec<Option<&'static str>> {
+    let mut codes: Vec<Option<&str>> = Vec::new();
+    for (position, verdict) in verdicts.iter().enumerate() {
+        let is_behind = |earlier: usize| {
+            codes[earlier] == Some("held") && kinds[earlier].is_before(kinds[position])
+        };
+        codes.push(verdict.map(|verdict| match verdict {
+            Verdict::Deny => "denied",
+            Verdict::Hold => "held",
+            Verdict::Allow if (0..position).any(is_behind) => "held",
+            Verdict::Allow => "ok",
+        }));
+    }
+    codes
+}
+
+async fn run_through(
+    kinds: Vec<Kind>,
+    first: Vec<(Verdict, u64)>,
+    later: Vec<Vec<Verdict>>,
+    streams: bool,
+) -> Result<(), TestCaseError> {
+    let (dispatcher, log) = dispatcher();
+    let asked = first.clone();
+    let begun = dispatcher.clone().with_policy(move |request| {
+        let (verdict, after) = asked[request.position()];
+        async move {
+            sleep(Duration::from_millis(after)).await;
+            verdict.decision()
+        }
+    });
+    let message = kinds.iter().enumerate().map(|(at, kind)| kind.call(at));
+    let mut results = if streams {
+        let mut batch = begun.streaming_batch();
+        for call in message {
+            batch.push(call);
+            sleep(Duration::from_millis(3)).await;
+        }
+        batch.finish().await
+    } else {
+        begun.dispatch_as("a run", message.collect()).unwrap().await
+    };
+    let mut verdicts: Vec<_> = first.iter().map(|(verdict, _)| Some(*verdict)).collect();
+    let mut rounds = later.into_iter();
+    loop {
+        let codes: Vec<_> = codes(&results).into_iter().map(str::to_owned).collect();
+        let expected = expected(&kinds, &verdicts);
+        for (at, expected) in expected.iter().enumerate() {
+            prop_assert_eq!(
+                expected.unwrap_or(&codes[at]),
+                &codes[at],
+                "{} of {:?}",
+                at,
+                codes
+            );
+        }
+        let open: BTreeMap<usize, HeldFor> = results
+            .iter()
+            .filter_map(|result| Some((result.position(), result.held_for()?)))
+            .collect();
+        if open.is_empty() {
+            break;
+        }
+        for (at, waits) in &open {
+            if let HeldFor::Earlier(earlier) = waits {
+                prop_assert!(earlier < at && open.contains_key(earlier), "{:?}", open);
+            }
+        }
+        // Those that are not drawn any more are allowed.
+        let drawn = rounds.next().unwrap_or_default();
+        let drawn = |at: usize| drawn.get(at).copied().unwrap_or(Verdict::Allow);
+        let decisions: Vec<_> = open
+            .iter()
+            .filter(|(_, waits)| **waits == HeldFor::Decision)
+            .map(|(at, _)| (*at, drawn(*at).decision()))
+            .collect();
+        for (at, verdict) in verdicts.iter_mut().enumerate() {
+            *verdict = match open.get(&at) {
+                None => None,
+                Some(HeldFor::Decision) => Some(drawn(at)),
+                Some(_) => Some(Verdict::Allow),
+            };
+        }
+        let before = contents(&results);
+        results = dispatcher
+            .resume(stored(&results), decisions)
+            .unwrap()
+            .await;
+        for (at, content) in contents(&results).iter().enumerate() {
+            prop_assert!(open.contains_key(&at) || *content == before[at]);
+        }
+    }
+    dispatcher.idle().await;
+    let log = log.0.lock().unwrap().clone();
+    let at = |id: usize, ends: bool| {
+        let mut found = log
+            .iter()
+            .enumerate()
+            .filter(|(_, (of, end))| *of == id.to_string() && *end == ends);
+        (found.next().map(|(at, _)| at), found.next().is_none())
+    };
+    for (position, result) in results.iter().enumerate() {
+        let (began, once) = at(position, false);
+        prop_assert!(once);
+        prop_assert_eq!(began.is_some(), result.outcome().is_ok());
+        if let Some(began) = began {
+            for earlier in
+                (0..position).filter(|earlier| kinds[*earlier].is_before(kinds[position]))
+            {
+                let (ended, _) = at(earlier, true);
+                prop_assert!(
+                    ended.is_none_or(|ended| ended < began),
+                    "{} before {}",
+                    position,
+                    earlier
+                );
+            }
+        }
+    }
+    if !streams {
+        // The keys are those of a message of which nothing was held.
+        let (plain, _) = self::dispatcher();
+        let message = kinds
+            .iter()
+            .enumerate()
+            .map(|(at, kind)| kind.call(at))
+            .collect();
+        let keys = contents(&plain.dispatch_as("a run", message).unwrap().await);
+        for (key, result) in keys.iter().zip(&results) {
+            prop_assert!(result.outcome().is_err() || result.content() == key.as_str());
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn whatever_is_held_all_calls_run_once_and_in_order(
+        calls in vec((kind(), verdict(), 0..20_u64), 1..8),
+        later in vec(vec(verdict(), 8), 0..3),
+        streams in any::<bool>(),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let kinds = calls.iter().map(|(kind, ..)| *kind).collect();
+        let first = calls.iter().map(|(_, verdict, after)| (*verdict, *after)).collect();
+        runtime.block_on(run_through(kinds, first, later, streams))?;
+    }
+}
