@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::sleep;
-use tool_core::{CallContext, Decision, Dispatcher, ToolCall, Waterfall, tool, tools};
+use tool_core::{
+    CallContext, Decision, Dispatcher, HeldFor, ToolCall, ToolResult, Waterfall, tool, tools,
+};
 use tower::{Service, layer::layer_fn};
 
 use crate::rogue_layers::around;
@@ -177,4 +179,115 @@ async fn without_state_nothing_is_annotated() {
     let _: Dispatcher = tools![add].into();
     let _: Box<dyn Any> = Box::new(Waterfall::new(&results));
     let _ = dispatcher.with_layer(layer_fn(|inner| inner));
+}
+
+/// What the service of [`approved_in_a_second_process`] does.
+mod bank {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    pub(super) struct Customer {
+        pub(super) user: String,
+        pub(super) sent: Arc<Mutex<Vec<String>>>,
+    }
+
+    /// Transfer money to somebody.
+    #[tool(destructive, serialize_by(to))]
+    async fn transfer(
+        #[context] cx: &CallContext,
+        #[state] customer: &Customer,
+        to: &str,
+        cents: u64,
+    ) -> String {
+        let sent = format!("{} sent {cents} to {to}", customer.user);
+        customer.sent.lock().unwrap().push(sent);
+        cx.idempotency_key()
+    }
+
+    /// Get the balance.
+    #[tool(read_only)]
+    async fn balance(#[state] customer: &Customer) -> usize {
+        customer.user.len()
+    }
+
+    /// Transfers of customers who are not known are held.
+    pub(super) fn dispatcher() -> Dispatcher<Customer> {
+        Dispatcher::new(tools![transfer, balance])
+            .with_max_concurrency(4)
+            .with_policy(|request| {
+                let known = request.state::<Customer>().unwrap().user == "Ada";
+                match request.definition().behavior().is_read_only() || known {
+                    true => Decision::Allow,
+                    false => Decision::Hold,
+                }
+            })
+    }
+
+    pub(super) fn customer(user: &str) -> Customer {
+        Customer {
+            user: user.to_owned(),
+            sent: Arc::default(),
+        }
+    }
+}
+
+/// Where the second process finds the results of the first.
+const STORED: &str = "TEST_STORED_RESULTS";
+
+#[tokio::test]
+async fn a_transfer_is_approved_in_a_second_process() {
+    let shared = bank::dispatcher();
+    let [ada, grace] = ["Ada", "Grace"].map(bank::customer);
+    let sent = [&ada, &grace].map(|customer| Arc::clone(&customer.sent));
+    let message = || {
+        calls([
+            ("transfer", r#"{"to": "Jana", "cents": 500}"#),
+            ("balance", "{}"),
+            ("transfer", r#"{"to": "Jana", "cents": 1}"#),
+        ])
+    };
+    let (ada, grace) = (shared.with_state(ada), shared.with_state(grace));
+    let (known, held) = tokio::join!(
+        ada.dispatch_as("Ada 1", message()).unwrap(),
+        grace.dispatch_as("Grace 1", message()).unwrap(),
+    );
+    assert_eq!(codes(&known), ["ok"; 3]);
+    assert_eq!(codes(&held), ["held", "ok", "held"]);
+    assert_eq!(sent.map(|sent| sent.lock().unwrap().len()), [2, 0]);
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("results.json");
+    std::fs::write(&file, tool_core::serde_json::to_string(&held).unwrap()).unwrap();
+    let second = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "per_request::the_second_process", "--nocapture"])
+        .env(STORED, &file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&second.stdout);
+    assert!(second.status.success(), "{said}");
+    assert!(said.contains("approved 500 and 1"), "{said}");
+}
+
+/// Does something when it is started by [`a_transfer_is_approved_in_a_second_process`].
+#[tokio::test]
+async fn the_second_process() {
+    let Some(file) = std::env::var_os(STORED) else {
+        return;
+    };
+    let stored = std::fs::read_to_string(file).unwrap();
+    let results: Vec<ToolResult> = tool_core::serde_json::from_str(&stored).unwrap();
+    let held: Vec<_> = results.iter().map(ToolResult::held_for).collect();
+    let both = [Some(HeldFor::Decision), None, Some(HeldFor::Decision)];
+    assert_eq!(held, both);
+    let grace = bank::customer("Grace");
+    let sent = Arc::clone(&grace.sent);
+    let decisions = vec![(0, Decision::Allow), (2, Decision::Allow)];
+    let dispatcher = bank::dispatcher().with_state(grace);
+    let results = dispatcher.resume(results, decisions).unwrap().await;
+    assert_eq!(codes(&results), ["ok"; 3]);
+    assert!(contents(&results)[0].ends_with("-0") && contents(&results)[2].ends_with("-2"));
+    let sent = sent.lock().unwrap().clone();
+    assert_eq!(sent, ["Grace sent 500 to Jana", "Grace sent 1 to Jana"]);
+    println!("approved 500 and 1");
 }

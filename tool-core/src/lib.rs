@@ -1,5 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+/// The code of the guides, tested.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../docs/guide/approvals.md")]
+    mod approvals {}
+    #[doc = include_str!("../../docs/guide/effects.md")]
+    mod effects {}
+    #[doc = include_str!("../../docs/guide/libraries.md")]
+    mod libraries {}
+    #[doc = include_str!("../../docs/guide/state.md")]
+    mod state {}
+}
+
 // The macro's doctests and our own tests name this crate as its users do.
 extern crate self as tool_core;
 

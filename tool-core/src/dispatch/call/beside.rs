@@ -35,7 +35,7 @@ impl Call {
         self.reads_beside(Beside::is_acting)
     }
 
-    /// Tells what is left of it to end.
+    /// Cancels its token, for what is left of it.
     pub(super) fn cancel_token(&self) {
         if let Some(token) = self.extra.get().and_then(|extra| extra.token.get()) {
             quietly(|| token.cancel()); // it wakes those who wait for it
@@ -196,7 +196,7 @@ impl Call {
             });
         }
         match seat {
-            Seat::None | Seat::Lent => return,
+            Seat::None | Seat::Borrowed => return,
             Seat::Permit => engine.give_back(),
             Seat::Scheduled(id) => engine.with(|scheduler| scheduler.settle(id)),
         }

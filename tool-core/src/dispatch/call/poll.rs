@@ -65,13 +65,13 @@ impl Call {
     /// The body of a call that has not begun so far, unless it is stopped.
     #[inline]
     fn begin(self: &Arc<Self>, first: Option<First>) -> Option<Body> {
-        let lent = first.is_some();
+        let borrowed = first.is_some();
         let started = first.map_or_else(|| self.batch.now(), |first| first.at);
         if let Some(why) = self.batch.halted() {
             self.stop_unstarted(why);
             return None;
         }
-        if !self.state().begin(lent, || self.times_from(started)) {
+        if !self.state().begin(borrowed, || self.times_from(started)) {
             return None;
         }
         let span = self.batch.call_span(self, Some(self.definition()));
@@ -80,7 +80,7 @@ impl Call {
             let error = self.panicked(panic_text(panic));
             Box::pin(async move { Err(error) })
         });
-        if !lent {
+        if !borrowed {
             self.batch.watch(self);
         }
         Some(Body { future, span })

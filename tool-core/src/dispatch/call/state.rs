@@ -1,7 +1,15 @@
 //! The life of a call: one state, changed by the transitions below and by nothing else.
 //!
-//! A call's lock is held for one transition at a time and never while code of the user's runs:
-//! whoever polls or drops the body takes it out of the state.
+//! | state | the body (the tool's future) | next |
+//! | --- | --- | --- |
+//! | `Waiting` | is not made yet | `begin` → `Polling`; `stop`, `stop_waiting` → `Stopping` |
+//! | `Polling` | is out, and is polled | `park` → `Parked` or `Stopping`; `stop` → `Stopping`; `end` → `Over` |
+//! | `Parked` | is in the state | `resume` → `Polling`; `stop` → `Stopping` |
+//! | `Stopping` | is out, and is dropped when its poll is over | `end` → `Over` |
+//! | `Over` | is dropped, or never was | |
+//!
+//! A call's lock is held for one transition at a time, and never while code of the user runs: to
+//! poll or drop the body, its task takes it out of the state.
 
 use std::num::NonZeroU32;
 use std::sync::Weak;
@@ -17,7 +25,7 @@ pub(super) struct State<B> {
     seat: Seat,
     /// Nothing more begins beside its body.
     is_closed: bool,
-    /// What is left of it is told to end, by its cancellation token.
+    /// Its cancellation token is cancelled, for what is left of it.
     is_cancelled: bool,
     /// A deadline task knows of it.
     is_watched: bool,
@@ -32,11 +40,11 @@ pub(super) struct State<B> {
 enum Life<B> {
     /// No code of the tool has run.
     Waiting,
-    /// Whoever polls the body has it.
+    /// The body is out, and is polled.
     Polling,
     /// Between two polls.
     Parked(B),
-    /// No poll begins any more. Whoever drops the body has it, or still polls it.
+    /// No poll begins any more. The body is out: it is dropped, or still polled.
     Stopping,
     /// The body is dropped, or there was none.
     Over,
@@ -47,8 +55,8 @@ enum Life<B> {
 pub(super) enum Seat {
     /// No permit and no place in the scheduler.
     None,
-    /// A permit of whoever polls it for the first time.
-    Lent,
+    /// The permit of the task that polls it for the first time.
+    Borrowed,
     /// A permit of its own, of which the scheduler does not know.
     Permit,
     /// A place in the scheduler, which knows its permits.
@@ -109,7 +117,7 @@ pub(super) enum Parked<B> {
 pub(super) enum Stopped<B> {
     Unstarted,
     Parked(B),
-    /// The body is in somebody's hands: that one drops it.
+    /// The body is out: it is dropped where it is.
     Busy,
     Over,
 }
@@ -130,15 +138,15 @@ impl<B> State<B> {
 
     // ---- the body
 
-    /// `Waiting` → `Polling`, on the permit of its poller if that is `lent`.
+    /// `Waiting` → `Polling`, on the permit of its poller if that is `borrowed`.
     #[inline]
-    pub(super) fn begin(&mut self, lent: bool, times: impl FnOnce() -> Times) -> bool {
+    pub(super) fn begin(&mut self, borrowed: bool, times: impl FnOnce() -> Times) -> bool {
         if !self.is_waiting() {
             return false;
         }
         (self.life, self.times) = (Life::Polling, times());
-        if lent {
-            self.seat = Seat::Lent;
+        if borrowed {
+            self.seat = Seat::Borrowed;
         }
         true
     }
@@ -154,7 +162,7 @@ impl<B> State<B> {
         }
     }
 
-    /// `Polling` → `Parked`, or → `Stopping` if that is past its deadline. It takes a lent permit
+    /// `Polling` → `Parked`, or → `Stopping` if that is past its deadline. It takes a borrowed permit
     /// along.
     pub(super) fn park(&mut self, body: B, waker: &Waker, now: u64) -> Parked<B> {
         match self.life {
@@ -166,7 +174,7 @@ impl<B> State<B> {
             Life::Polling => self.life = Life::Parked(body),
             _ => return Parked::Stopped(body),
         }
-        if self.seat == Seat::Lent {
+        if self.seat == Seat::Borrowed {
             self.seat = Seat::Permit;
         }
         match &mut self.waker {
@@ -197,11 +205,11 @@ impl<B> State<B> {
         self.is_waiting() && matches!(self.stop(), Stopped::Unstarted)
     }
 
-    /// → `Over`: the body is dropped. True if a lent permit stays with its poller.
+    /// → `Over`: the body is dropped. True if a borrowed permit stays with its poller.
     #[inline]
     pub(super) fn end(&mut self) -> bool {
         self.life = Life::Over;
-        if self.seat != Seat::Lent {
+        if self.seat != Seat::Borrowed {
             return false;
         }
         let ends = !self.runs_beside();
@@ -209,7 +217,7 @@ impl<B> State<B> {
         ends
     }
 
-    /// What is left of it is told to end, and nothing more begins.
+    /// What is left of it is to end, and nothing more begins.
     pub(super) fn cancel(&mut self) {
         (self.is_closed, self.is_cancelled) = (true, true);
     }
@@ -243,7 +251,7 @@ impl<B> State<B> {
 
     /// The scheduler takes its permit into the books. False if it has none any more.
     pub(super) fn adopt(&mut self, id: CallId) -> bool {
-        let adopts = matches!(self.seat, Seat::Lent | Seat::Permit);
+        let adopts = matches!(self.seat, Seat::Borrowed | Seat::Permit);
         if adopts {
             self.seat = Seat::Scheduled(id);
         }
@@ -254,7 +262,7 @@ impl<B> State<B> {
     /// runs beside it; then [`only_nested`](Self::only_nested) may give back its permits.
     #[inline]
     pub(super) fn release(&mut self) -> Seat {
-        if !matches!(self.life, Life::Over) || self.runs_beside() || self.seat == Seat::Lent {
+        if !matches!(self.life, Life::Over) || self.runs_beside() || self.seat == Seat::Borrowed {
             return Seat::None;
         }
         std::mem::replace(&mut self.seat, Seat::None)

@@ -23,7 +23,7 @@ const SEAT: u64 = 7;
 enum Event {
     /// The first poll, on a permit of the poller's or after the scheduler gave it a place.
     Begin {
-        lent: bool,
+        borrowed: bool,
     },
     Resume,
     /// A poll is over, and there is no answer; in time, or late.
@@ -35,7 +35,7 @@ enum Event {
     /// Somebody stops the call, or wants it stopped if it has not begun.
     Stop,
     StopUnstarted,
-    /// Whoever stopped it has dropped the body.
+    /// The stopped body is dropped.
     EndStopped,
     BeginNested,
     EndNested,
@@ -46,8 +46,8 @@ enum Event {
 }
 
 const EVENTS: [Event; 14] = [
-    Event::Begin { lent: true },
-    Event::Begin { lent: false },
+    Event::Begin { borrowed: true },
+    Event::Begin { borrowed: false },
     Event::Resume,
     Event::Park { late: false },
     Event::Park { late: true },
@@ -74,12 +74,12 @@ struct World {
     has_begun: bool,
     is_stopped: bool,
     is_over: bool,
-    /// It is answered by whoever found it busy.
+    /// It was answered while its body was out.
     was_busy: bool,
     nested: usize,
     threads: usize,
     /// The permit that it runs on: whose it was at first, and whether it is given back.
-    lent: bool,
+    borrowed: bool,
     given_back: usize,
 }
 
@@ -98,15 +98,15 @@ impl World {
     /// Does it if it can happen now. Checks what it brings.
     fn apply(&mut self, event: Event) -> bool {
         match event {
-            Event::Begin { lent } if !self.has_begun && !self.is_stopped => {
-                assert!(self.state().begin(lent, || TIMES));
-                if !lent {
+            Event::Begin { borrowed } if !self.has_begun && !self.is_stopped => {
+                assert!(self.state().begin(borrowed, || TIMES));
+                if !borrowed {
                     self.state().take_seat(SEAT);
                 }
-                (self.has_begun, self.lent, self.polled) = (true, lent, Some(Body));
+                (self.has_begun, self.borrowed, self.polled) = (true, borrowed, Some(Body));
             }
-            Event::Begin { lent } if self.is_stopped && self.polled.is_none() => {
-                assert!(!self.state().begin(lent, || TIMES));
+            Event::Begin { borrowed } if self.is_stopped && self.polled.is_none() => {
+                assert!(!self.state().begin(borrowed, || TIMES));
                 return false;
             }
             Event::Resume if self.has_begun && self.polled.is_none() => {
@@ -198,7 +198,7 @@ impl World {
                 self.release();
             }
             Event::Adopt => {
-                let runs = matches!(self.state().seat(), Seat::Lent | Seat::Permit);
+                let runs = matches!(self.state().seat(), Seat::Borrowed | Seat::Permit);
                 assert_eq!(self.state().adopt(SEAT), runs);
                 return runs;
             }
@@ -210,7 +210,7 @@ impl World {
     fn end(&mut self) {
         self.is_over = true;
         let stays = self.state().end();
-        assert!(!stays || (self.lent && self.nested + self.threads == 0));
+        assert!(!stays || (self.borrowed && self.nested + self.threads == 0));
         self.given_back += usize::from(stays);
         self.release();
     }
