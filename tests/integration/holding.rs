@@ -9,8 +9,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::time::{sleep, timeout};
 use tool_core::{
-    ApprovalRequest, CallContext, Decision, DispatchEvent, Dispatcher, HeldFor, ToolCall,
-    ToolError, ToolResult, serde_json, tool, tools,
+    ApprovalRequest, CallContext, Decision, DispatchEvent, Dispatcher, ErrorCode, HeldFor,
+    ToolCall, ToolError, ToolResult, serde_json, tool, tools,
 };
 
 use crate::support::{calls, codes, contents};
@@ -226,6 +226,13 @@ async fn decisions_that_do_not_fit_lose_nothing() {
         error.to_string(),
         "two results have position 0; give those of one message"
     );
+    let part = results[2..].to_vec();
+    let error = dispatcher
+        .resume(part, vec![(2, Decision::Allow)])
+        .err()
+        .unwrap();
+    let why = "call 3 waits for call 1, whose result is missing; give all results of the message";
+    assert_eq!(error.to_string(), why);
     let mixed = vec![results[2].clone(), other[1].clone()];
     let error = dispatcher
         .resume(mixed, vec![(1, Decision::Allow)])
@@ -329,6 +336,30 @@ async fn a_streaming_batch_goes_on_past_a_held_call() {
         .resume(stored(&results), vec![(0, Decision::Allow)])
         .unwrap();
     assert_eq!(codes(&results.await), ["ok"; 3]);
+}
+
+/// The code is an adapter's to give, too: what such a call did is not hidden, and nothing resumes it.
+#[tokio::test(start_paused = true)]
+async fn a_tool_that_says_it_is_held_is_not_resumed() {
+    /// Ask somewhere else.
+    #[tool]
+    async fn elsewhere() -> Result<(), ToolError> {
+        Err(ToolError::new(
+            ErrorCode::Held,
+            "somebody has yet to decide",
+        ))
+    }
+
+    let dispatcher = Dispatcher::new(tools![elsewhere, stop]);
+    let results = dispatcher
+        .dispatch(calls([("elsewhere", "{}"), ("stop", "{}")]))
+        .await;
+    assert_eq!(codes(&results), ["held", "tool_error"]);
+    assert_eq!(results[0].held_for(), None);
+    assert!(results[0].started().is_some());
+    let decide = vec![(0, Decision::Allow)];
+    let error = dispatcher.resume(stored(&results), decide).err().unwrap();
+    assert!(error.to_string().contains("does not wait"), "{error}");
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -30,6 +30,7 @@ enum Why {
     Behind { position: usize, earlier: usize },
     DecidedTwice(usize),
     TwoResults(usize),
+    Missing { position: usize, earlier: usize },
     TwoMessages,
 }
 
@@ -63,6 +64,10 @@ impl fmt::Display for ResumeError {
                     "two results have position {position}; give those of one message"
                 )
             }
+            Why::Missing { position, earlier } => write!(
+                f,
+                "call {position} waits for call {earlier}, whose result is missing; give all results of the message"
+            ),
             Why::TwoMessages => {
                 f.write_str("the held calls are of different messages; resume each by itself")
             }
@@ -89,6 +94,14 @@ fn match_up(
     let first = runs.next();
     if !runs.all(|run| Some(run) == first) {
         return Err(Why::TwoMessages);
+    }
+    for (position, result) in &calls {
+        if let Some(HeldFor::Earlier(earlier)) = result.held_for()
+            && !calls.contains_key(&earlier)
+        {
+            let position = *position;
+            return Err(Why::Missing { position, earlier });
+        }
     }
     let mut decided = BTreeMap::new();
     for (position, decision) in decisions {

@@ -128,19 +128,10 @@ impl Call {
             ..self.call.clone()
         };
         let held = self.extra.get().and_then(|extra| extra.held.get().cloned());
-        let outcome = self.handed_out(self.answered().clone());
+        let halted = self.batch.halted();
+        let outcome = self.answered().clone();
+        let (outcome, held) = unless_halted(outcome, held, halted, &call.name);
         ToolResult::with_times(call, self.position, outcome, self.times()).with_held(held)
-    }
-
-    /// A call that was held is not started when its message is stopped after that.
-    fn handed_out(&self, outcome: Outcome) -> Outcome {
-        let held = |error: &ToolError| error.code() == ErrorCode::Held;
-        match self.batch.halted() {
-            Some(why) if outcome.as_ref().is_err_and(held) => Err(why
-                .error(self, false, false)
-                .of_tool(&clip(&self.call.name))),
-            _ => outcome,
-        }
     }
 
     /// The result, taken out of the call, or copied while something of it is still running.
@@ -157,13 +148,14 @@ impl Call {
             .started;
         let Extra { edited, held, .. } = own.extra.take().map(|own| *own).unwrap_or_default();
         let answer = own.answer.take().unwrap_or_else(never_answered);
-        let outcome = own.handed_out(answer.outcome);
+        let halted = own.batch.halted();
+        let (outcome, held) =
+            unless_halted(answer.outcome, held.into_inner(), halted, &own.call.name);
         if let Some(edited) = edited.into_inner() {
             own.call.arguments = edited;
         }
         let times = times::of_result(own.batch.queued, started, answer.finished);
-        let result = ToolResult::with_times(own.call, own.position, outcome, times);
-        result.with_held(held.into_inner())
+        ToolResult::with_times(own.call, own.position, outcome, times).with_held(held)
     }
 
     /// When it was queued, started and answered, from the queueing of its batch.
@@ -277,6 +269,21 @@ impl fmt::Debug for Call {
             .field("call", &self.call)
             .field("position", &self.position)
             .finish_non_exhaustive()
+    }
+}
+
+/// A call that was held is not started when its message is stopped after that.
+fn unless_halted(
+    outcome: Outcome,
+    held: Option<Box<Held>>,
+    halted: Option<Stop>,
+    name: &str,
+) -> (Outcome, Option<Box<Held>>) {
+    let is_held = |error: &ToolError| error.code() == ErrorCode::Held;
+    let held = held.filter(|_| outcome.as_ref().is_err_and(is_held));
+    match (&outcome, halted) {
+        (Err(_), Some(why)) if held.is_some() => (Err(why.unstarted().of_tool(&clip(name))), None),
+        _ => (outcome, held),
     }
 }
 

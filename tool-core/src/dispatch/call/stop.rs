@@ -102,19 +102,23 @@ impl Call {
 }
 
 impl Stop {
+    /// What a call is answered that had not started when it was stopped.
+    pub(super) fn unstarted(self) -> ToolError {
+        not_started(match self {
+            Self::Deadline => "no thread was free for it in time",
+            Self::Cancel => "the message was cancelled",
+            Self::Drop => "nobody waited for it",
+            Self::Fatal => "another call of this message failed in a way that stops the run",
+            Self::Queue => "its turn did not come in time; try again later",
+            Self::Shutdown => "the program is shutting down",
+            Self::NoTimers => "the program's tokio runtime has no timers",
+        })
+    }
+
     /// What the stopped call is answered.
     pub(super) fn error(self, call: &Call, started: bool, alive: bool) -> ToolError {
         if !started {
-            let why = match self {
-                Self::Deadline => "no thread was free for it in time",
-                Self::Cancel => "the message was cancelled",
-                Self::Drop => "nobody waited for it",
-                Self::Fatal => "another call of this message failed in a way that stops the run",
-                Self::Queue => "its turn did not come in time; try again later",
-                Self::Shutdown => "the program is shutting down",
-                Self::NoTimers => "the program's tokio runtime has no timers",
-            };
-            return not_started(why);
+            return self.unstarted();
         }
         let behavior = call.definition().behavior();
         // What was sent elsewhere may go on there, though nothing of it does here.
