@@ -338,6 +338,80 @@ async fn a_streaming_batch_goes_on_past_a_held_call() {
     assert_eq!(codes(&results.await), ["ok"; 3]);
 }
 
+/// What is not decided on stays as it is, whatever the dispatcher takes, and holds what it held.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_decided_on_stays_held_whatever_changed() {
+    /// Work alone, no more.
+    #[tool(name = "alone")]
+    async fn not_alone() -> bool {
+        true
+    }
+
+    let (first, _) = dispatcher();
+    let first = first.with_policy(holds(&["call_0", "call_2"]));
+    let message = calls([
+        ("alone", "{}"),
+        ("plain", "{}"),
+        ("plain", "{}"),
+        ("at_bed", r#"{"bed": 1}"#),
+    ]);
+    let results = first.dispatch(message).await;
+    assert_eq!(codes(&results), ["held"; 4]);
+    let decide = || vec![(2, Decision::Allow)];
+
+    // The tool of the first is another one, or gone, and the queue is full.
+    let log = Arc::<Log>::default();
+    let changed = tools![not_alone, plain, at_bed].with_shared_state(Arc::clone(&log));
+    let gone = tools![plain, at_bed].with_shared_state(Arc::clone(&log));
+    for tools in [changed, gone] {
+        let second = Dispatcher::new(tools)
+            .with_limits(|limits| (limits.queue, limits.argument_bytes) = (0, 16));
+        let after = second.resume(stored(&results), decide()).unwrap().await;
+        assert_eq!(codes(&after)[..2], ["held"; 2], "{after:?}");
+        let waits = [Some(HeldFor::Decision), Some(HeldFor::Earlier(0))];
+        assert_eq!(held(&after)[..2], waits);
+        let (third, _) = dispatcher();
+        let after = third
+            .resume(stored(&after), vec![(0, Decision::Allow)])
+            .unwrap()
+            .await;
+        assert_eq!(codes(&after)[..2], ["ok"; 2]);
+    }
+    // A fatal result among them ends the run.
+    let fatal = ToolError::fatal("the building is on fire");
+    let fatal = ToolResult::new(ToolCall::new("x", "stop", "{}"), 9, Err(fatal));
+    let ended = [stored(&results), vec![fatal]].concat();
+    let (second, log) = dispatcher();
+    let ended = second
+        .resume(stored(&ended), vec![(0, Decision::Allow)])
+        .unwrap()
+        .await;
+    let expected = [
+        "not_started",
+        "not_started",
+        "not_started",
+        "not_started",
+        "tool_error",
+    ];
+    assert_eq!(codes(&ended), expected);
+    assert!(log.0.lock().unwrap().is_empty());
+}
+
+/// A message that has ended may still grow; what comes then is ordered behind what is held.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_comes_after_the_end_does_not_pass_a_held_one() {
+    let (dispatcher, _) = dispatcher();
+    let mut batch = dispatcher.with_policy(holds(&["held"])).streaming_batch();
+    batch.push(ToolCall::new("held", "at_bed", r#"{"bed": 1}"#));
+    sleep(Duration::from_millis(5)).await;
+    batch.end();
+    batch.push(ToolCall::new("late", "at_bed", r#"{"bed": 1}"#));
+    let results = timeout(Duration::from_secs(1), batch.finish())
+        .await
+        .unwrap();
+    assert_eq!(codes(&results), ["held"; 2]);
+}
+
 /// The code is an adapter's to give, too: what such a call did is not hidden, and nothing resumes it.
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_says_it_is_held_is_not_resumed() {

@@ -147,6 +147,17 @@ async fn what_is_set_on_a_bound_copy_is_its_own() {
     }
 }
 
+/// A program may set limits anew as often as it likes.
+#[tokio::test(start_paused = true)]
+async fn a_copy_of_many_copies_has_the_same_state() {
+    let mut copy = Dispatcher::new(tools![whoami]).with_state(session("Ada", &Arc::default()));
+    for _ in 0..100_000 {
+        copy = copy.clone().with_timeout(Duration::from_secs(1));
+    }
+    let results = copy.dispatch(calls([("whoami", "{}")])).await;
+    assert_eq!(contents(&results), ["Ada"]);
+}
+
 /// A tool of a set whose state nobody supplied says so, and nothing panics.
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_is_run_without_its_state_is_not_started() {

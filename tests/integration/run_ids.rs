@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tokio::time::sleep;
-use tool_core::{CallContext, Decision, Dispatcher, ToolCall, tool, tools};
+use tool_core::{CallContext, Decision, Dispatcher, ToolCall, ToolOutput, tool, tools};
+use tower::Service;
 
+use crate::rogue_layers::around;
 use crate::support::{calls, contents};
 
 /// Say what the call's key is.
@@ -68,6 +70,42 @@ async fn the_same_calls_of_a_run_have_the_same_keys_again() {
     assert!(another.iter().all(|answer| !first.contains(answer)));
     let unnamed = contents(&dispatcher().dispatch(batch()).await);
     assert!(unnamed.iter().all(|answer| !first.contains(answer)));
+}
+
+/// A layer's calls are not the tool's, though both are the first of theirs.
+#[tokio::test(start_paused = true)]
+async fn calls_of_a_layer_have_keys_of_their_own() {
+    /// Say what the key of a call within is.
+    #[tool]
+    async fn inner(#[context] cx: &CallContext) -> String {
+        contents(&cx.dispatch(calls([("key", "{}")])).await).concat()
+    }
+
+    let audits = around(|mut service, context: CallContext| {
+        Box::pin(async move {
+            if context.tool() == "key" {
+                return service.call(context).await;
+            }
+            let audit = contents(&context.dispatch(calls([("key", "{}")])).await).concat();
+            let output = service.call(context).await?;
+            Ok(ToolOutput::from_text(format!(
+                "{audit} {}",
+                output.as_str()
+            )))
+        })
+    });
+    let dispatcher = Dispatcher::new(tools![key, inner]).with_layer(audits);
+    let results = dispatcher
+        .dispatch_as("order 7", calls([("inner", "{}")]))
+        .unwrap()
+        .await;
+    let text = contents(&results).concat();
+    let (audit, own) = text.split_once(' ').unwrap();
+    assert_ne!(audit, own);
+    assert!(
+        audit.ends_with("-0.layer0.0") && own.ends_with("-0.0.0"),
+        "{text}"
+    );
 }
 
 /// Services keep keys for days: another release makes the same.

@@ -1,12 +1,14 @@
 //! Where a batch can run: inside a runtime, without one, and on one made for it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tool_core::{Dispatcher, DynamicTool, ToolError, tool, tools};
+use tool_core::{CallContext, Dispatcher, DynamicTool, ToolError, tool, tools};
 
 use crate::support::{calls, codes, contents};
 
@@ -84,6 +86,41 @@ async fn a_batch_runs_on_a_runtime_of_many_threads() {
         ),
         ["3", "3"]
     );
+}
+
+/// Waits for a future without any runtime.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// The timers are those of the runtime that the message runs on, wherever a call is dispatched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nested_calls_of_a_thread_outside_the_runtime_have_its_timers() {
+    /// Add twice, from a thread.
+    #[tool]
+    fn add_twice(#[context] cx: &CallContext) -> Vec<String> {
+        let both = cx.dispatch(calls([("add", NUMBERS), ("add", NUMBERS)]));
+        contents(&block_on(both))
+    }
+
+    let dispatcher = Dispatcher::new(tools![add, add_twice])
+        .with_max_concurrency(1) // the second of the two waits
+        .with_blocking_executor(|work| drop(std::thread::spawn(work)));
+    let results = dispatcher.dispatch(calls([("add_twice", "{}")])).await;
+    assert_eq!(contents(&results), [r#"["3","3"]"#]);
 }
 
 fn weather() -> DynamicTool {

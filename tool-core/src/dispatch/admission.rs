@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tracing::Span;
 
-use super::batch::{Batch, Calls, Origin, Running};
+use super::batch::{Batch, BatchNumber, Calls, Origin, Running};
 use super::call::{Call, Called, Stop, panic_text};
 use super::engine::Alive;
 use super::policy::{ApprovalRequest, Decision};
@@ -57,7 +57,7 @@ impl Setup {
         Origin {
             setup: Arc::clone(self),
             parent: None,
-            number: 0,
+            number: BatchNumber::OfTool(0),
             run: None,
             span,
             calls,
@@ -323,7 +323,8 @@ impl Setup {
         let undecided = Undecided::new(&call);
         let alive = Alive::new(Arc::clone(&self.engine));
         batch.spawn(async move {
-            let _alive = alive; // dropped after what the policy has made
+            let _alive = alive;
+            let (setup, call, policy) = (setup, call, policy); // dropped before that
             let request = ApprovalRequest {
                 call: Arc::clone(&call),
             };
@@ -428,7 +429,7 @@ pub(super) async fn nested(
     if let Err(why) = parent.begin_nested(attempt) {
         return setup.refuse_all(calls, || not_started(why));
     }
-    let number = parent.begin_wait();
+    let number = parent.begin_wait(attempt);
     let origin = Origin {
         parent: Some(Arc::clone(&parent)),
         number,

@@ -120,7 +120,8 @@ async fn run_blocking(
         if answer.is_closed() || !on_thread.begin_on_thread() {
             return; // the caller has gone
         }
-        let _alive = Alive::new(&*on_thread.batch.setup.engine);
+        let _alive = Alive::new(Arc::clone(&on_thread.batch.setup.engine));
+        let (on_thread, context) = (on_thread, context); // dropped before that
         let outcome = span::within(Some(&span), || work(&context));
         quietly(|| drop(span));
         // Before it is known: whoever receives it may run the tool again.

@@ -359,7 +359,9 @@ impl Dispatcher {
     ///
     /// A key is made of `run_id`, the call's position, those of the calls that it is nested in, and
     /// a hash of its tool's name and its arguments: a model that answers differently the second
-    /// time never uses a key again. Nothing is looked up or kept here.
+    /// time never uses a key again. Batches that a tool dispatches are counted in the order in which
+    /// they begin: where several run side by side, that order is to be the same each time. Nothing
+    /// is looked up or kept here.
     ///
     /// # Errors
     /// `run_id` is empty, or longer than 512 bytes. It is to name one message, not a conversation.

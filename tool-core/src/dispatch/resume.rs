@@ -1,17 +1,18 @@
 //! What becomes of held calls when they are decided on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::admission::{denied, overload};
+use super::admission::denied;
 use super::batch::{Batch, Origin, Running};
-use super::call::{Call, Called};
+use super::call::{Call, Called, Stop};
+use super::key::Key;
 use super::policy::Decision;
 use super::run_id::fingerprint;
-use super::scheduler::CallId;
+use super::scheduler::{CallId, Spec};
 use super::setup::Setup;
 use super::{not_started, span};
 use crate::model::{HeldFor, ToolError, ToolResult, clip};
@@ -97,7 +98,7 @@ fn match_up(
     }
     for (position, result) in &calls {
         if let Some(HeldFor::Earlier(earlier)) = result.held_for()
-            && !calls.contains_key(&earlier)
+            && (earlier >= *position || !calls.contains_key(&earlier))
         {
             let position = *position;
             return Err(Why::Missing { position, earlier });
@@ -133,74 +134,84 @@ impl Setup {
 
     async fn go_on(
         self: Arc<Self>,
-        results: Vec<ToolResult>,
-        decisions: BTreeMap<usize, Decision>,
+        mut results: Vec<ToolResult>,
+        mut decisions: BTreeMap<usize, Decision>,
     ) -> Vec<ToolResult> {
+        let is_fatal = |result: &ToolResult| result.outcome().is_err_and(ToolError::is_fatal);
+        if results.iter().any(is_fatal) {
+            return results.into_iter().map(not_after_fatal).collect();
+        }
         // Without a runtime nothing can run, and the calls stay held.
         if decisions.is_empty() || Handle::try_current().is_err() {
             return results;
         }
-        let is_held = |result: &ToolResult| result.held().is_some();
-        let order: Vec<usize> = results.iter().map(ToolResult::position).collect();
-        let (held, mut all): (Vec<_>, Vec<_>) = results.into_iter().partition(is_held);
-        all.extend(self.begin_held(held, decisions).results().await);
-        let mut all: BTreeMap<_, _> = all.into_iter().map(|one| (one.position(), one)).collect();
-        order
-            .iter()
-            .filter_map(|position| all.remove(position))
-            .collect()
+        let stay = stay_held(&results, &decisions);
+        let (mut places, mut going) = (Vec::new(), Vec::new());
+        for (at, result) in results.iter().enumerate() {
+            if stay.contains(&result.position()) {
+                places.push(result);
+            } else if result.held().is_some() {
+                let decision = decisions.remove(&result.position());
+                going.push((at, result, decision.unwrap_or(Decision::Allow)));
+            }
+        }
+        going.sort_by_key(|(_, result, _)| result.position());
+        let running = self.begin_held(&places, &going);
+        let slots: Vec<usize> = going.iter().map(|(at, ..)| *at).collect();
+        for (at, result) in slots.into_iter().zip(running.results().await) {
+            results[at] = result;
+        }
+        results
     }
 
-    /// Starts held calls, in their order, as far as they are decided on.
+    /// Starts held calls, in their order, around the places of those that stay held.
     fn begin_held(
         self: &Arc<Self>,
-        mut held: Vec<ToolResult>,
-        mut decisions: BTreeMap<usize, Decision>,
+        places: &[&ToolResult],
+        going: &[(usize, &ToolResult, Decision)],
     ) -> Running {
-        held.sort_by_key(ToolResult::position);
-        let run = held
-            .first()
-            .and_then(ToolResult::held)
-            .map(|held| held.run.clone());
+        let run = going.iter().find_map(|(_, result, _)| result.held());
         let running = Running::new(Origin {
-            run: run.map(Arc::new),
-            ..self.origin(Some(span::of_batch(held.len())), Some(held.len()))
+            run: run.map(|held| Arc::new(held.run.clone())),
+            ..self.origin(Some(span::of_batch(going.len())), Some(going.len()))
         });
         let batch = running.batch();
         batch.runtime();
-        let mut waiting = Vec::with_capacity(held.len());
-        let calls = held.into_iter().map(|result| {
-            // What is ordered behind another was decided on.
-            let decision = match result.held_for() {
-                Some(HeldFor::Earlier(_)) => Decision::Allow,
-                _ => decisions
-                    .remove(&result.position())
-                    .unwrap_or(Decision::Hold),
-            };
-            let called = self.admit_held(batch, &result, &decision);
-            let tool = match &called {
-                Ok(called) => Ok(called.tool),
-                Err(error) => Err(error.clone()),
+        for result in places {
+            let spec = self.spec_of_held(result);
+            self.engine.with(|scheduler| {
+                let id = batch.open(scheduler, None);
+                scheduler.hold_place(id, result.position(), &spec);
+            });
+        }
+        let mut waiting = Vec::with_capacity(going.len());
+        for (_, result, decision) in going {
+            let admitted = self.admit_held(batch, result, decision);
+            let (called, refused) = match admitted {
+                Ok(called) => (Some(called), None),
+                Err(error) => (None, Some(error)),
             };
             let (position, call) = (result.position(), result.call().clone());
-            let call = Arc::new(Call::new(call, position, Arc::clone(batch), called.ok()));
+            let call = Arc::new(Call::new(call, position, Arc::clone(batch), called));
             if let Some(held) = result.held() {
                 call.was_held(held.definition.clone());
             }
-            waiting.push((Arc::clone(&call), tool, decision));
-            call
-        });
+            waiting.push((call, called, refused, decision));
+        }
+        let calls = waiting.iter().map(|(call, ..)| Arc::clone(call));
         batch.set_calls(Arc::new(calls.collect()));
         let mut seated = Vec::with_capacity(waiting.len());
-        for (call, tool, decision) in waiting {
-            match tool.and_then(|tool| Ok((tool, self.seat_held(&call, tool)?))) {
-                Ok((tool, seat)) => seated.push((call, tool, seat, decision)),
-                Err(error) => call.refuse(error),
+        for (call, called, refused, decision) in waiting {
+            if let Some(error) = refused {
+                call.refuse(error);
+            } else if let Some(Called { tool, .. }) = called {
+                let seat = self.seat_held(&call, tool);
+                seated.push((call, tool, seat, decision));
             }
         }
-        // When all have their places: what is held stays before those behind it.
+        // When all have their places, so that none passes an earlier one.
         for (call, tool, seat, decision) in seated {
-            self.carry_out(&call, tool, seat, decision);
+            self.carry_out(&call, tool, seat, decision.clone());
         }
         self.close(batch);
         running
@@ -218,10 +229,10 @@ impl Setup {
         }
         let called = self.admit(batch, result.call(), 0, None)?;
         let definition = fingerprint(self.tools.definition_at(called.tool));
-        let is_same = result
+        if result
             .held()
-            .is_some_and(|held| held.definition == definition);
-        if is_same || *decision == Decision::Hold {
+            .is_some_and(|held| held.definition == definition)
+        {
             return Ok(called);
         }
         Err(not_started(&format!(
@@ -230,16 +241,55 @@ impl Setup {
         )))
     }
 
-    fn seat_held(&self, call: &Arc<Call>, tool: usize) -> Result<CallId, ToolError> {
+    /// The place of a call that stays held. Of one whose tool is gone nobody knows what is ordered
+    /// behind it.
+    fn spec_of_held(&self, result: &ToolResult) -> Spec<Key> {
+        match self.tools.position(result.name()) {
+            Some(tool) => self.spec(tool, &result.call().arguments),
+            None => Spec {
+                exclusive: true,
+                ..Spec::none()
+            },
+        }
+    }
+
+    /// The call was admitted when its message came: the bound of the queue is not for it.
+    fn seat_held(&self, call: &Arc<Call>, tool: usize) -> CallId {
         let spec = self.spec(tool, call.arguments());
         self.engine.with(|scheduler| {
-            if scheduler.waiting() >= self.limits.queue {
-                return Err(overload(self.limits.queue));
-            }
             let batch = call.batch.open(scheduler, None);
             let seat = scheduler.reserve(batch, call.position, Arc::clone(call), spec);
             call.take_seat(seat);
-            Ok(seat)
+            seat
         })
     }
+}
+
+/// The positions of calls that stay held: those that are not decided on, and those behind them.
+fn stay_held(results: &[ToolResult], decisions: &BTreeMap<usize, Decision>) -> BTreeSet<usize> {
+    let waits = |result: &ToolResult| Some((result.position(), result.held_for()?));
+    let held: BTreeMap<_, _> = results.iter().filter_map(waits).collect();
+    let mut stay = BTreeSet::new();
+    for (position, waits) in held {
+        let stays = match waits {
+            HeldFor::Earlier(earlier) => stay.contains(&earlier),
+            HeldFor::Decision => {
+                let decision = decisions.get(&position);
+                decision.is_none_or(|decision| *decision == Decision::Hold)
+            }
+        };
+        if stays {
+            stay.insert(position);
+        }
+    }
+    stay
+}
+
+/// After a fatal error nothing of its message starts.
+fn not_after_fatal(result: ToolResult) -> ToolResult {
+    if result.held().is_none() {
+        return result;
+    }
+    let (call, position) = (result.call().clone(), result.position());
+    ToolResult::not_run(call, position, Stop::Fatal.unstarted())
 }

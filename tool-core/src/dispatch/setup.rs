@@ -48,6 +48,11 @@ pub(super) type Threads = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 /// The state that a dispatcher is bound to.
 pub(crate) trait Bound: Send + Sync {
     fn get(&self) -> &dyn Any;
+
+    /// Whose state it is.
+    fn owner(&self) -> Option<&Arc<Setup>> {
+        None
+    }
 }
 
 struct Owned<S>(S);
@@ -72,6 +77,10 @@ impl<S: Send + Sync + 'static> Bound for Shared<S> {
 impl Bound for Same {
     fn get(&self) -> &dyn Any {
         self.0.state.get()
+    }
+
+    fn owner(&self) -> Option<&Arc<Setup>> {
+        Some(&self.0)
     }
 }
 
@@ -102,7 +111,7 @@ impl Setup {
         match Arc::get_mut(&mut self) {
             Some(own) => own.parts = parts,
             None => {
-                let state = Same(self);
+                let state = Same(self.state.owner().unwrap_or(&self).clone());
                 return Arc::new(Setup { parts, state });
             }
         }

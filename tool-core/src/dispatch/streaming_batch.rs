@@ -219,6 +219,7 @@ impl Drop for Places {
             self.setup.give_up(seat);
         }
         self.setup.finish(&self.batch);
+        self.setup.close(&self.batch);
     }
 }
 
@@ -328,10 +329,7 @@ impl Setup {
     /// No more calls come.
     fn finish(&self, batch: &Arc<Batch>) {
         if let Some(id) = batch.id() {
-            self.engine.with(|scheduler| {
-                scheduler.finish(id);
-                scheduler.close(id);
-            });
+            self.engine.with(|scheduler| scheduler.finish(id));
         }
         batch.seal();
     }

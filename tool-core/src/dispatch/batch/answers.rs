@@ -44,8 +44,11 @@ impl Batch {
         }
         let (kept, waker) = {
             let mut state = lock(&self.state);
-            let deadlines = std::mem::take(&mut state.deadlines);
-            let kept = (state.watch.take(), deadlines, state.alive.take());
+            // A call may have come since.
+            let kept = self.is_done().then(|| {
+                let deadlines = std::mem::take(&mut state.deadlines);
+                (state.watch.take(), deadlines, state.alive.take())
+            });
             (kept, state.waker.take())
         };
         drop(kept);

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
@@ -112,6 +113,8 @@ impl Batch {
         let Some(first) = calls.peek().map(Arc::clone) else {
             return;
         };
+        let is_first = lock(&self.state).watch.is_none();
+        let has_timers = !is_first || self.has_timers(); // which runs code of the program's
         let mut state = lock(&self.state);
         if self.is_done() || state.forgotten {
             return;
@@ -124,7 +127,7 @@ impl Batch {
                 watch.until = Some(at);
                 watch.earlier.notify_one();
             }
-            None if has_timers() => {
+            None if has_timers => {
                 let earlier = Arc::new(Notify::new());
                 let task = self.spawn(supervise(Arc::clone(self), Arc::clone(&earlier)));
                 state.watch = task.map(|task| Watch {
@@ -137,6 +140,15 @@ impl Batch {
                 self.spawn(async move { first.stop(Stop::NoTimers) });
             }
         }
+    }
+
+    /// Whether its runtime has timers: without, tokio panics.
+    fn has_timers(&self) -> bool {
+        let _runtime = self.runtime().map(Handle::enter);
+        catch_unwind(AssertUnwindSafe(|| {
+            drop(tokio::time::sleep(Duration::ZERO));
+        }))
+        .is_ok()
     }
 
     /// The calls whose time has come, each with what has to be done, and when the next is.
@@ -231,13 +243,6 @@ async fn supervise(batch: Arc<Batch>, earlier: Arc<Notify>) {
             None => earlier.notified().await,
         }
     }
-}
-
-fn has_timers() -> bool {
-    catch_unwind(AssertUnwindSafe(|| {
-        drop(tokio::time::sleep(Duration::ZERO));
-    }))
-    .is_ok()
 }
 
 impl PartialEq for Deadline {

@@ -12,4 +12,4 @@ mod shared;
 
 pub(super) use running::Running;
 pub(crate) use shared::Batch;
-pub(super) use shared::{Calls, Origin};
+pub(super) use shared::{BatchNumber, Calls, Origin};

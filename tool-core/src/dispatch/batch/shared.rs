@@ -30,8 +30,7 @@ pub(crate) struct Batch {
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
     /// What the program calls the message.
     pub(in crate::dispatch) run: Option<Arc<RunName>>,
-    /// Its number among the nested batches of an attempt.
-    pub(in crate::dispatch) number: usize,
+    pub(in crate::dispatch) number: BatchNumber,
     /// How many calls it is within.
     pub(in crate::dispatch) depth: usize,
     /// The deadline of the call it was dispatched from.
@@ -55,6 +54,24 @@ pub(crate) struct Batch {
     guesses: AtomicUsize,
     /// Calls without an answer, plus one while more may come.
     pub(super) unanswered: AtomicUsize,
+}
+
+/// Which of a call's nested batches it is, from 0.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::dispatch) enum BatchNumber {
+    /// Of those that this attempt of the tool has begun.
+    OfTool(usize),
+    /// Of those that layers around the tool have begun.
+    OfLayer(usize),
+}
+
+impl fmt::Display for BatchNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OfTool(number) => write!(f, "{number}"),
+            Self::OfLayer(number) => write!(f, "layer{number}"),
+        }
+    }
 }
 
 /// The calls of a batch; in call order, unless they come one by one.
@@ -81,8 +98,7 @@ pub(super) struct BatchState {
 pub(in crate::dispatch) struct Origin {
     pub(in crate::dispatch) setup: Arc<Setup>,
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
-    /// Of a nested batch, which it is of the attempt's.
-    pub(in crate::dispatch) number: usize,
+    pub(in crate::dispatch) number: BatchNumber,
     pub(in crate::dispatch) run: Option<Arc<RunName>>,
     pub(in crate::dispatch) span: Option<Span>,
     /// Calls it is made for; none, if they are still to come.
@@ -205,10 +221,12 @@ impl Batch {
 
     /// Adds a call that was still to come.
     pub(in crate::dispatch) fn add(&self, call: Arc<Call>) {
+        let mut state = lock(&self.state);
         if self.unanswered.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.count(); // all before it are answered, and no more were to come
+            // all before it are answered, and no more were to come
+            state.alive = Some(Alive::new(Arc::clone(&self.setup.engine)));
         }
-        Arc::make_mut(lock(&self.state).calls.get_or_insert_default()).push(call);
+        Arc::make_mut(state.calls.get_or_insert_default()).push(call);
     }
 
     pub(in crate::dispatch) fn calls(&self) -> Calls {

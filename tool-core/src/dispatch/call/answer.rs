@@ -8,7 +8,7 @@ use crate::model::{ToolError, clip};
 impl Call {
     /// Answers a call that never ran.
     pub(in crate::dispatch) fn refuse(self: &Arc<Self>, error: ToolError) {
-        self.state().stop_waiting();
+        self.state().stop_waiting(Stop::Drop);
         self.answer_and_end(Err(error), None);
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use super::state::Beside;
 use super::{Call, Outcome, Seat, Stop, quietly};
-use crate::dispatch::batch::Batch;
+use crate::dispatch::batch::{Batch, BatchNumber};
 use crate::dispatch::scheduler::CallId;
 use crate::model::ErrorCode;
 
@@ -116,13 +116,17 @@ impl Call {
 
     /// It waits for nested calls from here on, until they are answered: it does not count against
     /// them, and its deadline is watched. The number of their batch in this attempt.
-    pub(in crate::dispatch) fn begin_wait(self: &Arc<Self>) -> usize {
+    pub(in crate::dispatch) fn begin_wait(
+        self: &Arc<Self>,
+        attempt: Option<NonZeroU32>,
+    ) -> BatchNumber {
+        let of_layer = self.is_layered && attempt.is_none();
         let number = self.batch.setup.engine.with(|scheduler| {
             let mut state = self.state();
             if let Seat::Scheduled(id) = state.seat() {
                 scheduler.begin_wait(id);
             }
-            state.beside().begin_wait()
+            state.beside().begin_wait(of_layer)
         });
         self.batch.watch(self);
         number

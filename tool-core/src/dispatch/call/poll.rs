@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::state::Parked;
-use super::{Body, Call, Outcome, Stop, Times, panic_text, times};
+use super::{Body, Call, Outcome, Times, panic_text, times};
 use crate::dispatch::{middleware, span};
 use crate::model::ToolError;
 
@@ -103,12 +103,7 @@ impl Call {
         let parked = self.state().park(body, cx.waker(), self.batch.now());
         let permit_left = match parked {
             Parked::Yes => return Polled::Pending,
-            Parked::Late(body) => self.end_stopped(Some(body), Stop::Deadline),
-            Parked::Stopped(Body { future, span }) => {
-                let _ = span::within(span.as_deref(), || drop(future));
-                self.close_span(span);
-                self.end()
-            }
+            Parked::Stopped(body, why) => self.end_stopped(Some(body), why),
         };
         Polled::Over {
             untold: false,

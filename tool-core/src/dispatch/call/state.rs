@@ -15,7 +15,8 @@ use std::num::NonZeroU32;
 use std::sync::Weak;
 use std::task::Waker;
 
-use crate::dispatch::batch::Batch;
+use super::Stop;
+use crate::dispatch::batch::{Batch, BatchNumber};
 use crate::dispatch::scheduler::CallId;
 
 /// `B` is the body: the tool's future and its span.
@@ -44,8 +45,8 @@ enum Life<B> {
     Polling,
     /// Between two polls.
     Parked(B),
-    /// No poll begins any more. The body is out: it is dropped, or still polled.
-    Stopping,
+    /// No poll begins any more, for this reason. The body is out: it is dropped, or still polled.
+    Stopping(Stop),
     /// The body is dropped, or there was none.
     Over,
 }
@@ -81,6 +82,8 @@ pub(super) struct Beside {
     waits: usize,
     /// Nested batches of this attempt, done or not.
     batches: usize,
+    /// And those that layers began.
+    layer_batches: usize,
     children: Vec<Weak<Batch>>,
     /// A thread was asked for, and none has begun so far.
     waits_for_thread: bool,
@@ -106,10 +109,8 @@ enum Run {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parked<B> {
     Yes,
-    /// It is past its deadline: stopped now.
-    Late(B),
-    /// It was stopped while it was polled.
-    Stopped(B),
+    /// It is past its deadline, or was stopped while it was polled.
+    Stopped(B, Stop),
 }
 
 /// What was found of a call that is stopped.
@@ -167,12 +168,12 @@ impl<B> State<B> {
     pub(super) fn park(&mut self, body: B, waker: &Waker, now: u64) -> Parked<B> {
         match self.life {
             Life::Polling if (1..=now).contains(&self.times.deadline) => {
-                self.life = Life::Stopping;
+                self.life = Life::Stopping(Stop::Deadline);
                 self.cancel();
-                return Parked::Late(body);
+                return Parked::Stopped(body, Stop::Deadline);
             }
-            Life::Polling => self.life = Life::Parked(body),
-            _ => return Parked::Stopped(body),
+            Life::Stopping(why) => return Parked::Stopped(body, why),
+            _ => self.life = Life::Parked(body),
         }
         if self.seat == Seat::Borrowed {
             self.seat = Seat::Permit;
@@ -185,12 +186,16 @@ impl<B> State<B> {
     }
 
     /// Any but `Over` → `Stopping`.
-    pub(super) fn stop(&mut self) -> Stopped<B> {
-        let life = std::mem::replace(&mut self.life, Life::Stopping);
+    pub(super) fn stop(&mut self, why: Stop) -> Stopped<B> {
+        let life = std::mem::replace(&mut self.life, Life::Stopping(why));
         let stopped = match life {
             Life::Waiting => Stopped::Unstarted,
             Life::Parked(body) => Stopped::Parked(body),
-            Life::Polling | Life::Stopping => Stopped::Busy,
+            Life::Polling => Stopped::Busy,
+            Life::Stopping(first) => {
+                self.life = Life::Stopping(first);
+                Stopped::Busy
+            }
             Life::Over => {
                 self.life = Life::Over;
                 return Stopped::Over;
@@ -201,8 +206,8 @@ impl<B> State<B> {
     }
 
     /// `Waiting` → `Stopping`. False if it has begun, or was stopped.
-    pub(super) fn stop_waiting(&mut self) -> bool {
-        self.is_waiting() && matches!(self.stop(), Stopped::Unstarted)
+    pub(super) fn stop_waiting(&mut self, why: Stop) -> bool {
+        self.is_waiting() && matches!(self.stop(why), Stopped::Unstarted)
     }
 
     /// → `Over`: the body is dropped. True if a borrowed permit stays with its poller.
@@ -406,11 +411,15 @@ impl Beside {
         self.run = Run::Over;
     }
 
-    /// A nested batch begins. Its number in this attempt.
-    pub(super) fn begin_wait(&mut self) -> usize {
+    /// A nested batch of the tool's, or of a layer's, begins.
+    pub(super) fn begin_wait(&mut self, of_layer: bool) -> BatchNumber {
         self.waits += 1;
-        self.batches += 1;
-        self.batches - 1
+        let (count, number): (_, fn(usize) -> BatchNumber) = match of_layer {
+            true => (&mut self.layer_batches, BatchNumber::OfLayer),
+            false => (&mut self.batches, BatchNumber::OfTool),
+        };
+        *count += 1;
+        number(*count - 1)
     }
 
     /// True if it was the last.

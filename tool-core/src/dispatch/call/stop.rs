@@ -31,7 +31,7 @@ impl Call {
         if self.outcome().is_some() {
             return;
         }
-        let stopped = self.state().stop();
+        let stopped = self.state().stop(why);
         match stopped {
             Stopped::Unstarted => _ = self.end_stopped(None, why),
             Stopped::Parked(body) => _ = self.end_stopped(Some(body), why),
@@ -55,7 +55,7 @@ impl Call {
     pub(crate) fn stop_unstarted(self: &Arc<Self>, why: Stop) {
         if self.state().refuse_thread() {
             self.stop(why);
-        } else if self.state().stop_waiting() {
+        } else if self.state().stop_waiting(why) {
             self.end_stopped(None, why);
         }
     }
@@ -75,7 +75,8 @@ impl Call {
         let alive = self.end_beside();
         let started = {
             let mut state = self.state();
-            if state.known_beside().is_some_and(Beside::waits_for_thread) {
+            let waits = state.known_beside().is_some_and(Beside::waits_for_thread);
+            if waits && self.outcome().is_none() {
                 state.times.started = 0; // and it never will, now
             }
             begun && state.times.started > 0
@@ -103,7 +104,7 @@ impl Call {
 
 impl Stop {
     /// What a call is answered that had not started when it was stopped.
-    pub(super) fn unstarted(self) -> ToolError {
+    pub(in crate::dispatch) fn unstarted(self) -> ToolError {
         not_started(match self {
             Self::Deadline => "no thread was free for it in time",
             Self::Cancel => "the message was cancelled",

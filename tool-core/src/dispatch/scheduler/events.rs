@@ -179,10 +179,10 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             if let Some(group) = self.batches.get_mut(&batch) {
                 group.ordered.insert(position);
             }
+            self.hold_if_behind(id);
             batches.insert(batch);
         }
         for batch in batches {
-            self.hold_behind(batch);
             self.advance(batch);
         }
         self.schedule();
@@ -191,12 +191,15 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     /// The call does not run for now, nor those that are ordered behind it:
     /// [`take_held`](Self::take_held) gives these, once they are admitted.
     pub(crate) fn hold(&mut self, id: CallId) {
-        let Some(batch) = self.calls.get(&id).map(|entry| entry.batch) else {
-            return;
-        };
         self.leave_held(id);
-        self.hold_behind(batch);
         self.schedule();
+    }
+
+    /// As if a call of this position were held.
+    pub(crate) fn hold_place(&mut self, batch: BatchId, position: usize, spec: &Spec<K>) {
+        if let Some(batch) = self.batches.get_mut(&batch) {
+            batch.held.add(position, spec);
+        }
     }
 
     /// Calls that are held since this was last asked, each with the position of the one before it.
@@ -204,33 +207,59 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         std::mem::take(&mut self.held)
     }
 
-    /// Holds the calls that are admitted and ordered behind one that is held.
-    fn hold_behind(&mut self, batch: BatchId) {
-        let group = self.batches.get(&batch);
-        let Some(group) = group.filter(|group| group.held.first.is_some()) else {
+    /// An admitted call is held if it is ordered behind one that is.
+    fn hold_if_behind(&mut self, id: CallId) {
+        let Some(entry) = self.calls.get(&id) else {
             return;
         };
-        let waits = |id: &CallId| self.is_in(*id, Phase::Ordered) || self.is_in(*id, Phase::Keyed);
-        let waiting: Vec<_> = group.unsettled.values().copied().filter(waits).collect();
-        for id in waiting {
-            if let Some(entry) = self.calls.get(&id)
-                && let Some(group) = self.batches.get(&batch)
-                && let Some(held) = group.held.ahead_of(entry.position, &entry.spec)
-            {
-                self.held.push((entry.call.clone(), held));
-                self.leave_held(id);
-            }
+        let batch = self.batches.get(&entry.batch);
+        let held = batch.and_then(|batch| batch.held.ahead_of(entry.position, &entry.spec));
+        if let Some(held) = held {
+            self.held.push((entry.call.clone(), held));
+            self.leave_held(id);
         }
     }
 
-    /// The call's place is free but for those ordered behind it.
+    /// The call's place is free but for those ordered behind it, which are held: of those that are
+    /// admitted, calls that wait for earlier ones, and calls that wait for its key.
     fn leave_held(&mut self, id: CallId) {
-        if let Some(entry) = self.calls.get(&id)
-            && let Some(batch) = self.batches.get_mut(&entry.batch)
-        {
-            batch.held.add(entry.position, &entry.spec);
+        let Some(entry) = self.calls.get(&id) else {
+            return;
+        };
+        let (batch, mut position, mut spec) = (entry.batch, entry.position, entry.spec.clone());
+        let mut behind = BTreeSet::new();
+        if let Some(group) = self.batches.get(&batch) {
+            behind.extend(group.ordered.range(position + 1..));
         }
-        self.remove(id);
+        let mut leaves = Some(id);
+        loop {
+            if let Some(id) = leaves {
+                if let Some(group) = self.batches.get_mut(&batch) {
+                    group.held.add(position, &spec);
+                    let of_key = spec.key.as_ref().and_then(|key| group.by_key.get(key));
+                    behind.extend(of_key.into_iter().flat_map(|at| at.range(position + 1..)));
+                }
+                self.remove(id);
+            }
+            let Some(next) = behind.pop_first() else {
+                return;
+            };
+            let waits =
+                |id: &CallId| self.is_in(*id, Phase::Ordered) || self.is_in(*id, Phase::Keyed);
+            leaves = self.at(batch, next).filter(waits);
+            let entry = leaves.and_then(|id| self.calls.get(&id));
+            let held = entry.and_then(|entry| {
+                let held = &self.batches.get(&batch)?.held;
+                Some((entry, held.ahead_of(next, &entry.spec)?))
+            });
+            match held {
+                Some((entry, held)) => {
+                    (position, spec) = (next, entry.spec.clone());
+                    self.held.push((entry.call.clone(), held));
+                }
+                None => leaves = None,
+            }
+        }
     }
 
     /// Tells what a reserved call's start will depend on: it counts for the calls behind.

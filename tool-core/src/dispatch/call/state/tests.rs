@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::task::Waker;
 
+use super::super::Stop;
 use super::{Parked, Seat, State, Stopped, Times};
 
 /// The one body that there is.
@@ -121,14 +122,11 @@ impl World {
                 let was_stopped = self.is_stopped;
                 match self.state().park(body, Waker::noop(), now) {
                     Parked::Yes => assert!(!was_stopped && !late),
-                    Parked::Late(body) => {
-                        assert!(!was_stopped && late);
+                    Parked::Stopped(body, why) => {
+                        assert!(was_stopped || late);
+                        assert_eq!(why == Stop::Deadline, !was_stopped);
                         (self.stopped, self.is_stopping) = (Some(body), true);
                         self.is_stopped = true;
-                    }
-                    Parked::Stopped(_) => {
-                        assert!(was_stopped);
-                        self.end();
                     }
                 }
             }
@@ -142,7 +140,7 @@ impl World {
                     !self.has_begun && !self.is_stopped,
                     self.polled.is_some() || self.is_stopping,
                 );
-                match self.state().stop() {
+                match self.state().stop(Stop::Cancel) {
                     Stopped::Unstarted => assert!(waits),
                     Stopped::Parked(body) => {
                         assert!(!waits && !busy);
@@ -159,7 +157,7 @@ impl World {
             }
             Event::StopUnstarted => {
                 let waits = !self.has_begun && !self.is_stopped;
-                assert_eq!(self.state().stop_waiting(), waits);
+                assert_eq!(self.state().stop_waiting(Stop::Fatal), waits);
                 self.is_stopping |= waits;
                 self.is_stopped |= waits;
                 return waits;
