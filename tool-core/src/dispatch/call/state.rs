@@ -11,13 +11,17 @@
 //! A call's lock is held for one transition at a time, and never while code of the user runs: to
 //! poll or drop the body, its task takes it out of the state.
 
+mod beside;
+
 use std::num::NonZeroU32;
 use std::sync::Weak;
 use std::task::Waker;
 
 use super::Stop;
-use crate::dispatch::batch::{Batch, BatchNumber};
+use crate::dispatch::batch::Batch;
 use crate::dispatch::scheduler::CallId;
+pub(super) use beside::Beside;
+use beside::Run;
 
 /// `B` is the body: the tool's future and its span.
 #[derive(Debug)]
@@ -69,40 +73,6 @@ pub(super) enum Seat {
 pub(super) struct Times {
     pub(super) started: u64,
     pub(super) deadline: u64,
-}
-
-/// What a call runs beside its body.
-#[derive(Debug, Default)]
-pub(super) struct Beside {
-    /// Threads that run.
-    threads: usize,
-    /// Calls within it that have not ended.
-    nested: usize,
-    /// Nested batches that are not done: while there are any, the call does not count against them.
-    waits: usize,
-    /// Nested batches of this attempt, done or not.
-    batches: usize,
-    /// And those that layers began.
-    layer_batches: usize,
-    children: Vec<Weak<Batch>>,
-    /// A thread was asked for, and none has begun so far.
-    waits_for_thread: bool,
-    had_thread: bool,
-    /// A remote call within it was given up, and may still act.
-    pub(super) acts_elsewhere: bool,
-    /// The attempt of the tool that is under way, or was last.
-    attempt: Option<NonZeroU32>,
-    /// What layers did with the tool.
-    run: Run,
-}
-
-/// What layers did with the tool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Run {
-    #[default]
-    Never,
-    Running,
-    Over,
 }
 
 /// What became of a call that was to be parked.
@@ -361,71 +331,6 @@ impl<B> State<B> {
         }
         beside.run = Run::Running;
         Ok(())
-    }
-}
-
-impl Beside {
-    fn has_any(&self) -> bool {
-        self.threads + self.nested > 0
-    }
-
-    /// Whether something of it may still act.
-    pub(super) fn is_acting(&self) -> bool {
-        self.acts_elsewhere || self.has_any()
-    }
-
-    /// Whether something of the tool runs, in the hands of a layer or beside the body.
-    pub(super) fn is_at_work(&self) -> bool {
-        self.has_any() || self.run == Run::Running
-    }
-
-    pub(super) fn has_thread(&self) -> bool {
-        self.threads > 0
-    }
-
-    pub(super) fn waits_for_thread(&self) -> bool {
-        self.waits_for_thread
-    }
-
-    pub(super) fn end_nested(&mut self) {
-        self.nested -= 1;
-    }
-
-    pub(super) fn ask_for_thread(&mut self) {
-        self.waits_for_thread = !self.had_thread;
-    }
-
-    pub(super) fn end_on_thread(&mut self) {
-        self.threads -= 1;
-    }
-
-    pub(super) fn begin_attempt(&mut self) -> NonZeroU32 {
-        self.batches = 0;
-        let next = self
-            .attempt
-            .map_or(NonZeroU32::MIN, |last| last.saturating_add(1));
-        *self.attempt.insert(next)
-    }
-
-    pub(super) fn end_run(&mut self) {
-        self.run = Run::Over;
-    }
-
-    /// A nested batch of the tool's, or of a layer's, begins.
-    pub(super) fn begin_wait(&mut self, of_layer: bool) -> BatchNumber {
-        self.waits += 1;
-        let (count, number): (_, fn(usize) -> BatchNumber) = match of_layer {
-            true => (&mut self.layer_batches, BatchNumber::OfLayer),
-            false => (&mut self.batches, BatchNumber::OfTool),
-        };
-        *count += 1;
-        number(*count - 1)
-    }
-
-    /// True if it was the last.
-    pub(super) fn end_wait(&mut self) -> bool {
-        self.waits -= 1;
-        self.waits == 0
     }
 }
 

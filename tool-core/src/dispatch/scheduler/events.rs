@@ -212,10 +212,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         let Some(entry) = self.calls.get(&id) else {
             return;
         };
-        let batch = self.batches.get(&entry.batch);
-        let held = batch.and_then(|batch| batch.held.ahead_of(entry.position, &entry.spec));
-        if let Some(held) = held {
-            self.held.push((entry.call.clone(), held));
+        if self.note_held(entry.batch, entry.position).is_some() {
             self.leave_held(id);
         }
     }
@@ -226,40 +223,49 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         let Some(entry) = self.calls.get(&id) else {
             return;
         };
-        let (batch, mut position, mut spec) = (entry.batch, entry.position, entry.spec.clone());
-        let mut behind = BTreeSet::new();
-        if let Some(group) = self.batches.get(&batch) {
-            behind.extend(group.ordered.range(position + 1..));
-        }
-        let mut leaves = Some(id);
-        loop {
-            if let Some(id) = leaves {
-                if let Some(group) = self.batches.get_mut(&batch) {
-                    group.held.add(position, &spec);
-                    let of_key = spec.key.as_ref().and_then(|key| group.by_key.get(key));
-                    behind.extend(of_key.into_iter().flat_map(|at| at.range(position + 1..)));
-                }
-                self.remove(id);
-            }
-            let Some(next) = behind.pop_first() else {
-                return;
-            };
-            let waits =
-                |id: &CallId| self.is_in(*id, Phase::Ordered) || self.is_in(*id, Phase::Keyed);
-            leaves = self.at(batch, next).filter(waits);
-            let entry = leaves.and_then(|id| self.calls.get(&id));
-            let held = entry.and_then(|entry| {
-                let held = &self.batches.get(&batch)?.held;
-                Some((entry, held.ahead_of(next, &entry.spec)?))
-            });
-            match held {
-                Some((entry, held)) => {
-                    (position, spec) = (next, entry.spec.clone());
-                    self.held.push((entry.call.clone(), held));
-                }
-                None => leaves = None,
+        let (batch, position) = (entry.batch, entry.position);
+        let ordered = self.batches.get(&batch).map(|batch| &batch.ordered);
+        let later = ordered.into_iter().flat_map(|at| at.range(position + 1..));
+        let mut behind: BTreeSet<usize> = later.copied().collect();
+        behind.extend(self.leave_place(id));
+        while let Some(position) = behind.pop_first() {
+            if let Some(id) = self.note_held(batch, position) {
+                behind.extend(self.leave_place(id));
             }
         }
+    }
+
+    /// The call that waits at a position, if it is ordered behind one that is held: it is put
+    /// among those that the driver takes.
+    fn note_held(&mut self, batch: BatchId, position: usize) -> Option<CallId> {
+        let id = self.at(batch, position)?;
+        let entry = self.calls.get(&id)?;
+        let waits = matches!(entry.phase, Phase::Ordered | Phase::Keyed);
+        let held = &self.batches.get(&batch).filter(|_| waits)?.held;
+        let earlier = held.ahead_of(position, &entry.spec)?;
+        self.held.push((entry.call.clone(), earlier));
+        Some(id)
+    }
+
+    /// A held call leaves its place. The positions behind it of calls with its key.
+    fn leave_place(&mut self, id: CallId) -> Vec<usize> {
+        let mut behind = Vec::new();
+        if let Some(entry) = self.calls.get(&id)
+            && let Some(batch) = self.batches.get_mut(&entry.batch)
+        {
+            let of_key = entry
+                .spec
+                .key
+                .as_ref()
+                .and_then(|key| batch.by_key.get(key));
+            let later = of_key
+                .into_iter()
+                .flat_map(|at| at.range(entry.position + 1..));
+            behind.extend(later);
+            batch.held.add(entry.position, &entry.spec);
+        }
+        self.remove(id);
+        behind
     }
 
     /// Tells what a reserved call's start will depend on: it counts for the calls behind.
