@@ -397,6 +397,32 @@ async fn a_call_that_is_not_decided_on_stays_held_whatever_changed() {
     assert!(log.0.lock().unwrap().is_empty());
 }
 
+/// Stored results are read whatever they say: positions need not be near each other.
+#[tokio::test(start_paused = true)]
+async fn positions_are_what_the_results_say() {
+    let (dispatcher, _) = dispatcher();
+    let held = dispatcher.clone().with_policy(|_| Decision::Hold);
+    let results = held
+        .dispatch(calls([("alone", "{}"), ("plain", "{}")]))
+        .await;
+    let mut json = serde_json::to_value(&results).unwrap();
+    json[0]["position"] = usize::MAX.into();
+    json[1]["position"] = (usize::MAX - 1).into();
+    let results: Vec<ToolResult> = serde_json::from_value(json).unwrap();
+    let decide =
+        |decision: Decision| vec![(usize::MAX, Decision::Allow), (usize::MAX - 1, decision)];
+    let some = dispatcher
+        .resume(results.clone(), decide(Decision::Hold))
+        .unwrap()
+        .await;
+    assert_eq!(codes(&some), ["held"; 2]); // the exclusive one is behind the other now
+    let all = dispatcher
+        .resume(some, vec![(usize::MAX - 1, Decision::Allow)])
+        .unwrap()
+        .await;
+    assert_eq!(codes(&all), ["ok"; 2]);
+}
+
 /// A message that has ended may still grow; what comes then is ordered behind what is held.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_comes_after_the_end_does_not_pass_a_held_one() {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
+use std::ops::Bound;
 
 use super::machine::{BatchEntry, BatchId, CallEntry, CallId, HeldPlaces, Phase, Scheduler, Spec};
 
@@ -225,7 +226,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         };
         let (batch, position) = (entry.batch, entry.position);
         let ordered = self.batches.get(&batch).map(|batch| &batch.ordered);
-        let later = ordered.into_iter().flat_map(|at| at.range(position + 1..));
+        let later = ordered.into_iter().flat_map(|at| at.range(after(position)));
         let mut behind: BTreeSet<usize> = later.copied().collect();
         behind.extend(self.leave_place(id));
         while let Some(position) = behind.pop_first() {
@@ -260,7 +261,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
                 .and_then(|key| batch.by_key.get(key));
             let later = of_key
                 .into_iter()
-                .flat_map(|at| at.range(entry.position + 1..));
+                .flat_map(|at| at.range(after(entry.position)));
             behind.extend(later);
             batch.held.add(entry.position, &entry.spec);
         }
@@ -335,6 +336,11 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     pub(crate) fn end_wait(&mut self, id: CallId) {
         self.set_parent(id, false);
     }
+}
+
+/// The positions behind one, which may be the last that there is.
+fn after(position: usize) -> (Bound<usize>, Bound<usize>) {
+    (Bound::Excluded(position), Bound::Unbounded)
 }
 
 /// What a call waits for.
