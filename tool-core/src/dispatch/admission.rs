@@ -30,7 +30,7 @@ const MOST_GUESSES: usize = 16;
 impl Setup {
     /// Answers the calls of a message.
     pub(super) async fn answer(
-        self: Arc<Self>,
+        self,
         mut calls: Vec<ToolCall>,
         run: Option<Arc<RunName>>,
     ) -> Vec<ToolResult> {
@@ -53,9 +53,9 @@ impl Setup {
     }
 
     /// A message of the program's, in that span; without a number of calls, they are still to come.
-    pub(super) fn origin(self: &Arc<Self>, span: Option<Span>, calls: Option<usize>) -> Origin {
+    pub(super) fn origin(&self, span: Option<Span>, calls: Option<usize>) -> Origin {
         Origin {
-            setup: Arc::clone(self),
+            setup: self.clone(),
             parent: None,
             number: BatchNumber::OfTool(0),
             run: None,
@@ -66,7 +66,7 @@ impl Setup {
     }
 
     /// Starts the calls of a message, as far as they can and may run.
-    pub(super) fn begin(self: &Arc<Self>, calls: Vec<ToolCall>, origin: Origin) -> Running {
+    pub(super) fn begin(&self, calls: Vec<ToolCall>, origin: Origin) -> Running {
         let mut plain = origin.parent.is_none() && self.policy.is_none();
         let running = Running::new(origin);
         let batch = running.batch();
@@ -102,7 +102,7 @@ impl Setup {
     }
 
     /// A batch whose calls are still to come.
-    pub(super) fn empty(self: &Arc<Self>, told: bool) -> Running {
+    pub(super) fn empty(&self, told: bool) -> Running {
         let origin = Origin {
             told,
             ..self.origin(None, None) // no span until there is a call
@@ -114,7 +114,7 @@ impl Setup {
 
     /// Answers calls none of which can run.
     pub(super) fn refuse_all(
-        self: &Arc<Self>,
+        &self,
         calls: Vec<ToolCall>,
         error: impl Fn() -> ToolError,
     ) -> Vec<ToolResult> {
@@ -225,7 +225,7 @@ impl Setup {
     }
 
     /// Leaves calls that have not begun to the scheduler.
-    pub(super) fn enqueue(self: &Arc<Self>, batch: &Arc<Batch>, calls: &[Arc<Call>]) {
+    pub(super) fn enqueue(&self, batch: &Arc<Batch>, calls: &[Arc<Call>]) {
         let mut waiting = Vec::new();
         for calls in calls.chunks(MOST_AT_ONCE) {
             self.enqueue_some(batch, calls, &mut waiting);
@@ -244,7 +244,7 @@ impl Setup {
     /// As [`enqueue`](Self::enqueue), for as many as may keep others from the scheduler meanwhile.
     /// Notes those that wait.
     fn enqueue_some(
-        self: &Arc<Self>,
+        &self,
         batch: &Arc<Batch>,
         calls: &[Arc<Call>],
         still_waiting: &mut Vec<Arc<Call>>,
@@ -313,11 +313,11 @@ impl Setup {
     }
 
     /// Asks the policy, and lets the call run if it may.
-    pub(super) fn decide(self: &Arc<Self>, call: &Arc<Call>, tool: usize, seat: CallId) {
+    pub(super) fn decide(&self, call: &Arc<Call>, tool: usize, seat: CallId) {
         let Some(policy) = self.policy.clone() else {
             return;
         };
-        let (setup, call) = (Arc::clone(self), Arc::clone(call));
+        let (setup, call) = (self.clone(), Arc::clone(call));
         let batch = Arc::clone(&call.batch);
         // also if the runtime goes before the first poll
         let undecided = Undecided::new(&call);
@@ -413,7 +413,7 @@ pub(super) async fn nested(
     if calls.is_empty() {
         return Vec::new();
     }
-    let (setup, attempt) = (Arc::clone(&parent.batch.setup), context.attempt);
+    let (setup, attempt) = (parent.batch.setup.clone(), context.attempt);
     if parent.batch.depth >= setup.limits.nesting {
         let text = format!("calls are nested more than {} deep", setup.limits.nesting);
         return setup.refuse_all(calls, || {

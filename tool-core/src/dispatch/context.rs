@@ -43,7 +43,7 @@ impl CallHost for Call {
 
     #[inline]
     fn state(&self) -> &dyn Any {
-        self.batch.setup.state.get()
+        &*self.batch.setup.state
     }
 
     fn deadline(&self) -> Option<Instant> {

@@ -29,7 +29,7 @@ const MOST_IN_A_ROW: usize = 128;
 /// Begins the only call of a message, on a permit that is borrowed for it. The result is there at
 /// once, unless the call goes on: then when that is done.
 pub(super) fn run_alone(
-    setup: Arc<Setup>,
+    setup: Setup,
     call: ToolCall,
     called: Called,
     run: Option<Arc<RunName>>,
@@ -57,7 +57,7 @@ pub(super) fn run_alone(
 
 /// Begins the calls of a batch, as far as they have no answer yet. They need nothing but permits of
 /// the dispatcher.
-pub(super) fn run(setup: &Arc<Setup>, batch: &Arc<Batch>, calls: &Calls, runtime: &Handle) {
+pub(super) fn run(setup: &Setup, batch: &Arc<Batch>, calls: &Calls, runtime: &Handle) {
     let workers = match runtime.runtime_flavor() {
         RuntimeFlavor::MultiThread => runtime.metrics().num_workers(),
         _ => 1,
@@ -180,7 +180,7 @@ impl Chunk {
     }
 
     async fn run(mut self) {
-        let setup = Arc::clone(&self.batch.setup);
+        let setup = self.batch.setup.clone();
         while self.from < self.to {
             let most = self.to.min(self.from + MOST_IN_A_ROW);
             let Begun { calls, untold } =

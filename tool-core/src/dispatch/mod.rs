@@ -89,7 +89,7 @@ pub use streaming_batch::StreamingBatch;
 /// assert_eq!(results[2].outcome().unwrap_err().code(), ErrorCode::UnknownTool);
 /// ```
 pub struct Dispatcher<S = ()> {
-    setup: Arc<Setup>,
+    setup: Setup,
     /// What it is still to be bound to.
     state: PhantomData<fn(S)>,
 }
@@ -134,7 +134,7 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
         }))
     }
 
-    fn of(setup: Arc<Setup>) -> Self {
+    fn of(setup: Setup) -> Self {
         Self {
             setup,
             state: PhantomData,
@@ -186,13 +186,13 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     /// ```
     #[must_use]
     pub fn with_state(&self, state: S) -> Dispatcher {
-        Dispatcher::of(self.setup.bind(state))
+        Dispatcher::of(self.setup.bind(Arc::new(state)))
     }
 
     /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
     #[must_use]
     pub fn with_shared_state(&self, state: Arc<S>) -> Dispatcher {
-        Dispatcher::of(self.setup.bind_shared(state))
+        Dispatcher::of(self.setup.bind(state))
     }
 
     /// Sets how many calls run at once, in all batches of this dispatcher and of clones made from
@@ -350,7 +350,7 @@ impl Dispatcher {
         &self,
         calls: Vec<ToolCall>,
     ) -> impl Future<Output = Vec<ToolResult>> + Send + use<> {
-        Arc::clone(&self.setup).answer(calls, None)
+        self.setup.clone().answer(calls, None)
     }
 
     /// As [`dispatch`](Self::dispatch), for a message that the program can name: a run that is
@@ -390,7 +390,7 @@ impl Dispatcher {
         calls: Vec<ToolCall>,
     ) -> Result<impl Future<Output = Vec<ToolResult>> + Send + use<>, InvalidRunIdError> {
         let run_id = run_id::checked(run_id)?;
-        Ok(Arc::clone(&self.setup).answer(calls, Some(run_id)))
+        Ok(self.setup.clone().answer(calls, Some(run_id)))
     }
 
     /// Goes on with a message some of whose calls are [held](Decision::Hold): takes its results and
@@ -439,7 +439,7 @@ impl Dispatcher {
         results: Vec<ToolResult>,
         decisions: Vec<(usize, Decision)>,
     ) -> Result<impl Future<Output = Vec<ToolResult>> + Send + use<>, ResumeError> {
-        Arc::clone(&self.setup).resume(results, decisions)
+        self.setup.clone().resume(results, decisions)
     }
 
     /// As [`dispatch`](Self::dispatch), but yields each result when it is there;
@@ -471,7 +471,7 @@ impl Dispatcher {
 
     /// Takes the calls of a message one at a time, while the message still arrives.
     pub fn streaming_batch(&self) -> StreamingBatch {
-        StreamingBatch::new(Arc::clone(&self.setup))
+        StreamingBatch::new(self.setup.clone())
     }
 
     /// Waits until nothing that this dispatcher and its clones started is alive: no batch is under
@@ -519,7 +519,7 @@ fn limits_of(tools: &ToolSet) -> impl Iterator<Item = usize> {
 impl<S> Clone for Dispatcher<S> {
     fn clone(&self) -> Self {
         Self {
-            setup: Arc::clone(&self.setup),
+            setup: self.setup.clone(),
             state: PhantomData,
         }
     }

@@ -26,7 +26,7 @@ impl ApprovalRequest {
 
     /// The state that the dispatcher is bound to, if that is of this type: who asks, for example.
     pub fn state<S: 'static>(&self) -> Option<&S> {
-        self.call.batch.setup.state.get().downcast_ref()
+        self.call.batch.setup.state.downcast_ref()
     }
 
     /// The call's place in its batch, from 0.

@@ -122,7 +122,7 @@ fn match_up(
 impl Setup {
     /// Goes on with the held calls of a message, unless the decisions do not fit them.
     pub(super) fn resume(
-        self: Arc<Self>,
+        self,
         results: Vec<ToolResult>,
         decisions: Vec<(usize, Decision)>,
     ) -> Result<impl Future<Output = Vec<ToolResult>> + Send + use<>, ResumeError> {
@@ -133,7 +133,7 @@ impl Setup {
     }
 
     async fn go_on(
-        self: Arc<Self>,
+        self,
         mut results: Vec<ToolResult>,
         mut decisions: BTreeMap<usize, Decision>,
     ) -> Vec<ToolResult> {
@@ -166,7 +166,7 @@ impl Setup {
 
     /// Starts held calls, in their order, around the places of those that stay held.
     fn begin_held(
-        self: &Arc<Self>,
+        &self,
         places: &[&ToolResult],
         going: &[(usize, &ToolResult, Decision)],
     ) -> Running {

@@ -16,10 +16,11 @@ use super::policy::Policy;
 use crate::model::Timeout;
 use crate::registry::{Runnable, ToolSet};
 
-/// A dispatcher: its parts, and its state. One allocation, and one more reference to the parts.
-pub(crate) struct Setup<T: ?Sized = dyn Bound> {
+/// A dispatcher: its parts, and the state that it is bound to.
+#[derive(Clone)]
+pub(crate) struct Setup {
     parts: Arc<Parts>,
-    pub(super) state: T,
+    pub(super) state: Arc<dyn Any + Send + Sync>,
 }
 
 /// What the copies of a dispatcher share, whatever state they are bound to.
@@ -45,76 +46,22 @@ pub(crate) struct Parts {
 /// Runs what blocks.
 pub(super) type Threads = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
-/// The state that a dispatcher is bound to.
-pub(crate) trait Bound: Send + Sync {
-    fn get(&self) -> &dyn Any;
-
-    /// Whose state it is.
-    fn owner(&self) -> Option<&Arc<Setup>> {
-        None
-    }
-}
-
-struct Owned<S>(S);
-
-struct Shared<S>(Arc<S>);
-
-/// That of another dispatcher, with other parts.
-struct Same(Arc<Setup>);
-
-impl<S: Send + Sync + 'static> Bound for Owned<S> {
-    fn get(&self) -> &dyn Any {
-        &self.0
-    }
-}
-
-impl<S: Send + Sync + 'static> Bound for Shared<S> {
-    fn get(&self) -> &dyn Any {
-        &*self.0
-    }
-}
-
-impl Bound for Same {
-    fn get(&self) -> &dyn Any {
-        self.0.state.get()
-    }
-
-    fn owner(&self) -> Option<&Arc<Setup>> {
-        Some(&self.0)
-    }
-}
-
 impl Setup {
     /// Bound to nothing.
-    pub(super) fn new(parts: Parts) -> Arc<Self> {
-        let (parts, state) = (Arc::new(parts), Owned(()));
-        Arc::new(Setup { parts, state })
+    pub(super) fn new(parts: Parts) -> Self {
+        let (parts, state) = (Arc::new(parts), Arc::new(()));
+        Self { parts, state }
     }
 
     /// The same parts with another state.
-    pub(super) fn bind<S: Send + Sync + 'static>(&self, state: S) -> Arc<Self> {
-        let (parts, state) = (Arc::clone(&self.parts), Owned(state));
-        Arc::new(Setup { parts, state })
-    }
-
-    /// As [`bind`](Self::bind), with state that the program keeps a hold of.
-    pub(super) fn bind_shared<S: Send + Sync + 'static>(&self, state: Arc<S>) -> Arc<Self> {
-        let (parts, state) = (Arc::clone(&self.parts), Shared(state));
-        Arc::new(Setup { parts, state })
+    pub(super) fn bind<S: Send + Sync + 'static>(&self, state: Arc<S>) -> Self {
+        let parts = Arc::clone(&self.parts);
+        Self { parts, state }
     }
 
     /// The same state with other parts.
-    pub(super) fn with(mut self: Arc<Self>, change: impl FnOnce(&mut Parts)) -> Arc<Self> {
-        let mut parts = Parts::clone(&self.parts);
-        change(&mut parts);
-        let parts = Arc::new(parts);
-        match Arc::get_mut(&mut self) {
-            Some(own) => own.parts = parts,
-            None => {
-                let state = Same(self.state.owner().unwrap_or(&self).clone());
-                return Arc::new(Setup { parts, state });
-            }
-        }
+    pub(super) fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(Arc::make_mut(&mut self.parts));
         self
     }
 

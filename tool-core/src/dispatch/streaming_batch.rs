@@ -59,7 +59,7 @@ pub struct StreamingBatch {
 
 /// The places of calls that are not complete. Dropped, they are given back.
 struct Places {
-    setup: Arc<Setup>,
+    setup: Setup,
     batch: Arc<Batch>,
     open: BTreeMap<usize, Open>,
 }
@@ -72,7 +72,7 @@ struct Open {
 }
 
 impl StreamingBatch {
-    pub(super) fn new(setup: Arc<Setup>) -> Self {
+    pub(super) fn new(setup: Setup) -> Self {
         let running = setup.empty(true);
         let places = Places {
             setup,
@@ -274,13 +274,7 @@ impl Setup {
     }
 
     /// Lets a call that is complete run from the place that was taken for it.
-    fn seat(
-        self: &Arc<Self>,
-        batch: &Arc<Batch>,
-        position: usize,
-        call: ToolCall,
-        seat: Option<CallId>,
-    ) {
+    fn seat(&self, batch: &Arc<Batch>, position: usize, call: ToolCall, seat: Option<CallId>) {
         let admitted = match (
             self.admit(batch, &call, position, None),
             seat,

@@ -246,7 +246,7 @@ impl<S: Send + Sync + 'static> Bound<S> {
         let none: &dyn Any = &();
         match &self.state {
             Some(state) => Some(state),
-            None => context.state().or_else(|| none.downcast_ref()),
+            None => none.downcast_ref().or_else(|| context.state()),
         }
     }
 }

@@ -24,7 +24,7 @@ use crate::model::RunName;
 
 #[repr(C)] // What every answer writes lies behind what every call reads, and is not in the same line of a cache.
 pub(crate) struct Batch {
-    pub(in crate::dispatch) setup: Arc<Setup>,
+    pub(in crate::dispatch) setup: Setup,
     runtime: OnceLock<Handle>,
     /// The call that it was dispatched from.
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
@@ -96,7 +96,7 @@ pub(super) struct BatchState {
 
 /// What a new batch is made of.
 pub(in crate::dispatch) struct Origin {
-    pub(in crate::dispatch) setup: Arc<Setup>,
+    pub(in crate::dispatch) setup: Setup,
     pub(in crate::dispatch) parent: Option<Arc<Call>>,
     pub(in crate::dispatch) number: BatchNumber,
     pub(in crate::dispatch) run: Option<Arc<RunName>>,

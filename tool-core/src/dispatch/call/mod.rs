@@ -146,13 +146,15 @@ impl Call {
             .unwrap_or_else(PoisonError::into_inner)
             .times
             .started;
-        let Extra { edited, held, .. } = own.extra.take().map(|own| *own).unwrap_or_default();
         let answer = own.answer.take().unwrap_or_else(never_answered);
-        let halted = own.batch.halted();
-        let (outcome, held) =
-            unless_halted(answer.outcome, held.into_inner(), halted, &own.call.name);
-        if let Some(edited) = edited.into_inner() {
-            own.call.arguments = edited;
+        let (mut outcome, mut held) = (answer.outcome, None);
+        if let Some(extra) = own.extra.take() {
+            let halted = own.batch.halted();
+            (outcome, held) =
+                unless_halted(outcome, extra.held.into_inner(), halted, &own.call.name);
+            if let Some(edited) = extra.edited.into_inner() {
+                own.call.arguments = edited;
+            }
         }
         let times = times::of_result(own.batch.queued, started, answer.finished);
         ToolResult::with_times(own.call, own.position, outcome, times).with_held(held)
