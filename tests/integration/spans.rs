@@ -26,10 +26,11 @@ struct Trace {
 
 impl Trace {
     fn begin() -> Self {
-        // While there is one subscriber, a span that is met for the first time on a thread without
-        // one is off for all threads (`tracing` asks that thread's subscriber alone).
-        static SPANS_ARE_KNOWN: Once = Once::new();
-        SPANS_ARE_KNOWN.call_once(|| {
+        // A span is registered when it is first met under any subscriber, and off for good if the
+        // thread that meets it has none: here, before there is one that counts.
+        static REGISTERED: Once = Once::new();
+        REGISTERED.call_once(|| {
+            let _any = tracing_subscriber::registry().set_default();
             dispatcher().dispatch_blocking(calls([("fail", "{}"), ("unknown", "{}")]));
         });
         let exporter = InMemorySpanExporter::default();
