@@ -84,12 +84,12 @@ async fn a_bound_dispatcher_needs_the_original_no_more() {
     let shared = Dispatcher::new(tools![whoami, whoami_blocking, ask]);
     let owned = shared.with_state(session("Ada", &running));
     let kept = Arc::new(session("Grace", &running));
-    let lent = shared.with_shared_state(Arc::clone(&kept));
+    let borrowed = shared.with_shared_state(Arc::clone(&kept));
     drop(shared);
     let batch = || calls([("whoami", "{}"), ("whoami_blocking", "{}"), ("ask", "{}")]);
     assert_eq!(contents(&owned.dispatch(batch()).await), ["Ada"; 3]);
-    assert_eq!(contents(&lent.dispatch(batch()).await), ["Grace"; 3]);
-    drop(lent);
+    assert_eq!(contents(&borrowed.dispatch(batch()).await), ["Grace"; 3]);
+    drop(borrowed);
     owned.idle().await;
     assert_eq!(Arc::strong_count(&kept), 1);
 }

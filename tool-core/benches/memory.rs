@@ -132,8 +132,8 @@ fn main() -> Result<()> {
     }
     let runtime = runtime()?;
     let rows = vec![
-        allocations(&runtime, 1, 9.0),
-        allocations(&runtime, 1_000, 10.0),
+        allocations(&runtime, 1, 10.0),
+        allocations(&runtime, 1_000, 9.0),
         parked(),
         reading(),
     ];

@@ -54,7 +54,7 @@ pub enum Decision {
     /// It runs with these arguments: the text of one JSON object, which is checked as the model's
     /// was.
     Edit(String),
-    /// It does not run for now: it is answered [`Held`](ErrorCode::Held), and so are the calls of
+    /// It waits until it is resumed: it is answered [`Held`](ErrorCode::Held), and so are the calls of
     /// its message that are ordered behind it. [`Dispatcher::resume`](super::Dispatcher::resume)
     /// goes on, later or in another process. A call within another cannot be held, and is denied.
     Hold,

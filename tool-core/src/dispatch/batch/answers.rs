@@ -71,7 +71,7 @@ impl Batch {
         }
     }
 
-    /// From here on the waker is woken by what happens; whoever waits looks again.
+    /// From here on each event wakes the waker; its task then looks again.
     fn wait(&self, cx: &Context<'_>) {
         let waker = cx.waker().clone();
         let before = lock(&self.state).waker.replace(waker);

@@ -186,7 +186,7 @@ impl Call {
             .unwrap_or(&self.call.arguments)
     }
 
-    /// Answers a call that does not run for now: it waits for a decision, or is ordered behind the
+    /// Answers a call that is held: it waits for a decision, or is ordered behind the
     /// held call at that position.
     pub(super) fn hold(self: &Arc<Self>, behind: Option<usize>) {
         let definition = &self.extra().definition;

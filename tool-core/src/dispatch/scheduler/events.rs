@@ -189,7 +189,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.schedule();
     }
 
-    /// The call does not run for now, nor those that are ordered behind it:
+    /// The call is held, and so are those that are ordered behind it:
     /// [`take_held`](Self::take_held) gives these, once they are admitted.
     pub(crate) fn hold(&mut self, id: CallId) {
         self.leave_held(id);
