@@ -76,9 +76,9 @@ async fn run(tools: &ToolSet, name: &str, arguments: &str) -> Result<ToolOutput,
 async fn a_tool_runs_without_a_dispatcher() {
     let tools = tools![add, add_on_thread];
     let numbers = r#"{"a": 1, "b": 2}"#;
-    assert_eq!(run(&tools, "add", numbers).await.unwrap().as_str(), "3");
+    assert_eq!(run(&tools, "add", numbers).await.unwrap().text(), "3");
     let on_thread = run(&tools, "add_on_thread", numbers).await.unwrap();
-    assert_eq!(on_thread.as_str(), "3 from attempt 1");
+    assert_eq!(on_thread.text(), "3 from attempt 1");
     assert!(tools.tool("subtract").is_none());
     let error = run(&tools, "add", r#"{"a": 1}"#).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidArguments);
@@ -98,7 +98,7 @@ async fn a_detached_context_says_what_it_was_given() {
     assert!(!keys[0].is_empty() && keys[0] != keys[1]);
     let plain = tool.call(&contexts[0], "{}").await.unwrap();
     let expected = format!("hello call_1 know 0 1 {} false true", keys[0]);
-    assert_eq!(plain.as_str(), expected);
+    assert_eq!(plain.text(), expected);
 
     let token = CancellationToken::new();
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -107,7 +107,7 @@ async fn a_detached_context_says_what_it_was_given() {
         .with_cancellation(token.clone())
         .with_idempotency_key("order-7");
     let set = tool.call(&context, "{}").await.unwrap();
-    assert_eq!(set.as_str(), "hello call_1 know 0 1 order-7 true true");
+    assert_eq!(set.text(), "hello call_1 know 0 1 order-7 true true");
     assert_eq!(context.deadline(), Some(deadline));
     token.cancel();
     assert!(context.cancellation().is_cancelled());
@@ -117,7 +117,7 @@ async fn a_detached_context_says_what_it_was_given() {
 #[tokio::test]
 async fn calls_within_a_detached_call_are_not_started() {
     let output = run(&tools![delegate], "delegate", "{}").await.unwrap();
-    let text = output.as_str();
+    let text = output.text();
     assert!(text.contains("not started: the tool runs without a dispatcher"));
     assert!(text.ends_with(r#""not_started","not_started"]"#), "{text}");
 }
@@ -174,7 +174,7 @@ async fn a_detached_output_is_bounded_whatever_the_tool() {
     let tools = tools.with_tool(dynamic.unwrap()).unwrap();
     for (name, arguments) in [("write", r#"{"bytes": 1048576}"#), ("loud", "{}")] {
         let output = run(&tools, name, arguments).await.unwrap();
-        assert!(output.as_str().len() <= 256 << 10, "{name}");
+        assert!(output.text().len() <= 256 << 10, "{name}");
     }
     let error = run(&tools, "dynamic", "{}").await.unwrap_err();
     assert!(error.message_for_model().len() <= 256 << 10);

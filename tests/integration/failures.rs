@@ -406,10 +406,7 @@ async fn the_answer_to_a_call_within_is_an_error_of_its_own_whatever_the_name() 
     #[tool]
     async fn pass_on(#[context] cx: &CallContext, name: &str) -> Result<String, ToolError> {
         let mut results = cx.dispatch(calls([(name, "{}")])).await;
-        results
-            .remove(0)
-            .into_outcome()
-            .map(ToolOutput::into_string)
+        results.remove(0).into_outcome().map(ToolOutput::into_text)
     }
 
     let made = [

@@ -110,7 +110,7 @@ fn audit(
             let outcome = inner.call(context).await;
             let said = outcome
                 .as_ref()
-                .map_or_else(|error| error.code().as_str(), ToolOutput::as_str);
+                .map_or_else(|error| error.code().as_str().into(), ToolOutput::text);
             log.lock().unwrap().push(format!("{name}: {said}"));
             outcome
         })

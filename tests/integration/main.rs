@@ -14,6 +14,7 @@ mod behavior;
 mod blocking;
 mod bounds;
 mod cancellation;
+mod content;
 mod context;
 mod deadlines;
 mod detached;

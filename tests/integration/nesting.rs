@@ -17,7 +17,7 @@ fn told(results: &[ToolResult]) -> String {
         .map(|result| {
             result
                 .outcome()
-                .map_or_else(|error| error.code().as_str(), |output| output.as_str())
+                .map_or_else(|error| error.code().as_str().into(), |output| output.text())
         })
         .collect::<Vec<_>>()
         .join(" ")
@@ -433,7 +433,7 @@ async fn a_nested_error_that_is_passed_on_is_the_parents_own() {
         let mut results = cx
             .dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)])
             .await;
-        Ok(results.remove(0).into_outcome()?.into_string())
+        Ok(results.remove(0).into_outcome()?.into_text())
     }
 
     /// The same by way of `anyhow`.
@@ -452,7 +452,7 @@ async fn a_nested_error_that_is_passed_on_is_the_parents_own() {
             .remove(0)
             .into_outcome()
             .context("nested")?
-            .into_string())
+            .into_text())
     }
 
     let diary = Diary::begin();

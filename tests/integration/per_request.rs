@@ -100,7 +100,7 @@ async fn policies_and_layers_read_the_state() {
         let user = context.state::<Session>().unwrap().user.clone();
         Box::pin(async move {
             let output = inner.call(context).await?;
-            tool_core::ToolOutput::from_serialize(&format!("{user}: {}", output.as_str()))
+            tool_core::ToolOutput::from_serialize(&format!("{user}: {}", output.text()))
         })
     });
     let shared = Dispatcher::new(tools![whoami])

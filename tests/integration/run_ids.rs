@@ -88,10 +88,7 @@ async fn calls_of_a_layer_have_keys_of_their_own() {
             }
             let audit = contents(&context.dispatch(calls([("key", "{}")])).await).concat();
             let output = service.call(context).await?;
-            Ok(ToolOutput::from_text(format!(
-                "{audit} {}",
-                output.as_str()
-            )))
+            Ok(ToolOutput::from_text(format!("{audit} {}", output.text())))
         })
     });
     let dispatcher = Dispatcher::new(tools![key, inner]).with_layer(audits);

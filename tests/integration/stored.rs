@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tool_core::{
-    Behavior, CallContext, Decision, DispatchEvent, Dispatcher, ErrorCode, ToolCall, ToolOutput,
-    ToolResult, Waterfall, tool, tools,
+    Audio, Behavior, CallContext, Content, Decision, DispatchEvent, Dispatcher, ErrorCode, Image,
+    Link, Resource, ToolCall, ToolOutput, ToolResult, Waterfall, tool, tools,
 };
 
 use crate::support::{calls, contents};
@@ -144,7 +144,7 @@ fn a_result_of_a_later_version_is_refused() {
         ),
         (
             json!({"output": []}),
-            "has one block of text here, but this one has 0",
+            "a stored output has at least one block",
         ),
         (json!({"position": -1}), "expected usize"),
         (json!({"queued_at_us": "today"}), "expected u64"),
@@ -215,6 +215,18 @@ fn calls_outputs_and_decisions_are_read_back_as_they_were() {
     let outputs = vec![
         ToolOutput::from_text("[1, 2] is a list"),
         ToolOutput::from_serialize(&[1, 2]).unwrap(),
+        ToolOutput::from_blocks([
+            Content::from("Found:"),
+            Image::new("image/png", *b"png").into(),
+            Audio::new("audio/wav", *b"wav").into(),
+            Resource::text("file:///a.md", "# A")
+                .with_mime_type("text/markdown")
+                .into(),
+            Resource::blob("file:///b", *b"b").into(),
+            Link::new("https://a.example", "A")
+                .with_description("the first")
+                .into(),
+        ]),
     ];
     let read = check(include_str!("../golden/tool_outputs.json"), &outputs);
     assert_eq!(read, outputs);

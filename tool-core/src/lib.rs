@@ -32,8 +32,9 @@ pub use dispatch::{
     InvalidRunIdError, Limits, Progress, ResultStream, ResumeError, StreamingBatch,
 };
 pub use model::{
-    Behavior, CallContext, ErrorCode, HeldFor, InvalidDefinitionError, Retry, Timeout, Tool,
-    ToolCall, ToolDefinition, ToolError, ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError,
+    Audio, Behavior, CallContext, Content, ErrorCode, HeldFor, Image, InvalidDefinitionError, Link,
+    Resource, ResourceContents, Retry, Timeout, Tool, ToolCall, ToolDefinition, ToolError,
+    ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError,
 };
 pub use registry::{DuplicateToolError, DynamicTool, Provide, ToolSet, UnknownToolError};
 #[cfg(feature = "linked")]

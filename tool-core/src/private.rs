@@ -12,8 +12,8 @@ pub use crate::decode::{
 pub use crate::link;
 pub use crate::model::{Retry, Timeout};
 pub use crate::registry::{
-    BoxFailure, Declaration, DisplayFailure, Lent, Named, Params, PlainOutput, Provide, Seen,
-    ToolSet, Tools, declare, names, probe,
+    BoxFailure, Declaration, DisplayFailure, Lent, Named, Params, PlainOutput, Probe, Provide,
+    Seen, ToolSet, Tools, declare, names, probe,
 };
 #[cfg(feature = "linked")]
 pub use crate::registry::{LinkedTool, States, linked, missing};

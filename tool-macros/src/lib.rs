@@ -129,7 +129,9 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 ///
 /// A tool returns any `serde::Serialize` type, `()`, or a `Result` of one under any alias, whose
 /// error has a `Display`. What serialises as a string goes to the model as that text, everything
-/// else as JSON; an error goes to it as `{"error": …, "tool": …}`.
+/// else as JSON; an error goes to it as `{"error": …, "tool": …}`. What is more than text is
+/// returned as `Image`, `Audio`, `Resource` or `Link`, or several of them as `Vec<Content>`; a
+/// `ToolOutput` goes to the model as it is.
 ///
 /// # Options
 ///
@@ -150,6 +152,7 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | `serialize_by(patient_id)` | calls with equal values of these parameters run one after the other, in call order, also those of other tools that are serialised by them |
 /// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a call whose tool returns an error is tried again, within its timeout; for `read_only` or `idempotent` tools |
 /// | `strict` | its schema has to be one that a service can enforce: an error of `tool_openai::chat::tools` otherwise |
+/// | `structured` | publishes the schema of what it returns, which needs a `schemars::JsonSchema`, for clients that read values. The output is JSON whatever it returns, and one that is too long is an error instead of being cut |
 /// | `linked` | listed by the linker, for `ToolSet::linked` (feature `linked`) |
 /// | `type = SearchTool` | the name of its type, instead of the function's |
 /// | `crate = my_crate::tool_core` | where `tool_core` is found, if not at `::tool_core` |

@@ -1,10 +1,13 @@
 //! Every question asked of a type by its spelling. The macro sees no more than that: an alias of
 //! `Option<T>` is a required parameter, and an alias of `&str` a borrowed one that cannot be.
 
+use std::borrow::Cow;
+
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
-    GenericArgument, Path, PathArguments, ReturnType, Type, TypeParamBound, TypePath, TypeReference,
+    GenericArgument, Path, PathArguments, PathSegment, ReturnType, Type, TypeParamBound, TypePath,
+    TypeReference,
 };
 
 /// The type behind the invisible group that `macro_rules!` puts round `$t:ty`, and behind
@@ -140,20 +143,45 @@ pub(crate) fn without_elided_lifetimes(ty: &Type) -> TokenStream {
 
 /// Whether a function declared without `async` returns a future all the same: `-> impl Future<…>`.
 pub(crate) fn is_impl_future(output: &ReturnType) -> bool {
+    future_bound(output).is_some()
+}
+
+/// The last segment of the bound of `-> impl Future<…>`.
+fn future_bound(output: &ReturnType) -> Option<&PathSegment> {
     let ReturnType::Type(_, ty) = output else {
-        return false;
+        return None;
     };
     let Type::ImplTrait(bounds) = peel(ty) else {
-        return false;
+        return None;
     };
-    bounds.bounds.iter().any(|bound| match bound {
-        TypeParamBound::Trait(bound) => bound
-            .path
-            .segments
-            .last()
-            .is_some_and(|segment| segment.ident == "Future"),
-        _ => false,
+    bounds.bounds.iter().find_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => {
+            let last = bound.path.segments.last();
+            last.filter(|segment| segment.ident == "Future")
+        }
+        _ => None,
     })
+}
+
+/// The type that calls return, the output of a future; none where it is not written out.
+pub(crate) fn returned(output: &ReturnType) -> Option<Cow<'_, Type>> {
+    let ty = match (output, future_bound(output)) {
+        (ReturnType::Default, _) => return Some(Cow::Owned(syn::parse_quote!(()))),
+        (ReturnType::Type(_, ty), None) => ty,
+        (_, Some(future)) => match &future.arguments {
+            PathArguments::AngleBracketed(arguments) => {
+                arguments.args.iter().find_map(|argument| match argument {
+                    GenericArgument::AssocType(output) if output.ident == "Output" => {
+                        Some(&output.ty)
+                    }
+                    _ => None,
+                })?
+            }
+            _ => return None,
+        },
+    };
+    let is_written = !matches!(peel(ty), Type::ImplTrait(_));
+    is_written.then_some(Cow::Borrowed(ty))
 }
 
 #[cfg(test)]

@@ -122,6 +122,12 @@ fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
             "`inline` keeps a plain `fn` off the blocking pool, and an async one never goes there; remove it",
         );
     }
+    if let (Some(structured), None) = (&options.structured, ty::returned(&tool.sig.output)) {
+        refuse(
+            structured.span(),
+            "`structured` publishes the schema of the type that is returned; write that type instead of `impl Trait`",
+        );
+    }
     if tool.owner.is_some() {
         for key in options.of_items() {
             let message = match key.unraw().to_string().as_str() {

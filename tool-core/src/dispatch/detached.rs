@@ -48,7 +48,7 @@ impl CallContext {
     /// let context = CallContext::detached(call).with_idempotency_key("order-7");
     ///
     /// let output = tool.call(&context, context.arguments()).await?;
-    /// assert_eq!(output.as_str(), "North booked, order-7");
+    /// assert_eq!(output.text(), "North booked, order-7");
     /// # Ok(())
     /// # }
     /// ```

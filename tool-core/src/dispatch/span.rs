@@ -90,7 +90,7 @@ impl Batch {
                 span.record("otel.status_description", error.code().as_str());
             }
             Some(Ok(output)) if self.setup.records_content => {
-                span.record("gen_ai.tool.call.result", output.as_str());
+                span.record("gen_ai.tool.call.result", &*output.text());
             }
             _ => {}
         });

@@ -13,7 +13,7 @@ use super::call::ToolCall;
 use super::definition::ToolDefinition;
 use super::derived::Derived;
 use super::error::ToolError;
-use super::output::ToolOutput;
+use super::output::{OutputFormat, ToolOutput};
 use super::result::ToolResult;
 use super::tool::ToolFuture;
 
@@ -238,10 +238,13 @@ impl CallContext {
         runnable.expect("a call runs its own tool")
     }
 
-    /// Bytes that the output may have.
+    /// How the output is written.
     #[inline]
-    pub(crate) fn output_bytes(&self) -> usize {
-        self.host.output_bytes()
+    pub(crate) fn output_format(&self) -> OutputFormat {
+        OutputFormat {
+            most: self.host.output_bytes(),
+            structured: self.host.definition().output_schema().is_some(),
+        }
     }
 
     /// Runs `work` on the blocking pool.

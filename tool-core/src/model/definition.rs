@@ -4,7 +4,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::Value;
 
 use super::behavior::Behavior;
-use super::schema_check;
+use super::schema_check::{self, SchemaMistake};
 use super::text::quotable;
 
 /// What a model reads of a tool, and what the dispatcher knows of its behavior.
@@ -21,6 +21,7 @@ pub struct ToolDefinition {
     title: Option<String>,
     description: String,
     parameters: Value,
+    output_schema: Option<Value>,
     behavior: Behavior,
     checks_arguments: bool,
 }
@@ -41,10 +42,11 @@ impl ToolDefinition {
             return Err(InvalidDefinitionError::EmptyName);
         }
         if let Err(mistake) = schema_check::check(&parameters) {
+            let SchemaMistake { path, message } = mistake;
             return Err(InvalidDefinitionError::Schema {
                 name,
-                path: mistake.path,
-                message: mistake.message,
+                path,
+                message,
             });
         }
         if !admits_object(&parameters) {
@@ -67,6 +69,7 @@ impl ToolDefinition {
             title: None,
             description: description.into(),
             parameters,
+            output_schema: None,
             behavior: Behavior::default(),
             checks_arguments: true,
         }
@@ -77,6 +80,32 @@ impl ToolDefinition {
     pub fn with_title(self, title: impl Into<String>) -> Self {
         Self {
             title: Some(title.into()),
+            ..self
+        }
+    }
+
+    /// Publishes the schema of what calls return, for clients that read values: a JSON Schema. The
+    /// tool's output is then JSON whatever it returns, and one that is too long is
+    /// [`ErrorCode::UnserializableOutput`](crate::ErrorCode::UnserializableOutput) instead of being
+    /// cut. Nothing else holds the output to the schema.
+    ///
+    /// # Errors
+    /// `schema` is no JSON Schema.
+    pub fn with_output_schema(self, schema: Value) -> Result<Self, InvalidDefinitionError> {
+        match schema_check::check(&schema) {
+            Ok(()) => Ok(self.with_checked_output_schema(schema)),
+            Err(SchemaMistake { path, message }) => Err(InvalidDefinitionError::OutputSchema {
+                name: self.name,
+                path,
+                message,
+            }),
+        }
+    }
+
+    /// As [`with_output_schema`](Self::with_output_schema), of a type.
+    pub(crate) fn with_checked_output_schema(self, schema: Value) -> Self {
+        Self {
+            output_schema: Some(schema),
             ..self
         }
     }
@@ -144,6 +173,11 @@ impl ToolDefinition {
         &self.parameters
     }
 
+    /// JSON Schema of what calls return, if it is published: a tool declares it with `structured`.
+    pub fn output_schema(&self) -> Option<&Value> {
+        self.output_schema.as_ref()
+    }
+
     /// How calls behave, as declared.
     pub fn behavior(&self) -> &Behavior {
         &self.behavior
@@ -195,6 +229,20 @@ pub enum InvalidDefinitionError {
         /// The tool.
         name: String,
         /// Where the mistake is, `properties.limit.minimum` for example; empty for the root.
+        path: String,
+        /// What is there, and what would have to be.
+        message: String,
+    },
+    /// The schema of the output is no JSON Schema.
+    #[error(
+        "the output schema of tool `{}` is no JSON Schema{}: {message}",
+        quotable(name),
+        at(path)
+    )]
+    OutputSchema {
+        /// The tool.
+        name: String,
+        /// Where the mistake is; empty for the root.
         path: String,
         /// What is there, and what would have to be.
         message: String,

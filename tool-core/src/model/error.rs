@@ -185,6 +185,15 @@ impl ToolError {
             .but(|failure| failure.message_for_model = text)
     }
 
+    /// The tool's output is longer than `most` bytes, and cannot be cut: it would be none of the
+    /// schema that the tool has published.
+    pub(crate) fn output_too_long(most: usize) -> Self {
+        let text = format!(
+            "the tool's result is longer than the {most} bytes that are let through; ask for less"
+        );
+        Self::with_text(ErrorCode::UnserializableOutput, text)
+    }
+
     /// The tool panicked: the text is for the operator, never for the model.
     pub(crate) fn panic(text: String) -> Self {
         let message_for_model = "the tool failed unexpectedly and was stopped".to_owned();

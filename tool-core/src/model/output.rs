@@ -1,146 +1,322 @@
 //! What a tool returns to the model.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::slice;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
-use super::bounded::{self, Form};
+use super::bounded::{self, CONTENT, Form, Written};
+use super::content::{Block, Content};
 use super::error::ToolError;
 
-/// What a tool returns: the text the model reads. Equal to any other of the same text.
+/// What a tool returns: the blocks that the model reads, one block of text as a rule. Equal to any
+/// other of the same blocks.
 ///
-/// Shape: serialised as a list of content blocks, `[{"type": "text", "text": "…"}]`; a block whose
-/// text is JSON has `"json": true` too.
+/// A tool that returns one, alone or in a list, returns its blocks.
+///
+/// Shape: serialised as a list of content blocks, `[{"type": "text", "text": "…"}]`, in the form of
+/// [`Content`]; a block whose text is JSON has `"json": true` too, and one of an output that was
+/// cut `"truncated": true`.
 #[derive(Clone, Debug)]
 pub struct ToolOutput {
-    text: String,
+    blocks: Blocks,
+    /// What a single text is.
     form: Form,
+    truncated: bool,
 }
 
-/// The bound of an output that has none.
-const UNBOUNDED: usize = usize::MAX;
+/// One block takes no list.
+#[derive(Clone, Debug)]
+enum Blocks {
+    One(Content),
+    /// Not one.
+    List(Box<[Content]>),
+}
+
+/// How an output is written.
+#[derive(Clone, Copy, Debug)]
+pub struct OutputFormat {
+    /// Bytes that it may have.
+    pub(crate) most: usize,
+    /// Whether it is JSON whatever the value, and an error where it is longer: the tool has
+    /// published its schema.
+    pub(crate) structured: bool,
+}
+
+impl OutputFormat {
+    pub(crate) const UNBOUNDED: Self = Self {
+        most: usize::MAX,
+        structured: false,
+    };
+}
 
 impl ToolOutput {
-    /// By this name a serializer knows an output from other values: what a tool returns is shown to
-    /// the model, not stored.
-    pub(super) const SERIALIZED_AS: &str = "$tool_core::ToolOutput";
-
     /// Text for the model as it is.
     pub fn from_text(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            form: Form::Text,
-        }
+        Self::written(text.into(), Form::Text, false)
     }
 
-    /// A value as the model will read it: what serialises as a string as that text, everything else
-    /// as compact JSON.
+    /// A value as the model will read it: what serialises as a string as that text, [`Content`] as
+    /// its blocks, everything else as compact JSON.
     ///
     /// # Errors
     /// [`ErrorCode::UnserializableOutput`](crate::ErrorCode::UnserializableOutput), if the value
     /// cannot be written as JSON, a map with structured keys for example.
     pub fn from_serialize(value: &impl Serialize) -> Result<Self, ToolError> {
-        Self::serialize_within(value, UNBOUNDED)
+        Self::serialize_within(value, OutputFormat::UNBOUNDED)
+    }
+
+    /// These blocks. None at all is the text `[]`, as an empty list is: the model always reads
+    /// something.
+    pub fn from_blocks(blocks: impl IntoIterator<Item = impl Into<Content>>) -> Self {
+        let blocks = blocks.into_iter().map(Into::into).collect();
+        Self::of(blocks, Form::Text, false)
+    }
+
+    fn of(mut blocks: Vec<Content>, form: Form, truncated: bool) -> Self {
+        let blocks = match blocks.len() {
+            0 => Blocks::One("[]".into()),
+            1 => Blocks::One(blocks.remove(0)),
+            _ => Blocks::List(blocks.into()),
+        };
+        Self {
+            blocks,
+            form,
+            truncated,
+        }
+    }
+
+    fn written(text: String, form: Form, truncated: bool) -> Self {
+        Self {
+            blocks: Blocks::One(Content::Text(text)),
+            form,
+            truncated,
+        }
     }
 
     /// As [`from_serialize`](Self::from_serialize), and then [`within`](Self::within), but
     /// shortened while it is written: what is left out takes no memory.
     ///
     /// # Errors
-    /// As [`from_serialize`](Self::from_serialize).
-    pub(crate) fn serialize_within(value: &impl Serialize, most: usize) -> Result<Self, ToolError> {
-        let (text, form) = bounded::write(value, most).map_err(ToolError::unserializable)?;
-        Ok(Self { text, form })
+    /// As [`from_serialize`](Self::from_serialize); a structured value is too long.
+    pub(crate) fn serialize_within(
+        value: &impl Serialize,
+        format: OutputFormat,
+    ) -> Result<Self, ToolError> {
+        let OutputFormat { most, structured } = format;
+        let written = match structured {
+            true => bounded::write_json(value, most),
+            false => bounded::write(value, most),
+        };
+        match written.map_err(ToolError::unserializable)? {
+            Written::Text {
+                truncated: true, ..
+            } if structured => Err(ToolError::output_too_long(most)),
+            Written::Text {
+                text,
+                form,
+                truncated,
+            } => Ok(Self::written(text, form, truncated)),
+            Written::Content(stored) => {
+                let output = Self::from_stored(stored).map_err(ToolError::unserializable)?;
+                Ok(output.within(most))
+            }
+        }
+    }
+
+    /// A block, or a list of them.
+    fn from_stored(stored: Value) -> serde_json::Result<Self> {
+        if stored.is_array() {
+            return Self::deserialize(stored);
+        }
+        Content::deserialize(stored).map(Self::from)
     }
 
     /// The same, shortened to `most` bytes, or 256 if that is less. Text keeps its head and tail
     /// around a line that tells how many bytes are left out; JSON becomes an object that holds
-    /// them: `{"truncated":true,"omitted_bytes":1234,"head":"[{\"na","tail":"}]"}`.
+    /// them: `{"truncated":true,"omitted_bytes":1234,"head":"[{\"na","tail":"}]"}`; a text that
+    /// names its kind and size stands for any other block.
     pub(crate) fn within(self, most: usize) -> Self {
-        Self {
-            text: bounded::shorten(self.text, self.form, most),
-            ..self
+        if self.encoded_len() <= most.max(bounded::LEAST) {
+            return self;
+        }
+        match self.blocks {
+            Blocks::One(Content::Text(text)) => {
+                Self::written(bounded::shorten(text, self.form, most), self.form, true)
+            }
+            Blocks::One(block) => Self::of(shortened(vec![block], most), Form::Text, true),
+            Blocks::List(blocks) => Self::of(shortened(blocks.into(), most), Form::Text, true),
         }
     }
 
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.text
+    /// Bytes of it when it is sent.
+    #[inline]
+    pub(crate) fn encoded_len(&self) -> usize {
+        match &self.blocks {
+            Blocks::One(Content::Text(text)) => text.len(),
+            _ => self.blocks().iter().map(Content::encoded_len).sum(),
+        }
     }
 
-    pub(super) fn into_parts(self) -> (String, Form) {
-        (self.text, self.form)
+    /// The blocks, at least one.
+    pub fn blocks(&self) -> &[Content] {
+        match &self.blocks {
+            Blocks::One(block) => slice::from_ref(block),
+            Blocks::List(blocks) => blocks,
+        }
     }
 
-    /// The text, owned.
-    pub fn into_string(self) -> String {
-        self.text
+    /// All of it as text, for a service that takes nothing else: what is not text by its kind and
+    /// size, as [`Content::to_text`] says it, each block in a line of its own.
+    #[inline]
+    pub fn text(&self) -> Cow<'_, str> {
+        match &self.blocks {
+            Blocks::One(Content::Text(text)) => Cow::Borrowed(text),
+            _ => {
+                let lines: Vec<_> = self.blocks().iter().map(Content::to_text).collect();
+                Cow::Owned(lines.join("\n"))
+            }
+        }
+    }
+
+    /// As [`text`](Self::text), owned.
+    pub fn into_text(self) -> String {
+        match self.blocks {
+            Blocks::One(Content::Text(text)) => text,
+            _ => self.text().into_owned(),
+        }
+    }
+
+    /// The value, where the tool returned one that was written as JSON and all of it is here.
+    pub fn structured(&self) -> Option<Value> {
+        match &self.blocks {
+            Blocks::One(Content::Text(text)) if self.form == Form::Json && !self.truncated => {
+                serde_json::from_str(text).ok()
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether some of it was left out, because it was longer than the dispatcher lets it be.
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+}
+
+/// The blocks, shortened to `most` bytes: the first ones are kept as long as there is room.
+fn shortened(blocks: Vec<Content>, most: usize) -> Vec<Content> {
+    const LAST_LINE: usize = 64; // room for it
+    let mut room = most.max(bounded::LEAST) - LAST_LINE;
+    let count = blocks.len();
+    let mut kept = Vec::new();
+    for (position, block) in blocks.into_iter().enumerate() {
+        let block = match block {
+            block if block.encoded_len() <= room => block,
+            Content::Text(text) if room >= bounded::LEAST => {
+                Content::Text(bounded::shorten(text, Form::Text, room))
+            }
+            block => Content::Text(block.left_out()),
+        };
+        let Some(left) = room.checked_sub(block.encoded_len()) else {
+            let more = count - position;
+            kept.push(Content::Text(format!(
+                "[{more} blocks left out: too large]"
+            )));
+            break;
+        };
+        room = left;
+        kept.push(block);
+    }
+    kept
+}
+
+impl From<Content> for ToolOutput {
+    fn from(block: Content) -> Self {
+        Self::from_blocks([block])
     }
 }
 
 impl PartialEq for ToolOutput {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.blocks() == other.blocks()
     }
 }
 
 impl Eq for ToolOutput {}
 
+/// As [`text`](ToolOutput::text).
 impl Display for ToolOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.text())
     }
-}
-
-/// A content block as it is stored.
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum Block {
-    Text {
-        text: String,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        json: bool,
-    },
 }
 
 impl Serialize for ToolOutput {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let block = Block::Text {
-            text: self.text.clone(),
-            json: self.form == Form::Json,
+        let mut is_truncated = self.truncated;
+        let stored = |content| {
+            let mut block = Block::from(content);
+            if let Block::Text {
+                json, truncated, ..
+            } = &mut block
+            {
+                *json = self.form == Form::Json;
+                *truncated = std::mem::take(&mut is_truncated); // the first text says it for all
+            }
+            block
         };
-        serializer.serialize_newtype_struct(Self::SERIALIZED_AS, &[block])
+        let blocks: Vec<Block<'_>> = self.blocks().iter().map(stored).collect();
+        serializer.serialize_newtype_struct(CONTENT, &blocks)
     }
 }
 
 impl<'de> Deserialize<'de> for ToolOutput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let blocks = Vec::<Block>::deserialize(deserializer)?;
-        let count = blocks.len();
-        let [Block::Text { text, json }] = <[Block; 1]>::try_from(blocks).map_err(|_| {
-            D::Error::custom(format!(
-                "a stored output has one block of text here, but this one has {count} blocks"
-            ))
-        })?;
-        let form = if json { Form::Json } else { Form::Text };
-        Ok(Self { text, form })
+        let stored = Vec::<Block<'_>>::deserialize(deserializer)?;
+        if stored.is_empty() {
+            return Err(D::Error::custom("a stored output has at least one block"));
+        }
+        let says_json = |block: &Block<'_>| matches!(block, Block::Text { json: true, .. });
+        let says_truncated = |block: &Block<'_>| {
+            matches!(
+                block,
+                Block::Text {
+                    truncated: true,
+                    ..
+                }
+            )
+        };
+        let is_json = matches!(&stored[..], [block] if says_json(block));
+        let truncated = stored.iter().any(says_truncated);
+        let blocks = stored.into_iter().map(Content::from).collect();
+        let form = if is_json { Form::Json } else { Form::Text };
+        Ok(Self::of(blocks, form, truncated))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::content::{Audio, Image, Link, Resource};
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use std::mem::size_of;
+
+    fn bounded(most: usize) -> OutputFormat {
+        OutputFormat {
+            most,
+            structured: false,
+        }
+    }
 
     #[test]
     fn json_and_text_are_told_apart_when_they_are_shortened() {
         let (text, list) = ("word ".repeat(1000), vec!["word"; 1000]);
-        assert!(
-            ToolOutput::from_text(&text)
-                .within(1000)
-                .as_str()
-                .contains(" bytes left out]\n")
-        );
+        let short = ToolOutput::from_text(&text).within(1000);
+        assert!(short.text().contains(" bytes left out]\n") && short.truncated());
         assert_eq!(
             ToolOutput::from_serialize(&text).unwrap().within(1000),
             ToolOutput::from_text(&text).within(1000)
@@ -148,19 +324,144 @@ mod tests {
         let short = ToolOutput::from_serialize(&list).unwrap().within(1000);
         assert!(
             short
-                .as_str()
+                .text()
                 .starts_with(r#"{"truncated":true,"omitted_bytes":6"#),
             "{short}"
         );
-        assert_eq!(ToolOutput::serialize_within(&list, 1000).unwrap(), short);
+        let written = ToolOutput::serialize_within(&list, bounded(1000)).unwrap();
+        assert_eq!(written, short);
+        assert!(written.truncated() && written.structured().is_none());
         assert_eq!(short.clone().within(1000), short);
     }
 
     #[test]
     fn outputs_of_the_same_text_are_equal() {
+        let number = ToolOutput::from_serialize(&5).unwrap();
+        assert_eq!(ToolOutput::from_text("5"), number);
+        assert_eq!(number.structured(), Some(5.into()));
+        assert_eq!(ToolOutput::from_text("5").structured(), None);
+    }
+
+    #[test]
+    fn a_value_with_a_schema_is_json_or_an_error() {
+        let format = OutputFormat {
+            most: 1000,
+            structured: true,
+        };
+        let text = ToolOutput::serialize_within(&"a \"b\"", format).unwrap();
+        assert_eq!(text.text(), r#""a \"b\"""#);
+        assert_eq!(text.structured(), Some("a \"b\"".into()));
+        let error = ToolOutput::serialize_within(&vec!["word"; 1000], format).unwrap_err();
+        assert!(error.message_for_model().contains("1000 bytes"), "{error}");
+    }
+
+    #[test]
+    fn an_output_takes_no_more_room_than_its_text_and_a_word() {
+        assert_eq!(size_of::<ToolOutput>(), size_of::<String>() + 8);
+    }
+
+    fn content() -> impl Strategy<Value = Content> {
+        let bytes = || vec(any::<u8>(), 0..400);
+        prop_oneof![
+            ".{0,300}".prop_map(Content::Text),
+            bytes().prop_map(|data| Image::new("image/png", data).into()),
+            bytes().prop_map(|data| Audio::new("audio/wav", data).into()),
+            (".{0,40}", ".{0,300}").prop_map(|(uri, text)| {
+                Resource::text(uri, text)
+                    .with_mime_type("text/plain")
+                    .into()
+            }),
+            (".{0,40}", bytes()).prop_map(|(uri, data)| Resource::blob(uri, data).into()),
+            (".{0,40}", ".{0,400}")
+                .prop_map(|(uri, about)| { Link::new(uri, "name").with_description(about).into() }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn content_is_known_by_whatever_way_it_is_returned(blocks in vec(content(), 1..5)) {
+            #[derive(Serialize)]
+            struct Newtype<T>(T);
+            let output = ToolOutput::from_blocks(blocks.clone());
+            prop_assert_eq!(output.blocks(), &blocks[..]);
+            let written = |value: &dyn Fn() -> Result<ToolOutput, ToolError>| value().unwrap();
+            prop_assert_eq!(&written(&|| ToolOutput::from_serialize(&blocks)), &output);
+            prop_assert_eq!(&written(&|| ToolOutput::from_serialize(&Some(Newtype(&blocks)))), &output);
+            prop_assert_eq!(&written(&|| ToolOutput::from_serialize(&output)), &output);
+            prop_assert_eq!(&written(&|| ToolOutput::from_serialize(&[&output])), &output);
+            let first = ToolOutput::from(blocks[0].clone());
+            prop_assert_eq!(&written(&|| ToolOutput::from_serialize(&Newtype(&blocks[0]))), &first);
+            prop_assert_eq!(&written(&|| ToolOutput::from_serialize(&(Newtype(&blocks[0]),))), &first);
+        }
+
+        #[test]
+        fn outputs_are_stored_and_read_back(blocks in vec(content(), 0..5), most in 0..2000_usize) {
+            let output = ToolOutput::from_blocks(blocks).within(most);
+            let stored = serde_json::to_string(&output).unwrap();
+            let read: ToolOutput = serde_json::from_str(&stored).unwrap();
+            prop_assert_eq!(&read, &output);
+            prop_assert_eq!(read.truncated(), output.truncated());
+        }
+
+        #[test]
+        fn what_fits_stays_and_the_rest_is_named(blocks in vec(content(), 1..8), most in 0..2000_usize) {
+            let output = ToolOutput::from_blocks(blocks);
+            let short = output.clone().within(most);
+            let most = most.max(bounded::LEAST);
+            prop_assert!(short.encoded_len() <= most, "{} of {}", short.encoded_len(), most);
+            prop_assert_eq!(short.truncated(), short != output);
+            prop_assert_eq!(short.truncated(), output.encoded_len() > most);
+            prop_assert_eq!(&short.clone().within(most), &short);
+            if short.truncated() {
+                let text = short.text();
+                prop_assert!(text.contains("left out"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn lists_of_anything_else_are_json() {
         assert_eq!(
-            ToolOutput::from_text("5"),
-            ToolOutput::from_serialize(&5).unwrap()
+            ToolOutput::from_serialize(&Vec::<Content>::new())
+                .unwrap()
+                .text(),
+            "[]"
+        );
+        assert_eq!(ToolOutput::from_blocks(Vec::<Content>::new()).text(), "[]");
+        assert_eq!(
+            ToolOutput::from_serialize(&("a", 1)).unwrap().text(),
+            r#"["a",1]"#
+        );
+        let image = Image::new("image/png", b"abc");
+        assert_eq!(
+            ToolOutput::from_serialize(&serde_json::json!({"chart": image}))
+                .unwrap()
+                .text(),
+            r#"{"chart":{"type":"image","data":"YWJj","mimeType":"image/png"}}"#
+        );
+    }
+
+    #[test]
+    fn blocks_are_named_as_text() {
+        let blocks: [Content; 6] = [
+            "Found:".into(),
+            Image::new("image/png", b"abc").into(),
+            Audio::new("audio/wav", b"").into(),
+            Resource::text("file:///a.txt", "A").into(),
+            Resource::blob("file:///b", b"abc")
+                .with_mime_type("application/pdf")
+                .into(),
+            Link::new("https://a.example", "A")
+                .with_description("the first")
+                .into(),
+        ];
+        assert_eq!(
+            ToolOutput::from_blocks(blocks).text(),
+            "Found:\n[image: image/png, 3 bytes, not shown]\n[audio: audio/wav, 0 bytes, not shown]\n\
+             [resource: file:///a.txt]\nA\n[resource: file:///b, application/pdf, 3 bytes, not shown]\n\
+             [link: A, https://a.example, the first]"
         );
     }
 }

@@ -175,7 +175,7 @@ impl ToolResult {
             tool: &'a str,
         }
         match &self.outcome {
-            Ok(output) => Cow::Borrowed(output.as_str()),
+            Ok(output) => output.text(),
             Err(error) => {
                 let failed = Failed {
                     error: error.message_for_model(),

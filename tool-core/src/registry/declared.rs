@@ -6,11 +6,14 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::runnable::Runnable;
 use super::set::ToolSet;
 use crate::decode::{self, Arguments, Describe, Param};
 use crate::model::{
-    Behavior, CallContext, ErrorCode, ToolDefinition, ToolError, ToolFuture, ToolOutput,
+    Behavior, CallContext, ErrorCode, OutputFormat, ToolDefinition, ToolError, ToolFuture,
+    ToolOutput,
 };
 use crate::schema;
 
@@ -134,6 +137,7 @@ pub struct Declaration {
     title: Option<&'static str>,
     description: &'static str,
     params: Params,
+    output: Option<fn() -> Value>,
     behavior: Behavior,
 }
 
@@ -145,6 +149,7 @@ impl Declaration {
             title: None,
             description,
             params,
+            output: None,
             behavior: Behavior::default(),
         }
     }
@@ -153,6 +158,14 @@ impl Declaration {
     pub fn titled(self, title: &'static str) -> Self {
         Self {
             title: Some(title),
+            ..self
+        }
+    }
+
+    /// The schema of what it returns.
+    pub fn structured(self, schema: fn() -> Value) -> Self {
+        Self {
+            output: Some(schema),
             ..self
         }
     }
@@ -182,6 +195,7 @@ pub fn declare<S: Send + Sync + 'static>(
         title,
         description,
         params,
+        output,
         behavior,
     } = declaration;
     let schema = match params {
@@ -192,6 +206,10 @@ pub fn declare<S: Send + Sync + 'static>(
         .with_checked_behavior(behavior);
     let definition = match title {
         Some(title) => definition.with_title(title),
+        None => definition,
+    };
+    let definition = match output {
+        Some(schema) => definition.with_checked_output_schema(schema()),
         None => definition,
     };
     set.declare(Declared {
@@ -329,10 +347,10 @@ impl<S: Send + Sync + 'static> FunctionCall<S> {
         state_of(&self.context)
     }
 
-    /// Bytes that the output may have.
+    /// How the output is written.
     #[inline]
-    pub fn most(&self) -> usize {
-        self.context.output_bytes()
+    pub fn output_format(&self) -> OutputFormat {
+        self.context.output_format()
     }
 
     /// What a `#[context]` parameter is.

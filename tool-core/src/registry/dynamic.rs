@@ -188,11 +188,11 @@ impl DynamicTool {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         let handler = move |context: CallContext, text: &str| -> ToolFuture<'static> {
-            let most = context.output_bytes();
+            let format = context.output_format();
             let running = read(text).map(|arguments| handler(context, arguments));
             Box::pin(async move {
                 match running?.await {
-                    Ok(value) => ToolOutput::serialize_within(&value, most),
+                    Ok(value) => ToolOutput::serialize_within(&value, format),
                     Err(error) => Err(ToolError::returned(error.into())),
                 }
             })
@@ -211,6 +211,17 @@ impl DynamicTool {
             definition: self.definition.with_title(title),
             ..self
         }
+    }
+
+    /// Publishes the schema of what the handler returns.
+    ///
+    /// # Errors
+    /// `schema` is no JSON Schema.
+    pub fn with_output_schema(self, schema: Value) -> Result<Self, InvalidDefinitionError> {
+        Ok(Self {
+            definition: self.definition.with_output_schema(schema)?,
+            ..self
+        })
     }
 
     /// Says how calls behave.

@@ -16,7 +16,7 @@ pub use dynamic::DynamicTool;
 #[cfg(feature = "linked")]
 pub use linked::{LinkedError, LinkedTool, States, linked, missing};
 pub use provide::{Lent, Provide};
-pub use returned::{BoxFailure, DisplayFailure, PlainOutput, probe};
+pub use returned::{BoxFailure, DisplayFailure, PlainOutput, Probe, probe};
 pub(crate) use runnable::Runnable;
 pub use set::{DuplicateToolError, ToolSet};
 pub use unknown::UnknownToolError;

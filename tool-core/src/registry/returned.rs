@@ -4,9 +4,12 @@ use std::error::Error;
 use std::fmt::Display;
 use std::marker::PhantomData;
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::model::{BorrowedError, BoxError, ToolError, ToolOutput};
+use crate::model::{BorrowedError, BoxError, OutputFormat, ToolError, ToolOutput};
+use crate::schema;
 
 /// A type a tool may return. Implemented for every [`Serialize`] type; it exists for its
 /// compile-time message.
@@ -19,6 +22,18 @@ pub trait Returned: Serialize {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> Returned for T {}
+
+/// What a `structured` tool may return. Implemented for every type that has a schema; it exists for
+/// its compile-time message.
+#[diagnostic::on_unimplemented(
+    message = "a `structured` tool cannot return `{Self}`: it has no `schemars::JsonSchema`",
+    label = "no schema to publish for this",
+    note = "derive `schemars::JsonSchema` for it, or leave out `structured`"
+)]
+pub trait Structured: Returned + JsonSchema {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Returned + JsonSchema> Structured for T {}
 
 /// An error a tool may return. Implemented for every [`Display`] type; it exists for its
 /// compile-time message.
@@ -37,6 +52,13 @@ impl<E: Display> ReturnedError for E {}
 /// Choosing by bound would send errors as successes: `serde` serialises `Result<T, String>`.
 #[derive(Debug)]
 pub struct Probe<T>(PhantomData<fn() -> T>);
+
+impl<T> Probe<T> {
+    /// Of a type.
+    pub fn of_type() -> Self {
+        Self(PhantomData)
+    }
+}
 
 /// Learns the type of a return value.
 pub fn probe<T>(_: &T) -> Probe<T> {
@@ -67,12 +89,20 @@ impl<T> PlainOutput<T> for Probe<T> {
 pub struct Plain<T>(PhantomData<fn() -> T>);
 
 impl<T> Plain<T> {
-    /// The tool's answer, of at most so many bytes.
-    pub fn finish(self, value: T, most: usize) -> Result<ToolOutput, ToolError>
+    /// The schema of it.
+    pub fn schema(self) -> Value
+    where
+        T: Structured,
+    {
+        schema::of_output::<T>()
+    }
+
+    /// The tool's answer.
+    pub fn finish(self, value: T, format: OutputFormat) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
     {
-        ToolOutput::serialize_within(&value, most)
+        ToolOutput::serialize_within(&value, format)
     }
 }
 
@@ -80,13 +110,27 @@ impl<T> Plain<T> {
 #[derive(Debug)]
 pub struct Fallible<T, E>(PhantomData<fn() -> (T, E)>);
 
+impl<T, E> Fallible<T, E> {
+    /// The schema of it, if it does not fail.
+    pub fn schema(self) -> Value
+    where
+        T: Structured,
+    {
+        schema::of_output::<T>()
+    }
+}
+
 impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E> {
     /// Chosen before the traits below, for errors that lend another: `anyhow::Error` and its like.
-    pub fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
+    pub fn finish(
+        self,
+        returned: Result<T, E>,
+        format: OutputFormat,
+    ) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
     {
-        finish(returned, most, |error| {
+        finish(returned, format, |error| {
             ToolError::returned(BorrowedError(error))
         })
     }
@@ -94,46 +138,46 @@ impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E
 
 /// The first fall-back of `Fallible::finish`: errors that keep their type in a box.
 pub trait BoxFailure<T, E> {
-    /// The tool's answer, of at most so many bytes.
-    fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
+    /// The tool's answer.
+    fn finish(self, returned: Result<T, E>, format: OutputFormat) -> Result<ToolOutput, ToolError>
     where
         T: Returned;
 }
 
 impl<T, E: Into<BoxError>> BoxFailure<T, E> for Fallible<T, E> {
-    fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
+    fn finish(self, returned: Result<T, E>, format: OutputFormat) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
     {
-        finish(returned, most, |error| ToolError::returned(error.into()))
+        finish(returned, format, |error| ToolError::returned(error.into()))
     }
 }
 
 /// The last fall-back, found by reference: errors that are only displayable.
 pub trait DisplayFailure<T, E> {
-    /// The tool's answer, of at most so many bytes.
-    fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
+    /// The tool's answer.
+    fn finish(self, returned: Result<T, E>, format: OutputFormat) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
         E: ReturnedError;
 }
 
 impl<T, E> DisplayFailure<T, E> for &Fallible<T, E> {
-    fn finish(self, returned: Result<T, E>, most: usize) -> Result<ToolOutput, ToolError>
+    fn finish(self, returned: Result<T, E>, format: OutputFormat) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
         E: ReturnedError,
     {
-        finish(returned, most, |error| ToolError::displayed(&error))
+        finish(returned, format, |error| ToolError::displayed(&error))
     }
 }
 
 fn finish<T: Serialize, E>(
     returned: Result<T, E>,
-    most: usize,
+    format: OutputFormat,
     failed: impl FnOnce(E) -> ToolError,
 ) -> Result<ToolOutput, ToolError> {
-    ToolOutput::serialize_within(&returned.map_err(failed)?, most)
+    ToolOutput::serialize_within(&returned.map_err(failed)?, format)
 }
 
 #[cfg(test)]
@@ -148,20 +192,20 @@ mod tests {
     macro_rules! finish {
         ($value:expr) => {{
             let value = $value;
-            probe(&value).kind().finish(value, usize::MAX)
+            probe(&value).kind().finish(value, OutputFormat::UNBOUNDED)
         }};
     }
 
     #[test]
     fn strings_are_text_and_the_rest_is_json() {
         assert_eq!(
-            finish!("a \"quoted\" word").unwrap().as_str(),
+            finish!("a \"quoted\" word").unwrap().text(),
             "a \"quoted\" word"
         );
-        assert_eq!(finish!('x').unwrap().as_str(), "x");
-        assert_eq!(finish!(()).unwrap().as_str(), "null");
-        assert_eq!(finish!(vec![Some(1), None]).unwrap().as_str(), "[1,null]");
-        assert_eq!(finish!(Some("text")).unwrap().as_str(), "text");
+        assert_eq!(finish!('x').unwrap().text(), "x");
+        assert_eq!(finish!(()).unwrap().text(), "null");
+        assert_eq!(finish!(vec![Some(1), None]).unwrap().text(), "[1,null]");
+        assert_eq!(finish!(Some("text")).unwrap().text(), "text");
     }
 
     #[test]

@@ -351,7 +351,7 @@ impl ToolSet {
     /// let call = ToolCall::new("call_1", "add", r#"{"a": 1, "b": 2}"#);
     /// let tool = tools![add].tool("add").unwrap();
     /// let output = tool.call(&CallContext::detached(call), r#"{"a": 1, "b": 2}"#).await;
-    /// assert_eq!(output.unwrap().as_str(), "3");
+    /// assert_eq!(output.unwrap().text(), "3");
     /// # }
     /// ```
     pub fn tool(&self, name: &str) -> Option<Arc<dyn Tool>> {

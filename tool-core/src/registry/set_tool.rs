@@ -17,7 +17,7 @@ impl Tool for SetTool {
     }
 
     fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
-        let most = context.output_bytes();
+        let most = context.output_format().most;
         // A context of its own: the call may be of another tool, which calls this one.
         let (tool, definition) = (Arc::clone(&self.runnable), Arc::clone(&self.definition));
         let context = context.for_tool(tool, definition, arguments);

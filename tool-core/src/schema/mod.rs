@@ -13,4 +13,4 @@ mod root;
 mod tidy;
 
 pub(crate) use property::Property;
-pub(crate) use root::{describe, of_object, of_parameters, of_type, trimmed};
+pub(crate) use root::{describe, of_object, of_output, of_parameters, of_type, trimmed};

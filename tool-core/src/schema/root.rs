@@ -75,6 +75,18 @@ pub(crate) fn of_object<P: Property + ?Sized>(params: &[&P]) -> Value {
     schema.to_value()
 }
 
+/// The schema of a value as it is serialised.
+pub(crate) fn of_output<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut generator = settings.into_generator();
+    let root = of_type::<T>(&mut generator).to_value();
+    let root = match root {
+        Value::Bool(_) => json!({}), // any value
+        root => resolved(root, generator.definitions()),
+    };
+    finish(root, &mut generator)
+}
+
 /// Input:  `{"anyOf": [{"properties": {"kind": {"const": "a"}, "x": …}, …}, {"properties": {"kind": {"const": "b"}}, …}]}`
 /// Output: `{"properties": {"kind": {"anyOf": [{"const": "a"}, {"const": "b"}]}, "x": …}, "required": ["kind"], …}`
 fn unite(root: &mut Map<String, Value>) {

@@ -31,6 +31,7 @@ pub(crate) struct ToolOptions {
     pub(crate) remote: Option<Ident>,
     pub(crate) retry: Option<RetryOption>,
     pub(crate) strict: Option<Ident>,
+    pub(crate) structured: Option<Ident>,
     pub(crate) inline: Option<Ident>,
     pub(crate) linked: Option<Ident>,
     type_name: Option<(Ident, Ident)>,
@@ -107,6 +108,7 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
         "retry",
         "serialize_by",
         "strict",
+        "structured",
         "timeout",
         "title",
         "type",
@@ -136,6 +138,7 @@ pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOpti
             "retry" => retry = Some((key.clone(), retry_tokens(key, input)?)),
             "serialize_by" => options.serialize_by = serialize_by(key, input)?,
             "strict" => return flag(&mut options.strict),
+            "structured" => return flag(&mut options.structured),
             "timeout" => {
                 options.timeout =
                     Some(timeout(&value(key, input, "timeout = \"5s\"", |value| {

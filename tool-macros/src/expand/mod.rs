@@ -238,6 +238,16 @@ impl Emitted<'_> {
         }
     }
 
+    /// `.structured(…)`, if the schema of what it returns is to be published.
+    fn structured(&self) -> Option<TokenStream> {
+        self.tool.options.structured.as_ref()?;
+        let ty = ty::returned(&self.tool.sig.output)?;
+        let private = private(ty.span());
+        Some(
+            quote_spanned!(ty.span()=> .structured(|| #private::Probe::<#ty>::of_type().kind().schema())),
+        )
+    }
+
     /// Adds the tool to a set.
     fn declare(&self) -> TokenStream {
         let private = private(Span::call_site());
@@ -260,11 +270,12 @@ impl Emitted<'_> {
             false => quote!(#private::Params::Properties(#params)),
         };
         let title = options.title.as_ref().map(|title| quote!(.titled(#title)));
+        let structured = self.structured();
         let behavior = behavior::closure(self.tool, options);
         let run = run::closure(self);
         quote! {
             #(#cfgs)*
-            #private::declare(#set, #private::Declaration::new(#name, #description, #params) #title #behavior, #run);
+            #private::declare(#set, #private::Declaration::new(#name, #description, #params) #title #structured #behavior, #run);
         }
     }
 }

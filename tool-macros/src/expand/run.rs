@@ -11,7 +11,7 @@ use crate::ty;
 
 pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     let tool = emitted.tool;
-    let [call, state, context, most] = ["call", "state", "context", "most"]
+    let [call, state, context, format] = ["call", "state", "context", "format"]
         .map(|name| Ident::new(&format!("__tool_{name}"), Span::mixed_site()));
     let decode = decode(emitted, &call);
     let invoke = invoke(emitted, &state, &context);
@@ -23,7 +23,7 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     let private = private(output_span);
     let output = Ident::new("__tool_output", output_span);
     let finish =
-        quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output, #most));
+        quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output, #format));
     let uses_state = tool.state_types().next().is_some();
     let uses_context = tool
         .params
@@ -33,7 +33,7 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
         let state = uses_state.then(|| quote!(let #state = #call.state();));
         let context = uses_context.then(|| quote!(let #context = #call.context();));
         let wait = tool.is_async().then(|| quote!(.await));
-        quote!(#decode #state #context let #most = #call.most(); let #output = #invoke #wait; #finish)
+        quote!(#decode #state #context let #format = #call.output_format(); let #output = #invoke #wait; #finish)
     } else {
         let state = if uses_state {
             quote!(#state: &__ToolState)
@@ -45,7 +45,7 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
         } else {
             quote!(_)
         };
-        quote!(#decode let #most = #call.most(); #call.blocking(move |#state, #context| { let #output = #invoke; #finish }).await)
+        quote!(#decode let #format = #call.output_format(); #call.blocking(move |#state, #context| { let #output = #invoke; #finish }).await)
     };
     // A future that cannot be sent is underlined at `async`, or at `impl Future`.
     let async_span = tool

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use super::Batch;
 use crate::dispatch::call::{Call, Outcome, drop_quietly, lock, quietly, wake_quietly};
 use crate::dispatch::stream::{DispatchEvent, Progress};
-use crate::model::ToolResult;
+use crate::model::{ToolError, ToolResult};
 
 /// What is left of an output when the batch's share is used up.
 const LEAST_OUTPUT: usize = 512;
@@ -153,12 +153,18 @@ impl Batch {
     /// Shortens an output, or what the model is told of an error, that is longer than what is left
     /// for it.
     #[inline]
-    pub(in crate::dispatch) fn within_limits(&self, outcome: Outcome) -> Outcome {
+    pub(in crate::dispatch) fn within_limits(&self, call: &Call, outcome: Outcome) -> Outcome {
         match outcome {
-            Ok(output) => Ok(match self.share(output.as_str().len()) {
-                Some(most) => output.within(most),
-                None => output,
-            }),
+            Ok(output) => {
+                let length = output.encoded_len();
+                match self.share(length) {
+                    Some(most) if most < length && call.definition().output_schema().is_some() => {
+                        Err(ToolError::output_too_long(most))
+                    }
+                    Some(most) => Ok(output.within(most)),
+                    None => Ok(output),
+                }
+            }
             Err(error) => Err(match self.share(error.message_for_model().len()) {
                 Some(most) => error.within(most),
                 None => error,

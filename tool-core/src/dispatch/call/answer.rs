@@ -34,7 +34,7 @@ impl Call {
     pub(super) fn answer(self: &Arc<Self>, outcome: Outcome, span: Option<Box<Span>>) -> bool {
         let outcome = self
             .batch
-            .within_limits(outcome)
+            .within_limits(self, outcome)
             .map_err(|error| error.of_tool(&clip(&self.call.name)));
         let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
         if self.outcome().is_none() && outcome.as_ref().is_err_and(ToolError::is_undecoded) {

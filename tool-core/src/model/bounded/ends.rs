@@ -61,6 +61,12 @@ impl Ends {
         start + last.len()
     }
 
+    /// Whether something is left out.
+    #[inline]
+    pub(super) fn is_cut(&self) -> bool {
+        !self.head.is_empty()
+    }
+
     #[inline]
     pub(super) fn starts_with(&self, byte: u8) -> bool {
         self.head.first().or(self.buffer.first()) == Some(&byte)

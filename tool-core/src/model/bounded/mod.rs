@@ -3,9 +3,11 @@
 
 mod display;
 mod ends;
+mod list;
 mod shorten;
 mod write;
 
 pub(crate) use display::display;
-pub(crate) use shorten::{Form, shorten};
-pub(crate) use write::write;
+pub(crate) use list::CONTENT;
+pub(crate) use shorten::{Form, LEAST, shorten};
+pub(crate) use write::{Written, write, write_json};

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// The smallest bound: room for what is said of the part left out, and for some of the rest.
 /// Smaller ones are raised to it.
-pub(super) const LEAST: usize = 256;
+pub(crate) const LEAST: usize = 256;
 
 /// What a text is, and so how it is shortened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,44 +1,86 @@
 //! A value's text, shortened while it is written.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write};
 use std::io;
 
 use serde::ser::{Error as _, Serialize, Serializer};
-use serde_json::Error;
 use serde_json::ser::Formatter;
+use serde_json::{Error, Value};
 
 use super::ends::Ends;
-use super::shorten::{Form, shorten, shortened};
-use crate::model::ToolOutput;
+use super::list::{CONTENT, List};
+use super::shorten::{Form, shortened};
 
-/// Writes a value as [`shorten`] would leave it: a string as it is, everything else as compact
-/// JSON. Takes memory in proportion to `most`, however long the value.
+/// What became of a value.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// Its text, shortened or not.
+    Text {
+        text: String,
+        form: Form,
+        truncated: bool,
+    },
+    /// It is content for the model, as it is stored: a block, or a list of them. Not shortened.
+    Content(Value),
+}
+
+impl Written {
+    fn text(text: Cow<'_, str>, most: usize) -> Self {
+        let short = shortened(&text, Form::Text, most);
+        Self::Text {
+            truncated: short.is_some(),
+            text: short.unwrap_or_else(|| text.into_owned()),
+            form: Form::Text,
+        }
+    }
+
+    fn ends(ends: Ends, form: Form) -> Result<Self, Error> {
+        Ok(Self::Text {
+            truncated: ends.is_cut(),
+            text: ends.into_text(form)?,
+            form,
+        })
+    }
+}
+
+/// Writes a value: a string as it is, [`Content`](crate::Content) as its blocks, everything else as
+/// compact JSON. Text is as [`shorten`](super::shorten) would leave it, and takes memory in
+/// proportion to `most`, however long the value.
 ///
 /// # Errors
 /// The value cannot be written as JSON.
-pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<(String, Form), Error> {
-    let mut text = None;
+pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<Written, Error> {
+    let mut aside = None;
     let mut json = serde_json::Serializer::with_formatter(Ends::new(most), Nesting::default());
     value.serialize(Outermost {
         json: &mut json,
-        text: &mut text,
+        aside: &mut aside,
         most,
     })?;
     let json = json.into_inner();
-    if let Some(text) = text {
-        return Ok(text);
+    if let Some(written) = aside {
+        return Ok(written);
     }
-    let is_string = json.starts_with(b'"');
-    let json = json.into_text(Form::Json)?;
-    if is_string {
+    if json.starts_with(b'"') {
         // Only a `RawValue` gets here: it has all of the text in memory as it is.
         let text: String = serde_json::from_str(&serde_json::to_string(value)?)?;
-        return Ok((shorten(text, Form::Text, most), Form::Text));
+        return Ok(Written::text(text.into(), most));
     }
-    Ok((json, Form::Json))
+    Written::ends(json, Form::Json)
 }
 
-type Json = serde_json::Serializer<Ends, Nesting>;
+/// Writes a value as compact JSON whatever it is, a string in its quotes; otherwise as [`write`].
+///
+/// # Errors
+/// The value cannot be written as JSON.
+pub(crate) fn write_json(value: &impl Serialize, most: usize) -> Result<Written, Error> {
+    let mut json = serde_json::Serializer::with_formatter(Ends::new(most), Nesting::default());
+    value.serialize(&mut json)?;
+    Written::ends(json.into_inner(), Form::Json)
+}
+
+pub(super) type Json = serde_json::Serializer<Ends, Nesting>;
 
 /// How deep arrays and objects may be within each other: as deep as `serde_json` reads them. To
 /// write more would use up the stack.
@@ -46,7 +88,7 @@ const MOST_DEPTH: usize = 128;
 
 /// Compact JSON, nested so deep at most.
 #[derive(Default)]
-struct Nesting {
+pub(super) struct Nesting {
     depth: usize,
 }
 
@@ -87,12 +129,12 @@ impl Formatter for Nesting {
     }
 }
 
-/// Takes a string aside before it is quoted and escaped, and the text of a [`ToolOutput`], and
-/// leaves everything else to `serde_json`.
+/// Takes a string aside before it is quoted and escaped, and content for the model, and leaves
+/// everything else to `serde_json`.
 struct Outermost<'a> {
     json: &'a mut Json,
     /// What is shown in place of the JSON.
-    text: &'a mut Option<(String, Form)>,
+    aside: &'a mut Option<Written>,
     most: usize,
 }
 
@@ -108,8 +150,8 @@ macro_rules! forward {
 impl<'a> Serializer for Outermost<'a> {
     type Ok = ();
     type Error = Error;
-    type SerializeSeq = <&'a mut Json as Serializer>::SerializeSeq;
-    type SerializeTuple = <&'a mut Json as Serializer>::SerializeTuple;
+    type SerializeSeq = List<'a>;
+    type SerializeTuple = List<'a>;
     type SerializeTupleStruct = <&'a mut Json as Serializer>::SerializeTupleStruct;
     type SerializeTupleVariant = <&'a mut Json as Serializer>::SerializeTupleVariant;
     type SerializeMap = <&'a mut Json as Serializer>::SerializeMap;
@@ -125,8 +167,6 @@ impl<'a> Serializer for Outermost<'a> {
         serialize_f32(value: f32) -> (); serialize_f64(value: f64) -> ();
         serialize_bytes(value: &[u8]) -> ();
         serialize_none() -> (); serialize_unit() -> (); serialize_unit_struct(name: &'static str) -> ();
-        serialize_seq(length: Option<usize>) -> Self::SerializeSeq;
-        serialize_tuple(length: usize) -> Self::SerializeTuple;
         serialize_tuple_struct(name: &'static str, length: usize) -> Self::SerializeTupleStruct;
         serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> Self::SerializeTupleVariant;
         serialize_map(length: Option<usize>) -> Self::SerializeMap;
@@ -134,9 +174,18 @@ impl<'a> Serializer for Outermost<'a> {
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> Self::SerializeStructVariant;
     }
 
+    #[inline]
+    fn serialize_seq(self, length: Option<usize>) -> Result<List<'a>, Error> {
+        Ok(List::new(self.json.serialize_seq(length)?, self.aside))
+    }
+
+    #[inline]
+    fn serialize_tuple(self, length: usize) -> Result<List<'a>, Error> {
+        self.serialize_seq(Some(length))
+    }
+
     fn serialize_str(self, text: &str) -> Result<(), Error> {
-        let text = shortened(text, Form::Text, self.most).unwrap_or_else(|| text.to_owned());
-        *self.text = Some((text, Form::Text));
+        *self.aside = Some(Written::text(text.into(), self.most));
         Ok(())
     }
 
@@ -156,7 +205,7 @@ impl<'a> Serializer for Outermost<'a> {
     fn collect_str<T: ?Sized + Display>(self, text: &T) -> Result<(), Error> {
         let mut ends = Ends::new(self.most);
         write!(ends, "{text}").map_err(Error::custom)?;
-        *self.text = Some((ends.into_text(Form::Text)?, Form::Text));
+        *self.aside = Some(Written::ends(ends, Form::Text)?);
         Ok(())
     }
 
@@ -169,12 +218,10 @@ impl<'a> Serializer for Outermost<'a> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        if name != ToolOutput::SERIALIZED_AS {
+        if name != CONTENT {
             return value.serialize(self);
         }
-        let stored = serde_json::to_value(value)?;
-        let (text, form) = serde_json::from_value::<ToolOutput>(stored)?.into_parts();
-        *self.text = Some((shorten(text, form, self.most), form));
+        *self.aside = Some(Written::Content(serde_json::to_value(value)?));
         Ok(())
     }
 
@@ -192,8 +239,8 @@ impl<'a> Serializer for Outermost<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shorten::LEAST;
     use super::super::shorten::tests::text;
+    use super::super::shorten::{LEAST, shorten};
     use super::*;
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
@@ -217,8 +264,28 @@ mod tests {
         })
     }
 
+    /// Text, its form, and whether it is cut.
+    fn within(value: &impl Serialize, most: usize) -> (String, Form, bool) {
+        match write(value, most).unwrap() {
+            Written::Text {
+                text,
+                form,
+                truncated,
+            } => (text, form, truncated),
+            Written::Content(stored) => panic!("{stored} is no content"),
+        }
+    }
+
     fn whole(value: &impl Serialize) -> (String, Form) {
-        write(value, usize::MAX).unwrap()
+        let (text, form, truncated) = within(value, usize::MAX);
+        assert!(!truncated);
+        (text, form)
+    }
+
+    fn cut(text: String, form: Form, most: usize) -> (String, Form, bool) {
+        let short = shorten(text.clone(), form, most);
+        let truncated = short != text;
+        (short, form, truncated)
     }
 
     proptest! {
@@ -227,7 +294,13 @@ mod tests {
         #[test]
         fn writing_within_a_bound_is_writing_and_then_shortening(value in value(), most in 0..1500_usize) {
             let (text, form) = whole(&value);
-            prop_assert_eq!(write(&value, most).unwrap(), (shorten(text, form, most), form));
+            let json = serde_json::to_string(&value).unwrap();
+            prop_assert_eq!(within(&value, most), cut(text, form, most));
+            match write_json(&value, most).unwrap() {
+                Written::Text { text, form, truncated } =>
+                    prop_assert_eq!((text, form, truncated), cut(json, Form::Json, most)),
+                Written::Content(stored) => prop_assert!(false, "{stored} is no content"),
+            }
         }
 
         #[test]
@@ -254,12 +327,12 @@ mod tests {
                     serializer.collect_str(self)
                 }
             }
-            let expected = (shorten(text.clone(), Form::Text, most), Form::Text);
-            prop_assert_eq!(&write(&Some(Newtype(&text)), most).unwrap(), &expected);
-            prop_assert_eq!(&write(&Shown(&text), most).unwrap(), &expected);
+            let expected = cut(text.clone(), Form::Text, most);
+            prop_assert_eq!(&within(&Some(Newtype(&text)), most), &expected);
+            prop_assert_eq!(&within(&Shown(&text), most), &expected);
             let escaped: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
             let raw = RawValue::from_string(format!("\"{escaped}\"")).unwrap();
-            prop_assert_eq!(&write(&Newtype(raw), most).unwrap(), &expected);
+            prop_assert_eq!(&within(&Newtype(raw), most), &expected);
         }
     }
 
