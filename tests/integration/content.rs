@@ -9,7 +9,10 @@ use tool_core::{
     Audio, Content, Dispatcher, DynamicTool, ErrorCode, Image, Link, Resource, ToolError,
     ToolOutput, ToolSet, tool, toolbox, tools,
 };
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
+use tool_openai::{Agent, Profile, chat};
 
+use crate::scripted::check_against_the_specification;
 use crate::support::{calls, codes, contents};
 
 fn picture(bytes: usize) -> Image {
@@ -338,4 +341,149 @@ fn a_bad_output_schema_is_refused() {
         error.contains("output schema of tool `dynamic`") && error.contains("`properties.a.type`"),
         "{error}"
     );
+}
+
+/// The bodies that an agent sends when it is told to take pictures, and what comes after.
+async fn requests(
+    client: impl FnOnce(&ScriptedServer) -> Agent,
+) -> (Vec<Value>, Vec<tool_openai::chat::Message>) {
+    let calls = [
+        ("take", json!({"bytes": 3})),
+        ("record", json!({})),
+        ("show", json!({"bytes": 2})),
+    ];
+    let server = ScriptedServer::start([
+        ScriptedReply::calls(calls),
+        ScriptedReply::text("A wall."),
+        ScriptedReply::text("A white one."),
+    ])
+    .await
+    .unwrap();
+    let mut agent = client(&server).with_tools(all());
+    assert_eq!(agent.run("What is there?").await.unwrap().text, "A wall.");
+    assert_eq!(agent.run("Which?").await.unwrap().text, "A white one.");
+    (server.requests(), agent.messages().to_vec())
+}
+
+#[tokio::test]
+async fn chat_shows_images_behind_all_results() {
+    let (requests, mut history) = requests(|server| {
+        Agent::new(server.client().unwrap(), "m").with_profile(Profile::openai())
+    })
+    .await;
+    let messages = requests[2]["messages"].as_array().unwrap();
+    let roles: Vec<_> = messages
+        .iter()
+        .map(|message| message["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        roles,
+        [
+            "user",
+            "assistant",
+            "tool",
+            "tool",
+            "tool",
+            "user",
+            "assistant",
+            "user"
+        ]
+    );
+    let contents: Vec<_> = messages[2..6]
+        .iter()
+        .map(|message| &message["content"])
+        .collect();
+    let ids =
+        [&messages[2]["tool_call_id"], &messages[4]["tool_call_id"]].map(|id| id.as_str().unwrap());
+    let label = |number: usize, tool: &str| {
+        let id = ids[number - 1];
+        json!({"type": "text", "text": format!("Image {number}, from the result of call `{id}` of `{tool}`:")})
+    };
+    let image = |data: &str| {
+        let url = format!("data:image/png;base64,{data}");
+        json!({"type": "image_url", "image_url": {"url": url}})
+    };
+    assert_eq!(
+        contents,
+        [
+            &json!("[image 1: image/png, 3 bytes, shown in the next message]"),
+            &json!("[audio: audio/wav, 4 bytes, not shown]"),
+            &json!(
+                "A picture:\n[image 2: image/png, 2 bytes, shown in the next message]\nThat is it."
+            ),
+            &json!([
+                label(1, "take"),
+                image("BwcH"),
+                label(2, "show"),
+                image("Bwc=")
+            ]),
+        ]
+    );
+    assert_eq!(
+        requests[1]["messages"].as_array().unwrap().as_slice(),
+        &messages[..6]
+    );
+    check_against_the_specification("request", &[requests[2].to_string()]);
+    assert_eq!(chat::repair(&mut history), []);
+}
+
+#[tokio::test]
+async fn a_service_without_images_reads_that_there_are_some() {
+    let (requests, _) = requests(|server| Agent::new(server.client().unwrap(), "m")).await;
+    let messages = requests[1]["messages"].as_array().unwrap();
+    assert_eq!(messages.len(), 5);
+    assert_eq!(
+        messages[2]["content"],
+        "[image: image/png, 3 bytes, not shown]"
+    );
+    assert_eq!(
+        messages[4]["content"],
+        "A picture:\n[image: image/png, 2 bytes, not shown]\nThat is it."
+    );
+}
+
+#[tokio::test]
+async fn responses_has_images_in_the_outputs() {
+    let (requests, history) = requests(|server| {
+        Agent::new(server.client().unwrap().into_responses(), "m").with_profile(Profile::openai())
+    })
+    .await;
+    let input = requests[1]["input"].as_array().unwrap();
+    let outputs: Vec<_> = input
+        .iter()
+        .filter(|item| item["type"] == "function_call_output")
+        .map(|item| &item["output"])
+        .collect();
+    let image = |data: &str| {
+        let url = format!("data:image/png;base64,{data}");
+        json!({"type": "input_image", "image_url": url, "detail": "auto"})
+    };
+    let text = |text: &str| json!({"type": "input_text", "text": text});
+    assert_eq!(
+        outputs,
+        [
+            &json!([image("BwcH")]),
+            &json!("[audio: audio/wav, 4 bytes, not shown]"),
+            &json!([text("A picture:"), image("Bwc="), text("That is it.")]),
+        ]
+    );
+    check_against_the_specification("responses-request", &[requests[2].to_string()]);
+
+    // Chat completions take the history once the images are moved behind the results.
+    let server = ScriptedServer::start([ScriptedReply::text("Yes.")])
+        .await
+        .unwrap();
+    let mut agent = Agent::new(server.client().unwrap(), "m").history(history);
+    assert_eq!(agent.run("Sure?").await.unwrap().text, "Yes.");
+    let messages = server.requests()[0]["messages"].clone();
+    assert_eq!(
+        messages[2]["content"],
+        "[image 1, shown in the next message]"
+    );
+    assert_eq!(
+        messages[4]["content"],
+        "A picture:\n[image 2, shown in the next message]\nThat is it."
+    );
+    assert_eq!(messages[5]["content"].as_array().unwrap().len(), 4);
+    check_against_the_specification("request", &[server.requests()[0].to_string()]);
 }

@@ -511,7 +511,7 @@ async fn every_answer_is_one_that_the_specification_has() {
 
 /// Puts bodies before a checker made from OpenAI's published specification. It is no part of this
 /// repository: `ORACLE` says in which folder it is.
-fn check_against_the_specification(kind: &str, bodies: &[String]) {
+pub(crate) fn check_against_the_specification(kind: &str, bodies: &[String]) {
     let Some(folder) = std::env::var_os("ORACLE").map(PathBuf::from) else {
         // Not `eprintln!`, which the test harness keeps to itself.
         let _ = writeln!(

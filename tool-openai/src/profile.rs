@@ -2,8 +2,8 @@
 
 use crate::strict::Limits;
 
-/// What a service takes, where services differ: which schemas it can enforce, and how the ids of
-/// calls look.
+/// What a service takes, where services differ: which schemas it can enforce, how the ids of calls
+/// look, and where the images of results go.
 ///
 /// [`chat::tools_for`](crate::chat::tools_for) offers tools in the form that a profile asks for;
 /// [`chat::tools`](crate::chat::tools) in that of [`Profile::openai`], which is also the default.
@@ -35,6 +35,20 @@ pub struct Profile {
     pub(crate) same_first_key: bool,
     pub(crate) limits: Limits,
     short_ids: bool,
+    images: bool,
+    /// Whether results may have images in them: only users may in chat completions.
+    images_in_results: bool,
+}
+
+/// Where the images of results go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Images {
+    /// Nowhere: a text says that there is one.
+    Nowhere,
+    /// In one user message behind the results.
+    Behind,
+    /// In the results.
+    Within,
 }
 
 impl Profile {
@@ -56,6 +70,8 @@ impl Profile {
             same_first_key: true,
             limits,
             short_ids: false,
+            images: true,
+            images_in_results: false,
         }
     }
 
@@ -80,11 +96,12 @@ impl Profile {
         }
     }
 
-    /// Any service that knows `strict`: only what all of them take.
+    /// Any service that knows `strict`: only what all of them take, and no images.
     pub fn portable() -> Self {
         Self {
             cautious: true,
             same_first_key: false,
+            images: false,
             ..Self::openai()
         }
     }
@@ -116,6 +133,50 @@ impl Profile {
         Self {
             short_ids: true,
             ..self
+        }
+    }
+
+    /// Shows the images of results to the model, in one user message behind them: chat completions
+    /// take images from users only. Services refuse this where the model reads no images, and some
+    /// refuse a user message behind results.
+    #[must_use]
+    pub fn with_images(self) -> Self {
+        Self {
+            images: true,
+            ..self
+        }
+    }
+
+    /// Sends no images: the result has a text that says so.
+    #[must_use]
+    pub fn without_images(self) -> Self {
+        Self {
+            images: false,
+            ..self
+        }
+    }
+
+    /// Images, if there are to be any, stand in the results themselves.
+    pub(crate) fn with_images_in_results(self) -> Self {
+        Self {
+            images_in_results: true,
+            ..self
+        }
+    }
+
+    /// The same for an API in which images stand where they do in another profile's.
+    pub(crate) fn with_images_as_in(self, other: &Self) -> Self {
+        Self {
+            images_in_results: other.images_in_results,
+            ..self
+        }
+    }
+
+    pub(crate) fn images(&self) -> Images {
+        match self.images {
+            false => Images::Nowhere,
+            true if self.images_in_results => Images::Within,
+            true => Images::Behind,
         }
     }
 

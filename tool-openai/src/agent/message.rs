@@ -1,15 +1,17 @@
 //! One message of the model: heard while it is written, its calls run, every one of them answered.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tool_core::serde_json::{Value, json};
-use tool_core::{Dispatcher, StreamingBatch, ToolCall, ToolResult};
+use tool_core::serde_json::Value;
+use tool_core::{Dispatcher, ErrorCode, StreamingBatch, ToolCall, ToolError, ToolResult};
 
 use super::{AgentEvent, Events, StartPolicy};
 use crate::chat::{
     self, AssistantMessage, Choice, Message, MessageParser, ParsedCall, ParsedMessage, Repair,
 };
 use crate::model::ModelEvent;
+use crate::profile::Profile;
 
 /// What is known of a message, and what runs of it.
 pub(super) struct Answering<'a> {
@@ -195,18 +197,16 @@ impl<'a> Answering<'a> {
 
 impl Heard {
     /// The message and its answers, as the history takes them.
-    pub(super) fn into_messages(self, results: &[ToolResult]) -> Vec<Message> {
-        let mut replies = self.parsed.replies(results);
+    pub(super) fn into_messages(self, results: &[ToolResult], profile: &Profile) -> Vec<Message> {
+        let mut results = Cow::Borrowed(results);
         for position in self.reopened {
-            if let (Some(Message::Tool(reply)), Some(result)) =
-                (replies.get_mut(position), results.get(position))
-            {
+            if let Some(result) = results.to_mut().get_mut(position) {
                 let error = "the call was run before all of its arguments had been written; make it again if the result matters";
-                reply.content = json!({"error": error, "tool": result.name()})
-                    .to_string()
-                    .into();
+                let error = ToolError::new(ErrorCode::InvalidArguments, error);
+                *result = ToolResult::new(result.call().clone(), position, Err(error));
             }
         }
+        let replies = self.parsed.replies_for(&results, profile);
         std::iter::once(self.parsed.message.into_message())
             .chain(replies)
             .collect()

@@ -232,7 +232,8 @@ impl Agent {
             if text.is_empty() {
                 return Err(AgentError::NoAnswer { finish_reason });
             }
-            self.messages.extend(heard.into_messages(&[]));
+            self.messages
+                .extend(heard.into_messages(&[], &self.service_profile()));
             return Ok(Some((text, finish_reason)));
         }
         self.events
@@ -287,7 +288,8 @@ impl Agent {
 
     /// Nothing is awaited in between: a message and all its results enter the history together.
     fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
-        self.messages.extend(heard.into_messages(results));
+        self.messages
+            .extend(heard.into_messages(results, &self.service_profile()));
         self.events.tell_results(results);
     }
 
@@ -312,7 +314,11 @@ impl Agent {
     }
 
     fn service_profile(&self) -> Profile {
-        self.profile.clone().unwrap_or_else(|| self.model.profile())
+        let of_model = self.model.profile();
+        match &self.profile {
+            Some(profile) => profile.clone().with_images_as_in(&of_model),
+            None => of_model,
+        }
     }
 
     fn request(&self, turn: usize, tools: &[Tool]) -> Result<Request, AgentError> {

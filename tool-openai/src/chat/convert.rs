@@ -80,32 +80,33 @@ pub(super) fn legal_name(name: &str) -> String {
 }
 
 /// The answer to the one call of a service that knows no `tool_calls`.
-pub(super) fn function_message(name: &str, content: String) -> Message {
+pub(super) fn function_message(name: &str, content: Value) -> Message {
     let keys = [
-        ("role", "function".to_owned()),
-        ("name", name.to_owned()),
+        ("role", "function".into()),
+        ("name", name.into()),
         ("content", content),
     ];
     Message::Other(
         keys.into_iter()
-            .map(|(key, value)| (key.to_owned(), value.into()))
+            .map(|(key, value)| (key.to_owned(), value))
             .collect(),
     )
 }
 
-/// One `role: "tool"` message per result, in order, each with the id of its call.
+/// One `role: "tool"` message per result, in order, each with the id of its call and text alone:
+/// [`ParsedMessage::replies_for`](super::ParsedMessage::replies_for) has the images too.
 pub fn tool_messages(results: &[ToolResult]) -> Vec<Message> {
     results
         .iter()
-        .map(|result| tool_message(result.id().to_owned(), result.content().into_owned()))
+        .map(|result| tool_message(result.id().to_owned(), result.content().into()))
         .collect()
 }
 
 /// The answer to the call with this id.
-pub(super) fn tool_message(id: String, content: String) -> Message {
+pub(super) fn tool_message(id: String, content: Value) -> Message {
     Message::Tool(ToolMessage {
         tool_call_id: id,
-        content: content.into(),
+        content,
         extra: Map::new(),
     })
 }

@@ -6,6 +6,7 @@ mod custom;
 mod cut;
 mod history;
 mod ids;
+pub(crate) mod images;
 mod minimal;
 mod nulls;
 mod parse;

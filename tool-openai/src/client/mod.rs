@@ -207,7 +207,9 @@ impl ChatModel for OpenAi {
             "api.openai.com" => Profile::openai(),
             // It enforces no schema beside parallel calls.
             host if host.ends_with(".azure.com") => Profile::azure().without_strict(),
-            "generativelanguage.googleapis.com" => Profile::portable().without_strict(),
+            "generativelanguage.googleapis.com" => {
+                Profile::portable().without_strict().with_images()
+            }
             "api.mistral.ai" => Profile::portable().with_short_ids(),
             _ => Profile::portable(),
         }

@@ -107,7 +107,7 @@ impl ChatModel for Responses {
     }
 
     fn profile(&self) -> Profile {
-        self.client.profile()
+        self.client.profile().with_images_in_results()
     }
 
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {

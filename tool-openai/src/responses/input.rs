@@ -172,7 +172,7 @@ fn said(role: &str, text: &TextMessage) -> Item {
 
 /// Content of chat completions as content here: text stays text, and the parts of a list get their
 /// names here.
-fn parts(content: &Value) -> Value {
+pub(super) fn parts(content: &Value) -> Value {
     match content {
         Value::Array(parts) => parts.iter().map(part).collect(),
         Value::Null => Value::String(String::new()),

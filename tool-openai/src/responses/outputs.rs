@@ -4,7 +4,9 @@ use tool_core::serde_json::Value;
 use tool_core::{ToolResult, ToolSet};
 
 use super::echo;
+use super::input::parts;
 use super::wire::{Item, Response};
+use crate::chat::images::content_with_images;
 use crate::chat::{AssistantMessage, ParsedMessage};
 
 impl Response {
@@ -60,6 +62,9 @@ pub fn items(message: &AssistantMessage) -> Vec<Item> {
 
 /// One output item per result, in order, each with the id of its call; `message` is the one that
 /// asked for them.
+///
+/// Shape: `output` is a string; where the result has images, a list of `input_text` and
+/// `input_image`. Images are GIF, JPEG, PNG or WebP; what is not text otherwise is named as text.
 pub fn outputs(results: &[ToolResult], message: &AssistantMessage) -> Vec<Item> {
     let is_custom = |position: usize| {
         message
@@ -70,7 +75,7 @@ pub fn outputs(results: &[ToolResult], message: &AssistantMessage) -> Vec<Item> 
     let output = |(position, result): (usize, &ToolResult)| {
         output(
             result.id(),
-            result.content().into_owned().into(),
+            parts(&content_with_images(result)),
             is_custom(position),
         )
     };

@@ -6,8 +6,10 @@ use tool_core::serde_json::{Value, json};
 
 use super::super::convert::{function_message, tool_message};
 use super::super::ids::Ids;
+use super::super::images::ShownImages;
 use super::super::wire::{AssistantMessage, Message};
 use super::{HistoryChange, Repairs};
+use crate::profile::Images;
 
 /// The longest id that services accept.
 const MOST_ID: usize = 40;
@@ -142,10 +144,15 @@ fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key
 /// The message and the results of its calls, in call order: some servers match them by position.
 fn with_results(asked: Asked, repairs: &mut Repairs) -> impl Iterator<Item = Message> + use<> {
     let mut results = Vec::new();
+    let mut images = ShownImages::new(Images::Behind);
     let mut last = 0;
     for call in asked.calls {
         results.push(match call.result {
-            Some((at, result)) => {
+            Some((at, mut result)) => {
+                if let Message::Tool(result) = &mut result {
+                    let moved = images.move_from(&mut result.content, &call.id, &call.name);
+                    repairs.add_if(moved, at, || HistoryChange::Content);
+                }
                 repairs.add_if(at < last, at, || HistoryChange::ResultMoved {
                     id: call.id.clone(),
                 });
@@ -160,7 +167,9 @@ fn with_results(asked: Asked, repairs: &mut Repairs) -> impl Iterator<Item = Mes
                     },
                 );
                 let error = "the call was interrupted; whether it took effect is not known";
-                let content = json!({"error": error, "tool": call.name}).to_string();
+                let content = json!({"error": error, "tool": call.name})
+                    .to_string()
+                    .into();
                 if call.function {
                     function_message(&call.name, content)
                 } else {
@@ -169,5 +178,7 @@ fn with_results(asked: Asked, repairs: &mut Repairs) -> impl Iterator<Item = Mes
             }
         });
     }
-    std::iter::once(asked.message).chain(results)
+    std::iter::once(asked.message)
+        .chain(results)
+        .chain(images.into_message())
 }

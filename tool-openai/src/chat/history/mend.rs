@@ -3,6 +3,7 @@
 use tool_core::serde_json::{Map, Value, from_value, json};
 
 use super::super::convert::{keeps, legal_name, refusal_part};
+use super::super::images::has_image_parts;
 use super::super::wire::{
     AssistantMessage, FunctionCall, Message, TextMessage, ToolCall, ToolMessage, text_of,
 };
@@ -108,6 +109,9 @@ fn text(mut message: TextMessage, at: usize, repairs: &mut Repairs) -> Option<Te
 }
 
 fn tool(mut message: ToolMessage, at: usize, repairs: &mut Repairs) -> ToolMessage {
+    if has_image_parts(&message.content) {
+        return message; // they are moved when the result is in its place
+    }
     let (content, changed) =
         content_of(message.content, true).unwrap_or((Value::String(String::new()), true));
     repairs.add_if(changed, at, || HistoryChange::Content);

@@ -92,7 +92,8 @@ pub enum HistoryChange {
     },
     /// A call's arguments were no JSON object: they are `{}` now.
     Arguments,
-    /// The content was written as text, or as parts with a type.
+    /// The content was written as text, or as parts with a type; images in a result were moved into
+    /// a message of the user behind all results.
     Content,
     /// Keys were left out that only answers have, or that say nothing.
     Keys,

@@ -296,6 +296,35 @@ fn content_gets_the_form_that_services_take() {
 }
 
 #[test]
+fn images_in_results_are_moved_behind_them() {
+    let image = json!({"type": "image_url", "image_url": {"url": "data:x"}});
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let tool =
+        |id: &str, content: Value| json!({"role": "tool", "tool_call_id": id, "content": content});
+    let changed =
+        |at: usize| format!("message {at}: content written in the form that services accept");
+    becomes(
+        json!([
+            asks(&["a", "b"]),
+            tool("a", json!([text("A cat:"), image])),
+            tool("b", json!([image])),
+            user("Which?"),
+        ]),
+        json!([
+            asks(&["a", "b"]),
+            result("a", "A cat:\n[image 1, shown in the next message]"),
+            result("b", "[image 2, shown in the next message]"),
+            {"role": "user", "content": [
+                text("Image 1, from the result of call `a` of `add`:"), image,
+                text("Image 2, from the result of call `b` of `add`:"), image,
+            ]},
+            user("Which?"),
+        ]),
+        &[&changed(1), &changed(2)],
+    );
+}
+
+#[test]
 fn what_does_not_fit_its_role_is_kept_as_far_as_it_can_be() {
     becomes(
         json!([{"role": "assistant", "content": "hi", "refusal": 1, "tool_calls": ["x", call("a"), {"id": 1}], "function_call": "x"}, result("a", "1")]),
@@ -325,6 +354,8 @@ fn message() -> impl Strategy<Value = Value> {
             Just(json!(["a", {"text": "b"}, {"type": "text", "text": "c"}])),
             Just(json!(1)),
             Just(json!({"x": [1]})),
+            Just(json!(["a", {"type": "image_url", "image_url": {"url": "data:x"}}])),
+            Just(json!([{"type": "image_url", "image_url": "data:x"}])),
         ]
     };
     let arguments = || {

@@ -3,10 +3,12 @@
 use tool_core::serde_json::Map;
 use tool_core::{ToolResult, ToolSet};
 
-use super::super::convert::{function_message, tool_messages};
+use super::super::convert::{function_message, tool_message};
+use super::super::images::ShownImages;
 use super::super::wire::{AssistantMessage, Choice, Message, ToolCall};
 use super::{MessageParser, ParsedCall};
 use crate::arguments::Repair;
+use crate::profile::Profile;
 
 /// A parsed message: what to run of it, and what the history keeps.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,19 +29,35 @@ pub struct ParsedMessage {
 }
 
 impl ParsedMessage {
+    /// The answers to the calls, for a service of [`Profile::openai`]:
+    /// [`replies_for`](Self::replies_for).
+    pub fn replies(&self, results: &[ToolResult]) -> Vec<Message> {
+        self.replies_for(results, &Profile::default())
+    }
+
     /// The answers to the calls, in order: one message per result, as the service that asked
-    /// expects it.
+    /// expects it, and behind them the images of all results in one message of the user, if there
+    /// are any and the service takes them there.
     ///
     /// Shape: `role: "tool"` with the id of the call; for the one call of a service that knows no
-    /// `tool_calls`, `role: "function"` with its name.
-    pub fn replies(&self, results: &[ToolResult]) -> Vec<Message> {
-        match &self.message.function_call {
-            Some(function) if self.message.tool_calls.is_empty() => results
-                .iter()
-                .map(|result| function_message(&function.name, result.content().into_owned()))
-                .collect(),
-            _ => tool_messages(results),
-        }
+    /// `tool_calls`, `role: "function"` with its name. What is not text and not shown is named in
+    /// the text of its result. Images are shown if they are GIF, JPEG, PNG or WebP.
+    pub fn replies_for(&self, results: &[ToolResult], profile: &Profile) -> Vec<Message> {
+        let function = self.message.function_call.as_ref();
+        let function = function.filter(|_| self.message.tool_calls.is_empty());
+        let mut images = ShownImages::new(profile.images());
+        let mut replies: Vec<Message> = results
+            .iter()
+            .map(|result| {
+                let content = images.content(result);
+                match function {
+                    Some(function) => function_message(&function.name, content),
+                    None => tool_message(result.id().to_owned(), content),
+                }
+            })
+            .collect();
+        replies.extend(images.into_message());
+        replies
     }
 
     fn add(&mut self, parsed: ParsedCall) -> ToolCall {

@@ -123,6 +123,16 @@ fn content(position: usize, role: &str, message: &Value) -> Checked {
         }
         ("assistant", Value::Null) if calls_something => Ok(()),
         ("system" | "developer" | "user" | "assistant" | "tool", Value::Array(parts)) => {
+            let is_image = |part: &Value| part["type"] == "image_url";
+            if role == "tool" && parts.iter().any(is_image) {
+                return refuse_with(
+                    "invalid_value",
+                    format!("messages[{position}]"),
+                    format!(
+                        "Invalid 'messages[{position}]'. Image URLs are only allowed for messages with role 'user', but this message with role 'tool' contains an image URL."
+                    ),
+                );
+            }
             let untyped = parts.iter().position(|part| part.get("type").is_none());
             untyped.map_or(Ok(()), |part| {
                 refuse(
@@ -296,6 +306,16 @@ mod tests {
         ];
         assert!(check(&messages, Dialect::OpenAi).is_err());
         assert_eq!(check(&messages, Dialect::Thinking), Ok(()));
+    }
+
+    #[test]
+    fn an_image_in_a_result_is_refused() {
+        let image = json!([{"type": "image_url", "image_url": {"url": "data:x"}}]);
+        let tool = json!({"role": "tool", "tool_call_id": "a", "content": image});
+        let refused = refusal(&json!([user(), asks(&["a"]), tool])).unwrap();
+        assert!(refused.contains("this message with role 'tool' contains an image URL"));
+        let user = json!({"role": "user", "content": image});
+        assert_eq!(refusal(&json!([user])), None);
     }
 
     #[test]
