@@ -9,6 +9,8 @@ mod guide {
     mod effects {}
     #[doc = include_str!("../../docs/guide/libraries.md")]
     mod libraries {}
+    #[doc = include_str!("../../docs/guide/results.md")]
+    mod results {}
     #[doc = include_str!("../../docs/guide/state.md")]
     mod state {}
 }
