@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
-use tool_core::{DispatchEvent, Dispatcher, ResultStream};
+use tool_core::{DispatchEvent, Dispatcher, HeldFor, ResultStream, ToolResult};
 
+use crate::policy::decide_later;
 use crate::stage::Stage;
 use crate::trace::What;
 use crate::world::{Arrival, Caller, Turn, TurnEnd};
@@ -52,23 +53,76 @@ pub(crate) async fn call(stage: Arc<Stage>, dispatcher: Dispatcher, batch: usize
         }
         Caller::Turn(turn) => arrive(stage, batch, turn, dispatcher.streaming_batch()).await,
     }
+    resume(stage, batch, &dispatcher).await;
+}
+
+/// Decides on the calls of a batch that are held, after a while, and from results as another
+/// process would read them.
+async fn resume(stage: &Stage, batch: usize, dispatcher: &Dispatcher) {
+    let is_given_up = match &stage.plan.batches[batch].caller {
+        Caller::Drops(_) | Caller::ReadsAndDrops(..) => true,
+        Caller::Turn(turn) => matches!(turn.end, TurnEnd::Cancels | TurnEnd::Drops),
+        _ => false,
+    };
+    let held = stage.held.lock().unwrap().remove(&batch);
+    let Some(held) = held.filter(|_| !is_given_up) else {
+        return;
+    };
+    sleep(after(20)).await;
+    let calls = &stage.plan.batches[batch].calls;
+    let stored = serde_json::to_string(&held).unwrap();
+    let stored: Vec<ToolResult> = serde_json::from_str(&stored).unwrap();
+    let is_asked = |result: &&ToolResult| result.held_for() == Some(HeldFor::Decision);
+    let decide = |result: &ToolResult| {
+        let call = calls[result.position()];
+        (result.position(), decide_later(stage, call))
+    };
+    let decisions = stored.iter().filter(is_asked).map(decide).collect();
+    stage.note(What::Resumes { batch });
+    let results = dispatcher.resume(stored, decisions).unwrap().await;
+    assert_eq!(
+        results.len(),
+        held.len(),
+        "results of a batch that is resumed"
+    );
+    for (before, result) in held.iter().zip(&results) {
+        assert_eq!(before.position(), result.position(), "positions");
+        if before.held_for().is_some() {
+            stage.trace.note_result(calls[result.position()], result);
+        } else {
+            assert_eq!(
+                before.content(),
+                result.content(),
+                "an answer that was there"
+            );
+        }
+    }
+    stage.note(What::Returns {
+        batch,
+        results: results.len(),
+    });
 }
 
 /// Reads results one at a time.
 async fn read(stage: &Stage, batch: usize, stream: &mut ResultStream, pause: u64) {
     stage.note(What::Begins { batch });
-    let mut results = 0;
+    let mut results = Vec::new();
     while let Some(result) = stream.next().await {
         let call = stage.plan.batches[batch].calls.get(result.position());
         stage
             .trace
             .note_result(call.copied().unwrap_or(usize::MAX), &result);
-        results += 1;
+        results.push(result);
         if pause > 0 {
             sleep(after(pause)).await;
         }
     }
-    stage.note(What::Returns { batch, results });
+    stage.note(What::Returns {
+        batch,
+        results: results.len(),
+    });
+    results.sort_by_key(ToolResult::position);
+    stage.keep_held(batch, &results);
 }
 
 /// A future that is polled so many times, and then not before a while is over.

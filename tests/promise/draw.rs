@@ -272,6 +272,7 @@ fn word() -> impl Strategy<Value = Word> {
         1 => Just(Verdict::Refuse),
         2 => (0..3_u8).prop_map(Verdict::Edit),
         1 => Just(Verdict::EditBadly),
+        2 => prop::bool::weighted(0.8).prop_map(|allowed| Verdict::Hold { allowed }),
         1 => Just(Verdict::Panic),
         1 => Just(Verdict::Hang),
     ];

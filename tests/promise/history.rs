@@ -58,6 +58,10 @@ pub(crate) struct Life {
     waits_for: BTreeSet<usize>,
     pub(crate) answers: Vec<(Moment, End)>,
     pub(crate) known: Vec<(Moment, Answer)>,
+    /// Its answer when it was held, if it was resumed later: then it came anew.
+    pub(crate) held: Option<(Moment, Answer)>,
+    /// When it came before that.
+    pub(crate) came_before: Option<u64>,
     /// Whether its thread was told to end.
     pub(crate) told: bool,
     /// When it began to run, if it did.
@@ -80,6 +84,15 @@ impl Life {
     pub(crate) fn gone(&self) -> u64 {
         let ran = self.runs.iter().map(Run::end).max().unwrap_or(0);
         ran.max(self.answer().map_or(0, |answer| answer.finished))
+    }
+
+    /// Whether it was there at that time, and not held yet.
+    pub(crate) fn waited_before(&self, at: u64) -> bool {
+        self.came_before.is_some_and(|came| came <= at)
+            && self
+                .held
+                .as_ref()
+                .is_some_and(|(_, held)| held.finished >= at)
     }
 
     fn wait(&mut self, at: u64, batch: usize) {
@@ -256,6 +269,7 @@ impl History {
                         .for_each(|&call| self.lives[call].submitted = Some(at));
                 }
             }
+            What::Resumes { batch } => self.resume(*batch, moment),
             What::Ends { batch } => self.courses[*batch].ended = Some(at),
             What::Cancels { batch } => self.courses[*batch].cancelled = Some(moment),
             What::Drops { batch } => self.courses[*batch].dropped = Some(moment),
@@ -265,6 +279,24 @@ impl History {
             What::Queued(queued) => self.queued.push((at, *queued)),
             What::Idle => self.idle = Some(moment),
             _ => {}
+        }
+    }
+
+    /// The held calls of a batch come anew, decided on.
+    fn resume(&mut self, batch: usize, moment: Moment) {
+        self.courses[batch].begun = Some(moment);
+        self.courses[batch].returned = None;
+        for &call in &self.stage.plan.batches[batch].calls {
+            let (plan, life) = (&self.stage.plan.calls[call], &mut self.lives[call]);
+            if life.answer().is_none_or(|answer| answer.code != "held") {
+                continue;
+            }
+            life.held = life.known.pop();
+            life.came_before = life.opened.take().or(life.submitted);
+            life.submitted = Some(moment.at);
+            if plan.is_held() {
+                life.decided = Some(moment.at);
+            }
         }
     }
 

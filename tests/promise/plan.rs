@@ -314,6 +314,18 @@ impl Call {
         self.arguments == Arguments::Good && !matches!(self.tool, Tool::Unknown)
     }
 
+    /// Whether the policy holds it.
+    pub(crate) fn is_held(&self) -> bool {
+        let verdict = self.word.map(|word| word.verdict);
+        matches!(verdict, Some(Verdict::Hold { .. })) && self.depth == 0
+    }
+
+    /// Whether calls of the same batch exclude each other.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        let is_barrier = self.kind.exclusive || other.kind.exclusive;
+        is_barrier || self.key().is_some() && self.key() == other.key()
+    }
+
     /// What it excludes others by, once decided on.
     pub(crate) fn key(&self) -> Option<Key> {
         let bed = match self.word.map(|word| word.verdict) {

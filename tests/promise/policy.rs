@@ -12,6 +12,14 @@ use crate::stage::Stage;
 use crate::trace::What;
 use crate::world::Verdict;
 
+/// What is decided on a call that is held.
+pub(crate) fn decide_later(stage: &Stage, call: usize) -> Decision {
+    match stage.plan.calls[call].word.map(|word| word.verdict) {
+        Some(Verdict::Hold { allowed: true }) => Decision::Allow,
+        _ => Decision::deny("no"),
+    }
+}
+
 pub(crate) async fn decide(stage: Arc<Stage>, proposal: ApprovalRequest) -> Decision {
     if proposal.definition().name().starts_with("probe") {
         return Decision::Allow;
@@ -39,6 +47,7 @@ pub(crate) async fn decide(stage: Arc<Stage>, proposal: ApprovalRequest) -> Deci
         Verdict::EditBadly => {
             Decision::Edit(json!({"call": call, "bed": "none", "room": 0}).to_string())
         }
+        Verdict::Hold { .. } => Decision::Hold,
         Verdict::Panic => panic!("on purpose"),
         Verdict::Allow | Verdict::Hang => Decision::Allow,
     }

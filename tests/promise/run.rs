@@ -1,6 +1,6 @@
 //! Lets a case happen, on a clock that stands still while anything can run.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -43,6 +43,7 @@ async fn happen(plan: Plan) -> Outcome {
         plan,
         trace: Arc::new(Trace::begin()),
         threads,
+        held: Mutex::default(),
     });
     let dispatcher = dispatcher(&stage);
     let mut faults = Vec::new();

@@ -1,10 +1,11 @@
 //! What the tools, the policy, the layers and the callers of a case share.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use tool_core::ToolResult;
+use tool_core::{ToolError, ToolResult};
 
 use crate::plan::Plan;
 use crate::threads::Threads;
@@ -15,6 +16,8 @@ pub(crate) struct Stage {
     pub(crate) plan: Plan,
     pub(crate) trace: Arc<Trace>,
     pub(crate) threads: Arc<Threads>,
+    /// The results of batches with held calls, by batch.
+    pub(crate) held: Mutex<BTreeMap<usize, Vec<ToolResult>>>,
 }
 
 type Results = Pin<Box<dyn Future<Output = Vec<ToolResult>> + Send>>;
@@ -61,7 +64,21 @@ impl Stage {
         }
     }
 
+    /// Keeps the results of a batch, if some calls of it are held.
+    pub(crate) fn keep_held(&self, batch: usize, results: &[ToolResult]) {
+        if results.iter().any(|result| result.held_for().is_some()) {
+            self.held.lock().unwrap().insert(batch, results.to_vec());
+        }
+    }
+
     pub(crate) fn note_results(&self, batch: usize, results: &[ToolResult]) {
+        let is_fatal = |result: &ToolResult| result.outcome().is_err_and(ToolError::is_fatal);
+        let is_held = |result: &ToolResult| result.held_for().is_some();
+        assert!(
+            !results.iter().any(is_fatal) || !results.iter().any(is_held),
+            "calls of batch {batch} are held after a fatal error"
+        );
+        self.keep_held(batch, results);
         for (&call, result) in self.plan.batches[batch].calls.iter().zip(results) {
             self.trace.note_result(call, result);
         }

@@ -48,6 +48,10 @@ pub(crate) enum What {
         batch: usize,
         results: usize,
     },
+    /// The held calls of a batch are decided on.
+    Resumes {
+        batch: usize,
+    },
     /// The policy is asked.
     Asks(usize),
     Decides(usize),

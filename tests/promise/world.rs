@@ -219,6 +219,10 @@ pub(crate) enum Verdict {
     Edit(u8),
     /// Arguments that the tool does not take.
     EditBadly,
+    /// It waits for a decision, and that is this one.
+    Hold {
+        allowed: bool,
+    },
     Panic,
     Hang,
 }

@@ -1,6 +1,6 @@
 //! Each answer has a code that tells the truth.
 
-use crate::history::{History, Life};
+use crate::history::{History, Life, NEVER};
 use crate::plan::Call;
 use crate::trace::Answer;
 use crate::world::{Arguments, Caller, End, Mischief, Tool, Verdict};
@@ -10,6 +10,18 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         let Some(answer) = life.answer() else {
             continue;
         };
+        let held = life.held.iter().map(|(_, answer)| answer);
+        let held = held.chain(Some(answer).filter(|answer| answer.code == "held"));
+        for answer in held {
+            if !may_be_held(history, call) || answer.started.is_some() {
+                faults.push(format!("call {call} is held for no reason"));
+            }
+        }
+        if answer.code == "held" {
+            let all_decided = life.held.as_ref();
+            faults.extend(all_decided.map(|_| format!("call {call} is held once more")));
+            continue;
+        }
         if let Err(why) = check_code(history, call, answer) {
             faults.push(format!(
                 "call {call} is answered {} at {}: {why}",
@@ -36,6 +48,21 @@ const NOT_RUN: [&str; 7] = [
     "not_started",
 ];
 
+/// Whether a decision on it, or on one that it is ordered behind, is to come.
+fn may_be_held(history: &History, call: usize) -> bool {
+    let (plan, life) = (history.call(call), &history.lives[call]);
+    let is_held = plan.is_held() && life.asked.len() == 1;
+    let earlier = &history.plan().batches[plan.batch].calls[..plan.position];
+    let is_behind = earlier.iter().any(|&earlier| {
+        let life = &history.lives[earlier];
+        // Where nobody was told, or its message is over, it may have been.
+        let may_have_been = |known: &Answer| matches!(known.code, "held" | "not_started");
+        let is_held = life.held.is_some() || life.answer().is_none_or(may_have_been);
+        is_held && plan.excludes(history.call(earlier))
+    });
+    is_held || is_behind
+}
+
 fn check_code(history: &History, call: usize, answer: &Answer) -> Result<(), &'static str> {
     let (plan, life) = (history.call(call), &history.lives[call]);
     let ran = !life.runs.is_empty();
@@ -49,7 +76,11 @@ fn check_code(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
         "too_large" => matches!(plan.arguments, Arguments::TooLong | Arguments::TooDeep),
         "invalid_arguments" if !ran => !plan.is_sound() || verdict == Some(Verdict::EditBadly),
         "truncated_call" => life.submitted.is_none(),
-        "denied" => matches!(verdict, Some(Verdict::Refuse | Verdict::Panic)),
+        "denied" => match verdict {
+            Some(Verdict::Refuse | Verdict::Panic) => true,
+            Some(Verdict::Hold { allowed }) => !allowed || plan.depth > 0,
+            _ => false,
+        },
         // A place is taken when a call opens.
         "overloaded" => {
             is_too_much(history, call, answer.finished)
@@ -57,7 +88,11 @@ fn check_code(history: &History, call: usize, answer: &Answer) -> Result<(), &'s
                     .opened
                     .is_some_and(|opened| is_too_much(history, call, opened))
         }
-        "not_started" => is_stopped(history, call, answer.finished),
+        // A held call ends when its message is over, and keeps the time at which it was held.
+        "not_started" => {
+            let is_over = history.courses[plan.batch].over() != NEVER;
+            is_stopped(history, call, answer.finished) || is_over && may_be_held(history, call)
+        }
         "timeout" | "timeout_indeterminate" | "cancelled" | "cancelled_indeterminate" => {
             return check_stop(history, call, answer);
         }
@@ -85,7 +120,7 @@ pub(super) fn is_too_much(history: &History, call: usize, at: u64) -> bool {
             .opened
             .or(life.submitted)
             .is_some_and(|came| came <= at);
-        came && life.settled >= at && life.started >= at
+        came && life.settled >= at && life.started >= at || life.waited_before(at)
     };
     let waiting = history
         .all()

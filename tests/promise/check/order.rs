@@ -1,6 +1,7 @@
 //! Declared order: barriers in a batch, and keys across the dispatcher.
 
 use crate::history::{History, NEVER};
+use crate::trace::Answer;
 
 use super::codes::is_too_much;
 
@@ -35,6 +36,12 @@ fn check_barrier(history: &History, earlier: usize, later: usize, faults: &mut V
     {
         return; // it found no place when it opened, and will not run
     }
+    // One that was held before that cannot know what still acts: that may be in another process.
+    let is_resumed = history.lives[later].held.is_some();
+    let was_answered = |(_, known): &(_, Answer)| known.finished <= began;
+    if is_resumed && history.lives[earlier].known.iter().any(was_answered) {
+        return;
+    }
     let was_there =
         history.lives[earlier].submitted.is_some() || history.lives[earlier].opened.is_some();
     if began != NEVER && was_there && history.lives[earlier].gone() > began {
@@ -59,7 +66,10 @@ fn check_keys(history: &History, one: usize, other: usize, faults: &mut Vec<Stri
     }
     let same_batch = history.call(one).batch == history.call(other).batch;
     // Nobody could know by what key it would go before the policy had its word.
-    let was_known = first.decided.is_none_or(|decided| decided < second.started);
+    let held = first.held.as_ref().map(|(_, answer)| answer.finished);
+    let was_known = held
+        .or(first.decided)
+        .is_none_or(|decided| decided < second.started);
     if same_batch && was_known && second.started < first.started {
         faults.push(format!(
             "call {other} starts before call {one}, which has the same key"

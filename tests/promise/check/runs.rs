@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::history::{History, Life, NEVER};
 use crate::plan::Call;
 use crate::trace::What;
-use crate::world::{Mischief, Verdict};
+use crate::world::{Mischief, Verdict, Word};
 
 pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     let mut keys = BTreeMap::new();
@@ -55,10 +55,12 @@ fn check_starts(history: &History, call: usize, faults: &mut Vec<String>) {
     {
         faults.push(format!("call {call} runs, and should not"));
     }
-    if plan
-        .word
-        .is_some_and(|word| !matches!(word.verdict, Verdict::Allow | Verdict::Edit(_)))
-    {
+    let is_allowed = |word: Word| match word.verdict {
+        Verdict::Allow | Verdict::Edit(_) => true,
+        Verdict::Hold { allowed } => allowed && life.held.is_some(),
+        _ => false,
+    };
+    if !plan.word.is_none_or(is_allowed) {
         faults.push(format!(
             "call {call} runs, though the policy has not allowed it"
         ));

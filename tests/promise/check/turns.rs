@@ -25,6 +25,12 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
                 {
                     return false;
                 }
+                // A held call counts as started.
+                if let Some((_, held)) = &life.held
+                    && held.finished <= began
+                {
+                    return false;
+                }
                 // Nobody sees when a call begins to wait for a thread.
                 if history.call(earlier).kind.is_sync && life.answer().is_none() {
                     return false;

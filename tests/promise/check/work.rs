@@ -205,7 +205,9 @@ impl<'a> Scene<'a> {
         let (at, most) = (self.at, self.history.plan().world.bounds.queue);
         let waits = |life: &Life| {
             let is_told = life.answer().is_some() || life.started != NEVER;
+            // A call that is resumed was admitted before.
             is_told
+                && life.held.is_none()
                 && life.submitted.is_some_and(|came| came <= at)
                 && life.started > at
                 && life.settled > at
@@ -229,7 +231,11 @@ impl<'a> Scene<'a> {
             && life.started > self.at;
         let may_run = self.can_run(call) && course.over() > self.at;
         let is_decided = plan.word.is_none_or(|word| {
-            let is_allowed = matches!(word.verdict, Verdict::Allow | Verdict::Edit(_));
+            let is_allowed = match word.verdict {
+                Verdict::Allow | Verdict::Edit(_) => true,
+                Verdict::Hold { allowed } => allowed && life.held.is_some(),
+                _ => false,
+            };
             is_allowed && life.decided.is_some_and(|decided| decided <= self.at)
         });
         let has_thread = !plan.kind.is_sync || self.queued == 0;
@@ -258,11 +264,15 @@ impl<'a> Scene<'a> {
             .lives
             .iter()
             .any(|life| life.runs.iter().any(|run| run.on_thread));
+        let plan = history.call(call);
+        let up_to = &history.plan().batches[plan.batch].calls[..=plan.position];
+        let may_be_held = up_to.iter().any(|&call| history.call(call).is_held());
         let queue_time = history.plan().world.bounds.queue_time;
         let came = history.lives[call].submitted.unwrap_or(NEVER);
         !is_told
             && (self.at >= came.saturating_add(queue_time)
                 || has_small_queue
+                || may_be_held
                 || has_threads
                 || history.call(call).parent.is_some()
                 || !self.can_run(call))
@@ -279,7 +289,8 @@ impl<'a> Scene<'a> {
             || has_ended
             || before.all(|&earlier| {
                 let life = &self.history.lives[earlier];
-                life.started.min(life.settled) <= self.at
+                let held = life.held.as_ref().map_or(NEVER, |(_, held)| held.finished);
+                life.started.min(life.settled).min(held) <= self.at
             })
     }
 
@@ -357,7 +368,8 @@ impl<'a> Scene<'a> {
             let decides = |(_, other, life): (usize, &Call, &Life)| {
                 let is_asked = life.submitted.is_some_and(|came| came <= at);
                 let is_open = life.settled > at && life.decided.is_none_or(|moment| moment >= at);
-                other.batch == plan.batch && other.word.is_some() && is_asked && is_open
+                let is_here = is_asked && is_open || life.waited_before(at);
+                other.batch == plan.batch && other.word.is_some() && is_here
             };
             if !waits
                 || self.may_be_answered(call)

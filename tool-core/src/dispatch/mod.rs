@@ -404,7 +404,9 @@ impl Dispatcher {
     ///
     /// The results may come from another process, as JSON; they must have been kept where nobody
     /// else can change them, since what they say is approved. The dispatcher has the same tools.
-    /// Dropping the future stops what it started: keep the results until there are new ones.
+    /// Dropping the future stops what it started: keep the results until there are new ones. A call
+    /// that was answered `…_indeterminate` is over for those behind it: where it may have been in
+    /// another process, nobody could wait for it.
     ///
     /// # Errors
     /// A decision is not on a call that [waits for one](crate::HeldFor::Decision), two are on one
