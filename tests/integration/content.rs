@@ -131,7 +131,7 @@ async fn a_block_over_the_bound_is_named_and_the_others_stay() {
         .dispatch(calls([
             ("show", r#"{"bytes": 1500}"#),
             ("take", r#"{"bytes": 1500}"#),
-            ("take", r#"{"bytes": 1400}"#),
+            ("take", r#"{"bytes": 1300}"#),
         ]))
         .await;
     let left_out = "[image: image/png, 1500 bytes, left out: too large]";
@@ -140,7 +140,7 @@ async fn a_block_over_the_bound_is_named_and_the_others_stay() {
         [
             &format!("A picture:\n{left_out}\nThat is it."),
             left_out,
-            "[image: image/png, 1400 bytes, not shown]"
+            "[image: image/png, 1300 bytes, not shown]"
         ]
     );
     let truncated = |at: usize| results[at].outcome().unwrap().truncated();

@@ -32,6 +32,7 @@ mod layers;
 mod methods;
 mod nesting;
 mod order;
+mod overflow;
 mod peers;
 mod per_request;
 mod policy;

@@ -38,7 +38,9 @@ pub use model::{
     Resource, ResourceContents, Retry, Timeout, Tool, ToolCall, ToolDefinition, ToolError,
     ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError,
 };
-pub use registry::{DuplicateToolError, DynamicTool, Provide, ToolSet, UnknownToolError};
+pub use registry::{
+    DuplicateToolError, DynamicTool, OutputStore, Provide, ToolSet, UnknownToolError,
+};
 #[cfg(feature = "linked")]
 pub use registry::{LinkedError, States};
 pub use waterfall::Waterfall;

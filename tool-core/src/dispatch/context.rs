@@ -63,6 +63,15 @@ impl CallHost for Call {
         self.batch.setup.limits.output_bytes
     }
 
+    #[inline]
+    fn written_bytes(&self) -> usize {
+        let setup = &self.batch.setup;
+        match setup.overflow {
+            None => setup.limits.output_bytes,
+            Some(_) => setup.limits.overflow_bytes.max(setup.limits.output_bytes),
+        }
+    }
+
     fn progress(&self, message: String, fraction: Option<f64>) {
         self.batch.report(
             self,

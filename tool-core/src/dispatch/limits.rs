@@ -37,6 +37,10 @@ pub struct Limits {
     /// Bytes of a call's output: 256 KiB. A longer one keeps its head and tail and says what was
     /// left out.
     pub output_bytes: usize,
+    /// Bytes of a call's output that are handed to
+    /// [`with_overflow`](crate::Dispatcher::with_overflow), if it is set: 16 MiB. Without it no more
+    /// is written than `output_bytes`.
+    pub overflow_bytes: usize,
     /// Bytes of the outputs of one message: 4 MiB. When they are used up, later outputs are
     /// shortened to a few hundred bytes.
     pub batch_output_bytes: usize,
@@ -57,6 +61,7 @@ impl Default for Limits {
             queue: 1 << 14,
             nesting: 8,
             output_bytes: 256 << 10,
+            overflow_bytes: 16 << 20,
             batch_output_bytes: 4 << 20,
             progress_events: 256,
             queue_time: Some(Duration::from_secs(600)),

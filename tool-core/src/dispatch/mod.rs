@@ -127,6 +127,7 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
             timeout: Some(TIMEOUT),
             limits: Limits::default(),
             policy: None,
+            overflow: None,
             layers: Layers::default(),
             records_content: false,
             slow_poll: Some(SLOW_POLL),
@@ -253,6 +254,46 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
         D: IntoFuture<Output = Decision, IntoFuture: Send + 'static>,
     {
         self.with(|setup| setup.policy = Some(Policy::new(policy)))
+    }
+
+    /// Hands outputs that are too long for the model to `keep`, and shows the model what that
+    /// returns behind the part it reads: how to get at the rest. Up to
+    /// [`Limits::overflow_bytes`] are written then instead of [`Limits::output_bytes`]. An
+    /// [`OutputStore`](crate::OutputStore) is made for this, and has a tool to read them back.
+    ///
+    /// `keep` runs where the call is answered, so it must not block. If it panics, the output is cut
+    /// as without it. The output of a `structured` tool is not cut, and so never handed over.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use tool_core::{Dispatcher, ToolCall, tool, tools};
+    ///
+    /// /// Count far.
+    /// #[tool]
+    /// fn count() -> Vec<u32> {
+    ///     (0..100_000).collect()
+    /// }
+    ///
+    /// let (sender, whole_outputs) = mpsc::channel();
+    /// let dispatcher = Dispatcher::new(tools![count]).with_overflow(move |call, whole| {
+    ///     let name = format!("{}.json", call.id());
+    ///     let note = format!("[all of it is in the file {name}]");
+    ///     sender.send((name, whole.text().into_owned())).ok();
+    ///     note
+    /// });
+    ///
+    /// let results = dispatcher.dispatch_blocking(vec![ToolCall::new("call_1", "count", "{}")]);
+    /// assert!(results[0].content().ends_with("\n[all of it is in the file call_1.json]"));
+    /// let (name, whole) = whole_outputs.recv()?;
+    /// assert!(name == "call_1.json" && whole.ends_with(",99998,99999]"));
+    /// # Ok::<(), mpsc::RecvError>(())
+    /// ```
+    #[must_use]
+    pub fn with_overflow(
+        self,
+        keep: impl Fn(&CallContext, &ToolOutput) -> String + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|setup| setup.overflow = Some(Arc::new(keep)))
     }
 
     /// Wraps a `tower` layer around every call, outside of the layers added before.

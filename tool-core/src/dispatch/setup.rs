@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::limits::Limits;
 use super::middleware::Layers;
 use super::policy::Policy;
-use crate::model::Timeout;
+use crate::model::{CallContext, Timeout, ToolOutput};
 use crate::registry::{Runnable, ToolSet};
 
 /// A dispatcher: its parts, and the state that it is bound to.
@@ -36,12 +36,16 @@ pub(crate) struct Parts {
     pub(super) timeout: Option<Duration>,
     pub(crate) limits: Limits,
     pub(super) policy: Option<Policy>,
+    pub(super) overflow: Option<Overflow>,
     pub(super) layers: Layers,
     pub(super) records_content: bool,
     /// How long a first poll may take before the calls behind it get tasks of their own.
     pub(super) slow_poll: Option<Duration>,
     pub(super) threads: Option<Threads>,
 }
+
+/// Takes an output that is too long for the model, and returns what the model reads of it.
+pub(super) type Overflow = Arc<dyn Fn(&CallContext, &ToolOutput) -> String + Send + Sync>;
 
 /// Runs what blocks.
 pub(super) type Threads = Arc<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;

@@ -76,20 +76,21 @@ impl Content {
         }
     }
 
-    /// Bytes of it when it is sent: data counts as base64.
+    /// Bytes of it when it is sent, whatever it is sent as: data counts as base64.
     pub(super) fn encoded_len(&self) -> usize {
+        const AROUND: usize = 64; // for what is written around it
         let of = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         match self {
             Self::Text(text) => text.len(),
             Self::Image(Image(media)) | Self::Audio(Audio(media)) => {
-                media.mime_type.len() + base64_len(&media.data)
+                AROUND + media.mime_type.len() + base64_len(&media.data)
             }
             Self::Resource(resource) => {
                 let contents = match &resource.contents {
                     ResourceContents::Text(text) => text.len(),
                     ResourceContents::Blob(data) => base64_len(data),
                 };
-                resource.uri.len() + of(&resource.mime_type) + contents
+                AROUND + resource.uri.len() + of(&resource.mime_type) + contents
             }
             Self::Link(link) => {
                 let Link {
@@ -100,7 +101,7 @@ impl Content {
                     mime_type,
                     size: _,
                 } = &**link;
-                uri.len() + name.len() + of(title) + of(description) + of(mime_type)
+                AROUND + uri.len() + name.len() + of(title) + of(description) + of(mime_type)
             }
         }
     }

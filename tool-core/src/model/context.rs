@@ -56,6 +56,11 @@ pub(crate) trait CallHost: Any + Send + Sync + fmt::Debug {
     /// Bytes that the output may have.
     fn output_bytes(&self) -> usize;
 
+    /// Bytes that may be written of the output, before it is cut to those.
+    fn written_bytes(&self) -> usize {
+        self.output_bytes()
+    }
+
     fn progress(&self, message: String, fraction: Option<f64>);
 
     /// Runs other calls for `context`, which is this call's.
@@ -238,11 +243,16 @@ impl CallContext {
         runnable.expect("a call runs its own tool")
     }
 
+    /// Bytes that the output may have.
+    pub(crate) fn output_bytes(&self) -> usize {
+        self.host.output_bytes()
+    }
+
     /// How the output is written.
     #[inline]
     pub(crate) fn output_format(&self) -> OutputFormat {
         OutputFormat {
-            most: self.host.output_bytes(),
+            most: self.host.written_bytes(),
             structured: self.host.definition().output_schema().is_some(),
         }
     }

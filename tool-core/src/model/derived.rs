@@ -125,6 +125,10 @@ impl CallHost for Derived {
         self.base_host().output_bytes()
     }
 
+    fn written_bytes(&self) -> usize {
+        self.base_host().written_bytes()
+    }
+
     fn progress(&self, message: String, fraction: Option<f64>) {
         self.base_host().progress(message, fraction);
     }

@@ -152,12 +152,30 @@ impl ToolOutput {
         }
     }
 
+    /// As [`within`](Self::within), with a text behind it that is not cut, unless there is room for
+    /// nothing else.
+    pub(crate) fn within_and(self, most: usize, note: String) -> Self {
+        let room = most.saturating_sub(note.len() + 2);
+        if room < bounded::LEAST {
+            return Self::written(bounded::shorten(note, Form::Text, most), Form::Text, true);
+        }
+        let mut blocks = match self.within(room).blocks {
+            Blocks::One(block) => vec![block],
+            Blocks::List(blocks) => blocks.into_vec(),
+        };
+        blocks.push(Content::Text(note));
+        Self::of(blocks, Form::Text, true)
+    }
+
     /// Bytes of it when it is sent.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
         match &self.blocks {
             Blocks::One(Content::Text(text)) => text.len(),
-            _ => self.blocks().iter().map(Content::encoded_len).sum(),
+            _ => {
+                let lines = self.blocks().iter().map(|block| block.encoded_len() + 1);
+                lines.sum()
+            }
         }
     }
 
@@ -214,13 +232,13 @@ fn shortened(blocks: Vec<Content>, most: usize) -> Vec<Content> {
     let mut kept = Vec::new();
     for (position, block) in blocks.into_iter().enumerate() {
         let block = match block {
-            block if block.encoded_len() <= room => block,
-            Content::Text(text) if room >= bounded::LEAST => {
-                Content::Text(bounded::shorten(text, Form::Text, room))
+            block if block.encoded_len() < room => block,
+            Content::Text(text) if room > bounded::LEAST => {
+                Content::Text(bounded::shorten(text, Form::Text, room - 1))
             }
             block => Content::Text(block.left_out()),
         };
-        let Some(left) = room.checked_sub(block.encoded_len()) else {
+        let Some(left) = room.checked_sub(block.encoded_len() + 1) else {
             let more = count - position;
             kept.push(Content::Text(format!(
                 "[{more} blocks left out: too large]"
@@ -411,6 +429,10 @@ mod tests {
             let short = output.clone().within(most);
             let most = most.max(bounded::LEAST);
             prop_assert!(short.encoded_len() <= most, "{} of {}", short.encoded_len(), most);
+            prop_assert!(short.text().len() <= most, "{} of {}", short.text().len(), most);
+            let noted = output.clone().within_and(most, "see there".to_owned());
+            prop_assert!(noted.text().len() <= most && noted.truncated());
+            prop_assert!(noted.text().ends_with("see there"));
             prop_assert_eq!(short.truncated(), short != output);
             prop_assert_eq!(short.truncated(), output.encoded_len() > most);
             prop_assert_eq!(&short.clone().within(most), &short);

@@ -4,6 +4,7 @@ mod declared;
 mod dynamic;
 #[cfg(feature = "linked")]
 mod linked;
+mod output_store;
 mod provide;
 mod returned;
 mod runnable;
@@ -15,6 +16,7 @@ pub use declared::{Declaration, Named, Params, Seen, Tools, declare, names};
 pub use dynamic::DynamicTool;
 #[cfg(feature = "linked")]
 pub use linked::{LinkedError, LinkedTool, States, linked, missing};
+pub use output_store::OutputStore;
 pub use provide::{Lent, Provide};
 pub use returned::{BoxFailure, DisplayFailure, PlainOutput, Probe, probe};
 pub(crate) use runnable::Runnable;

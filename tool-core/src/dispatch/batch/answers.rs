@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use super::Batch;
 use crate::dispatch::call::{Call, Outcome, drop_quietly, lock, quietly, wake_quietly};
 use crate::dispatch::stream::{DispatchEvent, Progress};
-use crate::model::{ToolError, ToolResult};
+use crate::model::{CallContext, CallHost, ToolError, ToolOutput, ToolResult};
 
 /// What is left of an output when the batch's share is used up.
 const LEAST_OUTPUT: usize = 512;
@@ -153,16 +153,13 @@ impl Batch {
     /// Shortens an output, or what the model is told of an error, that is longer than what is left
     /// for it.
     #[inline]
-    pub(in crate::dispatch) fn within_limits(&self, call: &Call, outcome: Outcome) -> Outcome {
+    pub(in crate::dispatch) fn within_limits(&self, call: &Arc<Call>, outcome: Outcome) -> Outcome {
         match outcome {
             Ok(output) => {
                 let length = output.encoded_len();
                 match self.share(length) {
-                    Some(most) if most < length && call.definition().output_schema().is_some() => {
-                        Err(ToolError::output_too_long(most))
-                    }
-                    Some(most) => Ok(output.within(most)),
-                    None => Ok(output),
+                    Some(most) if most < length => self.cut(call, output, most),
+                    _ => Ok(output),
                 }
             }
             Err(error) => Err(match self.share(error.message_for_model().len()) {
@@ -170,6 +167,23 @@ impl Batch {
                 None => error,
             }),
         }
+    }
+
+    /// An output that is longer than `most` bytes.
+    #[cold]
+    fn cut(&self, call: &Arc<Call>, output: ToolOutput, most: usize) -> Outcome {
+        if call.definition().output_schema().is_some() {
+            return Err(ToolError::output_too_long(most));
+        }
+        let mut note = None;
+        if let Some(keep) = &self.setup.overflow {
+            let context = CallContext::new(Arc::clone(call) as Arc<dyn CallHost>);
+            quietly(|| note = Some(keep(&context, &output)));
+        }
+        Ok(match note {
+            Some(note) => output.within_and(most, note),
+            None => output.within(most),
+        })
     }
 
     /// How much of so many bytes there is room for. `None` if they are too few to be counted.
