@@ -122,3 +122,37 @@ async fn a_fatal_error_of_an_early_call_ends_the_run_when_the_message_is_over() 
     assert_eq!(noted(&diary), [], "what had not started does not");
     assert_eq!(agent.messages().len(), 4);
 }
+
+/// A service may write the names of two tools into one call; the one that is run decides.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_names_two_tools_starts_early_only_if_the_one_that_is_run_may() {
+    let two_names = |function: &str, custom: &str| -> ToolCall {
+        from_value(json!({
+            "id": "call_0", "type": "custom",
+            "function": {"name": function, "arguments": "{}"},
+            "custom": {"name": custom, "input": "a"},
+        }))
+        .unwrap()
+    };
+    for (call, begins) in [
+        (two_names("look_up", "write_down"), 100),
+        (two_names("write_down", "look_up"), 0),
+    ] {
+        let (dispatcher, diary) = clinic();
+        let written = vec![
+            Act::Write(ModelEvent::ToolCallComplete {
+                position: 0,
+                call: call.clone(),
+            }),
+            Act::Think(100),
+            ends(json!({"content": null, "tool_calls": [call]}), "tool_calls"),
+        ];
+        Agent::new(Scripted::new([written, says("Done.")]), "scripted")
+            .with_tools(dispatcher)
+            .with_start_policy(StartPolicy::CallEnd)
+            .run("Go.")
+            .await
+            .unwrap();
+        assert_eq!(noted(&diary), [("a".to_owned(), begins)]);
+    }
+}

@@ -86,15 +86,23 @@ impl<'a> Answering<'a> {
         }
     }
 
-    /// Starts the calls that may, in call order up to the first that may not.
+    /// Starts the calls that may, in call order up to the first that may not. What is run decides:
+    /// the parser reads a call as it does at the end of the message.
     fn start_early(&mut self, events: &mut Events) {
         while self.start_policy == StartPolicy::CallEnd
             && let Some(call) = self.waiting.get(&self.early.len())
-            && self.may_start_early(call)
-            && let Some(call) = self.waiting.remove(&self.early.len())
         {
+            let mut parser = self.parser.clone();
+            let parsed = parser.parse(call.clone(), false);
+            if !parsed
+                .iter()
+                .all(|parsed| self.may_start_early(&parsed.call))
+            {
+                return;
+            }
+            self.parser = parser;
+            self.waiting.remove(&self.early.len());
             self.started_at.push(self.handed_over);
-            let parsed = self.parser.parse(call, false);
             for call in &parsed {
                 self.hand_over(
                     call.call.clone(),
@@ -107,10 +115,10 @@ impl<'a> Answering<'a> {
         }
     }
 
-    fn may_start_early(&self, call: &chat::ToolCall) -> bool {
+    fn may_start_early(&self, call: &ToolCall) -> bool {
         self.dispatcher
             .tools()
-            .definition(&call.function.name)
+            .definition(&call.name)
             .is_some_and(|tool| tool.behavior().is_repeatable())
     }
 
