@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use tool_core::serde_json::{Map, Value};
+
 use super::entry::Entry;
 use super::merge::{Strings, merge};
 use super::scan::Scan;
@@ -13,6 +15,8 @@ pub(super) struct Call {
     pub(super) index: Option<i64>,
     pub(super) wire: ToolCall,
     pub(super) scan: Scan,
+    /// The arguments, if they came as objects so far. The text is that of the first.
+    pub(super) object: Option<Map<String, Value>>,
     /// Whether the call was told to be complete, and nothing has come since.
     pub(super) complete: bool,
     /// Whether something came after that.
@@ -56,6 +60,7 @@ impl Call {
             index: entry.index,
             wire,
             scan: Scan::default(),
+            object: None,
             complete: false,
             reopened: false,
             named_again: false,
@@ -117,6 +122,15 @@ impl Call {
     pub(super) fn restart(&mut self) {
         self.text_mut().clear();
         self.scan = Scan::default();
+        self.object = None;
+    }
+
+    /// Makes one text of all objects: none is coming any more.
+    pub(super) fn join_objects(&mut self) {
+        if let Some(members) = self.object.take() {
+            self.restart();
+            self.push(&Value::Object(members).to_string());
+        }
     }
 
     /// The JSON, if it has visibly ended; never that of a custom tool, whose text is free.

@@ -42,6 +42,8 @@ enum Route {
     To(usize),
     /// The JSON before the piece was only a placeholder.
     Restart(usize),
+    /// The piece is an object like those before it: they are one, of which the later value counts.
+    Merge(usize),
     /// A call begins; if the piece has no name, it calls the same tool as this one.
     New(Option<usize>),
     /// The piece says again what was said.
@@ -68,10 +70,15 @@ impl Calls {
         mut entry: Entry,
         scene: &mut Scene<'_>,
     ) -> Result<(), ModelError> {
+        let mut merges = false;
         let slot = match self.route(&entry, scene.tools) {
             Route::To(slot) => slot,
             Route::Restart(slot) => {
                 self.calls[slot].restart();
+                slot
+            }
+            Route::Merge(slot) => {
+                merges = true;
                 slot
             }
             Route::New(_) if entry.is_idle() => return Ok(()),
@@ -93,12 +100,41 @@ impl Calls {
         if let Some(index) = entry.index {
             self.by_index.insert(index, slot);
         }
+        if merges {
+            return self.merge(slot, entry, scene);
+        }
         if slot == self.calls.len() {
             self.begin(&mut entry, scene)?;
         } else {
             self.go_on(slot, &mut entry, scene)?;
         }
+        let call = &mut self.calls[slot];
+        let is_first = call.text().is_empty();
+        if let Some(members) = entry.object.take().filter(|_| is_first) {
+            scene.budget.spend(weight_of(&members))?;
+            call.object = Some(members);
+        } else if !entry.text.is_empty() {
+            call.join_objects();
+        }
         self.write(slot, entry.text, scene.events);
+        Ok(())
+    }
+
+    /// One more object of those that the arguments came as.
+    fn merge(
+        &mut self,
+        slot: usize,
+        entry: Entry,
+        scene: &mut Scene<'_>,
+    ) -> Result<(), ModelError> {
+        let members = entry.object.unwrap_or_default();
+        scene.budget.spend(weight_of(&members))?;
+        let before = self.calls[slot].object.get_or_insert_default();
+        before.extend(members);
+        scene.events.push(ModelEvent::ToolCallDelta {
+            position: slot,
+            delta: entry.text,
+        });
         Ok(())
     }
 
@@ -176,9 +212,10 @@ impl Calls {
     }
 
     /// A piece of another call has come. What was reopened waits for the end, or else a text could
-    /// be told again and again.
+    /// be told again and again; so does what came as an object, since more of it may come.
     fn leave(&mut self, slot: usize, events: &mut Vec<ModelEvent>) {
-        if !self.calls[slot].reopened {
+        let call = &self.calls[slot];
+        if !call.reopened && call.object.is_none() {
             self.complete(slot, false, events);
         }
     }
@@ -197,6 +234,7 @@ impl Calls {
     /// The message is over. What is not complete after this is incomplete.
     pub(super) fn end(&mut self, cut: bool, events: &mut Vec<ModelEvent>) {
         for slot in 0..self.calls.len() {
+            self.calls[slot].join_objects();
             self.complete(slot, cut, events);
         }
     }
@@ -222,7 +260,7 @@ impl Calls {
             .index
             .and_then(|index| self.by_index.get(&index).copied());
         if entry.id.is_empty() {
-            if entry.index.is_some() {
+            if entry.index.is_some() && (indexed.is_some() || !entry.name.is_empty()) {
                 return indexed.filter(|&slot| {
                     !(self.calls[slot].scan.is_empty() && self.calls[slot].is_left(entry, tools))
                 });
@@ -255,12 +293,15 @@ impl Calls {
             return Route::To(slot);
         };
         let text = entry.text.trim();
+        let is_of_call = !entry.id.is_empty() || entry.name.is_empty();
         if !entry.name.is_empty() && !call.name().is_empty() && entry.name != call.name() {
             Route::New(None)
         } else if text.is_empty() {
             Route::To(slot)
         } else if text == json {
             Route::Drop
+        } else if is_of_call && call.object.is_some() && entry.object.is_some() {
+            Route::Merge(slot)
         } else if !text.starts_with('{') {
             Route::To(slot)
         } else if json == "{}" && entry.name.is_empty() && !call.named_again {

@@ -14,6 +14,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// Arguments of a function, or input of a custom tool.
     pub(super) text: String,
+    /// The arguments, if they came as an object in place of its text.
+    pub(super) object: Option<Map<String, Value>>,
     /// Other keys beside `name` and `arguments`.
     pub(super) inner: Map<String, Value>,
     /// Other keys of the entry.
@@ -44,6 +46,7 @@ impl Entry {
         entry.custom = entry.kind == "custom" || (entry.is_unnamed() && !custom.is_unnamed());
         if entry.custom && !custom.is_unnamed() {
             (entry.name, entry.text, entry.inner) = (custom.name, custom.text, custom.inner);
+            entry.object = None; // what a custom tool takes is text
         }
         Some(entry)
     }
@@ -59,7 +62,18 @@ impl Entry {
         for (key, value) in members {
             match key.as_str() {
                 "name" => self.name = word(value),
-                key if key == text_key => self.text = text(value),
+                key if key == text_key => match value {
+                    Value::Null => {}
+                    Value::String(text) => self.text = text,
+                    // Some servers send the object itself in place of its text.
+                    value => {
+                        self.text = value.to_string();
+                        self.object = match value {
+                            Value::Object(members) => Some(members),
+                            _ => None,
+                        };
+                    }
+                },
                 _ => {
                     self.inner.insert(key, value);
                 }
@@ -94,14 +108,5 @@ fn word(value: Value) -> String {
         Value::String(word) => word,
         Value::Number(number) => number.to_string(),
         _ => String::new(),
-    }
-}
-
-/// Some servers send the object itself in place of its text.
-fn text(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        Value::Null => String::new(),
-        value => value.to_string(),
     }
 }

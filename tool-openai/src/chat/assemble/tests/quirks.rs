@@ -515,3 +515,27 @@ fn quirk_31_custom_tools_take_free_text() {
     );
     check_events(&events, &completion);
 }
+
+#[test]
+fn an_index_that_counts_pieces_begins_no_call() {
+    for (first, rest) in [
+        ("", vec!["{\"items\":", "[\"a\"]", "}"]),
+        ("{\"items\":", vec!["[\"a\"]}"]),
+        ("", vec!["{}"]),
+    ] {
+        let piece = |(at, text): (usize, &&str)| {
+            pieces(json!([{"index": at + 1, "function": {"arguments": text}}]))
+        };
+        let opening = pieces(
+            json!([{"index": 0, "id": "a", "function": {"name": "note", "arguments": first}}]),
+        );
+        let second = pieces(
+            json!([{"index": 9, "id": "b", "function": {"name": "note", "arguments": "{}"}}]),
+        );
+        let mut chunks = vec![opening];
+        chunks.extend(rest.iter().enumerate().map(piece));
+        chunks.extend([second, finish("tool_calls")]);
+        let arguments = format!("{first}{}", rest.concat());
+        mean(chunks, &[("a", "note", &arguments), ("b", "note", "{}")]);
+    }
+}

@@ -142,6 +142,15 @@ fn flushed(calls: &[Plain], at_the_end: bool) -> Deltas {
     deltas
 }
 
+/// Each piece with an index of its own.
+fn counted(deltas: Deltas) -> Deltas {
+    let mut deltas = deltas;
+    for (index, piece) in deltas.iter_mut().flatten().enumerate() {
+        piece.index = Some(index);
+    }
+    deltas
+}
+
 /// Every rewriting, by its name, and whether ids come through.
 fn rewritings(calls: &[Plain]) -> Vec<(&'static str, bool, Deltas)> {
     let repeat = |piece: &mut Piece| {
@@ -192,6 +201,12 @@ fn rewritings(calls: &[Plain]) -> Vec<(&'static str, bool, Deltas)> {
             "indices backwards",
             true,
             each(clean(), |piece| piece.index = Some(1_000 - piece.call)),
+        ),
+        ("an index for each piece", true, counted(clean())),
+        (
+            "an index for each piece, no ids",
+            false,
+            counted(each(clean(), no_id)),
         ),
         ("all in one delta", true, vec![whole(calls)]),
         ("one delta for each call", true, by_call()),
@@ -370,4 +385,55 @@ fn one_by_one_each_call_is_complete_when_the_next_begins() {
         complete(&assembler.push(finish("tool_calls")).unwrap()),
         [2]
     );
+}
+
+/// A call whose arguments come as objects: in each some members, the last value of which counts.
+fn in_objects() -> impl Strategy<Value = Vec<Vec<(u8, u8)>>> {
+    prop::collection::vec(prop::collection::vec((0..4_u8, 0..9_u8), 0..3), 1..5)
+}
+
+fn object(members: &[(u8, u8)]) -> Value {
+    let member = |(key, value): &(u8, u8)| (format!("k{key}"), json!(value));
+    Value::Object(members.iter().map(member).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn objects_in_one_slot_are_one_and_never_complete_early(
+        calls in prop::collection::vec(in_objects(), 1..4),
+        has_ids in any::<bool>(),
+        counts in any::<bool>(),
+    ) {
+        let (mut chunks, mut index) = (Vec::new(), 0);
+        for (call, objects) in calls.iter().enumerate() {
+            for (at, members) in objects.iter().enumerate() {
+                let mut piece = json!({"index": index, "function": {"arguments": object(members)}});
+                if at == 0 || has_ids {
+                    piece["id"] = json!(id(call));
+                }
+                if at == 0 {
+                    piece["function"]["name"] = json!("add");
+                }
+                chunks.push(pieces(json!([piece])));
+                let is_last = at + 1 == objects.len();
+                index += usize::from(is_last || counts && !has_ids);
+            }
+        }
+        let ends = chunks.len();
+        chunks.push(finish("tool_calls"));
+        let mut assembler = ChatAssembler::new();
+        for (at, chunk) in chunks.into_iter().enumerate() {
+            let events = assembler.push(chunk).unwrap();
+            prop_assert!(at == ends || complete(&events).is_empty());
+        }
+        let completion = assembler.finish().unwrap();
+        let expected: Vec<Value> = calls.iter().map(|objects| object(&objects.concat())).collect();
+        let made: Vec<Value> = super::calls(&completion)
+            .into_iter()
+            .map(|(_, _, arguments)| tool_core::serde_json::from_str(arguments).unwrap())
+            .collect();
+        prop_assert_eq!(made, expected);
+    }
 }
