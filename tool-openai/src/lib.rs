@@ -12,6 +12,7 @@ mod interop;
 mod model;
 mod profile;
 pub mod responses;
+mod service_error;
 mod sse;
 mod strict;
 #[cfg(feature = "testing")]

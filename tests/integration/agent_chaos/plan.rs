@@ -260,7 +260,8 @@ fn call() -> impl Strategy<Value = Call> {
     ]);
     (id, name(), arguments(), 0..200_u64, weighted(0.08, reopens)).prop_map(
         |(id, name, arguments, millis, reopens)| Call {
-            id,
+            // What has neither a name nor an id of its own goes on with the call before it.
+            id: if name == Name::Empty { Id::Own } else { id },
             name,
             arguments,
             millis,

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use serde_json::{Value, from_value, json, to_value};
+use serde_json::{Map, Value, from_value, json, to_value};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tool_core::{CallContext, Dispatcher, ErrorCode, ToolError, tool, tools};
@@ -136,11 +136,13 @@ fn writes(position: usize, name: &str, arguments: Value, millis: u64) -> Vec<Act
 }
 
 fn ends(message: Value, finish_reason: &str) -> Act {
-    let completion: Completion = from_value(json!({
-        "choices": [{"message": message, "finish_reason": finish_reason}],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-    }))
-    .unwrap();
+    let choice = json!({"message": message, "finish_reason": finish_reason});
+    let usage = json!({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15});
+    let completion = Completion {
+        choices: vec![from_value(choice).unwrap()],
+        usage: from_value(usage).unwrap(),
+        extra: Map::new(),
+    };
     Act::Write(ModelEvent::Finished(completion))
 }
 

@@ -92,15 +92,11 @@ impl<'a> Answering<'a> {
         while self.start_policy == StartPolicy::CallEnd
             && let Some(call) = self.waiting.get(&self.early.len())
         {
-            let mut parser = self.parser.clone();
-            let parsed = parser.parse(call.clone(), false);
-            if !parsed
-                .iter()
-                .all(|parsed| self.may_start_early(&parsed.call))
-            {
+            let found = self.parser.look_at(call.clone(), false);
+            if !found.iter().all(|found| self.may_start_early(&found.name)) {
                 return;
             }
-            self.parser = parser;
+            let parsed = self.parser.take(found);
             self.waiting.remove(&self.early.len());
             self.started_at.push(self.handed_over);
             for call in &parsed {
@@ -115,10 +111,10 @@ impl<'a> Answering<'a> {
         }
     }
 
-    fn may_start_early(&self, call: &ToolCall) -> bool {
+    fn may_start_early(&self, name: &str) -> bool {
         self.dispatcher
             .tools()
-            .definition(&call.name)
+            .definition(name)
             .is_some_and(|tool| tool.behavior().is_repeatable())
     }
 

@@ -14,16 +14,17 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serde::de::DeserializeOwned;
 use tool_core::serde_json::{self, Value, json};
 
 use self::endpoint::Endpoint;
 use self::refusal::{Refusal, excerpt};
 use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
+use crate::chat::assemble;
 use crate::chat::{ChatAssembler, Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
 use crate::profile::Profile;
+use crate::service_error::ServiceError;
 
 /// A service that speaks chat completions over HTTP: OpenAI, or whatever is at the base URL.
 ///
@@ -191,7 +192,7 @@ impl Endpoint for OpenAi {
     }
 
     fn read(body: &[u8]) -> Result<Completion, ModelError> {
-        read(body, "choices")
+        assemble::read(parse(body, "choices")?).map_err(|error| with_body(error, body))
     }
 }
 
@@ -231,17 +232,28 @@ impl fmt::Debug for OpenAi {
 }
 
 /// A whole answer that came with a success. One without this key may be a refusal.
-fn read<T: DeserializeOwned>(body: &[u8], key: &str) -> Result<T, ModelError> {
-    let invalid_response = |reason: String| ModelError::InvalidResponse {
-        reason,
-        body: excerpt(body),
-    };
+fn parse(body: &[u8], key: &str) -> Result<Value, ModelError> {
     let value: Value =
-        serde_json::from_slice(body).map_err(|error| invalid_response(error.to_string()))?;
-    if value.get(key).is_none() && value.get("error").is_some_and(|error| !error.is_null()) {
+        serde_json::from_slice(body).map_err(|error| invalid(error.to_string(), body))?;
+    let has_answer = value.get(key).is_some_and(|answer| !answer.is_null());
+    if !has_answer && ServiceError::of_body(&value, false).is_some() {
         return Err(Refusal::read(body).into_error(StatusCode::OK, ""));
     }
-    serde_json::from_value(value).map_err(|error| invalid_response(error.to_string()))
+    Ok(value)
+}
+
+fn invalid(reason: String, body: &[u8]) -> ModelError {
+    ModelError::InvalidResponse {
+        reason,
+        body: excerpt(body),
+    }
+}
+
+fn with_body(error: ModelError, body: &[u8]) -> ModelError {
+    match error {
+        ModelError::InvalidResponse { reason, .. } => invalid(reason, body),
+        error => error,
+    }
 }
 
 #[cfg(test)]

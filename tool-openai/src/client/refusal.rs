@@ -4,6 +4,7 @@ use reqwest::StatusCode;
 use tool_core::serde_json::{self, Value};
 
 use crate::error::ModelError;
+use crate::service_error::ServiceError;
 
 /// What a service says when it refuses: `{"error": {"message", "code", …}}`, or as near as it gets.
 pub(crate) struct Refusal {
@@ -14,21 +15,12 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn read(body: &[u8]) -> Self {
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
-        let error = value.get("error").unwrap_or(&value);
-        let text = |key: &str| error.get(key).and_then(Value::as_str);
-        let message = error
-            .as_str()
-            .or_else(|| text("message"))
-            .or_else(|| text("detail"))
-            .map(str::to_owned);
-        let code = match error.get("code") {
-            Some(Value::String(code)) => Some(code.clone()),
-            Some(Value::Number(code)) => Some(code.to_string()),
-            _ => None,
-        };
-        Self {
-            message: message.unwrap_or_else(|| excerpt(body)),
-            code,
+        match ServiceError::of(&value) {
+            Some(ServiceError { code, message, .. }) => Self { message, code },
+            None => Self {
+                message: excerpt(body),
+                code: None,
+            },
         }
     }
 

@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tool_core::serde_json::from_value;
+
 use super::endpoint::Endpoint;
 use super::service::{Answer, Pace};
 use super::stream::{complete, stream};
-use super::{OpenAi, read};
+use super::{OpenAi, invalid, parse};
 use crate::chat::{Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
@@ -92,7 +94,9 @@ impl Endpoint for Responses {
     }
 
     fn read(body: &[u8]) -> Result<Completion, ModelError> {
-        Ok(read::<Response>(body, "output")?.check()?.into_completion())
+        let response: Response =
+            from_value(parse(body, "output")?).map_err(|error| invalid(error.to_string(), body))?;
+        Ok(response.check()?.into_completion())
     }
 }
 

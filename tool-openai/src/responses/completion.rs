@@ -3,9 +3,9 @@
 use tool_core::serde_json::{Map, Value};
 
 use super::wire::{Item, Response, Usage};
-use crate::chat::assemble::failure;
 use crate::chat::{self, AssistantMessage, Choice, Completion, ToolCall};
 use crate::error::ModelError;
+use crate::service_error::ServiceError;
 
 /// Where a message keeps the items it was made of, so that they can be sent back.
 pub(crate) const OUTPUT: &str = "responses_output";
@@ -113,16 +113,15 @@ impl Response {
     pub(crate) fn check(self) -> Result<Self, ModelError> {
         match self.status.as_deref() {
             Some("failed" | "cancelled") => {
-                let silent = || {
-                    failure::of_event(&format!(
-                        "the response has the status `{}`",
-                        self.status.unwrap_or_default()
-                    ))
-                };
-                Err(self
-                    .error
-                    .and_then(failure::of_value)
-                    .unwrap_or_else(silent))
+                let error = self.error.as_ref().and_then(ServiceError::of);
+                Err(error.map_or_else(
+                    || {
+                        let status = self.status.unwrap_or_default();
+                        ServiceError::of_event(&format!("the response has the status `{status}`"))
+                            .into()
+                    },
+                    ModelError::from,
+                ))
             }
             Some(status @ ("queued" | "in_progress")) => Err(ModelError::InvalidResponse {
                 reason: format!("its status is `{status}`; ask without `background`"),

@@ -10,11 +10,11 @@ use super::budget::{Budget, MAX_CHOICES, too_much, weight, weight_of_member};
 use super::calls::Scene;
 use super::choice::Alternative;
 use super::entry::index;
-use super::failure;
 use crate::assembler::Assembler;
 use crate::chat::wire::{Completion, Usage};
 use crate::error::ModelError;
 use crate::model::ModelEvent;
+use crate::service_error::ServiceError;
 use crate::sse::{Event, Sse};
 
 /// The data of the last event.
@@ -68,6 +68,10 @@ pub struct ChatAssembler {
     usage: Option<Usage>,
     extra: Map<String, Value>,
     done: bool,
+    /// It is an answer that came whole, not in chunks.
+    whole: bool,
+    /// It came whole, with an empty list of choices.
+    says_no_choices: bool,
 }
 
 impl Default for ChatAssembler {
@@ -96,7 +100,23 @@ impl ChatAssembler {
             usage: None,
             extra: Map::new(),
             done: false,
+            whole: false,
+            says_no_choices: false,
         }
+    }
+
+    /// Takes an answer that came whole, as if it were one chunk in which every call is one of its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Assembler::push) and [`finish`](Assembler::finish).
+    pub(super) fn read_whole(mut self, answer: Value) -> Result<Completion, ModelError> {
+        (self.whole, self.done) = (true, true);
+        let is_empty = answer["choices"] == Value::Array(Vec::new());
+        self.take(answer, &mut Vec::new())?;
+        self.says_no_choices = is_empty;
+        self.finish()
     }
 }
 
@@ -177,9 +197,16 @@ impl Assembler for ChatAssembler {
     /// - As [`close`](Self::close).
     fn finish(mut self) -> Result<Completion, ModelError> {
         self.close()?;
-        if self.choices.is_empty() {
+        if self.choices.is_empty() && !self.says_no_choices {
             return Err(ModelError::InvalidResponse {
-                reason: "the stream has no `choices`".to_owned(),
+                reason: format!(
+                    "{} no `choices`",
+                    if self.whole {
+                        "it has"
+                    } else {
+                        "the stream has"
+                    }
+                ),
                 body: String::new(),
             });
         }
@@ -211,7 +238,7 @@ impl Assembler for ChatAssembler {
 impl ChatAssembler {
     fn take_event(&mut self, event: &Event, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
         if event.event == "error" && !self.done {
-            return Err(failure::of_event(&event.data));
+            return Err(ServiceError::of_event(&event.data).into());
         }
         self.take_text(&event.data, told)
     }
@@ -234,32 +261,38 @@ impl ChatAssembler {
     }
 
     fn take(&mut self, chunk: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+        let has_answer = match chunk.get("choices") {
+            Some(Value::Array(choices)) => !choices.is_empty(),
+            choices => choices.is_some_and(Value::is_object),
+        };
+        if let Some(error) = ServiceError::of_body(&chunk, has_answer) {
+            return Err(error.into());
+        }
         let Value::Object(members) = chunk else {
             return Ok(());
         };
-        let (mut choices, mut failure) = (Value::Null, None);
+        let mut choices = Value::Null;
         for (key, value) in members {
             match key.as_str() {
                 "choices" => choices = value,
-                "error" => failure = failure::of_value(value),
                 "usage" => {
                     self.usage = from_value::<Option<Usage>>(value)
                         .unwrap_or_default()
                         .or(self.usage.take());
                 }
-                "obfuscation" => {}
+                "error" | "obfuscation" => {}
                 _ => self.keep(key, value)?,
             }
         }
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        let Value::Array(choices) = choices else {
-            return Ok(());
+        let choices = match choices {
+            Value::Array(choices) => choices,
+            choice @ Value::Object(_) => vec![choice],
+            _ => return Ok(()),
         };
-        choices
-            .into_iter()
-            .try_for_each(|choice| self.take_choice(choice, told))
+        for (position, choice) in choices.into_iter().enumerate() {
+            self.take_choice(position, choice, told)?;
+        }
+        Ok(())
     }
 
     /// A key of the chunk. It comes with each chunk, the same or anew.
@@ -282,11 +315,18 @@ impl ChatAssembler {
         Ok(())
     }
 
-    fn take_choice(&mut self, choice: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn take_choice(
+        &mut self,
+        position: usize,
+        choice: Value,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         let Value::Object(entry) = choice else {
             return Ok(());
         };
-        let index = entry.get("index").and_then(index).unwrap_or(0) as u64; // what is negative is last
+        let unless_said = if self.whole { position as u64 } else { 0 };
+        let index = entry.get("index").and_then(index);
+        let index = index.map_or(unless_said, |index| index as u64); // what is negative is last
         if self.choices.len() == MAX_CHOICES && !self.choices.contains_key(&index) {
             return Err(too_much(MAX_CHOICES, "choices"));
         }
@@ -296,6 +336,7 @@ impl ChatAssembler {
             tools: &self.tools,
             budget: &mut self.budget,
             events,
+            whole: self.whole,
         };
         self.choices
             .entry(index)

@@ -20,6 +20,8 @@ pub(super) struct Scene<'a> {
     pub(super) tools: &'a HashSet<String>,
     pub(super) budget: &'a mut Budget,
     pub(super) events: &'a mut Vec<ModelEvent>,
+    /// Whether what is read is a whole answer: then each entry is a call.
+    pub(super) whole: bool,
 }
 
 /// Calls in the order in which they began.
@@ -71,7 +73,11 @@ impl Calls {
         scene: &mut Scene<'_>,
     ) -> Result<(), ModelError> {
         let mut merges = false;
-        let slot = match self.route(&entry, scene.tools) {
+        let route = match scene.whole {
+            true => Route::New(None),
+            false => self.route(&entry, scene.tools),
+        };
+        let slot = match route {
             Route::To(slot) => slot,
             Route::Restart(slot) => {
                 self.calls[slot].restart();
@@ -298,14 +304,16 @@ impl Calls {
             Route::New(None)
         } else if text.is_empty() {
             Route::To(slot)
-        } else if text == json {
-            Route::Drop
         } else if is_of_call && call.object.is_some() && entry.object.is_some() {
             Route::Merge(slot)
+        } else if text == json {
+            Route::Drop
         } else if !text.starts_with('{') {
             Route::To(slot)
         } else if json == "{}" && entry.name.is_empty() && !call.named_again {
             Route::Restart(slot)
+        } else if entry.id.is_empty() && entry.name.is_empty() && !call.named_again {
+            Route::To(slot) // more of its text, which no longer is one object
         } else {
             Route::New(Some(slot))
         }

@@ -11,6 +11,7 @@ use crate::chat::cut::is_cut;
 use crate::chat::wire::{AssistantMessage, Choice, FunctionCall};
 use crate::error::ModelError;
 use crate::model::ModelEvent;
+use crate::service_error::ServiceError;
 
 /// What has come of one entry of `choices`.
 #[derive(Debug, Default)]
@@ -37,11 +38,14 @@ impl Alternative {
         scene: &mut Scene<'_>,
     ) -> Result<(), ModelError> {
         let (mut delta, mut message, mut finish) = (Value::Null, Value::Null, None);
+        let (mut error, mut text) = (None, Value::Null);
         for (key, value) in entry {
             match (key.as_str(), value) {
                 ("index", _) => {}
+                ("error", value) => error = ServiceError::of(&value),
                 ("delta", value) => delta = value,
                 ("message", value) => message = value,
+                ("text", value) => text = value,
                 ("finish_reason", Value::String(reason)) => {
                     finish = Some(reason).filter(|reason| !reason.is_empty());
                 }
@@ -54,9 +58,17 @@ impl Alternative {
         }
         match (delta, message) {
             (Value::Object(delta), _) => self.push_delta(delta, scene)?,
-            // Some servers answer with one chunk that is the whole message.
-            (_, Value::Object(message)) if self.is_blank() => self.push_delta(message, scene)?,
+            // Some servers answer with one chunk that is the whole message, or end with one: what
+            // has come of it is not said again.
+            (_, Value::Object(mut message)) => {
+                message.retain(|key, _| !self.has(key));
+                self.push_delta(message, scene)?;
+            }
+            (_, _) if self.content.is_none() => self.push_content(text, scene)?,
             _ => {}
+        }
+        if let Some(error) = error.or_else(|| failure(finish.as_deref(), &self.extra)) {
+            return Err(error.into());
         }
         if let (Some(reason), None) = (finish, &self.finish_reason) {
             scene.budget.spend(reason.len())?;
@@ -66,11 +78,15 @@ impl Alternative {
         Ok(())
     }
 
-    fn is_blank(&self) -> bool {
-        self.content.is_none()
-            && self.refusal.is_empty()
-            && self.calls.is_empty()
-            && self.function_call.is_none()
+    /// Whether something of this key of the message has come.
+    fn has(&self, key: &str) -> bool {
+        match key {
+            "content" => !self.content.is_none(),
+            "refusal" => !self.refusal.is_empty(),
+            "tool_calls" => !self.calls.is_empty(),
+            "function_call" => self.function_call.is_some(),
+            key => self.message_extra.contains_key(key),
+        }
     }
 
     fn push_delta(
@@ -176,4 +192,21 @@ impl Alternative {
             extra: self.extra,
         }
     }
+}
+
+/// What a reason to finish says that is none, but a failure.
+fn failure(finish: Option<&str>, extra: &Map<String, Value>) -> Option<ServiceError> {
+    let native = extra.get("native_finish_reason").and_then(Value::as_str);
+    let fails = |reason: &str| {
+        let reason = reason.to_ascii_lowercase();
+        matches!(reason.as_str(), "error" | "failed" | "unexpected_tool_call")
+            || reason.contains("malformed")
+    };
+    let reason = native.filter(|native| fails(native));
+    let reason = reason.or(finish.filter(|finish| fails(finish)))?;
+    Some(ServiceError {
+        code: Some(reason.to_owned()),
+        message: format!("the answer ended with `{reason}`"),
+        failed_generation: None,
+    })
 }

@@ -11,11 +11,12 @@ mod calls;
 mod choice;
 mod content;
 mod entry;
-pub(crate) mod failure;
 mod merge;
 mod scan;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use assembler::ChatAssembler;
 pub use budget::{MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
+pub(crate) use whole::read;

@@ -69,9 +69,10 @@ pub struct ParsedCall {
 }
 
 /// A call without its id.
-struct Found {
+pub(crate) struct Found {
     wire: ToolCall,
-    name: String,
+    /// The name of the tool that would be run.
+    pub(crate) name: String,
     arguments: String,
     repairs: Vec<Repair>,
     truncated: bool,
@@ -110,11 +111,21 @@ impl<'a> MessageParser<'a> {
     /// whose arguments are incomplete is marked, and so is a custom one, whose text may always go
     /// on.
     pub fn parse(&mut self, call: ToolCall, cut: bool) -> Vec<ParsedCall> {
-        let found = if call.is_custom() {
+        let found = self.look_at(call, cut);
+        self.take(found)
+    }
+
+    /// What the next call of the message would be parsed into.
+    pub(crate) fn look_at(&self, call: ToolCall, cut: bool) -> Vec<Found> {
+        if call.is_custom() {
             vec![self.custom(call, cut)]
         } else {
             self.function(call, cut)
-        };
+        }
+    }
+
+    /// Takes what [`look_at`](Self::look_at) found as the next call.
+    pub(crate) fn take(&mut self, found: Vec<Found>) -> Vec<ParsedCall> {
         found
             .into_iter()
             .map(|found| self.complete(found))

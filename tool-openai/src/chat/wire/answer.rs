@@ -4,15 +4,14 @@ use serde::{Deserialize, Serialize};
 use tool_core::serde_json::{Map, Value};
 
 use super::AssistantMessage;
-use super::lenient::{illegible_as_none, null_as_default};
+use super::lenient::null_as_default;
 
 /// The body of an answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Completion {
     /// The alternatives; one, unless more were asked for.
     pub choices: Vec<Choice>,
     /// Tokens used, where the server counts them in a form that can be read.
-    #[serde(default, deserialize_with = "illegible_as_none")]
     pub usage: Option<Usage>,
     /// Any other key.
     #[serde(flatten)]

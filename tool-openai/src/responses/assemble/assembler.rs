@@ -8,11 +8,11 @@ use tool_core::serde_json::{self, Map, Value};
 use super::slot::{Slot, is_same, unfinished};
 use crate::assembler::Assembler;
 use crate::chat::assemble::budget::{Budget, too_much, weight_of};
-use crate::chat::assemble::failure;
 use crate::error::ModelError;
 use crate::model::ModelEvent;
 use crate::responses::completion::numbered;
 use crate::responses::wire::{Item, Response};
+use crate::service_error::ServiceError;
 use crate::sse::{Event, Sse};
 
 /// The most items that one response may have.
@@ -184,7 +184,7 @@ impl ResponsesAssembler {
         let mut told = Vec::new();
         for Event { event, data } in events {
             if event == "error" && !self.is_done() {
-                return Err(failure::of_event(&data));
+                return Err(ServiceError::of_event(&data).into());
             }
             told.extend(self.push_text(&data)?);
         }
@@ -228,13 +228,14 @@ impl ResponsesAssembler {
             | "response.cancelled" => {
                 self.over(&kind, event.remove("response").unwrap_or_default(), told)
             }
-            "error" => Err(failure::of_event(
-                &Value::Object(std::mem::take(event)).to_string(),
-            )),
-            _ => event
-                .remove("error")
-                .and_then(failure::of_value)
-                .map_or(Ok(()), Err),
+            "error" => {
+                let said = Value::Object(std::mem::take(event)).to_string();
+                Err(ServiceError::of_event(&said).into())
+            }
+            _ => match event.get("error").and_then(ServiceError::of) {
+                Some(error) => Err(error.into()),
+                None => Ok(()),
+            },
         }
     }
 

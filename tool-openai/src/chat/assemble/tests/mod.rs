@@ -4,6 +4,7 @@ mod hostile;
 mod quirks;
 mod rewrites;
 mod shape;
+mod whole;
 
 use tool_core::serde_json::{Value, json};
 

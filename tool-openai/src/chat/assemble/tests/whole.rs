@@ -1,0 +1,178 @@
+//! Answers that came whole, beside the same as a stream.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::chat::assemble::read;
+
+/// An error of the service, wherever it puts it.
+fn failed_answers(message: &str) -> Vec<Value> {
+    let said = json!({"role": "assistant", "content": "Half an ans"});
+    let choice = |rest: Value| {
+        let mut choice = json!({"index": 0, "message": said});
+        choice
+            .as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
+        json!({"choices": [choice]})
+    };
+    let error = json!({"code": 502, "message": message});
+    vec![
+        choice(json!({"error": error, "finish_reason": "error"})),
+        choice(json!({"error": error})),
+        json!({"error": error, "choices": [{"message": said}]}),
+        json!({"error": error, "choices": []}),
+        json!({"error": error, "choices": null}),
+        json!([{"error": error}]),
+        json!({"object": "error", "code": 502, "message": message}),
+        json!({"object": "error", "code": 502, "message": message, "choices": []}),
+        json!({"detail": message, "error_code": 502}),
+        json!({"error_message": message, "error_code": 502, "choices": null}),
+    ]
+}
+
+fn as_chunk(mut answer: Value) -> Value {
+    if let Some(choice) = answer
+        .get_mut("choices")
+        .and_then(|choices| choices.get_mut(0))
+    {
+        choice["delta"] = choice["message"].take();
+    }
+    answer
+}
+
+#[test]
+fn an_error_ends_the_answer_wherever_it_stands() {
+    let before = || delta(json!({"role": "assistant", "content": "Well, "}));
+    for answer in failed_answers("Upstream idle timeout exceeded") {
+        let outcomes = [
+            read(answer.clone()).unwrap_err(),
+            failure([as_chunk(answer.clone())]),
+            failure([before(), as_chunk(answer.clone())]),
+        ];
+        for error in outcomes {
+            assert!(
+                matches!(&error, ModelError::StreamError { code: Some(code), message, .. }
+                    if code == "502" && message == "Upstream idle timeout exceeded"),
+                "{answer}: {error:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_reason_to_finish_that_is_a_failure_is_one() {
+    for (finish, native) in [
+        ("error", json!(null)),
+        ("stop", json!("MALFORMED_FUNCTION_CALL")),
+        ("tool_calls", json!("error")),
+    ] {
+        let answer = json!({"choices": [{
+            "message": {"content": "Half an ans"}, "finish_reason": finish, "native_finish_reason": native,
+        }]});
+        for error in [
+            read(answer.clone()).unwrap_err(),
+            failure([as_chunk(answer)]),
+        ] {
+            assert!(
+                error.to_string().contains("the answer ended with"),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn calls_of_a_message_at_the_end_of_a_stream_are_calls() {
+    let call =
+        json!({"id": "a", "type": "function", "function": {"name": "get", "arguments": "{}"}});
+    let said = |message: Value| json!({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]});
+    let text = || delta(json!({"role": "assistant", "content": "Let me check."}));
+    let last =
+        || said(json!({"role": "assistant", "content": "Let me check.", "tool_calls": [call]}));
+    let (_, completion) = run([text(), last()]);
+    assert_eq!(calls(&completion), [("a", "get", "{}")]);
+    assert_eq!(completion.choices[0].message.text(), "Let me check.");
+    // What has come is not said again.
+    let (_, completion) = run([text(), pieces(json!([call])), last()]);
+    assert_eq!(calls(&completion), [("a", "get", "{}")]);
+    assert_eq!(completion.choices[0].message.text(), "Let me check.");
+}
+
+fn odd() -> impl Strategy<Value = Value> {
+    prop::sample::select(vec![
+        json!(null),
+        json!(false),
+        json!(7),
+        json!(""),
+        json!("x"),
+        json!([]),
+        json!([null]),
+        json!({}),
+        json!({"a": 1}),
+    ])
+}
+
+/// A value that is as it should be, or anything.
+fn mostly(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+    prop_oneof![3 => value.prop_map(Some), 1 => odd().prop_map(Some), 1 => Just(None)]
+        .prop_map(|value| value.unwrap_or(Value::Null))
+}
+
+fn object_of(members: Vec<(&'static str, Value)>) -> Value {
+    Value::Object(
+        members
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect(),
+    )
+}
+
+fn any_message() -> impl Strategy<Value = Value> {
+    let function = (mostly(Just(json!("add"))), mostly(Just(json!("{\"a\":1}"))))
+        .prop_map(|(name, arguments)| object_of(vec![("name", name), ("arguments", arguments)]));
+    let call = (
+        mostly((0..9_u8).prop_map(|id| json!(format!("id{id}")))),
+        mostly(Just(json!("function"))),
+        mostly(function),
+        odd(),
+    )
+        .prop_map(|(id, kind, function, custom)| {
+            object_of(vec![
+                ("id", id),
+                ("type", kind),
+                ("function", function),
+                ("custom", custom),
+            ])
+        });
+    let calls = prop::collection::vec(mostly(call), 0..2).prop_map(Value::from);
+    (
+        mostly(Just(json!("Hello"))),
+        mostly(calls),
+        odd(),
+        mostly(Just(json!("No.")).boxed()),
+        odd(),
+    )
+        .prop_map(|(content, calls, function_call, refusal, other)| {
+            object_of(vec![
+                ("content", content),
+                ("tool_calls", calls),
+                ("function_call", function_call),
+                ("refusal", refusal),
+                ("other", other),
+            ])
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn what_a_stream_survives_a_whole_answer_survives_alike(message in mostly(any_message()), finish in mostly(Just(json!("stop")))) {
+        let answer = json!({"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": finish}]});
+        let mut assembler = ChatAssembler::new();
+        assembler.push(as_chunk(answer.clone())).unwrap();
+        assembler.push_text("[DONE]").unwrap();
+        prop_assert_eq!(read(answer).unwrap(), assembler.finish().unwrap());
+    }
+}

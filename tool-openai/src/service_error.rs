@@ -1,0 +1,268 @@
+//! What a service says is wrong, in whatever form it says so.
+
+use tool_core::serde_json::{Value, from_str};
+
+use crate::error::ModelError;
+
+/// The service's own sentence, and its code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ServiceError {
+    pub(crate) code: Option<String>,
+    pub(crate) message: String,
+    /// What the model wrote and the service could not read as a call.
+    pub(crate) failed_generation: Option<String>,
+}
+
+/// Errors stand within each other only so deep.
+const MOST_DEPTH: usize = 4;
+
+/// Where the sentence is, the first one that says something. All but the first may hold another
+/// error, which then is what is said.
+const SENTENCES: [&str; 7] = [
+    "message",
+    "error",
+    "detail",
+    "error_message",
+    "error_msg",
+    "msg",
+    "errors",
+];
+
+/// Where the code is; what stands in for it, if there is none in the error within either.
+const CODES: [&str; 2] = ["code", "error_code"];
+const KINDS: [&str; 2] = ["type", "status"];
+
+/// What gateways say before they repeat what the service behind them said.
+const NO_SENTENCE: &str = "Provider returned error";
+
+impl ServiceError {
+    /// The error in an `error`, or in a body that is one. `None` if it says nothing.
+    pub(crate) fn of(value: &Value) -> Option<Self> {
+        Self::within(value, 0)
+    }
+
+    /// The error in the body of an answer, if there is one: beside an answer only in `error`.
+    ///
+    /// | form | of |
+    /// | --- | --- |
+    /// | `{"error": {"message", "code"}}`, or the same in a list | OpenAI, Gemini |
+    /// | `{"object": "error", "message", "code"}` | vLLM |
+    /// | `{"detail"}`, `{"error_message"}`, `{"message", "code"}` | FastAPI and gateways |
+    pub(crate) fn of_body(body: &Value, has_answer: bool) -> Option<Self> {
+        match body {
+            Value::Array(items) => items
+                .iter()
+                .find_map(|item| Self::of_body(item, has_answer)),
+            Value::Object(members) => {
+                let says = |key: &str| members.get(key).is_some_and(|value| !value.is_null());
+                if let Some(error) = members.get("error").and_then(Self::of) {
+                    return Some(error);
+                }
+                let is_flat = members
+                    .get("object")
+                    .is_some_and(|object| object == "error")
+                    || says("detail")
+                    || says("error_message")
+                    || says("error_msg")
+                    || says("message") && says("code");
+                (is_flat && !has_answer).then(|| Self::of(body)).flatten()
+            }
+            _ => None,
+        }
+    }
+
+    /// The data of `event: error`: an object that has an `error`, the error itself, or plain words.
+    pub(crate) fn of_event(data: &str) -> Self {
+        let read = from_str(data).ok().as_ref().and_then(Self::of);
+        read.unwrap_or_else(|| Self::plain(data.to_owned()))
+    }
+
+    fn plain(message: String) -> Self {
+        Self {
+            code: None,
+            message,
+            failed_generation: None,
+        }
+    }
+
+    fn within(value: &Value, depth: usize) -> Option<Self> {
+        match value {
+            Value::Null | Value::Bool(_) => None,
+            Value::String(text) if text.trim().is_empty() => None,
+            // Some put JSON into text.
+            Value::String(text) => Some(
+                from_str(text)
+                    .ok()
+                    .filter(|inner: &Value| inner.is_object() && depth < MOST_DEPTH)
+                    .and_then(|inner| Self::within(&inner, depth + 1))
+                    .unwrap_or_else(|| Self::plain(text.clone())),
+            ),
+            Value::Array(items) => items.iter().find_map(|item| Self::within(item, depth)),
+            Value::Object(members) if members.is_empty() => None,
+            Value::Object(members) => {
+                let text = |key: &str| match members.get(key)? {
+                    Value::String(text) if !text.is_empty() => Some(text.clone()),
+                    Value::Number(number) => Some(number.to_string()),
+                    _ => None,
+                };
+                let inside = |key: &str| {
+                    let found = members.get(key).filter(|_| depth < MOST_DEPTH)?;
+                    Self::within(found, depth + 1)
+                };
+                let said = SENTENCES.iter().find_map(|key| inside(key));
+                let behind = members
+                    .get("metadata")
+                    .and_then(|metadata| Self::within(metadata.get("raw")?, depth + 1))
+                    .filter(|_| {
+                        said.as_ref()
+                            .is_none_or(|said| said.message.starts_with(NO_SENTENCE))
+                    });
+                let said = behind.or(said);
+                Some(Self {
+                    code: CODES
+                        .iter()
+                        .find_map(|key| text(key))
+                        .or_else(|| said.as_ref()?.code.clone())
+                        .or_else(|| KINDS.iter().find_map(|key| text(key))),
+                    failed_generation: text("failed_generation")
+                        .or_else(|| said.as_ref()?.failed_generation.clone()),
+                    message: said.map_or_else(|| value.to_string(), |said| said.message),
+                })
+            }
+            Value::Number(number) => Some(Self::plain(number.to_string())),
+        }
+    }
+}
+
+impl From<ServiceError> for ModelError {
+    fn from(error: ServiceError) -> Self {
+        let ServiceError {
+            code,
+            message,
+            failed_generation,
+        } = error;
+        Self::StreamError {
+            code,
+            message,
+            failed_generation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tool_core::serde_json::json;
+
+    fn read(body: &Value) -> Option<(String, Option<String>)> {
+        let error = ServiceError::of_body(body, false)?;
+        Some((error.message, error.code))
+    }
+
+    #[test]
+    fn the_sentence_and_the_code_are_found_wherever_they_stand() {
+        let raw = r#"{"error":{"message":"too long","type":"invalid_request_error"}}"#;
+        for (body, message, code) in [
+            (
+                json!({"error": {"message": "no", "code": "bad"}}),
+                "no",
+                Some("bad"),
+            ),
+            (
+                json!({"error": {"message": "no", "type": "bad"}}),
+                "no",
+                Some("bad"),
+            ),
+            (
+                json!({"error": {"message": "no", "code": null}}),
+                "no",
+                None,
+            ),
+            (
+                json!([{"error": {"message": "no", "code": 503, "status": "UNAVAILABLE"}}]),
+                "no",
+                Some("503"),
+            ),
+            (
+                json!({"object": "error", "message": "no", "code": 400}),
+                "no",
+                Some("400"),
+            ),
+            (json!({"error": "no"}), "no", None),
+            (
+                json!({"error": r#"{"message": "no", "type": "bad"}"#}),
+                "no",
+                Some("bad"),
+            ),
+            (
+                json!({"error": {"message": {"detail": "no"}, "code": "bad"}}),
+                "no",
+                Some("bad"),
+            ),
+            (
+                json!({"error": {"message": NO_SENTENCE, "code": 400, "metadata": {"raw": raw}}}),
+                "too long",
+                Some("400"),
+            ),
+            (
+                json!({"error": {"message": NO_SENTENCE, "code": 429, "metadata": {"raw": "wait"}}}),
+                "wait",
+                Some("429"),
+            ),
+            (json!({"detail": "no"}), "no", None),
+            (
+                json!({"detail": [{"loc": ["body"], "msg": "no", "type": "missing"}]}),
+                "no",
+                Some("missing"),
+            ),
+            (
+                json!({"error_message": "no", "error_code": 7}),
+                "no",
+                Some("7"),
+            ),
+            (
+                json!({"code": "bad", "message": "no", "request_id": "r"}),
+                "no",
+                Some("bad"),
+            ),
+            (
+                json!({"errors": [], "error": {"errors": [{"message": "no"}]}}),
+                "no",
+                None,
+            ),
+        ] {
+            let expected = (message.to_owned(), code.map(str::to_owned));
+            assert_eq!(read(&body), Some(expected), "{body}");
+        }
+        for none in [
+            json!({}),
+            json!({"error": null}),
+            json!({"error": {}}),
+            json!({"error": false}),
+            json!([]),
+            json!("x"),
+        ] {
+            assert_eq!(read(&none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn beside_an_answer_only_an_error_is_one() {
+        let said = |body: Value| ServiceError::of_body(&body, true).map(|error| error.message);
+        assert_eq!(
+            said(json!({"detail": "high", "message": "m", "code": 1})),
+            None
+        );
+        assert_eq!(
+            said(json!({"error": {"message": "no"}})),
+            Some("no".to_owned())
+        );
+    }
+
+    #[test]
+    fn errors_within_errors_end_somewhere() {
+        let nest = |inner: Value, _| json!({"error": inner.to_string()});
+        let deep = (0..6).fold(json!({"message": "no"}), nest);
+        assert!(ServiceError::of(&deep).is_some());
+    }
+}
