@@ -406,10 +406,10 @@ async fn chat_shows_images_behind_all_results() {
     assert_eq!(
         contents,
         [
-            &json!("[image 1: image/png, 3 bytes, shown in the next message]"),
+            &json!("[image 1: image/png, 3 bytes, shown behind the results]"),
             &json!("[audio: audio/wav, 4 bytes, not shown]"),
             &json!(
-                "A picture:\n[image 2: image/png, 2 bytes, shown in the next message]\nThat is it."
+                "A picture:\n[image 2: image/png, 2 bytes, shown behind the results]\nThat is it."
             ),
             &json!([
                 label(1, "take"),
@@ -478,11 +478,11 @@ async fn responses_has_images_in_the_outputs() {
     let messages = server.requests()[0]["messages"].clone();
     assert_eq!(
         messages[2]["content"],
-        "[image 1, shown in the next message]"
+        "[image 1, shown behind the results]"
     );
     assert_eq!(
         messages[4]["content"],
-        "A picture:\n[image 2, shown in the next message]\nThat is it."
+        "A picture:\n[image 2, shown behind the results]\nThat is it."
     );
     assert_eq!(messages[5]["content"].as_array().unwrap().len(), 4);
     check_against_the_specification("request", &[server.requests()[0].to_string()]);

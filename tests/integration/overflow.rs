@@ -1,6 +1,6 @@
 //! Outputs that are too long for the model: the program has all of them, and the model reads on.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -187,13 +187,78 @@ async fn the_oldest_outputs_go_first() {
     assert!(beyond.contains("must be at most 4000"), "{beyond}");
     assert_eq!(
         format!("{store:?}"),
-        "OutputStore { outputs: 2, bytes: 8000, .. }"
+        "OutputStore { outputs: 2, bytes: 8256, .. }"
     );
     // One that is longer than the store is not kept at all.
     let huge = json!({"text": "d", "times": 20_000}).to_string();
-    let lost = reference(&dispatch(&dispatcher, [("say", huge)]).await);
-    let lost = dispatch(&dispatcher, read(&lost, 0, 10)).await;
-    assert!(lost.contains("there is no such output any more"), "{lost}");
+    let lost = dispatch(&dispatcher, [("say", huge)]).await;
+    assert!(
+        lost.ends_with("\n[the rest is too long to be kept; ask for less]"),
+        "{lost}"
+    );
+    assert_eq!(
+        format!("{store:?}"),
+        "OutputStore { outputs: 2, bytes: 8256, .. }"
+    );
+}
+
+/// What the model reads on is not kept again, and a picture cannot be read on.
+#[tokio::test]
+async fn only_text_that_is_not_kept_already_is_kept() {
+    let (dispatcher, store) = storing(1 << 20);
+    let long = json!({"text": "word ", "times": 2000}).to_string();
+    let reference = reference(&dispatch(&dispatcher, [("say", long)]).await);
+    let scarce = dispatcher.with_limits(|limits| limits.batch_output_bytes = 1000);
+    let arguments = json!({"reference": reference, "length": 900}).to_string();
+    let parts = [("read_output", &*arguments); 4];
+    let contents = contents(&scarce.dispatch(calls(parts)).await);
+    assert!(
+        contents
+            .iter()
+            .all(|content| !content.contains("call `read_output`")),
+        "{contents:?}"
+    );
+    assert!(format!("{store:?}").contains("outputs: 1,"), "{store:?}");
+
+    let keep = store.clone();
+    let dispatcher = Dispatcher::new(tools![show])
+        .with_limits(|limits| limits.output_bytes = 300)
+        .with_overflow(move |call: &CallContext, whole| keep.keep(call, whole));
+    let results = dispatcher
+        .dispatch(calls([("show", r#"{"bytes": 1000}"#)]))
+        .await;
+    assert!(
+        results[0].content().contains("\"offset\":0}]"),
+        "{}",
+        results[0].content()
+    );
+}
+
+/// An answer that comes too late is nobody's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_answered_is_not_kept() {
+    type Gate = Mutex<mpsc::Receiver<()>>;
+    /// Answer when the gate opens.
+    #[tool(timeout = "20ms")]
+    async fn answer_late(#[state] gate: &Gate) -> String {
+        tokio::task::yield_now().await;
+        gate.lock().unwrap().recv().unwrap();
+        "word ".repeat(2000)
+    }
+    let (open, gate) = mpsc::channel();
+    let kept = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&kept);
+    let dispatcher = Dispatcher::new(tools![answer_late].with_state(Mutex::new(gate)))
+        .with_limits(|limits| limits.output_bytes = 1000)
+        .with_overflow(move |_, _| {
+            *count.lock().unwrap() += 1;
+            String::new()
+        });
+    let results = dispatcher.dispatch(calls([("answer_late", "{}")])).await;
+    assert_eq!(codes(&results), ["timeout_indeterminate"]);
+    open.send(()).unwrap();
+    dispatcher.idle().await;
+    assert_eq!(*kept.lock().unwrap(), 0);
 }
 
 proptest! {

@@ -252,6 +252,7 @@ pub struct Resource {
 
 /// What is in a [`Resource`].
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ResourceContents {
     /// Text.
     Text(String),
@@ -325,6 +326,24 @@ impl Link {
             description: None,
             mime_type: None,
             size: None,
+        }
+    }
+
+    /// Sets a title for people.
+    #[must_use]
+    pub fn with_title(self, title: impl Into<String>) -> Self {
+        Self {
+            title: Some(title.into()),
+            ..self
+        }
+    }
+
+    /// Sets its size in bytes.
+    #[must_use]
+    pub fn with_size(self, bytes: u64) -> Self {
+        Self {
+            size: Some(bytes),
+            ..self
         }
     }
 

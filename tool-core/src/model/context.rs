@@ -251,9 +251,20 @@ impl CallContext {
     /// How the output is written.
     #[inline]
     pub(crate) fn output_format(&self) -> OutputFormat {
+        self.output_format_of(self.host.definition())
+    }
+
+    /// How the output of that tool is written, which may run in the place of the call's own.
+    #[inline]
+    pub(crate) fn output_format_of(&self, definition: &ToolDefinition) -> OutputFormat {
+        let structured = definition.output_schema().is_some();
         OutputFormat {
-            most: self.host.written_bytes(),
-            structured: self.host.definition().output_schema().is_some(),
+            // What is structured is not handed over if it is too long.
+            most: match structured {
+                true => self.host.output_bytes(),
+                false => self.host.written_bytes(),
+            },
+            structured,
         }
     }
 

@@ -28,6 +28,9 @@ pub struct ToolOutput {
     truncated: bool,
 }
 
+/// Bytes around each block of a list when it is sent.
+const LINE: usize = 32;
+
 /// One block takes no list.
 #[derive(Clone, Debug)]
 enum Blocks {
@@ -122,7 +125,14 @@ impl ToolOutput {
             } => Ok(Self::written(text, form, truncated)),
             Written::Content(stored) => {
                 let output = Self::from_stored(stored).map_err(ToolError::unserializable)?;
-                Ok(output.within(most))
+                match structured {
+                    false => Ok(output.within(most)),
+                    true if output.encoded_len() > most => Err(ToolError::output_too_long(most)),
+                    true if output.structured().is_some() => Ok(output),
+                    true => Err(ToolError::unserializable(serde_json::Error::custom(
+                        "the tool publishes the schema of a value, and this is none",
+                    ))),
+                }
             }
         }
     }
@@ -140,7 +150,7 @@ impl ToolOutput {
     /// them: `{"truncated":true,"omitted_bytes":1234,"head":"[{\"na","tail":"}]"}`; a text that
     /// names its kind and size stands for any other block.
     pub(crate) fn within(self, most: usize) -> Self {
-        if self.encoded_len() <= most.max(bounded::LEAST) {
+        if !self.exceeds(most) {
             return self;
         }
         match self.blocks {
@@ -155,7 +165,10 @@ impl ToolOutput {
     /// As [`within`](Self::within), with a text behind it that is not cut, unless there is room for
     /// nothing else.
     pub(crate) fn within_and(self, most: usize, note: String) -> Self {
-        let room = most.saturating_sub(note.len() + 2);
+        if note.is_empty() {
+            return self.within(most);
+        }
+        let room = most.saturating_sub(note.len() + 2 * LINE);
         if room < bounded::LEAST {
             return Self::written(bounded::shorten(note, Form::Text, most), Form::Text, true);
         }
@@ -167,13 +180,19 @@ impl ToolOutput {
         Self::of(blocks, Form::Text, true)
     }
 
+    /// Whether it is longer than [`within`](Self::within) would leave it.
+    #[inline]
+    pub(crate) fn exceeds(&self, most: usize) -> bool {
+        self.encoded_len() > most.max(bounded::LEAST)
+    }
+
     /// Bytes of it when it is sent.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
         match &self.blocks {
             Blocks::One(Content::Text(text)) => text.len(),
             _ => {
-                let lines = self.blocks().iter().map(|block| block.encoded_len() + 1);
+                let lines = self.blocks().iter().map(|block| block.encoded_len() + LINE);
                 lines.sum()
             }
         }
@@ -226,19 +245,19 @@ impl ToolOutput {
 
 /// The blocks, shortened to `most` bytes: the first ones are kept as long as there is room.
 fn shortened(blocks: Vec<Content>, most: usize) -> Vec<Content> {
-    const LAST_LINE: usize = 64; // room for it
+    const LAST_LINE: usize = 64 + LINE; // room for it
     let mut room = most.max(bounded::LEAST) - LAST_LINE;
     let count = blocks.len();
     let mut kept = Vec::new();
     for (position, block) in blocks.into_iter().enumerate() {
         let block = match block {
-            block if block.encoded_len() < room => block,
-            Content::Text(text) if room > bounded::LEAST => {
-                Content::Text(bounded::shorten(text, Form::Text, room - 1))
+            block if block.encoded_len() + LINE <= room => block,
+            Content::Text(text) if room >= bounded::LEAST + LINE => {
+                Content::Text(bounded::shorten(text, Form::Text, room - LINE))
             }
             block => Content::Text(block.left_out()),
         };
-        let Some(left) = room.checked_sub(block.encoded_len() + 1) else {
+        let Some(left) = room.checked_sub(block.encoded_len() + LINE) else {
             let more = count - position;
             kept.push(Content::Text(format!(
                 "[{more} blocks left out: too large]"
@@ -441,6 +460,69 @@ mod tests {
                 prop_assert!(text.contains("left out"), "{text}");
             }
         }
+    }
+
+    fn texts(value: &impl Serialize) -> Vec<String> {
+        let output = ToolOutput::serialize_within(value, bounded(1000)).unwrap();
+        let blocks = output.blocks().iter();
+        blocks.map(|block| block.to_text().into_owned()).collect()
+    }
+
+    #[test]
+    fn beside_content_everything_is_a_block() {
+        let (image, shown) = (
+            || Image::new("image/png", b"abc"),
+            "[image: image/png, 3 bytes, not shown]",
+        );
+        assert_eq!(texts(&("a chart", image())), ["a chart", shown]);
+        assert_eq!(texts(&(image(), "a chart", 7)), [shown, "a chart", "7"]);
+        assert_eq!(texts(&[None, Some(image()), None]), [shown]);
+        assert_eq!(texts(&[Some(image()), None, Some(image())]), [shown, shown]);
+        assert_eq!(
+            texts(&(7, "x", [1], image(), vec![image()])),
+            ["7", "x", "[1]", shown, shown]
+        );
+        let long = "x".repeat(5000);
+        let output = ToolOutput::serialize_within(&(&long, image()), bounded(1000)).unwrap();
+        assert!(output.truncated() && output.encoded_len() <= 1000);
+    }
+
+    #[test]
+    fn what_stands_behind_content_is_bounded() {
+        let deep = (0..200).fold(serde_json::json!(0), |inner, _| serde_json::json!([inner]));
+        let image = Image::new("image/png", b"abc");
+        let error = ToolOutput::serialize_within(&(&image, &deep), bounded(1000)).unwrap_err();
+        assert!(error.message_for_model().contains("128 deep"), "{error}");
+        let many = vec!["word"; 100_000];
+        let output = ToolOutput::serialize_within(&(&image, &many), bounded(1000)).unwrap();
+        assert!(output.truncated() && output.encoded_len() <= 1000);
+    }
+
+    #[test]
+    fn each_element_is_serialised_once() {
+        struct Once(std::cell::Cell<Option<u8>>);
+        impl Serialize for Once {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.0.take().serialize(serializer)
+            }
+        }
+        let list = [Once(Some(1).into()), Once(Some(2).into())];
+        assert_eq!(ToolOutput::from_serialize(&list).unwrap().text(), "[1,2]");
+    }
+
+    #[test]
+    fn a_structured_tool_may_return_an_output_that_is_a_value() {
+        let format = OutputFormat {
+            most: 1000,
+            structured: true,
+        };
+        let value = serde_json::json!({"a": 1});
+        let output = ToolOutput::from_serialize(&value).unwrap();
+        let output = ToolOutput::serialize_within(&Some(output), format).unwrap();
+        assert_eq!(output.structured(), Some(value));
+        let text = ToolOutput::serialize_within(&ToolOutput::from_text("a"), format);
+        let error = text.unwrap_err();
+        assert!(error.message_for_model().contains("publishes the schema"));
     }
 
     #[test]

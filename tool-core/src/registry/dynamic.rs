@@ -12,12 +12,12 @@ use serde_json::{Map, Value};
 use crate::decode::{self, Param};
 use crate::model::object;
 use crate::model::{
-    Behavior, CallContext, InvalidDefinitionError, Tool, ToolDefinition, ToolError, ToolFuture,
-    ToolOutput,
+    Behavior, CallContext, InvalidDefinitionError, OutputFormat, Tool, ToolDefinition, ToolError,
+    ToolFuture, ToolOutput,
 };
 use crate::schema;
 
-type Handler = dyn Fn(CallContext, &str) -> ToolFuture<'static> + Send + Sync;
+type Handler = dyn Fn(CallContext, &str, OutputFormat) -> ToolFuture<'static> + Send + Sync;
 
 /// A tool that is known only at run time: its name, description and schema are values, its body is
 /// an async closure over the arguments object.
@@ -187,8 +187,7 @@ impl DynamicTool {
         T: Serialize,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        let handler = move |context: CallContext, text: &str| -> ToolFuture<'static> {
-            let format = context.output_format();
+        let handler = move |context: CallContext, text: &str, format| -> ToolFuture<'static> {
             let running = read(text).map(|arguments| handler(context, arguments));
             Box::pin(async move {
                 match running?.await {
@@ -254,7 +253,8 @@ impl Tool for DynamicTool {
     }
 
     fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
-        (self.handler)(context.clone(), arguments)
+        let format = context.output_format_of(&self.definition);
+        (self.handler)(context.clone(), arguments, format)
     }
 
     fn check(&self, arguments: &str) -> Result<(), ToolError> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tool_macros::tool;
 
 use super::set::ToolSet;
-use crate::model::{CallContext, ToolError, ToolOutput};
+use crate::model::{CallContext, Content, ResourceContents, ToolError, ToolOutput};
 
 /// Keeps outputs that were cut, in memory, and has a tool for the model to read them back, a part at
 /// a time.
@@ -46,6 +46,9 @@ pub struct OutputStore {
     shared: Arc<Shared>,
 }
 
+/// The tool's name.
+const NAME: &str = "read_output";
+
 struct Shared {
     most: usize,
     /// Make references that nobody can guess.
@@ -75,12 +78,29 @@ impl OutputStore {
         }
     }
 
-    /// Keeps the text of an output. Returns what the model reads of it: how to call the tool.
+    /// Keeps the text of an output. Returns what the model reads of it: how to call the tool, under
+    /// the name `read_output`; nothing, if there is no text.
     ///
     /// Made for [`Dispatcher::with_overflow`](crate::Dispatcher::with_overflow).
-    pub fn keep(&self, _: &CallContext, whole: &ToolOutput) -> String {
-        let text: Arc<str> = whole.text().into();
+    pub fn keep(&self, call: &CallContext, whole: &ToolOutput) -> String {
+        const ENTRY: usize = 128; // about what is kept beside the text
+        let texts = whole.blocks().iter().filter_map(|block| match block {
+            Content::Text(text) => Some(text.as_str()),
+            Content::Resource(resource) => match &resource.contents {
+                ResourceContents::Text(text) => Some(text.as_str()),
+                ResourceContents::Blob(_) => None,
+            },
+            _ => None,
+        });
+        let text: Arc<str> = texts.collect::<Vec<_>>().join("\n").into();
         let bytes = text.len();
+        if text.is_empty() || call.tool().ends_with(NAME) {
+            return String::new(); // there is nothing more to read, or it is there already
+        }
+        if bytes + ENTRY > self.shared.most {
+            return "[the rest is too long to be kept; ask for less]".to_owned();
+        }
+        let mut gone = Vec::new(); // dropped when others may go on
         let mut kept = self.kept();
         kept.count += 1;
         let [high, low] = self.shared.secrets.each_ref();
@@ -89,15 +109,21 @@ impl OutputStore {
             high.hash_one(kept.count),
             low.hash_one(kept.count)
         );
-        kept.bytes += bytes;
+        kept.bytes += bytes + ENTRY;
         kept.outputs.push_back((reference.clone(), text));
         while kept.bytes > self.shared.most
             && let Some((_, oldest)) = kept.outputs.pop_front()
         {
-            kept.bytes -= oldest.len();
+            kept.bytes -= oldest.len() + ENTRY;
+            gone.push(oldest);
         }
+        drop(kept);
+        let what = match whole.truncated() {
+            true => format!("what was kept of it, {bytes} bytes"),
+            false => format!("all {bytes} bytes"),
+        };
         format!(
-            "[to read all {bytes} bytes, call `read_output` with {{\"reference\":\"{reference}\",\"offset\":0}}]"
+            "[to read {what}, call `{NAME}` with {{\"reference\":\"{reference}\",\"offset\":0}}]"
         )
     }
 

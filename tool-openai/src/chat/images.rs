@@ -49,7 +49,7 @@ impl ShownImages {
             return block.to_text().into_owned();
         }
         let number = self.add(image_part(image), result.id(), result.name());
-        format!("[image {number}: {image}, shown in the next message]")
+        format!("[image {number}: {image}, shown behind the results]")
     }
 
     /// Puts an image of this call's result into the message behind, and returns its number there.
@@ -75,7 +75,7 @@ impl ShownImages {
             .map(|part| {
                 if is_image_part(&part) {
                     let number = self.add(part, id, tool);
-                    return format!("[image {number}, shown in the next message]");
+                    return format!("[image {number}, shown behind the results]");
                 }
                 let text = part.get("text").and_then(Value::as_str);
                 text.map_or_else(|| part.to_string(), str::to_owned)

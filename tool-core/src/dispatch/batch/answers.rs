@@ -155,13 +155,10 @@ impl Batch {
     #[inline]
     pub(in crate::dispatch) fn within_limits(&self, call: &Arc<Call>, outcome: Outcome) -> Outcome {
         match outcome {
-            Ok(output) => {
-                let length = output.encoded_len();
-                match self.share(length) {
-                    Some(most) if most < length => self.cut(call, output, most),
-                    _ => Ok(output),
-                }
-            }
+            Ok(output) => match self.share(output.encoded_len()) {
+                Some(most) if output.exceeds(most) => self.cut(call, output, most),
+                _ => Ok(output),
+            },
             Err(error) => Err(match self.share(error.message_for_model().len()) {
                 Some(most) => error.within(most),
                 None => error,

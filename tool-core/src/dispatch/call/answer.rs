@@ -32,10 +32,11 @@ impl Call {
     /// is to be told.
     #[inline]
     pub(super) fn answer(self: &Arc<Self>, outcome: Outcome, span: Option<Box<Span>>) -> bool {
-        let outcome = self
-            .batch
-            .within_limits(self, outcome)
-            .map_err(|error| error.of_tool(&clip(&self.call.name)));
+        let outcome = match self.outcome() {
+            None => self.batch.within_limits(self, outcome),
+            Some(_) => outcome, // nobody gets it
+        };
+        let outcome = outcome.map_err(|error| error.of_tool(&clip(&self.call.name)));
         let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
         if self.outcome().is_none() && outcome.as_ref().is_err_and(ToolError::is_undecoded) {
             self.state().times.started = 0;

@@ -1,28 +1,26 @@
-//! A list on its way to the model: JSON, unless it is one of content.
+//! A list on its way to the model: JSON, unless there is content in it.
 
-use std::fmt::{self, Display};
+use std::cell::RefCell;
+use std::fmt::Display;
 
-use serde::ser::{Impossible, Serialize, SerializeSeq, SerializeTuple, Serializer};
-use serde_json::{Error, Value};
+use serde::ser::{Serialize, SerializeSeq, SerializeTuple, Serializer};
+use serde_json::{Error, Value, json};
 
-use super::write::{Json, Written};
+use super::shorten::Form;
+use super::write::{Json, Written, write};
 
 /// By this name a serializer knows content for the model, a block or a list of them, from other
 /// values.
 pub(crate) const CONTENT: &str = "$tool_core::Content";
 
-/// What a list's first element decides.
+/// Elements are written as JSON up to the first that is content. From there on each is a block, or
+/// several.
 pub(super) struct List<'a> {
     json: <&'a mut Json as Serializer>::SerializeSeq,
     aside: &'a mut Option<Written>,
-    elements: Elements,
-}
-
-enum Elements {
-    Unknown,
-    Json,
-    /// Blocks, as they are stored.
-    Content(Vec<Value>),
+    most: usize,
+    /// As they are stored, from the first on.
+    blocks: Option<Vec<Value>>,
 }
 
 impl<'a> List<'a> {
@@ -30,11 +28,13 @@ impl<'a> List<'a> {
     pub(super) fn new(
         json: <&'a mut Json as Serializer>::SerializeSeq,
         aside: &'a mut Option<Written>,
+        most: usize,
     ) -> Self {
         Self {
             json,
             aside,
-            elements: Elements::Unknown,
+            most,
+            blocks: None,
         }
     }
 }
@@ -45,27 +45,30 @@ impl SerializeSeq for List<'_> {
 
     #[inline]
     fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        if matches!(self.elements, Elements::Unknown) {
-            self.elements = match value.serialize(IsContent) {
-                Ok(()) => Elements::Content(Vec::new()),
-                Err(NotContent) => Elements::Json,
+        let Some(blocks) = &mut self.blocks else {
+            let found = RefCell::new(None);
+            let element = Element {
+                value,
+                found: &found,
             };
-        }
-        let Elements::Content(blocks) = &mut self.elements else {
-            return SerializeSeq::serialize_element(&mut self.json, value);
+            SerializeSeq::serialize_element(&mut self.json, &element)?;
+            self.blocks = found.into_inner().map(blocks_of);
+            return Ok(());
         };
-        match serde_json::to_value(value)? {
-            Value::Array(of_one_output) => blocks.extend(of_one_output),
-            block => blocks.push(block),
+        match write(value, self.most)? {
+            Written::Content(stored) => blocks.extend(blocks_of(stored)),
+            Written::Text { text, form, .. } if form == Form::Json && text == "null" => {}
+            Written::Text {
+                text, truncated, ..
+            } => blocks.push(text_block(text, truncated)),
         }
         Ok(())
     }
 
     #[inline]
     fn end(self) -> Result<(), Error> {
-        if let Elements::Content(blocks) = self.elements {
+        if let Some(blocks) = self.blocks {
             *self.aside = Some(Written::Content(blocks.into()));
-            return Ok(());
         }
         SerializeSeq::end(self.json)
     }
@@ -86,88 +89,133 @@ impl SerializeTuple for List<'_> {
     }
 }
 
-/// Tells content from every other value, by the name that it is serialised under.
-struct IsContent;
-
-/// It is something else.
-#[derive(Debug)]
-struct NotContent;
-
-impl Display for NotContent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not content")
+fn blocks_of(stored: Value) -> Vec<Value> {
+    match stored {
+        Value::Array(blocks) => blocks,
+        block => vec![block],
     }
 }
 
-impl std::error::Error for NotContent {}
-
-impl serde::ser::Error for NotContent {
-    fn custom<T: Display>(_: T) -> Self {
-        Self
+fn text_block(text: String, truncated: bool) -> Value {
+    match truncated {
+        true => json!({"type": "text", "text": text, "truncated": true}),
+        false => json!({"type": "text", "text": text}),
     }
 }
 
-macro_rules! refuse {
-    ($($method:ident($($ty:ty),*) -> $ok:ty;)*) => { $(
+/// Blocks for what is in a list before its first content. `json` is the list so far, with `null`
+/// for that content, whole or cut.
+pub(super) fn blocks_before(json: String, is_cut: bool) -> Vec<Value> {
+    match serde_json::from_str::<Vec<Value>>(&json) {
+        Ok(mut elements) if !is_cut => {
+            elements.pop();
+            elements.retain(|element| !element.is_null());
+            let text = |element| match element {
+                Value::String(text) => text,
+                element => element.to_string(),
+            };
+            let texts = elements.into_iter().map(text);
+            texts.map(|text| text_block(text, false)).collect()
+        }
+        _ => vec![text_block(json, is_cut)],
+    }
+}
+
+/// One element, which may turn out to be content.
+struct Element<'a, T: ?Sized> {
+    value: &'a T,
+    found: &'a RefCell<Option<Value>>,
+}
+
+impl<T: ?Sized + Serialize> Serialize for Element<'_, T> {
+    #[inline]
+    fn serialize<S: Serializer>(&self, inner: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(Divert {
+            inner,
+            found: self.found,
+        })
+    }
+}
+
+/// Takes content aside, in the form in which it is stored, and writes `null` in its place. Leaves
+/// everything else to another serializer.
+pub(super) struct Divert<'a, S> {
+    pub(super) inner: S,
+    pub(super) found: &'a RefCell<Option<Value>>,
+}
+
+macro_rules! forward {
+    ($($method:ident($($argument:ident: $ty:ty),*) -> $ok:ty;)*) => { $(
         #[inline]
-        fn $method(self, $(_: $ty),*) -> Result<$ok, NotContent> {
-            Err(NotContent)
+        fn $method(self, $($argument: $ty),*) -> Result<$ok, S::Error> {
+            self.inner.$method($($argument),*)
         }
     )* };
 }
 
-impl Serializer for IsContent {
-    type Ok = ();
-    type Error = NotContent;
-    type SerializeSeq = Impossible<(), NotContent>;
-    type SerializeTuple = Impossible<(), NotContent>;
-    type SerializeTupleStruct = Impossible<(), NotContent>;
-    type SerializeTupleVariant = Impossible<(), NotContent>;
-    type SerializeMap = Impossible<(), NotContent>;
-    type SerializeStruct = Impossible<(), NotContent>;
-    type SerializeStructVariant = Impossible<(), NotContent>;
+impl<S: Serializer> Serializer for Divert<'_, S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = S::SerializeSeq;
+    type SerializeTuple = S::SerializeTuple;
+    type SerializeTupleStruct = S::SerializeTupleStruct;
+    type SerializeTupleVariant = S::SerializeTupleVariant;
+    type SerializeMap = S::SerializeMap;
+    type SerializeStruct = S::SerializeStruct;
+    type SerializeStructVariant = S::SerializeStructVariant;
 
-    refuse! {
-        serialize_bool(bool) -> ();
-        serialize_i8(i8) -> (); serialize_i16(i16) -> (); serialize_i32(i32) -> ();
-        serialize_i64(i64) -> (); serialize_i128(i128) -> ();
-        serialize_u8(u8) -> (); serialize_u16(u16) -> (); serialize_u32(u32) -> ();
-        serialize_u64(u64) -> (); serialize_u128(u128) -> ();
-        serialize_f32(f32) -> (); serialize_f64(f64) -> ();
-        serialize_char(char) -> (); serialize_str(&str) -> (); serialize_bytes(&[u8]) -> ();
-        serialize_none() -> (); serialize_unit() -> (); serialize_unit_struct(&'static str) -> ();
-        serialize_unit_variant(&'static str, u32, &'static str) -> ();
-        serialize_seq(Option<usize>) -> Self::SerializeSeq;
-        serialize_tuple(usize) -> Self::SerializeTuple;
-        serialize_tuple_struct(&'static str, usize) -> Self::SerializeTupleStruct;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant;
-        serialize_map(Option<usize>) -> Self::SerializeMap;
-        serialize_struct(&'static str, usize) -> Self::SerializeStruct;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant;
+    forward! {
+        serialize_bool(value: bool) -> S::Ok;
+        serialize_i8(value: i8) -> S::Ok; serialize_i16(value: i16) -> S::Ok; serialize_i32(value: i32) -> S::Ok;
+        serialize_i64(value: i64) -> S::Ok; serialize_i128(value: i128) -> S::Ok;
+        serialize_u8(value: u8) -> S::Ok; serialize_u16(value: u16) -> S::Ok; serialize_u32(value: u32) -> S::Ok;
+        serialize_u64(value: u64) -> S::Ok; serialize_u128(value: u128) -> S::Ok;
+        serialize_f32(value: f32) -> S::Ok; serialize_f64(value: f64) -> S::Ok;
+        serialize_char(value: char) -> S::Ok; serialize_str(value: &str) -> S::Ok; serialize_bytes(value: &[u8]) -> S::Ok;
+        serialize_none() -> S::Ok; serialize_unit() -> S::Ok; serialize_unit_struct(name: &'static str) -> S::Ok;
+        serialize_unit_variant(name: &'static str, index: u32, variant: &'static str) -> S::Ok;
+        serialize_seq(length: Option<usize>) -> S::SerializeSeq;
+        serialize_tuple(length: usize) -> S::SerializeTuple;
+        serialize_tuple_struct(name: &'static str, length: usize) -> S::SerializeTupleStruct;
+        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> S::SerializeTupleVariant;
+        serialize_map(length: Option<usize>) -> S::SerializeMap;
+        serialize_struct(name: &'static str, length: usize) -> S::SerializeStruct;
+        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> S::SerializeStructVariant;
     }
 
-    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<(), NotContent> {
+    #[inline]
+    fn collect_str<T: ?Sized + Display>(self, text: &T) -> Result<S::Ok, S::Error> {
+        self.inner.collect_str(text)
+    }
+
+    #[inline]
+    fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<S::Ok, S::Error> {
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: ?Sized + Serialize>(
         self,
         name: &'static str,
         value: &T,
-    ) -> Result<(), NotContent> {
+    ) -> Result<S::Ok, S::Error> {
         if name == CONTENT {
-            return Ok(());
+            let stored = serde_json::to_value(value).map_err(serde::ser::Error::custom)?;
+            *self.found.borrow_mut() = Some(stored);
+            return self.inner.serialize_unit();
         }
         value.serialize(self)
     }
 
+    #[inline]
     fn serialize_newtype_variant<T: ?Sized + Serialize>(
         self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<(), NotContent> {
-        Err(NotContent)
+        name: &'static str,
+        index: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<S::Ok, S::Error> {
+        self.inner
+            .serialize_newtype_variant(name, index, variant, value)
     }
 }

@@ -1,6 +1,7 @@
 //! A value's text, shortened while it is written.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt::{Display, Write};
 use std::io;
 
@@ -9,7 +10,7 @@ use serde_json::ser::Formatter;
 use serde_json::{Error, Value};
 
 use super::ends::Ends;
-use super::list::{CONTENT, List};
+use super::list::{CONTENT, Divert, List, blocks_before};
 use super::shorten::{Form, shortened};
 
 /// What became of a value.
@@ -50,7 +51,7 @@ impl Written {
 ///
 /// # Errors
 /// The value cannot be written as JSON.
-pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<Written, Error> {
+pub(crate) fn write<T: ?Sized + Serialize>(value: &T, most: usize) -> Result<Written, Error> {
     let mut aside = None;
     let mut json = serde_json::Serializer::with_formatter(Ends::new(most), Nesting::default());
     value.serialize(Outermost {
@@ -59,8 +60,16 @@ pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<Written, Erro
         most,
     })?;
     let json = json.into_inner();
-    if let Some(written) = aside {
-        return Ok(written);
+    match aside {
+        None => {}
+        // Without a list around it, nothing is written.
+        Some(Written::Content(Value::Array(after))) if json.starts_with(b'[') => {
+            let is_cut = json.is_cut();
+            let mut blocks = blocks_before(json.into_text(Form::Json)?, is_cut);
+            blocks.extend(after);
+            return Ok(Written::Content(blocks.into()));
+        }
+        Some(written) => return Ok(written),
     }
     if json.starts_with(b'"') {
         // Only a `RawValue` gets here: it has all of the text in memory as it is.
@@ -70,14 +79,22 @@ pub(crate) fn write(value: &impl Serialize, most: usize) -> Result<Written, Erro
     Written::ends(json, Form::Json)
 }
 
-/// Writes a value as compact JSON whatever it is, a string in its quotes; otherwise as [`write`].
+/// Writes a value as compact JSON whatever it is, a string in its quotes, but content as such;
+/// otherwise as [`write`].
 ///
 /// # Errors
 /// The value cannot be written as JSON.
 pub(crate) fn write_json(value: &impl Serialize, most: usize) -> Result<Written, Error> {
     let mut json = serde_json::Serializer::with_formatter(Ends::new(most), Nesting::default());
-    value.serialize(&mut json)?;
-    Written::ends(json.into_inner(), Form::Json)
+    let found = RefCell::new(None);
+    value.serialize(Divert {
+        inner: &mut json,
+        found: &found,
+    })?;
+    match found.into_inner() {
+        Some(stored) => Ok(Written::Content(stored)),
+        None => Written::ends(json.into_inner(), Form::Json),
+    }
 }
 
 pub(super) type Json = serde_json::Serializer<Ends, Nesting>;
@@ -176,7 +193,8 @@ impl<'a> Serializer for Outermost<'a> {
 
     #[inline]
     fn serialize_seq(self, length: Option<usize>) -> Result<List<'a>, Error> {
-        Ok(List::new(self.json.serialize_seq(length)?, self.aside))
+        let json = self.json.serialize_seq(length)?;
+        Ok(List::new(json, self.aside, self.most))
     }
 
     #[inline]

@@ -312,8 +312,8 @@ fn images_in_results_are_moved_behind_them() {
         ]),
         json!([
             asks(&["a", "b"]),
-            result("a", "A cat:\n[image 1, shown in the next message]"),
-            result("b", "[image 2, shown in the next message]"),
+            result("a", "A cat:\n[image 1, shown behind the results]"),
+            result("b", "[image 2, shown behind the results]"),
             {"role": "user", "content": [
                 text("Image 1, from the result of call `a` of `add`:"), image,
                 text("Image 2, from the result of call `b` of `add`:"), image,
