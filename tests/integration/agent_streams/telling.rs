@@ -90,3 +90,32 @@ async fn a_stream_that_is_never_polled_says_nothing() {
     assert_eq!(agent.run("Hello?").await.unwrap().text, "Hello.");
     assert_eq!(agent.messages().len(), 2);
 }
+
+/// Some services spread one answer over several choices; alternatives that were asked for are none.
+#[tokio::test(start_paused = true)]
+async fn calls_in_any_choice_run_unless_alternatives_were_asked_for() {
+    for (asked_for, ran) in [(None, 1), (Some(2), 0)] {
+        let (dispatcher, diary) = clinic();
+        let choice = |index: u8, message: Value| {
+            let choice = json!({"index": index, "message": message, "finish_reason": "tool_calls"});
+            from_value(choice).unwrap()
+        };
+        let calls = json!([call(0, "look_up", &json!({"what": "a"}))]);
+        let completion = Completion {
+            choices: vec![
+                choice(0, json!({"content": "I'll look."})),
+                choice(1, json!({"content": null, "tool_calls": calls})),
+            ],
+            usage: None,
+            extra: Map::new(),
+        };
+        let finished = vec![Act::Write(ModelEvent::Finished(completion))];
+        let model = Scripted::new([finished, says("Done.")]);
+        let mut agent = Agent::new(model, "scripted").with_tools(dispatcher);
+        if let Some(alternatives) = asked_for {
+            agent = agent.with_parameter("n", alternatives);
+        }
+        agent.run("Go.").await.unwrap();
+        assert_eq!(noted(&diary).len(), ran);
+    }
+}

@@ -104,13 +104,17 @@ impl Agent {
         usage: &mut Usage,
     ) -> Result<Option<Said>, AgentError> {
         let dispatcher = self.dispatcher.clone();
-        let (answering, completion) = self.ask(turn, request, streamed, &dispatcher).await?;
-        if let Some(used) = completion.usage {
+        let (answering, mut completion) = self.ask(turn, request, streamed, &dispatcher).await?;
+        if let Some(used) = completion.usage.take() {
             *usage += &used;
             self.usage += &used;
             self.events.tell(AgentEvent::Usage(used));
         }
-        let Some(choice) = completion.choices.into_iter().next() else {
+        let choice = match self.extra.get("n") {
+            Some(_) => completion.choices.into_iter().next(), // of alternatives, the first
+            None => completion.into_choice(),
+        };
+        let Some(choice) = choice else {
             self.abandon(answering);
             let source = ModelError::InvalidResponse {
                 reason: "`choices` is empty".to_owned(),

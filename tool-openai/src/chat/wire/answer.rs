@@ -18,6 +18,37 @@ pub struct Completion {
     pub extra: Map<String, Value>,
 }
 
+impl Completion {
+    /// The one answer, where no alternatives were asked for (`n`): what a service has spread over
+    /// several choices is put together. Copilot's says the text in the first, and each call in one
+    /// of its own. `None` if there is no choice.
+    pub fn into_choice(self) -> Option<Choice> {
+        let mut choices = self.choices.into_iter();
+        let mut one = choices.next()?;
+        for other in choices {
+            one.take_in(other);
+        }
+        Some(one)
+    }
+}
+
+impl Choice {
+    /// The calls of another part of the answer, and what this one does not have.
+    fn take_in(&mut self, other: Self) {
+        let (message, more) = (&mut self.message, other.message);
+        message.tool_calls.extend(more.tool_calls);
+        message.function_call = message.function_call.take().or(more.function_call);
+        message.refusal = message.refusal.take().or(more.refusal);
+        if message.text().is_empty() && !more.content.is_null() {
+            message.content = more.content;
+        }
+        for (key, value) in more.extra {
+            message.extra.entry(key).or_insert(value);
+        }
+        self.finish_reason = self.finish_reason.take().or(other.finish_reason);
+    }
+}
+
 /// One alternative.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {

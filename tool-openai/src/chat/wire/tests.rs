@@ -1,5 +1,5 @@
 use super::*;
-use tool_core::serde_json::{from_value, json, to_value};
+use tool_core::serde_json::{Value, from_value, json, to_value};
 
 #[test]
 fn unknown_keys_are_sent_back_untouched() {
@@ -84,4 +84,32 @@ fn text_is_found_in_parts() {
     )
     .unwrap();
     assert_eq!(message.text(), "ab");
+}
+
+#[test]
+fn an_answer_spread_over_choices_is_one() {
+    let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "get", "arguments": "{}"}});
+    let choice = |index: u8, content: Value, calls: Value| json!({"index": index, "message": {"content": content, "tool_calls": calls, "key": index}, "finish_reason": "tool_calls"});
+    let answer = json!({"choices": [
+        choice(0, json!("I'll look."), json!(null)),
+        choice(1, json!(null), json!([call("a")])),
+        choice(2, json!("No text of these."), json!([call("b")])),
+    ]});
+    let choice = from_value::<Completion>(answer)
+        .unwrap()
+        .into_choice()
+        .unwrap();
+    let ids: Vec<_> = choice
+        .message
+        .tool_calls
+        .iter()
+        .map(|call| &*call.id)
+        .collect();
+    assert_eq!(
+        (choice.message.text().as_str(), ids),
+        ("I'll look.", vec!["a", "b"])
+    );
+    assert_eq!(choice.message.extra["key"], 0);
+    let none = from_value::<Completion>(json!({"choices": []})).unwrap();
+    assert!(none.into_choice().is_none());
 }
