@@ -9,6 +9,7 @@ mod client;
 mod error;
 #[cfg(feature = "async-openai")]
 mod interop;
+mod json;
 mod model;
 mod profile;
 pub mod responses;

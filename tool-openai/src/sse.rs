@@ -25,11 +25,46 @@ pub(crate) struct Event {
 /// Lines may end in LF, CR or both; comments and a byte order mark are passed over; what is no
 /// UTF-8 becomes U+FFFD.
 #[derive(Debug)]
-pub(crate) struct Sse(SseParser);
+pub(crate) struct Sse {
+    parser: SseParser,
+    /// What may be the beginning of a character.
+    unfinished: Vec<u8>,
+    is_lossy: bool,
+}
 
 impl Sse {
     pub(crate) fn new() -> Self {
-        Self(SseParser::new().max_buffer(MAX_EVENT_BYTES))
+        Self {
+            parser: SseParser::new().max_buffer(MAX_EVENT_BYTES),
+            unfinished: Vec::new(),
+            is_lossy: false,
+        }
+    }
+
+    /// Whether some of the bytes so far were no UTF-8.
+    pub(crate) fn is_lossy(&self) -> bool {
+        self.is_lossy
+    }
+
+    fn look_for_bad_bytes(&mut self, bytes: &[u8]) {
+        if self.is_lossy {
+            return;
+        }
+        let joined;
+        let bytes = if self.unfinished.is_empty() {
+            bytes
+        } else {
+            joined = [&self.unfinished, bytes].concat();
+            &joined
+        };
+        let unfinished = match std::str::from_utf8(bytes) {
+            Ok(_) => &[],
+            Err(error) => {
+                self.is_lossy = error.error_len().is_some();
+                &bytes[error.valid_up_to()..]
+            }
+        };
+        self.unfinished = unfinished.to_vec();
     }
 
     /// The events that end within these bytes.
@@ -45,17 +80,18 @@ impl Sse {
                 body: String::new(),
             })
         };
+        self.look_for_bad_bytes(bytes);
         let mut events = Vec::new();
         for line in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
-            self.0.feed(line);
-            if self.0.overflows() > 0 {
+            self.parser.feed(line);
+            if self.parser.overflows() > 0 {
                 return too_large("an event", MAX_EVENT_BYTES);
             }
-            if self.0.last_event_id().len() > MAX_ID_BYTES {
+            if self.parser.last_event_id().len() > MAX_ID_BYTES {
                 return too_large("the id of an event", MAX_ID_BYTES);
             }
             events.extend(
-                std::iter::from_fn(|| self.0.next_event()).map(|event| Event {
+                std::iter::from_fn(|| self.parser.next_event()).map(|event| Event {
                     event: event.event,
                     data: event.data,
                 }),
@@ -111,6 +147,23 @@ mod tests {
             data(Sse::new().push(b"data: a\xffb\n\ndata: c\n\n").unwrap()),
             ["a\u{fffd}b", "c"]
         );
+    }
+
+    #[test]
+    fn bad_bytes_are_noticed_however_they_are_cut() {
+        for (text, is_lossy) in [
+            ("é😀".as_bytes(), false),
+            (b"a\xffb", true),
+            (b"\xf0\x9f\x98.", true),
+        ] {
+            for cut in 0..=text.len() {
+                let mut sse = Sse::new();
+                for part in [&text[..cut], &text[cut..], b"\n"] {
+                    sse.push(part).unwrap();
+                }
+                assert_eq!(sse.is_lossy(), is_lossy, "{text:?} cut at {cut}");
+            }
+        }
     }
 
     #[test]

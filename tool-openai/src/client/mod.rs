@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use tool_core::serde_json::{self, Value, json};
+use tool_core::serde_json::{Value, json};
 
 use self::endpoint::Endpoint;
 use self::refusal::{Refusal, excerpt};
@@ -22,6 +22,7 @@ use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
 use crate::chat::assemble;
 use crate::chat::{ChatAssembler, Completion, Request};
 use crate::error::ModelError;
+use crate::json;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
 use crate::profile::Profile;
 use crate::service_error::ServiceError;
@@ -233,8 +234,7 @@ impl fmt::Debug for OpenAi {
 
 /// A whole answer that came with a success. One without this key may be a refusal.
 fn parse(body: &[u8], key: &str) -> Result<Value, ModelError> {
-    let value: Value =
-        serde_json::from_slice(body).map_err(|error| invalid(error.to_string(), body))?;
+    let value = json::read_bytes(body).map_err(|error| invalid(error.to_string(), body))?;
     let has_answer = value.get(key).is_some_and(|answer| !answer.is_null());
     if !has_answer && ServiceError::of_body(&value, false).is_some() {
         return Err(Refusal::read(body).into_error(StatusCode::OK, ""));

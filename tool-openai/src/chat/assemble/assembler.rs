@@ -13,6 +13,7 @@ use super::entry::index;
 use crate::assembler::Assembler;
 use crate::chat::wire::{Completion, Usage};
 use crate::error::ModelError;
+use crate::json;
 use crate::model::ModelEvent;
 use crate::service_error::ServiceError;
 use crate::sse::{Event, Sse};
@@ -253,10 +254,11 @@ impl ChatAssembler {
             self.end(told);
             return Ok(());
         }
-        let chunk = from_str(data).map_err(|error| ModelError::InvalidResponse {
-            reason: format!("a chunk of the stream is no JSON: {error}"),
-            body: data.chars().take(200).collect(),
-        })?;
+        let chunk =
+            json::read(data, self.sse.is_lossy()).map_err(|error| ModelError::InvalidResponse {
+                reason: format!("a chunk of the stream is no JSON: {error}"),
+                body: data.chars().take(200).collect(),
+            })?;
         self.take(chunk, told)
     }
 

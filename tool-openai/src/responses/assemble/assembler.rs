@@ -9,6 +9,7 @@ use super::slot::{Slot, is_same, unfinished};
 use crate::assembler::Assembler;
 use crate::chat::assemble::budget::{Budget, too_much, weight_of};
 use crate::error::ModelError;
+use crate::json;
 use crate::model::ModelEvent;
 use crate::responses::completion::numbered;
 use crate::responses::wire::{Item, Response};
@@ -113,7 +114,7 @@ impl Assembler for ResponsesAssembler {
             return Ok(Vec::new());
         }
         self.push(
-            serde_json::from_str(data)
+            json::read(data, self.sse.is_lossy())
                 .map_err(|error| broken(format!("an event of the stream is no JSON: {error}")))?,
         )
     }

@@ -176,3 +176,49 @@ proptest! {
         prop_assert_eq!(read(answer).unwrap(), assembler.finish().unwrap());
     }
 }
+
+/// A body, as one stream and as one answer.
+fn bodies(content: &str, arguments: &str) -> [Vec<u8>; 2] {
+    let said = format!(
+        r#"{{"content":"{content}","tool_calls":[{{"index":0,"id":"a","function":{{"name":"get","arguments":"{arguments}"}}}},{{"index":1,"id":"b","function":{{"name":"get","arguments":"{{}}"}}}}]}}"#
+    );
+    let logprobs = r#""logprobs":{"content":[{"token":"Hi","logprob":NaN,"top":[-Infinity]}]}"#;
+    let chunk = format!(r#"{{"choices":[{{"delta":{said},{logprobs},"finish_reason":"stop"}}]}}"#);
+    let whole =
+        format!(r#"{{"choices":[{{"message":{said},{logprobs},"finish_reason":"stop"}}]}}"#);
+    [
+        format!("data: {chunk}\n\ndata: [DONE]\n\n").into(),
+        whole.into(),
+    ]
+}
+
+#[test]
+fn one_bad_character_spoils_no_more_than_itself() {
+    let bad_byte = |body: Vec<u8>| {
+        let mut body = body;
+        while let Some(at) = body.windows(3).position(|bytes| bytes == b"BAD") {
+            body.splice(at..at + 3, [0xff]);
+        }
+        body
+    };
+    for bad in ["\\ud83c", "BAD"] {
+        let arguments = format!("{{\\\"a\\\":\\\"{bad}\\\"}}");
+        let [stream, whole] = bodies(&format!("Hi {bad}!"), &arguments).map(bad_byte);
+        let mut assembler = ChatAssembler::new();
+        assembler.push_bytes(&stream).unwrap();
+        let streamed = assembler.finish().unwrap();
+        let mut completions = vec![streamed];
+        if cfg!(feature = "http") {
+            completions.push(read(crate::json::read_bytes(&whole).unwrap()).unwrap());
+        }
+        for completion in completions {
+            assert_eq!(completion.choices[0].message.text(), "Hi \u{fffd}!");
+            let (ids, arguments): (Vec<_>, Vec<_>) = calls(&completion)
+                .into_iter()
+                .map(|(id, _, text)| (id, text))
+                .unzip();
+            assert_eq!((ids, arguments[1]), (vec!["a", "b"], "{}"));
+            assert!(tool_core::serde_json::from_str::<Value>(arguments[0]).is_err());
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! JSON as services write it: one bad character does not lose an answer.
+//!
+//! Half a surrogate pair and bytes that are no UTF-8 become U+FFFD, `NaN` and infinities `null`.
+//! Arguments with such a character are not those that the model wrote: they are made no JSON, so
+//! that the call is refused, and the model reads why.
+
+use tool_core::serde_json::{self, Error, Value, from_str};
+
+/// Reads a text. `is_lossy` is whether bytes of it, or before it, were no UTF-8.
+///
+/// # Errors
+/// It is no JSON, whatever its characters are.
+pub(crate) fn read(text: &str, is_lossy: bool) -> Result<Value, Error> {
+    match from_str(text) {
+        Ok(value) if !is_lossy => Ok(value),
+        Ok(value) => Ok(without_bad_arguments(value)),
+        Err(error) => match repair(text) {
+            Some(repaired) => from_str(&repaired)
+                .map(without_bad_arguments)
+                .map_err(|_| error),
+            None => Err(error),
+        },
+    }
+}
+
+/// As [`read`], of bytes.
+///
+/// # Errors
+/// As [`read`].
+#[cfg(feature = "http")]
+pub(crate) fn read_bytes(bytes: &[u8]) -> Result<Value, Error> {
+    match serde_json::from_slice(bytes) {
+        Ok(value) => Ok(value),
+        Err(_) => {
+            let text = String::from_utf8_lossy(bytes);
+            let is_lossy = matches!(text, std::borrow::Cow::Owned(_));
+            read(&text, is_lossy)
+        }
+    }
+}
+
+/// The text with what only its characters make invalid put right. `None` if there is nothing.
+fn repair(text: &str) -> Option<String> {
+    const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+    let mut repaired = String::with_capacity(text.len());
+    let (mut rest, mut changed) = (text, false);
+    let mut in_string = false;
+    while let Some(at) = rest.find(['"', '\\', '-', 'I', 'N']) {
+        repaired.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let number = NO_NUMBERS.iter().find(|number| rest.starts_with(**number));
+        if rest.starts_with('"') {
+            in_string = !in_string;
+        } else if in_string && rest.starts_with('\\') {
+            let (escape, is_half) = escape(rest);
+            match is_half {
+                true => repaired.push('\u{fffd}'),
+                false => repaired.push_str(escape),
+            }
+            changed |= is_half;
+            rest = &rest[escape.len()..];
+            continue;
+        } else if let (false, Some(number)) = (in_string, number) {
+            repaired.push_str("null");
+            changed = true;
+            rest = &rest[number.len()..];
+            continue;
+        }
+        repaired.push_str(&rest[..1]); // all of these take one byte
+        rest = &rest[1..];
+    }
+    repaired.push_str(rest);
+    changed.then_some(repaired)
+}
+
+/// The escape that a text begins with, a pair of surrogates as one, and whether it is half of one.
+fn escape(text: &str) -> (&str, bool) {
+    let unit = |text: &str| {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let first_two = || {
+        text.char_indices()
+            .nth(2)
+            .map_or(text, |(end, _)| &text[..end])
+    };
+    match unit(text) {
+        Some(0xd800..=0xdbff) => match unit(&text[6..]) {
+            Some(0xdc00..=0xdfff) => (&text[..12], false),
+            _ => (&text[..6], true),
+        },
+        Some(0xdc00..=0xdfff) => (&text[..6], true),
+        Some(_) => (&text[..6], false),
+        None => (first_two(), false),
+    }
+}
+
+/// Makes arguments with U+FFFD in them no JSON: what the model wrote there is not known.
+fn without_bad_arguments(mut value: Value) -> Value {
+    let is_piece = value["type"] == "response.function_call_arguments.delta";
+    spoil(&mut value, if is_piece { "delta" } else { "arguments" });
+    value
+}
+
+fn spoil(value: &mut Value, key: &str) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(text) if name == key => {
+                        *text = text.replace('\u{fffd}', "\\ud800");
+                    }
+                    value => spoil(value, key),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| spoil(item, key)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tool_core::serde_json::json;
+
+    #[test]
+    fn a_bad_character_spoils_itself_alone() {
+        for (text, expected) in [
+            (
+                r#"{"a": "Hi \ud83c", "b": 1}"#,
+                json!({"a": "Hi \u{fffd}", "b": 1}),
+            ),
+            (r#"{"a": "\udf89!"}"#, json!({"a": "\u{fffd}!"})),
+            (r#"["\ud83c\ud83c\udf89"]"#, json!(["\u{fffd}\u{1f389}"])),
+            (r#"["\\ud83c", "\ud83cx", "\u12"]"#, json!(null)),
+            (
+                r#"[NaN, -Infinity, Infinity, {"a": NaN}]"#,
+                json!([null, null, null, {"a": null}]),
+            ),
+            (
+                r#"["NaN", NaN, "-Infinity\"NaN"]"#,
+                json!(["NaN", null, "-Infinity\"NaN"]),
+            ),
+            (r#"[NaN, "é\ud800€"]"#, json!([null, "é\u{fffd}€"])),
+        ] {
+            assert_eq!(
+                read(text, false).ok().unwrap_or_default(),
+                expected,
+                "{text}"
+            );
+        }
+        assert!(read("[nan]", false).is_err() && read("{", false).is_err());
+    }
+
+    #[test]
+    fn arguments_with_a_bad_character_are_no_json() {
+        let arguments = |value: &Value| value["arguments"].as_str().unwrap().to_owned();
+        for (text, is_lossy) in [
+            (r#"{"arguments": "{\"a\":\"\ud83c\"}"}"#, false),
+            ("{\"arguments\": \"{\\\"a\\\":\\\"\u{fffd}\\\"}\"}", true),
+        ] {
+            let read = read(text, is_lossy).unwrap();
+            assert_eq!(arguments(&read), r#"{"a":"\ud800"}"#);
+            assert!(from_str::<Value>(&arguments(&read)).is_err());
+        }
+        // A model may write the character itself.
+        let plain = read("{\"arguments\": \"\u{fffd}\"}", false).unwrap();
+        assert_eq!(arguments(&plain), "\u{fffd}");
+        let delta = r#"{"type": "response.function_call_arguments.delta", "delta": "\ud800"}"#;
+        assert_eq!(read(delta, false).unwrap()["delta"], "\\ud800");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_json_is_read_as_it_is(text in r#"([\[\]{}:,"]|\\u?|[0-9a-fA-F]{1,4}|NaN|-?Infinity|\\ud83c|\\udf89|é|x){0,30}"#) {
+            let expected = from_str::<Value>(&text);
+            let made = read(&text, false);
+            if let Ok(expected) = expected {
+                prop_assert_eq!(made.unwrap(), expected);
+            }
+        }
+
+        #[test]
+        fn a_string_with_halves_is_read(parts in prop::collection::vec(prop::sample::select(vec!["a", "é", "\\n", "\\ud83c", "\\udf89", "NaN", "\\\\", "\\\"", "\\u00e9"]), 0..12)) {
+            let text = format!("[NaN,\"{}\"]", parts.concat());
+            prop_assert!(read(&text, false).is_ok(), "{text}");
+        }
+    }
+}
