@@ -15,17 +15,26 @@ pub(super) enum Strings {
 }
 
 /// Strings that are labels wherever they stand, and come again with every piece.
-const LABELS: [&str; 9] = [
-    "channel",
-    "format",
-    "id",
-    "name",
-    "object",
-    "padding",
-    "role",
-    "signature",
-    "type",
+const LABELS: [&str; 8] = [
+    "channel", "format", "id", "name", "object", "padding", "role", "type",
 ];
+
+/// Whether the string is one that only its service understands, and refuses in pieces: the last
+/// one counts.
+fn is_opaque(key: &str, of: &Map<String, Value>) -> bool {
+    let is_encrypted = || {
+        let kind = of.get("type").and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.contains("encrypted"))
+    };
+    match key {
+        "encrypted_content" | "signature" | "thought_signature" => true,
+        "data" => is_encrypted(), // that of sound comes in pieces
+        _ => false,
+    }
+}
+
+/// How many items of a list are looked through for the one that goes on.
+const LATEST: usize = 16;
 
 /// Adds what a piece says. `null` says nothing. Returns by how much what is kept has grown, in
 /// bytes.
@@ -53,12 +62,23 @@ pub(super) fn merge_key(
     } else {
         strings
     };
+    let is_opaque = is_opaque(&key, into);
     match into.entry(key) {
         Entry::Vacant(free) => {
             let grown = weight_of_member(free.key(), &value);
             free.insert(value);
             grown
         }
+        Entry::Occupied(mut kept) if is_opaque => match (kept.get_mut(), value) {
+            (kept @ Value::String(_), more @ Value::String(_)) => {
+                let grown = weight(&more).saturating_sub(weight(kept));
+                if more != "" {
+                    *kept = more;
+                }
+                grown
+            }
+            (kept, more) => merge_value(kept, more, strings),
+        },
         Entry::Occupied(mut kept) => merge_value(kept.get_mut(), value, strings),
     }
 }
@@ -86,28 +106,45 @@ fn merge_value(kept: &mut Value, more: Value, strings: Strings) -> usize {
     }
 }
 
-/// A list grows, or its last item does: OpenRouter numbers the pieces of one item of
+/// A list grows, or one of its items does: OpenRouter numbers the pieces of one item of
 /// `reasoning_details` alike.
 fn merge_item(kept: &mut Vec<Value>, item: Value, strings: Strings) -> usize {
-    match (kept.last_mut(), item) {
-        (Some(Value::Object(last)), Value::Object(item))
-            if item.contains_key("index")
-                && last.get("index") == item.get("index")
-                && last.get("type") == item.get("type") =>
-        {
-            merge(last, item, strings)
-        }
-        (_, item) => {
-            let grown = size_of::<Value>() + weight(&item);
-            kept.push(item);
-            grown
+    if let Value::Object(piece) = &item {
+        let latest = kept.iter_mut().rev().take(LATEST);
+        let mut latest = latest.filter_map(Value::as_object_mut);
+        if let Some(whole) = latest.find(|whole| is_piece_of(piece, whole)) {
+            return match item {
+                Value::Object(piece) => merge(whole, piece, strings),
+                _ => 0,
+            };
         }
     }
+    let grown = size_of::<Value>() + weight(&item);
+    kept.push(item);
+    grown
+}
+
+/// Whether they are one item: they have the same id, or if only one of them or neither has one, the
+/// same number, type and format.
+fn is_piece_of(piece: &Map<String, Value>, whole: &Map<String, Value>) -> bool {
+    let id = |item: &Map<String, Value>| item.get("id").filter(|id| !id.is_null()).cloned();
+    if let (Some(id), Some(of_whole)) = (id(piece), id(whole)) {
+        return id == of_whole;
+    }
+    let differs = |key: &str| match (piece.get(key), whole.get(key)) {
+        (Some(one), Some(other)) => one != other,
+        _ => false,
+    };
+    piece.contains_key("index")
+        && piece.get("index") == whole.get("index")
+        && piece.get("type") == whole.get("type")
+        && !differs("format")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use tool_core::serde_json::json;
 
     fn merged(pieces: Value, strings: Strings) -> Value {
@@ -141,5 +178,75 @@ mod tests {
         let whole =
             json!({"google": {"thought_signature": "s", "more": true}, "log": {"content": [1, 2]}});
         assert_eq!(merged(pieces, Strings::Repeat), whole);
+    }
+
+    #[test]
+    fn sound_comes_in_pieces() {
+        let pieces = json!([{"audio": {"id": "a", "data": "AA"}}, {"audio": {"data": "BB"}}]);
+        let whole = json!({"audio": {"id": "a", "data": "AABB"}});
+        assert_eq!(merged(pieces, Strings::Continue), whole);
+    }
+
+    #[test]
+    fn opaque_values_are_never_joined() {
+        let encrypted = |id: &str, data: &str| json!({"reasoning_details": [{"type": "reasoning.encrypted", "id": id, "data": data, "format": "f", "index": 0}]});
+        let details = |pieces: Value| merged(pieces, Strings::Continue)["reasoning_details"].take();
+        let two = details(json!([
+            encrypted("a", "SIGA"),
+            encrypted("b", "SIGB"),
+            encrypted("a", "SIGA")
+        ]));
+        assert_eq!(
+            (&two[0]["data"], &two[1]["data"]),
+            (&json!("SIGA"), &json!("SIGB"))
+        );
+        assert_eq!(two.as_array().unwrap().len(), 2);
+        let signed = details(json!([
+            {"reasoning_details": [{"type": "reasoning.text", "text": "Let", "format": "f", "index": 0}]},
+            {"reasoning_details": [{"type": "reasoning.text", "text": " me.", "index": 0, "signature": null}]},
+            {"reasoning_details": [{"type": "reasoning.text", "format": "f", "index": 0, "signature": "Et8B"}]},
+        ]));
+        let expected = json!([{"type": "reasoning.text", "text": "Let me.", "format": "f", "index": 0, "signature": "Et8B"}]);
+        assert_eq!(signed, expected);
+        let other_format = details(json!([
+            {"reasoning_details": [{"type": "t", "text": "a", "format": "f", "index": 0}]},
+            {"reasoning_details": [{"type": "t", "text": "b", "format": "g", "index": 0}]},
+        ]));
+        assert_eq!(other_format.as_array().unwrap().len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn items_are_known_by_their_ids_or_numbers_in_any_order(
+            pieces in prop::collection::vec((0..4_usize, "[a-z]{0,3}", prop::option::of("[A-Z]{1,3}")), 0..20),
+            has_ids in any::<bool>(),
+        ) {
+            let mut whole = Map::new();
+            let (mut texts, mut data) = (vec![None::<String>; 4], vec![None; 4]);
+            let mut order = Vec::new();
+            for (item, text, opaque) in pieces {
+                let mut piece = json!({"type": "reasoning.encrypted", "text": text, "index": if has_ids { 0 } else { item }});
+                if has_ids {
+                    piece["id"] = json!(format!("id{item}"));
+                }
+                if let Some(opaque) = opaque {
+                    piece["data"] = json!(opaque);
+                    data[item] = Some(opaque);
+                }
+                if !order.contains(&item) {
+                    order.push(item);
+                }
+                texts[item].get_or_insert_default().push_str(&text);
+                let delta = json!({"reasoning_details": [piece]});
+                merge(&mut whole, delta.as_object().unwrap().clone(), Strings::Continue);
+            }
+            let made = whole.remove("reasoning_details").unwrap_or_else(|| json!([]));
+            let made = made.as_array().unwrap();
+            prop_assert_eq!(made.len(), order.len());
+            for (made, item) in made.iter().zip(order) {
+                prop_assert_eq!(made["text"].as_str(), texts[item].as_deref());
+                prop_assert_eq!(made.get("data").and_then(Value::as_str), data[item].as_deref());
+            }
+        }
     }
 }
