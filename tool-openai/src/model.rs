@@ -6,6 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
+use tool_core::serde_json::{Map, Value};
+
 use crate::chat::{Completion, Request, ToolCall};
 use crate::error::ModelError;
 use crate::profile::Profile;
@@ -27,6 +29,9 @@ pub enum ModelEvent {
     Text(String),
     /// More of a refusal.
     Refusal(String),
+    /// More of the message's other keys, `reasoning_content` for example, as the service wrote it. A
+    /// message that breaks off is kept with them, if some of its calls have run.
+    MessageKeys(Map<String, Value>),
     /// A call begins: its name is known, its arguments are not.
     ToolCallStarted {
         /// The call's place in the message.

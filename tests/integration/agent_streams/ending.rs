@@ -1,6 +1,7 @@
 //! What becomes of a message that ends early, and of the history.
 
 use super::*;
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_ran_stays_in_the_history_of_a_message_that_broke() {
@@ -262,4 +263,51 @@ async fn a_refusal_leaves_no_call_in_the_history() {
         let said = json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
         assert_eq!(to_value(agent.messages()).unwrap()[1], said);
     }
+}
+
+/// Services that think want their thoughts back beside the calls.
+#[tokio::test]
+async fn what_the_model_thought_stays_beside_a_call_that_ran() {
+    let chunk =
+        |delta: Value| json!({"choices": [{"index": 0, "delta": delta, "finish_reason": null}]});
+    let piece = |index: u8, rest: Value| {
+        let mut piece = json!({"index": index});
+        piece
+            .as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
+        chunk(json!({"tool_calls": [piece]}))
+    };
+    let thought = json!({"type": "reasoning.encrypted", "id": "rs_1", "data": "SIG", "index": 0});
+    let events = [
+        chunk(json!({"role": "assistant", "reasoning_content": "Look up "})),
+        chunk(json!({"reasoning_content": "both.", "reasoning_details": [thought]})),
+        piece(
+            0,
+            json!({"id": "a", "function": {"name": "look_up", "arguments": "{\"what\":\"a\"}"}}),
+        ),
+        piece(
+            1,
+            json!({"id": "b", "function": {"name": "look_up", "arguments": "{\"wh"}}),
+        ),
+        json!({"error": {"code": 502, "message": "upstream gone"}}),
+    ];
+    let body: String = events
+        .iter()
+        .map(|event| format!("data: {event}\n\n"))
+        .collect();
+    let server = ScriptedServer::start([ScriptedReply::sse(body)])
+        .await
+        .unwrap();
+    let (dispatcher, _) = clinic();
+    let mut agent = Agent::new(server.client().unwrap().with_retries(0), "m")
+        .with_tools(dispatcher)
+        .with_start_policy(StartPolicy::CallEnd);
+    let mut stream = agent.stream("Go.");
+    while stream.next().await.is_some() {}
+    drop(stream);
+    let kept = to_value(agent.messages()).unwrap();
+    assert_eq!(kept[1]["tool_calls"][0]["id"], "a");
+    assert_eq!(kept[1]["reasoning_content"], "Look up both.");
+    assert_eq!(kept[1]["reasoning_details"], json!([thought]));
 }

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use tool_core::serde_json::Value;
+use tool_core::serde_json::{Map, Value};
 use tool_core::{Dispatcher, ErrorCode, StreamingBatch, ToolCall, ToolError, ToolResult};
 
 use super::{AgentEvent, Events, StartPolicy};
+use crate::chat::assemble::merge_message_keys;
 use crate::chat::{
     self, AssistantMessage, Choice, Message, MessageParser, ParsedCall, ParsedMessage, Repair,
 };
@@ -29,6 +30,8 @@ pub(super) struct Answering<'a> {
     /// For each of `early` the position it started at.
     started_at: Vec<usize>,
     text: String,
+    /// The other keys of the message so far.
+    keys: Map<String, Value>,
     handed_over: usize,
 }
 
@@ -55,6 +58,7 @@ impl<'a> Answering<'a> {
             started_at: Vec::new(),
             reopened: BTreeSet::new(),
             text: String::new(),
+            keys: Map::new(),
             handed_over: 0,
         }
     }
@@ -66,6 +70,7 @@ impl<'a> Answering<'a> {
                 self.text.push_str(&text);
                 events.tell(AgentEvent::Text(text));
             }
+            ModelEvent::MessageKeys(keys) => merge_message_keys(&mut self.keys, keys),
             ModelEvent::Refusal(text) => events.tell(AgentEvent::Refusal(text)),
             ModelEvent::ToolCallStarted { position, name } => {
                 events.tell(AgentEvent::ToolCallStarted { position, name });
@@ -186,6 +191,7 @@ impl<'a> Answering<'a> {
         };
         let message = AssistantMessage {
             content,
+            extra: self.keys,
             ..AssistantMessage::default()
         };
         let parsed = self.parser.parse_rest(self.early, message, false);

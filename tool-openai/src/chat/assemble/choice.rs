@@ -94,7 +94,7 @@ impl Alternative {
         delta: Map<String, Value>,
         scene: &mut Scene<'_>,
     ) -> Result<(), ModelError> {
-        let mut calls = Value::Null;
+        let (mut calls, mut keys) = (Value::Null, Map::new());
         for (key, value) in delta {
             match (key.as_str(), value) {
                 (_, Value::Null) | ("role", _) => {}
@@ -105,11 +105,13 @@ impl Alternative {
                     self.push_function_call(members, scene)?;
                 }
                 ("refusal" | "function_call", _) => {}
-                (_, value) => {
-                    let grown = merge_key(&mut self.message_extra, key, value, Strings::Continue);
-                    scene.budget.spend(grown)?;
-                }
+                (_, value) => _ = keys.insert(key, value),
             }
+        }
+        if !keys.is_empty() {
+            let grown = merge(&mut self.message_extra, keys.clone(), Strings::Continue);
+            scene.budget.spend(grown)?;
+            scene.events.push(ModelEvent::MessageKeys(keys));
         }
         let entries = match calls {
             Value::Array(entries) => entries,

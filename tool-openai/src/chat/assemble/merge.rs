@@ -36,6 +36,11 @@ fn is_opaque(key: &str, of: &Map<String, Value>) -> bool {
 /// How many items of a list are looked through for the one that goes on.
 const LATEST: usize = 16;
 
+/// Adds a piece of a message's unknown keys.
+pub(crate) fn merge_message_keys(into: &mut Map<String, Value>, more: Map<String, Value>) {
+    merge(into, more, Strings::Continue);
+}
+
 /// Adds what a piece says. `null` says nothing. Returns by how much what is kept has grown, in
 /// bytes.
 pub(super) fn merge(
