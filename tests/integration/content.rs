@@ -123,6 +123,17 @@ async fn every_way_to_return_content_keeps_its_blocks() {
     assert!(results.iter().all(|result| !result.content().is_empty()));
 }
 
+#[test]
+fn what_the_model_reads_is_never_blank() {
+    for text in ["", " \n", "\u{2003}"] {
+        let call = tool_core::ToolCall::new("call_0", "say", "{}");
+        let output = ToolOutput::from_text(text);
+        let result = tool_core::ToolResult::new(call, 0, Ok(output));
+        assert_eq!(result.content(), "[no output]");
+        assert_eq!(result.outcome().unwrap().text(), text);
+    }
+}
+
 #[tokio::test]
 async fn a_block_over_the_bound_is_named_and_the_others_stay() {
     // 1 500 bytes are 2 000 in base64.

@@ -166,7 +166,7 @@ impl ToolResult {
     }
 
     /// What the model reads: the tool's output, or `{"error": …, "tool": …}` with enough to correct
-    /// the call.
+    /// the call. It is never blank, which some services refuse: a blank output is `[no output]`.
     #[inline]
     pub fn content(&self) -> Cow<'_, str> {
         #[derive(Serialize)]
@@ -175,7 +175,10 @@ impl ToolResult {
             tool: &'a str,
         }
         match &self.outcome {
-            Ok(output) => output.text(),
+            Ok(output) => match output.text() {
+                text if text.trim_start().is_empty() => Cow::Borrowed("[no output]"),
+                text => text,
+            },
             Err(error) => {
                 let failed = Failed {
                     error: error.message_for_model(),

@@ -38,7 +38,8 @@ impl AssistantMessage {
         if let Some(refusal) = self.refusal.take() {
             self.content = refusal_part(refusal);
         }
-        if !self.tool_calls.is_empty() && self.content == "" {
+        let is_blank = |text: &str| text.trim().is_empty();
+        if !self.tool_calls.is_empty() && self.content.as_str().is_some_and(is_blank) {
             self.content = Value::Null; // which every service takes beside calls
         }
         Message::Assistant(self)
@@ -115,6 +116,17 @@ pub(super) fn tool_message(id: String, content: Value) -> Message {
 mod tests {
     use super::*;
     use tool_core::serde_json::from_value;
+
+    #[test]
+    fn blank_text_beside_calls_is_left_out() {
+        for content in ["", "\n\n", " \t"] {
+            let call = json!({"id": "1", "type": "function", "function": {"name": "now", "arguments": "{}"}});
+            let message = json!({"role": "assistant", "content": content, "tool_calls": [call]});
+            let message: AssistantMessage = from_value(message).unwrap();
+            let message = tool_core::serde_json::to_value(message.into_message()).unwrap();
+            assert_eq!(message["content"], Value::Null);
+        }
+    }
 
     #[test]
     fn history_leaves_out_what_services_do_not_take_back() {

@@ -104,7 +104,10 @@ pub(crate) fn content_with_images(result: &ToolResult) -> Value {
         Content::Image(image) if is_shown(image) => image_part(image),
         block => json!({"type": "text", "text": block.to_text()}),
     };
-    blocks(result).iter().map(part).collect()
+    let is_blank =
+        |block: &&Content| matches!(block, Content::Text(text) if text.trim().is_empty());
+    let blocks = blocks(result).iter().filter(|block| !is_blank(block));
+    blocks.map(part).collect()
 }
 
 fn blocks(result: &ToolResult) -> &[Content] {
