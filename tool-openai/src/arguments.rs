@@ -21,6 +21,10 @@ pub enum Repair {
     NoArguments,
     /// A code fence round the arguments, or space that JSON does not know, was left out.
     Surroundings,
+    /// The arguments were the text of an object, as a JSON string.
+    DoubleEncoding,
+    /// A closing brace too many stood behind the arguments and was left out.
+    SurplusBrace,
     /// The same object stood there several times: it is taken once.
     Repetition,
     /// Empty objects stood before the arguments and were left out.
@@ -50,6 +54,8 @@ impl fmt::Display for Repair {
         f.write_str(match self {
             Self::NoArguments => "missing arguments read as `{}`",
             Self::Surroundings => "code fence or space around the arguments left out",
+            Self::DoubleEncoding => "arguments taken out of a JSON string",
+            Self::SurplusBrace => "surplus brace behind the arguments left out",
             Self::Repetition => "repeated arguments taken once",
             Self::Placeholder => "empty object before the arguments left out",
             Self::ControlCharacters => "control characters inside strings escaped",
@@ -79,7 +85,8 @@ pub(crate) struct Arguments {
 ///
 /// Of a message that was `cut` short, missing arguments stay missing: they may not have been
 /// written yet. With `split`, several different objects are several calls; else they are malformed.
-pub(crate) fn parse(text: String, cut: bool, split: bool) -> Arguments {
+/// Where the tool `takes_none`, an empty list or string says so.
+pub(crate) fn parse(text: String, cut: bool, split: bool, takes_none: bool) -> Arguments {
     if is_object(&text) {
         return Arguments {
             texts: vec![text],
@@ -87,7 +94,12 @@ pub(crate) fn parse(text: String, cut: bool, split: bool) -> Arguments {
             objects: true,
         };
     }
-    if matches!(text.trim(), "" | "null") {
+    let says_none = match text.trim() {
+        "" | "null" => true,
+        "[]" | "\"\"" => takes_none,
+        _ => false,
+    };
+    if says_none {
         return if cut {
             malformed(text)
         } else {
@@ -97,6 +109,17 @@ pub(crate) fn parse(text: String, cut: bool, split: bool) -> Arguments {
     let (bare, mut repairs) = without_surroundings(&text);
     if let Some(parsed) = objects(bare, &repairs, split) {
         return parsed;
+    }
+    if let Some(inner) = serde_json::from_str::<String>(bare)
+        .ok()
+        .filter(|text| is_object(text))
+    {
+        repairs.push(Repair::DoubleEncoding);
+        return parsed_as(&inner, repairs);
+    }
+    if let Some(object) = bare.strip_suffix('}').filter(|text| is_object(text)) {
+        repairs.push(Repair::SurplusBrace);
+        return parsed_as(object.trim_end(), repairs);
     }
     let mended = mend_strings(bare, &mut repairs);
     match mended.and_then(|mended| objects(&mended, &repairs, split)) {

@@ -7,7 +7,7 @@ fn parse(text: &str) -> (Vec<String>, Vec<Repair>) {
 }
 
 fn parse_with(text: &str, cut: bool, split: bool) -> (Vec<String>, Vec<Repair>) {
-    let parsed = super::parse(text.to_owned(), cut, split);
+    let parsed = super::parse(text.to_owned(), cut, split, false);
     if !parsed.objects {
         assert_eq!(parsed.texts, [text]);
     }
@@ -47,6 +47,46 @@ fn an_object_is_not_changed_by_a_byte() {
     ] {
         mended(text, text, &[]);
     }
+}
+
+#[test]
+fn an_object_in_a_string_is_taken_out_of_it() {
+    mended(r#""{\"a\": 1}""#, r#"{"a": 1}"#, &[Repair::DoubleEncoding]);
+    mended(r#""{}""#, "{}", &[Repair::DoubleEncoding]);
+    let fenced = [Repair::Surroundings, Repair::DoubleEncoding];
+    mended("```json\n\"{}\"\n```", "{}", &fenced);
+    for text in [
+        r#""Oslo""#,
+        r#""[1]""#,
+        r#""{\"a\":""#,
+        r#""\"{}\"""#,
+        r#"["{}"]"#,
+    ] {
+        stays(text);
+    }
+}
+
+#[test]
+fn one_surplus_brace_is_left_out() {
+    mended(r#"{"a": 1}}"#, r#"{"a": 1}"#, &[Repair::SurplusBrace]);
+    mended("{} }", "{}", &[Repair::SurplusBrace]);
+    for text in [r#"{"a": 1}}}"#, r#"{"a": 1}]"#, "}", r#"{"a": {}"#] {
+        stays(text);
+    }
+}
+
+#[test]
+fn a_tool_without_parameters_takes_nothing_however_it_is_written() {
+    for text in ["[]", " [] ", "\"\""] {
+        let parsed = super::parse(text.to_owned(), false, false, true);
+        assert_eq!(
+            (&*parsed.texts, &*parsed.repairs),
+            (&["{}".to_owned()][..], &[Repair::NoArguments][..])
+        );
+        assert!(!super::parse(text.to_owned(), true, false, true).objects);
+        stays(text);
+    }
+    assert!(!super::parse("[1]".to_owned(), false, false, true).objects);
 }
 
 #[test]
@@ -178,7 +218,6 @@ fn what_is_no_object_stays_what_it_is() {
         "{\"a\": \"x",
         "[1]",
         "1",
-        "\"{}\"",
         "{}[",
         "{\"a\": 1} and more",
         "{'a': 1}",
@@ -196,7 +235,7 @@ fn what_is_no_object_stays_what_it_is() {
 proptest! {
     #[test]
     fn any_text_is_read_and_only_objects_come_of_it(text in text(), cut: bool, split: bool) {
-        let parsed = super::parse(text.clone(), cut, split);
+        let parsed = super::parse(text.clone(), cut, split, false);
         prop_assert!(!parsed.texts.is_empty() && (split || parsed.texts.len() == 1));
         if parsed.objects {
             prop_assert!(parsed.texts.iter().all(|text| is_object(text)));
@@ -211,7 +250,7 @@ proptest! {
     #[test]
     fn brackets_are_never_closed(text in text()) {
         let count = |text: &str, bracket: char| text.matches(bracket).count();
-        let parsed = super::parse(text.clone(), true, true);
+        let parsed = super::parse(text.clone(), true, true, false);
         let kept: usize = parsed.texts.iter().map(|text| count(text, '}')).sum();
         let given = count(&text, '}');
         prop_assert!(kept <= given);

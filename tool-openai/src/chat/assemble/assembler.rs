@@ -69,6 +69,8 @@ pub struct ChatAssembler {
     usage: Option<Usage>,
     extra: Map<String, Value>,
     done: bool,
+    /// The chunk has come that only the end of a stream has.
+    has_ended: bool,
     /// It is an answer that came whole, not in chunks.
     whole: bool,
     /// It came whole, with an empty list of choices.
@@ -101,6 +103,7 @@ impl ChatAssembler {
             usage: None,
             extra: Map::new(),
             done: false,
+            has_ended: false,
             whole: false,
             says_no_choices: false,
         }
@@ -211,7 +214,7 @@ impl Assembler for ChatAssembler {
                 body: String::new(),
             });
         }
-        let whole = self.done || self.choices.values().all(Alternative::is_whole);
+        let whole = self.done || self.has_ended || self.choices.values().all(Alternative::is_whole);
         if self.extra.contains_key("object") {
             self.extra
                 .insert("object".to_owned(), Value::from("chat.completion"));
@@ -277,10 +280,11 @@ impl ChatAssembler {
         for (key, value) in members {
             match key.as_str() {
                 "choices" => choices = value,
-                "usage" => {
-                    self.usage = from_value::<Option<Usage>>(value)
-                        .unwrap_or_default()
-                        .or(self.usage.take());
+                // The last chunk of a stream has nothing else.
+                "usage" => self.has_ended |= self.take_usage(value) && !has_answer,
+                "x_groq" if value.get("usage").is_some() => {
+                    self.take_usage(value["usage"].clone());
+                    self.keep(key, value)?;
                 }
                 "error" | "obfuscation" => {}
                 _ => self.keep(key, value)?,
@@ -295,6 +299,16 @@ impl ChatAssembler {
             self.take_choice(position, choice, told)?;
         }
         Ok(())
+    }
+
+    /// Counts of tokens: all of them, as far as they are known by now, or a part. Whether there are
+    /// any.
+    fn take_usage(&mut self, value: Value) -> bool {
+        let Ok(Some(more)) = from_value::<Option<Usage>>(value) else {
+            return false;
+        };
+        self.usage.get_or_insert_default().update(more);
+        true
     }
 
     /// A key of the chunk. It comes with each chunk, the same or anew.
@@ -323,9 +337,12 @@ impl ChatAssembler {
         choice: Value,
         told: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
-        let Value::Object(entry) = choice else {
+        let Value::Object(mut entry) = choice else {
             return Ok(());
         };
+        if let Some(usage) = entry.remove("usage") {
+            self.take_usage(usage); // Moonshot's stands here
+        }
         let unless_said = if self.whole { position as u64 } else { 0 };
         let index = entry.get("index").and_then(index);
         let index = index.map_or(unless_said, |index| index as u64); // what is negative is last
@@ -349,7 +366,10 @@ impl ChatAssembler {
     fn end(&mut self, told: &mut Vec<ModelEvent>) {
         for (index, choice) in &mut self.choices {
             let mut untold = Vec::new();
-            choice.end(self.done, if *index == 0 { told } else { &mut untold });
+            choice.end(
+                self.done || self.has_ended,
+                if *index == 0 { told } else { &mut untold },
+            );
         }
     }
 }

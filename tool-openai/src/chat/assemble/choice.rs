@@ -46,10 +46,10 @@ impl Alternative {
                 ("delta", value) => delta = value,
                 ("message", value) => message = value,
                 ("text", value) => text = value,
-                ("finish_reason", Value::String(reason)) => {
-                    finish = Some(reason).filter(|reason| !reason.is_empty());
+                ("finish_reason" | "finishReason", Value::String(reason)) => {
+                    finish = Some(reason).filter(|reason| !reason.is_empty()).or(finish);
                 }
-                ("finish_reason", _) => {}
+                ("finish_reason" | "finishReason", _) => {}
                 (_, value) => {
                     let grown = merge_key(&mut self.extra, key, value, Strings::Repeat);
                     scene.budget.spend(grown)?;

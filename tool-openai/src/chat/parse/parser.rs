@@ -175,7 +175,12 @@ impl<'a> MessageParser<'a> {
             texts,
             repairs,
             objects,
-        } = arguments::parse(std::mem::take(&mut call.function.arguments), cut, split);
+        } = arguments::parse(
+            std::mem::take(&mut call.function.arguments),
+            cut,
+            split,
+            self.takes_none(&name),
+        );
         let repairs: Vec<Repair> = renamed.into_iter().chain(repairs).collect();
         call.custom = None;
         let mut first = Some(call);
@@ -197,6 +202,17 @@ impl<'a> MessageParser<'a> {
             }
         });
         found.collect()
+    }
+
+    /// Whether it is a tool without parameters.
+    fn takes_none(&self, name: &str) -> bool {
+        self.tools.definition(name).is_some_and(|definition| {
+            let parameters = definition.parameters();
+            let is_open = parameters["additionalProperties"] == true
+                || parameters["additionalProperties"].is_object();
+            let properties = parameters["properties"].as_object();
+            properties.is_none_or(Map::is_empty) && !is_open
+        })
     }
 
     fn custom(&self, mut call: ToolCall, cut: bool) -> Found {

@@ -64,7 +64,7 @@ fn unpack_into(
     cut: bool,
     depth: usize,
 ) -> Option<()> {
-    let arguments = arguments::parse(text.to_owned(), cut, false);
+    let arguments = arguments::parse(text.to_owned(), cut, false, false);
     let object = arguments.texts.first().filter(|_| arguments.objects)?;
     let wrapper: Wrapper<'_> = serde_json::from_str(object).ok()?;
     if wrapper.tool_uses.is_empty() || uses.len() + wrapper.tool_uses.len() > MOST_USES {

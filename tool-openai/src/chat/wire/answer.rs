@@ -80,6 +80,19 @@ pub struct Usage {
     pub extra: Map<String, Value>,
 }
 
+impl Usage {
+    /// What is known by now, where a service tells it in parts, or anew with each.
+    pub(in crate::chat) fn update(&mut self, more: Self) {
+        let latest = |known: u64, more: u64| if more == 0 { known } else { more };
+        self.prompt_tokens = latest(self.prompt_tokens, more.prompt_tokens);
+        self.completion_tokens = latest(self.completion_tokens, more.completion_tokens);
+        let sum = self.prompt_tokens.saturating_add(self.completion_tokens);
+        self.total_tokens = latest(self.total_tokens, more.total_tokens).max(sum);
+        self.extra
+            .extend(more.extra.into_iter().filter(|(_, value)| !value.is_null()));
+    }
+}
+
 impl std::ops::AddAssign<&Self> for Usage {
     fn add_assign(&mut self, more: &Self) {
         self.prompt_tokens = self.prompt_tokens.saturating_add(more.prompt_tokens);

@@ -247,3 +247,82 @@ fn what_is_no_json_is_said_to_be_none() {
         "{error}"
     );
 }
+
+#[test]
+fn usage_is_known_wherever_it_stands() {
+    let usage = |prompt: u64, completion: u64| json!({"prompt_tokens": prompt, "completion_tokens": completion});
+    let text = || delta(json!({"content": "Hello"}));
+    let in_choice = |usage: Value| json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": usage}]});
+    let beside = |usage: Value| json!({"choices": [], "usage": usage});
+    for chunks in [
+        vec![text(), in_choice(usage(19, 13))],
+        vec![text(), finish("stop"), beside(usage(19, 13))],
+        vec![
+            beside(usage(19, 0)),
+            text(),
+            finish("stop"),
+            beside(json!({"completion_tokens": 13})),
+        ],
+        vec![
+            beside(usage(19, 1)),
+            text(),
+            beside(usage(19, 7)),
+            finish("stop"),
+            beside(usage(19, 13)),
+            beside(json!(null)),
+        ],
+        vec![
+            text(),
+            finish("stop"),
+            json!({"choices": [], "x_groq": {"usage": usage(19, 13)}}),
+        ],
+    ] {
+        let (_, completion) = run(chunks.clone());
+        let usage = completion.usage.unwrap();
+        let counts = (
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            usage.total_tokens,
+        );
+        assert_eq!(counts, (19, 13, 32), "{chunks:?}");
+    }
+    let details = json!({"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": 1}});
+    let (_, completion) = run([text(), beside(details), beside(usage(1, 2)), finish("stop")]);
+    assert_eq!(
+        completion.usage.unwrap().extra["prompt_tokens_details"]["cached_tokens"],
+        1
+    );
+}
+
+#[test]
+fn after_the_chunk_that_only_has_usage_the_answer_is_whole() {
+    let end = |chunks: Vec<Value>| {
+        let mut assembler = ChatAssembler::new();
+        for chunk in chunks {
+            assembler.push(chunk).unwrap();
+        }
+        assembler.finish()
+    };
+    let text = || delta(json!({"content": "Hello"}));
+    let usage = json!({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3});
+    let whole = end(vec![text(), json!({"choices": [], "usage": usage})]).unwrap();
+    assert_eq!(
+        (
+            whole.choices[0].message.text(),
+            &whole.choices[0].finish_reason
+        ),
+        ("Hello".to_owned(), &None)
+    );
+    let mut with_text = text();
+    with_text["usage"] = usage;
+    assert!(matches!(
+        end(vec![with_text]),
+        Err(ModelError::Interrupted { .. })
+    ));
+    let camel = end(vec![
+        text(),
+        json!({"choices": [{"delta": {}, "finishReason": "stop"}]}),
+    ])
+    .unwrap();
+    assert_eq!(camel.choices[0].finish_reason.as_deref(), Some("stop"));
+}

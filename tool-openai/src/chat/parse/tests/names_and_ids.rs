@@ -9,6 +9,11 @@ fn quirk_02_a_name_is_found_with_what_models_put_around_it() {
         "functions.now:12",
         " now ",
         " functions.now:0\n",
+        "default_api.now",
+        "default_api:now",
+        "now<|channel|>commentary",
+        "now <|constrain|>json",
+        "functions.now<|channel|>json",
     ] {
         let parsed = parse(json!([call("1", name, "{}")]));
         assert_eq!(runs(&parsed), [("now", "{}")], "{name}");
@@ -30,11 +35,20 @@ fn quirk_02_a_name_that_fits_is_taken_first_and_one_that_fits_nothing_stays() {
     let parsed = parse(json!([
         call("1", "now", "{}"),
         call("2", "now:x", "{}"),
-        call("3", "functions.later", "{}")
+        call("3", "functions.later", "{}"),
+        call("4", "later<|channel|>now", "{}"),
+        call("5", "default_api.functions.now", "{}")
     ]));
+    let names: Vec<_> = runs(&parsed).into_iter().map(|(name, _)| name).collect();
     assert_eq!(
-        runs(&parsed),
-        [("now", "{}"), ("now:x", "{}"), ("functions.later", "{}")]
+        names,
+        [
+            "now",
+            "now:x",
+            "functions.later",
+            "later<|channel|>now",
+            "default_api.functions.now"
+        ]
     );
     assert_eq!(parsed.repairs, []);
 }
