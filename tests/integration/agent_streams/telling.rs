@@ -119,3 +119,25 @@ async fn calls_in_any_choice_run_unless_alternatives_were_asked_for() {
         assert_eq!(noted(&diary).len(), ran);
     }
 }
+
+/// A model may have nothing to add to what its tools have done.
+#[tokio::test(start_paused = true)]
+async fn an_empty_answer_after_results_is_a_reply_and_any_other_is_none() {
+    let silent = |finish: &str| vec![ends(json!({"content": ""}), finish)];
+    for (turns, replies) in [
+        (vec![calls(&[look("a")], 0), silent("stop")], true),
+        (vec![calls(&[look("a")], 0), silent("length")], false),
+        (vec![silent("stop")], false),
+    ] {
+        let (dispatcher, _) = clinic();
+        let mut agent = Agent::new(Scripted::new(turns), "scripted").with_tools(dispatcher);
+        let run = agent.run("Go.").await;
+        assert_eq!(run.is_ok(), replies, "{run:?}");
+        match run {
+            Ok(reply) => assert_eq!((reply.text.as_str(), reply.turns), ("", 2)),
+            Err(error) => assert!(matches!(error, AgentError::NoAnswer { .. })),
+        }
+        let mut history = agent.messages().to_vec();
+        assert_eq!(tool_openai::chat::repair(&mut history), []);
+    }
+}

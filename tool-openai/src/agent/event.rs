@@ -67,7 +67,7 @@ pub enum AgentEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reply {
-    /// What the model says.
+    /// What the model says; empty if it had nothing to add to the results of its calls.
     pub text: String,
     /// Why it stopped, in the service's word: `stop`, or `length` if the text is cut short.
     pub finish_reason: Option<String>,

@@ -234,7 +234,12 @@ impl Agent {
         if heard.parsed.calls.is_empty() {
             let text = heard.parsed.message.text();
             if text.is_empty() {
-                return Err(AgentError::NoAnswer { finish_reason });
+                // After its tools have run, a model may have nothing to add.
+                let has_stopped = matches!(finish_reason.as_deref(), None | Some("stop"));
+                return match has_stopped && self.follows_results() {
+                    true => Ok(Some((text, finish_reason))),
+                    false => Err(AgentError::NoAnswer { finish_reason }),
+                };
             }
             self.messages
                 .extend(heard.into_messages(&[], &self.service_profile()));
@@ -259,6 +264,23 @@ impl Agent {
             Some(AgentError::Fatal { tool, source })
         };
         results.into_iter().find_map(fatal).map_or(Ok(None), Err)
+    }
+
+    /// Whether results are what the model was last told.
+    fn follows_results(&self) -> bool {
+        let is_result = |message: &Message| match message {
+            Message::Tool(_) => true,
+            Message::Other(keys) => keys.get("role").is_some_and(|role| role == "function"),
+            _ => false,
+        };
+        let mut latest = self.messages.iter().rev();
+        match latest.next() {
+            // Their images stand behind them.
+            Some(Message::User(text)) if text.content.is_array() => {
+                latest.next().is_some_and(is_result)
+            }
+            latest => latest.is_some_and(is_result),
+        }
     }
 
     /// Waits until every call is answered, or the run is cancelled.

@@ -144,7 +144,8 @@ impl Call {
         if self.wire.custom.is_some() {
             return !cut;
         }
-        if self.scan.is_empty() {
+        // `null` says as little as nothing.
+        if self.scan.is_empty() || self.text().trim() == "null" {
             !cut
         } else {
             self.scan.is_whole(self.text())

@@ -265,6 +265,8 @@ fn quirk_15_calls_are_there_whatever_the_reason_to_finish() {
 #[test]
 fn quirk_17_no_arguments_are_whole_unless_the_model_was_cut() {
     let call = |id: &str| pieces(json!([{"id": id, "function": {"name": "get", "arguments": ""}}]));
+    let null = pieces(json!([{"id": "a", "function": {"name": "get", "arguments": " null"}}]));
+    assert!(complete(&run([null, finish("length")]).0).is_empty());
     mean(
         [call("a"), call("b"), finish("tool_calls")],
         &[("a", "get", ""), ("b", "get", "")],
