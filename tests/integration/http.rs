@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use serde_json::{Value, from_value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -328,5 +329,59 @@ async fn the_scripted_server_refuses_a_history_with_a_missing_or_misplaced_tool_
         completion.choices[0].message.text(),
         "Never said.",
         "refused requests took no turn of the script"
+    );
+}
+
+/// A service may say anything: the program's own secrets are shown nowhere.
+#[tokio::test]
+async fn secrets_that_a_service_repeats_are_not_shown() {
+    let (key, header) = ("sk-hunter2-hunter2", "other-secret-value");
+    let said = format!("`Authorization: Bearer {key}` and `{header}` are no good");
+    let error = json!({"error": {"code": key, "message": said}});
+    let replies = [
+        ScriptedReply::error(400, "bad", &*said),
+        ScriptedReply::error(401, "bad", &*said),
+        ScriptedReply::error(404, "model_not_found", &*said),
+        ScriptedReply::body(error.to_string()),
+        ScriptedReply::body(format!("<html>{said}</html>")),
+        ScriptedReply::sse(format!("data: {error}\n\n")),
+        ScriptedReply::sse(format!("data: <{said}>\n\n")),
+    ];
+    for reply in replies {
+        for streams in [false, true] {
+            let server = ScriptedServer::start([reply.clone()]).await.unwrap();
+            let client = OpenAi::new(key)
+                .unwrap()
+                .with_base_url(&server.base_url())
+                .unwrap()
+                .with_header("api-key", header)
+                .unwrap()
+                .with_retries(0);
+            let error = if streams {
+                let request = hello();
+                let mut events: Vec<_> = client.stream(&request).collect().await;
+                events.pop().unwrap().unwrap_err()
+            } else {
+                client.complete(&hello()).await.unwrap_err()
+            };
+            let shown = format!("{error} {error:?}");
+            assert!(
+                !shown.contains("hunter2") && !shown.contains(header),
+                "{shown}"
+            );
+            assert!(shown.contains("[redacted]"), "{shown}");
+        }
+    }
+    let secret = "4f9d2c7b1a6e8d3f5c0b9a7e";
+    let client = OpenAi::new(key)
+        .unwrap()
+        .with_base_url(&format!("http://127.0.0.1:9/v1/{secret}/openai"))
+        .unwrap()
+        .with_retries(0);
+    let error = client.complete(&hello()).await.unwrap_err();
+    let shown = format!("{client:?} {error} {error:?}");
+    assert!(
+        !shown.contains(secret) && shown.contains("/v1/[redacted]/openai"),
+        "{shown}"
     );
 }

@@ -1,5 +1,6 @@
 //! What the APIs of a service have in common.
 
+use super::secrets::Secrets;
 use super::service::{Answer, Pace};
 use crate::assembler::Assembler;
 use crate::chat::{Completion, Request};
@@ -14,6 +15,9 @@ pub(super) trait Endpoint: Sync {
         request: &Request,
         pace: Pace,
     ) -> impl Future<Output = Result<Answer, ModelError>> + Send;
+
+    /// What is shown of no answer.
+    fn secrets(&self) -> Secrets;
 
     /// An assembler for an answer that is streamed.
     fn assembler(request: &Request) -> Self::Assembler;

@@ -4,6 +4,7 @@ mod endpoint;
 mod refusal;
 mod responses;
 mod retry;
+mod secrets;
 mod service;
 mod stream;
 
@@ -18,6 +19,7 @@ use tool_core::serde_json::{Value, json};
 
 use self::endpoint::Endpoint;
 use self::refusal::{Refusal, excerpt};
+use self::secrets::Secrets;
 use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
 use crate::chat::assemble;
 use crate::chat::{ChatAssembler, Completion, Request};
@@ -186,6 +188,10 @@ impl Endpoint for OpenAi {
         self.service
             .post(PATH, &request, pace, &request.model)
             .await
+    }
+
+    fn secrets(&self) -> Secrets {
+        self.service.secrets()
     }
 
     fn assembler(request: &Request) -> ChatAssembler {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tool_core::serde_json::from_value;
 
 use super::endpoint::Endpoint;
+use super::secrets::Secrets;
 use super::service::{Answer, Pace};
 use super::stream::{complete, stream};
 use super::{OpenAi, invalid, parse};
@@ -87,6 +88,10 @@ impl Endpoint for Responses {
             }
             answer => answer,
         }
+    }
+
+    fn secrets(&self) -> Secrets {
+        self.client.service.secrets()
     }
 
     fn assembler(_: &Request) -> ResponsesAssembler {

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::refusal::Refusal;
 use super::retry::{Failure, backoff};
+use super::secrets::Secrets;
 use crate::error::ModelError;
 
 pub(super) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
@@ -57,6 +58,10 @@ impl Service {
             timeout: TIMEOUT,
             retries: RETRIES,
         })
+    }
+
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::of(&self.base, &self.headers)
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -183,7 +188,7 @@ impl Service {
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service")
-            .field("base", &shown(&self.base))
+            .field("base", &self.secrets().redact(&shown(&self.base)))
             .finish_non_exhaustive()
     }
 }

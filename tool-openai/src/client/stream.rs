@@ -1,6 +1,6 @@
 //! An answer as it arrives, whole or in events: what it is decides, not what was asked for.
 
-use futures_util::stream::try_unfold;
+use futures_util::stream::{TryStreamExt, try_unfold};
 
 use super::endpoint::Endpoint;
 use super::service::{Answer, Pace};
@@ -10,10 +10,19 @@ use crate::error::ModelError;
 use crate::model::{ModelEvent, ModelStream};
 
 pub(super) fn stream<'a, E: Endpoint>(client: &'a E, request: &'a Request) -> ModelStream<'a> {
-    Box::pin(try_unfold(Stage::Asking(client, request), next))
+    let events = try_unfold(Stage::Asking(client, request), next);
+    Box::pin(events.map_err(|error| client.secrets().redact_error(error)))
 }
 
 pub(super) async fn complete<E: Endpoint>(
+    client: &E,
+    request: &Request,
+) -> Result<Completion, ModelError> {
+    let answer = complete_openly(client, request).await;
+    answer.map_err(|error| client.secrets().redact_error(error))
+}
+
+async fn complete_openly<E: Endpoint>(
     client: &E,
     request: &Request,
 ) -> Result<Completion, ModelError> {
