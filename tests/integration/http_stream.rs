@@ -260,7 +260,7 @@ async fn a_stream_that_has_not_begun_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_stream_that_has_begun_is_never_tried_again() {
+async fn a_stream_of_which_something_was_told_is_never_tried_again() {
     let error =
         |chunks| two_calls().with_error_after(chunks, "server_error", "The model is overloaded.");
     for (turn, chunks) in (0..6).flat_map(|chunks| {
@@ -269,9 +269,17 @@ async fn a_stream_that_has_begun_is_never_tried_again() {
             (error(chunks), chunks),
         ]
     }) {
-        let (_, end, requests) = answer([turn, ScriptedReply::text("Never said.")]).await;
-        assert!(end.is_err(), "{chunks} chunks");
-        assert_eq!(requests, 1, "{chunks} chunks");
+        let (events, end, requests) = answer([turn, ScriptedReply::text("Said.")]).await;
+        match end {
+            Err(_) => assert_eq!(requests, 1, "{chunks} chunks"),
+            // It failed before anything was told of it.
+            Ok(completion) => {
+                assert_eq!(completion.choices[0].message.text(), "Said.");
+                assert!(chunks < 2 && requests == 2, "{chunks} chunks");
+                let is_text = |event: &ModelEvent| matches!(event, ModelEvent::Text(_));
+                assert!(events.iter().all(is_text), "{events:?}");
+            }
+        }
     }
 }
 
@@ -319,7 +327,7 @@ async fn an_error_in_a_stream_is_told_in_the_services_words() {
             "event: error\ndata: {\"message\": \"The model is overloaded.\", \"code\": \"server_error\"}\n\n",
         ),
     ] {
-        let (_, end, _) = answer([turn]).await;
+        let (_, end, _) = answer([turn.clone(), turn.clone(), turn]).await;
         let Err(ModelError::StreamError { code, message, .. }) = end else {
             panic!("{end:?}")
         };
@@ -370,10 +378,10 @@ async fn a_service_that_streams_unasked_is_read_all_the_same() {
 
 #[tokio::test]
 async fn a_whole_answer_that_is_none_is_shown() {
-    let (_, end, _) = answer([ScriptedReply::body(
-        r#"{"error": {"message": "Overloaded.", "code": 529}}"#,
-    )])
-    .await;
+    let overloaded =
+        || ScriptedReply::body(r#"{"error": {"message": "Overloaded.", "code": 529}}"#);
+    let (_, end, requests) = answer([overloaded(), overloaded(), overloaded()]).await;
+    assert_eq!(requests, 3);
     let Err(ModelError::Status {
         status: 200,
         code: Some(code),

@@ -350,7 +350,13 @@ async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
 
     let failed = json!({"id": "resp_1", "status": "failed", "output": [], "error": {"code": "server_error", "message": "Sorry."}});
     let other = json!({"hello": 1});
-    let server = Server::start([(200, failed), (200, other)]).await;
+    let server = Server::start([
+        (200, failed.clone()),
+        (200, failed.clone()),
+        (200, failed),
+        (200, other),
+    ])
+    .await;
     let error = |run: Result<_, AgentError>| match run {
         Err(AgentError::Model { source, .. }) => source,
         run => panic!("{run:?}"),

@@ -16,6 +16,9 @@ pub(super) trait Endpoint: Sync {
         pace: Pace,
     ) -> impl Future<Output = Result<Answer, ModelError>> + Send;
 
+    /// How often what failed is tried again.
+    fn retries(&self) -> usize;
+
     /// What is shown of no answer.
     fn secrets(&self) -> Secrets;
 

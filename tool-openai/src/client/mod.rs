@@ -33,8 +33,9 @@ use crate::service_error::ServiceError;
 ///
 /// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice
 /// unless set, after 0.5 s and up, or as the service's `Retry-After` says. They are not when it
-/// asks for more than a minute, or the quota is spent, and never once a success has come back: a
-/// call of that answer may have been started.
+/// asks for more than a minute, or the quota is spent. An answer of status 200 that begins with
+/// such a failure is one, too; once any of it has been delivered, nothing is tried again: a call of
+/// it may have been started.
 ///
 /// ```
 /// use tool_openai::OpenAi;
@@ -188,6 +189,10 @@ impl Endpoint for OpenAi {
         self.service
             .post(PATH, &request, pace, &request.model)
             .await
+    }
+
+    fn retries(&self) -> usize {
+        self.service.retries()
     }
 
     fn secrets(&self) -> Secrets {

@@ -90,6 +90,10 @@ impl Endpoint for Responses {
         }
     }
 
+    fn retries(&self) -> usize {
+        self.client.service.retries()
+    }
+
     fn secrets(&self) -> Secrets {
         self.client.service.secrets()
     }

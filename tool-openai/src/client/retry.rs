@@ -68,6 +68,38 @@ pub(super) fn backoff(retries: usize) -> ExponentialBuilder {
         .with_jitter()
 }
 
+/// Whether an answer that came with a success is a failure that may pass.
+pub(super) fn may_pass(error: &ModelError) -> bool {
+    const WORDS: [&str; 8] = [
+        "internal",
+        "overload",
+        "rate limit",
+        "rate-limit",
+        "rate_limit",
+        "server_error",
+        "timeout",
+        "unavailable",
+    ];
+    let (code, message) = match error {
+        ModelError::StreamError { code, message, .. }
+        | ModelError::Status {
+            status: 200,
+            code,
+            message,
+        } => (code.as_deref().unwrap_or_default(), message),
+        _ => return false,
+    };
+    match code.parse::<u16>() {
+        Ok(status) => matches!(status, 408 | 409 | 429 | 500..=599),
+        Err(_) if code == "insufficient_quota" => false,
+        Err(_) => {
+            let said = if code.is_empty() { message } else { code };
+            let said = said.to_ascii_lowercase();
+            WORDS.iter().any(|word| said.contains(word))
+        }
+    }
+}
+
 /// The wait a service asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date.
 fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |value: &'static str| headers.get(value)?.to_str().ok().map(str::trim);
@@ -91,6 +123,32 @@ fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 mod tests {
     use super::*;
     use reqwest::header::HeaderValue;
+
+    #[test]
+    fn what_may_pass_is_known_by_its_code_or_its_words() {
+        let error = |code: Option<&str>, message: &str| ModelError::StreamError {
+            code: code.map(str::to_owned),
+            message: message.to_owned(),
+            failed_generation: None,
+        };
+        for passing in [
+            error(Some("429"), "no"),
+            error(Some("502"), "no"),
+            error(Some("overloaded_error"), "no"),
+            error(Some("server_error"), "no"),
+            error(None, "Rate limit reached"),
+        ] {
+            assert!(may_pass(&passing), "{passing:?}");
+        }
+        for lasting in [
+            error(Some("400"), "overloaded"),
+            error(Some("insufficient_quota"), "rate limit"),
+            error(Some("tool_use_failed"), "no"),
+            error(None, "no"),
+        ] {
+            assert!(!may_pass(&lasting), "{lasting:?}");
+        }
+    }
 
     fn asked(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
         let headers = headers

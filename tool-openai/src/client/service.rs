@@ -60,6 +60,10 @@ impl Service {
         })
     }
 
+    pub(super) fn retries(&self) -> usize {
+        self.retries
+    }
+
     pub(super) fn secrets(&self) -> Secrets {
         Secrets::of(&self.base, &self.headers)
     }

@@ -1,8 +1,10 @@
 //! An answer as it arrives, whole or in events: what it is decides, not what was asked for.
 
+use backon::Retryable;
 use futures_util::stream::{TryStreamExt, try_unfold};
 
 use super::endpoint::Endpoint;
+use super::retry::{backoff, may_pass};
 use super::service::{Answer, Pace};
 use crate::assembler::Assembler;
 use crate::chat::{Completion, Request};
@@ -26,7 +28,7 @@ async fn complete_openly<E: Endpoint>(
     client: &E,
     request: &Request,
 ) -> Result<Completion, ModelError> {
-    match open(client, request, Pace::Whole).await? {
+    match begin(client, request, Pace::Whole).await? {
         Opened::Whole(completion) => Ok(completion),
         Opened::Stream(mut reading) => {
             while !reading.is_over {
@@ -48,6 +50,28 @@ struct Reading<A> {
     /// Told by the assembler, not yet by us.
     events: std::vec::IntoIter<ModelEvent>,
     is_over: bool,
+}
+
+/// An answer of which something can be delivered. One that begins with a failure which may pass is
+/// asked for again: nothing of it was delivered yet.
+async fn begin<E: Endpoint>(
+    client: &E,
+    request: &Request,
+    pace: Pace,
+) -> Result<Opened<E::Assembler>, ModelError> {
+    let attempt = || async {
+        let mut opened = open(client, request, pace).await?;
+        if let Opened::Stream(reading) = &mut opened {
+            while reading.events.as_slice().is_empty() && !reading.is_over {
+                reading.read_on().await?;
+            }
+        }
+        Ok(opened)
+    };
+    attempt
+        .retry(backoff(client.retries()))
+        .when(may_pass)
+        .await
 }
 
 async fn open<E: Endpoint>(
@@ -81,7 +105,7 @@ async fn next<E: Endpoint>(
 ) -> Result<Option<(ModelEvent, Stage<'_, E>)>, ModelError> {
     loop {
         stage = match stage {
-            Stage::Asking(client, request) => match open(client, request, Pace::Stream).await? {
+            Stage::Asking(client, request) => match begin(client, request, Pace::Stream).await? {
                 Opened::Whole(completion) => {
                     return Ok(Some((ModelEvent::Finished(completion), Stage::Over)));
                 }
