@@ -79,6 +79,34 @@ pub enum ModelError {
 }
 
 impl ModelError {
+    /// Whether the conversation is longer than the model takes, as far as the service says so: the
+    /// program can shorten it and ask again.
+    pub fn is_context_overflow(&self) -> bool {
+        const CODES: [&str; 3] = [
+            "context_length_exceeded",
+            "exceed_context_size_error",
+            "model_context_window_exceeded",
+        ];
+        const WORDS: [&str; 8] = [
+            "available context size",
+            "context length",
+            "context window",
+            "input is too long",
+            "maximum context",
+            "max context",
+            "prompt is too long",
+            "too many input tokens",
+        ];
+        let (code, message) = match self {
+            Self::Status { code, message, .. } | Self::StreamError { code, message, .. } => {
+                (code.as_deref().unwrap_or_default(), message)
+            }
+            _ => return false,
+        };
+        let message = message.to_ascii_lowercase();
+        CODES.contains(&code) || WORDS.iter().any(|words| message.contains(words))
+    }
+
     /// Whether the service could not read what the model wrote as a call, so that asking again may
     /// do. Groq says so.
     pub(crate) fn is_botched_call(&self) -> bool {
@@ -141,4 +169,34 @@ pub enum AgentError {
         #[source]
         source: ToolError,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conversation_that_is_too_long_is_known_in_every_dialect() {
+        let refused = |code: Option<&str>, message: &str| ModelError::Status {
+            status: 400,
+            code: code.map(str::to_owned),
+            message: message.to_owned(),
+        };
+        for error in [
+            refused(Some("context_length_exceeded"), "no"),
+            refused(None, "This model's maximum context length is 8192 tokens."),
+            refused(
+                Some("400"),
+                "the request exceeds the available context size",
+            ),
+            refused(
+                Some("invalid_request_error"),
+                "prompt is too long: 210000 tokens",
+            ),
+        ] {
+            assert!(error.is_context_overflow(), "{error:?}");
+        }
+        assert!(!refused(Some("429"), "too many requests").is_context_overflow());
+        assert!(!ModelError::Configuration("context window".to_owned()).is_context_overflow());
+    }
 }

@@ -32,10 +32,10 @@ use crate::service_error::ServiceError;
 /// A service that speaks chat completions over HTTP: OpenAI, or whatever is at the base URL.
 ///
 /// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice
-/// unless set, after 0.5 s and up, or as the service's `Retry-After` says. They are not when it
-/// asks for more than a minute, or the quota is spent. An answer of status 200 that begins with
-/// such a failure is one, too; once any of it has been delivered, nothing is tried again: a call of
-/// it may have been started.
+/// unless set, after 0.5 s and up, or as the service says, in `Retry-After` or in its words. They
+/// are not when it asks for more than a minute, or the quota is spent. An answer of status 200 that
+/// begins with such a failure is one, too; once any of it has been delivered, nothing is tried
+/// again: a call of it may have been started.
 ///
 /// ```
 /// use tool_openai::OpenAi;

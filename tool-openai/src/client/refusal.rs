@@ -1,5 +1,7 @@
 //! What a service says when it refuses.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use tool_core::serde_json::{self, Value};
 
@@ -10,22 +12,29 @@ use crate::service_error::ServiceError;
 pub(crate) struct Refusal {
     pub(crate) message: String,
     pub(crate) code: Option<String>,
+    /// How long to wait, where the body says so.
+    pub(crate) wait: Option<Duration>,
 }
 
 impl Refusal {
     pub(crate) fn read(body: &[u8]) -> Self {
         let value: Value = serde_json::from_slice(body).unwrap_or_default();
         match ServiceError::of(&value) {
-            Some(ServiceError { code, message, .. }) => Self { message, code },
+            Some(ServiceError { code, message, .. }) => Self {
+                wait: retry_delay(&value).or_else(|| wait_in(&message)),
+                message,
+                code,
+            },
             None => Self {
                 message: excerpt(body),
                 code: None,
+                wait: None,
             },
         }
     }
 
     pub(crate) fn into_error(self, status: StatusCode, model: &str) -> ModelError {
-        let Self { message, code } = self;
+        let Self { message, code, .. } = self;
         match status.as_u16() {
             401 => ModelError::Unauthorized { message },
             // Without this code it is the path that does not exist.
@@ -47,6 +56,49 @@ impl Refusal {
             },
         }
     }
+}
+
+/// Gemini's `retryDelay`, wherever it stands.
+fn retry_delay(value: &Value) -> Option<Duration> {
+    match value {
+        Value::Object(members) => {
+            let delay = members.get("retryDelay").and_then(Value::as_str);
+            delay
+                .and_then(duration)
+                .or_else(|| members.values().find_map(retry_delay))
+        }
+        Value::Array(items) => items.iter().find_map(retry_delay),
+        _ => None,
+    }
+}
+
+/// The wait in a sentence: `Please try again in 1.5s.`
+fn wait_in(message: &str) -> Option<Duration> {
+    let message = message.to_ascii_lowercase();
+    let phrases = ["try again in ", "retry in ", "retry after "];
+    let after = |phrase: &str| Some(message.split_once(phrase)?.1);
+    phrases.iter().find_map(|phrase| duration(after(phrase)?))
+}
+
+/// A number and its unit, seconds unless it says so, at the beginning of a text.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim_start();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number: f64 = number.trim_end_matches('.').parse().ok()?;
+    let unit: String = unit
+        .trim_start()
+        .chars()
+        .take_while(char::is_ascii_alphabetic)
+        .collect();
+    let seconds = match &*unit {
+        "ms" | "milliseconds" | "millisecond" => number / 1000.0,
+        "m" | "min" | "minute" | "minutes" => number * 60.0,
+        _ => number,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// The beginning of a body, to be shown.
@@ -89,6 +141,32 @@ mod tests {
                 (message, code),
                 "{body}"
             );
+        }
+    }
+
+    #[test]
+    fn a_wait_is_read_from_the_body() {
+        let gemini = r#"[{"error": {"code": 429, "message": "Quota.", "details": [{"@type": "x"}, {"retryDelay": "2s"}]}}]"#;
+        for (body, milliseconds) in [
+            (gemini, Some(2000)),
+            (
+                r#"{"error": {"message": "Please try again in 1.5s."}}"#,
+                Some(1500),
+            ),
+            (
+                r#"{"error": {"message": "Rate limit. Try again in 20ms. More."}}"#,
+                Some(20),
+            ),
+            (
+                r#"{"message": "Try again in 1 seconds.", "statusCode": 429}"#,
+                Some(1000),
+            ),
+            (r#"{"error": "Retry after 2 minutes"}"#, Some(120_000)),
+            (r#"{"error": "try again in a while"}"#, None),
+            ("<html>try again in 1s</html>", None),
+        ] {
+            let expected = milliseconds.map(Duration::from_millis);
+            assert_eq!(Refusal::read(body.as_bytes()).wait, expected, "{body}");
         }
     }
 

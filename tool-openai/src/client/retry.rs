@@ -33,9 +33,10 @@ impl Failure {
         status: StatusCode,
         headers: &HeaderMap,
         code: Option<&str>,
+        wait_in_body: Option<Duration>,
         error: ModelError,
     ) -> Self {
-        let wait = wait(headers, SystemTime::now());
+        let wait = wait(headers, SystemTime::now()).or(wait_in_body);
         let hopeless =
             code == Some("insufficient_quota") || wait.is_some_and(|wait| wait > LONGEST_WAIT);
         let retry = match headers.get("x-should-retry").map(|value| value.as_bytes()) {
@@ -208,8 +209,14 @@ mod tests {
                 HeaderValue::from_static(should),
             )]);
             let error = ModelError::Configuration(String::new());
-            Failure::refused(StatusCode::from_u16(status).unwrap(), &headers, None, error)
-                .is_worth_a_retry()
+            Failure::refused(
+                StatusCode::from_u16(status).unwrap(),
+                &headers,
+                None,
+                None,
+                error,
+            )
+            .is_worth_a_retry()
         };
         assert_eq!(
             (

@@ -179,11 +179,12 @@ impl Service {
                 "it is at {elsewhere}, to which nothing is sent unasked; set the base URL to where it is"
             );
         }
-        let code = refusal.code.clone();
+        let (code, wait) = (refusal.code.clone(), refusal.wait);
         Err(Failure::refused(
             status,
             &headers,
             code.as_deref(),
+            wait,
             refusal.into_error(status, model),
         ))
     }
