@@ -354,7 +354,7 @@ fn a_bad_output_schema_is_refused() {
     );
 }
 
-/// The bodies that an agent sends when it is told to take pictures, and what comes after.
+/// The bodies that an agent sends when the model asks for pictures, and its history.
 async fn requests(
     client: impl FnOnce(&ScriptedServer) -> Agent,
 ) -> (Vec<Value>, Vec<tool_openai::chat::Message>) {

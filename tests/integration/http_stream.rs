@@ -272,7 +272,7 @@ async fn a_stream_of_which_something_was_told_is_never_tried_again() {
         let (events, end, requests) = answer([turn, ScriptedReply::text("Said.")]).await;
         match end {
             Err(_) => assert_eq!(requests, 1, "{chunks} chunks"),
-            // It failed before anything was told of it.
+            // It failed before any event.
             Ok(completion) => {
                 assert_eq!(completion.choices[0].message.text(), "Said.");
                 assert!(chunks < 2 && requests == 2, "{chunks} chunks");

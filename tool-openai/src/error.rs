@@ -141,8 +141,8 @@ pub enum AgentError {
         /// The model's own words.
         refusal: String,
     },
-    /// The model said nothing and called nothing, though it was not told of results, or was cut
-    /// short. Nothing of this turn is in the history.
+    /// The model said nothing and called nothing, though there were no results before it, or it was
+    /// cut short. Nothing of this turn is in the history.
     #[error("the model gave no answer (finish reason: {})", finish_reason.as_deref().unwrap_or("none"))]
     NoAnswer {
         /// Why it stopped, in the service's word; `length` or `content_filter` for example.

@@ -266,7 +266,7 @@ impl Agent {
         results.into_iter().find_map(fatal).map_or(Ok(None), Err)
     }
 
-    /// Whether results are what the model was last told.
+    /// Whether the last messages of the history are results.
     fn follows_results(&self) -> bool {
         let is_result = |message: &Message| match message {
             Message::Tool(_) => true,

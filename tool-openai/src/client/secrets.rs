@@ -1,4 +1,4 @@
-//! What the program has told nobody but the service: services repeat it in what they say.
+//! Keys and passwords of the program: some services repeat them in their errors.
 
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderValue};
