@@ -345,7 +345,7 @@ async fn secrets_that_a_service_repeats_are_not_shown() {
         ScriptedReply::body(error.to_string()),
         ScriptedReply::body(format!("<html>{said}</html>")),
         ScriptedReply::sse(format!("data: {error}\n\n")),
-        ScriptedReply::sse(format!("data: <{said}>\n\n")),
+        ScriptedReply::sse(format!("data: {{{said}}}\n\n")),
     ];
     for reply in replies {
         for streams in [false, true] {

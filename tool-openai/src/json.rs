@@ -4,7 +4,7 @@
 //! Arguments with such a character are not those that the model wrote: they are made no JSON, so
 //! that the call is refused, and the model reads why.
 
-use tool_core::serde_json::{self, Error, Value, from_str};
+use tool_core::serde_json::{Error, Value, from_str};
 
 /// Reads a text. `is_lossy` is whether bytes of it, or before it, were no UTF-8.
 ///
@@ -23,13 +23,28 @@ pub(crate) fn read(text: &str, is_lossy: bool) -> Result<Value, Error> {
     }
 }
 
+/// Whether a text is none that was meant as JSON: a ping, say. What begins like JSON may be a part
+/// of an answer, and nobody knows what is lost with it.
+pub(crate) fn is_other_text(text: &str) -> bool {
+    !text.starts_with(['{', '[', '"'])
+}
+
+/// The objects in a text of several lines, if each line is one: events that were run together.
+pub(crate) fn lines(text: &str) -> Option<Vec<Value>> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let objects: Result<Vec<Value>, Error> = lines.map(from_str).collect();
+    objects
+        .ok()
+        .filter(|objects| objects.iter().all(Value::is_object))
+}
+
 /// As [`read`], of bytes.
 ///
 /// # Errors
 /// As [`read`].
 #[cfg(feature = "http")]
 pub(crate) fn read_bytes(bytes: &[u8]) -> Result<Value, Error> {
-    match serde_json::from_slice(bytes) {
+    match tool_core::serde_json::from_slice(bytes) {
         Ok(value) => Ok(value),
         Err(_) => {
             let text = String::from_utf8_lossy(bytes);

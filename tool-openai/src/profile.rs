@@ -157,6 +157,7 @@ impl Profile {
     }
 
     /// Images, if there are to be any, stand in the results themselves.
+    #[cfg(feature = "http")]
     pub(crate) fn with_images_in_results(self) -> Self {
         Self {
             images_in_results: true,

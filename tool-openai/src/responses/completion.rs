@@ -3,6 +3,7 @@
 use tool_core::serde_json::{Map, Value};
 
 use super::wire::{Item, Response, Usage};
+use crate::arguments::is_object;
 use crate::chat::{self, AssistantMessage, Choice, Completion, ToolCall};
 use crate::error::ModelError;
 use crate::service_error::ServiceError;
@@ -109,8 +110,28 @@ impl Response {
         }
     }
 
+    /// In a response that is completed, a call that is in progress is complete, if it is whole: some
+    /// services never say so of the call itself. `is_open` tells those at which positions never
+    /// ended.
+    pub(crate) fn complete_calls(&mut self, is_open: impl Fn(usize) -> bool) {
+        if self.status.as_deref() != Some("completed") {
+            return;
+        }
+        for (position, item) in self.output.iter_mut().enumerate() {
+            let is_whole = match item.kind() {
+                "function_call" => is_object(item.str("arguments")),
+                "custom_tool_call" => true,
+                _ => false,
+            };
+            if is_whole && (item.str("status") == "in_progress" || is_open(position)) {
+                item.0.insert("status".to_owned(), "completed".into());
+            }
+        }
+    }
+
     /// A response that the service did not finish is no answer, however it arrived.
-    pub(crate) fn check(self) -> Result<Self, ModelError> {
+    pub(crate) fn check(mut self) -> Result<Self, ModelError> {
+        self.complete_calls(|_| false);
         match self.status.as_deref() {
             Some("failed" | "cancelled") => {
                 let error = self.error.as_ref().and_then(ServiceError::of);

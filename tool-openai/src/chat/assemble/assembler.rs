@@ -257,12 +257,19 @@ impl ChatAssembler {
             self.end(told);
             return Ok(());
         }
-        let chunk =
-            json::read(data, self.sse.is_lossy()).map_err(|error| ModelError::InvalidResponse {
-                reason: format!("a chunk of the stream is no JSON: {error}"),
-                body: data.chars().take(200).collect(),
-            })?;
-        self.take(chunk, told)
+        match json::read(data, self.sse.is_lossy()) {
+            Ok(chunk) => self.take(chunk, told),
+            Err(_) if json::is_other_text(data) => Ok(()),
+            Err(error) => match json::lines(data) {
+                Some(chunks) => chunks
+                    .into_iter()
+                    .try_for_each(|chunk| self.take(chunk, told)),
+                None => Err(ModelError::InvalidResponse {
+                    reason: format!("a chunk of the stream is no JSON: {error}"),
+                    body: data.chars().take(200).collect(),
+                }),
+            },
+        }
     }
 
     fn take(&mut self, chunk: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {

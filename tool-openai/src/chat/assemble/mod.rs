@@ -20,4 +20,5 @@ mod whole;
 pub use assembler::ChatAssembler;
 pub use budget::{MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
 pub(crate) use merge::merge_message_keys;
+#[cfg(any(feature = "http", test))]
 pub(crate) use whole::read;

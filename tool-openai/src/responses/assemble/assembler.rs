@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::de::IgnoredAny;
 use tool_core::serde_json::{self, Map, Value};
 
-use super::slot::{Slot, is_same, unfinished};
+use super::slot::{Slot, is_same, is_same_but_ids, take_ids, unfinished};
 use crate::assembler::Assembler;
 use crate::chat::assemble::budget::{Budget, too_much, weight_of};
 use crate::error::ModelError;
@@ -113,10 +113,20 @@ impl Assembler for ResponsesAssembler {
         if self.is_done() || data.is_empty() || data == "[DONE]" {
             return Ok(Vec::new());
         }
-        self.push(
-            json::read(data, self.sse.is_lossy())
-                .map_err(|error| broken(format!("an event of the stream is no JSON: {error}")))?,
-        )
+        match json::read(data, self.sse.is_lossy()) {
+            Ok(event) => self.push(event),
+            Err(_) if json::is_other_text(data) => Ok(Vec::new()),
+            Err(error) => match json::lines(data) {
+                Some(events) => {
+                    let events: Result<Vec<_>, _> =
+                        events.into_iter().map(|event| self.push(event)).collect();
+                    Ok(events?.concat())
+                }
+                None => Err(glued_error(data).unwrap_or_else(|| {
+                    broken(format!("an event of the stream is no JSON: {error}"))
+                })),
+            },
+        }
     }
 
     /// Takes one event.
@@ -223,6 +233,14 @@ impl ResponsesAssembler {
                     None => Ok(()),
                 }
             }
+            // All of it again, or for the first time.
+            "response.output_text.done"
+            | "response.function_call_arguments.done"
+            | "response.custom_tool_call_input.done" => {
+                let keys = ["text", "arguments", "input"];
+                let whole = keys.iter().find_map(|key| event.get(*key)?.as_str());
+                whole.map_or(Ok(()), |whole| self.whole(index, whole, told))
+            }
             "response.completed"
             | "response.incomplete"
             | "response.failed"
@@ -302,6 +320,23 @@ impl ResponsesAssembler {
         }
     }
 
+    /// The text of an item, all of it: what no delta has told yet is told.
+    fn whole(
+        &mut self,
+        index: Option<u64>,
+        whole: &str,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
+        let open = self.latest.get(&index).copied();
+        let Some(place) = open.filter(|place| !self.slots[*place].done) else {
+            return Ok(());
+        };
+        match whole.strip_prefix(&*self.slots[place].text) {
+            Some(rest) => self.tell(place, false, rest, told),
+            None => Ok(()),
+        }
+    }
+
     fn tell(
         &mut self,
         place: usize,
@@ -339,9 +374,10 @@ impl ResponsesAssembler {
     fn done(
         &mut self,
         index: Option<u64>,
-        item: Item,
+        mut item: Item,
         told: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
+        self.keep_ids(index, &mut item);
         let place = match self.place_of(index, &item) {
             Some(place) if self.slots[place].done => return self.repeated(place, &item),
             Some(place) => {
@@ -351,6 +387,24 @@ impl ResponsesAssembler {
             None => self.begin(index, item.clone(), told)?,
         };
         self.settle(place, item, told)
+    }
+
+    /// Some services give a call other ids at its end: those that it began with stay.
+    fn keep_ids(&self, index: Option<u64>, item: &mut Item) {
+        let open = index.and_then(|_| self.latest.get(&index));
+        let Some(slot) = open.map(|place| &self.slots[*place]) else {
+            return;
+        };
+        let goes_on = numbered(item, 0).is_some_and(|call| {
+            let text = match &call.custom {
+                Some(custom) => &custom.input,
+                None => &call.function.arguments,
+            };
+            text.starts_with(&slot.text)
+        });
+        if goes_on && !slot.done && is_same_but_ids(&slot.item, item) {
+            take_ids(item, &slot.item);
+        }
     }
 
     /// The item that this is an account of: the latest of its index, or where there is none, the
@@ -440,6 +494,16 @@ impl ResponsesAssembler {
                 ))
             })?;
         let mut response = response.check()?;
+        let are_same = response.output.len() == self.slots.len()
+            && self.slots.iter().zip(&response.output).all(|(slot, item)| {
+                let item = Item::clone(item);
+                is_same_but_ids(&slot.item, &item) && slot.has_text_of(&item)
+            });
+        if are_same {
+            for (slot, item) in self.slots.iter().zip(&mut response.output) {
+                take_ids(item, &slot.item);
+            }
+        }
         if self.is_account(&response.output) {
             for (place, item) in response.output.iter().enumerate() {
                 match self.slots.get(place) {
@@ -464,7 +528,10 @@ impl ResponsesAssembler {
                     "the last event of the stream has other calls than those before".to_owned(),
                 ));
             }
-            response.output = unfinished(std::mem::take(&mut self.slots));
+            let slots = std::mem::take(&mut self.slots);
+            let done: Vec<bool> = slots.iter().map(|slot| slot.done).collect();
+            response.output = unfinished(slots);
+            response.complete_calls(|position| !done[position]);
         }
         self.response = Some(response);
         Ok(())
@@ -478,6 +545,12 @@ impl ResponsesAssembler {
         };
         output.len() >= self.slots.len() && self.slots.iter().zip(output).all(agrees)
     }
+}
+
+/// An error that a gateway has put into an event which was not over.
+fn glued_error(data: &str) -> Option<ModelError> {
+    let read = |line: &str| ServiceError::of_body(&serde_json::from_str(line).ok()?, true);
+    data.lines().find_map(read).map(ModelError::from)
 }
 
 fn broken(reason: String) -> ModelError {

@@ -24,12 +24,39 @@ pub(super) fn is_same(one: &Item, other: &Item) -> bool {
     one.kind() == other.kind() && agree("call_id") && agree("name")
 }
 
+/// The same, but for the ids of a call.
+pub(super) fn is_same_but_ids(one: &Item, other: &Item) -> bool {
+    one.kind() == other.kind() && one.str("name") == other.str("name")
+}
+
+/// Gives an item the ids of another account of it.
+pub(super) fn take_ids(item: &mut Item, of: &Item) {
+    for key in ["id", "call_id"] {
+        if let Some(id) = of.0.get(key).filter(|_| item.0.contains_key(key)) {
+            item.0.insert(key.to_owned(), id.clone());
+        }
+    }
+}
+
 /// The items as far as they came.
 pub(super) fn unfinished(slots: Vec<Slot>) -> Vec<Item> {
     slots.into_iter().map(Slot::into_item).collect()
 }
 
 impl Slot {
+    /// Whether the item has the text that was told so far; all of it, if that is done.
+    pub(super) fn has_text_of(&self, item: &Item) -> bool {
+        let text = |item: &Item| match item.kind() {
+            "function_call" => item.str("arguments").to_owned(),
+            "custom_tool_call" => item.str("input").to_owned(),
+            _ => item.text(),
+        };
+        match self.done {
+            true => text(&self.item) == text(item),
+            false => text(item).starts_with(&self.text),
+        }
+    }
+
     fn into_item(self) -> Item {
         let Self {
             mut item,

@@ -316,7 +316,9 @@ fn a_call_that_is_told_differently_the_second_time_is_an_error() {
             Err(ModelError::InvalidResponse { .. })
         ));
     }
-    assert!(told([first, completed(json!([call("other", "{}", "completed")]))]).is_err());
+    let mut other = call("other", "{}", "completed");
+    other["name"] = json!("get");
+    assert!(told([first, completed(json!([other]))]).is_err());
 }
 
 #[test]
@@ -516,4 +518,90 @@ proptest! {
             }
         }
     }
+}
+
+/// Id, arguments and whether they may run of the calls of a stream.
+fn calls_of(events: impl IntoIterator<Item = Value>) -> Vec<(String, String, bool)> {
+    let response = read(events).unwrap().1;
+    let of = |item: &crate::responses::Item| {
+        let call = item.tool_call()?;
+        Some((call.id, call.function.arguments, item.is_complete()))
+    };
+    response.output.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_call_keeps_the_id_that_it_began_with() {
+    let arguments = "{\"x\":1}";
+    let begun = || vec![added(0, call("a", "", "in_progress")), delta(0, arguments)];
+    let expected = vec![("a".to_owned(), arguments.to_owned(), true)];
+    let whole = |id: &str| call(id, arguments, "completed");
+    for end in [
+        vec![done(0, whole("a")), completed(json!([whole("b")]))],
+        vec![done(0, whole("b")), completed(json!([whole("b")]))],
+        vec![done(0, whole("b")), completed(json!([whole("c")]))],
+        vec![done(0, whole("b")), completed(json!([]))],
+        vec![completed(json!([whole("b")]))],
+    ] {
+        let events = begun().into_iter().chain(end);
+        assert_eq!(calls_of(events), expected);
+    }
+    // Another call is another one.
+    let other = begun().into_iter().chain([
+        done(0, whole("a")),
+        completed(json!([call("b", "{\"x\":2}", "completed")])),
+    ]);
+    assert!(read(other).is_err());
+}
+
+#[test]
+fn arguments_may_come_at_the_end_alone_and_a_completed_response_completes_calls() {
+    let arguments_done = |text: &str| json!({"type": "response.function_call_arguments.done", "output_index": 0, "arguments": text});
+    let begun = || added(0, call("a", "", "in_progress"));
+    let expected = vec![("a".to_owned(), "{\"x\":1}".to_owned(), true)];
+    for events in [
+        vec![begun(), arguments_done("{\"x\":1}"), completed(json!([]))],
+        vec![
+            begun(),
+            delta(0, "{\"x\""),
+            arguments_done("{\"x\":1}"),
+            completed(json!([])),
+        ],
+        vec![begun(), delta(0, "{\"x\":1}"), completed(json!([]))],
+        vec![
+            begun(),
+            completed(json!([call("a", "{\"x\":1}", "in_progress")])),
+        ],
+    ] {
+        assert_eq!(calls_of(events.clone()), expected, "{events:?}");
+    }
+    // What was cut stays so.
+    let cut = calls_of([begun(), delta(0, "{\"x\""), completed(json!([]))]);
+    assert!(!cut[0].2);
+    let cut = calls_of([
+        begun(),
+        completed(json!([call("a", "{\"x\":1}", "incomplete")])),
+    ]);
+    assert!(!cut[0].2);
+}
+
+#[test]
+fn events_that_were_run_together_are_each_read_and_pings_passed_over() {
+    let events: Vec<String> = stream().iter().map(ToString::to_string).collect();
+    let body = format!(
+        "data: {}\n\ndata: ping\n\ndata: {}\n\n",
+        events[0],
+        events[1..].join("\ndata: ")
+    );
+    let mut assembler = ResponsesAssembler::new();
+    assembler.push_bytes(body.as_bytes()).unwrap();
+    assert_eq!(assembler.finish().unwrap(), read(stream()).unwrap().1);
+
+    let error = json!({"type": "error", "error": {"type": "upstream_error", "message": "stream_read_error"}});
+    let body =
+        format!("data: {{\"type\":\"response.completed\",\"response\":{{\"id\ndata: {error}\n\n");
+    let error = ResponsesAssembler::new()
+        .push_bytes(body.as_bytes())
+        .unwrap_err();
+    assert!(error.to_string().contains("stream_read_error"), "{error}");
 }

@@ -326,3 +326,24 @@ fn after_the_chunk_that_only_has_usage_the_answer_is_whole() {
     .unwrap();
     assert_eq!(camel.choices[0].finish_reason.as_deref(), Some("stop"));
 }
+
+#[test]
+fn lines_that_are_no_json_are_passed_over_and_chunks_run_together_are_each_read() {
+    let chunk = |text: &str| delta(json!({"content": text})).to_string();
+    let (one, two, end) = (chunk("Hel"), chunk("lo"), finish("stop").to_string());
+    for body in [
+        format!(
+            "data: ping\n\ndata: {one}\n\nevent: ping\ndata: keep-alive\n\ndata: {two}\n\ndata: {end}\n\n"
+        ),
+        format!("data: {one}\ndata: {two}\ndata: {end}\n\n"),
+        format!("data: {one}\n\ndata: \ndata: {two}\n\ndata: {end}\n\n"),
+    ] {
+        let mut assembler = ChatAssembler::new();
+        assembler.push_bytes(body.as_bytes()).unwrap();
+        assert_eq!(
+            assembler.finish().unwrap().choices[0].message.text(),
+            "Hello",
+            "{body}"
+        );
+    }
+}
