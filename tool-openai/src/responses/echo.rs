@@ -42,7 +42,17 @@ pub(super) fn assistant(message: &AssistantMessage, stateless: bool, items: &mut
         }
     }
     leave_out_reasoning(start, items); // nothing came of it
+    for Item(item) in &mut items[start..] {
+        let is_too_long = |id: &Value| id.as_str().is_some_and(|id| id.len() > MOST_ID);
+        if item.get("id").is_some_and(is_too_long) {
+            item.remove("id");
+        }
+    }
 }
+
+/// The longest id of an item that services take back. Copilot writes longer ones; they are not
+/// needed.
+const MOST_ID: usize = 64;
 
 fn echo(message: &AssistantMessage, output: Vec<Item>, stateless: bool, items: &mut Vec<Item>) {
     let start = items.len();
@@ -312,5 +322,22 @@ mod tests {
             echoed(&refused, true),
             json!([{"type": "message", "role": "assistant", "content": "No."}])
         );
+    }
+
+    #[test]
+    fn ids_that_no_service_takes_back_are_left_out() {
+        let long = "x".repeat(65);
+        let output = json!([
+            {"type": "reasoning", "id": long, "summary": [], "encrypted_content": "x"},
+            {"type": "message", "id": "y".repeat(64), "role": "assistant", "content": []},
+            {"type": "function_call", "id": long, "call_id": "a", "name": "add", "arguments": "{}"},
+        ]);
+        let response: Response = from_value(json!({"output": output})).unwrap();
+        let choice = response.into_completion().into_choice().unwrap();
+        let mut items = Vec::new();
+        assistant(&choice.message, true, &mut items);
+        let ids: Vec<bool> = items.iter().map(|item| item.0.contains_key("id")).collect();
+        assert_eq!(ids, [false, true, false]);
+        assert_eq!(items[0].str("encrypted_content"), "x");
     }
 }
