@@ -385,3 +385,36 @@ async fn secrets_that_a_service_repeats_are_not_shown() {
         "{shown}"
     );
 }
+
+/// Some services refuse what they wrote themselves; the scripted one refuses any key it does not
+/// know.
+#[tokio::test]
+async fn keys_that_a_service_does_not_take_back_are_left_out() {
+    let thought = json!([
+        {"role": "user", "content": "Hi."},
+        {"role": "assistant", "content": "Hello.", "reasoning_note": "hm"},
+        {"role": "user", "content": "And?"},
+    ]);
+    let replies = ["Fine.", "Again."].map(ScriptedReply::text);
+    let server = ScriptedServer::start(replies).await.unwrap();
+    let client = server.client().unwrap();
+    for expected in ["Fine.", "Again."] {
+        let completion = client.complete(&request(thought.clone())).await;
+        assert_eq!(completion.unwrap().choices[0].message.text(), expected);
+    }
+    let sent: Vec<bool> = server
+        .requests()
+        .iter()
+        .map(|request| request["messages"][1].get("reasoning_note").is_some())
+        .collect();
+    assert_eq!(sent, [true, false, false]);
+
+    // Others refuse a request because such a key is missing.
+    let refusal = "reasoning_note is missing in message 1";
+    let refusal = ScriptedReply::error(400, "invalid_request_error", refusal);
+    let server = ScriptedServer::start([refusal]).await.unwrap();
+    let client = server.client().unwrap();
+    let plain = json!([{"role": "user", "content": "Hi."}]);
+    assert!(client.complete(&request(plain)).await.is_err());
+    assert_eq!(server.requests().len(), 1);
+}

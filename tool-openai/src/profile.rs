@@ -35,6 +35,7 @@ pub struct Profile {
     pub(crate) same_first_key: bool,
     pub(crate) limits: Limits,
     short_ids: bool,
+    alternates: bool,
     images: bool,
     /// Whether results may have images in them: only users may in chat completions.
     images_in_results: bool,
@@ -70,6 +71,7 @@ impl Profile {
             same_first_key: true,
             limits,
             short_ids: false,
+            alternates: false,
             images: true,
             images_in_results: false,
         }
@@ -134,6 +136,20 @@ impl Profile {
             short_ids: true,
             ..self
         }
+    }
+
+    /// Puts a word of the model between results and what the user says next, as after a run that was
+    /// stopped: Mistral refuses a user behind results.
+    #[must_use]
+    pub fn with_alternating_roles(self) -> Self {
+        Self {
+            alternates: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn alternates(&self) -> bool {
+        self.alternates
     }
 
     /// Shows the images of results to the model, in one user message behind them: chat completions

@@ -1,6 +1,7 @@
 //! What becomes of a message that ends early, and of the history.
 
 use super::*;
+use tool_openai::Profile;
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
 
 #[tokio::test(start_paused = true)]
@@ -310,4 +311,42 @@ async fn what_the_model_thought_stays_beside_a_call_that_ran() {
     assert_eq!(kept[1]["tool_calls"][0]["id"], "a");
     assert_eq!(kept[1]["reasoning_content"], "Look up both.");
     assert_eq!(kept[1]["reasoning_details"], json!([thought]));
+}
+
+/// Some services refuse a user behind results.
+#[tokio::test]
+async fn a_user_never_follows_results_where_roles_must_alternate() {
+    for (profile, expected) in [
+        (
+            Profile::portable(),
+            vec!["user", "assistant", "tool", "user"],
+        ),
+        (
+            Profile::portable().with_alternating_roles(),
+            vec!["user", "assistant", "tool", "assistant", "user"],
+        ),
+    ] {
+        let replies = [
+            ScriptedReply::calls([("look_up", json!({"what": "a"}))]),
+            ScriptedReply::text("Done."),
+        ];
+        let server = ScriptedServer::start(replies).await.unwrap();
+        let (dispatcher, _) = clinic();
+        let mut agent = Agent::new(server.client().unwrap(), "m")
+            .with_tools(dispatcher)
+            .with_profile(profile)
+            .with_max_turns(1);
+        assert!(matches!(
+            agent.run("Go.").await,
+            Err(AgentError::TurnLimit { .. })
+        ));
+        agent.run("And now?").await.unwrap();
+        let roles: Vec<_> = server.requests()[1]["messages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| message["role"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(roles, expected);
+    }
 }

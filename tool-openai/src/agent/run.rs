@@ -356,12 +356,13 @@ impl Agent {
             .chain(guidance)
             .collect();
         let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
+        let mut messages: Vec<Message> = system.into_iter().chain(self.messages.clone()).collect();
+        if self.service_profile().alternates() {
+            chat::answer_results(&mut messages);
+        }
         let request = Request {
             model: self.model_name.clone(),
-            messages: system
-                .into_iter()
-                .chain(self.messages.iter().cloned())
-                .collect(),
+            messages,
             tools: tools.to_vec(),
             tool_choice: self.tool_choice.clone().filter(|_| turn == 1),
             parallel_tool_calls: self.parallel_tool_calls,

@@ -103,6 +103,23 @@ pub fn tool_messages(results: &[ToolResult]) -> Vec<Message> {
         .collect()
 }
 
+/// Puts a word of the model between results and what the user says next.
+pub(crate) fn answer_results(messages: &mut Vec<Message>) {
+    let is_result = |message: &Message| matches!(message, Message::Tool(_));
+    let mut answered = Vec::with_capacity(messages.len());
+    for message in messages.drain(..) {
+        let is_user = matches!(message, Message::User(_));
+        if is_user && answered.last().is_some_and(is_result) {
+            answered.push(Message::Assistant(AssistantMessage {
+                content: "I have the results.".into(),
+                ..AssistantMessage::default()
+            }));
+        }
+        answered.push(message);
+    }
+    *messages = answered;
+}
+
 /// The answer to the call with this id.
 pub(super) fn tool_message(id: String, content: Value) -> Message {
     Message::Tool(ToolMessage {

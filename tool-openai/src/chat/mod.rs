@@ -19,6 +19,7 @@ pub use crate::arguments::Repair;
 #[doc(no_inline)]
 pub use crate::strict::{NotStrictError, Obstacle};
 pub use assemble::{ChatAssembler, MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
+pub(crate) use convert::answer_results;
 pub use convert::tool_messages;
 pub use custom::{TextFormat, custom};
 pub use history::{HistoryChange, HistoryRepair, repair};
