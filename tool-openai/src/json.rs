@@ -4,23 +4,29 @@
 //! Arguments with such a character are not those that the model wrote: they are made no JSON, so
 //! that the call is refused, and the model reads why.
 
+use serde::de::Error as _;
 use tool_core::serde_json::{Error, Value, from_str};
 
 /// Reads a text. `is_lossy` is whether bytes of it, or before it, were no UTF-8.
 ///
 /// # Errors
-/// It is no JSON, whatever its characters are.
+/// It is no JSON, whatever its characters are; or such a character is in the input of a custom
+/// tool, which has no form that would be refused.
 pub(crate) fn read(text: &str, is_lossy: bool) -> Result<Value, Error> {
-    match from_str(text) {
-        Ok(value) if !is_lossy => Ok(value),
-        Ok(value) => Ok(without_bad_arguments(value)),
-        Err(error) => match repair(text) {
-            Some(repaired) => from_str(&repaired)
-                .map(without_bad_arguments)
-                .map_err(|_| error),
-            None => Err(error),
+    let (mut value, error) = match from_str(text) {
+        Ok(value) if !is_lossy => return Ok(value),
+        Ok(value) => (value, Error::custom("it has bytes that are no UTF-8")),
+        Err(error) => match repair(text).map(|repaired| from_str(&repaired)) {
+            Some(Ok(value)) => (value, error),
+            _ => return Err(error),
         },
+    };
+    if has_bad_input(&value) {
+        return Err(error);
     }
+    let is_piece = value["type"] == "response.function_call_arguments.delta";
+    spoil(&mut value, if is_piece { "delta" } else { "arguments" });
+    Ok(value)
 }
 
 /// Whether a text is none that was meant as JSON: a ping, say. What begins like JSON may be a part
@@ -30,9 +36,10 @@ pub(crate) fn is_other_text(text: &str) -> bool {
 }
 
 /// The objects in a text of several lines, if each line is one: events that were run together.
-pub(crate) fn lines(text: &str) -> Option<Vec<Value>> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let objects: Result<Vec<Value>, Error> = lines.map(from_str).collect();
+pub(crate) fn lines(text: &str, is_lossy: bool) -> Option<Vec<Value>> {
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && *line != "[DONE]");
+    let objects: Result<Vec<Value>, Error> = lines.map(|line| read(line, is_lossy)).collect();
     objects
         .ok()
         .filter(|objects| objects.iter().all(Value::is_object))
@@ -53,6 +60,9 @@ pub(crate) fn read_bytes(bytes: &[u8]) -> Result<Value, Error> {
         }
     }
 }
+
+/// What stands for `NaN` or an infinity until the text is read.
+const NO_NUMBER: &str = "\"\u{fffd}NaN\u{fffd}\"";
 
 /// The text with what only its characters make invalid put right. `None` if there is nothing.
 fn repair(text: &str) -> Option<String> {
@@ -76,7 +86,7 @@ fn repair(text: &str) -> Option<String> {
             rest = &rest[escape.len()..];
             continue;
         } else if let (false, Some(number)) = (in_string, number) {
-            repaired.push_str("null");
+            repaired.push_str(NO_NUMBER);
             changed = true;
             rest = &rest[number.len()..];
             continue;
@@ -110,26 +120,42 @@ fn escape(text: &str) -> (&str, bool) {
     }
 }
 
-/// Makes arguments with U+FFFD in them no JSON: what the model wrote there is not known.
-fn without_bad_arguments(mut value: Value) -> Value {
-    let is_piece = value["type"] == "response.function_call_arguments.delta";
-    spoil(&mut value, if is_piece { "delta" } else { "arguments" });
-    value
+/// Whether the input of a custom tool has U+FFFD in it.
+fn has_bad_input(value: &Value) -> bool {
+    let is_piece = value["type"]
+        .as_str()
+        .is_some_and(|kind| kind.contains("custom_tool_call_input"));
+    match value {
+        Value::Object(members) => members.iter().any(|(name, value)| match value {
+            Value::String(text) => (name == "input" || is_piece) && text.contains('\u{fffd}'),
+            value => has_bad_input(value),
+        }),
+        Value::Array(items) => items.iter().any(has_bad_input),
+        _ => false,
+    }
 }
 
+/// Makes arguments with U+FFFD in them no JSON: what the model wrote there is not known. Elsewhere
+/// what is no number becomes `null`.
 fn spoil(value: &mut Value, key: &str) {
+    // Not JSON, whatever stands before it.
+    const HALVES: &str = "\\ud800\\ud800";
     match value {
         Value::Object(members) => {
             for (name, value) in members {
                 match value {
                     Value::String(text) if name == key => {
-                        *text = text.replace('\u{fffd}', "\\ud800");
+                        *text = text.replace('\u{fffd}', HALVES);
+                    }
+                    value if name == key && value.to_string().contains('\u{fffd}') => {
+                        *value = HALVES.into();
                     }
                     value => spoil(value, key),
                 }
             }
         }
         Value::Array(items) => items.iter_mut().for_each(|item| spoil(item, key)),
+        Value::String(text) if NO_NUMBER.trim_matches('"') == text => *value = Value::Null,
         _ => {}
     }
 }
@@ -177,14 +203,25 @@ mod tests {
             ("{\"arguments\": \"{\\\"a\\\":\\\"\u{fffd}\\\"}\"}", true),
         ] {
             let read = read(text, is_lossy).unwrap();
-            assert_eq!(arguments(&read), r#"{"a":"\ud800"}"#);
+            assert_eq!(arguments(&read), r#"{"a":"\ud800\ud800"}"#);
             assert!(from_str::<Value>(&arguments(&read)).is_err());
         }
         // A model may write the character itself.
         let plain = read("{\"arguments\": \"\u{fffd}\"}", false).unwrap();
         assert_eq!(arguments(&plain), "\u{fffd}");
         let delta = r#"{"type": "response.function_call_arguments.delta", "delta": "\ud800"}"#;
-        assert_eq!(read(delta, false).unwrap()["delta"], "\\ud800");
+        assert_eq!(read(delta, false).unwrap()["delta"], "\\ud800\\ud800");
+        // Whatever stands before it, and whatever form the arguments have.
+        for text in [
+            r#"{"arguments": "{\"a\":\"\\\ud83c\"}"}"#,
+            r#"{"arguments": {"a": "\ud83c"}}"#,
+            r#"{"arguments": {"a": [NaN]}}"#,
+        ] {
+            let read = read(text, false).unwrap();
+            assert!(from_str::<Value>(&arguments(&read)).is_err(), "{text}");
+        }
+        assert!(super::read(r#"{"custom": {"input": "\ud83c"}}"#, false).is_err());
+        assert!(super::read("{\"custom\": {\"input\": \"\u{fffd}\"}}", true).is_err());
     }
 
     proptest! {

@@ -54,7 +54,7 @@ impl ServiceError {
                 .iter()
                 .find_map(|item| Self::of_body(item, has_answer)),
             Value::Object(members) => {
-                let says = |key: &str| members.get(key).is_some_and(|value| !value.is_null());
+                let says = |key: &str| members.get(key).is_some_and(|value| !is_nothing(value));
                 if let Some(error) = members.get("error").and_then(Self::of) {
                     return Some(error);
                 }
@@ -65,10 +65,17 @@ impl ServiceError {
                     || says("error_message")
                     || says("error_msg")
                     || says("message") && says("code");
-                (is_flat && !has_answer).then(|| Self::of(body)).flatten()
+                let is_answer = has_answer || says("usage");
+                (is_flat && !is_answer).then(|| Self::of(body)).flatten()
             }
             _ => None,
         }
+    }
+
+    /// An error that a gateway has put into an event which was not over, on a line of its own.
+    pub(crate) fn within_text(data: &str) -> Option<Self> {
+        let read = |line: &str| Self::of_body(&from_str(line).ok()?, true);
+        data.lines().find_map(read)
     }
 
     /// The data of `event: error`: an object that has an `error`, the error itself, or plain words.
@@ -88,6 +95,7 @@ impl ServiceError {
     fn within(value: &Value, depth: usize) -> Option<Self> {
         match value {
             Value::Null | Value::Bool(_) => None,
+            value if is_nothing(value) => None,
             Value::String(text) if text.trim().is_empty() => None,
             // Some put JSON into text.
             Value::String(text) => Some(
@@ -98,7 +106,7 @@ impl ServiceError {
                     .unwrap_or_else(|| Self::plain(text.clone())),
             ),
             Value::Array(items) => items.iter().find_map(|item| Self::within(item, depth)),
-            Value::Object(members) if members.is_empty() => None,
+            Value::Object(members) if members.values().all(is_nothing) => None,
             Value::Object(members) => {
                 let text = |key: &str| match members.get(key)? {
                     Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -131,6 +139,21 @@ impl ServiceError {
             }
             Value::Number(number) => Some(Self::plain(number.to_string())),
         }
+    }
+}
+
+/// Whether it says that there is no error: services have the keys beside every answer.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(_) => false,
+        Value::Number(number) => matches!(number.as_u64(), Some(0 | 200)),
+        Value::String(text) => {
+            let text = text.trim();
+            matches!(text, "" | "0" | "200") || text.eq_ignore_ascii_case("success")
+        }
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
     }
 }
 
@@ -239,6 +262,11 @@ mod tests {
             json!({"error": null}),
             json!({"error": {}}),
             json!({"error": false}),
+            json!({"error": 0}),
+            json!({"error": {"code": 0, "message": ""}}),
+            json!({"code": 0, "message": "Success"}),
+            json!({"error_msg": "", "detail": {}}),
+            json!({"usage": {"prompt_tokens": 1}, "code": "x", "message": "m"}),
             json!([]),
             json!("x"),
         ] {

@@ -29,6 +29,8 @@ pub(super) struct Answering<'a> {
     reopened: BTreeSet<usize>,
     /// For each of `early` the position it started at.
     started_at: Vec<usize>,
+    /// The complete call that may not start early, and holds up those behind it.
+    blocked: Option<usize>,
     text: String,
     /// The other keys of the message so far.
     keys: Map<String, Value>,
@@ -57,6 +59,7 @@ impl<'a> Answering<'a> {
             early: Vec::new(),
             started_at: Vec::new(),
             reopened: BTreeSet::new(),
+            blocked: None,
             text: String::new(),
             keys: Map::new(),
             handed_over: 0,
@@ -79,6 +82,7 @@ impl<'a> Answering<'a> {
                 events.tell(AgentEvent::ToolCallDelta { position, delta });
             }
             ModelEvent::ToolCallComplete { position, call } => {
+                self.blocked = self.blocked.filter(|blocked| *blocked != position);
                 self.waiting.insert(position, call);
                 self.start_early(events);
             }
@@ -95,10 +99,12 @@ impl<'a> Answering<'a> {
     /// the parser reads a call as it does at the end of the message.
     fn start_early(&mut self, events: &mut Events) {
         while self.start_policy == StartPolicy::CallEnd
+            && self.blocked != Some(self.early.len())
             && let Some(call) = self.waiting.get(&self.early.len())
         {
             let found = self.parser.look_at(call.clone(), false);
             if !found.iter().all(|found| self.may_start_early(&found.name)) {
+                self.blocked = Some(self.early.len());
                 return;
             }
             let parsed = self.parser.take(found);

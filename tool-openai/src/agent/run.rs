@@ -110,9 +110,10 @@ impl Agent {
             self.usage += &used;
             self.events.tell(AgentEvent::Usage(used));
         }
-        let choice = match self.extra.get("n") {
-            Some(_) => completion.choices.into_iter().next(), // of alternatives, the first
-            None => completion.into_choice(),
+        let has_alternatives = self.extra.get("n").is_some_and(|n| *n != 1);
+        let choice = match has_alternatives {
+            true => completion.choices.into_iter().next(),
+            false => completion.into_choice(),
         };
         let Some(choice) = choice else {
             self.abandon(answering);
@@ -229,14 +230,14 @@ impl Agent {
         answering: Answering<'_>,
         choice: Choice,
     ) -> Result<Option<Said>, AgentError> {
-        let finish_reason = choice.finish_reason.clone();
+        let (finish_reason, is_cut) = (choice.finish_reason.clone(), choice.is_cut());
         let (heard, mut running) = answering.finish(choice, &mut self.events);
         if heard.parsed.calls.is_empty() {
             let text = heard.parsed.message.text();
             if text.is_empty() {
                 // After its tools have run, a model may have nothing to add.
                 let has_stopped = matches!(finish_reason.as_deref(), None | Some("stop"));
-                return match has_stopped && self.follows_results() {
+                return match has_stopped && !is_cut && self.follows_results() {
                     true => Ok(Some((text, finish_reason))),
                     false => Err(AgentError::NoAnswer { finish_reason }),
                 };

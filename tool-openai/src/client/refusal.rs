@@ -80,25 +80,36 @@ fn wait_in(message: &str) -> Option<Duration> {
     phrases.iter().find_map(|phrase| duration(after(phrase)?))
 }
 
-/// A number and its unit, seconds unless it says so, at the beginning of a text.
+/// The numbers with units at the beginning of a text: `1h12m`, `20 seconds`, or a bare number of
+/// seconds.
 fn duration(text: &str) -> Option<Duration> {
-    let text = text.trim_start();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number: f64 = number.trim_end_matches('.').parse().ok()?;
-    let unit: String = unit
-        .trim_start()
-        .chars()
-        .take_while(char::is_ascii_alphabetic)
-        .collect();
-    let seconds = match &*unit {
-        "ms" | "milliseconds" | "millisecond" => number / 1000.0,
-        "m" | "min" | "minute" | "minutes" => number * 60.0,
-        _ => number,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
+    let (mut rest, mut total) = (text.trim_start(), None);
+    loop {
+        let end = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(rest.len());
+        let (number, behind) = rest.split_at(end);
+        let Ok(number) = number.trim_end_matches('.').parse::<f64>() else {
+            break;
+        };
+        let behind = behind.trim_start_matches(' ');
+        let end = behind
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(behind.len());
+        let (unit, behind) = behind.split_at(end);
+        let seconds = match unit {
+            "ms" | "millisecond" | "milliseconds" => 0.001,
+            "s" | "sec" | "second" | "seconds" => 1.0,
+            "m" | "min" | "minute" | "minutes" => 60.0,
+            "h" | "hour" | "hours" => 3600.0,
+            "d" | "day" | "days" => 86_400.0,
+            "" if behind.is_empty() => 1.0,
+            _ => return None,
+        };
+        total = Some(total.unwrap_or(0.0) + number * seconds);
+        rest = behind;
+    }
+    Duration::try_from_secs_f64(total?).ok()
 }
 
 /// The beginning of a body, to be shown.
@@ -162,6 +173,10 @@ mod tests {
                 Some(1000),
             ),
             (r#"{"error": "Retry after 2 minutes"}"#, Some(120_000)),
+            (r#"{"error": "try again in 1h12m."}"#, Some(4_320_000)),
+            (r#"{"error": "retry after 24 hours"}"#, Some(86_400_000)),
+            (r#"{"error": "retry after 7"}"#, Some(7000)),
+            (r#"{"error": "retry after 2026-11-29"}"#, None),
             (r#"{"error": "try again in a while"}"#, None),
             ("<html>try again in 1s</html>", None),
         ] {

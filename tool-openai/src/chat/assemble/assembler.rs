@@ -260,14 +260,17 @@ impl ChatAssembler {
         match json::read(data, self.sse.is_lossy()) {
             Ok(chunk) => self.take(chunk, told),
             Err(_) if json::is_other_text(data) => Ok(()),
-            Err(error) => match json::lines(data) {
+            Err(error) => match json::lines(data, self.sse.is_lossy()) {
                 Some(chunks) => chunks
                     .into_iter()
                     .try_for_each(|chunk| self.take(chunk, told)),
-                None => Err(ModelError::InvalidResponse {
-                    reason: format!("a chunk of the stream is no JSON: {error}"),
-                    body: data.chars().take(200).collect(),
-                }),
+                None => Err(ServiceError::within_text(data).map_or_else(
+                    || ModelError::InvalidResponse {
+                        reason: format!("a chunk of the stream is no JSON: {error}"),
+                        body: data.chars().take(200).collect(),
+                    },
+                    ModelError::from,
+                )),
             },
         }
     }
@@ -283,6 +286,7 @@ impl ChatAssembler {
         let Value::Object(members) = chunk else {
             return Ok(());
         };
+        self.has_ended &= !has_answer;
         let mut choices = Value::Null;
         for (key, value) in members {
             match key.as_str() {
@@ -352,7 +356,12 @@ impl ChatAssembler {
         }
         let unless_said = if self.whole { position as u64 } else { 0 };
         let index = entry.get("index").and_then(index);
-        let index = index.map_or(unless_said, |index| index as u64); // what is negative is last
+        let mut index = index.map_or(unless_said, |index| index as u64); // what is negative is last
+        if self.whole && self.choices.contains_key(&index) {
+            index = (0..)
+                .find(|free| !self.choices.contains_key(free))
+                .unwrap_or(index);
+        }
         if self.choices.len() == MAX_CHOICES && !self.choices.contains_key(&index) {
             return Err(too_much(MAX_CHOICES, "choices"));
         }

@@ -17,6 +17,8 @@ pub(super) struct Call {
     pub(super) scan: Scan,
     /// The arguments, if they came as objects so far. The text is that of the first.
     pub(super) object: Option<Map<String, Value>>,
+    /// The list of pieces that had its latest one.
+    pub(super) list: usize,
     /// Whether the call was told to be complete, and nothing has come since.
     pub(super) complete: bool,
     /// Whether something came after that.
@@ -61,6 +63,7 @@ impl Call {
             wire,
             scan: Scan::default(),
             object: None,
+            list: 0,
             complete: false,
             reopened: false,
             named_again: false,

@@ -37,6 +37,8 @@ pub(super) struct Calls {
     current: Option<usize>,
     /// Whether the model refused, so that nothing is to be run.
     refused: bool,
+    /// How many lists of pieces have come.
+    lists: usize,
 }
 
 /// Where a piece goes.
@@ -60,6 +62,17 @@ impl Calls {
     /// No call is complete from now on.
     pub(super) fn refuse(&mut self) {
         self.refused = true;
+    }
+
+    /// Pieces of another list come: those of one list are never one object.
+    pub(super) fn begin_list(&mut self) {
+        self.lists += 1;
+    }
+
+    /// Whether a call has begun under this id, with something of its arguments.
+    pub(super) fn has_text_of(&self, id: &str) -> bool {
+        let call = self.by_id.get(id).map(|slot| &self.calls[*slot]);
+        call.is_some_and(|call| !is_blank(call.text()))
     }
 
     /// Takes one piece.
@@ -102,6 +115,7 @@ impl Calls {
             self.leave(before, scene.events);
         }
         self.current = Some(slot);
+        let list = self.lists;
         scene.budget.spend(entry.text.len())?;
         if let Some(index) = entry.index {
             self.by_index.insert(index, slot);
@@ -115,6 +129,7 @@ impl Calls {
             self.go_on(slot, &mut entry, scene)?;
         }
         let call = &mut self.calls[slot];
+        call.list = list;
         let is_first = call.text().is_empty();
         if let Some(members) = entry.object.take().filter(|_| is_first) {
             scene.budget.spend(weight_of(&members))?;
@@ -135,8 +150,9 @@ impl Calls {
     ) -> Result<(), ModelError> {
         let members = entry.object.unwrap_or_default();
         scene.budget.spend(weight_of(&members))?;
-        let before = self.calls[slot].object.get_or_insert_default();
-        before.extend(members);
+        let call = &mut self.calls[slot];
+        call.list = self.lists;
+        call.object.get_or_insert_default().extend(members);
         scene.events.push(ModelEvent::ToolCallDelta {
             position: slot,
             delta: entry.text,
@@ -304,7 +320,11 @@ impl Calls {
             Route::New(None)
         } else if text.is_empty() {
             Route::To(slot)
-        } else if is_of_call && call.object.is_some() && entry.object.is_some() {
+        } else if is_of_call
+            && call.object.is_some()
+            && entry.object.is_some()
+            && call.list != self.lists
+        {
             Route::Merge(slot)
         } else if text == json {
             Route::Drop

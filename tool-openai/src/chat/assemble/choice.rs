@@ -56,16 +56,18 @@ impl Alternative {
                 }
             }
         }
-        match (delta, message) {
-            (Value::Object(delta), _) => self.push_delta(delta, scene)?,
-            // Some servers answer with one chunk that is the whole message, or end with one: what
-            // has come of it is not said again.
-            (_, Value::Object(mut message)) => {
-                message.retain(|key, _| !self.has(key));
-                self.push_delta(message, scene)?;
-            }
-            (_, _) if self.content.is_none() => self.push_content(text, scene)?,
-            _ => {}
+        let is_bare = !delta.is_object() && !message.is_object();
+        if let Value::Object(delta) = delta {
+            self.push_delta(delta, scene)?;
+        }
+        // Some servers answer with one chunk that is the whole message, or end with one: what has
+        // come of it is not said again.
+        if let Value::Object(mut message) = message {
+            message.retain(|key, value| self.lacks(key, value));
+            self.push_delta(message, scene)?;
+        }
+        if is_bare {
+            self.push_content(text, scene)?;
         }
         if let Some(error) = error.or_else(|| failure(finish.as_deref(), &self.extra)) {
             return Err(error.into());
@@ -78,14 +80,23 @@ impl Alternative {
         Ok(())
     }
 
-    /// Whether something of this key of the message has come.
-    fn has(&self, key: &str) -> bool {
+    /// Whether a key of the whole message says what has not come. Of calls, those that have come
+    /// are taken out of it.
+    fn lacks(&self, key: &str, value: &mut Value) -> bool {
         match key {
-            "content" => !self.content.is_none(),
-            "refusal" => !self.refusal.is_empty(),
-            "tool_calls" => !self.calls.is_empty(),
-            "function_call" => self.function_call.is_some(),
-            key => self.message_extra.contains_key(key),
+            "content" => self.content.is_blank(),
+            "refusal" => self.refusal.is_empty(),
+            "function_call" => self.function_call.is_none(),
+            "tool_calls" if self.calls.is_empty() => true,
+            "tool_calls" => {
+                let id = |call: &Value| call.get("id").and_then(Value::as_str).map(str::to_owned);
+                if let Some(calls) = value.as_array_mut() {
+                    // Without an id nobody knows whether it has come.
+                    calls.retain(|call| id(call).is_some_and(|id| !self.calls.has_text_of(&id)));
+                }
+                value.is_array()
+            }
+            key => !self.message_extra.contains_key(key),
         }
     }
 
@@ -118,6 +129,7 @@ impl Alternative {
             Value::Null => return Ok(()),
             entry => vec![entry],
         };
+        self.calls.begin_list();
         entries
             .into_iter()
             .filter_map(Entry::read)

@@ -12,8 +12,12 @@ pub(super) enum Content {
 }
 
 impl Content {
-    pub(super) fn is_none(&self) -> bool {
-        matches!(self, Self::None)
+    pub(super) fn is_blank(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Text(text) => text.is_empty(),
+            Self::Parts(parts) => parts.is_empty(),
+        }
     }
 
     /// Adds a piece, and says what of it is text.

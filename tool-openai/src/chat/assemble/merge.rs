@@ -132,14 +132,14 @@ fn merge_item(kept: &mut Vec<Value>, item: Value, strings: Strings) -> usize {
 /// Whether they are one item: they have the same id, or if only one of them or neither has one, the
 /// same number, type and format.
 fn is_piece_of(piece: &Map<String, Value>, whole: &Map<String, Value>) -> bool {
-    let id = |item: &Map<String, Value>| item.get("id").filter(|id| !id.is_null()).cloned();
-    if let (Some(id), Some(of_whole)) = (id(piece), id(whole)) {
-        return id == of_whole;
-    }
     let differs = |key: &str| match (piece.get(key), whole.get(key)) {
         (Some(one), Some(other)) => one != other,
         _ => false,
     };
+    let id = |of: &'_ Map<String, Value>| of.get("id").is_some_and(|id| !id.is_null());
+    if id(piece) && id(whole) {
+        return !differs("id") && !differs("type");
+    }
     piece.contains_key("index")
         && piece.get("index") == whole.get("index")
         && piece.get("type") == whole.get("type")

@@ -35,6 +35,7 @@ impl Completion {
 impl Choice {
     /// The calls of another part of the answer, and what this one does not have.
     fn take_in(&mut self, other: Self) {
+        let is_cut = other.is_cut();
         let (message, more) = (&mut self.message, other.message);
         message.tool_calls.extend(more.tool_calls);
         message.function_call = message.function_call.take().or(more.function_call);
@@ -45,7 +46,12 @@ impl Choice {
         for (key, value) in more.extra {
             message.extra.entry(key).or_insert(value);
         }
-        self.finish_reason = self.finish_reason.take().or(other.finish_reason);
+        if is_cut {
+            self.finish_reason = other.finish_reason.or(self.finish_reason.take());
+            self.extra.extend(other.extra); // the service's own reason among them
+        } else {
+            self.finish_reason = self.finish_reason.take().or(other.finish_reason);
+        }
     }
 }
 

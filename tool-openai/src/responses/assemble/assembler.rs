@@ -116,15 +116,16 @@ impl Assembler for ResponsesAssembler {
         match json::read(data, self.sse.is_lossy()) {
             Ok(event) => self.push(event),
             Err(_) if json::is_other_text(data) => Ok(Vec::new()),
-            Err(error) => match json::lines(data) {
+            Err(error) => match json::lines(data, self.sse.is_lossy()) {
                 Some(events) => {
                     let events: Result<Vec<_>, _> =
                         events.into_iter().map(|event| self.push(event)).collect();
                     Ok(events?.concat())
                 }
-                None => Err(glued_error(data).unwrap_or_else(|| {
-                    broken(format!("an event of the stream is no JSON: {error}"))
-                })),
+                None => Err(ServiceError::within_text(data).map_or_else(
+                    || broken(format!("an event of the stream is no JSON: {error}")),
+                    ModelError::from,
+                )),
             },
         }
     }
@@ -229,7 +230,20 @@ impl ResponsesAssembler {
             | "response.function_call_arguments.delta"
             | "response.custom_tool_call_input.delta" => {
                 match event.get("delta").and_then(Value::as_str) {
-                    Some(delta) => self.delta(index, kind == "response.refusal.delta", delta, told),
+                    Some(delta) => {
+                        if kind == "response.output_text.delta" && !self.latest.contains_key(&index)
+                        {
+                            self.begin(
+                                index,
+                                Item::from([
+                                    ("type", "message".into()),
+                                    ("role", "assistant".into()),
+                                ]),
+                                told,
+                            )?;
+                        }
+                        self.delta(index, kind == "response.refusal.delta", delta, told)
+                    }
                     None => Ok(()),
                 }
             }
@@ -333,7 +347,11 @@ impl ResponsesAssembler {
         };
         match whole.strip_prefix(&*self.slots[place].text) {
             Some(rest) => self.tell(place, false, rest, told),
-            None => Ok(()),
+            None => {
+                self.budget.spend(whole.len())?;
+                whole.clone_into(&mut self.slots[place].text); // its last word
+                Ok(())
+            }
         }
     }
 
@@ -545,12 +563,6 @@ impl ResponsesAssembler {
         };
         output.len() >= self.slots.len() && self.slots.iter().zip(output).all(agrees)
     }
-}
-
-/// An error that a gateway has put into an event which was not over.
-fn glued_error(data: &str) -> Option<ModelError> {
-    let read = |line: &str| ServiceError::of_body(&serde_json::from_str(line).ok()?, true);
-    data.lines().find_map(read).map(ModelError::from)
 }
 
 fn broken(reason: String) -> ModelError {

@@ -605,3 +605,21 @@ fn events_that_were_run_together_are_each_read_and_pings_passed_over() {
         .unwrap_err();
     assert!(error.to_string().contains("stream_read_error"), "{error}");
 }
+
+#[test]
+fn text_without_a_beginning_is_text_and_the_last_word_on_arguments_counts() {
+    let events = [text(0, "Hel"), text(0, "lo"), completed(json!([]))];
+    let response = read(events).unwrap().1;
+    assert_eq!(
+        response.into_completion().choices[0].message.text(),
+        "Hello"
+    );
+    let last = json!({"type": "response.function_call_arguments.done", "output_index": 0, "arguments": "{\"x\":1}"});
+    let calls = calls_of([
+        added(0, call("a", "", "in_progress")),
+        delta(0, "{}"),
+        last,
+        completed(json!([])),
+    ]);
+    assert_eq!(calls[0].1, "{\"x\":1}");
+}

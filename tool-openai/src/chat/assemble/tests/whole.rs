@@ -222,3 +222,82 @@ fn one_bad_character_spoils_no_more_than_itself() {
         }
     }
 }
+
+#[test]
+fn a_message_beside_or_behind_pieces_adds_what_they_lack() {
+    let call = |id: &str, arguments: &str| json!({"id": id, "function": {"name": "get", "arguments": arguments}});
+    let said = |message: Value| json!({"choices": [{"index": 0, "delta": {}, "message": message, "finish_reason": "tool_calls"}]});
+    for (chunks, expected) in [
+        (
+            vec![said(json!({"tool_calls": [call("a", "{}")]}))],
+            vec![("a", "get", "{}")],
+        ),
+        (
+            vec![
+                pieces(json!([call("a", "")])),
+                said(json!({"tool_calls": [call("a", "{\"x\":1}")]})),
+            ],
+            vec![("a", "get", "{\"x\":1}")],
+        ),
+        (
+            vec![
+                pieces(json!([call("a", "{}")])),
+                said(json!({"tool_calls": [call("a", "{}"), call("b", "{}")]})),
+            ],
+            vec![("a", "get", "{}"), ("b", "get", "{}")],
+        ),
+    ] {
+        assert_eq!(calls(&run(chunks).1), expected);
+    }
+    let (_, completion) = run([
+        delta(json!({"content": ""})),
+        said(json!({"content": "Hello"})),
+    ]);
+    assert_eq!(completion.choices[0].message.text(), "Hello");
+    let text = |text: &str| json!({"choices": [{"index": 0, "text": text}]});
+    let (_, completion) = run([text("Hel"), text("lo"), finish("stop")]);
+    assert_eq!(completion.choices[0].message.text(), "Hello");
+}
+
+#[test]
+fn objects_of_one_id_in_one_list_are_calls() {
+    let call =
+        |arguments: Value| json!({"id": "f", "function": {"name": "get", "arguments": arguments}});
+    let two = json!([call(json!({"a": 1})), call(json!({"b": 2}))]);
+    let (_, streamed) = run([pieces(two.clone()), finish("tool_calls")]);
+    let whole = read(json!({"choices": [{"message": {"tool_calls": two}}]})).unwrap();
+    for completion in [streamed, whole] {
+        let arguments: Vec<_> = calls(&completion)
+            .into_iter()
+            .map(|(_, _, text)| text)
+            .collect();
+        assert_eq!(arguments, ["{\"a\":1}", "{\"b\":2}"]);
+    }
+}
+
+#[test]
+fn whole_choices_of_one_index_are_choices_and_early_usage_ends_nothing() {
+    let choice = |id: &str| json!({"index": 0, "message": {"tool_calls": [{"id": id, "function": {"name": "get", "arguments": "{}"}}]}});
+    let whole = read(json!({"choices": [choice("a"), choice("b")]})).unwrap();
+    assert_eq!(whole.into_choice().unwrap().message.tool_calls.len(), 2);
+
+    let usage = json!({"choices": [], "usage": {"prompt_tokens": 9}});
+    let mut assembler = ChatAssembler::new();
+    for chunk in [usage, delta(json!({"content": "Half"}))] {
+        assembler.push(chunk).unwrap();
+    }
+    assert!(matches!(
+        assembler.finish(),
+        Err(ModelError::Interrupted { .. })
+    ));
+}
+
+#[test]
+fn a_choice_that_was_cut_cuts_the_answer() {
+    let answer = json!({"choices": [
+        {"index": 0, "message": {"content": "Let me"}, "finish_reason": "stop"},
+        {"index": 1, "message": {"tool_calls": [{"id": "a", "function": {"name": "get", "arguments": ""}}]}, "finish_reason": "length"},
+    ]});
+    let choice = read(answer).unwrap().into_choice().unwrap();
+    assert!(choice.is_cut() && choice.message.tool_calls.len() == 1);
+}
