@@ -1,5 +1,7 @@
 //! Server-sent events, from bytes that arrive in any pieces.
 
+use std::borrow::Cow;
+
 use sse_parse::SseParser;
 
 use crate::error::ModelError;
@@ -17,6 +19,8 @@ const MAX_ID_BYTES: usize = 1 << 10;
 pub(crate) struct Event {
     pub(crate) event: String,
     pub(crate) data: String,
+    /// Whether bytes of it were no UTF-8.
+    pub(crate) is_lossy: bool,
 }
 
 /// Reads events out of bytes. However the bytes are cut, the events are the same, and each byte is
@@ -29,42 +33,47 @@ pub(crate) struct Sse {
     parser: SseParser,
     /// What may be the beginning of a character.
     unfinished: Vec<u8>,
-    is_lossy: bool,
 }
+
+/// Stands for bytes that are no UTF-8 on their way through the parser: no character, so that it is
+/// told from those that a model wrote.
+const BAD_BYTES: &str = "\u{fdd0}";
 
 impl Sse {
     pub(crate) fn new() -> Self {
         Self {
             parser: SseParser::new().max_buffer(MAX_EVENT_BYTES),
             unfinished: Vec::new(),
-            is_lossy: false,
         }
     }
 
-    /// Whether some of the bytes so far were no UTF-8.
-    pub(crate) fn is_lossy(&self) -> bool {
-        self.is_lossy
-    }
-
-    fn look_for_bad_bytes(&mut self, bytes: &[u8]) {
-        if self.is_lossy {
-            return;
+    /// The bytes as text, but for what may be the beginning of a character.
+    fn decode<'b>(&mut self, bytes: &'b [u8]) -> Cow<'b, str> {
+        if self.unfinished.is_empty()
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            return Cow::Borrowed(text);
         }
-        let joined;
-        let bytes = if self.unfinished.is_empty() {
-            bytes
-        } else {
-            joined = [&self.unfinished, bytes].concat();
-            &joined
-        };
-        let unfinished = match std::str::from_utf8(bytes) {
-            Ok(_) => &[],
-            Err(error) => {
-                self.is_lossy = error.error_len().is_some();
-                &bytes[error.valid_up_to()..]
+        let bytes = [&std::mem::take(&mut self.unfinished), bytes].concat();
+        let (mut rest, mut text) = (bytes.as_slice(), String::with_capacity(bytes.len()));
+        loop {
+            match std::str::from_utf8(rest) {
+                Ok(valid) => {
+                    text.push_str(valid);
+                    return Cow::Owned(text);
+                }
+                Err(error) => {
+                    let (valid, behind) = rest.split_at(error.valid_up_to());
+                    text.push_str(&String::from_utf8_lossy(valid)); // which is valid
+                    let Some(bad) = error.error_len() else {
+                        self.unfinished = behind.to_vec();
+                        return Cow::Owned(text);
+                    };
+                    text.push_str(BAD_BYTES);
+                    rest = &behind[bad..];
+                }
             }
-        };
-        self.unfinished = unfinished.to_vec();
+        }
     }
 
     /// The events that end within these bytes.
@@ -80,9 +89,12 @@ impl Sse {
                 body: String::new(),
             })
         };
-        self.look_for_bad_bytes(bytes);
+        let text = self.decode(bytes);
         let mut events = Vec::new();
-        for line in bytes.split_inclusive(|byte| matches!(byte, b'\r' | b'\n')) {
+        for line in text
+            .as_bytes()
+            .split_inclusive(|byte| matches!(byte, b'\r' | b'\n'))
+        {
             self.parser.feed(line);
             if self.parser.overflows() > 0 {
                 return too_large("an event", MAX_EVENT_BYTES);
@@ -93,7 +105,8 @@ impl Sse {
             events.extend(
                 std::iter::from_fn(|| self.parser.next_event()).map(|event| Event {
                     event: event.event,
-                    data: event.data,
+                    is_lossy: event.data.contains(BAD_BYTES),
+                    data: event.data.replace(BAD_BYTES, "\u{fffd}"),
                 }),
             );
         }
@@ -124,7 +137,8 @@ mod tests {
             expected[0],
             Event {
                 event: "error".into(),
-                data: "é😀\nsecond".into()
+                data: "é😀\nsecond".into(),
+                is_lossy: false,
             }
         );
         assert_eq!(
@@ -150,19 +164,23 @@ mod tests {
     }
 
     #[test]
-    fn bad_bytes_are_noticed_however_they_are_cut() {
-        for (text, is_lossy) in [
-            ("é😀".as_bytes(), false),
-            (b"a\xffb", true),
-            (b"\xf0\x9f\x98.", true),
-        ] {
-            for cut in 0..=text.len() {
-                let mut sse = Sse::new();
-                for part in [&text[..cut], &text[cut..], b"\n"] {
-                    sse.push(part).unwrap();
-                }
-                assert_eq!(sse.is_lossy(), is_lossy, "{text:?} cut at {cut}");
-            }
+    fn bad_bytes_are_noticed_in_their_event_alone_however_they_are_cut() {
+        let body = b"data: \xef\xbf\xbd\n\ndata: a\xffb\n\ndata: \xf0\x9f\x98.\n\ndata: \xf0\x9f\x98\x80\n\n";
+        for cut in 0..=body.len() {
+            let mut sse = Sse::new();
+            let mut events = sse.push(&body[..cut]).unwrap();
+            events.extend(sse.push(&body[cut..]).unwrap());
+            let made: Vec<_> = events
+                .iter()
+                .map(|event| (&*event.data, event.is_lossy))
+                .collect();
+            let expected = [
+                ("\u{fffd}", false),
+                ("a\u{fffd}b", true),
+                ("\u{fffd}.", true),
+                ("😀", false),
+            ];
+            assert_eq!(made, expected, "cut at {cut}");
         }
     }
 

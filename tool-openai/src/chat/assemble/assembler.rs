@@ -149,7 +149,7 @@ impl Assembler for ChatAssembler {
     /// As [`push`](Self::push), and [`ModelError::InvalidResponse`]: the text is no JSON.
     fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
-        self.take_text(data, &mut told)?;
+        self.take_text(data, false, &mut told)?;
         Ok(told)
     }
 
@@ -244,10 +244,15 @@ impl ChatAssembler {
         if event.event == "error" && !self.done {
             return Err(ServiceError::of_event(&event.data).into());
         }
-        self.take_text(&event.data, told)
+        self.take_text(&event.data, event.is_lossy, told)
     }
 
-    fn take_text(&mut self, data: &str, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn take_text(
+        &mut self,
+        data: &str,
+        is_lossy: bool,
+        told: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         let data = data.trim();
         if self.done || data.is_empty() {
             return Ok(());
@@ -257,10 +262,10 @@ impl ChatAssembler {
             self.end(told);
             return Ok(());
         }
-        match json::read(data, self.sse.is_lossy()) {
+        match json::read(data, is_lossy) {
             Ok(chunk) => self.take(chunk, told),
             Err(_) if json::is_other_text(data) => Ok(()),
-            Err(error) => match json::lines(data, self.sse.is_lossy()) {
+            Err(error) => match json::lines(data, is_lossy) {
                 Some(chunks) => chunks
                     .into_iter()
                     .try_for_each(|chunk| self.take(chunk, told)),

@@ -109,25 +109,7 @@ impl Assembler for ResponsesAssembler {
     /// # Errors
     /// As for [`push`](Self::push), and if the text is no JSON.
     fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
-        let data = data.trim();
-        if self.is_done() || data.is_empty() || data == "[DONE]" {
-            return Ok(Vec::new());
-        }
-        match json::read(data, self.sse.is_lossy()) {
-            Ok(event) => self.push(event),
-            Err(_) if json::is_other_text(data) => Ok(Vec::new()),
-            Err(error) => match json::lines(data, self.sse.is_lossy()) {
-                Some(events) => {
-                    let events: Result<Vec<_>, _> =
-                        events.into_iter().map(|event| self.push(event)).collect();
-                    Ok(events?.concat())
-                }
-                None => Err(ServiceError::within_text(data).map_or_else(
-                    || broken(format!("an event of the stream is no JSON: {error}")),
-                    ModelError::from,
-                )),
-            },
-        }
+        self.take_text(data, false)
     }
 
     /// Takes one event.
@@ -192,13 +174,40 @@ impl Assembler for ResponsesAssembler {
 }
 
 impl ResponsesAssembler {
+    fn take_text(&mut self, data: &str, is_lossy: bool) -> Result<Vec<ModelEvent>, ModelError> {
+        let data = data.trim();
+        if self.is_done() || data.is_empty() || data == "[DONE]" {
+            return Ok(Vec::new());
+        }
+        match json::read(data, is_lossy) {
+            Ok(event) => self.push(event),
+            Err(_) if json::is_other_text(data) => Ok(Vec::new()),
+            Err(error) => match json::lines(data, is_lossy) {
+                Some(events) => {
+                    let events: Result<Vec<_>, _> =
+                        events.into_iter().map(|event| self.push(event)).collect();
+                    Ok(events?.concat())
+                }
+                None => Err(ServiceError::within_text(data).map_or_else(
+                    || broken(format!("an event of the stream is no JSON: {error}")),
+                    ModelError::from,
+                )),
+            },
+        }
+    }
+
     fn push_all(&mut self, events: Vec<Event>) -> Result<Vec<ModelEvent>, ModelError> {
         let mut told = Vec::new();
-        for Event { event, data } in events {
+        for Event {
+            event,
+            data,
+            is_lossy,
+        } in events
+        {
             if event == "error" && !self.is_done() {
                 return Err(ServiceError::of_event(&data).into());
             }
-            told.extend(self.push_text(&data)?);
+            told.extend(self.take_text(&data, is_lossy)?);
         }
         Ok(told)
     }
