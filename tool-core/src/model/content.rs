@@ -1,5 +1,7 @@
 //! What an output is made of: text, and what is not text.
 
+mod stored;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::bounded::CONTENT;
 use super::text::quotable;
+pub(super) use stored::Block;
 
 /// One block of a tool's output.
 ///
@@ -60,8 +63,8 @@ pub enum Content {
 }
 
 impl Content {
-    /// The block as text: text as it is, a resource of text behind its address, anything else by its kind and
-    /// size.
+    /// The block as text: text as it is, a resource of text behind its address, anything else by its
+    /// kind and size.
     pub fn to_text(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
@@ -158,8 +161,9 @@ macro_rules! media {
     ($(#[$doc:meta])* $name:ident, $example:literal) => {
         $(#[$doc])*
         ///
-        /// It is cheap to clone. A block of more bytes than `Limits::output_bytes` (256 KiB, counted in base64) is replaced by
-        /// a text that says so: dispatchers of tools that return larger ones need a higher limit.
+        /// It is cheap to clone. A block of more bytes than `Limits::output_bytes` (256 KiB, counted
+        /// in base64) is replaced by a text that says so: dispatchers of tools that return larger
+        /// ones need a higher limit.
         #[derive(Clone, PartialEq, Eq)]
         pub struct $name(Arc<Media>);
 
@@ -416,160 +420,6 @@ impl Serialize for Link {
     }
 }
 
-/// A content block as it is stored.
-#[derive(Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "snake_case",
-    rename_all_fields = "camelCase"
-)]
-pub(super) enum Block<'a> {
-    Text {
-        text: Cow<'a, str>,
-        /// The text is JSON.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        json: bool,
-        /// Something of the output is left out.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        truncated: bool,
-    },
-    Image {
-        data: Base64<'a>,
-        mime_type: Cow<'a, str>,
-    },
-    Audio {
-        data: Base64<'a>,
-        mime_type: Cow<'a, str>,
-    },
-    Resource {
-        resource: StoredResource<'a>,
-    },
-    ResourceLink {
-        uri: Cow<'a, str>,
-        name: Cow<'a, str>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        title: Option<Cow<'a, str>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        description: Option<Cow<'a, str>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mime_type: Option<Cow<'a, str>>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        size: Option<u64>,
-    },
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct StoredResource<'a> {
-    uri: Cow<'a, str>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mime_type: Option<Cow<'a, str>>,
-    #[serde(flatten)]
-    contents: StoredContents<'a>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum StoredContents<'a> {
-    Text(Cow<'a, str>),
-    Blob(Base64<'a>),
-}
-
-/// Bytes, serialised in base64.
-pub(super) struct Base64<'a>(Cow<'a, [u8]>);
-
-impl Serialize for Base64<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&BASE64_STANDARD.encode(&self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for Base64<'_> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        let data = BASE64_STANDARD.decode(&*text);
-        data.map(|data| Self(Cow::Owned(data)))
-            .map_err(serde::de::Error::custom)
-    }
-}
-
 fn base64_len(data: &[u8]) -> usize {
     data.len().div_ceil(3).saturating_mul(4)
-}
-
-impl<'a> From<&'a Content> for Block<'a> {
-    fn from(content: &'a Content) -> Self {
-        let optional = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
-        match content {
-            Content::Text(text) => Self::Text {
-                text: text.into(),
-                json: false,
-                truncated: false,
-            },
-            Content::Image(Image(media)) => Self::Image {
-                data: Base64(Cow::Borrowed(&media.data)),
-                mime_type: (&media.mime_type).into(),
-            },
-            Content::Audio(Audio(media)) => Self::Audio {
-                data: Base64(Cow::Borrowed(&media.data)),
-                mime_type: (&media.mime_type).into(),
-            },
-            Content::Resource(resource) => Self::Resource {
-                resource: StoredResource {
-                    uri: (&resource.uri).into(),
-                    mime_type: optional(&resource.mime_type),
-                    contents: match &resource.contents {
-                        ResourceContents::Text(text) => StoredContents::Text(text.into()),
-                        ResourceContents::Blob(data) => {
-                            StoredContents::Blob(Base64(Cow::Borrowed(data)))
-                        }
-                    },
-                },
-            },
-            Content::Link(link) => Self::ResourceLink {
-                uri: (&link.uri).into(),
-                name: (&link.name).into(),
-                title: optional(&link.title),
-                description: optional(&link.description),
-                mime_type: optional(&link.mime_type),
-                size: link.size,
-            },
-        }
-    }
-}
-
-impl From<Block<'_>> for Content {
-    fn from(block: Block<'_>) -> Self {
-        let optional = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
-        match block {
-            Block::Text { text, .. } => Self::Text(text.into_owned()),
-            Block::Image { data, mime_type } => Image::new(mime_type, data.0).into(),
-            Block::Audio { data, mime_type } => Audio::new(mime_type, data.0).into(),
-            Block::Resource { resource } => Resource {
-                uri: resource.uri.into_owned(),
-                mime_type: optional(resource.mime_type),
-                contents: match resource.contents {
-                    StoredContents::Text(text) => ResourceContents::Text(text.into_owned()),
-                    StoredContents::Blob(data) => ResourceContents::Blob(data.0.into_owned()),
-                },
-            }
-            .into(),
-            Block::ResourceLink {
-                uri,
-                name,
-                title,
-                description,
-                mime_type,
-                size,
-            } => Link {
-                uri: uri.into_owned(),
-                name: name.into_owned(),
-                title: optional(title),
-                description: optional(description),
-                mime_type: optional(mime_type),
-                size,
-            }
-            .into(),
-        }
-    }
 }

@@ -39,8 +39,8 @@ use crate::model::{CallContext, Content, ResourceContents, ToolError, ToolOutput
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Clones share what they keep. References cannot be guessed, so whoever shares a store reads only what
-/// was referred to in their own conversation.
+/// Clones share what they keep. References cannot be guessed: conversations that share a store read
+/// only their own outputs.
 #[derive(Clone)]
 pub struct OutputStore {
     shared: Arc<Shared>,

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use serde::ser::{Serialize, SerializeSeq, SerializeTuple, Serializer};
 use serde_json::{Error, Value, json};
 
+use super::forward::forward;
 use super::shorten::Form;
 use super::write::{Json, Written, write};
 
@@ -144,15 +145,6 @@ pub(super) struct Divert<'a, S> {
     pub(super) found: &'a RefCell<Option<Value>>,
 }
 
-macro_rules! forward {
-    ($($method:ident($($argument:ident: $ty:ty),*) -> $ok:ty;)*) => { $(
-        #[inline]
-        fn $method(self, $($argument: $ty),*) -> Result<$ok, S::Error> {
-            self.inner.$method($($argument),*)
-        }
-    )* };
-}
-
 impl<S: Serializer> Serializer for Divert<'_, S> {
     type Ok = S::Ok;
     type Error = S::Error;
@@ -164,23 +156,11 @@ impl<S: Serializer> Serializer for Divert<'_, S> {
     type SerializeStruct = S::SerializeStruct;
     type SerializeStructVariant = S::SerializeStructVariant;
 
-    forward! {
-        serialize_bool(value: bool) -> S::Ok;
-        serialize_i8(value: i8) -> S::Ok; serialize_i16(value: i16) -> S::Ok; serialize_i32(value: i32) -> S::Ok;
-        serialize_i64(value: i64) -> S::Ok; serialize_i128(value: i128) -> S::Ok;
-        serialize_u8(value: u8) -> S::Ok; serialize_u16(value: u16) -> S::Ok; serialize_u32(value: u32) -> S::Ok;
-        serialize_u64(value: u64) -> S::Ok; serialize_u128(value: u128) -> S::Ok;
-        serialize_f32(value: f32) -> S::Ok; serialize_f64(value: f64) -> S::Ok;
-        serialize_char(value: char) -> S::Ok; serialize_str(value: &str) -> S::Ok; serialize_bytes(value: &[u8]) -> S::Ok;
-        serialize_none() -> S::Ok; serialize_unit() -> S::Ok; serialize_unit_struct(name: &'static str) -> S::Ok;
+    forward! { inner -> S::Ok, S::Error;
+        serialize_char(value: char) -> S::Ok; serialize_str(value: &str) -> S::Ok;
         serialize_unit_variant(name: &'static str, index: u32, variant: &'static str) -> S::Ok;
         serialize_seq(length: Option<usize>) -> S::SerializeSeq;
         serialize_tuple(length: usize) -> S::SerializeTuple;
-        serialize_tuple_struct(name: &'static str, length: usize) -> S::SerializeTupleStruct;
-        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> S::SerializeTupleVariant;
-        serialize_map(length: Option<usize>) -> S::SerializeMap;
-        serialize_struct(name: &'static str, length: usize) -> S::SerializeStruct;
-        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> S::SerializeStructVariant;
     }
 
     #[inline]

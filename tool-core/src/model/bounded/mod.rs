@@ -3,6 +3,7 @@
 
 mod display;
 mod ends;
+mod forward;
 mod list;
 mod shorten;
 mod write;

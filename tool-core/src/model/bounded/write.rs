@@ -10,6 +10,7 @@ use serde_json::ser::Formatter;
 use serde_json::{Error, Value};
 
 use super::ends::Ends;
+use super::forward::forward;
 use super::list::{CONTENT, Divert, List, blocks_before};
 use super::shorten::{Form, shortened};
 
@@ -155,15 +156,6 @@ struct Outermost<'a> {
     most: usize,
 }
 
-macro_rules! forward {
-    ($($method:ident($($argument:ident: $ty:ty),*) -> $ok:ty;)*) => { $(
-        #[inline]
-        fn $method(self, $($argument: $ty),*) -> Result<$ok, Error> {
-            self.json.$method($($argument),*)
-        }
-    )* };
-}
-
 impl<'a> Serializer for Outermost<'a> {
     type Ok = ();
     type Error = Error;
@@ -175,21 +167,7 @@ impl<'a> Serializer for Outermost<'a> {
     type SerializeStruct = <&'a mut Json as Serializer>::SerializeStruct;
     type SerializeStructVariant = <&'a mut Json as Serializer>::SerializeStructVariant;
 
-    forward! {
-        serialize_bool(value: bool) -> ();
-        serialize_i8(value: i8) -> (); serialize_i16(value: i16) -> (); serialize_i32(value: i32) -> ();
-        serialize_i64(value: i64) -> (); serialize_i128(value: i128) -> ();
-        serialize_u8(value: u8) -> (); serialize_u16(value: u16) -> (); serialize_u32(value: u32) -> ();
-        serialize_u64(value: u64) -> (); serialize_u128(value: u128) -> ();
-        serialize_f32(value: f32) -> (); serialize_f64(value: f64) -> ();
-        serialize_bytes(value: &[u8]) -> ();
-        serialize_none() -> (); serialize_unit() -> (); serialize_unit_struct(name: &'static str) -> ();
-        serialize_tuple_struct(name: &'static str, length: usize) -> Self::SerializeTupleStruct;
-        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> Self::SerializeTupleVariant;
-        serialize_map(length: Option<usize>) -> Self::SerializeMap;
-        serialize_struct(name: &'static str, length: usize) -> Self::SerializeStruct;
-        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, length: usize) -> Self::SerializeStructVariant;
-    }
+    forward! { json -> (), Error; }
 
     #[inline]
     fn serialize_seq(self, length: Option<usize>) -> Result<List<'a>, Error> {
