@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tool_core::{Dispatcher, ToolCall, ToolResult};
+use tool_core::{Dispatcher, ToolCall, ToolResult, tool};
 use tool_openai::{Profile, chat};
 
 use super::*;
@@ -222,8 +222,6 @@ async fn the_definitions_keep_every_description_within_219_tokens() {
             assert_ne!(property["description"], Value::Null, "{tool}");
         }
     }
-    let encoder = tiktoken_rs::o200k_base().unwrap();
-    let tokens = |tools: &Value| encoder.encode_ordinary(&tools.to_string()).len();
     assert!(tokens(&tools) <= 219, "{} tokens: {tools}", tokens(&tools));
 
     // What the service enforces has to say more.
@@ -233,6 +231,34 @@ async fn the_definitions_keep_every_description_within_219_tokens() {
         "{} tokens: {enforced}",
         tokens(&enforced)
     );
+}
+
+fn tokens(tools: &Value) -> usize {
+    let encoder = tiktoken_rs::o200k_base().unwrap();
+    encoder.encode_ordinary(&tools.to_string()).len()
+}
+
+#[tokio::test]
+async fn an_optional_limit_of_32_bits_takes_six_tokens_more_at_most() {
+    /// Latest lab results.
+    #[tool(read_only)]
+    fn get_recent_lab_results(
+        /// Patient ID
+        patient_id: &str,
+        /// How many.
+        limit: Option<u32>,
+    ) -> String {
+        format!("{limit:?} of {patient_id}")
+    }
+
+    let (dispatcher, _folder) = hospital().await;
+    let others = dispatcher.tools().clone();
+    let others = others.filter(|tool| tool.name() != "get_recent_lab_results");
+    let tools = others.merge(tools![get_recent_lab_results]).unwrap();
+    let profile = Profile::openai().without_strict();
+    let tools = serde_json::to_value(chat::tools_for(&tools, &profile).unwrap()).unwrap();
+    assert_eq!(tools.as_array().unwrap().len(), 4);
+    assert!(tokens(&tools) <= 225, "{} tokens: {tools}", tokens(&tools));
 }
 
 /// The body of an answer, before any type of ours has read it.

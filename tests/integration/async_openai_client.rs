@@ -102,7 +102,7 @@ async fn its_client_takes_our_types_as_they_are() {
     let dispatcher = Dispatcher::new(tools![add]);
     let mut messages = vec![Message::user("1 + 2? 3 + 4?")];
     let text = loop {
-        let tools = chat::tools(dispatcher.tools()).unwrap();
+        let tools = chat::tools(dispatcher.tools()).unwrap().into_vec();
         let request = Request {
             model: "scripted".into(),
             messages: messages.clone(),
@@ -130,7 +130,7 @@ async fn its_streams_are_put_together_by_our_assembler() {
     let dispatcher = Dispatcher::new(tools![add]);
     let mut messages = vec![Message::user("1 + 2? 3 + 4?")];
     let text = loop {
-        let tools = chat::tools(dispatcher.tools()).unwrap();
+        let tools = chat::tools(dispatcher.tools()).unwrap().into_vec();
         let request = Request {
             model: "scripted".into(),
             messages: messages.clone(),

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tool_openai::chat::{Message, Request};
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
-use tool_openai::{ChatModel, ModelError, OpenAi};
+use tool_openai::{Agent, ChatModel, ModelError, OpenAi};
 
 fn request(messages: Value) -> Request {
     Request {
@@ -267,6 +267,139 @@ async fn a_redirect_takes_nothing_elsewhere() {
     );
     assert!(!error.to_string().contains("secret"), "{error}");
     assert!(there.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_redirect_that_would_not_post_is_named() {
+    for status in [301, 302, 303] {
+        let (address, requests) = raw(format!(
+            "HTTP/1.1 {status} Elsewhere\r\nlocation: /v2/chat/completions\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        ))
+        .await;
+        let error = OpenAi::at(&address)
+            .unwrap()
+            .complete(&hello())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the service answered {status}: it is at {address}/v2/chat/completions, to which nothing is sent unasked; set the base URL \
+                 to where it is"
+            )
+        );
+        assert_eq!(requests.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_encoding_that_was_not_asked_for_is_named() {
+    for (status, expected) in [
+        (
+            200,
+            "the answer is no chat completion (it is encoded as `gzip`, which was not asked for; have the service, or what stands before it, \
+             send plain bytes): ",
+        ),
+        (
+            400,
+            "the service answered 400: its words are encoded as `gzip`, which was not asked for",
+        ),
+    ] {
+        let (address, requests) = raw(format!(
+            "HTTP/1.1 {status} Answer\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\nconnection: close\r\n\r\n\u{1f}\u{b}x"
+        ))
+        .await;
+        let error = OpenAi::at(&address)
+            .unwrap()
+            .complete(&hello())
+            .await
+            .unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        let request = requests.lock().unwrap()[0].clone();
+        assert!(
+            request.contains("\r\naccept-encoding: identity\r\n"),
+            "{request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_id_of_a_request_is_on_its_reply_and_on_every_error() {
+    let with_id = |status: u16, body: &str| {
+        format!(
+            "HTTP/1.1 {status} Answer\r\nx-request-id: req_7\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let whole = r#"{"choices": [{"message": {"content": "Hello."}}]}"#;
+    for (status, body) in [
+        (200, whole.to_owned()),
+        (200, format!("data: {whole}\n\ndata: [DONE]\n\n")),
+    ] {
+        let (address, _) = raw(with_id(status, &body)).await;
+        let client = OpenAi::at(&address).unwrap();
+        let completion = client.complete(&hello()).await.unwrap();
+        assert_eq!(completion.request_id(), Some("req_7"));
+        let reply = Agent::new(client, "m").run("Hi.").await.unwrap();
+        assert_eq!(reply.request_id.as_deref(), Some("req_7"));
+    }
+    for (status, body) in [
+        (401, "no"),
+        (404, "no gpt-none here"),
+        (400, r#"{"error": "no"}"#),
+        (200, "<html>"),
+        (200, r#"{"error": "no"}"#),
+        (200, "data: {\"error\": \"no\"}\n\n"),
+        (
+            200,
+            "data: {\"choices\": [{\"delta\": {\"content\": \"H\"}}]}\n\n",
+        ),
+    ] {
+        let (address, _) = raw(with_id(status, body)).await;
+        let client = OpenAi::at(&address).unwrap().with_retries(0);
+        let request = hello();
+        let mut events: Vec<_> = client.stream(&request).collect().await;
+        for error in [
+            client.complete(&request).await.unwrap_err(),
+            events.pop().unwrap().unwrap_err(),
+        ] {
+            assert_eq!(error.request_id(), Some("req_7"), "{error:?}");
+            assert!(error.to_string().ends_with(" (request req_7)"), "{error}");
+        }
+    }
+}
+
+/// Sixty megabytes of empty lists would be more than a gigabyte of values.
+#[tokio::test]
+async fn an_answer_of_too_many_values_is_refused_before_they_are_made() {
+    let body = format!("{{\"choices\": [{}1]}}", "[],".repeat(20_000_000));
+    let (address, _) = raw(format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    ))
+    .await;
+    let error = OpenAi::at(&address)
+        .unwrap()
+        .complete(&hello())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, ModelError::InvalidResponse { reason, .. } if reason == "it has more than 1048576 values"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn failures_that_pass_are_tried_again_whatever_their_status() {
+    let (answer, requests) = answer([
+        ScriptedReply::error(400, "rate_limit_exceeded", "Slow down, try again in 1ms."),
+        ScriptedReply::sse(
+            "data: {\"error\": {\"code\": 503, \"message\": \"try again in 1ms\"}}\n\n",
+        ),
+        ScriptedReply::text("Hello."),
+    ])
+    .await;
+    assert_eq!((answer.unwrap().as_str(), requests), ("Hello.", 3));
 }
 
 #[tokio::test]

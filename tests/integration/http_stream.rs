@@ -20,7 +20,7 @@ fn add(a: i64, b: i64) -> i64 {
 }
 
 fn request() -> Request {
-    let tools = chat::tools(&tools![add]).unwrap();
+    let tools = chat::tools(&tools![add]).unwrap().into_vec();
     Request {
         model: "gpt-none".to_owned(),
         messages: vec![Message::user("Go.")],
@@ -386,6 +386,7 @@ async fn a_whole_answer_that_is_none_is_shown() {
         status: 200,
         code: Some(code),
         message,
+        ..
     }) = end
     else {
         panic!("{end:?}")
@@ -462,6 +463,69 @@ async fn a_stream_may_take_any_time_but_not_fall_silent() {
         2,
         "a stream that falls silent is not asked for again"
     );
+}
+
+/// Answers with these bytes, and from then on with a comment every 20 seconds.
+async fn commenting(answer: String) -> OpenAi {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let _ = connection.read(&mut [0; 4096]).await.unwrap();
+        let _ = connection.write_all(answer.as_bytes()).await;
+        while connection.write_all(b": ping\n\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+    });
+    OpenAi::at(&format!("http://{address}/v1"))
+        .unwrap()
+        .with_retries(0)
+        .with_timeout(Duration::from_secs(60))
+}
+
+#[tokio::test(start_paused = true)]
+async fn comments_are_silence() {
+    let head = |status| {
+        format!(
+            "HTTP/1.1 {status} Answer\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+        )
+    };
+    let said = "data: {\"choices\": [{\"delta\": {\"content\": \"H\"}}]}\n\n";
+    for answer in [head(200), head(200) + said] {
+        let (_, end) = read(&commenting(answer).await, &request()).await;
+        let Err(ModelError::Transport { source, .. }) = end else {
+            panic!("{end:?}")
+        };
+        assert_eq!(source.to_string(), "nothing came for 60s");
+    }
+    let start = Instant::now();
+    let (_, end) = read(&commenting(head(400)).await, &request()).await;
+    assert!(
+        matches!(end, Err(ModelError::Status { status: 400, .. })),
+        "{end:?}"
+    );
+    assert!(
+        start.elapsed() <= Duration::from_secs(61),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_may_have_a_total_time() {
+    let server = ScriptedServer::start([two_calls().with_pace(Duration::from_secs(50))])
+        .await
+        .unwrap();
+    let client = server
+        .client()
+        .unwrap()
+        .with_total_timeout(Duration::from_secs(120));
+    let (events, end) = read(&client, &request()).await;
+    let Err(ModelError::Transport { source, .. }) = end else {
+        panic!("{end:?}")
+    };
+    assert_eq!(source.to_string(), "it was not whole after 120s");
+    assert!(!events.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -48,6 +48,7 @@ fn alone(definition: &ToolDefinition) -> ToolSet {
 fn offered(definition: &ToolDefinition, profile: &Profile) -> chat::Tool {
     chat::tools_for(&alone(definition), profile)
         .unwrap()
+        .into_vec()
         .remove(0)
 }
 
@@ -335,22 +336,25 @@ fn shapes_are_strict_but_for_these_reasons() {
         [
             ("azure", "Anything", 1),
             ("azure", "ListOfAnything", 3),
-            ("azure", "MixedTuple", 17),
+            ("azure", "MixedTuple", 12),
+            ("azure", "NullOrAbsent", 23),
             ("azure", "OpenMap", 20),
             ("azure", "SameFirstKey(\"kind\")", 1),
-            ("azure", "strict", 104),
+            ("azure", "strict", 86),
             ("openai", "Anything", 1),
             ("openai", "ListOfAnything", 3),
-            ("openai", "MixedTuple", 17),
+            ("openai", "MixedTuple", 12),
+            ("openai", "NullOrAbsent", 23),
             ("openai", "OpenMap", 20),
-            ("openai", "strict", 105),
+            ("openai", "strict", 87),
             ("portable", "Anything", 1),
             ("portable", "EmptyObject", 5),
             ("portable", "ListOfAnything", 3),
-            ("portable", "MixedTuple", 16),
+            ("portable", "MixedTuple", 11),
+            ("portable", "NullOrAbsent", 22),
             ("portable", "OpenMap", 20),
             ("portable", "SameFirstKey(\"kind\")", 1),
-            ("portable", "strict", 100),
+            ("portable", "strict", 83),
         ]
     );
 }

@@ -81,6 +81,15 @@ pub(crate) struct Argument {
     pub(crate) derive_attrs: Vec<Attribute>,
 }
 
+impl Argument {
+    /// Whether an attribute of serde may decide how it is decoded: `null` may then mean anything.
+    pub(crate) fn is_decoded_by_serde_attrs(&self) -> bool {
+        self.derive_attrs
+            .iter()
+            .any(|attr| attr.path().is_ident("serde"))
+    }
+}
+
 /// What a parameter is when it is left out.
 pub(crate) enum Default {
     Expr(Expr),

@@ -13,23 +13,31 @@ pub enum ModelError {
     Configuration(String),
     /// The service refused the API key (status 401).
     #[error(
-        "the service refused the API key: {message}; check `OPENAI_API_KEY`, and that it belongs to `OPENAI_BASE_URL`"
+        "the service refused the API key: {message}; check `OPENAI_API_KEY`, and that it belongs to `OPENAI_BASE_URL`{}",
+        of_request(request_id)
     )]
     Unauthorized {
         /// The service's own words.
         message: String,
+        /// The id that the service gave the request, for its support.
+        request_id: Option<String>,
     },
     /// The service does not know the model, or the key may not use it (status 404).
-    #[error("the service has no model `{model}` for this key: {message}")]
+    #[error(
+        "the service has no model `{model}` for this key: {message}{}",
+        of_request(request_id)
+    )]
     UnknownModel {
         /// The model that was asked for.
         model: String,
         /// The service's own words.
         message: String,
+        /// The id that the service gave the request, for its support.
+        request_id: Option<String>,
     },
     /// Any other answer that is not a success. What may pass, 429 and 5xx above all, has been tried
     /// again as the client was set to.
-    #[error("the service answered {status}: {message}")]
+    #[error("the service answered {status}: {message}{}", of_request(request_id))]
     Status {
         /// The HTTP status.
         status: u16,
@@ -37,27 +45,39 @@ pub enum ModelError {
         code: Option<String>,
         /// The service's own words.
         message: String,
+        /// The id that the service gave the request, for its support.
+        request_id: Option<String>,
     },
     /// No answer, or only a part of one: the service could not be reached, took too long, or broke
     /// off.
-    #[error("no whole answer from the service at {url}")]
+    #[error("no whole answer from the service at {url}{}", of_request(request_id))]
     Transport {
         /// Where the request went.
         url: String,
         /// What failed.
         #[source]
         source: Box<dyn Error + Send + Sync>,
+        /// The id that the service gave the request, for its support, if it began to answer.
+        request_id: Option<String>,
     },
     /// A successful answer that is no chat completion.
-    #[error("the answer is no chat completion ({reason}): {body}")]
+    #[error(
+        "the answer is no chat completion ({reason}): {body}{}",
+        of_request(request_id)
+    )]
     InvalidResponse {
         /// What is missing.
         reason: String,
         /// The beginning of the body.
         body: String,
+        /// The id that the service gave the request, for its support.
+        request_id: Option<String>,
     },
     /// The service reported an error in a stream that had begun, or a response that failed.
-    #[error("the service reported an error in its stream: {message}")]
+    #[error(
+        "the service reported an error in its stream: {message}{}",
+        of_request(request_id)
+    )]
     StreamError {
         /// The service's code for the error, `tool_use_failed` for example.
         code: Option<String>,
@@ -66,19 +86,69 @@ pub enum ModelError {
         /// What the model wrote and the service could not read as a call (Groq's
         /// `failed_generation`).
         failed_generation: Option<String>,
+        /// The id that the service gave the request, for its support.
+        request_id: Option<String>,
     },
     /// The stream ended in the middle of the message.
-    #[error("the stream ended before the message did; ask again")]
+    #[error(
+        "the stream ended before the message did; ask again{}",
+        of_request(request_id)
+    )]
     Interrupted {
         /// What had arrived.
         partial: Box<crate::chat::Completion>,
+        /// The id that the service gave the request, for its support.
+        request_id: Option<String>,
     },
     /// A failure of a [`ChatModel`](crate::ChatModel) of another make.
     #[error("the model failed")]
     Other(#[source] Box<dyn Error + Send + Sync>),
 }
 
+fn of_request(id: &Option<String>) -> String {
+    id.as_ref()
+        .map_or_else(String::new, |id| format!(" (request {id})"))
+}
+
 impl ModelError {
+    /// An answer that cannot be read.
+    pub(crate) fn invalid_response(reason: impl Into<String>) -> Self {
+        Self::InvalidResponse {
+            reason: reason.into(),
+            body: String::new(),
+            request_id: None,
+        }
+    }
+
+    /// The id that the service gave the request, in a header of its answer.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Unauthorized { request_id, .. }
+            | Self::UnknownModel { request_id, .. }
+            | Self::Status { request_id, .. }
+            | Self::Transport { request_id, .. }
+            | Self::InvalidResponse { request_id, .. }
+            | Self::StreamError { request_id, .. }
+            | Self::Interrupted { request_id, .. } => request_id.as_deref(),
+            Self::Configuration(_) | Self::Other(_) => None,
+        }
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn with_request_id(mut self, id: Option<&str>) -> Self {
+        match &mut self {
+            Self::Unauthorized { request_id, .. }
+            | Self::UnknownModel { request_id, .. }
+            | Self::Status { request_id, .. }
+            | Self::Transport { request_id, .. }
+            | Self::InvalidResponse { request_id, .. }
+            | Self::StreamError { request_id, .. }
+            | Self::Interrupted { request_id, .. } => *request_id = id.map(str::to_owned),
+            Self::Configuration(_) | Self::Other(_) => {}
+        }
+        self
+    }
+
     /// Whether the conversation is longer than the model takes, as far as the service says so: the
     /// program can shorten it and ask again.
     pub fn is_context_overflow(&self) -> bool {
@@ -111,6 +181,18 @@ impl ModelError {
     /// do. Groq says so.
     pub(crate) fn is_botched_call(&self) -> bool {
         matches!(self, Self::StreamError { code: Some(code), .. } | Self::Status { code: Some(code), .. } if code == "tool_use_failed")
+    }
+}
+
+/// The beginning of a body, to be shown.
+pub(crate) fn excerpt(body: &[u8]) -> String {
+    const LONGEST: usize = 300;
+    // four bytes make a character at most
+    let body = String::from_utf8_lossy(body.get(..(LONGEST + 1) * 4).unwrap_or(body));
+    match body.char_indices().nth(LONGEST) {
+        _ if body.trim().is_empty() => "the body is empty".to_owned(),
+        Some((end, _)) => format!("{}…", &body[..end]),
+        None => body.into_owned(),
     }
 }
 
@@ -181,6 +263,7 @@ mod tests {
             status: 400,
             code: code.map(str::to_owned),
             message: message.to_owned(),
+            request_id: None,
         };
         for error in [
             refused(Some("context_length_exceeded"), "no"),
@@ -198,5 +281,16 @@ mod tests {
         }
         assert!(!refused(Some("429"), "too many requests").is_context_overflow());
         assert!(!ModelError::Configuration("context window".to_owned()).is_context_overflow());
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_ends_between_characters() {
+        for character in ["a", "é", "€", "🦀"] {
+            assert_eq!(
+                excerpt(character.repeat(5000).as_bytes()),
+                format!("{}…", character.repeat(300))
+            );
+        }
+        assert_eq!(excerpt(&[b'a', 0xff]), "a\u{fffd}");
     }
 }

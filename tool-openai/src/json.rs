@@ -7,12 +7,40 @@
 use serde::de::Error as _;
 use tool_core::serde_json::{Error, Value, from_str};
 
+/// The most values that are read of one text: each takes far more memory than text.
+const MOST_VALUES: usize = 1 << 20;
+
+/// Refuses a text of too many values before any of them is made.
+fn check_count(text: &[u8]) -> Result<(), Error> {
+    if text.len() <= MOST_VALUES {
+        return Ok(()); // each has a byte of its own
+    }
+    let (mut values, mut in_string, mut is_escaped) = (0_usize, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            // Each value stands behind one of these; an empty list counts twice.
+            b',' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+    }
+    match values {
+        0..MOST_VALUES => Ok(()),
+        _ => Err(Error::custom(format!(
+            "it has more than {MOST_VALUES} values"
+        ))),
+    }
+}
+
 /// Reads a text. `is_lossy` is whether bytes of it, or before it, were no UTF-8.
 ///
 /// # Errors
 /// It is no JSON, whatever its characters are; or such a character is in the input of a custom
-/// tool, which has no form that would be refused.
+/// tool, which has no form that would be refused; or it has more than [`MOST_VALUES`] in it.
 pub(crate) fn read(text: &str, is_lossy: bool) -> Result<Value, Error> {
+    check_count(text.as_bytes())?;
     let (mut value, error) = match from_str(text) {
         Ok(value) if !is_lossy => return Ok(value),
         Ok(value) => (value, Error::custom("it has bytes that are no UTF-8")),
@@ -37,6 +65,7 @@ pub(crate) fn is_other_text(text: &str) -> bool {
 
 /// The objects in a text of several lines, if each line is one: events that were run together.
 pub(crate) fn lines(text: &str, is_lossy: bool) -> Option<Vec<Value>> {
+    check_count(text.as_bytes()).ok()?;
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && *line != "[DONE]");
     let objects: Result<Vec<Value>, Error> = lines.map(|line| read(line, is_lossy)).collect();
@@ -51,6 +80,7 @@ pub(crate) fn lines(text: &str, is_lossy: bool) -> Option<Vec<Value>> {
 /// As [`read`].
 #[cfg(feature = "http")]
 pub(crate) fn read_bytes(bytes: &[u8]) -> Result<Value, Error> {
+    check_count(bytes)?;
     match tool_core::serde_json::from_slice(bytes) {
         Ok(value) => Ok(value),
         Err(_) => {
@@ -222,6 +252,28 @@ mod tests {
         }
         assert!(super::read(r#"{"custom": {"input": "\ud83c"}}"#, false).is_err());
         assert!(super::read("{\"custom\": {\"input\": \"\u{fffd}\"}}", true).is_err());
+    }
+
+    #[test]
+    fn values_are_counted_before_they_are_made() {
+        let list = |item: &str, count: usize| format!("[{}1]", item.repeat(count));
+        for (text, expected) in [
+            (list("[],", MOST_VALUES), false),
+            (list("{},", MOST_VALUES / 2 - 8), true),
+            (list("0,", MOST_VALUES + 1), false),
+            (format!("[\"{}\"]", ",[\\\"{".repeat(MOST_VALUES)), true),
+            (
+                format!("{{{}\"\":1}}", "\"\":1,".repeat(MOST_VALUES)),
+                false,
+            ),
+        ] {
+            let made = read(&text, false);
+            assert_eq!(made.is_ok(), expected, "{}", &text[..20]);
+            if let Err(error) = made {
+                assert_eq!(error.to_string(), "it has more than 1048576 values");
+            }
+        }
+        assert!(lines(&"[]\n".repeat(MOST_VALUES + 1), false).is_none());
     }
 
     proptest! {

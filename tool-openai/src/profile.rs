@@ -34,6 +34,8 @@ pub struct Profile {
     pub(crate) cautious: bool,
     pub(crate) same_first_key: bool,
     pub(crate) limits: Limits,
+    /// Whether `null` is written as `nullable`.
+    pub(crate) nullable: bool,
     short_ids: bool,
     alternates: bool,
     images: bool,
@@ -70,6 +72,7 @@ impl Profile {
             cautious: false,
             same_first_key: true,
             limits,
+            nullable: false,
             short_ids: false,
             alternates: false,
             images: true,
@@ -105,6 +108,15 @@ impl Profile {
             same_first_key: false,
             images: false,
             ..Self::openai()
+        }
+    }
+
+    /// Gemini behind its OpenAI-compatible API: no `strict`, `nullable` in place of a list of types,
+    /// which it refuses, and images.
+    pub fn gemini() -> Self {
+        Self {
+            nullable: true,
+            ..Self::portable().without_strict().with_images()
         }
     }
 

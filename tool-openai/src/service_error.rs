@@ -168,6 +168,7 @@ impl From<ServiceError> for ModelError {
             code,
             message,
             failed_generation,
+            request_id: None,
         }
     }
 }

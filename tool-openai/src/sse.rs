@@ -84,10 +84,7 @@ impl Sse {
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<Vec<Event>, ModelError> {
         let too_large = |what: &str, most: usize| {
             let reason = format!("{what} of the stream is larger than {most} bytes");
-            Err(ModelError::InvalidResponse {
-                reason,
-                body: String::new(),
-            })
+            Err(ModelError::invalid_response(reason))
         };
         let text = self.decode(bytes);
         let mut events = Vec::new();

@@ -107,6 +107,26 @@ async fn a_custom_tool_takes_free_text() {
     );
 }
 
+#[tokio::test]
+async fn a_tool_that_no_service_takes_is_left_out_and_reported() {
+    let model = Scripted::new([says("Done.")]);
+    let (dispatcher, _) = clinic();
+    let tools = dispatcher.tools().clone();
+    let odd = tools.clone().with_prefix("a.");
+    let left_out = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&left_out);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .with_tools(Dispatcher::new(tools.clone().merge(odd).unwrap()))
+        .with_on_event(move |event| {
+            if let AgentEvent::ToolsLeftOut(tools) = event {
+                seen.lock().unwrap().extend(tools);
+            }
+        });
+    agent.run("Go.").await.unwrap();
+    assert_eq!(model.requests.lock().unwrap()[0].tools.len(), tools.len());
+    assert_eq!(left_out.lock().unwrap().len(), tools.len());
+}
+
 /// How long an agent takes with a message of so many calls, each of which has something to be told
 /// of.
 async fn time_for(calls: usize) -> Duration {

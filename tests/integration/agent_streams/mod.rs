@@ -103,6 +103,7 @@ impl ChatModel for Scripted {
                             code,
                             message: "Failed to call a function.".to_owned(),
                             failed_generation: None,
+                            request_id: None,
                         };
                         return Some((Err(error), acts));
                     }

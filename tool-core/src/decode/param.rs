@@ -91,6 +91,8 @@ type Check<T> = fn(&T) -> Result<(), String>;
 enum Missing<T> {
     IsAnError,
     Becomes(fn() -> T),
+    /// As above, and `null` is decoded to the same.
+    IsNull(fn() -> T),
     /// As above, and `null` means the same. The second function gives what the definition shows.
     HasDefault(fn() -> T, Option<fn(&T) -> Value>),
 }
@@ -117,6 +119,12 @@ impl<T> Param<T> {
     /// May be left out.
     pub const fn or(mut self, missing: fn() -> T) -> Self {
         self.missing = Missing::Becomes(missing);
+        self
+    }
+
+    /// May be left out, which is the same as `null`.
+    pub const fn or_null(mut self, missing: fn() -> T) -> Self {
+        self.missing = Missing::IsNull(missing);
         self
     }
 
@@ -168,7 +176,10 @@ impl<T> Param<T> {
     /// What makes the value of a property that need not be there and is not.
     fn stand_in(&self, raw: Option<&str>) -> Option<fn() -> T> {
         match (&self.missing, raw) {
-            (Missing::Becomes(value) | Missing::HasDefault(value, _), None) => Some(*value),
+            (
+                Missing::Becomes(value) | Missing::IsNull(value) | Missing::HasDefault(value, _),
+                None,
+            ) => Some(*value),
             (Missing::HasDefault(value, _), Some("null")) => Some(*value),
             _ => None,
         }
@@ -254,6 +265,10 @@ impl<T> Property for Param<T> {
 
     fn is_required(&self) -> bool {
         matches!(self.missing, Missing::IsAnError)
+    }
+
+    fn null_means_absent(&self) -> bool {
+        matches!(self.missing, Missing::IsNull(_) | Missing::HasDefault(..))
     }
 
     fn property(&self, generator: &mut SchemaGenerator) -> Schema {

@@ -24,6 +24,7 @@ pub struct ToolDefinition {
     output_schema: Option<Value>,
     behavior: Behavior,
     checks_arguments: bool,
+    null_means_absent: Vec<&'static str>,
 }
 
 impl ToolDefinition {
@@ -72,6 +73,15 @@ impl ToolDefinition {
             output_schema: None,
             behavior: Behavior::default(),
             checks_arguments: true,
+            null_means_absent: Vec::new(),
+        }
+    }
+
+    /// Names the parameters for which `null` means the same as leaving them out.
+    pub(crate) fn with_null_for_absent(self, names: Vec<&'static str>) -> Self {
+        Self {
+            null_means_absent: names,
+            ..self
         }
     }
 
@@ -187,6 +197,13 @@ impl ToolDefinition {
     /// a service need not be told of what hardly any model gets wrong.
     pub fn checks_arguments(&self) -> bool {
         self.checks_arguments
+    }
+
+    /// Whether `null` for a parameter is known to mean the same as leaving it out, as it does for an
+    /// `Option` of a `#[tool]`. In other tools and inside of values they may be two things: "remove
+    /// it" and "keep it as it is".
+    pub fn null_means_absent(&self, parameter: &str) -> bool {
+        self.null_means_absent.contains(&parameter)
     }
 }
 

@@ -198,11 +198,16 @@ pub fn declare<S: Send + Sync + 'static>(
         output,
         behavior,
     } = declaration;
-    let schema = match params {
-        Params::Properties(params) => schema::of_parameters(params),
-        Params::Whole(params) => schema::of_object(params),
+    let (schema, null_means_absent) = match params {
+        Params::Properties(params) => {
+            let absent = params.iter().filter(|param| param.null_means_absent());
+            let names = absent.map(|param| param.name()).collect();
+            (schema::of_parameters(params), names)
+        }
+        Params::Whole(params) => (schema::of_object(params), Vec::new()),
     };
     let definition = ToolDefinition::declared(name, schema::trimmed(description), schema)
+        .with_null_for_absent(null_means_absent)
         .with_checked_behavior(behavior);
     let definition = match title {
         Some(title) => definition.with_title(title),

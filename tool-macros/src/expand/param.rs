@@ -19,6 +19,7 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
         let decoded = decoded_type(ty);
         return quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = #private::Param::new("", ""););
     };
+    let argument = &**argument;
     let Argument {
         name,
         description,
@@ -26,7 +27,7 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
         limits,
         aliases,
         ..
-    } = &**argument;
+    } = argument;
     let name = &name.text;
     let wrapper = wrapper(param, constant);
     let decoded = wrapper
@@ -35,7 +36,11 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
     let optional = ty::option_of(ty);
     let missing = match default {
         _ if optional.is_some() => {
-            Some(quote_spanned!(span=> .or(|| #wrapper(::core::option::Option::None))))
+            let or = match argument.is_decoded_by_serde_attrs() {
+                true => quote_spanned!(span=> or),
+                false => quote_spanned!(span=> or_null),
+            };
+            Some(quote_spanned!(span=> .#or(|| #wrapper(::core::option::Option::None))))
         }
         Some(Default::Expr(default)) => Some(or_default(ty, default, wrapper.as_ref())),
         Some(Default::OfType(span)) => Some(

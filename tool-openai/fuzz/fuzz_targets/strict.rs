@@ -187,5 +187,5 @@ fuzz_target!(|input: Input| {
 fn offered(schema: Value, profile: &Profile) -> Option<Value> {
     let tool = DynamicTool::new("t", "", schema, |_| async { Ok::<_, String>(()) }).ok()?;
     let tools = chat::tools_for(&ToolSet::<()>::default().with_tool(tool).ok()?, profile).ok()?;
-    tool_core::serde_json::to_value(&tools[0].function).ok()
+    tool_core::serde_json::to_value(&tools.first()?.function).ok()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use tool_core::{Progress, ToolCall, ToolResult};
 
-use crate::chat::{HistoryRepair, Repair, Usage};
+use crate::chat::{HistoryRepair, InvalidToolsError, Repair, Usage};
 
 /// What happens in a run, as it happens.
 ///
@@ -16,6 +16,9 @@ use crate::chat::{HistoryRepair, Repair, Usage};
 pub enum AgentEvent {
     /// The history that the agent was given was none a service would accept; this was changed.
     HistoryRepaired(Vec<HistoryRepair>),
+    /// These tools are not offered, since the service would refuse the request because of them.
+    /// Once in a run, before its first turn.
+    ToolsLeftOut(Vec<InvalidToolsError>),
     /// A turn begins: the model is about to be asked. Again for the same turn, where the service
     /// could not read its calls; the earlier events of that turn are void then.
     TurnStarted {
@@ -73,6 +76,8 @@ pub struct Reply {
     pub finish_reason: Option<String>,
     /// How often the model was asked in this run.
     pub turns: usize,
+    /// The id that the service gave the last request, for its support.
+    pub request_id: Option<String>,
     /// Tokens used by this run, where the service counts them.
     pub usage: Usage,
 }

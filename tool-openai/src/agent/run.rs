@@ -74,16 +74,18 @@ impl Agent {
             let repairs = std::mem::take(&mut self.repairs);
             self.events.tell(AgentEvent::HistoryRepaired(repairs));
         }
-        let tools = self.offer()?;
+        let (tools, left_out) = self.offer()?;
+        if !left_out.is_empty() {
+            self.events.tell(AgentEvent::ToolsLeftOut(left_out));
+        }
         let mut usage = Usage::default();
         for turn in 1..=self.max_turns {
             let request = self.request(turn, &tools)?;
-            if let Some((text, finish_reason)) =
-                self.turn(turn, &request, streamed, &mut usage).await?
-            {
+            if let Some(said) = self.turn(turn, &request, streamed, &mut usage).await? {
                 return Ok(Reply {
-                    text,
-                    finish_reason,
+                    text: said.text,
+                    finish_reason: said.finish_reason,
+                    request_id: said.request_id,
                     turns: turn,
                     usage,
                 });
@@ -110,6 +112,7 @@ impl Agent {
             self.usage += &used;
             self.events.tell(AgentEvent::Usage(used));
         }
+        let request_id = completion.request_id().map(str::to_owned);
         let has_alternatives = self.extra.get("n").is_some_and(|n| *n != 1);
         let choice = match has_alternatives {
             true => completion.choices.into_iter().next(),
@@ -117,10 +120,7 @@ impl Agent {
         };
         let Some(choice) = choice else {
             self.abandon(answering);
-            let source = ModelError::InvalidResponse {
-                reason: "`choices` is empty".to_owned(),
-                body: String::new(),
-            };
+            let source = ModelError::invalid_response("`choices` is empty");
             return Err(AgentError::Model { turn, source });
         };
         if let Some(refusal) = choice.message.refusal.clone() {
@@ -135,7 +135,8 @@ impl Agent {
             );
             return Err(AgentError::Refused { refusal });
         }
-        self.settle(answering, choice).await
+        let said = self.settle(answering, choice).await?;
+        Ok(said.map(|said| Said { request_id, ..said }))
     }
 
     /// Asks until the model is heard to the end of a message: once, unless it botches a call in a
@@ -214,11 +215,8 @@ impl Agent {
                 Step::Model(Some(Ok(event))) => answering.hear(event, events),
                 Step::Model(Some(Err(error))) => return Err(Unheard::Failed(error)),
                 Step::Model(None) => {
-                    let reason = "the stream ended before its message did".to_owned();
-                    return Err(Unheard::Failed(ModelError::InvalidResponse {
-                        reason,
-                        body: String::new(),
-                    }));
+                    let reason = "the stream ended before its message did";
+                    return Err(Unheard::Failed(ModelError::invalid_response(reason)));
                 }
             }
         }
@@ -238,13 +236,13 @@ impl Agent {
                 // After its tools have run, a model may have nothing to add.
                 let has_stopped = matches!(finish_reason.as_deref(), None | Some("stop"));
                 return match has_stopped && !is_cut && self.follows_results() {
-                    true => Ok(Some((text, finish_reason))),
+                    true => Ok(Some(Said::new(text, finish_reason))),
                     false => Err(AgentError::NoAnswer { finish_reason }),
                 };
             }
             self.messages
                 .extend(heard.into_messages(&[], &self.service_profile()));
-            return Ok(Some((text, finish_reason)));
+            return Ok(Some(Said::new(text, finish_reason)));
         }
         self.events
             .tell(AgentEvent::ToolCallsReady(heard.parsed.calls.clone()));
@@ -320,24 +318,24 @@ impl Agent {
         self.events.tell_results(results);
     }
 
-    /// The tools as they are offered to the service.
-    fn offer(&self) -> Result<Vec<Tool>, InvalidToolsError> {
+    /// The tools as they are offered to the service, and why others are not.
+    fn offer(&self) -> Result<(Vec<Tool>, Vec<InvalidToolsError>), InvalidToolsError> {
         let tools = self.dispatcher.tools();
-        let mut offered = chat::tools_for(tools, &self.service_profile())?;
+        let (mut offered, left_out) = chat::tools_for(tools, &self.service_profile())?.into_parts();
         for (name, format) in &self.custom_tools {
-            let position = tools
-                .definitions()
-                .position(|definition| definition.name() == name);
-            let offered = position
-                .and_then(|position| offered.get_mut(position))
-                .zip(tools.definition(name));
-            let (tool, definition) = offered.ok_or_else(|| InvalidToolsError::NotText {
-                tool: name.clone(),
-                reason: "there is no such tool",
-            })?;
-            *tool = chat::custom(definition, format)?;
+            let definition = tools
+                .definition(name)
+                .ok_or_else(|| InvalidToolsError::NotText {
+                    tool: name.clone(),
+                    reason: "there is no such tool",
+                })?;
+            let custom = chat::custom(definition, format)?;
+            let as_function = offered.iter_mut().find(|tool| tool.function.name == *name);
+            if let Some(tool) = as_function {
+                *tool = custom;
+            }
         }
-        Ok(offered)
+        Ok((offered, left_out))
     }
 
     fn service_profile(&self) -> Profile {
@@ -376,7 +374,21 @@ impl Agent {
 }
 
 /// What the model says, and why it stopped.
-type Said = (String, Option<String>);
+struct Said {
+    text: String,
+    finish_reason: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Said {
+    fn new(text: String, finish_reason: Option<String>) -> Self {
+        Self {
+            text,
+            finish_reason,
+            request_id: None,
+        }
+    }
+}
 
 /// What happens next while a model writes.
 enum Step {

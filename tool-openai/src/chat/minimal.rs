@@ -98,18 +98,23 @@ fn are_few<'a>(left: &mut usize, values: impl IntoIterator<Item = &'a Value>) ->
     })
 }
 
-/// Removes the bounds of 64-bit integers.
+/// Removes the bounds of 32-bit and 64-bit integers, which hardly any model comes near.
 pub(super) fn leave_out_widest_bounds(schema: &mut Value) {
     leave_out_widest_bounds_at(schema, 0);
 }
+
+/// The greatest integers of 32 and 64 bits.
+const WIDEST: [u64; 4] = [i32::MAX as u64, u32::MAX as u64, i64::MAX as u64, u64::MAX];
 
 fn leave_out_widest_bounds_at(schema: &mut Value, depth: usize) {
     let Some(object) = schema.as_object_mut().filter(|_| depth < DEEPEST) else {
         return;
     };
     object.retain(|key, limit| match key.as_str() {
-        "minimum" => limit.as_i64().is_none_or(|limit| limit > i64::MIN + 1024),
-        "maximum" => *limit != i64::MAX && *limit != u64::MAX,
+        "minimum" => limit
+            .as_i64()
+            .is_none_or(|limit| limit > i64::MIN + 1024 && limit != i64::from(i32::MIN)),
+        "maximum" => limit.as_u64().is_none_or(|limit| !WIDEST.contains(&limit)),
         _ => true,
     });
     each_subschema(object, &mut |schema| {
@@ -144,6 +149,14 @@ mod tests {
     #[test]
     fn widest_bounds_are_left_out_of_schemas_and_of_nothing_else() {
         let bounds = || json!({"minimum": i64::MIN, "maximum": i64::MAX});
+        for (least, most) in [(i64::from(i32::MIN), i32::MAX as u64), (i64::MIN, u64::MAX)] {
+            let mut schema = json!({"type": "integer", "minimum": least, "maximum": most});
+            leave_out_widest_bounds(&mut schema);
+            assert_eq!(schema, json!({"type": "integer"}));
+        }
+        let mut unsigned = json!({"minimum": 0, "maximum": u32::MAX});
+        leave_out_widest_bounds(&mut unsigned);
+        assert_eq!(unsigned, json!({"minimum": 0}));
         let mut schema = json!({"properties": {"default": bounds(), "minimum": bounds()}, "examples": [bounds()], "default": bounds()});
         leave_out_widest_bounds(&mut schema);
         let expected = json!({"properties": {"default": {}, "minimum": {}}, "examples": [bounds()], "default": bounds()});

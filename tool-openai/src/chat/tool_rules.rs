@@ -33,7 +33,7 @@ pub(super) fn check(name: &str, parameters: &Value) -> Result<(), InvalidToolsEr
     Ok(())
 }
 
-/// Tools that no service would accept.
+/// A tool, or a number of them, that no service would accept.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidToolsError {

@@ -4,6 +4,8 @@ use tool_core::serde_json::{Map, Value, json};
 use tool_core::{ToolDefinition, ToolSet};
 
 use super::minimal::{leave_out_widest_bounds, tidy};
+use super::nullable::write_nullable;
+use super::offered::OfferedTools;
 use super::tool_rules::{InvalidToolsError, MOST_TOOLS, check};
 use super::wire::{FunctionDefinition, Tool};
 use crate::Profile;
@@ -44,7 +46,7 @@ const LONGEST_DESCRIPTION: usize = 1024;
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidToolsError> {
+pub fn tools(tools: &ToolSet) -> Result<OfferedTools, InvalidToolsError> {
     tools_for(tools, &Profile::default())
 }
 
@@ -54,25 +56,32 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidToolsError> {
 /// carried over without loss. Then every property is required, and one that is optional may be
 /// `null` for absent. The others are offered without `strict`; [`strictness`] tells which, and why.
 /// In these, what tells a model nothing is left out, and of tools that check their arguments
-/// themselves also `additionalProperties: false` at the root and the bounds of 64-bit integers. The
-/// same set gives the same bytes in every run.
+/// themselves also `additionalProperties: false` at the root and the bounds of 32-bit and 64-bit
+/// integers. The same set gives the same bytes in every run.
+///
+/// A tool that services refuse is [left out](OfferedTools::left_out): one whose name they do not
+/// take, or whose parameters are no plain object, and one that must be strict, `#[tool(strict)]`,
+/// and cannot be.
 ///
 /// # Errors
-/// There are more tools than services accept; one has a name that they refuse, or parameters that
-/// are no plain object; or one that must be strict, `#[tool(strict)]`, cannot be.
-pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidToolsError> {
-    if tools.len() > MOST_TOOLS {
-        return Err(InvalidToolsError::TooMany { count: tools.len() });
+/// [`InvalidToolsError::TooMany`] if there are more tools than services accept.
+pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<OfferedTools, InvalidToolsError> {
+    let (mut offered, mut left_out) = (Vec::new(), Vec::new());
+    for definition in tools.definitions() {
+        match tool(definition, profile) {
+            Ok(tool) => offered.push(tool),
+            Err(error) => left_out.push(error),
+        }
     }
-    tools
-        .definitions()
-        .map(|definition| tool(definition, profile))
-        .collect()
+    match offered.len() {
+        count if count > MOST_TOOLS => Err(InvalidToolsError::TooMany { count }),
+        _ => Ok(OfferedTools::new(offered, left_out)),
+    }
 }
 
 fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidToolsError> {
     check(definition.name(), definition.parameters())?;
-    let (parameters, is_strict) = match carried(definition, profile) {
+    let (mut parameters, is_strict) = match carried(definition, profile) {
         Some(Ok(strict)) => (strict.schema, Some(true)),
         Some(Err(reason)) if definition.behavior().strict => {
             return Err(InvalidToolsError::NotStrict {
@@ -82,6 +91,9 @@ fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidT
         }
         Some(Err(_)) | None => (minimal(definition), None),
     };
+    if profile.nullable {
+        write_nullable(&mut parameters);
+    }
     let function = FunctionDefinition {
         name: definition.name().to_owned(),
         description: definition.description().to_owned(),
@@ -108,7 +120,9 @@ fn carried(
         if definition.checks_arguments() {
             leave_out_widest_bounds(&mut parameters);
         }
-        strict(&parameters, profile)
+        strict(&parameters, profile, &|parameter| {
+            definition.null_means_absent(parameter)
+        })
     })
 }
 

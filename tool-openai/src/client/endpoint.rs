@@ -1,5 +1,6 @@
 //! What the APIs of a service have in common.
 
+use super::retry::Failure;
 use super::secrets::Secrets;
 use super::service::{Answer, Pace};
 use crate::assembler::Assembler;
@@ -10,11 +11,12 @@ use crate::error::ModelError;
 pub(super) trait Endpoint: Sync {
     type Assembler: Assembler<Output: Into<Completion>> + Send;
 
+    /// Asks once. What the service does not take is left out, and asked for again without.
     fn answer(
         &self,
         request: &Request,
         pace: Pace,
-    ) -> impl Future<Output = Result<Answer, ModelError>> + Send;
+    ) -> impl Future<Output = Result<Answer, Failure>> + Send;
 
     /// How often what failed is tried again.
     fn retries(&self) -> usize;

@@ -6,6 +6,7 @@ mod responses;
 mod retry;
 mod secrets;
 mod service;
+mod silence;
 mod stream;
 
 pub use responses::Responses;
@@ -20,12 +21,13 @@ use reqwest::StatusCode;
 use tool_core::serde_json::{Value, json};
 
 use self::endpoint::Endpoint;
-use self::refusal::{Refusal, excerpt};
+use self::refusal::Refusal;
+use self::retry::Failure;
 use self::secrets::Secrets;
 use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
 use crate::chat::assemble;
 use crate::chat::{ChatAssembler, Completion, Message, Request};
-use crate::error::ModelError;
+use crate::error::{ModelError, excerpt};
 use crate::json;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
 use crate::profile::Profile;
@@ -34,10 +36,13 @@ use crate::service_error::ServiceError;
 /// A service that speaks chat completions over HTTP: OpenAI, or whatever is at the base URL.
 ///
 /// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice
-/// unless set, after 0.5 s and up, or as the service says, in `Retry-After` or in its words. They
-/// are not when it asks for more than a minute, or the quota is spent. An answer of status 200 that
-/// begins with such a failure is one, too; once any of it has been delivered, nothing is tried
-/// again: a call of it may have been started.
+/// unless set, after 0.5 s and up, or as the service says, in `Retry-After` or in its words. So are
+/// those whose answer says that the failure may pass, an overload for example, whatever its status.
+/// They are not when the service asks for more than a minute, or the quota is spent; and once any of
+/// an answer has been delivered, nothing is tried again: a call of it may have been started.
+///
+/// Answers are asked for as plain bytes; compressed ones are an error. A redirect is followed to the
+/// same origin, if it keeps the method (307, 308).
 ///
 /// ```
 /// use tool_openai::OpenAi;
@@ -122,8 +127,8 @@ impl OpenAi {
     }
 
     /// Sets where the service is: the URL that `/chat/completions` is added to,
-    /// `http://localhost:11434/v1` for example. What stands in its query is sent with every
-    /// request.
+    /// `http://localhost:11434/v1` for example; one that ends with it already is taken too. What
+    /// stands in its query is sent with every request.
     ///
     /// # Errors
     /// [`ModelError::Configuration`] if it is no URL.
@@ -147,11 +152,21 @@ impl OpenAi {
     }
 
     /// Sets how long one attempt may take, or of a stream, how long nothing may come; ten minutes
-    /// unless set.
+    /// unless set. What only keeps the connection open, comments for example, is nothing.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self {
             service: self.service.with_timeout(timeout),
+            ..self
+        }
+    }
+
+    /// Sets how long one attempt may take from the request to the end of the answer, streamed or
+    /// not. A stream may take any time unless this is set.
+    #[must_use]
+    pub fn with_total_timeout(self, timeout: Duration) -> Self {
+        Self {
+            service: self.service.with_total_timeout(timeout),
             ..self
         }
     }
@@ -184,7 +199,7 @@ impl OpenAi {
 impl Endpoint for OpenAi {
     type Assembler = ChatAssembler;
 
-    async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
+    async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, Failure> {
         let mut request = request.clone();
         request
             .messages
@@ -207,7 +222,7 @@ impl Endpoint for OpenAi {
         let refused = answer
             .as_ref()
             .err()
-            .map(|error| named_keys(error, &request));
+            .map(|failure| named_keys(&failure.error, &request));
         match refused {
             Some(keys) if !keys.is_empty() => {
                 leave_out(&keys, &mut request);
@@ -249,9 +264,7 @@ impl ChatModel for OpenAi {
             "api.openai.com" => Profile::openai(),
             // It enforces no schema beside parallel calls.
             host if host.ends_with(".azure.com") => Profile::azure().without_strict(),
-            "generativelanguage.googleapis.com" => {
-                Profile::portable().without_strict().with_images()
-            }
+            "generativelanguage.googleapis.com" => Profile::gemini(),
             "api.mistral.ai" => Profile::portable()
                 .with_short_ids()
                 .with_alternating_roles(),
@@ -337,6 +350,7 @@ fn invalid(reason: String, body: &[u8]) -> ModelError {
     ModelError::InvalidResponse {
         reason,
         body: excerpt(body),
+        request_id: None,
     }
 }
 

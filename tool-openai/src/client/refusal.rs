@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use tool_core::serde_json::{self, Value};
 
-use crate::error::ModelError;
+use crate::error::{ModelError, excerpt};
 use crate::service_error::ServiceError;
 
 /// What a service says when it refuses: `{"error": {"message", "code", …}}`, or as near as it gets.
@@ -25,34 +25,45 @@ impl Refusal {
                 message,
                 code,
             },
-            None => Self {
-                message: excerpt(body),
-                code: None,
-                wait: None,
-            },
+            None => Self::of_message(excerpt(body)),
+        }
+    }
+
+    /// Without a code.
+    pub(crate) fn of_message(message: String) -> Self {
+        Self {
+            message,
+            code: None,
+            wait: None,
         }
     }
 
     pub(crate) fn into_error(self, status: StatusCode, model: &str) -> ModelError {
         let Self { message, code, .. } = self;
         match status.as_u16() {
-            401 => ModelError::Unauthorized { message },
+            401 => ModelError::Unauthorized {
+                message,
+                request_id: None,
+            },
             // Without this code it is the path that does not exist.
             404 if code.as_deref() == Some("model_not_found") || message.contains(model) => {
                 ModelError::UnknownModel {
                     model: model.to_owned(),
                     message,
+                    request_id: None,
                 }
             }
             404 => ModelError::Status {
                 status: 404,
                 code,
                 message: format!("{message}; check `OPENAI_BASE_URL`"),
+                request_id: None,
             },
             status => ModelError::Status {
                 status,
                 code,
                 message,
+                request_id: None,
             },
         }
     }
@@ -73,7 +84,7 @@ fn retry_delay(value: &Value) -> Option<Duration> {
 }
 
 /// The wait in a sentence: `Please try again in 1.5s.`
-fn wait_in(message: &str) -> Option<Duration> {
+pub(super) fn wait_in(message: &str) -> Option<Duration> {
     let message = message.to_ascii_lowercase();
     let phrases = ["try again in ", "retry in ", "retry after "];
     let after = |phrase: &str| Some(message.split_once(phrase)?.1);
@@ -110,18 +121,6 @@ fn duration(text: &str) -> Option<Duration> {
         rest = behind;
     }
     Duration::try_from_secs_f64(total?).ok()
-}
-
-/// The beginning of a body, to be shown.
-pub(crate) fn excerpt(body: &[u8]) -> String {
-    const LONGEST: usize = 300;
-    // four bytes make a character at most
-    let body = String::from_utf8_lossy(body.get(..(LONGEST + 1) * 4).unwrap_or(body));
-    match body.char_indices().nth(LONGEST) {
-        _ if body.trim().is_empty() => "the body is empty".to_owned(),
-        Some((end, _)) => format!("{}…", &body[..end]),
-        None => body.into_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -183,16 +182,5 @@ mod tests {
             let expected = milliseconds.map(Duration::from_millis);
             assert_eq!(Refusal::read(body.as_bytes()).wait, expected, "{body}");
         }
-    }
-
-    #[test]
-    fn an_excerpt_is_short_and_ends_between_characters() {
-        for character in ["a", "é", "€", "🦀"] {
-            assert_eq!(
-                excerpt(character.repeat(5000).as_bytes()),
-                format!("{}…", character.repeat(300))
-            );
-        }
-        assert_eq!(excerpt(&[b'a', 0xff]), "a\u{fffd}");
     }
 }

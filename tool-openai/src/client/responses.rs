@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tool_core::serde_json::from_value;
 
 use super::endpoint::Endpoint;
+use super::retry::Failure;
 use super::secrets::Secrets;
 use super::service::{Answer, Pace};
 use super::stream::{complete, stream};
@@ -61,7 +62,7 @@ impl Responses {
 impl Endpoint for Responses {
     type Assembler = ResponsesAssembler;
 
-    async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, ModelError> {
+    async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, Failure> {
         let mut body = responses::Request::from(request);
         body.stream = (pace == Pace::Stream).then_some(true);
         let asked_by_us =
@@ -75,9 +76,9 @@ impl Endpoint for Responses {
             .post(PATH, &body, pace, &body.model)
             .await
         {
-            Err(error)
+            Err(failure)
                 if asked_by_us
-                    && is_about_encryption(&error)
+                    && is_about_encryption(&failure.error)
                     && body.extra.remove("include").is_some() =>
             {
                 self.plain(|plain| plain.insert(body.model.clone()));

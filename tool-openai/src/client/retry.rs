@@ -6,6 +6,7 @@ use backon::ExponentialBuilder;
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
+use super::refusal::{Refusal, wait_in};
 use crate::error::ModelError;
 
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -32,21 +33,37 @@ impl Failure {
     pub(super) fn refused(
         status: StatusCode,
         headers: &HeaderMap,
-        code: Option<&str>,
-        wait_in_body: Option<Duration>,
-        error: ModelError,
+        refusal: Refusal,
+        model: &str,
     ) -> Self {
-        let wait = wait(headers, SystemTime::now()).or(wait_in_body);
-        let hopeless =
-            code == Some("insufficient_quota") || wait.is_some_and(|wait| wait > LONGEST_WAIT);
+        let wait = wait(headers, SystemTime::now()).or(refusal.wait);
+        let says_so = says_it_may_pass(refusal.code.as_deref(), &refusal.message);
         let retry = match headers.get("x-should-retry").map(|value| value.as_bytes()) {
             Some(b"true") => true,
             Some(b"false") => false,
-            _ => matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error(),
+            _ => says_so
+                .unwrap_or(matches!(status.as_u16(), 408 | 409 | 429) || status.is_server_error()),
         };
+        Self::passing(refusal.into_error(status, model), retry, wait)
+    }
+
+    /// The answer came with a success, and is none.
+    pub(super) fn of_answer(error: ModelError) -> Self {
+        let (code, message) = match &error {
+            ModelError::StreamError { code, message, .. }
+            | ModelError::Status { code, message, .. } => (code, message),
+            _ => return Self::unanswered(error, false),
+        };
+        let retry = says_it_may_pass(code.as_deref(), message) == Some(true);
+        let wait = wait_in(message);
+        Self::passing(error, retry, wait)
+    }
+
+    /// A failure that passes, unless only after a long wait.
+    fn passing(error: ModelError, retry: bool, wait: Option<Duration>) -> Self {
         Self {
             error,
-            retry: retry && !hopeless,
+            retry: retry && wait.is_none_or(|wait| wait <= LONGEST_WAIT),
             wait,
         }
     }
@@ -69,10 +86,15 @@ pub(super) fn backoff(retries: usize) -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// Whether an answer that came with a success is a failure that may pass.
-pub(super) fn may_pass(error: &ModelError) -> bool {
-    const WORDS: [&str; 8] = [
-        "internal",
+/// Whether a service says that a failure may pass, whatever the status it came with. `None` if it
+/// says nothing of it.
+fn says_it_may_pass(code: Option<&str>, message: &str) -> Option<bool> {
+    const PASSING: [&str; 12] = [
+        "capacity",
+        "internal error",
+        "internal server",
+        "internal_error",
+        "internal_server",
         "overload",
         "rate limit",
         "rate-limit",
@@ -81,24 +103,22 @@ pub(super) fn may_pass(error: &ModelError) -> bool {
         "timeout",
         "unavailable",
     ];
-    let (code, message) = match error {
-        ModelError::StreamError { code, message, .. }
-        | ModelError::Status {
-            status: 200,
-            code,
-            message,
-        } => (code.as_deref().unwrap_or_default(), message),
-        _ => return false,
-    };
-    match code.parse::<u16>() {
-        Ok(status) => matches!(status, 408 | 409 | 429 | 500..=599),
-        Err(_) if code == "insufficient_quota" => false,
-        Err(_) => {
-            let said = if code.is_empty() { message } else { code };
-            let said = said.to_ascii_lowercase();
-            WORDS.iter().any(|word| said.contains(word))
-        }
+    const LASTING: [&str; 2] = ["insufficient_quota", "billing"];
+    let code = code.unwrap_or_default().to_ascii_lowercase();
+    if LASTING.iter().any(|word| code.contains(word)) {
+        return Some(false);
     }
+    if let Ok(status) = code.parse::<u16>() {
+        return matches!(status, 408 | 409 | 429 | 500..=599).then_some(true);
+    }
+    let said = match code.as_str() {
+        "" => message.to_ascii_lowercase(),
+        _ => code,
+    };
+    PASSING
+        .iter()
+        .any(|word| said.contains(word))
+        .then_some(true)
 }
 
 /// The wait a service asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date.
@@ -127,28 +147,83 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_known_by_its_code_or_its_words() {
-        let error = |code: Option<&str>, message: &str| ModelError::StreamError {
-            code: code.map(str::to_owned),
-            message: message.to_owned(),
-            failed_generation: None,
+        for (code, message) in [
+            (Some("429"), "no"),
+            (Some("502"), "no"),
+            (Some("overloaded_error"), "no"),
+            (Some("server_error"), "no"),
+            (None, "Rate limit reached"),
+        ] {
+            assert_eq!(says_it_may_pass(code, message), Some(true), "{code:?}");
+        }
+        assert_eq!(
+            says_it_may_pass(Some("insufficient_quota"), "rate limit"),
+            Some(false)
+        );
+        for (code, message) in [
+            (Some("400"), "overloaded"),
+            (Some("tool_use_failed"), "timeout"),
+            (None, "no"),
+        ] {
+            assert_eq!(says_it_may_pass(code, message), None, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn what_passes_is_tried_again_whatever_its_status() {
+        let failure = |status: u16, body: &str| {
+            let status = StatusCode::from_u16(status).unwrap();
+            Failure::refused(
+                status,
+                &HeaderMap::new(),
+                Refusal::read(body.as_bytes()),
+                "m",
+            )
         };
-        for passing in [
-            error(Some("429"), "no"),
-            error(Some("502"), "no"),
-            error(Some("overloaded_error"), "no"),
-            error(Some("server_error"), "no"),
-            error(None, "Rate limit reached"),
+        for (status, body, expected) in [
+            (
+                400,
+                r#"{"error": {"code": "rate_limit_exceeded", "message": "no"}}"#,
+                true,
+            ),
+            (403, r#"{"error": "The model is overloaded."}"#, true),
+            (
+                400,
+                r#"{"error": {"code": "bad", "message": "no timeout"}}"#,
+                false,
+            ),
+            (
+                500,
+                r#"{"error": {"code": "insufficient_quota", "message": "no"}}"#,
+                false,
+            ),
+            (503, "", true),
+            (
+                429,
+                r#"{"error": {"code": "other", "message": "no"}}"#,
+                true,
+            ),
+            (
+                429,
+                r#"{"error": {"message": "try again in 2 hours"}}"#,
+                false,
+            ),
         ] {
-            assert!(may_pass(&passing), "{passing:?}");
+            assert_eq!(
+                failure(status, body).is_worth_a_retry(),
+                expected,
+                "{status} {body}"
+            );
         }
-        for lasting in [
-            error(Some("400"), "overloaded"),
-            error(Some("insufficient_quota"), "rate limit"),
-            error(Some("tool_use_failed"), "no"),
-            error(None, "no"),
-        ] {
-            assert!(!may_pass(&lasting), "{lasting:?}");
-        }
+        let error = ModelError::StreamError {
+            code: Some("429".to_owned()),
+            message: "try again in 3s".to_owned(),
+            failed_generation: None,
+            request_id: None,
+        };
+        let failure = Failure::of_answer(error);
+        assert!(failure.is_worth_a_retry());
+        assert_eq!(failure.wait(Duration::ZERO), Duration::from_secs(3));
     }
 
     fn asked(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
@@ -208,15 +283,8 @@ mod tests {
                 "x-should-retry".parse().unwrap(),
                 HeaderValue::from_static(should),
             )]);
-            let error = ModelError::Configuration(String::new());
-            Failure::refused(
-                StatusCode::from_u16(status).unwrap(),
-                &headers,
-                None,
-                None,
-                error,
-            )
-            .is_worth_a_retry()
+            let status = StatusCode::from_u16(status).unwrap();
+            Failure::refused(status, &headers, Refusal::read(b""), "m").is_worth_a_retry()
         };
         assert_eq!(
             (

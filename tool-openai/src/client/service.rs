@@ -4,15 +4,17 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use backon::Retryable;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 
 use super::refusal::Refusal;
-use super::retry::{Failure, backoff};
+use super::retry::Failure;
 use super::secrets::Secrets;
+use super::silence::Silence;
 use crate::error::ModelError;
 
 pub(super) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
@@ -30,6 +32,9 @@ const LARGEST_WHOLE: usize = 64 << 20;
 const LARGEST_STREAM: usize = 512 << 20;
 const LARGEST_REFUSAL: usize = 1 << 20;
 
+/// The most characters of an id that a service gives a request.
+const LONGEST_REQUEST_ID: usize = 200;
+
 /// Where a service is, and how it is asked.
 #[derive(Clone)]
 pub(crate) struct Service {
@@ -37,6 +42,7 @@ pub(crate) struct Service {
     base: Url,
     headers: HeaderMap,
     timeout: Duration,
+    total_timeout: Option<Duration>,
     retries: usize,
 }
 
@@ -56,6 +62,7 @@ impl Service {
             base,
             headers: HeaderMap::new(),
             timeout: TIMEOUT,
+            total_timeout: None,
             retries: RETRIES,
         })
     }
@@ -65,7 +72,12 @@ impl Service {
     }
 
     pub(super) fn secrets(&self) -> Secrets {
-        Secrets::of(&self.base, &self.headers)
+        // User and password of the URL become a header.
+        let post = self.http.post(self.base.clone());
+        match post.headers(self.headers.clone()).build() {
+            Ok(request) => Secrets::of(&self.base, request.headers()),
+            Err(_) => Secrets::of(&self.base, &self.headers),
+        }
     }
 
     pub(crate) fn host(&self) -> &str {
@@ -109,84 +121,66 @@ impl Service {
         Self { timeout, ..self }
     }
 
+    pub(crate) fn with_total_timeout(self, timeout: Duration) -> Self {
+        Self {
+            total_timeout: Some(timeout),
+            ..self
+        }
+    }
+
     pub(crate) fn with_retries(self, retries: usize) -> Self {
         Self { retries, ..self }
     }
 
-    /// Sends `body` to `path`, a path below the base URL, until a success comes back: nothing is
-    /// sent again from then on. `model` is for the words of a refusal.
+    /// Sends `body` to `path`, a path below the base URL, once. `model` is for the words of a
+    /// refusal.
     pub(crate) async fn post(
         &self,
         path: &str,
         body: &impl Serialize,
         pace: Pace,
         model: &str,
-    ) -> Result<Answer, ModelError> {
-        let url = below(&self.base, path);
-        let attempt = || async {
-            let post = self
-                .http
-                .post(url.clone())
-                .headers(self.headers.clone())
-                .json(body);
-            self.attempt(post, &url, pace, model).await
-        };
-        let answer = attempt
-            .retry(backoff(self.retries))
-            .when(Failure::is_worth_a_retry)
-            .adjust(|failure, own| own.map(|own| failure.wait(own)))
-            .await;
-        answer.map_err(|failure| failure.error)
-    }
-
-    async fn attempt(
-        &self,
-        post: RequestBuilder,
-        url: &Url,
-        pace: Pace,
-        model: &str,
     ) -> Result<Answer, Failure> {
-        let (post, left) = match pace {
-            Pace::Whole => (post.timeout(self.timeout), LARGEST_WHOLE),
-            Pace::Stream => (post, LARGEST_STREAM),
+        let url = below(&self.base, path);
+        let post = self
+            .http
+            .post(url.clone())
+            .headers(self.headers.clone())
+            .json(body);
+        let (limit, total) = match pace {
+            Pace::Whole => {
+                let total = self.total_timeout.unwrap_or(self.timeout);
+                (LARGEST_WHOLE, Some(total.min(self.timeout)))
+            }
+            Pace::Stream => (LARGEST_STREAM, self.total_timeout),
+        };
+        let limits = Limits {
+            silence: self.timeout,
+            total,
+            since: Instant::now(),
+            bytes: limit,
         };
         // A request that timed out may have been answered, and paid for: it is not sent again.
-        let response = match timeout(self.timeout, post.send()).await {
+        let response = match limits.wait(limits.since, post.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let retry = error.is_connect() || error.is_request() && !error.is_timeout();
                 return Err(Failure::unanswered(
-                    transport(url, error.without_url()),
+                    transport(&url, error.without_url()),
                     retry,
                 ));
             }
-            Err(_) => return Err(Failure::unanswered(silence(url, self.timeout), false)),
+            Err(late) => return Err(Failure::unanswered(transport(&url, late), false)),
         };
-        let (status, headers) = (response.status(), response.headers().clone());
-        let mut answer = Answer {
-            response,
-            url: url.clone(),
-            timeout: self.timeout,
-            left,
-            limit: left,
-        };
-        if status.is_success() {
-            return Ok(answer);
+        let answer = Answer::new(response, url, limits);
+        let encoding = answer.encoding();
+        if answer.status().is_success() {
+            return match encoding {
+                None => Ok(answer),
+                Some(encoding) => Err(Failure::unanswered(answer.name(encoded(&encoding)), false)),
+            };
         }
-        let mut refusal = Refusal::read(&answer.beginning(LARGEST_REFUSAL).await);
-        if let Some(elsewhere) = elsewhere(status, &headers, url) {
-            refusal.message = format!(
-                "it is at {elsewhere}, to which nothing is sent unasked; set the base URL to where it is"
-            );
-        }
-        let (code, wait) = (refusal.code.clone(), refusal.wait);
-        Err(Failure::refused(
-            status,
-            &headers,
-            code.as_deref(),
-            wait,
-            refusal.into_error(status, model),
-        ))
+        Err(answer.refuse(encoding, model).await)
     }
 }
 
@@ -198,42 +192,121 @@ impl fmt::Debug for Service {
     }
 }
 
-/// The body of an answer, of bounded size and with no silence in it longer than the timeout.
+/// How long an answer may take, and how large it may be.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// How long nothing of it may come.
+    silence: Duration,
+    /// How long all of it may take.
+    total: Option<Duration>,
+    /// When it was asked for.
+    since: Instant,
+    bytes: usize,
+}
+
+impl Limits {
+    /// Waits for more, of which something came last at that time.
+    async fn wait<T>(
+        &self,
+        latest: Instant,
+        more: impl Future<Output = T>,
+    ) -> Result<T, io::Error> {
+        // None is later than any clock shows.
+        let silence = latest.checked_add(self.silence);
+        let total = self.total.and_then(|total| self.since.checked_add(total));
+        let Some(until) = silence.into_iter().chain(total).min() else {
+            return Ok(more.await);
+        };
+        let late = |Elapsed { .. }| {
+            let what = match self.total {
+                Some(limit) if total == Some(until) => format!("it was not whole after {limit:?}"),
+                _ => format!("nothing came for {:?}", self.silence),
+            };
+            io::Error::new(io::ErrorKind::TimedOut, what)
+        };
+        timeout_at(until, more).await.map_err(late)
+    }
+}
+
+/// The body of an answer, of bounded size and with no long silence in it.
 pub(crate) struct Answer {
     response: Response,
     url: Url,
-    timeout: Duration,
+    request_id: Option<String>,
+    limits: Limits,
     left: usize,
-    limit: usize,
+    silence: Silence,
+    /// When something came last.
+    latest: Instant,
 }
 
 impl Answer {
+    fn new(response: Response, url: Url, limits: Limits) -> Self {
+        Self {
+            request_id: request_id(response.headers()),
+            response,
+            url,
+            left: limits.bytes,
+            latest: Instant::now(),
+            limits,
+            silence: Silence::default(),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// How the body is encoded, if it is: nothing but plain bytes was asked for.
+    fn encoding(&self) -> Option<String> {
+        let header = self.response.headers().get(CONTENT_ENCODING)?;
+        let encoding = String::from_utf8_lossy(header.as_bytes()).trim().to_owned();
+        (!matches!(encoding.as_str(), "" | "identity")).then_some(encoding)
+    }
+
+    /// The error with the id of the request.
+    pub(crate) fn name(&self, error: ModelError) -> ModelError {
+        error.with_request_id(self.request_id.as_deref())
+    }
+
+    /// The id that the service gave the request.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
     /// The next part; none at the end.
     pub(crate) async fn part(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, ModelError> {
-        let part = match timeout(self.timeout, self.response.chunk()).await {
+        let part = self.limits.wait(self.latest, self.response.chunk()).await;
+        let part = match part {
             Ok(part) => part.map_err(|error| transport(&self.url, error.without_url()))?,
-            Err(_) => return Err(silence(&self.url, self.timeout)),
+            Err(late) => return Err(transport(&self.url, late)),
         };
-        let length = part.as_ref().map_or(0, |part| part.len());
-        self.left = self
-            .left
-            .checked_sub(length)
-            .ok_or_else(|| too_large(self.limit))?;
+        if let Some(part) = &part {
+            if self.silence.is_broken_by(part) {
+                self.latest = Instant::now();
+            }
+            self.left = self
+                .left
+                .checked_sub(part.len())
+                .ok_or_else(|| too_large(self.limits.bytes))?;
+        }
         Ok(part)
     }
 
     /// All that is left, after what was read before.
-    pub(crate) async fn rest(mut self, mut body: Vec<u8>) -> Result<Vec<u8>, ModelError> {
-        self.limit = self.limit.min(LARGEST_WHOLE);
-        self.left = self.left.min(self.limit.saturating_sub(body.len()));
+    pub(crate) async fn rest(&mut self, mut body: Vec<u8>) -> Result<Vec<u8>, ModelError> {
+        self.limits.bytes = self.limits.bytes.min(LARGEST_WHOLE);
+        self.left = self.left.min(self.limits.bytes.saturating_sub(body.len()));
         while let Some(part) = self.part().await? {
             body.extend_from_slice(part.as_ref());
         }
         Ok(body)
     }
 
-    /// As much as can be had of the first `most` bytes.
+    /// As much as can be had of the first `most` bytes, within the time for a whole answer.
     async fn beginning(&mut self, most: usize) -> Vec<u8> {
+        let total = self.limits.total.unwrap_or(self.limits.silence);
+        self.limits.total = Some(total.min(self.limits.silence));
         let mut body = Vec::new();
         while let Ok(Some(part)) = self.part().await {
             let part = part.as_ref();
@@ -244,38 +317,66 @@ impl Answer {
         }
         body
     }
+
+    /// What the service says when it refuses.
+    async fn refuse(mut self, encoding: Option<String>, model: &str) -> Failure {
+        let (status, headers) = (self.status(), self.response.headers().clone());
+        let mut refusal = match encoding {
+            None => Refusal::read(&self.beginning(LARGEST_REFUSAL).await),
+            Some(encoding) => Refusal::of_message(format!(
+                "its words are encoded as `{encoding}`, which was not asked for"
+            )),
+        };
+        if let Some(elsewhere) = elsewhere(status, &headers, &self.url) {
+            refusal.message = format!(
+                "it is at {elsewhere}, to which nothing is sent unasked; set the base URL to where it is"
+            );
+        }
+        let mut failure = Failure::refused(status, &headers, refusal, model);
+        failure.error = self.name(failure.error);
+        failure
+    }
+}
+
+/// The id of a request, as services call it.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    const NAMES: [&str; 5] = [
+        "x-request-id",
+        "request-id",
+        "apim-request-id",
+        "x-ms-request-id",
+        "cf-ray",
+    ];
+    let id = NAMES.iter().find_map(|name| headers.get(*name))?;
+    let id: String = id.to_str().ok()?.chars().take(LONGEST_REQUEST_ID).collect();
+    (!id.is_empty()).then_some(id)
 }
 
 fn too_large(limit: usize) -> ModelError {
-    ModelError::InvalidResponse {
-        reason: format!("more than {limit} bytes"),
-        body: String::new(),
-    }
+    ModelError::invalid_response(format!("more than {limit} bytes"))
+}
+
+fn encoded(encoding: &str) -> ModelError {
+    ModelError::invalid_response(format!(
+        "it is encoded as `{encoding}`, which was not asked for; have the service, or what stands before it, send plain bytes"
+    ))
 }
 
 fn transport(url: &Url, error: impl std::error::Error + Send + Sync + 'static) -> ModelError {
     ModelError::Transport {
         url: shown(url),
         source: error.into(),
+        request_id: None,
     }
-}
-
-fn silence(url: &Url, timeout: Duration) -> ModelError {
-    transport(
-        url,
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("nothing came for {timeout:?}"),
-        ),
-    )
 }
 
 fn http(base: &Url) -> Result<Client, ModelError> {
     // Elsewhere a redirect would carry the conversation, and headers of the program's own, to
-    // whoever is there.
+    // whoever is there; and only these two statuses keep a request that posts one.
     let same_origin = redirect::Policy::custom(|attempt| {
         let here = attempt.previous().first().map(Url::origin);
-        if here == Some(attempt.url().origin()) {
+        let still_posts = matches!(attempt.status().as_u16(), 307 | 308);
+        if still_posts && here == Some(attempt.url().origin()) {
             redirect::Policy::default().redirect(attempt)
         } else {
             attempt.stop()
@@ -284,6 +385,10 @@ fn http(base: &Url) -> Result<Client, ModelError> {
     let client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .user_agent(concat!("tool-openai/", env!("CARGO_PKG_VERSION")))
+        .default_headers(HeaderMap::from_iter([(
+            ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        )]))
         .redirect(same_origin);
     let client = if is_loopback(base) {
         client.no_proxy()
@@ -312,10 +417,14 @@ fn parse(base_url: &str) -> Result<Url, ModelError> {
     }
 }
 
-/// The URL of `path` below `base`, whose query it keeps.
+/// The URL of `path` below `base`, whose query it keeps. The base may be that of an endpoint, as
+/// documentation often shows it.
 fn below(base: &Url, path: &str) -> Url {
+    const ENDPOINTS: [&str; 2] = ["/chat/completions", "/responses"];
+    let whole = base.path().trim_end_matches('/');
+    let endpoint = ENDPOINTS.iter().find_map(|end| whole.strip_suffix(end));
     let mut url = base.clone();
-    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url.set_path(&format!("{}/{path}", endpoint.unwrap_or(whole)));
     url
 }
 
@@ -369,6 +478,12 @@ mod tests {
                 "https://h/deployments/d?api-version=1",
                 "https://h/deployments/d/chat/completions?api-version=1",
             ),
+            (
+                "https://h/v1/chat/completions/?a=b",
+                "https://h/v1/chat/completions?a=b",
+            ),
+            ("https://h/v1/responses", "https://h/v1/chat/completions"),
+            ("https://h/responses", "https://h/chat/completions"),
         ] {
             assert_eq!(
                 below(&parse(base).unwrap(), "chat/completions").as_str(),

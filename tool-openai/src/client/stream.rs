@@ -4,7 +4,7 @@ use backon::Retryable;
 use futures_util::stream::{TryStreamExt, try_unfold};
 
 use super::endpoint::Endpoint;
-use super::retry::{backoff, may_pass};
+use super::retry::{Failure, backoff};
 use super::service::{Answer, Pace};
 use crate::assembler::Assembler;
 use crate::chat::{Completion, Request};
@@ -34,7 +34,7 @@ async fn complete_openly<E: Endpoint>(
             while !reading.is_over {
                 reading.read_on().await?;
             }
-            Ok(reading.assembler.finish()?.into())
+            reading.finish()
         }
     }
 }
@@ -52,8 +52,8 @@ struct Reading<A> {
     is_over: bool,
 }
 
-/// An answer of which something can be delivered. One that begins with a failure which may pass is
-/// asked for again: nothing of it was delivered yet.
+/// An answer of which something can be delivered. What fails before that is asked for again, if the
+/// failure may pass.
 async fn begin<E: Endpoint>(
     client: &E,
     request: &Request,
@@ -63,35 +63,56 @@ async fn begin<E: Endpoint>(
         let mut opened = open(client, request, pace).await?;
         if let Opened::Stream(reading) = &mut opened {
             while reading.events.as_slice().is_empty() && !reading.is_over {
-                reading.read_on().await?;
+                reading.read_on().await.map_err(Failure::of_answer)?;
             }
         }
         Ok(opened)
     };
     attempt
         .retry(backoff(client.retries()))
-        .when(may_pass)
+        .when(Failure::is_worth_a_retry)
+        .adjust(|failure, own| own.map(|own| failure.wait(own)))
         .await
+        .map_err(|failure: Failure| failure.error)
 }
 
 async fn open<E: Endpoint>(
     client: &E,
     request: &Request,
     pace: Pace,
-) -> Result<Opened<E::Assembler>, ModelError> {
+) -> Result<Opened<E::Assembler>, Failure> {
     let mut answer = client.answer(request, pace).await?;
-    let beginning = beginning(&mut answer).await?;
+    let opened = read_beginning::<E>(request, &mut answer).await;
+    match opened.map_err(|error| Failure::of_answer(answer.name(error)))? {
+        Beginning::Whole(mut completion) => {
+            completion.set_request_id(answer.request_id());
+            Ok(Opened::Whole(completion))
+        }
+        Beginning::Stream(assembler, events) => Ok(Opened::Stream(Box::new(Reading {
+            answer,
+            assembler,
+            events: events.into_iter(),
+            is_over: false,
+        }))),
+    }
+}
+
+enum Beginning<A> {
+    Whole(Completion),
+    Stream(A, Vec<ModelEvent>),
+}
+
+async fn read_beginning<E: Endpoint>(
+    request: &Request,
+    answer: &mut Answer,
+) -> Result<Beginning<E::Assembler>, ModelError> {
+    let beginning = beginning(answer).await?;
     if !is_stream(&beginning) {
-        return Ok(Opened::Whole(E::read(&answer.rest(beginning).await?)?));
+        return Ok(Beginning::Whole(E::read(&answer.rest(beginning).await?)?));
     }
     let mut assembler = E::assembler(request);
-    let events = assembler.push_bytes(&beginning)?.into_iter();
-    Ok(Opened::Stream(Box::new(Reading {
-        answer,
-        assembler,
-        events,
-        is_over: false,
-    })))
+    let events = assembler.push_bytes(&beginning)?;
+    Ok(Beginning::Stream(assembler, events))
 }
 
 enum Stage<'a, E: Endpoint> {
@@ -116,10 +137,7 @@ async fn next<E: Endpoint>(
                     return Ok(Some((event, Stage::Reading(reading))));
                 }
                 if reading.is_over {
-                    return Ok(Some((
-                        ModelEvent::Finished(reading.assembler.finish()?.into()),
-                        Stage::Over,
-                    )));
+                    return Ok(Some((ModelEvent::Finished(reading.finish()?), Stage::Over)));
                 }
                 reading.read_on().await?;
                 Stage::Reading(reading)
@@ -129,8 +147,14 @@ async fn next<E: Endpoint>(
     }
 }
 
-impl<A: Assembler> Reading<A> {
+impl<A: Assembler<Output: Into<Completion>>> Reading<A> {
     async fn read_on(&mut self) -> Result<(), ModelError> {
+        let events = self.next_events().await;
+        self.events = events.map_err(|error| self.answer.name(error))?.into_iter();
+        Ok(())
+    }
+
+    async fn next_events(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
         // Some services keep the connection open after the end.
         let part = if self.assembler.is_done() {
             None
@@ -138,12 +162,20 @@ impl<A: Assembler> Reading<A> {
             self.answer.part().await?
         };
         self.is_over = part.is_none();
-        let events = match part {
-            Some(part) => self.assembler.push_bytes(part.as_ref())?,
-            None => self.assembler.close()?,
-        };
-        self.events = events.into_iter();
-        Ok(())
+        match part {
+            Some(part) => self.assembler.push_bytes(part.as_ref()),
+            None => self.assembler.close(),
+        }
+    }
+
+    fn finish(self) -> Result<Completion, ModelError> {
+        let Self {
+            answer, assembler, ..
+        } = self;
+        let whole = assembler.finish().map_err(|error| answer.name(error))?;
+        let mut completion: Completion = whole.into();
+        completion.set_request_id(answer.request_id());
+        Ok(completion)
     }
 }
 

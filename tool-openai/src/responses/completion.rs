@@ -144,10 +144,9 @@ impl Response {
                     ModelError::from,
                 ))
             }
-            Some(status @ ("queued" | "in_progress")) => Err(ModelError::InvalidResponse {
-                reason: format!("its status is `{status}`; ask without `background`"),
-                body: String::new(),
-            }),
+            Some(status @ ("queued" | "in_progress")) => Err(ModelError::invalid_response(
+                format!("its status is `{status}`; ask without `background`"),
+            )),
             _ => Ok(self),
         }
     }

@@ -6,7 +6,7 @@ use tool_core::serde_json::{Map, Value};
 use super::flat::flat;
 use super::wire::Tool;
 use crate::Profile;
-use crate::chat::{self, InvalidToolsError, ToolChoice};
+use crate::chat::{self, InvalidToolsError, OfferedTools, ToolChoice};
 
 /// The `tools` array of a Responses request to api.openai.com: as [`tools_for`] writes it for
 /// [`Profile::openai`].
@@ -41,7 +41,7 @@ use crate::chat::{self, InvalidToolsError, ToolChoice};
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidToolsError> {
+pub fn tools(tools: &ToolSet) -> Result<OfferedTools<Tool>, InvalidToolsError> {
     tools_for(tools, &Profile::default())
 }
 
@@ -50,11 +50,11 @@ pub fn tools(tools: &ToolSet) -> Result<Vec<Tool>, InvalidToolsError> {
 ///
 /// # Errors
 /// As for [`chat::tools_for`].
-pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<Vec<Tool>, InvalidToolsError> {
-    Ok(chat::tools_for(tools, profile)?
-        .into_iter()
-        .map(Tool::from)
-        .collect())
+pub fn tools_for(
+    tools: &ToolSet,
+    profile: &Profile,
+) -> Result<OfferedTools<Tool>, InvalidToolsError> {
+    Ok(chat::tools_for(tools, profile)?.map(Tool::from))
 }
 
 /// A `tool_choice` as the Responses API writes it.

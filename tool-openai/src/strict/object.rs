@@ -50,10 +50,14 @@ impl Rewriter<'_> {
                 continue; // can never be given
             }
             let rewritten = self.schema_at(&["properties", name], schema)?;
-            let adds_null = optional && !self.allows_null(schema);
+            let allows_null = optional && self.allows_null(schema);
+            if allows_null && !self.is_same_absent(name, schema) {
+                self.path.extend(["properties".to_owned(), name.clone()]);
+                return Err(self.because(Obstacle::NullOrAbsent));
+            }
             properties.insert(
                 name.clone(),
-                if adds_null {
+                if optional && !allows_null {
                     nullable(rewritten)
                 } else {
                     rewritten
@@ -70,5 +74,12 @@ impl Rewriter<'_> {
             ("required".to_owned(), names.into()),
             ("additionalProperties".to_owned(), false.into()),
         ]))
+    }
+
+    /// Whether a property that may be `null` and may be left out means the same in both cases: a
+    /// strict schema leaves a model only `null` to write.
+    fn is_same_absent(&self, name: &str, schema: &Value) -> bool {
+        let is_known = self.path.is_empty() && (self.null_means_absent)(name);
+        is_known && schema.get("default").is_none_or(Value::is_null)
     }
 }

@@ -77,6 +77,11 @@ pub enum Obstacle {
     /// A `type` that JSON does not have.
     #[error("has the type `{0}`, which JSON does not have; name another")]
     UnknownType(String),
+    /// A property that may be left out and may be `null`: strict schemas have `null` for both.
+    #[error(
+        "may be left out and may be `null`, which may mean two things, and a strict schema has only `null`; require it, or take `null` out of its type"
+    )]
+    NullOrAbsent,
     /// A map: keys of any name.
     #[error(
         "is a map with keys of any name; take a list of entries, or list the names in `properties`"

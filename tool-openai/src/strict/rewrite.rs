@@ -31,13 +31,20 @@ pub(crate) struct Strict {
 pub(super) type Rewritten = Result<Object, NotStrictError>;
 
 /// Rewrites the schema of an arguments object into the strict subset of a service.
-pub(crate) fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStrictError> {
+/// `null_means_absent` says for which of the parameters `null` is known to mean the same as leaving
+/// them out.
+pub(crate) fn strict(
+    schema: &Value,
+    profile: &Profile,
+    null_means_absent: &dyn Fn(&str) -> bool,
+) -> Result<Strict, NotStrictError> {
     if is_deeper(schema, DEEPEST_JSON) {
         return Err(NotStrictError::new(&[], Obstacle::TooComplex));
     }
     let mut rewriter = Rewriter {
         root: schema,
         profile,
+        null_means_absent,
         steps: MOST_STEPS,
         depth: 0,
         path: Vec::new(),
@@ -70,6 +77,7 @@ fn is_deeper(value: &Value, levels: usize) -> bool {
 pub(super) struct Rewriter<'s> {
     pub(super) root: &'s Value,
     pub(super) profile: &'s Profile,
+    pub(super) null_means_absent: &'s dyn Fn(&str) -> bool,
     pub(super) path: Vec<String>,
     pub(super) definitions: Definitions,
     /// The references that are being read in place of themselves.

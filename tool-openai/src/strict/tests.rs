@@ -9,8 +9,13 @@ mod types;
 
 use serde_json::{Value, json};
 
-use super::{Obstacle, strict};
+use super::{NotStrictError, Obstacle, Strict};
 use crate::Profile;
+
+/// As for a tool all of whose parameters may be `null` for absent.
+fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStrictError> {
+    super::strict(schema, profile, &|_| true)
+}
 
 /// What becomes of the schema of one required parameter `p`.
 fn parameter_for(schema: Value, profile: &Profile) -> Result<Value, (String, Obstacle)> {

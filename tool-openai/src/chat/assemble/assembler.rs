@@ -12,7 +12,7 @@ use super::choice::Alternative;
 use super::entry::index;
 use crate::assembler::Assembler;
 use crate::chat::wire::{Completion, Usage};
-use crate::error::ModelError;
+use crate::error::{ModelError, excerpt};
 use crate::json;
 use crate::model::ModelEvent;
 use crate::service_error::ServiceError;
@@ -202,17 +202,12 @@ impl Assembler for ChatAssembler {
     fn finish(mut self) -> Result<Completion, ModelError> {
         self.close()?;
         if self.choices.is_empty() && !self.says_no_choices {
-            return Err(ModelError::InvalidResponse {
-                reason: format!(
-                    "{} no `choices`",
-                    if self.whole {
-                        "it has"
-                    } else {
-                        "the stream has"
-                    }
-                ),
-                body: String::new(),
-            });
+            let what = if self.whole {
+                "it has"
+            } else {
+                "the stream has"
+            };
+            return Err(ModelError::invalid_response(format!("{what} no `choices`")));
         }
         let whole = self.done || self.has_ended || self.choices.values().all(Alternative::is_whole);
         if self.extra.contains_key("object") {
@@ -234,6 +229,7 @@ impl Assembler for ChatAssembler {
         } else {
             Err(ModelError::Interrupted {
                 partial: Box::new(completion),
+                request_id: None,
             })
         }
     }
@@ -272,7 +268,8 @@ impl ChatAssembler {
                 None => Err(ServiceError::within_text(data).map_or_else(
                     || ModelError::InvalidResponse {
                         reason: format!("a chunk of the stream is no JSON: {error}"),
-                        body: data.chars().take(200).collect(),
+                        body: excerpt(data.as_bytes()),
+                        request_id: None,
                     },
                     ModelError::from,
                 )),

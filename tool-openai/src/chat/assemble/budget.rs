@@ -37,10 +37,7 @@ impl Budget {
 }
 
 pub(crate) fn too_much(limit: usize, of: &str) -> ModelError {
-    ModelError::InvalidResponse {
-        reason: format!("more than {limit} {of}"),
-        body: String::new(),
-    }
+    ModelError::invalid_response(format!("more than {limit} {of}"))
 }
 
 /// About what a value takes in memory beside itself, in bytes.

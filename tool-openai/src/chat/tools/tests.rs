@@ -63,23 +63,129 @@ fn a_tool_that_cannot_be_strict_is_offered_without_and_says_why() {
 }
 
 #[test]
-fn a_tool_that_must_be_strict_and_cannot_be_is_an_error() {
+fn a_tool_that_must_be_strict_and_cannot_be_is_left_out() {
     /// Set tags.
     #[tool(strict)]
     fn tag(tags: Vec<std::collections::BTreeMap<String, u8>>) -> usize {
         tags.len()
     }
 
-    let error = super::tools(&tools![tag]).unwrap_err();
+    let offered = super::tools(&tools![tag]).unwrap();
+    assert!(offered.is_empty());
     assert_eq!(
-        error.to_string(),
+        offered.left_out()[0].to_string(),
         "tool `tag` must be strict, but parameter `tags`, at `properties.tags.items`, is a map with keys of any name; take a list of \
          entries, or list the names in `properties`; or do without `strict`"
     );
     assert!(
-        tools_for(&tools![tag], &Profile::openai().without_strict()).is_ok(),
+        tools_for(&tools![tag], &Profile::openai().without_strict())
+            .unwrap()
+            .left_out()
+            .is_empty(),
         "the program chose to send none"
     );
+}
+
+#[test]
+fn one_tool_that_is_refused_does_not_sink_the_others() {
+    let tools = ["first", "a.b", "last"].map(|name| dynamic(name, json!({"type": "object"})));
+    let root = dynamic("root", json!({"type": "object", "anyOf": [{}]}));
+    let set = tools
+        .into_iter()
+        .chain([root])
+        .fold(ToolSet::default(), |set, tool| set.with_tool(tool).unwrap());
+    for profile in [Profile::openai(), Profile::gemini()] {
+        let offered = tools_for(&set, &profile).unwrap();
+        let names: Vec<&str> = offered
+            .iter()
+            .map(|tool| tool.function.name.as_str())
+            .collect();
+        assert_eq!(names, ["first", "last"]);
+        assert!(matches!(
+            offered.left_out(),
+            [InvalidToolsError::Name { tool }, InvalidToolsError::RootKeyword { .. }] if tool == "a.b"
+        ));
+    }
+}
+
+#[test]
+fn gemini_reads_no_list_of_types() {
+    let schema = json!({"type": ["string", "null"], "enum": ["a", null]});
+    let offered = tools_for(&with_parameter(schema), &Profile::gemini()).unwrap();
+    let function = &offered[0].function;
+    assert_eq!(
+        function.parameters.as_ref().unwrap()["properties"]["p"],
+        json!({"type": "string", "enum": ["a"], "nullable": true})
+    );
+    assert_eq!(function.strict, None);
+}
+
+#[test]
+fn null_and_left_out_are_kept_apart() {
+    use tool_core::serde::Deserialize;
+
+    #[derive(Deserialize, tool_core::schemars::JsonSchema)]
+    #[serde(crate = "tool_core::serde")]
+    #[schemars(crate = "tool_core::schemars")]
+    struct Query {
+        limit: Option<u8>,
+    }
+
+    /// Known to the macro.
+    #[tool]
+    fn plain(limit: Option<u8>, #[serde(default)] more: u8) -> u8 {
+        limit.unwrap_or(more)
+    }
+    /// Decoded by a function that may take `null` for anything.
+    #[tool]
+    fn decoded(#[serde(deserialize_with = "twice")] limit: Option<Option<u8>>) -> bool {
+        limit.is_some()
+    }
+    /// Of a type that the macro does not see.
+    #[tool]
+    fn whole(#[args] query: Query) -> u8 {
+        query.limit.unwrap_or_default()
+    }
+    /// Of a type that the macro does not see.
+    #[tool]
+    fn inside(query: Query) -> u8 {
+        query.limit.unwrap_or_default()
+    }
+    fn twice<'de, D: tool_core::serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Option<u8>>, D::Error> {
+        Option::deserialize(deserializer).map(Some)
+    }
+
+    let set = tools![plain, decoded, whole, inside];
+    let reports = strictness(&set, &Profile::openai());
+    let made: Vec<_> = reports
+        .iter()
+        .map(|report| {
+            report
+                .reason()
+                .map(|reason| (reason.path(), reason.obstacle()))
+        })
+        .collect();
+    let both = &crate::chat::Obstacle::NullOrAbsent;
+    assert_eq!(
+        made,
+        [
+            None,
+            Some(("properties.limit", both)),
+            Some(("properties.limit", both)),
+            Some(("properties.query.properties.limit", both)),
+        ]
+    );
+    assert_eq!(
+        reports[2].to_string(),
+        "tool `whole` is not strict: parameter `limit` may be left out and may be `null`, which may mean two things, and a strict \
+         schema has only `null`; require it, or take `null` out of its type"
+    );
+    let remote = |schema| strictness(&with_parameter(schema), &Profile::openai()).remove(0);
+    assert!(!remote(json!({"type": ["string", "null"]})).is_strict());
+    assert!(!remote(json!({"type": ["integer", "null"], "default": 10})).is_strict());
+    assert!(remote(json!({"type": "integer", "default": 10})).is_strict());
 }
 
 #[test]
@@ -88,6 +194,7 @@ fn what_is_not_strict_is_in_words_that_every_service_takes() {
     let parameter = |schema: Value| {
         let mut function = tools_for(&with_parameter(schema), &plain)
             .unwrap()
+            .into_vec()
             .remove(0)
             .function;
         function.parameters.as_mut().unwrap()["properties"]["p"].take()

@@ -6,6 +6,9 @@ use tool_core::serde_json::{Map, Value};
 use super::AssistantMessage;
 use super::lenient::null_as_default;
 
+/// No key of any service's.
+const REQUEST_ID: &str = "_request_id";
+
 /// The body of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Completion {
@@ -19,6 +22,19 @@ pub struct Completion {
 }
 
 impl Completion {
+    /// The id that the service gave the request, in a header of its answer. It stands in `extra`
+    /// under `_request_id`.
+    pub fn request_id(&self) -> Option<&str> {
+        self.extra.get(REQUEST_ID)?.as_str()
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn set_request_id(&mut self, id: Option<&str>) {
+        if let Some(id) = id {
+            self.extra.insert(REQUEST_ID.to_owned(), id.into());
+        }
+    }
+
     /// The one answer, where no alternatives were asked for (`n`): what a service has spread over
     /// several choices is put together. Copilot's says the text in the first, and each call in one
     /// of its own. `None` if there is no choice.

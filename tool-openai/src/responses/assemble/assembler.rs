@@ -167,6 +167,7 @@ impl Assembler for ResponsesAssembler {
                 };
                 Err(ModelError::Interrupted {
                     partial: Box::new(partial.into_completion()),
+                    request_id: None,
                 })
             }
         }
@@ -575,8 +576,5 @@ impl ResponsesAssembler {
 }
 
 fn broken(reason: String) -> ModelError {
-    ModelError::InvalidResponse {
-        reason,
-        body: String::new(),
-    }
+    ModelError::invalid_response(reason)
 }

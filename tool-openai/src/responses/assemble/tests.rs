@@ -402,7 +402,7 @@ fn a_stream_that_ends_early_is_interrupted() {
     let mut events = stream();
     events.truncate(9);
     let error = read(events).unwrap_err();
-    let ModelError::Interrupted { partial } = error else {
+    let ModelError::Interrupted { partial, .. } = error else {
         panic!("{error}")
     };
     assert_eq!(

@@ -325,7 +325,7 @@ fn what_only_narrows_is_described() {
         parameter(json!({"type": "integer", "not": {"const": 0}})),
         Ok(json!({"description": "Not 0.", "type": "integer"}))
     );
-    let object = json!({"type": "object", "properties": {"a": {"type": "null"}, "b": {"type": "null"}}, "minProperties": 1,
+    let object = json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}, "minProperties": 1,
         "dependentRequired": {"a": ["b"]}});
     assert_eq!(
         parameter(object).unwrap()["description"],

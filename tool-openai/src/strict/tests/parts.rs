@@ -56,7 +56,7 @@ fn recursion_is_kept() {
         json!({"type": ["array", "null"], "items": {"$ref": "#"}})
     );
 
-    let chain = json!({"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/Chain"}, {"type": "null"}]}}});
+    let chain = json!({"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/Chain"}, {"type": "null"}]}}, "required": ["next"]});
     let strict = strict_with(json!({"$ref": "#/$defs/Chain"}), json!({ "Chain": chain })).unwrap();
     assert_eq!(
         strict["$defs"]["Chain"]["properties"]["next"],

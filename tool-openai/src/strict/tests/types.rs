@@ -36,7 +36,7 @@ struct Visit {
     /// The day.
     at: String,
     /// Who came along.
-    with: Option<Box<Visit>>,
+    with: Vec<Visit>,
     #[serde(default)]
     days: u8,
 }
@@ -110,7 +110,7 @@ fn a_struct_is_closed_and_requires_all() {
         of::<Visit>(),
         Ok(closed(json!({
             "at": {"description": "The day.", "type": "string"},
-            "with": {"description": "Who came along.", "anyOf": [{"$ref": "#/$defs/Visit"}, {"type": "null"}]},
+            "with": {"description": "Who came along.", "type": "array", "items": {"$ref": "#/$defs/Visit"}},
             "days": {"description": "Default: 0.", "type": ["integer", "null"], "minimum": 0, "maximum": 255},
         })))
     );
@@ -118,6 +118,22 @@ fn a_struct_is_closed_and_requires_all() {
         of::<Flat>(),
         Ok(closed(
             json!({"due": {"type": "boolean"}, "only": {"type": "boolean"}})
+        ))
+    );
+}
+
+#[test]
+fn an_option_inside_of_a_type_may_mean_two_things() {
+    #[derive(Deserialize, JsonSchema)]
+    struct Patch {
+        email: Option<String>,
+    }
+
+    assert_eq!(
+        of::<Patch>(),
+        Err((
+            "properties.p.properties.email".to_owned(),
+            Obstacle::NullOrAbsent
         ))
     );
 }

@@ -401,6 +401,7 @@ fn quirk_24_an_error_within_the_stream_is_the_services_own() {
                 code: found,
                 message,
                 failed_generation,
+                ..
             } => {
                 assert_eq!(
                     (

@@ -155,7 +155,7 @@ fn a_stream_that_breaks_off_is_an_error_that_has_what_was_there() {
     let custom = pieces(json!([{"id": "a", "custom": {"name": "run", "input": "rm -r /tmp"}}]));
     for chunk in [open, begun, custom, delta(json!({"content": "Hel"}))] {
         match failure([chunk]) {
-            ModelError::Interrupted { partial } => assert_eq!(partial.choices.len(), 1),
+            ModelError::Interrupted { partial, .. } => assert_eq!(partial.choices.len(), 1),
             other => panic!("{other:?}"),
         }
     }

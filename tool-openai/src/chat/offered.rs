@@ -1,0 +1,84 @@
+//! The tools of a request, and those that are not in it.
+
+use std::ops::Deref;
+
+use serde::{Serialize, Serializer};
+
+use super::tool_rules::InvalidToolsError;
+use super::wire::Tool;
+
+/// The `tools` array of a request, and the tools that had to be left out of it: a service refuses
+/// the whole request for one tool that it does not take.
+///
+/// Shape: a slice of the tools, and serialised as a list of them.
+///
+/// ```
+/// use tool_core::serde_json::json;
+/// use tool_core::{DynamicTool, ToolSet};
+/// use tool_openai::chat;
+///
+/// let tool = |name| DynamicTool::new(name, "", json!({"type": "object"}), |_| async { Ok::<_, String>("done") });
+/// let tools = ToolSet::<()>::default().with_tool(tool("find")?)?.with_tool(tool("files.find")?)?;
+/// let offered = chat::tools(&tools)?;
+/// assert_eq!((offered.len(), offered[0].function.name.as_str()), (1, "find"));
+/// assert_eq!(
+///     offered.left_out()[0].to_string(),
+///     "tool name `files.find` is not 1 to 64 letters, digits, `_` or `-`; choose another",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct OfferedTools<T = Tool> {
+    tools: Vec<T>,
+    left_out: Vec<InvalidToolsError>,
+}
+
+impl<T> OfferedTools<T> {
+    pub(super) fn new(tools: Vec<T>, left_out: Vec<InvalidToolsError>) -> Self {
+        Self { tools, left_out }
+    }
+
+    /// Why each of the other tools is not among them, in declaration order.
+    pub fn left_out(&self) -> &[InvalidToolsError] {
+        &self.left_out
+    }
+
+    /// The tools alone.
+    pub fn into_vec(self) -> Vec<T> {
+        self.tools
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<T>, Vec<InvalidToolsError>) {
+        (self.tools, self.left_out)
+    }
+
+    pub(crate) fn map<U>(self, convert: impl FnMut(T) -> U) -> OfferedTools<U> {
+        OfferedTools {
+            tools: self.tools.into_iter().map(convert).collect(),
+            left_out: self.left_out,
+        }
+    }
+}
+
+impl<T> Deref for OfferedTools<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.tools
+    }
+}
+
+impl<T> IntoIterator for OfferedTools<T> {
+    type Item = T;
+    type IntoIter = std::vec::IntoIter<T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tools.into_iter()
+    }
+}
+
+impl<T: Serialize> Serialize for OfferedTools<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.tools.serialize(serializer)
+    }
+}
