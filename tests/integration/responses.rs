@@ -369,3 +369,38 @@ async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
         matches!(error(agent.resume().await), ModelError::InvalidResponse { reason, .. } if reason.contains("output"))
     );
 }
+
+/// The thoughts that led to a call are sent back with it, though its message never ended.
+#[tokio::test]
+async fn a_call_that_ran_in_a_broken_stream_keeps_what_the_model_had_thought() {
+    let thought = [
+        reasoning("rs_1"),
+        call("a", "add", &json!({"a": 1, "b": 2})),
+        reasoning("rs_2"),
+        call("b", "add", &json!({"a": 3, "b": 4})),
+    ];
+    let body: String = thought
+        .iter()
+        .enumerate()
+        .map(|(index, item)| json!({"type": "response.output_item.done", "output_index": index, "item": item}))
+        .chain([json!({"type": "error", "code": "bad_gateway", "message": "gone"})])
+        .map(|event| format!("data: {event}\n\n"))
+        .collect();
+    let server = ScriptedServer::start([ScriptedReply::sse(body), ScriptedReply::text("3 and 7.")])
+        .await
+        .unwrap();
+    let client = server.client().unwrap().with_retries(0);
+    let mut agent = Agent::new(client.into_responses(), "gpt-5")
+        .with_tools(Dispatcher::new(tools![add]))
+        .with_start_policy(StartPolicy::CallEnd);
+    agent.run("Add.").await.unwrap_err();
+    let request = tool_openai::responses::Request::from(&tool_openai::chat::Request {
+        messages: agent.messages().to_vec(),
+        ..tool_openai::chat::Request::default()
+    });
+    let input = serde_json::to_value(&request.input).unwrap();
+    assert_eq!(input.as_array().unwrap()[1..5], thought);
+    let answered: Vec<&Value> = (5..7).map(|place| &input[place]["call_id"]).collect();
+    assert_eq!(answered, ["a", "b"]);
+    assert_eq!(agent.resume().await.unwrap().text, "3 and 7.");
+}

@@ -171,6 +171,13 @@ pub(crate) fn forget(message: &mut chat::Message) {
     }
 }
 
+/// Who asked for a call, if the service says so: it is told again with the output.
+pub(super) fn caller<'m>(message: &'m AssistantMessage, call: &ToolCall) -> Option<&'m Value> {
+    let place = usize::try_from(call.extra.get(ITEM)?.as_u64()?).ok()?;
+    let item = message.extra.get(OUTPUT)?.get(place)?;
+    item.get("caller").filter(|caller| !caller.is_null())
+}
+
 /// The call of the item at this place of the output, which it notes.
 pub(super) fn numbered(item: &Item, place: usize) -> Option<ToolCall> {
     let mut call = item.tool_call()?;

@@ -1,15 +1,15 @@
 //! A chat request as a Responses request.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use tool_core::serde_json::{Map, Value, json};
 
 use super::echo;
 use super::flat::{flat, nest};
-use super::outputs::output;
+use super::outputs::{Asked, output};
 use super::tools::tool_choice;
 use super::wire::{Item, Request, Tool};
-use crate::chat::{self, AssistantMessage, Message, TextMessage, ToolMessage};
+use crate::chat::{self, AssistantMessage, Message, TextMessage, ToolCall, ToolMessage};
 
 impl From<&chat::Request> for Request {
     fn from(request: &chat::Request) -> Self {
@@ -98,8 +98,8 @@ struct Input<'a> {
     items: Vec<Item>,
     /// Nothing of the items is stored at the service.
     stateless: bool,
-    /// The calls of custom tools in the last assistant message.
-    custom: HashSet<&'a str>,
+    /// The calls of the last assistant message, by their ids.
+    asked: HashMap<&'a str, Asked<'a>>,
     /// How many calls had no id, as those of `function_call` have none.
     nameless: usize,
 }
@@ -115,14 +115,14 @@ impl<'a> Input<'a> {
                 content,
                 ..
             }) => {
-                let custom = self.custom.contains(tool_call_id.as_str());
-                self.items
-                    .push(output(tool_call_id, parts(content), custom));
+                let asked = self.asked.get(tool_call_id.as_str());
+                let asked = asked.copied().unwrap_or_default();
+                self.items.push(output(tool_call_id, parts(content), asked));
             }
             Message::Other(other) if other.get("role") == Some(&Value::from("function")) => {
                 let content = other.get("content").map(parts).unwrap_or_default();
                 self.items
-                    .push(output(&nameless(self.nameless), content, false));
+                    .push(output(&nameless(self.nameless), content, Asked::default()));
             }
             Message::Other(other) => {
                 let mut other = other.clone();
@@ -136,12 +136,8 @@ impl<'a> Input<'a> {
     }
 
     fn assistant(&mut self, message: &'a AssistantMessage) {
-        self.custom = message
-            .tool_calls
-            .iter()
-            .filter(|call| call.custom.is_some())
-            .map(|call| call.id.as_str())
-            .collect();
+        let asked = |call: &'a ToolCall| (call.id.as_str(), Asked::by(message, call));
+        self.asked = message.tool_calls.iter().map(asked).collect();
         echo::assistant(message, self.stateless, &mut self.items);
         if let Some(call) = &message.function_call {
             self.nameless += 1;

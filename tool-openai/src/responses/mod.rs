@@ -18,6 +18,7 @@ mod wire;
 #[cfg(feature = "http")]
 pub use crate::client::Responses;
 pub use assemble::{MAX_ITEMS, ResponsesAssembler};
+pub(crate) use completion::OUTPUT;
 #[cfg(any(feature = "async-openai", feature = "http"))]
 pub(crate) use completion::forget;
 pub use outputs::{items, outputs};

@@ -3,11 +3,12 @@
 use tool_core::serde_json::Value;
 use tool_core::{ToolResult, ToolSet};
 
+use super::completion::caller;
 use super::echo;
 use super::input::parts;
 use super::wire::{Item, Response};
 use crate::chat::images::content_with_images;
-use crate::chat::{AssistantMessage, ParsedMessage};
+use crate::chat::{AssistantMessage, ParsedMessage, ToolCall};
 
 impl Response {
     /// What to run of the response, and what the history keeps of it: as
@@ -66,34 +67,45 @@ pub fn items(message: &AssistantMessage) -> Vec<Item> {
 /// Shape: `output` is a string; where the result has images, a list of `input_text` and
 /// `input_image`. Images are GIF, JPEG, PNG or WebP; what is not text otherwise is named as text.
 pub fn outputs(results: &[ToolResult], message: &AssistantMessage) -> Vec<Item> {
-    let is_custom = |position: usize| {
-        message
-            .tool_calls
-            .get(position)
-            .is_some_and(|call| call.custom.is_some())
-    };
     let output = |(position, result): (usize, &ToolResult)| {
-        output(
-            result.id(),
-            parts(&content_with_images(result)),
-            is_custom(position),
-        )
+        let call = message.tool_calls.get(position);
+        let asked = call.map_or_else(Asked::default, |call| Asked::by(message, call));
+        output(result.id(), parts(&content_with_images(result)), asked)
     };
     results.iter().enumerate().map(output).collect()
 }
 
+/// How a call was asked for.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked<'m> {
+    is_custom: bool,
+    caller: Option<&'m Value>,
+}
+
+impl<'m> Asked<'m> {
+    pub(super) fn by(message: &'m AssistantMessage, call: &ToolCall) -> Self {
+        Self {
+            is_custom: call.custom.is_some(),
+            caller: caller(message, call),
+        }
+    }
+}
+
 /// The answer to one call.
-pub(super) fn output(call_id: &str, output: Value, custom: bool) -> Item {
-    let kind = if custom {
-        "custom_tool_call_output"
-    } else {
-        "function_call_output"
+pub(super) fn output(call_id: &str, output: Value, asked: Asked<'_>) -> Item {
+    let kind = match asked.is_custom {
+        true => "custom_tool_call_output",
+        false => "function_call_output",
     };
-    Item::from([
+    let mut item = Item::from([
         ("type", kind.into()),
         ("call_id", call_id.into()),
         ("output", output),
-    ])
+    ]);
+    if let Some(caller) = asked.caller {
+        item.0.insert("caller".to_owned(), caller.clone());
+    }
+    item
 }
 
 #[cfg(test)]
@@ -128,6 +140,38 @@ mod tests {
             (&json!("function_call_output"), &json!("b"))
         );
         assert!(outputs[1]["output"].as_str().unwrap().contains("nothing"));
+    }
+
+    #[test]
+    fn who_asked_for_a_call_is_told_again_with_its_output() {
+        let caller = json!({"type": "program", "caller_id": "prog_1"});
+        let response: Response = from_value(json!({"status": "completed", "output": [
+            {"type": "program", "id": "prog_1"},
+            {"type": "function_call", "call_id": "a", "name": "now", "arguments": "{}", "status": "in_progress", "caller": caller},
+            {"type": "function_call", "call_id": "b", "name": "now", "arguments": "{}"},
+        ]}))
+        .unwrap();
+        let dispatcher = Dispatcher::new(ToolSet::<()>::default());
+        let parsed = response.parse(dispatcher.tools(), 0);
+        let results = dispatcher.dispatch_blocking(parsed.calls);
+        let here = outputs(&results, &parsed.message);
+        assert_eq!(
+            (here[0].0.get("caller"), here[1].0.get("caller")),
+            (Some(&caller), None)
+        );
+
+        // In a history of chat messages, too.
+        let replies =
+            ["a", "b"].map(|id| json!({"role": "tool", "tool_call_id": id, "content": "noon"}));
+        let message = to_value(parsed.message.into_message()).unwrap();
+        let chat = json!({"model": "m", "messages": [message, replies[0], replies[1]]});
+        let request =
+            super::super::Request::from(&from_value::<crate::chat::Request>(chat).unwrap());
+        let callers: Vec<_> = request.input[3..]
+            .iter()
+            .map(|item| item.0.get("caller"))
+            .collect();
+        assert_eq!(callers, [Some(&caller), None]);
     }
 
     #[test]

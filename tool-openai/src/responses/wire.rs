@@ -1,10 +1,11 @@
 //! The JSON of the Responses API, field for field. What is not named here is kept in `extra` and
 //! sent back as it came.
 
-use serde::{Deserialize, Serialize};
-use tool_core::serde_json::{Map, Value};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use tool_core::serde_json::{Map, Value, from_value};
 
-use crate::chat::wire::{illegible_as_none, null_as_default};
+use crate::chat::wire::null_as_default;
 use crate::chat::{CustomCall, FunctionCall, ToolCall};
 
 /// The body of a request: `POST /responses`.
@@ -149,22 +150,26 @@ impl Item {
 
     /// The text of a message, parts joined; empty for anything else.
     pub fn text(&self) -> String {
-        self.parts("output_text", "text")
+        match self.0.get("content") {
+            // As some services write it.
+            Some(Value::String(text)) if self.kind() == "message" => text.clone(),
+            _ => self.parts(&["output_text", "text"], "text"),
+        }
     }
 
     /// The refusal in a message; empty if there is none.
     pub fn refusal(&self) -> String {
-        self.parts("refusal", "refusal")
+        self.parts(&["refusal"], "refusal")
     }
 
-    fn parts(&self, kind: &str, key: &str) -> String {
+    fn parts(&self, kinds: &[&str], key: &str) -> String {
         let parts = match self.0.get("content") {
             Some(Value::Array(parts)) if self.kind() == "message" => parts.as_slice(),
             _ => &[],
         };
         parts
             .iter()
-            .filter(|part| part["type"] == kind)
+            .filter(|part| kinds.iter().any(|kind| part["type"] == *kind))
             .filter_map(|part| part[key].as_str())
             .collect()
     }
@@ -194,38 +199,62 @@ impl<const N: usize> From<[(&str, Value); N]> for Item {
     }
 }
 
-/// The body of an answer.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The body of an answer, alone or in the last event of a stream. It is read as leniently as a
+/// stream: what is not of the type it should be is passed over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Response {
     /// The service's name for it.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "String::is_empty"
-    )]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// `completed`, `incomplete`, `failed` and so on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// What the model made, in order.
-    #[serde(deserialize_with = "null_as_default")]
     pub output: Vec<Item>,
     /// Why it is incomplete: `{"reason": "max_output_tokens"}` or `content_filter`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub incomplete_details: Option<Value>,
     /// Why it failed: `{"code", "message"}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
     /// Tokens used, where the server counts them in a form that can be read.
-    #[serde(
-        default,
-        deserialize_with = "illegible_as_none",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// Any other key.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for Response {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Value::Object(mut keys) = Value::deserialize(deserializer)? else {
+            return Err(D::Error::custom("it is no object"));
+        };
+        let output = match keys.remove("output") {
+            Some(Value::Array(items)) => items,
+            Some(Value::Null) => Vec::new(),
+            Some(_) => return Err(D::Error::custom("its `output` is no list")),
+            None => return Err(D::Error::missing_field("output")),
+        };
+        let items = output.into_iter().filter_map(|item| match item {
+            Value::Object(item) => Some(Item(item)),
+            _ => None,
+        });
+        let text = |value| match value {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+        let given = |value: Option<Value>| value.filter(|value| !value.is_null());
+        Ok(Self {
+            id: text(keys.remove("id")).unwrap_or_default(),
+            status: text(keys.remove("status")),
+            output: items.collect(),
+            incomplete_details: given(keys.remove("incomplete_details")),
+            error: given(keys.remove("error")),
+            usage: given(keys.remove("usage")).and_then(|usage| from_value(usage).ok()),
+            extra: keys,
+        })
+    }
 }
 
 /// Tokens used.
@@ -248,7 +277,7 @@ pub struct Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tool_core::serde_json::{from_value, json, to_value};
+    use tool_core::serde_json::{json, to_value};
 
     #[test]
     fn unknown_items_and_keys_are_kept_untouched() {
@@ -271,6 +300,24 @@ mod tests {
             from_value::<Response>(json!({"output": [], "usage": {"total_tokens": 1.5}})).unwrap(),
             Response::default()
         );
+        for none in [json!([]), json!({"output": {}}), json!({"output": "x"})] {
+            assert!(from_value::<Response>(none).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_of_another_type_is_passed_over() {
+        let response: Response = from_value(json!({
+            "id": 7, "status": {}, "incomplete_details": null, "error": null, "usage": "many",
+            "output": [null, "x", {"type": "message", "content": "Hello."}, {"type": 1}, {"type": "message", "content": [1, {"type": "text", "text": "You."}]}],
+        }))
+        .unwrap();
+        assert_eq!(
+            (response.id.as_str(), &response.status, &response.usage),
+            ("", &None, &None)
+        );
+        assert_eq!(response.output.len(), 3);
+        assert_eq!(response.text(), "Hello.\n\nYou.");
     }
 
     #[test]

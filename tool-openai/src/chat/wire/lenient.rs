@@ -1,8 +1,7 @@
 //! Reads what servers write in place of what they should.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
-use tool_core::serde_json::{Map, Value, from_value};
+use tool_core::serde_json::{Map, Value};
 
 pub(super) fn function() -> String {
     "function".to_owned()
@@ -12,13 +11,6 @@ pub(crate) fn null_as_default<'de, D: Deserializer<'de>, T: Default + Deserializ
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// An answer is not lost because its costs cannot be read.
-pub(crate) fn illegible_as_none<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(from_value(Value::deserialize(deserializer)?).ok())
 }
 
 pub(super) fn empty_as_none<'de, D: Deserializer<'de>>(

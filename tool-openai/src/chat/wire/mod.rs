@@ -9,7 +9,7 @@ mod request;
 mod tests;
 
 pub use answer::{Choice, Completion, Usage};
-pub(crate) use lenient::{illegible_as_none, null_as_default};
+pub(crate) use lenient::null_as_default;
 pub(super) use message::text_of;
 pub use message::{
     AssistantMessage, CustomCall, FunctionCall, Message, TextMessage, ToolCall, ToolMessage,

@@ -11,7 +11,7 @@ use crate::chat::assemble::budget::{Budget, too_much, weight_of};
 use crate::error::ModelError;
 use crate::json;
 use crate::model::ModelEvent;
-use crate::responses::completion::numbered;
+use crate::responses::completion::{OUTPUT, numbered};
 use crate::responses::wire::{Item, Response};
 use crate::service_error::ServiceError;
 use crate::sse::{Event, Sse};
@@ -65,6 +65,8 @@ pub struct ResponsesAssembler {
     speaking: Option<usize>,
     /// After a refusal there is nothing to run.
     refused: bool,
+    /// Whether a piece of reasoning is done.
+    has_thought: bool,
     budget: Budget,
     response: Option<Response>,
 }
@@ -85,6 +87,7 @@ impl ResponsesAssembler {
             calls: 0,
             speaking: None,
             refused: false,
+            has_thought: false,
             budget: Budget::new(),
             response: None,
         }
@@ -479,6 +482,7 @@ impl ResponsesAssembler {
                 self.tell(place, refusal, rest, told)?;
             }
         }
+        self.keep(&item, told);
         let slot = &mut self.slots[place];
         if let (Some(position), Some(call), true) =
             (slot.call, call, item.is_complete() && !self.refused)
@@ -488,6 +492,21 @@ impl ResponsesAssembler {
         slot.item = item;
         slot.done = true;
         Ok(())
+    }
+
+    /// Tells of an item that is done, for a response that breaks off after a call of it has run. Its
+    /// calls say all that there is, unless there are thoughts between them.
+    fn keep(&mut self, item: &Item, told: &mut Vec<ModelEvent>) {
+        let is_first = item.kind() == "reasoning" && !self.has_thought;
+        self.has_thought |= is_first;
+        if !self.has_thought {
+            return;
+        }
+        let before = self.slots.iter().filter(|slot| slot.done && is_first);
+        let items = before.map(|slot| &slot.item).chain([item]);
+        let output = items.map(|Item(item)| Value::Object(item.clone()));
+        let keys = Map::from_iter([(OUTPUT.to_owned(), output.collect())]);
+        told.push(ModelEvent::MessageKeys(keys));
     }
 
     fn repeated(&self, place: usize, item: &Item) -> Result<(), ModelError> {
@@ -529,7 +548,10 @@ impl ResponsesAssembler {
             });
         if are_same {
             for (slot, item) in self.slots.iter().zip(&mut response.output) {
-                take_ids(item, &slot.item);
+                // The id of a piece of reasoning belongs to what is encrypted in it.
+                if slot.call.is_some() {
+                    take_ids(item, &slot.item);
+                }
             }
         }
         if self.is_account(&response.output) {
