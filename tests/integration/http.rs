@@ -525,7 +525,7 @@ async fn secrets_that_a_service_repeats_are_not_shown() {
 async fn keys_that_a_service_does_not_take_back_are_left_out() {
     let thought = json!([
         {"role": "user", "content": "Hi."},
-        {"role": "assistant", "content": "Hello.", "reasoning_note": "hm"},
+        {"role": "assistant", "content": "Hello.", "reasoning_content": "hm"},
         {"role": "user", "content": "And?"},
     ]);
     let replies = ["Fine.", "Again."].map(ScriptedReply::text);
@@ -538,12 +538,12 @@ async fn keys_that_a_service_does_not_take_back_are_left_out() {
     let sent: Vec<bool> = server
         .requests()
         .iter()
-        .map(|request| request["messages"][1].get("reasoning_note").is_some())
+        .map(|request| request["messages"][1].get("reasoning_content").is_some())
         .collect();
     assert_eq!(sent, [true, false, false]);
 
     // Others refuse a request because such a key is missing.
-    let refusal = "reasoning_note is missing in message 1";
+    let refusal = "reasoning_content is missing in message 1";
     let refusal = ScriptedReply::error(400, "invalid_request_error", refusal);
     let server = ScriptedServer::start([refusal]).await.unwrap();
     let client = server.client().unwrap();

@@ -24,6 +24,7 @@ mod failures;
 mod faults;
 mod functions;
 mod gate;
+mod histories;
 mod holding;
 mod http;
 mod http_stream;

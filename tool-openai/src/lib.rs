@@ -26,7 +26,7 @@ pub use client::OpenAi;
 pub use error::{AgentError, ModelError};
 #[cfg(feature = "async-openai")]
 pub use interop::ConversionError;
-pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
+pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream, RequestRepair};
 pub use profile::Profile;
 
 /// The front page of the repository, so that its code is compiled too.

@@ -1,11 +1,12 @@
 //! The seam between the agent and whatever answers it.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-
+use serde::{Deserialize, Serialize};
 use tool_core::serde_json::{Map, Value};
 
 use crate::chat::{Completion, Request, ToolCall};
@@ -61,6 +62,36 @@ pub enum ModelEvent {
     },
     /// The message is over. Its `tool_calls` are the calls of the events before, by position.
     Finished(Completion),
+}
+
+/// What was changed in a request that a service had refused, before it was sent again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum RequestRepair {
+    /// A key of what a model had said was left out.
+    KeyLeftOut {
+        /// The key.
+        key: String,
+    },
+    /// The ids of calls were replaced, in their results too.
+    IdsReplaced,
+    /// A word of the model was put between results and the user.
+    RolesAlternated,
+    /// Encrypted reasoning that the service could not read was left out.
+    ReasoningLeftOut,
+}
+
+impl fmt::Display for RequestRepair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyLeftOut { key } => write!(f, "key `{key}` left out"),
+            Self::IdsReplaced => f.write_str("ids of calls replaced"),
+            Self::RolesAlternated => {
+                f.write_str("a word of the model put between results and the user")
+            }
+            Self::ReasoningLeftOut => f.write_str("encrypted reasoning left out"),
+        }
+    }
 }
 
 /// Anything that speaks chat completions: a service over HTTP, a model in the process, a script in

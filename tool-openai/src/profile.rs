@@ -3,7 +3,7 @@
 use crate::strict::Limits;
 
 /// What a service takes, where services differ: which schemas it can enforce, how the ids of calls
-/// look, and where the images of results go.
+/// look, what goes back of what a model said, and where the images of results go.
 ///
 /// [`chat::tools_for`](crate::chat::tools_for) offers tools in the form that a profile asks for;
 /// [`chat::tools`](crate::chat::tools) in that of [`Profile::openai`], which is also the default.
@@ -37,11 +37,26 @@ pub struct Profile {
     /// Whether `null` is written as `nullable`.
     pub(crate) nullable: bool,
     short_ids: bool,
+    /// The most characters of a call's id.
+    longest_id: usize,
+    /// What goes back of the keys that answers have beside content and calls.
+    returned_keys: &'static [&'static str],
     alternates: bool,
     images: bool,
     /// Whether results may have images in them: only users may in chat completions.
     images_in_results: bool,
 }
+
+/// Keys in which services write what their models think.
+pub(crate) const THOUGHTS: [&str; 7] = [
+    "extra_content",
+    "provider_specific_fields",
+    "reasoning",
+    "reasoning_content",
+    "reasoning_details",
+    "thinking_blocks",
+    "thought_signature",
+];
 
 /// Where the images of results go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +89,8 @@ impl Profile {
             limits,
             nullable: false,
             short_ids: false,
+            longest_id: 40,
+            returned_keys: &[],
             alternates: false,
             images: true,
             images_in_results: false,
@@ -101,21 +118,35 @@ impl Profile {
         }
     }
 
-    /// Any service that knows `strict`: only what all of them take, and no images.
+    /// Any service that knows `strict`: only what all of them take, and no images. What models have
+    /// thought goes back, since some services refuse a call without the thoughts that led to it; ids
+    /// go back as they came.
     pub fn portable() -> Self {
         Self {
             cautious: true,
             same_first_key: false,
             images: false,
+            longest_id: usize::MAX,
+            returned_keys: &THOUGHTS,
             ..Self::openai()
         }
     }
 
+    /// Mistral: ids of nine letters and digits, a word of the model between results and the user, and
+    /// no keys that it does not document.
+    pub fn mistral() -> Self {
+        Self {
+            returned_keys: &[],
+            ..Self::portable().with_short_ids().with_alternating_roles()
+        }
+    }
+
     /// Gemini behind its OpenAI-compatible API: no `strict`, `nullable` in place of a list of types,
-    /// which it refuses, and images.
+    /// which it refuses, images, and the signatures of thoughts.
     pub fn gemini() -> Self {
         Self {
             nullable: true,
+            returned_keys: &["extra_content"],
             ..Self::portable().without_strict().with_images()
         }
     }
@@ -141,12 +172,53 @@ impl Profile {
         }
     }
 
-    /// Invents ids of exactly nine letters and digits, as Mistral demands them.
+    /// Sends ids of exactly nine letters and digits, as Mistral demands them: others are replaced.
     #[must_use]
     pub fn with_short_ids(self) -> Self {
         Self {
             short_ids: true,
             ..self
+        }
+    }
+
+    /// Replaces ids of calls that are longer than that, counted in characters. OpenAI's chat
+    /// completions take 40, its Responses 64.
+    #[must_use]
+    pub fn with_longest_id(self, characters: usize) -> Self {
+        Self {
+            longest_id: characters,
+            ..self
+        }
+    }
+
+    /// Sets which of the keys that a model's answers have beside content and calls go back to the
+    /// service, in messages and in calls: `reasoning_content`, `reasoning_details` or `extra_content`
+    /// for example. Others stay in the history. A model never gets those of another.
+    ///
+    /// ```
+    /// use tool_openai::Profile;
+    ///
+    /// let kimi = Profile::portable().with_returned_keys(&["reasoning_content"]);
+    /// assert_ne!(kimi, Profile::portable());
+    /// ```
+    #[must_use]
+    pub fn with_returned_keys(self, keys: &'static [&'static str]) -> Self {
+        Self {
+            returned_keys: keys,
+            ..self
+        }
+    }
+
+    /// Whether a key of an answer goes back.
+    pub(crate) fn returns(&self, key: &str) -> bool {
+        self.returned_keys.contains(&key)
+    }
+
+    /// Whether the service takes the id of a call.
+    pub(crate) fn takes_id(&self, id: &str) -> bool {
+        match self.short_ids {
+            true => id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            false => id.chars().count() <= self.longest_id,
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use tool_core::{Progress, ToolCall, ToolResult};
 
 use crate::chat::{HistoryRepair, InvalidToolsError, Repair, Usage};
+use crate::model::RequestRepair;
 
 /// What happens in a run, as it happens.
 ///
@@ -19,6 +20,8 @@ pub enum AgentEvent {
     /// These tools are not offered, since the service would refuse the request because of them.
     /// Once in a run, before its first turn.
     ToolsLeftOut(Vec<InvalidToolsError>),
+    /// The service refused a request, and took it with these changes. The client keeps to them.
+    RequestRepaired(Vec<RequestRepair>),
     /// A turn begins: the model is about to be asked. Again for the same turn, where the service
     /// could not read its calls; the earlier events of that turn are void then.
     TurnStarted {

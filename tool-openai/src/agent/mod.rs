@@ -2,6 +2,7 @@
 
 mod event;
 mod message;
+mod returned;
 mod run;
 mod stream;
 

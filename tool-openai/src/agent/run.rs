@@ -9,6 +9,7 @@ use futures_core::Stream;
 use tool_core::{DispatchEvent, Dispatcher, StreamingBatch, ToolError, ToolResult};
 
 use super::message::{Answering, Heard};
+use super::returned;
 use super::stream::Queue;
 use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy};
 use crate::chat::{
@@ -111,6 +112,10 @@ impl Agent {
             *usage += &used;
             self.usage += &used;
             self.events.tell(AgentEvent::Usage(used));
+        }
+        let repairs = completion.request_repairs();
+        if !repairs.is_empty() {
+            self.events.tell(AgentEvent::RequestRepaired(repairs));
         }
         let request_id = completion.request_id().map(str::to_owned);
         let has_alternatives = self.extra.get("n").is_some_and(|n| *n != 1);
@@ -240,8 +245,7 @@ impl Agent {
                     false => Err(AgentError::NoAnswer { finish_reason }),
                 };
             }
-            self.messages
-                .extend(heard.into_messages(&[], &self.service_profile()));
+            self.keep(heard, &[]);
             return Ok(Some(Said::new(text, finish_reason)));
         }
         self.events
@@ -313,9 +317,16 @@ impl Agent {
 
     /// Nothing is awaited in between: a message and all its results enter the history together.
     fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
-        self.messages
-            .extend(heard.into_messages(results, &self.service_profile()));
+        self.keep(heard, results);
         self.events.tell_results(results);
+    }
+
+    fn keep(&mut self, heard: Heard, results: &[ToolResult]) {
+        let mut messages = heard.into_messages(results, &self.service_profile());
+        for message in &mut messages {
+            returned::note_model(message, &self.model_name);
+        }
+        self.messages.extend(messages);
     }
 
     /// The tools as they are offered to the service, and why others are not.
@@ -356,7 +367,9 @@ impl Agent {
             .collect();
         let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
         let mut messages: Vec<Message> = system.into_iter().chain(self.messages.clone()).collect();
-        if self.service_profile().alternates() {
+        let profile = self.service_profile();
+        returned::fit(&mut messages, &profile, &self.model_name);
+        if profile.alternates() {
             chat::answer_results(&mut messages);
         }
         let request = Request {

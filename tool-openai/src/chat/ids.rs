@@ -1,7 +1,8 @@
 //! Ids of the calls of one message.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
+use super::wire::Message;
 use crate::profile::Profile;
 
 /// Gives each call of a message an id of its own.
@@ -58,6 +59,45 @@ impl Ids {
     }
 }
 
+/// Replaces the ids of calls that a service does not take, in their results too. The same messages
+/// get the same ids. Whether there were any.
+pub(crate) fn replace_ids(
+    messages: &mut [Message],
+    profile: &Profile,
+    takes: impl Fn(&str) -> bool,
+) -> bool {
+    let mut replaced: HashMap<String, String> = HashMap::new();
+    let mut any = false;
+    for (turn, message) in messages.iter_mut().enumerate() {
+        match message {
+            Message::Assistant(message) => {
+                replaced.clear();
+                let mut ids = Ids::new(turn).for_profile(profile.clone());
+                // Others keep theirs.
+                let kept = message.tool_calls.iter().map(|call| &call.id);
+                ids.taken.extend(kept.filter(|id| takes(id)).cloned());
+                for call in &mut message.tool_calls {
+                    if !takes(&call.id) {
+                        let given = std::mem::take(&mut call.id);
+                        ids.take(&mut call.id);
+                        replaced.insert(given, call.id.clone());
+                    } else {
+                        ids.calls += 1;
+                    }
+                }
+                any |= !replaced.is_empty();
+            }
+            Message::Tool(result) => {
+                if let Some(id) = replaced.get(&result.tool_call_id) {
+                    result.tool_call_id.clone_from(id);
+                }
+            }
+            _ => {}
+        }
+    }
+    any
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -99,6 +139,44 @@ mod tests {
             taken(0, &["x", "", first])[1..],
             [first, "call_000000000000000000000002"]
         );
+    }
+
+    #[test]
+    fn ids_that_a_service_does_not_take_are_replaced_in_both_places() {
+        use tool_core::serde_json::{from_value, json, to_value};
+
+        let long = "x".repeat(41);
+        let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "now", "arguments": "{}"}});
+        let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "noon"});
+        let history = json!([
+            {"role": "assistant", "content": null, "tool_calls": [call("a"), call(&long)]},
+            result(&long),
+            result("a"),
+            {"role": "user", "content": "hi"},
+        ]);
+        let mut messages: Vec<Message> = from_value(history.clone()).unwrap();
+        let profile = Profile::openai();
+        assert!(replace_ids(&mut messages, &profile, |id| profile.takes_id(id)));
+        let made = to_value(&messages).unwrap();
+        let id = |call: usize| &made[0]["tool_calls"][call]["id"];
+        assert_eq!(id(0), "a");
+        assert!(id(1).as_str().unwrap().len() <= 40);
+        assert_eq!(
+            (&made[1]["tool_call_id"], &made[2]["tool_call_id"]),
+            (id(1), id(0))
+        );
+        let mut again = messages.clone();
+        assert!(!replace_ids(&mut again, &profile, |id| profile.takes_id(id)));
+
+        let mistral = Profile::mistral();
+        let mut short: Vec<Message> = from_value(history.clone()).unwrap();
+        replace_ids(&mut short, &mistral, |id| mistral.takes_id(id));
+        let short = to_value(short).unwrap();
+        assert!((0..2).all(|call| short[0]["tool_calls"][call]["id"].as_str().unwrap().len() == 9));
+
+        let portable = Profile::portable();
+        let mut as_they_came: Vec<Message> = from_value(history).unwrap();
+        assert!(!replace_ids(&mut as_they_came, &portable, |id| portable.takes_id(id)));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub(crate) use convert::answer_results;
 pub use convert::tool_messages;
 pub use custom::{TextFormat, custom};
 pub use history::{HistoryChange, HistoryRepair, repair};
+pub(crate) use ids::replace_ids;
 pub use nulls::without_nulls;
 pub use offered::OfferedTools;
 pub use parse::{MessageParser, ParsedCall, ParsedMessage};

@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod refusal;
+mod refused;
 mod responses;
 mod retry;
 mod secrets;
@@ -11,10 +12,9 @@ mod stream;
 
 pub use responses::Responses;
 
-use std::collections::HashSet;
 use std::env;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
@@ -22,11 +22,12 @@ use tool_core::serde_json::{Value, json};
 
 use self::endpoint::Endpoint;
 use self::refusal::Refusal;
+use self::refused::Refused;
 use self::retry::Failure;
 use self::secrets::Secrets;
 use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
 use crate::chat::assemble;
-use crate::chat::{ChatAssembler, Completion, Message, Request};
+use crate::chat::{ChatAssembler, Completion, Request};
 use crate::error::{ModelError, excerpt};
 use crate::json;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
@@ -59,11 +60,9 @@ use crate::service_error::ServiceError;
 pub struct OpenAi {
     service: Service,
     stream_usage: bool,
-    /// Keys of its own answers that the service does not take back.
-    refused_keys: Arc<Mutex<HashSet<String>>>,
+    /// What the service has refused.
+    refused: Arc<Refused>,
 }
-
-const PATH: &str = "chat/completions";
 
 impl OpenAi {
     /// The service at `OPENAI_BASE_URL` (OpenAI, unless set), with the key in `OPENAI_API_KEY`. A
@@ -107,16 +106,8 @@ impl OpenAi {
         Ok(Self {
             service: Service::new(base_url)?,
             stream_usage: true,
-            refused_keys: Arc::default(),
+            refused: Arc::default(),
         })
-    }
-
-    fn refused_keys<T>(&self, look: impl FnOnce(&mut HashSet<String>) -> T) -> T {
-        let mut keys = self
-            .refused_keys
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        look(&mut keys)
     }
 
     fn with_key(self, api_key: &str) -> Result<Self, ModelError> {
@@ -214,25 +205,7 @@ impl Endpoint for OpenAi {
         } else if pace == Pace::Whole {
             request.extra.remove("stream_options"); // which services refuse without a stream
         }
-        self.refused_keys(|keys| leave_out(keys, &mut request));
-        let answer = self
-            .service
-            .post(PATH, &request, pace, &request.model)
-            .await;
-        let refused = answer
-            .as_ref()
-            .err()
-            .map(|failure| named_keys(&failure.error, &request));
-        match refused {
-            Some(keys) if !keys.is_empty() => {
-                leave_out(&keys, &mut request);
-                self.refused_keys(|known| known.extend(keys));
-                self.service
-                    .post(PATH, &request, pace, &request.model)
-                    .await
-            }
-            _ => answer,
-        }
+        self.refused.send(&mut request, &self.service, pace).await
     }
 
     fn retries(&self) -> usize {
@@ -257,17 +230,18 @@ impl ChatModel for OpenAi {
         Box::pin(stream::complete(self, request))
     }
 
-    /// By the host: what OpenAI, Azure, Gemini and Mistral are known to take, and what every
-    /// service does.
+    /// By the host: what the larger services are known to take, and what every service does.
     fn profile(&self) -> Profile {
         match self.service.host() {
             "api.openai.com" => Profile::openai(),
             // It enforces no schema beside parallel calls.
             host if host.ends_with(".azure.com") => Profile::azure().without_strict(),
             "generativelanguage.googleapis.com" => Profile::gemini(),
-            "api.mistral.ai" => Profile::portable()
-                .with_short_ids()
-                .with_alternating_roles(),
+            "api.mistral.ai" => Profile::mistral(),
+            "api.groq.com" => Profile::portable().with_returned_keys(&[]),
+            "openrouter.ai" => Profile::portable().with_returned_keys(&["reasoning_details"]),
+            "api.deepseek.com" | "api.moonshot.ai" | "api.moonshot.cn" | "api.z.ai"
+            | "open.bigmodel.cn" => Profile::portable().with_returned_keys(&["reasoning_content"]),
             _ => Profile::portable(),
         }
     }
@@ -284,55 +258,6 @@ impl fmt::Debug for OpenAi {
         f.debug_struct("OpenAi")
             .field("service", &self.service)
             .finish_non_exhaustive()
-    }
-}
-
-/// The keys of its own answers that a service does not take back, as its refusal names them.
-fn named_keys(error: &ModelError, request: &Request) -> HashSet<String> {
-    const WORDS: [&str; 8] = [
-        "additional",
-        "extra",
-        "not allowed",
-        "not permitted",
-        "unexpected",
-        "unknown",
-        "unrecognized",
-        "unsupported",
-    ];
-    let ModelError::Status {
-        status: 400 | 422,
-        message,
-        ..
-    } = error
-    else {
-        return HashSet::new();
-    };
-    // Others refuse a request in which such a key is missing.
-    let lower = message.to_ascii_lowercase();
-    if !WORDS.iter().any(|word| lower.contains(word)) {
-        return HashSet::new();
-    }
-    let is_named = |key: &&String| {
-        let mut around = message.split(key.as_str());
-        let before = around.next().unwrap_or_default();
-        let is_word = |c: char| c.is_alphanumeric() || c == '_';
-        around
-            .next()
-            .is_some_and(|after| !before.ends_with(is_word) && !after.starts_with(is_word))
-    };
-    let keys = request.messages.iter().filter_map(|message| match message {
-        Message::Assistant(message) => Some(message.extra.keys()),
-        _ => None,
-    });
-    keys.flatten().filter(is_named).cloned().collect()
-}
-
-/// Leaves these keys out of what the model said.
-fn leave_out(keys: &HashSet<String>, request: &mut Request) {
-    for message in &mut request.messages {
-        if let Message::Assistant(message) = message {
-            message.extra.retain(|key, _| !keys.contains(key));
-        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::chat::{Completion, Request};
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelFuture, ModelStream};
 use crate::profile::Profile;
-use crate::responses::{self, Response, ResponsesAssembler};
+use crate::responses::{self, MOST_ID, Response, ResponsesAssembler};
 
 /// A service that speaks the Responses API over HTTP, as a model for the [`Agent`](crate::Agent).
 ///
@@ -44,8 +44,6 @@ pub struct Responses {
     plain: Arc<Mutex<HashSet<String>>>,
 }
 
-const PATH: &str = "responses";
-
 impl Responses {
     pub(super) fn new(client: OpenAi) -> Self {
         Self {
@@ -70,22 +68,17 @@ impl Endpoint for Responses {
         if asked_by_us && self.plain(|plain| plain.contains(&body.model)) {
             body.extra.remove("include");
         }
-        match self
-            .client
-            .service
-            .post(PATH, &body, pace, &body.model)
-            .await
-        {
+        let OpenAi {
+            refused, service, ..
+        } = &self.client;
+        match refused.send(&mut body, service, pace).await {
             Err(failure)
                 if asked_by_us
-                    && is_about_encryption(&failure.error)
+                    && is_about_asking(&failure.error)
                     && body.extra.remove("include").is_some() =>
             {
                 self.plain(|plain| plain.insert(body.model.clone()));
-                self.client
-                    .service
-                    .post(PATH, &body, pace, &body.model)
-                    .await
+                refused.send(&mut body, service, pace).await
             }
             answer => answer,
         }
@@ -111,8 +104,17 @@ impl Endpoint for Responses {
 }
 
 /// `Encrypted content is not supported with this model.`
-fn is_about_encryption(error: &ModelError) -> bool {
-    matches!(error, ModelError::Status { status: 400, message, .. } if message.to_ascii_lowercase().contains("encrypted content"))
+fn is_about_asking(error: &ModelError) -> bool {
+    let ModelError::Status {
+        status: 400,
+        message,
+        ..
+    } = error
+    else {
+        return false;
+    };
+    let message = message.to_ascii_lowercase();
+    message.contains("encrypted content") && message.contains("not supported")
 }
 
 impl ChatModel for Responses {
@@ -121,7 +123,8 @@ impl ChatModel for Responses {
     }
 
     fn profile(&self) -> Profile {
-        self.client.profile().with_images_in_results()
+        let profile = self.client.profile().with_images_in_results();
+        profile.with_longest_id(MOST_ID)
     }
 
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {

@@ -8,14 +8,16 @@ use reqwest::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
 use reqwest::{Client, Response, StatusCode, Url, redirect};
-use serde::Serialize;
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 
 use super::refusal::Refusal;
+use super::refused::Request;
 use super::retry::Failure;
 use super::secrets::Secrets;
 use super::silence::Silence;
+use crate::chat::Completion;
 use crate::error::ModelError;
+use crate::model::RequestRepair;
 
 pub(super) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
 
@@ -132,21 +134,18 @@ impl Service {
         Self { retries, ..self }
     }
 
-    /// Sends `body` to `path`, a path below the base URL, once. `model` is for the words of a
-    /// refusal.
-    pub(crate) async fn post(
+    /// Sends a request once.
+    pub(super) async fn post<R: Request>(
         &self,
-        path: &str,
-        body: &impl Serialize,
+        request: &R,
         pace: Pace,
-        model: &str,
     ) -> Result<Answer, Failure> {
-        let url = below(&self.base, path);
+        let url = below(&self.base, R::PATH);
         let post = self
             .http
             .post(url.clone())
             .headers(self.headers.clone())
-            .json(body);
+            .json(request);
         let (limit, total) = match pace {
             Pace::Whole => {
                 let total = self.total_timeout.unwrap_or(self.timeout);
@@ -180,7 +179,7 @@ impl Service {
                 Some(encoding) => Err(Failure::unanswered(answer.name(encoded(&encoding)), false)),
             };
         }
-        Err(answer.refuse(encoding, model).await)
+        Err(answer.refuse(encoding, request.model()).await)
     }
 }
 
@@ -233,6 +232,8 @@ pub(crate) struct Answer {
     response: Response,
     url: Url,
     request_id: Option<String>,
+    /// What was changed in the request before it was taken.
+    repairs: Vec<RequestRepair>,
     limits: Limits,
     left: usize,
     silence: Silence,
@@ -244,6 +245,7 @@ impl Answer {
     fn new(response: Response, url: Url, limits: Limits) -> Self {
         Self {
             request_id: request_id(response.headers()),
+            repairs: Vec::new(),
             response,
             url,
             left: limits.bytes,
@@ -269,9 +271,15 @@ impl Answer {
         error.with_request_id(self.request_id.as_deref())
     }
 
-    /// The id that the service gave the request.
-    pub(crate) fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
+    /// The answer to a request that was changed before it was taken.
+    pub(super) fn with_repairs(self, repairs: Vec<RequestRepair>) -> Self {
+        Self { repairs, ..self }
+    }
+
+    /// Notes on the whole answer what is known of its request.
+    pub(crate) fn note_on(&self, completion: &mut Completion) {
+        completion.set_request_id(self.request_id.as_deref());
+        completion.set_request_repairs(&self.repairs);
     }
 
     /// The next part; none at the end.

@@ -85,7 +85,7 @@ async fn open<E: Endpoint>(
     let opened = read_beginning::<E>(request, &mut answer).await;
     match opened.map_err(|error| Failure::of_answer(answer.name(error)))? {
         Beginning::Whole(mut completion) => {
-            completion.set_request_id(answer.request_id());
+            answer.note_on(&mut completion);
             Ok(Opened::Whole(completion))
         }
         Beginning::Stream(assembler, events) => Ok(Opened::Stream(Box::new(Reading {
@@ -174,7 +174,7 @@ impl<A: Assembler<Output: Into<Completion>>> Reading<A> {
         } = self;
         let whole = assembler.finish().map_err(|error| answer.name(error))?;
         let mut completion: Completion = whole.into();
-        completion.set_request_id(answer.request_id());
+        answer.note_on(&mut completion);
         Ok(completion)
     }
 }

@@ -159,11 +159,12 @@ impl From<Response> for Completion {
     }
 }
 
-/// Takes out of a message what is for the Responses API alone.
+/// Takes out of a message what is for the Responses API alone, and what is for none.
 #[cfg(any(feature = "async-openai", feature = "http"))]
 pub(crate) fn forget(message: &mut chat::Message) {
     if let chat::Message::Assistant(message) = message {
         message.extra.remove(OUTPUT);
+        message.extra.remove(chat::wire::MODEL);
         message
             .tool_calls
             .iter_mut()

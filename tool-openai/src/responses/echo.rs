@@ -16,12 +16,8 @@ pub(super) fn assistant(message: &AssistantMessage, stateless: bool, items: &mut
     let start = items.len();
     match message.extra.get(OUTPUT).and_then(Value::as_array) {
         Some(output) => {
-            let output: Vec<Item> = output
-                .iter()
-                .filter_map(Value::as_object)
-                .cloned()
-                .map(Item)
-                .collect();
+            let item = |item: &Value| item.as_object().cloned().map(Item).unwrap_or_default();
+            let output: Vec<Item> = output.iter().map(item).collect();
             echo(message, output, stateless, items);
         }
         None => {
@@ -50,9 +46,9 @@ pub(super) fn assistant(message: &AssistantMessage, stateless: bool, items: &mut
     }
 }
 
-/// The longest id of an item that services take back. Copilot writes longer ones; they are not
+/// The longest id of an item, and of a call, that services take back. Copilot writes longer ones; they are not
 /// needed.
-const MOST_ID: usize = 64;
+pub(crate) const MOST_ID: usize = 64;
 
 fn echo(message: &AssistantMessage, output: Vec<Item>, stateless: bool, items: &mut Vec<Item>) {
     let start = items.len();
@@ -63,6 +59,7 @@ fn echo(message: &AssistantMessage, output: Vec<Item>, stateless: bool, items: &
             // Without a call there will be no answer either, and what led to the call leads
             // nowhere.
             Some(_) if calls.is_none() => leave_out_reasoning(start, items),
+            None if item.0.is_empty() => {} // was left out
             // The service finds nothing under its id, and there is nothing else in it.
             None if stateless && item.kind() == "reasoning" && is_hollow(&item) => {}
             None => items.push(item),

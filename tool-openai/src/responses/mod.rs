@@ -18,9 +18,11 @@ mod wire;
 #[cfg(feature = "http")]
 pub use crate::client::Responses;
 pub use assemble::{MAX_ITEMS, ResponsesAssembler};
-pub(crate) use completion::OUTPUT;
 #[cfg(any(feature = "async-openai", feature = "http"))]
 pub(crate) use completion::forget;
+pub(crate) use completion::{ITEM, OUTPUT};
+#[cfg(feature = "http")]
+pub(crate) use echo::MOST_ID;
 pub use outputs::{items, outputs};
 pub use tools::{tool_choice, tools, tools_for};
 pub use wire::{Item, Request, Response, Tool, Usage};

@@ -174,7 +174,7 @@ impl Item {
             .collect()
     }
 
-    pub(super) fn str(&self, key: &str) -> &str {
+    pub(crate) fn str(&self, key: &str) -> &str {
         self.0.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 

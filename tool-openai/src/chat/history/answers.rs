@@ -11,9 +11,6 @@ use super::super::wire::{AssistantMessage, Message};
 use super::{HistoryChange, Repairs};
 use crate::profile::Images;
 
-/// The longest id that services accept.
-const MOST_ID: usize = 40;
-
 /// How a result names its call: by id, or by the function's name where calls have no id.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
@@ -106,9 +103,7 @@ fn calls_of(message: &mut Message, at: usize, repairs: &mut Repairs) -> Vec<(Key
     let mut calls = Vec::new();
     for call in tool_calls {
         let key = Key::Id(call.id.clone());
-        let too_long = (call.id.chars().count() > MOST_ID).then(|| std::mem::take(&mut call.id));
-        let replaced = ids.take(&mut call.id);
-        if let Some(given) = too_long.or(replaced) {
+        if let Some(given) = ids.take(&mut call.id) {
             repairs.add(at, HistoryChange::Id { given });
         }
         let name = call

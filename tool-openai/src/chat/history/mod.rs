@@ -13,8 +13,8 @@ use super::wire::Message;
 /// in the middle of a turn, after an edit by hand, or from another library.
 ///
 /// Every call is answered by one message behind it, in call order and before anybody else speaks;
-/// calls, names, arguments, ids and contents have the form that all services take. A conversation
-/// that is so already is not touched, and the same conversation always becomes the same. What a
+/// calls, names, arguments and contents have the form that all services take. Ids stay as they came,
+/// unless one is missing or stands for two calls. A conversation that is so already is not touched, and the same conversation always becomes the same. What a
 /// lost result was is not known: the model is told so, and decides itself. Messages of roles that
 /// the API does not have stay as they are, and so do unknown keys.
 ///
@@ -79,8 +79,7 @@ pub enum HistoryChange {
     },
     /// A message without content and calls was removed.
     EmptyRemoved,
-    /// A call's id was missing, another's of the message, or too long: it was replaced, in its
-    /// result too.
+    /// A call's id was missing, or another's of the message: it was replaced, in its result too.
     Id {
         /// The id that it was.
         given: String,

@@ -1,13 +1,17 @@
 //! What is answered, and what it cost.
 
 use serde::{Deserialize, Serialize};
-use tool_core::serde_json::{Map, Value};
+#[cfg(feature = "http")]
+use tool_core::serde_json::to_value;
+use tool_core::serde_json::{Map, Value, from_value};
 
 use super::AssistantMessage;
 use super::lenient::null_as_default;
+use crate::model::RequestRepair;
 
-/// No key of any service's.
+/// No keys of any service's.
 const REQUEST_ID: &str = "_request_id";
+const REQUEST_REPAIRS: &str = "_request_repairs";
 
 /// The body of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,6 +30,22 @@ impl Completion {
     /// under `_request_id`.
     pub fn request_id(&self) -> Option<&str> {
         self.extra.get(REQUEST_ID)?.as_str()
+    }
+
+    /// What was changed in the request before the service took it. It stands in `extra` under
+    /// `_request_repairs`.
+    pub fn request_repairs(&self) -> Vec<RequestRepair> {
+        let repairs = self.extra.get(REQUEST_REPAIRS).cloned();
+        repairs
+            .and_then(|repairs| from_value(repairs).ok())
+            .unwrap_or_default()
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn set_request_repairs(&mut self, repairs: &[RequestRepair]) {
+        if let (false, Ok(repairs)) = (repairs.is_empty(), to_value(repairs)) {
+            self.extra.insert(REQUEST_REPAIRS.to_owned(), repairs);
+        }
     }
 
     #[cfg(feature = "http")]

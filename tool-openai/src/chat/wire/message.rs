@@ -7,6 +7,9 @@ use super::lenient::{
     empty_as_none, function, json_text, null_as_default, null_as_function, without_role,
 };
 
+/// Where a message keeps the name of the model whose thoughts it has. It is never sent.
+pub(crate) const MODEL: &str = "_model";
+
 /// One message of the conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "role", rename_all = "lowercase")]

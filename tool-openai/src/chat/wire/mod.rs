@@ -10,6 +10,7 @@ mod tests;
 
 pub use answer::{Choice, Completion, Usage};
 pub(crate) use lenient::null_as_default;
+pub(crate) use message::MODEL;
 pub(super) use message::text_of;
 pub use message::{
     AssistantMessage, CustomCall, FunctionCall, Message, TextMessage, ToolCall, ToolMessage,
