@@ -32,6 +32,9 @@ const SENTENCES: [&str; 7] = [
 const CODES: [&str; 2] = ["code", "error_code"];
 const KINDS: [&str; 2] = ["type", "status"];
 
+/// A type that says no more than the status 400.
+const INVALID: &str = "invalid_request_error";
+
 /// What gateways say before they repeat what the service behind them said.
 const NO_SENTENCE: &str = "Provider returned error";
 
@@ -126,11 +129,15 @@ impl ServiceError {
                             .is_none_or(|said| said.message.starts_with(NO_SENTENCE))
                     });
                 let said = behind.or(said);
+                let code = CODES.iter().find_map(|key| text(key));
+                let code = code.or_else(|| said.as_ref()?.code.clone());
+                // llama.cpp repeats the status as the code.
+                let kind = text("type").filter(|kind| {
+                    code.as_deref() == Some("400") && kind.contains('_') && kind != INVALID
+                });
                 Some(Self {
-                    code: CODES
-                        .iter()
-                        .find_map(|key| text(key))
-                        .or_else(|| said.as_ref()?.code.clone())
+                    code: kind
+                        .or(code)
                         .or_else(|| KINDS.iter().find_map(|key| text(key))),
                     failed_generation: text("failed_generation")
                         .or_else(|| said.as_ref()?.failed_generation.clone()),
@@ -211,6 +218,11 @@ mod tests {
                 json!({"object": "error", "message": "no", "code": 400}),
                 "no",
                 Some("400"),
+            ),
+            (
+                json!({"error": {"code": 400, "message": "no", "type": "exceed_context_size_error"}}),
+                "no",
+                Some("exceed_context_size_error"),
             ),
             (json!({"error": "no"}), "no", None),
             (
