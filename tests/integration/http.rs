@@ -220,6 +220,15 @@ async fn raw(answer: String) -> (String, Arc<Mutex<Vec<String>>>) {
     (format!("http://{address}"), requests)
 }
 
+/// What comes of an answer that is none, and what was asked.
+async fn refused(answer: String) -> (ModelError, String, Vec<String>) {
+    let (address, requests) = raw(answer).await;
+    let client = OpenAi::at(&address).unwrap();
+    let error = client.complete(&hello()).await.unwrap_err();
+    let requests = requests.lock().unwrap().clone();
+    (error, address, requests)
+}
+
 #[tokio::test]
 async fn a_service_of_another_shape_gets_its_header_and_its_query() {
     let body = json!({"choices": [{"message": {"content": "Hello."}}]}).to_string();
@@ -272,15 +281,10 @@ async fn a_redirect_takes_nothing_elsewhere() {
 #[tokio::test]
 async fn a_redirect_that_would_not_post_is_named() {
     for status in [301, 302, 303] {
-        let (address, requests) = raw(format!(
+        let (error, address, requests) = refused(format!(
             "HTTP/1.1 {status} Elsewhere\r\nlocation: /v2/chat/completions\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         ))
         .await;
-        let error = OpenAi::at(&address)
-            .unwrap()
-            .complete(&hello())
-            .await
-            .unwrap_err();
         assert_eq!(
             error.to_string(),
             format!(
@@ -288,7 +292,7 @@ async fn a_redirect_that_would_not_post_is_named() {
                  to where it is"
             )
         );
-        assert_eq!(requests.lock().unwrap().len(), 1);
+        assert_eq!(requests.len(), 1);
     }
 }
 
@@ -305,17 +309,12 @@ async fn an_encoding_that_was_not_asked_for_is_named() {
             "the service answered 400: its words are encoded as `gzip`, which was not asked for",
         ),
     ] {
-        let (address, requests) = raw(format!(
+        let (error, _, requests) = refused(format!(
             "HTTP/1.1 {status} Answer\r\ncontent-encoding: gzip\r\ncontent-length: 3\r\nconnection: close\r\n\r\n\u{1f}\u{b}x"
         ))
         .await;
-        let error = OpenAi::at(&address)
-            .unwrap()
-            .complete(&hello())
-            .await
-            .unwrap_err();
         assert_eq!(error.to_string(), expected);
-        let request = requests.lock().unwrap()[0].clone();
+        let request = &requests[0];
         assert!(
             request.contains("\r\naccept-encoding: identity\r\n"),
             "{request}"
@@ -373,16 +372,11 @@ async fn the_id_of_a_request_is_on_its_reply_and_on_every_error() {
 #[tokio::test]
 async fn an_answer_of_too_many_values_is_refused_before_they_are_made() {
     let body = format!("{{\"choices\": [{}1]}}", "[],".repeat(20_000_000));
-    let (address, _) = raw(format!(
+    let (error, _, _) = refused(format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     ))
     .await;
-    let error = OpenAi::at(&address)
-        .unwrap()
-        .complete(&hello())
-        .await
-        .unwrap_err();
     assert!(
         matches!(&error, ModelError::InvalidResponse { reason, .. } if reason == "it has more than 1048576 values"),
         "{error}"

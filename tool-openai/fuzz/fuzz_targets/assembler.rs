@@ -7,6 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use tool_core::serde_json::{Map, Value, json};
 use tool_openai::chat::{ChatAssembler, Completion, ToolCall};
 use tool_openai::{Assembler, ModelError, ModelEvent};
+use tool_openai_fuzz::cut;
 
 #[derive(Debug, Arbitrary)]
 struct Input {
@@ -97,17 +98,7 @@ fuzz_target!(|input: Input| {
     if input.done {
         bytes.extend(b"\n\ndata: [DONE]\n\n");
     }
-    let whole = assemble(&[&bytes]);
-    let mut parts = Vec::new();
-    let mut rest = bytes.as_slice();
-    for cut in &input.cuts {
-        let (part, behind) = rest.split_at(usize::from(*cut).min(rest.len()));
-        parts.push(part);
-        rest = behind;
-    }
-    parts.push(rest);
-    let cut = assemble(&parts);
-    match (whole, cut) {
+    match (assemble(&[&bytes]), assemble(&cut(&bytes, &input.cuts))) {
         (Ok(whole), Ok(cut)) => assert_eq!(whole, cut),
         (Err(_), Err(_)) => {}
         (whole, cut) => panic!("cutting made a difference: {whole:?} {cut:?}"),

@@ -8,6 +8,7 @@ use tool_core::serde_json::{Value, json};
 use tool_openai::chat::ToolCall;
 use tool_openai::responses::{Response, ResponsesAssembler};
 use tool_openai::{Assembler, ModelError, ModelEvent};
+use tool_openai_fuzz::cut;
 
 #[derive(Debug, Arbitrary)]
 struct Input {
@@ -103,16 +104,7 @@ fuzz_target!(|input: Input| {
     let events = events.chain(last).map(|event| format!("data: {event}\n\n"));
     let mut bytes = events.collect::<String>().into_bytes();
     bytes.extend(&input.raw);
-    let whole = assemble(&[&bytes]);
-    let mut parts = Vec::new();
-    let mut rest = bytes.as_slice();
-    for cut in &input.cuts {
-        let (part, behind) = rest.split_at(usize::from(*cut).min(rest.len()));
-        parts.push(part);
-        rest = behind;
-    }
-    parts.push(rest);
-    match (whole, assemble(&parts)) {
+    match (assemble(&[&bytes]), assemble(&cut(&bytes, &input.cuts))) {
         (Ok(whole), Ok(cut)) => assert_eq!(whole, cut),
         (Err(_), Err(_)) => {}
         (whole, cut) => panic!("cutting made a difference: {whole:?} {cut:?}"),
