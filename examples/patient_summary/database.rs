@@ -6,16 +6,22 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection};
 
-use crate::tools::PatientDb;
+use crate::tools::{Latency, PatientDb};
 
 /// How long to wait for a server that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Connections that are opened before the first query: one for each tool.
+const CONNECTIONS: u32 = 4;
+
 /// Opens the database at `url` and brings it to the newest schema, sample patients included. What
 /// fails is kept for the tools to report.
-pub(crate) async fn open(url: &str) -> PatientDb {
+pub(crate) async fn open(url: &str, latency: Latency) -> PatientDb {
     sqlx::any::install_default_drivers();
-    PatientDb(connect(url).await)
+    PatientDb {
+        pool: connect(url).await,
+        latency,
+    }
 }
 
 async fn connect(url: &str) -> Result<AnyPool, sqlx::Error> {
@@ -29,10 +35,17 @@ async fn connect(url: &str) -> Result<AnyPool, sqlx::Error> {
         .run(&mut connection)
         .await?;
     connection.close().await?;
-    AnyPoolOptions::new()
-        .min_connections(4)
-        .max_connections(8)
+    let pool = AnyPoolOptions::new()
+        .min_connections(CONNECTIONS)
+        .max_connections(2 * CONNECTIONS)
         .acquire_timeout(PATIENCE)
         .connect(url)
-        .await
+        .await?;
+    // Held together until all are open.
+    let mut opened = Vec::new();
+    for _ in 0..CONNECTIONS {
+        opened.push(pool.acquire().await?);
+    }
+    drop(opened);
+    Ok(pool)
 }

@@ -8,14 +8,16 @@ mod tests;
 mod tools;
 
 use std::env;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::Parser;
-use tool_core::{Dispatcher, ToolSet, Waterfall, tools};
+use tool_core::{Dispatcher, ToolCall, ToolSet, Waterfall, tools};
 use tool_openai::testing::ScriptedServer;
 use tool_openai::{Agent, AgentEvent, OpenAi};
 
 use crate::tools::{
-    PatientDb, get_patient_allergies, get_patient_demographics, get_patient_medications,
+    Latency, PatientDb, get_patient_allergies, get_patient_demographics, get_patient_medications,
     get_recent_lab_results,
 };
 
@@ -37,6 +39,10 @@ struct Options {
     /// The model to ask.
     #[arg(long, default_value = "gpt-4o")]
     model: String,
+    /// Milliseconds that each query takes longer, as over a network; 150 to 200 unless set for the
+    /// SQLite file, none for DATABASE_URL.
+    #[arg(long)]
+    latency: Option<u64>,
 }
 
 #[tokio::main]
@@ -70,28 +76,86 @@ async fn main() -> anyhow::Result<()> {
 
     // The file, if any, lives as long as its folder.
     let folder = tempfile::tempdir()?;
-    let (kind, url) = match set("DATABASE_URL") {
-        Some(url) => ("the one at DATABASE_URL", url),
+    let (kind, url, latency) = match set("DATABASE_URL") {
+        Some(url) => (
+            "the one at DATABASE_URL",
+            url,
+            Latency::Fixed(Duration::ZERO),
+        ),
         None => (
             "sample patients in an SQLite file",
             format!(
                 "sqlite://{}?mode=rwc",
                 folder.path().join("patients.db").display()
             ),
+            Latency::Simulated(0.into()),
         ),
     };
-    println!("Database: {kind}\nQuestion: {question}\n");
+    let latency = options.latency.map_or(latency, |millis| {
+        Latency::Fixed(Duration::from_millis(millis))
+    });
+    println!("Database: {kind}");
+    match &latency {
+        Latency::Simulated(_) => {
+            println!("Network:  simulated, 150 to 200 ms a query; `--latency 0` turns it off");
+        }
+        Latency::Fixed(wait) if !wait.is_zero() => {
+            println!("Network:  simulated, {} ms a query", wait.as_millis());
+        }
+        Latency::Fixed(_) => {}
+    }
+    println!("Question: {question}\n");
 
-    let dispatcher = Dispatcher::new(patient_tools(database::open(&url).await));
+    let dispatcher = Dispatcher::new(patient_tools(database::open(&url, latency).await));
+    let message = Arc::new(Mutex::new(Message::default()));
+    let seen = Arc::clone(&message);
     let reply = Agent::new(model, options.model)
         .with_instructions(INSTRUCTIONS)
-        .with_tools(dispatcher)
+        .with_tools(dispatcher.clone())
         .with_parallel_guidance()
-        .with_on_event(|event| print_event(&event))
+        .with_on_event(move |event| {
+            print_event(
+                &event,
+                &mut seen.lock().unwrap_or_else(PoisonError::into_inner),
+            );
+        })
         .run(question)
         .await?;
+    let message = std::mem::take(&mut *message.lock().unwrap_or_else(PoisonError::into_inner));
+    if !message.calls.is_empty() {
+        compare(&dispatcher, message).await;
+    }
     println!("Summary:\n\n{reply}");
     Ok(())
+}
+
+/// The first message with calls: what it asks for, and how long all of it took.
+#[derive(Default)]
+struct Message {
+    calls: Vec<ToolCall>,
+    took: Duration,
+}
+
+/// The same calls once more, one after the other.
+async fn compare(dispatcher: &Dispatcher, message: Message) {
+    let Message { calls, took } = message;
+    let (count, start) = (calls.len(), Instant::now());
+    for call in calls {
+        dispatcher.dispatch(vec![call]).await;
+    }
+    println!("{}\n", sentence(count, took, start.elapsed()));
+}
+
+/// What was measured, whatever it is.
+fn sentence(calls: usize, together: Duration, apart: Duration) -> String {
+    let [together, apart] = [together, apart].map(|time| time.as_secs_f64() * 1000.0);
+    let times = format!(
+        "{calls} calls in one message took {together:.0} ms; one after the other they take {apart:.0} ms"
+    );
+    match apart / together {
+        ratio if ratio >= 1.05 => format!("{times}: {ratio:.1} times as long."),
+        _ => format!("{times}. Queries this short gain nothing."),
+    }
 }
 
 /// The value of an environment variable; an empty one is none.
@@ -109,24 +173,36 @@ fn patient_tools(db: PatientDb) -> ToolSet {
     .with_state(db)
 }
 
-fn print_event(event: &AgentEvent) {
+fn print_event(event: &AgentEvent, message: &mut Message) {
     match event {
+        AgentEvent::ToolCallReady { call, .. } => {
+            println!("  running   {} {}", call.name, call.arguments);
+        }
         AgentEvent::ToolCallsReady(calls) => {
-            println!("The model asks for {} tools in one message:", calls.len());
-            for call in calls {
-                println!("  {} {}", call.name, call.arguments);
+            println!(
+                "The model has asked for {} tools in one message.",
+                calls.len()
+            );
+            if message.calls.is_empty() {
+                message.calls.clone_from(calls);
             }
         }
+        AgentEvent::Result(result) => println!(
+            "  {:>4} ms   {} has answered",
+            result.elapsed().as_millis(),
+            result.name()
+        ),
         AgentEvent::Results(results) => {
+            let waterfall = Waterfall::new(results);
+            if message.took.is_zero() {
+                message.took = waterfall.elapsed();
+            }
             println!("\nResults, in call order:");
             for result in results {
                 let start: String = result.content().chars().take(80).collect();
-                println!(
-                    "  {:>6.1} ms  {start}",
-                    result.elapsed().as_secs_f64() * 1000.0
-                );
+                println!("  {start}");
             }
-            println!("\n{}\n", Waterfall::new(results));
+            println!("\n{waterfall}\n");
         }
         _ => {}
     }

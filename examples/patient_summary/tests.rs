@@ -22,7 +22,9 @@ async fn hospital() -> (Dispatcher, TempDir) {
         folder.path().join("patients.db").display()
     );
     (
-        Dispatcher::new(patient_tools(database::open(&url).await)),
+        Dispatcher::new(patient_tools(
+            database::open(&url, Latency::Fixed(Duration::ZERO)).await,
+        )),
         folder,
     )
 }
@@ -142,7 +144,11 @@ async fn an_unknown_patient_has_no_empty_lists() {
 #[tokio::test]
 async fn an_unreachable_database_is_told_to_the_model() {
     let dispatcher = Dispatcher::new(patient_tools(
-        database::open("postgres://app@127.0.0.1:1/none").await,
+        database::open(
+            "postgres://app@127.0.0.1:1/none",
+            Latency::Fixed(Duration::ZERO),
+        )
+        .await,
     ));
     let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
     let mut agent = Agent::new(server.client().unwrap(), "scripted").with_tools(dispatcher);
@@ -259,6 +265,31 @@ async fn an_optional_limit_of_32_bits_takes_six_tokens_more_at_most() {
     let tools = serde_json::to_value(chat::tools_for(&tools, &profile).unwrap()).unwrap();
     assert_eq!(tools.as_array().unwrap().len(), 4);
     assert!(tokens(&tools) <= 225, "{} tokens: {tools}", tokens(&tools));
+}
+
+#[test]
+fn the_sentence_about_speed_says_what_was_measured() {
+    let said = |together: u64, apart: u64| {
+        let [together, apart] = [together, apart].map(Duration::from_millis);
+        sentence(4, together, apart)
+    };
+    assert_eq!(
+        said(201, 702),
+        "4 calls in one message took 201 ms; one after the other they take 702 ms: 3.5 times as long."
+    );
+    for apart in [0, 21, 29] {
+        let said = said(28, apart);
+        assert!(!said.contains("times"), "{said}");
+    }
+}
+
+/// Each query waits, also where several run together.
+#[tokio::test(start_paused = true)]
+async fn queries_take_as_long_as_over_a_network() {
+    let simulated = Latency::Simulated(0.into());
+    let start = tokio::time::Instant::now();
+    tokio::join!(simulated.wait(), simulated.wait(), simulated.wait());
+    assert_eq!(start.elapsed(), Duration::from_millis(184));
 }
 
 /// The body of an answer, before any type of ours has read it.

@@ -1,12 +1,42 @@
 //! The four tools: each an SQL query, each answering for one patient.
 
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
 use serde::Serialize;
 use sqlx::AnyPool;
 use tool_core::{ToolError, tool};
 
 /// The hospital's database, or why there is none: the tools tell the model, and the model the user.
 #[derive(Debug)]
-pub(crate) struct PatientDb(pub(crate) Result<AnyPool, sqlx::Error>);
+pub(crate) struct PatientDb {
+    pub(crate) pool: Result<AnyPool, sqlx::Error>,
+    pub(crate) latency: Latency,
+}
+
+/// How long each query takes longer, as if the database were far away.
+#[derive(Debug)]
+pub(crate) enum Latency {
+    /// Always as long; nothing if zero.
+    Fixed(Duration),
+    /// 150 to 200 ms, another time for each query.
+    Simulated(AtomicU64),
+}
+
+impl Latency {
+    pub(crate) async fn wait(&self) {
+        let wait = match self {
+            Self::Fixed(wait) => *wait,
+            Self::Simulated(queries) => {
+                Duration::from_millis(150 + queries.fetch_add(17, Relaxed) % 51)
+            }
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DbError {
@@ -19,18 +49,23 @@ pub(crate) enum DbError {
 }
 
 impl PatientDb {
-    fn pool(&self) -> Result<&AnyPool, DbError> {
-        self.0
-            .as_ref()
-            .map_err(|error| DbError::Unreachable(error.to_string()))
+    /// The connections, for one query.
+    async fn pool(&self) -> Result<&AnyPool, DbError> {
+        let pool = self.pool.as_ref();
+        let pool = pool.map_err(|error| DbError::Unreachable(error.to_string()))?;
+        self.latency.wait().await;
+        Ok(pool)
     }
 
     /// An empty list may be the truth about a patient, but not about one who does not exist.
-    async fn require(&self, patient_id: &str) -> Result<(), DbError> {
+    async fn require(&self, patient_id: &str, is_empty: bool) -> Result<(), DbError> {
+        if !is_empty {
+            return Ok(());
+        }
         let found: Option<(String,)> =
             sqlx::query_as("SELECT patient_id FROM patients WHERE patient_id = $1")
                 .bind(patient_id)
-                .fetch_optional(self.pool()?)
+                .fetch_optional(self.pool().await?)
                 .await?;
         found
             .map(|_| ())
@@ -58,7 +93,7 @@ pub(crate) async fn get_patient_demographics(
         "SELECT patient_id, name, date_of_birth, phone, email FROM patients WHERE patient_id = $1",
     )
     .bind(patient_id)
-    .fetch_optional(db.pool()?)
+    .fetch_optional(db.pool().await?)
     .await?
     .ok_or_else(|| DbError::NoSuchPatient(patient_id.to_owned()))
 }
@@ -90,9 +125,9 @@ pub(crate) async fn get_patient_medications(
          WHERE patient_id = $1 AND status = 'active' ORDER BY start_date DESC, drug",
     )
     .bind(patient_id)
-    .fetch_all(db.pool()?)
+    .fetch_all(db.pool().await?)
     .await?;
-    db.require(patient_id).await?;
+    db.require(patient_id, medications.is_empty()).await?;
     Ok(Medications {
         patient_id: patient_id.to_owned(),
         count: medications.len(),
@@ -123,9 +158,9 @@ pub(crate) async fn get_patient_allergies(
     let allergies: Vec<Allergy> =
         sqlx::query_as("SELECT allergen, reaction, severity FROM allergies WHERE patient_id = $1 ORDER BY allergen")
             .bind(patient_id)
-            .fetch_all(db.pool()?)
+            .fetch_all(db.pool().await?)
             .await?;
-    db.require(patient_id).await?;
+    db.require(patient_id, allergies.is_empty()).await?;
     Ok(Allergies {
         patient_id: patient_id.to_owned(),
         allergies,
@@ -180,9 +215,9 @@ async fn recent_lab_results(
     )
     .bind(patient_id)
     .bind(limit)
-    .fetch_all(db.pool()?)
+    .fetch_all(db.pool().await?)
     .await?;
-    db.require(patient_id).await?;
+    db.require(patient_id, lab_results.is_empty()).await?;
     Ok(LabResults {
         patient_id: patient_id.to_owned(),
         lab_results,

@@ -47,11 +47,12 @@ pub(super) struct Summary<'a>(pub(super) &'a Waterfall);
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (together, added_up) = (Millis(self.0.elapsed()), Millis(self.0.sequential()));
-        write!(
-            f,
-            "{together} together, {added_up} added up: {:.1} times as fast",
-            self.0.speed_up()
-        )
+        write!(f, "{together} together, {added_up} added up")?;
+        // Calls that take hardly any time can take longer together than they add up to.
+        match self.0.speed_up() {
+            times if times >= 1.0 => write!(f, ": {times:.1} times as fast"),
+            _ => Ok(()),
+        }
     }
 }
 
