@@ -123,6 +123,7 @@ impl ToolOutput {
                 form,
                 truncated,
             } => Ok(Self::written(text, form, truncated)),
+            Written::Failure(text) => Err(ToolError::displayed(&text)),
             Written::Content(stored) => {
                 let output = Self::from_stored(stored).map_err(ToolError::unserializable)?;
                 match structured {

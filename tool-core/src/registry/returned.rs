@@ -225,6 +225,44 @@ mod tests {
     }
 
     #[test]
+    fn an_error_at_the_top_of_what_is_returned_is_one() {
+        #[derive(Serialize)]
+        struct Refused {
+            reason: &'static str,
+        }
+
+        let failed = || Err::<u8, _>("disk full".to_owned());
+        for outcome in [
+            finish!(Ok::<_, fmt::Error>(failed())),
+            finish!(Some(failed())),
+            finish!(Box::new(failed())),
+            finish!(Ok::<_, fmt::Error>(Some(Ok::<_, u8>(failed())))),
+        ] {
+            let error = outcome.unwrap_err();
+            assert_eq!(
+                (error.code(), error.message_for_model()),
+                (ErrorCode::ToolError, "disk full")
+            );
+        }
+        let refused = Err::<u8, _>(Refused { reason: "full" });
+        let error = finish!(Some(refused)).unwrap_err();
+        assert_eq!(error.message_for_model(), r#"{"reason":"full"}"#);
+        let fine = Ok::<_, fmt::Error>(Ok::<_, String>("fine"));
+        assert_eq!(finish!(fine).unwrap().text(), "fine");
+        // Within a list it is one of several answers.
+        assert_eq!(
+            finish!(vec![Ok(1), failed()]).unwrap().text(),
+            r#"[{"Ok":1},{"Err":"disk full"}]"#
+        );
+        let structured = OutputFormat {
+            structured: true,
+            ..OutputFormat::UNBOUNDED
+        };
+        let error = ToolOutput::serialize_within(&failed(), structured).unwrap_err();
+        assert_eq!(error.message_for_model(), "disk full");
+    }
+
+    #[test]
     fn an_error_that_is_only_displayable_will_do() {
         struct Plain;
         impl Display for Plain {

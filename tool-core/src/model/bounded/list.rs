@@ -8,7 +8,7 @@ use serde_json::{Error, Value, json};
 
 use super::forward::forward;
 use super::shorten::Form;
-use super::write::{Json, Written, write};
+use super::write::{Json, RESULT, Written, write};
 
 /// By this name a serializer knows content for the model, a block or a list of them, from other
 /// values.
@@ -53,7 +53,9 @@ impl SerializeSeq for List<'_> {
                 found: &found,
             };
             SerializeSeq::serialize_element(&mut self.json, &element)?;
-            self.blocks = found.into_inner().map(blocks_of);
+            if let Some(Written::Content(stored)) = found.into_inner() {
+                self.blocks = Some(blocks_of(stored));
+            }
             return Ok(());
         };
         match write(value, self.most)? {
@@ -62,6 +64,10 @@ impl SerializeSeq for List<'_> {
             Written::Text {
                 text, truncated, ..
             } => blocks.push(text_block(text, truncated)),
+            // In a list it is a value like others.
+            Written::Failure(_) => {
+                blocks.push(text_block(serde_json::to_string(value)?, false));
+            }
         }
         Ok(())
     }
@@ -125,7 +131,7 @@ pub(super) fn blocks_before(json: String, is_cut: bool) -> Vec<Value> {
 /// One element, which may turn out to be content.
 struct Element<'a, T: ?Sized> {
     value: &'a T,
-    found: &'a RefCell<Option<Value>>,
+    found: &'a RefCell<Option<Written>>,
 }
 
 impl<T: ?Sized + Serialize> Serialize for Element<'_, T> {
@@ -134,6 +140,7 @@ impl<T: ?Sized + Serialize> Serialize for Element<'_, T> {
         self.value.serialize(Divert {
             inner,
             found: self.found,
+            failures: None,
         })
     }
 }
@@ -142,7 +149,9 @@ impl<T: ?Sized + Serialize> Serialize for Element<'_, T> {
 /// everything else to another serializer.
 pub(super) struct Divert<'a, S> {
     pub(super) inner: S,
-    pub(super) found: &'a RefCell<Option<Value>>,
+    pub(super) found: &'a RefCell<Option<Written>>,
+    /// How long the text of a failure may be, if one is taken aside, too.
+    pub(super) failures: Option<usize>,
 }
 
 impl<S: Serializer> Serializer for Divert<'_, S> {
@@ -181,7 +190,7 @@ impl<S: Serializer> Serializer for Divert<'_, S> {
     ) -> Result<S::Ok, S::Error> {
         if name == CONTENT {
             let stored = serde_json::to_value(value).map_err(serde::ser::Error::custom)?;
-            *self.found.borrow_mut() = Some(stored);
+            *self.found.borrow_mut() = Some(Written::Content(stored));
             return self.inner.serialize_unit();
         }
         value.serialize(self)
@@ -195,6 +204,11 @@ impl<S: Serializer> Serializer for Divert<'_, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
+        if let (RESULT, Some(most)) = ((name, variant), self.failures) {
+            let failure = Written::failure(value, most).map_err(serde::ser::Error::custom)?;
+            *self.found.borrow_mut() = Some(failure);
+            return self.inner.serialize_unit();
+        }
         self.inner
             .serialize_newtype_variant(name, index, variant, value)
     }

@@ -25,7 +25,12 @@ pub(crate) enum Written {
     },
     /// It is content for the model, as it is stored: a block, or a list of them. Not shortened.
     Content(Value),
+    /// It is the `Err` of a `Result`: its text, shortened or not.
+    Failure(String),
 }
+
+/// How serde names a `Result`, and its failure.
+pub(super) const RESULT: (&str, &str) = ("Result", "Err");
 
 impl Written {
     fn text(text: Cow<'_, str>, most: usize) -> Self {
@@ -37,6 +42,14 @@ impl Written {
         }
     }
 
+    /// The text of a failure: whatever it is, the model reads no more than a text.
+    pub(super) fn failure<T: ?Sized + Serialize>(error: &T, most: usize) -> Result<Self, Error> {
+        Ok(Self::Failure(match write(error, most)? {
+            Self::Text { text, .. } | Self::Failure(text) => text,
+            Self::Content(stored) => stored.to_string(),
+        }))
+    }
+
     fn ends(ends: Ends, form: Form) -> Result<Self, Error> {
         Ok(Self::Text {
             truncated: ends.is_cut(),
@@ -46,8 +59,8 @@ impl Written {
     }
 }
 
-/// Writes a value: a string as it is, [`Content`](crate::Content) as its blocks, everything else as
-/// compact JSON. Text is as [`shorten`](super::shorten) would leave it, and takes memory in
+/// Writes a value: a string as it is, [`Content`](crate::Content) as its blocks, of a `Result` what
+/// is in it, everything else as compact JSON. Text is as [`shorten`](super::shorten) would leave it, and takes memory in
 /// proportion to `most`, however long the value.
 ///
 /// # Errors
@@ -80,8 +93,8 @@ pub(crate) fn write<T: ?Sized + Serialize>(value: &T, most: usize) -> Result<Wri
     Written::ends(json, Form::Json)
 }
 
-/// Writes a value as compact JSON whatever it is, a string in its quotes, but content as such;
-/// otherwise as [`write`].
+/// Writes a value as compact JSON whatever it is, a string in its quotes, but content and failures
+/// as such; otherwise as [`write`].
 ///
 /// # Errors
 /// The value cannot be written as JSON.
@@ -91,9 +104,10 @@ pub(crate) fn write_json(value: &impl Serialize, most: usize) -> Result<Written,
     value.serialize(Divert {
         inner: &mut json,
         found: &found,
+        failures: Some(most),
     })?;
     match found.into_inner() {
-        Some(stored) => Ok(Written::Content(stored)),
+        Some(written) => Ok(written),
         None => Written::ends(json.into_inner(), Form::Json),
     }
 }
@@ -228,8 +242,16 @@ impl<'a> Serializer for Outermost<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        self.json
-            .serialize_newtype_variant(name, index, variant, value)
+        match (name, variant) {
+            RESULT => {
+                *self.aside = Some(Written::failure(value, self.most)?);
+                Ok(())
+            }
+            ("Result", "Ok") => value.serialize(self),
+            _ => self
+                .json
+                .serialize_newtype_variant(name, index, variant, value),
+        }
     }
 }
 
@@ -268,7 +290,7 @@ mod tests {
                 form,
                 truncated,
             } => (text, form, truncated),
-            Written::Content(stored) => panic!("{stored} is no content"),
+            written => panic!("{written:?} is no text"),
         }
     }
 
@@ -295,7 +317,7 @@ mod tests {
             match write_json(&value, most).unwrap() {
                 Written::Text { text, form, truncated } =>
                     prop_assert_eq!((text, form, truncated), cut(json, Form::Json, most)),
-                Written::Content(stored) => prop_assert!(false, "{stored} is no content"),
+                written => prop_assert!(false, "{written:?} is no text"),
             }
         }
 
