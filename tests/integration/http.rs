@@ -288,8 +288,7 @@ async fn a_redirect_that_would_not_post_is_named() {
         assert_eq!(
             error.to_string(),
             format!(
-                "the service answered {status}: it is at {address}/v2/chat/completions, to which nothing is sent unasked; set the base URL \
-                 to where it is"
+                "the service answered {status}: it redirects to {address}/v2/chat/completions, which is not followed; set the base URL to it"
             )
         );
         assert_eq!(requests.len(), 1);
@@ -301,12 +300,12 @@ async fn an_encoding_that_was_not_asked_for_is_named() {
     for (status, expected) in [
         (
             200,
-            "the answer is no chat completion (it is encoded as `gzip`, which was not asked for; have the service, or what stands before it, \
+            "the answer is no chat completion (it is compressed (`gzip`), which was not asked for; have the service, or the proxy before it, \
              send plain bytes): ",
         ),
         (
             400,
-            "the service answered 400: its words are encoded as `gzip`, which was not asked for",
+            "the service answered 400: the body of the error is compressed (`gzip`), which was not asked for",
         ),
     ] {
         let (error, _, requests) = refused(format!(
@@ -535,6 +534,25 @@ async fn keys_that_a_service_does_not_take_back_are_left_out() {
         .map(|request| request["messages"][1].get("reasoning_content").is_some())
         .collect();
     assert_eq!(sent, [true, false, false]);
+
+    // Another model may need it.
+    let mut other = request(thought);
+    other.model = "gpt-other".to_owned();
+    server.client().unwrap();
+    let server = ScriptedServer::start(["Fine.", "Fine."].map(ScriptedReply::text))
+        .await
+        .unwrap();
+    let client = server.client().unwrap();
+    client
+        .complete(&request(serde_json::to_value(&other.messages).unwrap()))
+        .await
+        .unwrap();
+    client.complete(&other).await.unwrap();
+    let sent = server.requests();
+    assert!(
+        sent[2]["messages"][1].get("reasoning_content").is_some(),
+        "{sent:?}"
+    );
 
     // Others refuse a request because such a key is missing.
     let refusal = "reasoning_content is missing in message 1";

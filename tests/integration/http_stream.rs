@@ -524,8 +524,38 @@ async fn a_stream_may_have_a_total_time() {
     let Err(ModelError::Transport { source, .. }) = end else {
         panic!("{end:?}")
     };
-    assert_eq!(source.to_string(), "it was not whole after 120s");
+    assert_eq!(
+        source.to_string(),
+        "the answer took longer than 120s in all"
+    );
     assert!(!events.is_empty());
+}
+
+/// Also for a program that is slower than the service.
+#[tokio::test(start_paused = true)]
+async fn a_total_time_is_over_though_there_is_more_to_read() {
+    let server = ScriptedServer::start([ScriptedReply::text("a ".repeat(500))])
+        .await
+        .unwrap();
+    let client = server
+        .client()
+        .unwrap()
+        .with_total_timeout(Duration::from_secs(120));
+    let request = request();
+    let mut events = client.stream(&request);
+    let mut read = 0;
+    let end = loop {
+        match futures_util::StreamExt::next(&mut events).await {
+            Some(Ok(_)) => read += 1,
+            end => break end,
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    assert!(
+        matches!(end, Some(Err(ModelError::Transport { .. }))),
+        "{end:?}"
+    );
+    assert!(read < 500, "{read}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -379,10 +379,12 @@ async fn a_call_that_ran_in_a_broken_stream_keeps_what_the_model_had_thought() {
         reasoning("rs_2"),
         call("b", "add", &json!({"a": 3, "b": 4})),
     ];
-    let body: String = thought
-        .iter()
-        .enumerate()
-        .map(|(index, item)| json!({"type": "response.output_item.done", "output_index": index, "item": item}))
+    let open = json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "content": []}});
+    let done = thought.iter().zip(1..).map(
+        |(item, index)| json!({"type": "response.output_item.done", "output_index": index, "item": item}),
+    );
+    let body: String = std::iter::once(open)
+        .chain(done)
         .chain([json!({"type": "error", "code": "bad_gateway", "message": "gone"})])
         .map(|event| format!("data: {event}\n\n"))
         .collect();

@@ -152,12 +152,19 @@ impl ModelError {
     /// Whether the conversation is longer than the model takes, as far as the service says so: the
     /// program can shorten it and ask again.
     pub fn is_context_overflow(&self) -> bool {
-        const CODES: [&str; 3] = [
+        const CODES: [&str; 4] = [
+            "model_max_prompt_tokens_exceeded",
             "context_length_exceeded",
             "exceed_context_size_error",
             "model_context_window_exceeded",
         ];
-        const WORDS: [&str; 8] = [
+        const WORDS: [&str; 14] = [
+            "context limit",
+            "input token count",
+            "must have less than",
+            "maximum prompt length",
+            "model token limit",
+            "prompt token count",
             "available context size",
             "context length",
             "context window",
@@ -271,6 +278,30 @@ mod tests {
             refused(
                 Some("400"),
                 "the request exceeds the available context size",
+            ),
+            refused(
+                Some("invalid_request_error"),
+                "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+            ),
+            refused(
+                None,
+                "input length and max_tokens exceed context limit: 1 + 2 > 3",
+            ),
+            refused(
+                None,
+                "This model's maximum prompt length is 131072 but the request contains 2",
+            ),
+            refused(
+                None,
+                "Invalid request: Your request exceeded model token limit: 8192",
+            ),
+            refused(
+                None,
+                "prompt token count of 135366 exceeds the limit of 128000",
+            ),
+            refused(
+                None,
+                "`inputs` must have less than 4096 tokens. Given: 5000",
             ),
             refused(
                 Some("invalid_request_error"),

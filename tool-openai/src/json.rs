@@ -157,7 +157,10 @@ fn has_bad_input(value: &Value) -> bool {
         .is_some_and(|kind| kind.contains("custom_tool_call_input"));
     match value {
         Value::Object(members) => members.iter().any(|(name, value)| match value {
-            Value::String(text) => (name == "input" || is_piece) && text.contains('\u{fffd}'),
+            // It may be an object, of which the text is the input.
+            _ if name == "arguments" => false, // they can be refused
+            value if name == "input" => value.to_string().contains('\u{fffd}'),
+            Value::String(text) => is_piece && text.contains('\u{fffd}'),
             value => has_bad_input(value),
         }),
         Value::Array(items) => items.iter().any(has_bad_input),
@@ -250,7 +253,15 @@ mod tests {
             let read = read(text, false).unwrap();
             assert!(from_str::<Value>(&arguments(&read)).is_err(), "{text}");
         }
-        assert!(super::read(r#"{"custom": {"input": "\ud83c"}}"#, false).is_err());
+        for input in [
+            r#""\ud83c""#,
+            r#"["rm \ud83c"]"#,
+            r#"{"cmd": "rm \ud83c"}"#,
+            "[NaN]",
+        ] {
+            let text = format!(r#"{{"custom": {{"input": {input}}}}}"#);
+            assert!(super::read(&text, false).is_err(), "{text}");
+        }
         assert!(super::read("{\"custom\": {\"input\": \"\u{fffd}\"}}", true).is_err());
     }
 

@@ -75,7 +75,7 @@ pub enum RequestRepair {
     },
     /// The ids of calls were replaced, in their results too.
     IdsReplaced,
-    /// A word of the model was put between results and the user.
+    /// An assistant message was inserted between tool results and a user message.
     RolesAlternated,
     /// Encrypted reasoning that the service could not read was left out.
     ReasoningLeftOut,
@@ -87,7 +87,7 @@ impl fmt::Display for RequestRepair {
             Self::KeyLeftOut { key } => write!(f, "key `{key}` left out"),
             Self::IdsReplaced => f.write_str("ids of calls replaced"),
             Self::RolesAlternated => {
-                f.write_str("a word of the model put between results and the user")
+                f.write_str("an assistant message inserted between results and the user")
             }
             Self::ReasoningLeftOut => f.write_str("encrypted reasoning left out"),
         }

@@ -48,7 +48,7 @@ pub struct Profile {
 }
 
 /// Keys in which services write what their models think.
-pub(crate) const THOUGHTS: [&str; 7] = [
+pub(crate) const REASONING_KEYS: [&str; 7] = [
     "extra_content",
     "provider_specific_fields",
     "reasoning",
@@ -127,13 +127,13 @@ impl Profile {
             same_first_key: false,
             images: false,
             longest_id: usize::MAX,
-            returned_keys: &THOUGHTS,
+            returned_keys: &REASONING_KEYS,
             ..Self::openai()
         }
     }
 
-    /// Mistral: ids of nine letters and digits, a word of the model between results and the user, and
-    /// no keys that it does not document.
+    /// Mistral: ids of nine letters and digits, an assistant message between tool results and the
+    /// user, and no keys that it does not document.
     pub fn mistral() -> Self {
         Self {
             returned_keys: &[],
@@ -222,8 +222,8 @@ impl Profile {
         }
     }
 
-    /// Puts a word of the model between results and what the user says next, as after a run that was
-    /// stopped: Mistral refuses a user behind results.
+    /// Inserts an assistant message between tool results and a user message that follows them, as
+    /// after a run that was stopped: Mistral refuses a user message there.
     #[must_use]
     pub fn with_alternating_roles(self) -> Self {
         Self {

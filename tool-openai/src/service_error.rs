@@ -1,8 +1,9 @@
 //! What a service says is wrong, in whatever form it says so.
 
-use tool_core::serde_json::{Value, from_str};
+use tool_core::serde_json::{Map, Value, from_str};
 
 use crate::error::ModelError;
+use crate::json;
 
 /// The service's own sentence, and its code.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,12 +15,13 @@ pub(crate) struct ServiceError {
 }
 
 /// Errors stand within each other only so deep.
-const MOST_DEPTH: usize = 4;
+const MOST_DEPTH: usize = 6;
 
-/// Where the sentence is, the first one that says something. All but the first may hold another
-/// error, which then is what is said.
-const SENTENCES: [&str; 7] = [
+/// Where the sentence is, the first one that says something. Each may hold another error, which then
+/// is what is said.
+const SENTENCES: [&str; 8] = [
     "message",
+    "Message",
     "error",
     "detail",
     "error_message",
@@ -30,7 +32,7 @@ const SENTENCES: [&str; 7] = [
 
 /// Where the code is; what stands in for it, if there is none in the error within either.
 const CODES: [&str; 2] = ["code", "error_code"];
-const KINDS: [&str; 2] = ["type", "status"];
+const KINDS: [&str; 4] = ["type", "status", "error_type", "__type"];
 
 /// A type that says no more than the status 400.
 const INVALID: &str = "invalid_request_error";
@@ -59,15 +61,19 @@ impl ServiceError {
             Value::Object(members) => {
                 let says = |key: &str| members.get(key).is_some_and(|value| !is_nothing(value));
                 if let Some(error) = members.get("error").and_then(Self::of) {
-                    return Some(error);
+                    // The code may be beside it.
+                    let whole = (!has_answer).then(|| Self::of(body)).flatten();
+                    return Some(whole.unwrap_or(error));
                 }
                 let is_flat = members
                     .get("object")
                     .is_some_and(|object| object == "error")
+                    || members.get("error") == Some(&Value::Bool(true))
                     || says("detail")
                     || says("error_message")
                     || says("error_msg")
-                    || says("message") && says("code");
+                    || says("message") && says("code")
+                    || says("Message");
                 let is_answer = has_answer || says("usage");
                 (is_flat && !is_answer).then(|| Self::of(body)).flatten()
             }
@@ -77,13 +83,13 @@ impl ServiceError {
 
     /// An error that a gateway has put into an event which was not over, on a line of its own.
     pub(crate) fn within_text(data: &str) -> Option<Self> {
-        let read = |line: &str| Self::of_body(&from_str(line).ok()?, true);
+        let read = |line: &str| Self::of_body(&json::read(line, false).ok()?, true);
         data.lines().find_map(read)
     }
 
     /// The data of `event: error`: an object that has an `error`, the error itself, or plain words.
     pub(crate) fn of_event(data: &str) -> Self {
-        let read = from_str(data).ok().as_ref().and_then(Self::of);
+        let read = json::read(data, false).ok().as_ref().and_then(Self::of);
         read.unwrap_or_else(|| Self::plain(data.to_owned()))
     }
 
@@ -141,7 +147,8 @@ impl ServiceError {
                         .or_else(|| KINDS.iter().find_map(|key| text(key))),
                     failed_generation: text("failed_generation")
                         .or_else(|| said.as_ref()?.failed_generation.clone()),
-                    message: said.map_or_else(|| value.to_string(), |said| said.message),
+                    message: at(members)
+                        + &said.map_or_else(|| value.to_string(), |said| said.message),
                 })
             }
             Value::Number(number) => Some(Self::plain(number.to_string())),
@@ -149,15 +156,32 @@ impl ServiceError {
     }
 }
 
+/// Where a validator found the mistake, which its sentence does not say.
+///
+/// Input:  `{"loc": ["body", "messages", 1, "name"], "msg": "Field required"}`
+/// Output: `body.messages.1.name: `
+fn at(error: &Map<String, Value>) -> String {
+    let Some(Value::Array(steps)) = error.get("loc") else {
+        return String::new();
+    };
+    let step = |step: &Value| match step {
+        Value::String(name) => name.clone(),
+        step => step.to_string(),
+    };
+    let path: Vec<String> = steps.iter().map(step).collect();
+    path.join(".") + ": "
+}
+
 /// Whether it says that there is no error: services have the keys beside every answer.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::Bool(_) => false,
+        Value::Bool(is_so) => !is_so,
         Value::Number(number) => matches!(number.as_u64(), Some(0 | 200)),
         Value::String(text) => {
             let text = text.trim();
-            matches!(text, "" | "0" | "200") || text.eq_ignore_ascii_case("success")
+            let fine = ["", "0", "200", "ok", "success"];
+            fine.iter().any(|fine| text.eq_ignore_ascii_case(fine))
         }
         Value::Array(items) => items.is_empty(),
         Value::Object(members) => members.is_empty(),
@@ -247,10 +271,21 @@ mod tests {
             ),
             (json!({"detail": "no"}), "no", None),
             (
-                json!({"detail": [{"loc": ["body"], "msg": "no", "type": "missing"}]}),
-                "no",
+                json!({"detail": [{"loc": ["body", 1, "name"], "msg": "no", "type": "missing"}]}),
+                "body.1.name: no",
                 Some("missing"),
             ),
+            (
+                json!({"error": "no", "error_type": "generation"}),
+                "no",
+                Some("generation"),
+            ),
+            (
+                json!({"Message": "no", "__type": "ValidationException"}),
+                "no",
+                Some("ValidationException"),
+            ),
+            (json!({"error": true, "message": "no"}), "no", None),
             (
                 json!({"error_message": "no", "error_code": 7}),
                 "no",
@@ -276,7 +311,7 @@ mod tests {
             json!({"error": {}}),
             json!({"error": false}),
             json!({"error": 0}),
-            json!({"error": {"code": 0, "message": ""}}),
+            json!({"error": {"code": 0, "message": "ok", "retryable": false}}),
             json!({"code": 0, "message": "Success"}),
             json!({"error_msg": "", "detail": {}}),
             json!({"usage": {"prompt_tokens": 1}, "code": "x", "message": "m"}),

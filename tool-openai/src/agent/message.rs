@@ -13,6 +13,7 @@ use crate::chat::{
 };
 use crate::model::ModelEvent;
 use crate::profile::Profile;
+use crate::responses::{MAX_ITEMS, OUTPUT};
 
 /// What is known of a message, and what runs of it.
 pub(super) struct Answering<'a> {
@@ -195,9 +196,13 @@ impl<'a> Answering<'a> {
         } else {
             self.text.into()
         };
+        let mut keys = self.keys;
+        if let Some(items) = keys.get_mut(OUTPUT) {
+            *items = in_places(items.take());
+        }
         let message = AssistantMessage {
             content,
-            extra: self.keys,
+            extra: keys,
             ..AssistantMessage::default()
         };
         let parsed = self.parser.parse_rest(self.early, message, false);
@@ -209,6 +214,27 @@ impl<'a> Answering<'a> {
             results,
         ))
     }
+}
+
+/// The items of a response that broke off, as a list; `null` for those that were not done.
+///
+/// Input:  `{"0": {"type": "reasoning"}, "2": {"type": "function_call"}}`
+/// Output: `[{"type": "reasoning"}, null, {"type": "function_call"}]`
+fn in_places(items: Value) -> Value {
+    let Value::Object(items) = items else {
+        return items;
+    };
+    let mut list = Vec::new();
+    for (place, item) in items {
+        let Some(place) = place.parse().ok().filter(|place| *place < MAX_ITEMS) else {
+            continue;
+        };
+        if list.len() <= place {
+            list.resize(place + 1, Value::Null);
+        }
+        list[place] = item;
+    }
+    list.into()
 }
 
 impl Heard {

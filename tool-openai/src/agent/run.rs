@@ -239,8 +239,7 @@ impl Agent {
             let text = heard.parsed.message.text();
             if text.is_empty() {
                 // After its tools have run, a model may have nothing to add.
-                let has_stopped = matches!(finish_reason.as_deref(), None | Some("stop"));
-                return match has_stopped && !is_cut && self.follows_results() {
+                return match !is_cut && self.follows_results() {
                     true => Ok(Some(Said::new(text, finish_reason))),
                     false => Err(AgentError::NoAnswer { finish_reason }),
                 };
@@ -332,7 +331,8 @@ impl Agent {
     /// The tools as they are offered to the service, and why others are not.
     fn offer(&self) -> Result<(Vec<Tool>, Vec<InvalidToolsError>), InvalidToolsError> {
         let tools = self.dispatcher.tools();
-        let (mut offered, left_out) = chat::tools_for(tools, &self.service_profile())?.into_parts();
+        let (mut offered, mut left_out) =
+            chat::tools_for(tools, &self.service_profile())?.into_parts();
         for (name, format) in &self.custom_tools {
             let definition = tools
                 .definition(name)
@@ -340,10 +340,17 @@ impl Agent {
                     tool: name.clone(),
                     reason: "there is no such tool",
                 })?;
-            let custom = chat::custom(definition, format)?;
-            let as_function = offered.iter_mut().find(|tool| tool.function.name == *name);
-            if let Some(tool) = as_function {
-                *tool = custom;
+            let custom = match chat::custom(definition, format) {
+                Ok(custom) => custom,
+                Err(error @ InvalidToolsError::NotText { .. }) => return Err(error),
+                Err(_) => continue, // it is left out already
+            };
+            match offered.iter_mut().find(|tool| tool.function.name == *name) {
+                Some(as_function) => *as_function = custom,
+                None => {
+                    left_out.retain(|error| error.tool() != Some(name));
+                    offered.push(custom);
+                }
             }
         }
         Ok((offered, left_out))

@@ -103,7 +103,7 @@ pub fn tool_messages(results: &[ToolResult]) -> Vec<Message> {
         .collect()
 }
 
-/// Puts a word of the model between results and what the user says next.
+/// Inserts an assistant message between results and a user message that follows them.
 pub(crate) fn answer_results(messages: &mut Vec<Message>) {
     let is_result = |message: &Message| matches!(message, Message::Tool(_));
     let mut answered = Vec::with_capacity(messages.len());

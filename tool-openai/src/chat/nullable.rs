@@ -21,7 +21,9 @@ fn write_nullable_at(schema: &mut Value, depth: usize) {
     };
     each_subschema(object, &mut |schema| write_nullable_at(schema, depth + 1));
     let mut is_nullable = split_types(object);
-    is_nullable |= take_null(object, "anyOf", |branch| branch["type"] == "null");
+    is_nullable |= take_null(object, "anyOf", |branch| {
+        branch["type"] == "null" || branch["enum"] == json!([null])
+    });
     is_nullable |= take_null(object, "enum", Value::is_null);
     if is_nullable {
         object.insert("nullable".to_owned(), true.into());
@@ -42,12 +44,29 @@ fn split_types(object: &mut Map<String, Value>) -> bool {
         [name] => drop(object.insert("type".to_owned(), name.clone())),
         names => {
             object.shift_remove("type");
-            let branches: Vec<Value> = names.iter().map(|name| json!({ "type": name })).collect();
-            // Branches that are there say of what type they are.
-            object.entry("anyOf").or_insert(branches.into());
+            let branches: Vec<Value> = names.iter().map(|name| branch(name, object)).collect();
+            // The branches that are there decide, beside these.
+            if object.contains_key("anyOf") {
+                return is_nullable;
+            }
+            object.insert("anyOf".to_owned(), branches.into());
         }
     }
     is_nullable && object.get("type").is_none_or(|name| name != "null")
+}
+
+/// One type, with the keywords that are of no use to the others: a list has to say what is in it.
+fn branch(name: &Value, object: &mut Map<String, Value>) -> Value {
+    let keywords: &[&str] = match name.as_str() {
+        Some("array") => &["items", "prefixItems", "minItems", "maxItems"],
+        Some("object") => &["properties", "required", "additionalProperties"],
+        _ => &[],
+    };
+    let mut branch = Map::from_iter([("type".to_owned(), name.clone())]);
+    for keyword in keywords {
+        branch.extend(object.shift_remove_entry(*keyword));
+    }
+    branch.into()
 }
 
 /// Takes `null` out of a list that has something else in it; whether it was there.
@@ -120,6 +139,14 @@ mod tests {
             (
                 json!({"type": ["string", "integer"], "anyOf": [{"minimum": 1}, {"maxLength": 1}]}),
                 json!({"anyOf": [{"minimum": 1}, {"maxLength": 1}]}),
+            ),
+            (
+                json!({"type": ["array", "string", "null"], "items": {"type": "string"}, "minLength": 1}),
+                json!({"minLength": 1, "anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "string"}], "nullable": true}),
+            ),
+            (
+                json!({"anyOf": [{"enum": [null]}, {"type": "string"}]}),
+                json!({"type": "string", "nullable": true}),
             ),
             (json!({"type": ["null"]}), json!({"type": "null"})),
             (json!({"type": "null"}), json!({"type": "null"})),

@@ -77,6 +77,15 @@ impl<T> IntoIterator for OfferedTools<T> {
     }
 }
 
+impl<'a, T> IntoIterator for &'a OfferedTools<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.tools.iter()
+    }
+}
+
 impl<T: Serialize> Serialize for OfferedTools<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.tools.serialize(serializer)

@@ -87,6 +87,20 @@ pub enum InvalidToolsError {
     },
 }
 
+impl InvalidToolsError {
+    /// The tool, if it is one.
+    pub fn tool(&self) -> Option<&str> {
+        match self {
+            Self::TooMany { .. } => None,
+            Self::Name { tool }
+            | Self::NotAnObject { tool }
+            | Self::RootKeyword { tool, .. }
+            | Self::NotStrict { tool, .. }
+            | Self::NotText { tool, .. } => Some(tool),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

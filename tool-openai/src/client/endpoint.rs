@@ -21,7 +21,7 @@ pub(super) trait Endpoint: Sync {
     /// How often what failed is tried again.
     fn retries(&self) -> usize;
 
-    /// What is shown of no answer.
+    /// What must not be shown of an answer.
     fn secrets(&self) -> Secrets;
 
     /// An assembler for an answer that is streamed.

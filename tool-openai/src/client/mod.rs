@@ -126,6 +126,7 @@ impl OpenAi {
     pub fn with_base_url(self, base_url: &str) -> Result<Self, ModelError> {
         Ok(Self {
             service: self.service.with_base_url(base_url)?,
+            refused: Arc::default(),
             ..self
         })
     }
@@ -152,8 +153,9 @@ impl OpenAi {
         }
     }
 
-    /// Sets how long one attempt may take from the request to the end of the answer, streamed or
-    /// not. A stream may take any time unless this is set.
+    /// Sets how long one attempt may take from the request to the end of the answer, where that is
+    /// less than [`with_timeout`](Self::with_timeout) allows. A stream may take any time unless this
+    /// is set.
     #[must_use]
     pub fn with_total_timeout(self, timeout: Duration) -> Self {
         Self {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use tool_core::serde_json::{self, Value};
+use tool_core::serde_json::{Value, from_str};
 
 use crate::error::{ModelError, excerpt};
+use crate::json;
 use crate::service_error::ServiceError;
 
 /// What a service says when it refuses: `{"error": {"message", "code", …}}`, or as near as it gets.
@@ -18,7 +19,7 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn read(body: &[u8]) -> Self {
-        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let value = json::read_bytes(body).unwrap_or_default();
         match ServiceError::of(&value) {
             Some(ServiceError { code, message, .. }) => Self {
                 wait: retry_delay(&value).or_else(|| wait_in(&message)),
@@ -69,16 +70,25 @@ impl Refusal {
     }
 }
 
-/// Gemini's `retryDelay`, wherever it stands.
+/// Gemini's `retryDelay`, or `retry_after` in seconds, wherever it is: also in JSON that is a text.
 fn retry_delay(value: &Value) -> Option<Duration> {
     match value {
         Value::Object(members) => {
-            let delay = members.get("retryDelay").and_then(Value::as_str);
-            delay
-                .and_then(duration)
-                .or_else(|| members.values().find_map(retry_delay))
+            let delays = ["retryDelay", "retry_after"].iter();
+            let delay = delays
+                .filter_map(|key| members.get(*key))
+                .find_map(|delay| {
+                    let text = delay.as_str().map(str::to_owned);
+                    duration(&text.unwrap_or_else(|| delay.to_string()))
+                });
+            delay.or_else(|| members.values().find_map(retry_delay))
         }
         Value::Array(items) => items.iter().find_map(retry_delay),
+        Value::String(text) if text.starts_with(['{', '[']) => {
+            let inner: Value = from_str(text).ok()?;
+            // A text in the text is not looked into.
+            (!inner.is_string()).then(|| retry_delay(&inner)).flatten()
+        }
         _ => None,
     }
 }
@@ -86,7 +96,7 @@ fn retry_delay(value: &Value) -> Option<Duration> {
 /// The wait in a sentence: `Please try again in 1.5s.`
 pub(super) fn wait_in(message: &str) -> Option<Duration> {
     let message = message.to_ascii_lowercase();
-    let phrases = ["try again in ", "retry in ", "retry after "];
+    let phrases = ["try again in ", "retry in ", "retry after ", "wait "];
     let after = |phrase: &str| Some(message.split_once(phrase)?.1);
     phrases.iter().find_map(|phrase| duration(after(phrase)?))
 }
@@ -175,6 +185,16 @@ mod tests {
             (r#"{"error": "try again in 1h12m."}"#, Some(4_320_000)),
             (r#"{"error": "retry after 24 hours"}"#, Some(86_400_000)),
             (r#"{"error": "retry after 7"}"#, Some(7000)),
+            (r#"{"error": "Please wait 2 seconds."}"#, Some(2000)),
+            (r#"{"error": "Please wait."}"#, None),
+            (
+                r#"{"error": {"message": "no"}, "retry_after": 2}"#,
+                Some(2000),
+            ),
+            (
+                r#"{"error": {"message": "no", "metadata": {"raw": "{\"error\": {\"retryDelay\": \"3s\"}}"}}}"#,
+                Some(3000),
+            ),
             (r#"{"error": "retry after 2026-11-29"}"#, None),
             (r#"{"error": "try again in a while"}"#, None),
             ("<html>try again in 1s</html>", None),

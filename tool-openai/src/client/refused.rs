@@ -1,7 +1,8 @@
 //! What a service does not take back of what its models said: it is left out, and the request sent
 //! once more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -12,18 +13,18 @@ use super::service::{Answer, Pace, Service};
 use crate::chat::{self, Message, answer_results, replace_ids};
 use crate::error::ModelError;
 use crate::model::RequestRepair;
-use crate::profile::{Profile, THOUGHTS};
-use crate::responses;
+use crate::profile::{Profile, REASONING_KEYS};
+use crate::responses::{self, Item};
 
 /// How many changes are made to a request: a refusal names one thing at a time.
 const MOST_REPAIRS: usize = 8;
 
-/// What a service has refused so far. Later requests come without it.
+/// What a service has refused so far for each model. Later requests come without it.
 #[derive(Debug, Default)]
-pub(super) struct Refused(Mutex<Parts>);
+pub(super) struct Refused(Mutex<HashMap<String, Parts>>);
 
 /// Parts of requests.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
     /// Keys of what models said.
     keys: HashSet<String>,
@@ -31,39 +32,47 @@ pub(super) struct Parts {
     ids: bool,
     /// A user behind results.
     roles: bool,
-    /// Thoughts that the service cannot read, as they are written.
-    thoughts: HashSet<String>,
+    /// Reasoning that the service cannot read, by its hash.
+    reasoning: HashSet<u64>,
 }
 
 impl Refused {
-    fn known(&self) -> MutexGuard<'_, Parts> {
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Parts>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a request without what was refused before. If the service refuses it because of
-    /// something that it can do without, it is sent again; what that was is kept if it helps.
+    /// something that it can do without, it is sent again; what the last refusal was about is kept
+    /// if that helps.
     pub(super) async fn send(
         &self,
         request: &mut impl Request,
         service: &Service,
         pace: Pace,
     ) -> Result<Answer, Failure> {
-        request.leave_out(&self.known());
-        let (mut left_out, mut repairs) = (Parts::default(), Vec::new());
+        let known = self.known().get(request.model()).cloned();
+        request.leave_out(&known.unwrap_or_default());
+        let (mut refused, mut repairs) = (None, Vec::new());
         loop {
             let failure = match service.post(request, pace).await {
                 Ok(answer) => {
-                    self.known().add(left_out);
+                    if let Some(refused) = refused {
+                        let mut known = self.known();
+                        known
+                            .entry(request.model().to_owned())
+                            .or_default()
+                            .add(refused);
+                    }
                     return Ok(answer.with_repairs(repairs));
                 }
                 Err(failure) => failure,
             };
-            let named = named(&failure.error, request);
-            let more = request.leave_out(&named);
+            let parts = refused_parts(&failure.error, request);
+            let more = request.leave_out(&parts);
             if more.is_empty() || repairs.len() >= MOST_REPAIRS {
                 return Err(failure);
             }
-            left_out.add(named);
+            refused = Some(parts);
             repairs.extend(more);
         }
     }
@@ -74,8 +83,14 @@ impl Parts {
         self.keys.extend(more.keys);
         self.ids |= more.ids;
         self.roles |= more.roles;
-        self.thoughts.extend(more.thoughts);
+        self.reasoning.extend(more.reasoning);
     }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A request that can do without parts of what models said.
@@ -89,17 +104,18 @@ pub(super) trait Request: Serialize + Sync {
     /// Keys that can be left out.
     fn keys(&self) -> HashSet<String>;
 
-    /// What models thought, as it is written.
-    fn thoughts(&self) -> HashSet<String>;
+    /// The hashes of what models have thought.
+    fn reasoning(&self) -> HashSet<u64>;
 
     /// Leaves out what is in it of these, and says what that was.
     fn leave_out(&mut self, parts: &Parts) -> Vec<RequestRepair>;
 }
 
 /// The parts of a request that a refusal is about.
-fn named(error: &ModelError, request: &impl Request) -> Parts {
-    const UNKNOWN: [&str; 11] = [
+fn refused_parts(error: &ModelError, request: &impl Request) -> Parts {
+    const UNKNOWN: [&str; 12] = [
         "additional",
+        "expected an id",
         "extra",
         "not allowed",
         "not permitted",
@@ -111,16 +127,17 @@ fn named(error: &ModelError, request: &impl Request) -> Parts {
         "unsupported",
         "should not",
     ];
+    const MISSING: [&str; 3] = ["missing", "must be provided", "required"];
     const IDS: [&str; 5] = [
         "call id",
         "call_id",
-        "tool_calls",
+        "toolcallid",
         "tool_use.id",
         "tool_use_id",
     ];
     const FORMS: [&str; 5] = ["too long", "maximum length", "length of", "pattern", "a-z"];
     const ROLES: [&str; 2] = ["after role", "must alternate"];
-    const THOUGHT: [&str; 4] = ["encrypted", "signature", "thinking", "thought"];
+    const REASONING: [&str; 4] = ["encrypted", "signature", "thinking", "thought"];
     const UNREADABLE: [&str; 7] = [
         "could not be",
         "corrupt",
@@ -130,37 +147,45 @@ fn named(error: &ModelError, request: &impl Request) -> Parts {
         "not valid",
         "verif",
     ];
-    let ModelError::Status {
-        status: 400 | 422,
-        message,
-        code,
-        ..
-    } = error
-    else {
-        return Parts::default();
+    let (message, code) = match error {
+        ModelError::Status {
+            status: 400 | 404 | 422,
+            message,
+            code,
+            ..
+        } => (message, code.as_deref()),
+        ModelError::UnknownModel { message, .. } => (message, None),
+        _ => return Parts::default(),
     };
     let lower = message.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    let is_secret = code.as_deref() == Some("invalid_encrypted_content");
-    // Others refuse a request in which such a key is missing.
-    let keys = request.keys().into_iter();
-    let keys = keys.filter(|key| has(&UNKNOWN) && has_word(message, key));
+    // An item of an answer that the service has not stored.
+    let is_not_stored = has(&["not found"]) && has(&["item"]);
+    let is_unknown = has(&UNKNOWN) && !has(&MISSING);
+    let is_refused =
+        |key: &String| is_unknown && names_key(message, key) || is_not_stored && key == "id";
+    let is_call_id = has(&IDS) || has(&["tool_calls["]) && has(&["].id'"]);
+    let is_secret = code == Some("invalid_encrypted_content");
     Parts {
-        keys: keys.collect(),
-        ids: has(&IDS) && has(&FORMS),
+        keys: request.keys().into_iter().filter(is_refused).collect(),
+        ids: is_call_id && has(&FORMS),
         roles: has(&ROLES),
-        thoughts: match is_secret || has(&THOUGHT) && has(&UNREADABLE) {
-            true => request.thoughts(),
+        reasoning: match is_secret || has(&REASONING) && has(&UNREADABLE) {
+            true => request.reasoning(),
             false => HashSet::new(),
         },
     }
 }
 
-/// Whether a text has this word in it, not only as a part of another.
-fn has_word(text: &str, word: &str) -> bool {
+/// Whether a text is about this key: in quotes, at the end of a path, or, if it has an underscore,
+/// as a word.
+fn names_key(text: &str, key: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word).any(|(at, _)| {
-        !text[..at].ends_with(is_part) && !text[at + word.len()..].starts_with(is_part)
+    text.match_indices(key).any(|(at, _)| {
+        let (before, after) = (&text[..at], &text[at + key.len()..]);
+        let is_word = !before.ends_with(is_part) && !after.starts_with(is_part);
+        let is_quoted = before.ends_with(['\'', '"', '`', '.']);
+        is_word && (is_quoted || key.contains('_'))
     })
 }
 
@@ -195,20 +220,20 @@ impl Request for chat::Request {
             .collect()
     }
 
-    fn thoughts(&self) -> HashSet<String> {
+    fn reasoning(&self) -> HashSet<u64> {
         let mut messages = self.messages.clone();
-        let thoughts = extras(&mut messages).flat_map(|extra| extra.iter());
-        let thoughts = thoughts.filter(|(key, _)| THOUGHTS.contains(&key.as_str()));
-        thoughts.map(|(_, value)| value.to_string()).collect()
+        let values = extras(&mut messages).flat_map(|extra| extra.iter());
+        let values = values.filter(|(key, _)| REASONING_KEYS.contains(&key.as_str()));
+        values.map(|(_, value)| hash(&value.to_string())).collect()
     }
 
     fn leave_out(&mut self, parts: &Parts) -> Vec<RequestRepair> {
         let mut repairs = Repairs::default();
         for extra in extras(&mut self.messages) {
             extra.retain(|key, value| {
-                let is_unreadable = !parts.thoughts.is_empty()
-                    && THOUGHTS.contains(&key.as_str())
-                    && parts.thoughts.contains(&value.to_string());
+                let is_unreadable = !parts.reasoning.is_empty()
+                    && REASONING_KEYS.contains(&key.as_str())
+                    && parts.reasoning.contains(&hash(&value.to_string()));
                 repairs.keeps(parts, key, is_unreadable)
             });
         }
@@ -256,23 +281,30 @@ impl Request for responses::Request {
         keys.cloned().collect()
     }
 
-    fn thoughts(&self) -> HashSet<String> {
-        let secrets = self.input.iter().map(|item| item.str("encrypted_content"));
-        let secrets = secrets.filter(|secret| !secret.is_empty());
-        secrets.map(str::to_owned).collect()
+    fn reasoning(&self) -> HashSet<u64> {
+        let secrets = self.input.iter().filter_map(encrypted);
+        secrets.map(hash).collect()
     }
 
     fn leave_out(&mut self, parts: &Parts) -> Vec<RequestRepair> {
         let mut repairs = Repairs::default();
         let before = self.input.len();
-        self.input
-            .retain(|item| !parts.thoughts.contains(item.str("encrypted_content")));
+        let is_unreadable = |item: &Item| {
+            encrypted(item).is_some_and(|secret| parts.reasoning.contains(&hash(secret)))
+        };
+        self.input.retain(|item| !is_unreadable(item));
         if self.input.len() < before {
             repairs.add(RequestRepair::ReasoningLeftOut);
             // They refer to what was thought before them.
-            self.input
-                .iter_mut()
-                .for_each(|item| drop(item.0.remove("id")));
+            let calls = ["function_call", "custom_tool_call", "message"];
+            for item in &mut self.input {
+                if calls.contains(&item.kind()) {
+                    item.0.remove("id");
+                }
+            }
+        }
+        if parts.ids && replace_call_ids(&mut self.input) {
+            repairs.add(RequestRepair::IdsReplaced);
         }
         for item in &mut self.input {
             item.0.retain(|key, _| {
@@ -281,6 +313,28 @@ impl Request for responses::Request {
         }
         repairs.0
     }
+}
+
+/// What is encrypted in a piece of reasoning.
+fn encrypted(item: &Item) -> Option<&str> {
+    let secret = item.str("encrypted_content");
+    (item.kind() == "reasoning" && !secret.is_empty()).then_some(secret)
+}
+
+/// Gives calls and their outputs ids of nine letters and digits, those of a call by its place.
+fn replace_call_ids(items: &mut [Item]) -> bool {
+    let mistral = Profile::mistral();
+    let mut replaced: HashMap<String, String> = HashMap::new();
+    for (place, item) in items.iter_mut().enumerate() {
+        let id = item.str("call_id");
+        if id.is_empty() || mistral.takes_id(id) {
+            continue;
+        }
+        let new = replaced.entry(id.to_owned());
+        let new = new.or_insert_with(|| mistral.invented_id(place, 0)).clone();
+        item.0.insert("call_id".to_owned(), new.into());
+    }
+    !replaced.is_empty()
 }
 
 #[derive(Default)]
@@ -323,7 +377,7 @@ mod tests {
     }
 
     fn repaired(request: &mut impl Request, message: &str) -> Vec<String> {
-        let parts = named(&refusal(message), request);
+        let parts = refused_parts(&refusal(message), request);
         let repairs = request.leave_out(&parts);
         repairs.iter().map(ToString::to_string).collect()
     }
@@ -368,7 +422,23 @@ mod tests {
             ),
             (
                 "Unexpected role 'user' after role 'tool'",
-                &["a word of the model put between results and the user"],
+                &["an assistant message inserted between results and the user"],
+            ),
+            (
+                "body.messages.1.assistant.reasoning_content: Extra inputs are not permitted",
+                &["key `reasoning_content` left out"],
+            ),
+            (
+                "reasoning is not supported with extra_content of 2 items",
+                &["key `extra_content` left out"],
+            ),
+            (
+                "Invalid 'messages[1].tool_calls[0].function.name': string does not match pattern",
+                &[],
+            ),
+            (
+                "Function call is missing a thought_signature. Additional data: extra_content",
+                &[],
             ),
             ("reasoning_content is missing in message 1", &[]),
             (
@@ -399,6 +469,7 @@ mod tests {
                 {"type": "message", "role": "user", "content": "hi"},
                 {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"},
                 {"type": "function_call", "id": "fc_1", "call_id": "a", "name": "now", "arguments": "{}", "namespace": "n"},
+                {"type": "function_call_output", "call_id": "a", "output": "noon"},
             ]}))
             .unwrap()
         };
@@ -426,6 +497,24 @@ mod tests {
                 .iter()
                 .filter(|item| item.0.contains_key("id"));
             assert_eq!(left.count(), ids, "{message}");
+            let ids = request
+                .input
+                .iter()
+                .filter_map(|item| item.0.get("call_id"));
+            let ids: HashSet<_> = ids.map(Value::to_string).collect();
+            assert_eq!(ids.len(), 1, "call and output");
         }
+        let other = "Unsupported parameter: 'temperature' is not supported. (request id: 2024)";
+        assert_eq!(repaired(&mut request(), other), [""; 0]);
+        // Other items are encrypted, too.
+        let compaction = json!({"model": "m", "input": [{"type": "compaction", "id": "c", "encrypted_content": "x"}]});
+        let mut compaction: responses::Request = from_value(compaction).unwrap();
+        assert!(
+            repaired(
+                &mut compaction,
+                "The encrypted content could not be verified"
+            )
+            .is_empty()
+        );
     }
 }

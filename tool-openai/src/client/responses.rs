@@ -61,24 +61,30 @@ impl Endpoint for Responses {
     type Assembler = ResponsesAssembler;
 
     async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, Failure> {
-        let mut body = responses::Request::from(request);
-        body.stream = (pace == Pace::Stream).then_some(true);
+        let body = || {
+            let mut body = responses::Request::from(request);
+            body.stream = (pace == Pace::Stream).then_some(true);
+            body
+        };
+        let mut asking = body();
         let asked_by_us =
-            body.extra.contains_key("include") && !request.extra.contains_key("include");
-        if asked_by_us && self.plain(|plain| plain.contains(&body.model)) {
-            body.extra.remove("include");
+            asking.extra.contains_key("include") && !request.extra.contains_key("include");
+        if asked_by_us && self.plain(|plain| plain.contains(&asking.model)) {
+            asking.extra.remove("include");
         }
         let OpenAi {
             refused, service, ..
         } = &self.client;
-        match refused.send(&mut body, service, pace).await {
+        match refused.send(&mut asking, service, pace).await {
             Err(failure)
                 if asked_by_us
                     && is_about_asking(&failure.error)
-                    && body.extra.remove("include").is_some() =>
+                    && asking.extra.contains_key("include") =>
             {
-                self.plain(|plain| plain.insert(body.model.clone()));
-                refused.send(&mut body, service, pace).await
+                self.plain(|plain| plain.insert(request.model.clone()));
+                let mut plain = body();
+                plain.extra.remove("include");
+                refused.send(&mut plain, service, pace).await
             }
             answer => answer,
         }

@@ -37,7 +37,12 @@ impl Failure {
         model: &str,
     ) -> Self {
         let wait = wait(headers, SystemTime::now()).or(refusal.wait);
-        let says_so = says_it_may_pass(refusal.code.as_deref(), &refusal.message);
+        // A 400 may be about a parameter that is called so.
+        let words = match status.is_client_error() {
+            true => &PASSING[..PLAIN],
+            false => &PASSING,
+        };
+        let says_so = says_it_may_pass(refusal.code.as_deref(), &refusal.message, words);
         let retry = match headers.get("x-should-retry").map(|value| value.as_bytes()) {
             Some(b"true") => true,
             Some(b"false") => false,
@@ -54,7 +59,7 @@ impl Failure {
             | ModelError::Status { code, message, .. } => (code, message),
             _ => return Self::unanswered(error, false),
         };
-        let retry = says_it_may_pass(code.as_deref(), message) == Some(true);
+        let retry = says_it_may_pass(code.as_deref(), message, &PASSING) == Some(true);
         let wait = wait_in(message);
         Self::passing(error, retry, wait)
     }
@@ -86,23 +91,27 @@ pub(super) fn backoff(retries: usize) -> ExponentialBuilder {
         .with_jitter()
 }
 
+/// What services say of failures that pass. The first are said of nothing else.
+const PASSING: [&str; 13] = [
+    "overload",
+    "rate limit",
+    "rate-limit",
+    "rate_limit",
+    "resource_exhausted",
+    "temporarily unavailable",
+    "internal error",
+    "internal server",
+    "internal_error",
+    "internal_server",
+    "server_error",
+    "timeout",
+    "unavailable",
+];
+const PLAIN: usize = 6;
+
 /// Whether a service says that a failure may pass, whatever the status it came with. `None` if it
 /// says nothing of it.
-fn says_it_may_pass(code: Option<&str>, message: &str) -> Option<bool> {
-    const PASSING: [&str; 12] = [
-        "capacity",
-        "internal error",
-        "internal server",
-        "internal_error",
-        "internal_server",
-        "overload",
-        "rate limit",
-        "rate-limit",
-        "rate_limit",
-        "server_error",
-        "timeout",
-        "unavailable",
-    ];
+fn says_it_may_pass(code: Option<&str>, message: &str, words: &[&str]) -> Option<bool> {
     const LASTING: [&str; 2] = ["insufficient_quota", "billing"];
     let code = code.unwrap_or_default().to_ascii_lowercase();
     if LASTING.iter().any(|word| code.contains(word)) {
@@ -115,10 +124,9 @@ fn says_it_may_pass(code: Option<&str>, message: &str) -> Option<bool> {
         "" => message.to_ascii_lowercase(),
         _ => code,
     };
-    PASSING
-        .iter()
-        .any(|word| said.contains(word))
-        .then_some(true)
+    // As the reason to finish.
+    let is_plain_error = said == "error";
+    (is_plain_error || words.iter().any(|word| said.contains(word))).then_some(true)
 }
 
 /// The wait a service asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date.
@@ -154,10 +162,14 @@ mod tests {
             (Some("server_error"), "no"),
             (None, "Rate limit reached"),
         ] {
-            assert_eq!(says_it_may_pass(code, message), Some(true), "{code:?}");
+            assert_eq!(
+                says_it_may_pass(code, message, &PASSING),
+                Some(true),
+                "{code:?}"
+            );
         }
         assert_eq!(
-            says_it_may_pass(Some("insufficient_quota"), "rate limit"),
+            says_it_may_pass(Some("insufficient_quota"), "rate limit", &PASSING),
             Some(false)
         );
         for (code, message) in [
@@ -165,7 +177,7 @@ mod tests {
             (Some("tool_use_failed"), "timeout"),
             (None, "no"),
         ] {
-            assert_eq!(says_it_may_pass(code, message), None, "{code:?}");
+            assert_eq!(says_it_may_pass(code, message, &PASSING), None, "{code:?}");
         }
     }
 
@@ -195,6 +207,16 @@ mod tests {
             (
                 500,
                 r#"{"error": {"code": "insufficient_quota", "message": "no"}}"#,
+                false,
+            ),
+            (
+                400,
+                r#"{"error": "the request exceeds the capacity of the model"}"#,
+                false,
+            ),
+            (
+                422,
+                r#"{"error": "the parameter timeout must be positive"}"#,
                 false,
             ),
             (503, "", true),

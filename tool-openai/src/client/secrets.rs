@@ -2,7 +2,7 @@
 
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::HeaderMap;
 
 use crate::error::ModelError;
 
@@ -26,32 +26,40 @@ pub(super) struct Secrets(Vec<String>);
 impl Secrets {
     /// Of a base URL, and of the headers that go there.
     pub(super) fn of(base: &Url, headers: &HeaderMap) -> Self {
-        let values = headers
-            .values()
-            .filter_map(|value| HeaderValue::to_str(value).ok());
-        let keys = values.map(|value| {
-            let schemes = ["Bearer ", "Basic "];
-            let key = schemes.iter().find_map(|scheme| value.strip_prefix(scheme));
-            key.unwrap_or(value).to_owned()
+        let keys = headers.values().flat_map(|value| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            // Behind a scheme: `Bearer`, `Basic`, `Token`.
+            let key = value.split_once(' ').map(|(_, key)| key.to_owned());
+            [key.filter(|key| !key.contains(' ')), Some(value)]
         });
-        let query = base.query_pairs().map(|(_, value)| value.into_owned());
+        let keys = keys.flatten();
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let in_both_forms = |text: &str| [text.to_owned(), decoded(text)];
+        let query = base.query().unwrap_or_default().split('&');
+        let query = query.filter_map(|pair| Some(pair.split_once('=')?.1));
+        let query = query.flat_map(in_both_forms);
         let has = |part: &str, is: fn(&char) -> bool| part.chars().any(|c| is(&c));
         let is_key = |part: &&str| {
             part.len() >= SHORTEST_IN_PATH
                 && has(part, char::is_ascii_digit)
                 && has(part, char::is_ascii_alphabetic)
         };
-        let path = base.path().split('/').filter(is_key).map(str::to_owned);
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let path = base.path().split('/').filter(is_key);
+        let path = path.flat_map(in_both_forms);
         let user = [base.username(), base.password().unwrap_or_default()];
-        let user = user
-            .into_iter()
-            .flat_map(|text| [text.to_owned(), decoded(text)]);
+        let user = user.into_iter().flat_map(in_both_forms);
         let all = keys
             .chain(query)
             .chain(user)
             .filter(|value| value.len() >= SHORTEST);
         let mut secrets: Vec<String> = all.chain(path).collect();
+        // As JSON may have them.
+        let slashes = |secret: &String| {
+            let escaped = secret.replace('/', "\\/");
+            (escaped != *secret).then_some(escaped)
+        };
+        let escaped: Vec<String> = secrets.iter().filter_map(slashes).collect();
+        secrets.extend(escaped);
         // The longest first: one may be a part of another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self(secrets)
@@ -122,6 +130,24 @@ mod tests {
             "hunter@2hunter",
             "hunter%402hunter",
             "user somebody",
+        ] {
+            let redacted = secrets.redact(shown);
+            assert!(redacted.ends_with(REDACTED), "{shown}: {redacted}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_hidden_behind_any_scheme_and_in_any_escape() {
+        let service = Service::new("http://h/v1?key=abc%2Bdef%2F12345678")
+            .unwrap()
+            .with_header("authorization", "Token sk-hunter2/hunter2")
+            .unwrap();
+        let secrets = service.secrets();
+        for shown in [
+            "bad token: sk-hunter2/hunter2",
+            r"bad token: sk-hunter2\/hunter2",
+            "?key=abc%2Bdef%2F12345678",
+            "?key=abc+def/12345678",
         ] {
             let redacted = secrets.redact(shown);
             assert!(redacted.ends_with(REDACTED), "{shown}: {redacted}");

@@ -159,7 +159,8 @@ impl Service {
             since: Instant::now(),
             bytes: limit,
         };
-        // A request that timed out may have been answered, and paid for: it is not sent again.
+        // A request that timed out may have been answered, and paid for: it is not sent again. One
+        // whose connection was closed without an answer is: services close those that were idle.
         let response = match limits.wait(limits.since, post.send()).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
@@ -171,7 +172,9 @@ impl Service {
             }
             Err(late) => return Err(Failure::unanswered(transport(&url, late), false)),
         };
-        let answer = Answer::new(response, url, limits);
+        let mut answer = Answer::new(response, url, limits);
+        let id = answer.request_id.take();
+        answer.request_id = id.map(|id| self.secrets().redact(&id));
         let encoding = answer.encoding();
         if answer.status().is_success() {
             return match encoding {
@@ -216,14 +219,22 @@ impl Limits {
         let Some(until) = silence.into_iter().chain(total).min() else {
             return Ok(more.await);
         };
-        let late = |Elapsed { .. }| {
+        let late = || {
             let what = match self.total {
-                Some(limit) if total == Some(until) => format!("it was not whole after {limit:?}"),
+                Some(limit) if total == Some(until) => {
+                    format!("the answer took longer than {limit:?} in all")
+                }
                 _ => format!("nothing came for {:?}", self.silence),
             };
             io::Error::new(io::ErrorKind::TimedOut, what)
         };
-        timeout_at(until, more).await.map_err(late)
+        // What is there already would be read first, however late it is.
+        if total.is_some_and(|total| total <= Instant::now()) {
+            return Err(late());
+        }
+        timeout_at(until, more)
+            .await
+            .map_err(|Elapsed { .. }| late())
     }
 }
 
@@ -332,13 +343,12 @@ impl Answer {
         let mut refusal = match encoding {
             None => Refusal::read(&self.beginning(LARGEST_REFUSAL).await),
             Some(encoding) => Refusal::of_message(format!(
-                "its words are encoded as `{encoding}`, which was not asked for"
+                "the body of the error is compressed (`{encoding}`), which was not asked for"
             )),
         };
-        if let Some(elsewhere) = elsewhere(status, &headers, &self.url) {
-            refusal.message = format!(
-                "it is at {elsewhere}, to which nothing is sent unasked; set the base URL to where it is"
-            );
+        if let Some(target) = redirect_target(status, &headers, &self.url) {
+            refusal.message =
+                format!("it redirects to {target}, which is not followed; set the base URL to it");
         }
         let mut failure = Failure::refused(status, &headers, refusal, model);
         failure.error = self.name(failure.error);
@@ -366,7 +376,7 @@ fn too_large(limit: usize) -> ModelError {
 
 fn encoded(encoding: &str) -> ModelError {
     ModelError::invalid_response(format!(
-        "it is encoded as `{encoding}`, which was not asked for; have the service, or what stands before it, send plain bytes"
+        "it is compressed (`{encoding}`), which was not asked for; have the service, or the proxy before it, send plain bytes"
     ))
 }
 
@@ -412,7 +422,7 @@ fn http(base: &Url) -> Result<Client, ModelError> {
 }
 
 fn parse(base_url: &str) -> Result<Url, ModelError> {
-    // What it is stays untold: it may carry a password, or be a key that was set in its place.
+    // It is not shown: it may carry a password, or be a key that was set in its place.
     let invalid = |why: String| {
         ModelError::Configuration(format!(
             "the base URL {why}; write `{OPENAI_BASE_URL}`, for example"
@@ -437,7 +447,7 @@ fn below(base: &Url, path: &str) -> Url {
 }
 
 /// Where a redirect leads that was not followed.
-fn elsewhere(status: StatusCode, headers: &HeaderMap, url: &Url) -> Option<String> {
+fn redirect_target(status: StatusCode, headers: &HeaderMap, url: &Url) -> Option<String> {
     let location = headers.get(LOCATION).filter(|_| status.is_redirection())?;
     url.join(location.to_str().ok()?)
         .ok()

@@ -118,11 +118,11 @@ impl Response {
             return;
         }
         for (position, item) in self.output.iter_mut().enumerate() {
-            let is_whole = match item.kind() {
-                "function_call" => is_object(item.str("arguments")),
-                "custom_tool_call" => true,
-                _ => false,
-            };
+            let is_whole = item.tool_call().is_some_and(|call| {
+                let arguments = &call.function.arguments;
+                // A tool without parameters may get none.
+                call.custom.is_some() || arguments.is_empty() || is_object(arguments)
+            });
             if is_whole && (item.str("status") == "in_progress" || is_open(position)) {
                 item.0.insert("status".to_owned(), "completed".into());
             }
@@ -132,17 +132,13 @@ impl Response {
     /// A response that the service did not finish is no answer, however it arrived.
     pub(crate) fn check(mut self) -> Result<Self, ModelError> {
         self.complete_calls(|_| false);
+        if let Some(error) = self.error.as_ref().and_then(ServiceError::of) {
+            return Err(error.into());
+        }
         match self.status.as_deref() {
-            Some("failed" | "cancelled") => {
-                let error = self.error.as_ref().and_then(ServiceError::of);
-                Err(error.map_or_else(
-                    || {
-                        let status = self.status.unwrap_or_default();
-                        ServiceError::of_event(&format!("the response has the status `{status}`"))
-                            .into()
-                    },
-                    ModelError::from,
-                ))
+            Some(status @ ("failed" | "cancelled" | "error")) => {
+                let said = format!("the response has the status `{status}`");
+                Err(ServiceError::of_event(&said).into())
             }
             Some(status @ ("queued" | "in_progress")) => Err(ModelError::invalid_response(
                 format!("its status is `{status}`; ask without `background`"),
@@ -304,12 +300,38 @@ mod tests {
     }
 
     #[test]
+    fn calls_in_progress_in_a_completed_response_are_complete_if_they_are_whole() {
+        for (arguments, expected) in [
+            (json!("{}"), "tool_calls"),
+            (json!({"x": 1}), "tool_calls"),
+            (json!(""), "tool_calls"),
+            (json!("{\"x\":"), "length"),
+        ] {
+            let call = json!({"type": "function_call", "call_id": "a", "name": "n", "arguments": arguments, "status": "in_progress"});
+            let whole = response(json!({"status": "completed", "output": [call]}));
+            let choice = whole.check().unwrap().into_choice();
+            assert_eq!(
+                choice.finish_reason.as_deref(),
+                Some(expected),
+                "{arguments}"
+            );
+        }
+    }
+
+    #[test]
     fn a_response_that_failed_is_an_error() {
         let failed = json!({"status": "failed", "output": [], "error": {"code": "server_error", "message": "Sorry."}});
         let error = response(failed).check().unwrap_err();
         assert!(
             matches!(error, ModelError::StreamError { code: Some(code), message, .. } if code == "server_error" && message == "Sorry.")
         );
+        for error in [
+            json!({"error": {"message": "boom"}, "output": []}),
+            json!({"status": "completed", "error": {"message": "boom"}, "output": []}),
+            json!({"status": "error", "output": []}),
+        ] {
+            assert!(response(error.clone()).check().is_err(), "{error}");
+        }
         assert!(
             response(json!({"status": "queued", "output": []}))
                 .check()

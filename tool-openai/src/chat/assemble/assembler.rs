@@ -75,6 +75,8 @@ pub struct ChatAssembler {
     whole: bool,
     /// It came whole, with an empty list of choices.
     says_no_choices: bool,
+    /// The first line that is no JSON: what a service says that has nothing else to say.
+    other_text: Option<String>,
 }
 
 impl Default for ChatAssembler {
@@ -106,6 +108,7 @@ impl ChatAssembler {
             has_ended: false,
             whole: false,
             says_no_choices: false,
+            other_text: None,
         }
     }
 
@@ -202,6 +205,9 @@ impl Assembler for ChatAssembler {
     fn finish(mut self) -> Result<Completion, ModelError> {
         self.close()?;
         if self.choices.is_empty() && !self.says_no_choices {
+            if let Some(text) = &self.other_text {
+                return Err(ServiceError::of_event(text).into());
+            }
             let what = if self.whole {
                 "it has"
             } else {
@@ -260,7 +266,11 @@ impl ChatAssembler {
         }
         match json::read(data, is_lossy) {
             Ok(chunk) => self.take(chunk, told),
-            Err(_) if json::is_other_text(data) => Ok(()),
+            Err(_) if json::is_other_text(data) => {
+                let text = || excerpt(data.as_bytes());
+                self.other_text.get_or_insert_with(text);
+                Ok(())
+            }
             Err(error) => match json::lines(data, is_lossy) {
                 Some(chunks) => chunks
                     .into_iter()

@@ -4,7 +4,6 @@ use tool_core::serde_json::map::Entry;
 use tool_core::serde_json::{Map, Value};
 
 use super::budget::{weight, weight_of_member};
-use crate::responses::OUTPUT;
 
 /// What a second string under the same key is.
 #[derive(Clone, Copy, PartialEq)]
@@ -85,18 +84,7 @@ pub(super) fn merge_key(
             }
             (kept, more) => merge_value(kept, more, strings),
         },
-        Entry::Occupied(mut kept) => {
-            let is_output = kept.key() == OUTPUT;
-            match (kept.get_mut(), value) {
-                // Each of these items is whole.
-                (Value::Array(kept), more @ Value::Array(_)) if is_output => {
-                    let grown = weight(&more);
-                    kept.extend(more.as_array().into_iter().flatten().cloned());
-                    grown
-                }
-                (kept, more) => merge_value(kept, more, strings),
-            }
-        }
+        Entry::Occupied(mut kept) => merge_value(kept.get_mut(), value, strings),
     }
 }
 

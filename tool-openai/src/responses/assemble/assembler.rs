@@ -482,7 +482,7 @@ impl ResponsesAssembler {
                 self.tell(place, refusal, rest, told)?;
             }
         }
-        self.keep(&item, told);
+        self.keep(place, &item, told);
         let slot = &mut self.slots[place];
         if let (Some(position), Some(call), true) =
             (slot.call, call, item.is_complete() && !self.refused)
@@ -494,18 +494,20 @@ impl ResponsesAssembler {
         Ok(())
     }
 
-    /// Tells of an item that is done, for a response that breaks off after a call of it has run. Its
-    /// calls say all that there is, unless there are thoughts between them.
-    fn keep(&mut self, item: &Item, told: &mut Vec<ModelEvent>) {
+    /// Tells of an item that is done, by its place, for a response that breaks off after a call of it
+    /// has run. Its calls say all that there is, unless there is reasoning between them.
+    fn keep(&mut self, place: usize, item: &Item, told: &mut Vec<ModelEvent>) {
         let is_first = item.kind() == "reasoning" && !self.has_thought;
         self.has_thought |= is_first;
         if !self.has_thought {
             return;
         }
-        let before = self.slots.iter().filter(|slot| slot.done && is_first);
-        let items = before.map(|slot| &slot.item).chain([item]);
-        let output = items.map(|Item(item)| Value::Object(item.clone()));
-        let keys = Map::from_iter([(OUTPUT.to_owned(), output.collect())]);
+        let before = self.slots.iter().enumerate();
+        let before = before.filter(|(_, slot)| slot.done && is_first);
+        let items = before.map(|(place, slot)| (place, &slot.item));
+        let items = items.chain([(place, item)]);
+        let output = items.map(|(place, Item(item))| (place.to_string(), item.clone().into()));
+        let keys = Map::from_iter([(OUTPUT.to_owned(), Value::Object(output.collect()))]);
         told.push(ModelEvent::MessageKeys(keys));
     }
 

@@ -542,3 +542,16 @@ fn an_index_that_counts_pieces_begins_no_call() {
         mean(chunks, &[("a", "note", &arguments), ("b", "note", "{}")]);
     }
 }
+
+#[test]
+fn what_a_service_says_in_place_of_an_answer_is_its_error() {
+    let mut assembler = ChatAssembler::new();
+    assembler
+        .push_bytes(b"data: upstream error: overloaded\n\n")
+        .unwrap();
+    let error = assembler.finish().unwrap_err();
+    assert!(
+        matches!(&error, ModelError::StreamError { message, .. } if message == "upstream error: overloaded"),
+        "{error}"
+    );
+}
