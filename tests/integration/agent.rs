@@ -444,3 +444,35 @@ async fn a_conversation_survives_serialisation() {
     );
     assert_eq!(conversation(&server).len(), 5);
 }
+
+#[tokio::test]
+async fn parameters_that_the_agent_writes_itself_are_refused() {
+    let server = ScriptedServer::start([]).await.unwrap();
+    let mut agent =
+        Agent::new(server.client().unwrap(), "scripted").with_parameter("tools", json!([]));
+    let error = agent.run("Go.").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`tools` is written by the agent itself; set it with the `with_…` method that it has for it"
+    );
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_error_has_its_cause_in_its_line() {
+    let server = ScriptedServer::start([ScriptedReply::error(400, "bad", "No.")])
+        .await
+        .unwrap();
+    let mut agent = Agent::new(server.client().unwrap(), "scripted")
+        .history(vec![Message::user("Hi."), Message::assistant("Hello.")]);
+    let error = agent.run("Go.").await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "turn 1 failed: the service answered 400: No."
+    );
+    let result = Message::tool("call_1", "noon");
+    assert_eq!(
+        serde_json::to_value(result).unwrap(),
+        json!({"role": "tool", "tool_call_id": "call_1", "content": "noon"})
+    );
+}

@@ -152,7 +152,8 @@ async fn a_service_that_is_not_there_is_named() {
     let error = client.complete(&hello()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "no whole answer from the service at http://127.0.0.1:1/v1/chat/completions"
+        "no whole answer from the service at http://127.0.0.1:1/v1/chat/completions: error sending request: client error (Connect): \
+         tcp connect error: Connection refused (os error 111)"
     );
 }
 

@@ -389,3 +389,40 @@ fn text_is_a_default_for_a_string() {
     let results = Dispatcher::new(tools).dispatch_blocking(vec![ToolCall::new("", "turn", "{}")]);
     assert_eq!(results[0].content(), "east, slowly");
 }
+
+#[test]
+fn what_json_cannot_hold_is_an_open_end_or_not_shown() {
+    /// Measure.
+    #[tool]
+    fn measure(
+        #[arg(range(f64::NEG_INFINITY..=0.0))] below: f64,
+        #[arg(range(0.0..f32::INFINITY))] above: f32,
+        #[arg(default = f64::INFINITY)] most: f64,
+        #[arg(default = i64::MIN)] least: i64,
+    ) -> String {
+        format!("{below} {above} {most} {least}")
+    }
+
+    let tools = tools![measure];
+    let parameters = tools.definition("measure").unwrap().parameters();
+    assert!(jsonschema::meta::is_valid(parameters), "{parameters}");
+    let property = |name: &str| parameters["properties"][name].clone();
+    assert_eq!(property("below"), json!({"type": "number", "maximum": 0.0}));
+    assert_eq!(property("above"), json!({"type": "number", "minimum": 0.0}));
+    assert_eq!(property("most"), json!({"type": "number"}));
+    assert_eq!(property("least").get("default"), None);
+    let dispatcher = Dispatcher::new(tools);
+    let answer = |arguments: &str| {
+        let call = ToolCall::new("1", "measure", arguments);
+        dispatcher.dispatch_blocking(vec![call])[0]
+            .content()
+            .into_owned()
+    };
+    assert_eq!(
+        answer(r#"{"below": -1, "above": 1}"#),
+        format!("-1 1 inf {}", i64::MIN)
+    );
+    assert!(
+        answer(r#"{"below": 1, "above": 1}"#).contains("`below`: must be at most 0.0, but is 1.0")
+    );
+}

@@ -79,6 +79,9 @@ impl ToTokens for Doc {
         if let Some(text) = self.literal() {
             return text.to_tokens(tokens);
         }
+        if let [Part::Code(code)] = self.0.as_slice() {
+            return code.to_tokens(tokens);
+        }
         let parts = self.0.iter().map(|part| match part {
             Part::Line(line) => quote!(#line),
             Part::Code(code) => quote!(#code),
@@ -94,6 +97,8 @@ pub(crate) fn is_doc(attr: &Attribute) -> bool {
 /// Every line of a doc comment begins with the space after `///`; deeper indentation is the
 /// author's. The lines of a block comment may each begin with a star.
 fn without_margin(text: &str) -> String {
+    // The same text on every machine, however its files end their lines.
+    let text = text.replace("\r\n", "\n");
     let lines: Vec<&str> = text.split('\n').collect();
     let rest = || {
         lines
@@ -140,6 +145,14 @@ mod tests {
         let attrs: [Attribute; 1] =
             [parse_quote!(#[doc = "\n     * First.\n     *\n     * Second.\n     "])];
         assert_eq!(text(&attrs).as_deref(), Some("First.\n\nSecond."));
+    }
+
+    #[test]
+    fn line_ends_and_tabs_make_no_difference() {
+        let of = |text: &str| self::text(&[parse_quote!(#[doc = #text])]);
+        let plain = of("\n * First.\n *\n * Second.\n ");
+        assert_eq!(of("\r\n * First.\r\n *\r\n * Second.\r\n "), plain);
+        assert_eq!(of("\n\t* First.\n\t*\n\t* Second.\n\t"), plain);
     }
 
     #[test]

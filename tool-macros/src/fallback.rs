@@ -6,15 +6,15 @@ use quote::{ToTokens, quote};
 use syn::{Generics, ItemFn, ItemImpl, Path};
 
 use crate::errors::Errors;
-use crate::{attr, expand, model};
+use crate::{attr, expand, model, validate};
 
 /// The cleaned function, and a type of its name that `tools![…]` accepts and that adds nothing.
 pub(crate) fn tool(options: TokenStream, mut item: ItemFn) -> TokenStream {
     let options = attr::tool_options(options, &mut Errors::default());
     let ty = options.type_name().unwrap_or(&item.sig.ident).clone();
     model::without_helpers(&mut item.sig);
-    if item.sig.receiver().is_some() {
-        return quote!(#item); // a method: no type may stand beside it
+    if item.sig.receiver().is_some() || validate::hidden_crate(&item, &ty).is_some() {
+        return quote!(#item); // no type may stand beside it
     }
     let type_item = expand::named_type(&item.vis, &ty);
     let empty = adds_nothing(&ty, &Generics::default(), &options.krate());

@@ -139,7 +139,7 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | --- | --- |
 /// | `name = "…"` | the name the model calls it by, instead of the function's |
 /// | `title = "…"` | a title for people, which the model does not read |
-/// | `description = "…"` | instead of the doc comment |
+/// | `description = "…"` | instead of the doc comment; a constant will do |
 /// | `timeout = "5s"` | how long a call may run: a number and `ms`, `s`, `m` or `h`, or `"none"` |
 /// | `inline` | a plain `fn` runs where it stands: for one that is done in no time |
 /// | `read_only` | calls change nothing |
@@ -151,7 +151,7 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 /// | `exclusive` | a call starts when the earlier calls of its message are answered, and later ones start when it is |
 /// | `serialize_by(patient_id)` | calls with equal values of these parameters run one after the other, in call order, also those of other tools that are serialised by them |
 /// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a call whose tool returns an error is tried again, within its timeout; for `read_only` or `idempotent` tools |
-/// | `strict` | its schema has to be one that a service can enforce: an error of `tool_openai::chat::tools` otherwise |
+/// | `strict` | its schema has to be one that a service can enforce: `tool_openai::chat::tools` leaves it out otherwise |
 /// | `structured` | publishes the schema of what it returns, which needs a `schemars::JsonSchema`, for clients that read values. The output is JSON whatever it returns, and one that is too long is an error instead of being cut |
 /// | `linked` | listed by the linker, for `ToolSet::linked` (feature `linked`) |
 /// | `type = SearchTool` | the name of its type, instead of the function's |
@@ -199,6 +199,7 @@ fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
     // syntax -> model, spans kept
     let tool = model::ToolFn::from_syn(options, &item.sig, &item.attrs, None)?;
     validate::check(&tool)?; // rules that need the whole model
+    validate::check_type(&tool, item)?;
     let mut item = item.clone();
     model::without_helpers(&mut item.sig);
     Ok(expand::tool(&item, &tool)) // model -> tokens; cannot fail

@@ -9,7 +9,7 @@ use syn::{
     Type,
 };
 
-use crate::attr::{self, SerdeDefault, ToolOptions};
+use crate::attr::{self, ArgDefault, SerdeDefault, ToolOptions};
 use crate::doc::Doc;
 use crate::errors::Errors;
 use crate::ty;
@@ -364,7 +364,10 @@ impl Argument {
         };
         let default = options
             .default
-            .map(Default::Expr)
+            .map(|default| match default {
+                ArgDefault::Expr(expr) => Default::Expr(expr),
+                ArgDefault::OfType(span) => Default::OfType(span),
+            })
             .or(passed.default.map(|default| match default {
                 SerdeDefault::OfType(span) => Default::OfType(span),
                 SerdeDefault::Function(path) => {
@@ -440,7 +443,7 @@ fn named(tokens: TokenStream, owner: &Type) -> TokenStream {
 }
 
 /// A type as a person would write it, near enough for a message.
-pub(crate) fn compact(ty: &Type) -> String {
+pub(crate) fn compact(ty: &impl ToTokens) -> String {
     let spaced = ty.to_token_stream().to_string();
     spaced
         .replace(" < ", "<")

@@ -1,11 +1,11 @@
 //! `tools![…]`: a list of entries to a set.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Token, Type};
+use syn::{Attribute, Token, Type, TypePath};
 
 /// One entry: a tool by the type of its name, under its `#[cfg(…)]`.
 struct Entry {
@@ -56,9 +56,39 @@ fn entries(input: ParseStream) -> syn::Result<Punctuated<Entry, Token![,]>> {
                 "list tools by name, as in `tools![add, billing::refund]`",
             )
         })?;
+        if let Some((owner, method)) = method_of(&ty) {
+            let message = format!(
+                "`{method}` is a method: list its type, `tools![{owner}]`, which adds all tools of its `#[toolbox]`"
+            );
+            return Err(syn::Error::new_spanned(&ty, message));
+        }
         if input.peek(syn::token::Paren) {
             return Err(input.error("list the tool, do not call it; remove the parentheses"));
         }
         Ok(Entry { attrs, ty })
     })
+}
+
+/// The type and the method of a path like `Db::rows`, by the way both are written: modules begin with
+/// a small letter, and types with a capital.
+fn method_of(ty: &Type) -> Option<(String, &Ident)> {
+    let Type::Path(TypePath {
+        qself: None, path, ..
+    }) = ty
+    else {
+        return None;
+    };
+    let mut segments = path.segments.iter().rev();
+    let (method, owner) = (segments.next()?, segments.next()?);
+    let is_capital = |name: &Ident| {
+        name.to_string()
+            .trim_start_matches("r#")
+            .starts_with(char::is_uppercase)
+    };
+    let is_method = is_capital(&owner.ident) && !is_capital(&method.ident);
+    let mut path = path.clone();
+    path.segments.pop();
+    path.segments.pop_punct();
+    let owner = path.to_token_stream().to_string().replace(' ', "");
+    is_method.then_some((owner, &method.ident))
 }

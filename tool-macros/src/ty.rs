@@ -116,6 +116,30 @@ pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
+/// A reference within a type, as in `Vec<&str>`: not the type itself, nor what it points to.
+pub(crate) fn inner_reference(ty: &Type) -> Option<&TypeReference> {
+    let found = |ty| reference(ty).or_else(|| inner_reference(ty));
+    match peel(ty) {
+        Type::Array(array) => found(&array.elem),
+        Type::Slice(slice) => found(&slice.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().find_map(found),
+        Type::Reference(reference) => inner_reference(&reference.elem),
+        // The reference in `Option<&str>` is lent to the function.
+        ty if option_of(ty).is_some() => inner_reference(option_of(ty)?),
+        Type::Path(path) => {
+            let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments
+            else {
+                return None;
+            };
+            arguments.args.iter().find_map(|argument| match argument {
+                GenericArgument::Type(ty) => found(ty),
+                _ => None,
+            })
+        }
+        _ => None,
+    }
+}
+
 /// The type with `'static` in place of `'_`: what is decoded, or lent from the state, borrows from
 /// nothing else.
 pub(crate) fn without_elided_lifetimes(ty: &Type) -> TokenStream {
@@ -141,20 +165,25 @@ pub(crate) fn without_elided_lifetimes(ty: &Type) -> TokenStream {
     each(ty.to_token_stream())
 }
 
-/// Whether a function declared without `async` returns a future all the same: `-> impl Future<…>`.
+/// Whether a function declared without `async` returns a future all the same: `-> impl Future<…>`, or
+/// one in a box, `-> Pin<Box<dyn Future<…>>>`.
 pub(crate) fn is_impl_future(output: &ReturnType) -> bool {
     future_bound(output).is_some()
 }
 
-/// The last segment of the bound of `-> impl Future<…>`.
+/// The last segment of the bound of `-> impl Future<…>`, or of one in a box.
 fn future_bound(output: &ReturnType) -> Option<&PathSegment> {
     let ReturnType::Type(_, ty) = output else {
         return None;
     };
-    let Type::ImplTrait(bounds) = peel(ty) else {
-        return None;
+    let boxed =
+        only_argument(ty, &["pin", "Pin"]).and_then(|ty| only_argument(ty, &["boxed", "Box"]));
+    let bounds = match (peel(ty), boxed.map(peel)) {
+        (Type::ImplTrait(bounds), _) => &bounds.bounds,
+        (_, Some(Type::TraitObject(object))) => &object.bounds,
+        _ => return None,
     };
-    bounds.bounds.iter().find_map(|bound| match bound {
+    bounds.iter().find_map(|bound| match bound {
         TypeParamBound::Trait(bound) => {
             let last = bound.path.segments.last();
             last.filter(|segment| segment.ident == "Future")

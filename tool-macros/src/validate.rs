@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::Span;
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, ExprRange, GenericParam, Lit, RangeLimits, Safety, Type, UnOp};
+use syn::{Expr, ExprLit, ExprRange, GenericParam, ItemFn, Lit, RangeLimits, Safety, Type, UnOp};
 
 use crate::errors::Errors;
 use crate::model::{Argument, Default, Limits, Param, ParamKind, ToolFn, compact};
@@ -27,6 +28,53 @@ pub(crate) fn check(tool: &ToolFn) -> syn::Result<()> {
     }
     check_properties(tool, &mut errors);
     errors.finish(())
+}
+
+/// The type beside a function takes the place of a crate of that name, which the function itself may
+/// use: nothing else of the name can be there.
+pub(crate) fn check_type(tool: &ToolFn, item: &ItemFn) -> syn::Result<()> {
+    let name = tool.options.type_name().unwrap_or(&item.sig.ident);
+    let Some(span) = hidden_crate(item, name) else {
+        return Ok(());
+    };
+    let message = format!(
+        "`{name}` is the type of this tool here, which hides the crate; name the type, `#[tool(type = {})]`, or write `::{name}`",
+        type_name(&name.unraw().to_string())
+    );
+    Err(syn::Error::new(span, message))
+}
+
+/// Where the function uses a crate of this name.
+pub(crate) fn hidden_crate(item: &ItemFn, name: &Ident) -> Option<Span> {
+    path_from(item.to_token_stream(), &name.unraw().to_string())
+}
+
+/// Where a path begins with this name, if one does.
+fn path_from(tokens: TokenStream, name: &str) -> Option<Span> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_colon = |at: Option<usize>| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+    tokens
+        .iter()
+        .enumerate()
+        .find_map(|(at, token)| match token {
+            TokenTree::Group(group) => path_from(group.stream(), name),
+            TokenTree::Ident(ident) if *ident == name => {
+                let is_followed = is_colon(Some(at + 1)) && is_colon(Some(at + 2));
+                let is_preceded = is_colon(at.checked_sub(1)) && is_colon(at.checked_sub(2));
+                (is_followed && !is_preceded).then(|| ident.span())
+            }
+            _ => None,
+        })
+}
+
+/// Input: `fetch_page`. Output: `FetchPageTool`.
+fn type_name(name: &str) -> String {
+    let words = name.split('_').map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    });
+    words.collect::<String>() + "Tool"
 }
 
 fn check_signature(tool: &ToolFn, errors: &mut Errors) {
@@ -178,6 +226,14 @@ const CONDITIONAL_STATE: &str =
     "what a tool asks of the state cannot depend on a condition; take one type whose inside does";
 
 fn check_state(param: &Param, errors: &mut Errors) {
+    let state = ty::reference(&param.ty).map_or(&param.ty, |reference| &*reference.elem);
+    if let Type::ImplTrait(bounds) = ty::peel(state) {
+        let message = format!(
+            "state is found by its type, and `impl Trait` is none; write `&dyn {}`, which the state then provides",
+            compact(&bounds.bounds)
+        );
+        errors.push(syn::Error::new_spanned(bounds, message));
+    }
     if let Some(mutability) = ty::reference(&param.ty).and_then(|reference| reference.mutability) {
         errors.push(syn::Error::new(
             mutability.span,
@@ -259,10 +315,31 @@ fn check_whole(tool: &ToolFn, param: &Param, errors: &mut Errors) {
     }
 }
 
+/// A type as it is written, without references in it.
+///
+/// Input:  `&[&'static str]`
+/// Output: `&[String]`
+fn owned(ty: &Type) -> String {
+    let written = compact(ty);
+    let (lent, written) = match written.strip_prefix('&') {
+        Some(written) => ("&", written),
+        None => ("", written.as_str()),
+    };
+    let written = written.replace("&'static ", "&").replace("&str", "String");
+    format!("{lent}{}", written.replace('&', ""))
+}
+
 fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {
     if ty::is_call_context(ty) {
         let message = "a call's context comes from the dispatcher, not from the model; mark the parameter `#[context]`";
         return errors.push(syn::Error::new_spanned(ty, message));
+    }
+    if let Some(reference) = ty::inner_reference(ty) {
+        let message = format!(
+            "a parameter owns what is in it, since it is decoded from text; write `{}`",
+            owned(ty)
+        );
+        return errors.push(syn::Error::new_spanned(reference, message));
     }
     check_argument_type(ty, errors);
     if let Some(inner) = ty::option_of(ty) {

@@ -50,7 +50,7 @@ pub enum ModelError {
     },
     /// No answer, or only a part of one: the service could not be reached, took too long, or broke
     /// off.
-    #[error("no whole answer from the service at {url}{}", of_request(request_id))]
+    #[error("no whole answer from the service at {url}: {}{}", chain(&**source), of_request(request_id))]
     Transport {
         /// Where the request went.
         url: String,
@@ -101,8 +101,19 @@ pub enum ModelError {
         request_id: Option<String>,
     },
     /// A failure of a [`ChatModel`](crate::ChatModel) of another make.
-    #[error("the model failed")]
+    #[error("the model failed: {}", chain(&**.0))]
     Other(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// An error and its causes on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn of_request(id: &Option<String>) -> String {
@@ -203,14 +214,14 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
     }
 }
 
-/// Why a run ended without a reply. The history is valid after each: the next run can go on from
-/// it.
+/// Why a run ended without a reply, its cause on the same line. The history is valid after each: the
+/// next run can go on from it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
     /// The model gave no completion. Nothing of this turn is in the history, but calls that had
     /// started early and their results.
-    #[error("turn {turn} failed")]
+    #[error("turn {turn} failed: {source}")]
     Model {
         /// The turn, from 1.
         turn: usize,
@@ -219,10 +230,19 @@ pub enum AgentError {
         source: ModelError,
     },
     /// The tools cannot be offered to the service.
-    #[error("the tools cannot be offered")]
+    #[error("the tools cannot be offered: {0}")]
     Tools(#[from] crate::chat::InvalidToolsError),
+    /// A parameter of [`with_parameter`](crate::Agent::with_parameter) is one that the agent writes
+    /// itself.
+    #[error(
+        "`{key}` is written by the agent itself; set it with the `with_…` method that it has for it"
+    )]
+    Parameter {
+        /// The key.
+        key: String,
+    },
     /// The choice of tools names one that is not on offer.
-    #[error("the choice of tools cannot be made")]
+    #[error("the choice of tools cannot be made: {0}")]
     ToolChoice(#[from] crate::chat::InvalidToolChoiceError),
     /// The model refused to answer. Its refusal is in the history.
     #[error("the model refused: {refusal}")]
@@ -250,7 +270,7 @@ pub enum AgentError {
     #[error("the run was cancelled")]
     Cancelled,
     /// A tool asked for the run to stop. The calls and their results are in the history.
-    #[error("tool `{tool}` stopped the run")]
+    #[error("tool `{tool}` stopped the run: {source}")]
     Fatal {
         /// The tool.
         tool: String,

@@ -28,6 +28,8 @@ pub use error::{AgentError, ModelError};
 pub use interop::ConversionError;
 pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream, RequestRepair};
 pub use profile::Profile;
+#[doc(no_inline)]
+pub use tool_core::CancellationToken;
 
 /// The front page of the repository, so that its code is compiled too.
 #[cfg(doctest)]

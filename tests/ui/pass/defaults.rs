@@ -42,11 +42,12 @@ async fn left_out(
     #[arg(default = &[1, 2])] slice: &[u8],
     #[arg(default = &7)] lent: &u64,
     #[arg(default = Default::default())] defaulted: Vec<String>,
+    #[arg(default)] bare: Vec<String>,
     #[arg(default = Duration::from_secs(1))] call: Duration,
     #[arg(default = if LIMIT > 10 { 1 } else { 2 })] branch: u8,
 ) {
     let _ = (literal, negative, float, flag, character, constant, of_type, of_our_type, variant, product);
-    let _ = (text, constant_text, string, text_of_string, list, slice, lent, defaulted, call, branch);
+    let _ = (text, constant_text, string, text_of_string, list, slice, lent, defaulted, bare, call, branch);
 }
 
 fn main() {

@@ -277,7 +277,11 @@ impl<T> Property for Param<T> {
             narrow(&mut schema);
         }
         if let Missing::HasDefault(default, Some(shown)) = self.missing {
-            schema.insert("default".to_owned(), shown(&default()));
+            let default = shown(&default());
+            // One that JSON cannot hold.
+            if !default.is_null() {
+                schema.insert("default".to_owned(), default);
+            }
         }
         schema
     }

@@ -28,7 +28,11 @@ pub trait NumberRange<T> {
 #[diagnostic::do_not_recommend]
 impl<T: Number, R: RangeBounds<T>> NumberRange<T> for R {
     fn ends(&self) -> [Bound<Value>; 2] {
-        [self.start_bound(), self.end_bound()].map(|bound| bound.map(shown))
+        [self.start_bound(), self.end_bound()].map(|bound| match bound.map(shown) {
+            // JSON has no infinity.
+            Bound::Included(Value::Null) | Bound::Excluded(Value::Null) => Bound::Unbounded,
+            bound => bound,
+        })
     }
 
     fn excluded(&self, value: &T) -> Option<Value> {
@@ -58,7 +62,11 @@ pub fn check_range<T>(value: Option<&T>, range: impl NumberRange<T>) -> Result<(
     } else {
         value.to_string()
     };
-    Err(format!("must be {}, but is {value}", worded(&range.ends())))
+    match worded(&range.ends()).as_str() {
+        // One end is no number, and nothing lies beside it.
+        "" => Err(format!("no value is taken, but it is {value}")),
+        limits => Err(format!("must be {limits}, but is {value}")),
+    }
 }
 
 fn worded([start, end]: &[Bound<Value>; 2]) -> String {

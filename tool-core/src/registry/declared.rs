@@ -331,7 +331,7 @@ pub struct FunctionCall<S> {
 impl<S: Send + Sync + 'static> FunctionCall<S> {
     /// The arguments, cut into one slot per declared parameter.
     #[inline]
-    pub fn arguments(&self) -> Arguments<'_> {
+    pub fn __tool_arguments(&self) -> Arguments<'_> {
         Arguments::read(
             self.context.arguments(),
             self.context.runnable::<Bound<S>>().params(),
@@ -342,24 +342,24 @@ impl<S: Send + Sync + 'static> FunctionCall<S> {
     ///
     /// # Errors
     /// It is no object, or not one of that type.
-    pub fn whole<T>(&self, param: &Param<T>) -> Result<T, ToolError> {
+    pub fn __tool_whole<T>(&self, param: &Param<T>) -> Result<T, ToolError> {
         decode::whole(self.context.arguments(), param).map_err(ToolError::undecoded)
     }
 
     /// What `#[state]` parameters borrow from.
     #[inline]
-    pub fn state(&self) -> &S {
+    pub fn __tool_state(&self) -> &S {
         state_of(&self.context)
     }
 
     /// How the output is written.
     #[inline]
-    pub fn output_format(&self) -> OutputFormat {
+    pub fn __tool_output_format(&self) -> OutputFormat {
         self.context.output_format()
     }
 
     /// What a `#[context]` parameter is.
-    pub fn context(&self) -> &CallContext {
+    pub fn __tool_context(&self) -> &CallContext {
         &self.context
     }
 
@@ -367,7 +367,7 @@ impl<S: Send + Sync + 'static> FunctionCall<S> {
     ///
     /// # Errors
     /// Those of the function.
-    pub fn blocking<F>(&self, function: F) -> ToolFuture<'static>
+    pub fn __tool_blocking<F>(&self, function: F) -> ToolFuture<'static>
     where
         F: FnOnce(&S, &CallContext) -> Result<ToolOutput, ToolError> + Send + 'static,
     {

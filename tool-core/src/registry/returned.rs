@@ -66,20 +66,20 @@ pub fn probe<T>(_: &T) -> Probe<T> {
 }
 
 impl<T, E> Probe<Result<T, E>> {
-    /// Chosen before `PlainOutput::kind`, because an inherent method wins over a trait's.
-    pub fn kind(&self) -> Fallible<T, E> {
+    /// Chosen before `PlainOutput::__tool_kind`, because an inherent method wins over a trait's.
+    pub fn __tool_kind(&self) -> Fallible<T, E> {
         Fallible(PhantomData)
     }
 }
 
-/// The fall-back of `Probe::kind` for whatever is not a `Result`.
+/// The fall-back of `Probe::__tool_kind` for whatever is not a `Result`.
 pub trait PlainOutput<T> {
     /// Output that cannot fail.
-    fn kind(&self) -> Plain<T>;
+    fn __tool_kind(&self) -> Plain<T>;
 }
 
 impl<T> PlainOutput<T> for Probe<T> {
-    fn kind(&self) -> Plain<T> {
+    fn __tool_kind(&self) -> Plain<T> {
         Plain(PhantomData)
     }
 }
@@ -90,7 +90,7 @@ pub struct Plain<T>(PhantomData<fn() -> T>);
 
 impl<T> Plain<T> {
     /// The schema of it.
-    pub fn schema(self) -> Value
+    pub fn __tool_schema(self) -> Value
     where
         T: Structured,
     {
@@ -98,7 +98,7 @@ impl<T> Plain<T> {
     }
 
     /// The tool's answer.
-    pub fn finish(self, value: T, format: OutputFormat) -> Result<ToolOutput, ToolError>
+    pub fn __tool_finish(self, value: T, format: OutputFormat) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
     {
@@ -112,7 +112,7 @@ pub struct Fallible<T, E>(PhantomData<fn() -> (T, E)>);
 
 impl<T, E> Fallible<T, E> {
     /// The schema of it, if it does not fail.
-    pub fn schema(self) -> Value
+    pub fn __tool_schema(self) -> Value
     where
         T: Structured,
     {
@@ -122,7 +122,7 @@ impl<T, E> Fallible<T, E> {
 
 impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E> {
     /// Chosen before the traits below, for errors that lend another: `anyhow::Error` and its like.
-    pub fn finish(
+    pub fn __tool_finish(
         self,
         returned: Result<T, E>,
         format: OutputFormat,
@@ -136,16 +136,24 @@ impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E
     }
 }
 
-/// The first fall-back of `Fallible::finish`: errors that keep their type in a box.
+/// The first fall-back of `Fallible::__tool_finish`: errors that keep their type in a box.
 pub trait BoxFailure<T, E> {
     /// The tool's answer.
-    fn finish(self, returned: Result<T, E>, format: OutputFormat) -> Result<ToolOutput, ToolError>
+    fn __tool_finish(
+        self,
+        returned: Result<T, E>,
+        format: OutputFormat,
+    ) -> Result<ToolOutput, ToolError>
     where
         T: Returned;
 }
 
 impl<T, E: Into<BoxError>> BoxFailure<T, E> for Fallible<T, E> {
-    fn finish(self, returned: Result<T, E>, format: OutputFormat) -> Result<ToolOutput, ToolError>
+    fn __tool_finish(
+        self,
+        returned: Result<T, E>,
+        format: OutputFormat,
+    ) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
     {
@@ -156,14 +164,22 @@ impl<T, E: Into<BoxError>> BoxFailure<T, E> for Fallible<T, E> {
 /// The last fall-back, found by reference: errors that are only displayable.
 pub trait DisplayFailure<T, E> {
     /// The tool's answer.
-    fn finish(self, returned: Result<T, E>, format: OutputFormat) -> Result<ToolOutput, ToolError>
+    fn __tool_finish(
+        self,
+        returned: Result<T, E>,
+        format: OutputFormat,
+    ) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
         E: ReturnedError;
 }
 
 impl<T, E> DisplayFailure<T, E> for &Fallible<T, E> {
-    fn finish(self, returned: Result<T, E>, format: OutputFormat) -> Result<ToolOutput, ToolError>
+    fn __tool_finish(
+        self,
+        returned: Result<T, E>,
+        format: OutputFormat,
+    ) -> Result<ToolOutput, ToolError>
     where
         T: Returned,
         E: ReturnedError,
@@ -192,7 +208,9 @@ mod tests {
     macro_rules! finish {
         ($value:expr) => {{
             let value = $value;
-            probe(&value).kind().finish(value, OutputFormat::UNBOUNDED)
+            probe(&value)
+                .__tool_kind()
+                .__tool_finish(value, OutputFormat::UNBOUNDED)
         }};
     }
 

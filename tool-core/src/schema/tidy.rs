@@ -35,6 +35,7 @@ pub(super) fn tidy(schema: &mut Schema) {
     }
     if is_type(object, &["integer", "number"]) {
         bound_number(object);
+        leave_out_least(object);
         leave_out_zero(object);
     }
     if is_type(object, &["string"]) {
@@ -95,6 +96,16 @@ fn bound_number(object: &mut Map<String, Value>) {
     }
     if !keywords::has_any(object, &["maximum", "exclusiveMaximum"]) {
         object.insert(maximum.to_owned(), most);
+    }
+}
+
+/// A default is not shown that is below the least value: the least integer of 64 bits.
+fn leave_out_least(object: &mut Map<String, Value>) {
+    let number = |keyword| keywords::get(object, keyword).and_then(Value::as_i64);
+    if let (Some(default), Some(least)) = (number("default"), number("minimum"))
+        && default < least
+    {
+        object.remove("default");
     }
 }
 

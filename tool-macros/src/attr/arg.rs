@@ -1,11 +1,11 @@
 //! `#[arg(…)]`
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Expr, ExprRange, Ident, LitStr, Meta};
+use syn::{Attribute, Expr, ExprRange, Ident, LitStr, Meta, Token};
 
-use super::option::{description, each_option, list, ungrouped, value};
+use super::option::{description, each_option, flag, list, ungrouped, value};
 use crate::errors::Errors;
 
 /// The options of `#[arg(…)]`.
@@ -13,9 +13,15 @@ use crate::errors::Errors;
 pub(crate) struct ArgOptions {
     pub(crate) name: Option<LitStr>,
     pub(crate) description: Option<Expr>,
-    pub(crate) default: Option<Expr>,
+    pub(crate) default: Option<ArgDefault>,
     pub(crate) range: Option<ExprRange>,
     pub(crate) length: Option<ExprRange>,
+}
+
+/// `default = …`, or `default` alone.
+pub(crate) enum ArgDefault {
+    Expr(Expr),
+    OfType(Span),
 }
 
 /// Parses one `#[arg(…)]`.
@@ -31,8 +37,13 @@ pub(crate) fn arg_options(attr: &Attribute, errors: &mut Errors) -> ArgOptions {
     let keys = ["default", "description", "length", "name", "range"];
     each_option(list.tokens.clone(), &keys, errors, |key, input| {
         match key.unraw().to_string().as_str() {
+            "default" if !input.peek(Token![=]) => {
+                flag(key, input)?;
+                options.default = Some(ArgDefault::OfType(key.span()));
+            }
             "default" => {
-                options.default = Some(value(key, input, "default = 5", |value| value.parse())?);
+                let expr = value(key, input, "default = 5", |value| value.parse())?;
+                options.default = Some(ArgDefault::Expr(expr));
             }
             "description" => options.description = Some(description(key, input)?),
             "length" => options.length = Some(limits(key, input, "length(1..=100)")?),

@@ -170,15 +170,14 @@ fn hint_form(key: &Ident) -> String {
     )
 }
 
-/// `description = "…"`
+/// `description = "…"`, or a constant expression.
 pub(super) fn description(key: &Ident, input: ParseStream) -> syn::Result<Expr> {
     let example = "description = \"Get a patient's name.\"";
     let text: Expr = value(key, input, example, |value| value.parse())?;
     let text = ungrouped(text);
     let is_text = match &text {
         Expr::Lit(literal) => matches!(literal.lit, syn::Lit::Str(_)),
-        Expr::Macro(_) => true, // `include_str!`, `concat!`
-        _ => false,
+        _ => true, // a constant, `include_str!`, `concat!`: the compiler knows
     };
     if is_text {
         Ok(text)

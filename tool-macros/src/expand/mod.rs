@@ -13,7 +13,7 @@ use std::slice;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Generics, ItemFn, ItemImpl, Path, Type};
+use syn::{Attribute, Generics, ImplItem, ItemFn, ItemImpl, Meta, Path, Type};
 
 use crate::model::{Param, ParamKind, ToolFn};
 use crate::ty;
@@ -33,6 +33,7 @@ pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
         &syn::parse_quote!(#ty),
         &Generics::default(),
         slice::from_ref(tool),
+        &allowed(&item.attrs),
         linked,
     );
     quote!(#item #type_item #registration)
@@ -41,8 +42,32 @@ pub(crate) fn tool(item: &ItemFn, tool: &ToolFn) -> TokenStream {
 /// An `impl` block, and the registration of its tools under its type. `item` is the block as it
 /// was, without our attributes.
 pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenStream {
-    let registration = registration(krate, &item.self_ty, &item.generics, tools, None);
+    let of_methods = item.items.iter().flat_map(|inner| match inner {
+        ImplItem::Fn(method) => method.attrs.as_slice(),
+        _ => &[],
+    });
+    let allowed = allowed(item.attrs.iter().chain(of_methods));
+    let registration = registration(krate, &item.self_ty, &item.generics, tools, &allowed, None);
     quote!(#item #registration)
+}
+
+/// The lints that are silent about generated code: those that the function allows itself, and that of
+/// deprecated items if it is one, since our call of it is no use. Nothing else: a crate may forbid a
+/// lint, and then no `allow` of it compiles.
+fn allowed<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> Vec<TokenStream> {
+    let lints = |attr: &Attribute| match &attr.meta {
+        Meta::List(list) if attr.path().is_ident("allow") || attr.path().is_ident("expect") => {
+            Some(list.tokens.clone())
+        }
+        meta => {
+            let says = meta.to_token_stream().to_string();
+            let is_deprecated = attr.path().is_ident("deprecated")
+                || attr.path().is_ident("cfg_attr") && says.contains("deprecated");
+            is_deprecated.then(|| quote!(deprecated))
+        }
+    };
+    let lints = attrs.into_iter().filter_map(lints);
+    lints.map(|lints| quote!(#[allow(#lints)])).collect()
 }
 
 /// What makes a type stand for its tools.
@@ -51,6 +76,7 @@ fn registration(
     ty: &Type,
     generics: &Generics,
     tools: &[ToolFn],
+    allowed: &[TokenStream],
     linked: Option<TokenStream>,
 ) -> TokenStream {
     let private = private(Span::call_site());
@@ -78,7 +104,6 @@ fn registration(
         None => quote!(#(#params)*),
         // Constants of an `impl` block, unlike those beside one, may depend on its type parameters.
         Some(_) => quote! {
-            #[allow(dead_code)] // never constructed
             struct __ToolParams<__ToolOwner>(::core::marker::PhantomData<__ToolOwner>);
 
             #[automatically_derived]
@@ -95,13 +120,9 @@ fn registration(
         .push(syn::parse_quote!(__ToolState: #provides));
     let (of_state, _, of_state_where) = of_state.split_for_impl();
     quote! {
-        // Lints that would speak of our code where the user's is meant: our call of a deprecated
-        // tool is no use of it, a type that is too complex, or longer than it need be, has been
-        // reported where it was written, and a default stands in a closure of ours.
-        #[allow(deprecated, unused_qualifications, clippy::redundant_closure, clippy::type_complexity)]
+        #(#allowed)*
         const _: () = {
             use #krate::__private as #private;
-            #[allow(unused_imports)] // which of them applies depends on the return types
             use #private::{BoxFailure as _, DisplayFailure as _, PlainOutput as _};
 
             #(#wrappers)*
@@ -136,11 +157,22 @@ fn set() -> Ident {
 
 /// A braced struct takes the name in the type namespace only: the function keeps it in the other.
 pub(crate) fn named_type(vis: &syn::Visibility, name: &Ident) -> TokenStream {
+    let name = of_macro(name);
     quote! {
         #[doc(hidden)]
-        #[allow(non_camel_case_types, dead_code, unreachable_pub)] // named for the function, and never constructed
         #vis struct #name {}
     }
+}
+
+/// The same name in the same place, but as ours: lints are silent about it.
+fn of_macro(name: &Ident) -> Ident {
+    let mut name = name.clone();
+    name.set_span(of_macro_at(name.span()));
+    name
+}
+
+fn of_macro_at(span: Span) -> Span {
+    Span::call_site().located_at(span)
 }
 
 /// The bounds on the state of some tools.
@@ -244,7 +276,7 @@ impl Emitted<'_> {
         let ty = ty::returned(&self.tool.sig.output)?;
         let private = private(ty.span());
         Some(
-            quote_spanned!(ty.span()=> .structured(|| #private::Probe::<#ty>::of_type().kind().schema())),
+            quote_spanned!(ty.span()=> .structured(|| #private::Probe::<#ty>::of_type().__tool_kind().__tool_schema())),
         )
     }
 

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprRange, Type};
 
-use super::{private, target_span};
+use super::{of_macro_at, private, target_span};
 use crate::model::{Argument, Default, Limits, Param, ParamKind};
 use crate::ty;
 
@@ -44,7 +44,7 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
         }
         Some(Default::Expr(default)) => Some(or_default(ty, default, wrapper.as_ref())),
         Some(Default::OfType(span)) => Some(
-            quote_spanned!(*span=> .or_default(|| #wrapper(::core::default::Default::default()))),
+            quote_spanned!(of_macro_at(*span)=> .or_default(|| #wrapper(::core::default::Default::default()))),
         ),
         None => None,
     };
@@ -81,7 +81,6 @@ pub(super) fn wrapper_item(param: &Param, constant: &Ident) -> Option<TokenStrea
         #[derive(#private::serde::Deserialize, #private::schemars::JsonSchema)]
         #[serde(crate = #serde, transparent)]
         #[schemars(crate = #schemars, inline)]
-        #[allow(non_camel_case_types)] // named for its constant
         struct #name(#(#attrs)* #ty);
     })
 }
@@ -108,7 +107,7 @@ fn decoded_type(ty: &Type) -> TokenStream {
 /// The default has the parameter's own type, so that literals need no suffix and `"text"` will do
 /// for `&str`; it will also do for `String`.
 fn or_default(ty: &Type, default: &Expr, wrapper: Option<&Ident>) -> TokenStream {
-    let span = default.span();
+    let span = of_macro_at(default.span());
     let value = match ty::reference(ty) {
         Some(_) => {
             let value = Ident::new("__tool_default", Span::mixed_site().located_at(span));

@@ -22,18 +22,17 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     };
     let private = private(output_span);
     let output = Ident::new("__tool_output", output_span);
-    let finish =
-        quote_spanned!(output_span=> #private::probe(&#output).kind().finish(#output, #format));
+    let finish = quote_spanned!(output_span=> #private::probe(&#output).__tool_kind().__tool_finish(#output, #format));
     let uses_state = tool.state_types().next().is_some();
     let uses_context = tool
         .params
         .iter()
         .any(|param| matches!(param.kind, ParamKind::Context));
     let body = if tool.is_async() || tool.options.inline.is_some() {
-        let state = uses_state.then(|| quote!(let #state = #call.state();));
-        let context = uses_context.then(|| quote!(let #context = #call.context();));
+        let state = uses_state.then(|| quote!(let #state = #call.__tool_state();));
+        let context = uses_context.then(|| quote!(let #context = #call.__tool_context();));
         let wait = tool.is_async().then(|| quote!(.await));
-        quote!(#decode #state #context let #format = #call.output_format(); let #output = #invoke #wait; #finish)
+        quote!(#decode #state #context let #format = #call.__tool_output_format(); let #output = #invoke #wait; #finish)
     } else {
         let state = if uses_state {
             quote!(#state: &__ToolState)
@@ -45,7 +44,7 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
         } else {
             quote!(_)
         };
-        quote!(#decode let #format = #call.output_format(); #call.blocking(move |#state, #context| { let #output = #invoke; #finish }).await)
+        quote!(#decode let #format = #call.__tool_output_format(); #call.__tool_blocking(move |#state, #context| { let #output = #invoke; #finish }).await)
     };
     // A future that cannot be sent is underlined at `async`, or at `impl Future`.
     let async_span = tool
@@ -83,14 +82,14 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
     let whole = written
         .iter()
         .filter(|(kind, ..)| matches!(kind, ParamKind::Whole))
-        .map(|(_, cfgs, value, constant)| quote_spanned!(value.span()=> #(#cfgs)* let #value = #call.whole(&#constant)?;));
+        .map(|(_, cfgs, value, constant)| quote_spanned!(value.span()=> #(#cfgs)* let #value = #call.__tool_whole(&#constant)?;));
     let whole: Vec<TokenStream> = whole.collect();
     if !whole.is_empty() {
         return quote!(#(#whole)*);
     }
     let taken = written.iter().map(|(_, cfgs, value, constant)| {
         let taken =
-            quote_spanned!(value.span()=> #(#cfgs)* let #value = #arguments.take(&#constant););
+            quote_spanned!(value.span()=> #(#cfgs)* let #value = #arguments.__tool_take(&#constant););
         match absent(cfgs) {
             Some(absent) => quote!(#taken #absent let #value = ::core::option::Option::Some(());),
             None => taken,
@@ -102,10 +101,10 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
         .map(|value| quote_spanned!(value.span()=> ::core::option::Option::Some(#value)));
     let mutability = (!written.is_empty()).then(|| quote!(mut));
     let checked = quote! {
-        let #mutability #arguments = #call.arguments();
+        let #mutability #arguments = #call.__tool_arguments();
         #(#taken)*
-        let (true, #(#some,)*) = (#arguments.is_ok(), #(#values,)*) else {
-            return ::core::result::Result::Err(#arguments.into_error());
+        let (true, #(#some,)*) = (#arguments.__tool_is_ok(), #(#values,)*) else {
+            return ::core::result::Result::Err(#arguments.__tool_into_error());
         };
     };
     // In a block: what is dropped while the function goes on would still have its place in the

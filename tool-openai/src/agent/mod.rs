@@ -255,13 +255,11 @@ impl Agent {
 
     /// Adds a key to every request: `temperature`, `max_completion_tokens`, `reasoning_effort` and
     /// so on. The keys that the agent writes itself (`model`, `messages`, `tools`, `tool_choice`,
-    /// `parallel_tool_calls`, `stream`) are not taken.
+    /// `parallel_tool_calls`, `stream`) are not taken: the run ends with
+    /// [`AgentError::Parameter`](crate::AgentError::Parameter).
     #[must_use]
     pub fn with_parameter(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        let key = key.into();
-        if !OWN_KEYS.contains(&key.as_str()) {
-            self.extra.insert(key, value.into());
-        }
+        self.extra.insert(key.into(), value.into());
         self
     }
 

@@ -11,7 +11,7 @@ use tool_core::{DispatchEvent, Dispatcher, StreamingBatch, ToolError, ToolResult
 use super::message::{Answering, Heard};
 use super::returned;
 use super::stream::Queue;
-use super::{Agent, AgentEvent, AgentStream, Reply, StartPolicy};
+use super::{Agent, AgentEvent, AgentStream, OWN_KEYS, Reply, StartPolicy};
 use crate::chat::{
     self, AssistantMessage, Choice, Completion, InvalidToolsError, Message, MessageParser, Request,
     Tool, Usage,
@@ -74,6 +74,10 @@ impl Agent {
         if !self.repairs.is_empty() {
             let repairs = std::mem::take(&mut self.repairs);
             self.events.tell(AgentEvent::HistoryRepaired(repairs));
+        }
+        let mut parameters = self.extra.keys();
+        if let Some(key) = parameters.find(|key| OWN_KEYS.contains(&key.as_str())) {
+            return Err(AgentError::Parameter { key: key.clone() });
         }
         let (tools, left_out) = self.offer()?;
         if !left_out.is_empty() {

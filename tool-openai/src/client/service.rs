@@ -16,7 +16,7 @@ use super::retry::Failure;
 use super::secrets::Secrets;
 use super::silence::Silence;
 use crate::chat::Completion;
-use crate::error::ModelError;
+use crate::error::{ModelError, chain};
 use crate::model::RequestRepair;
 
 pub(super) const OPENAI_BASE_URL: &str = "https://api.openai.com/v1";
@@ -463,17 +463,6 @@ fn shown(url: &Url) -> String {
 fn is_loopback(url: &Url) -> bool {
     url.host_str()
         .is_some_and(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."))
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ impl<'a> Arguments<'a> {
     /// The decoded value of the next parameter, or `None` after noting what is wrong with it.
     /// Parameters are taken in the order in which they were declared.
     #[inline]
-    pub fn take<T>(&mut self, param: &Param<T>) -> Option<T> {
+    pub fn __tool_take<T>(&mut self, param: &Param<T>) -> Option<T> {
         if self.taken == 0 {
             self.cut();
         }
@@ -98,12 +98,12 @@ impl<'a> Arguments<'a> {
 
     /// Whether nothing wrong has been noted.
     #[inline]
-    pub fn is_ok(&self) -> bool {
+    pub fn __tool_is_ok(&self) -> bool {
         self.errors.is_empty() && self.unreadable.is_none()
     }
 
     /// What has been noted.
-    pub fn into_error(self) -> ToolError {
+    pub fn __tool_into_error(self) -> ToolError {
         self.unreadable
             .unwrap_or_else(|| ToolError::invalid_arguments(ArgumentsError(self.errors)))
             .undecoded()
@@ -152,10 +152,10 @@ pub(crate) fn check(
             .errors
             .extend(slots.filter_map(|(slot, param)| param.check(*slot).err()));
     }
-    if arguments.is_ok() {
+    if arguments.__tool_is_ok() {
         Ok(())
     } else {
-        Err(arguments.into_error())
+        Err(arguments.__tool_into_error())
     }
 }
 
@@ -174,12 +174,12 @@ mod tests {
     fn decode(text: &str) -> Result<(String, u32), ToolError> {
         let mut arguments = Arguments::read(text, PARAMS);
         match (
-            arguments.take(&PATIENT),
-            arguments.take(&LIMIT),
-            arguments.is_ok(),
+            arguments.__tool_take(&PATIENT),
+            arguments.__tool_take(&LIMIT),
+            arguments.__tool_is_ok(),
         ) {
             (Some(patient), Some(limit), true) => Ok((patient, limit)),
-            _ => Err(arguments.into_error()),
+            _ => Err(arguments.__tool_into_error()),
         }
     }
 
@@ -202,9 +202,9 @@ mod tests {
 
     #[test]
     fn a_tool_without_parameters_refuses_all_but_an_empty_object() {
-        assert!(Arguments::read(" { } ", &[]).is_ok());
+        assert!(Arguments::read(" { } ", &[]).__tool_is_ok());
         for text in ["", "[]", r#"{"page": 1}"#] {
-            assert!(!Arguments::read(text, &[]).is_ok(), "{text}");
+            assert!(!Arguments::read(text, &[]).__tool_is_ok(), "{text}");
         }
     }
 

@@ -37,6 +37,24 @@ impl Message {
     pub fn user(content: impl Into<String>) -> Self {
         Self::User(TextMessage::new(content))
     }
+
+    /// What the model said, without calls: for a history that is written by hand.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        Self::Assistant(AssistantMessage {
+            content: Value::String(content.into()),
+            ..AssistantMessage::default()
+        })
+    }
+
+    /// The result of the call with this id. Those of the dispatcher are written by
+    /// [`ParsedMessage::replies`](crate::chat::ParsedMessage::replies).
+    pub fn tool(tool_call_id: impl Into<String>, content: impl Into<String>) -> Self {
+        Self::Tool(ToolMessage {
+            tool_call_id: tool_call_id.into(),
+            content: Value::String(content.into()),
+            extra: Map::new(),
+        })
+    }
 }
 
 /// A message of text, or of content parts.
