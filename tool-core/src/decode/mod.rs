@@ -2,6 +2,7 @@
 
 mod arguments;
 mod decimal;
+mod explain;
 mod integers;
 mod param;
 mod ranges;

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::arguments::ArgumentError;
+use super::explain::explain;
 use super::integers;
 use super::strict::Strict;
 use crate::schema::{self, Property};
@@ -164,7 +165,7 @@ impl<T> Param<T> {
             return Ok(value());
         }
         let raw = raw.ok_or_else(|| ArgumentError::new(self.name, self.missing_message()))?;
-        let value = (self.decode)(raw).map_err(|error| error.inside(self.name))?;
+        let value = (self.decode)(raw).map_err(|error| self.explain(raw, error))?;
         match self.check {
             Some(check) => check(&value)
                 .map(|()| value)
@@ -183,6 +184,16 @@ impl<T> Param<T> {
             (Missing::HasDefault(value, _), Some("null")) => Some(*value),
             _ => None,
         }
+    }
+
+    #[cold]
+    fn explain(&self, raw: &str, error: ArgumentError) -> ArgumentError {
+        let mut generator = SchemaGenerator::default();
+        let mut schema = (self.schema)(&mut generator).to_value();
+        if let Some(object) = schema.as_object_mut() {
+            object.insert("$defs".to_owned(), generator.take_definitions(true).into());
+        }
+        explain(raw, &schema, error).inside(self.name)
     }
 
     fn missing_message(&self) -> String {
