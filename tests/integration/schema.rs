@@ -426,3 +426,36 @@ fn what_json_cannot_hold_is_an_open_end_or_not_shown() {
         answer(r#"{"below": 1, "above": 1}"#).contains("`below`: must be at most 0.0, but is 1.0")
     );
 }
+
+#[test]
+fn times_without_a_zone_say_how_they_are_written() {
+    /// Book a visit.
+    #[tool]
+    fn book(
+        /// When it begins
+        at: chrono::NaiveDateTime,
+        until: Option<chrono::NaiveTime>,
+    ) -> String {
+        format!("{at} {until:?}")
+    }
+
+    let tools = tools![book];
+    let parameters = tools.definition("book").unwrap().parameters();
+    assert_eq!(
+        parameters["properties"]["at"],
+        json!({"description": "When it begins. Like 2026-05-12T08:30:00.", "type": "string"})
+    );
+    assert_eq!(
+        parameters["properties"]["until"],
+        json!({"description": "Like 08:30:00.", "type": ["string", "null"]})
+    );
+    let call = ToolCall::new("1", "book", r#"{"at": "tomorrow"}"#);
+    let result = &Dispatcher::new(tools).dispatch_blocking(vec![call])[0];
+    assert!(
+        result
+            .content()
+            .contains("expected a date and time like `2026-05-12T08:30:00`"),
+        "{}",
+        result.content()
+    );
+}

@@ -152,9 +152,32 @@ fn tidy_format(object: &mut Map<String, Value>) {
             object.remove("format");
             object.insert("anyOf".to_owned(), versions.into());
         }
-        Some(format) if !known.contains(&format) => drop(object.remove("format")),
+        Some(format) if !known.contains(&format) => {
+            let example = EXAMPLES.iter().find(|(name, _)| *name == format);
+            object.remove("format");
+            if let Some((_, example)) = example {
+                say_example(object, example);
+            }
+        }
         _ => {}
     }
+}
+
+/// Dates and times without a time zone, as chrono and jiff call them: JSON Schema has no format for
+/// them.
+const EXAMPLES: [(&str, &str); 2] = [
+    ("partial-date-time", "2026-05-12T08:30:00"),
+    ("partial-time", "08:30:00"),
+];
+
+fn say_example(object: &mut Map<String, Value>, example: &str) {
+    let said = object.get("description").and_then(Value::as_str);
+    let text = match said.map(str::trim_end).unwrap_or_default() {
+        "" => format!("Like {example}."),
+        text if text.ends_with(['.', '!', '?', ':']) => format!("{text} Like {example}."),
+        text => format!("{text}. Like {example}."),
+    };
+    object.shift_insert(0, "description".to_owned(), text.into());
 }
 
 /// Providers refuse arrays without `items`, which is how schemars writes tuples.
