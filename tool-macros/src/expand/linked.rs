@@ -24,7 +24,7 @@ pub(super) fn entry(tool: &ToolFn, ty: &Ident) -> TokenStream {
         let (private, field) = (self::private(ty.span()), Index::from(position));
         quote_spanned! {ty.span()=>
             #[automatically_derived]
-            impl #private::Provide<#ty> for __ToolStates {
+            impl #private::ProvideState<#ty> for __ToolStates {
                 fn provide(&self) -> &#private::Lent<#ty> {
                     &*self.#field
                 }

@@ -184,7 +184,7 @@ fn provides<'t>(tools: impl IntoIterator<Item = &'t ToolFn>) -> TokenStream {
         .filter(|ty| seen.insert(ty.to_token_stream().to_string()));
     let provides = types.map(|ty| {
         let (private, ty) = (private(ty.span()), ty::without_elided_lifetimes(ty));
-        quote_spanned!(private.span()=> #private::Provide<#ty> +)
+        quote_spanned!(private.span()=> #private::ProvideState<#ty> +)
     });
     quote!(#(#provides)* ::core::marker::Send + ::core::marker::Sync + 'static)
 }

@@ -167,10 +167,10 @@ fn state_input(state: &Ident, ty: &Type) -> TokenStream {
     match ty::reference(ty) {
         Some(reference) => {
             let target = ty::without_elided_lifetimes(&reference.elem);
-            quote_spanned!(span=> #private::Provide::<#target>::provide(#state))
+            quote_spanned!(span=> #private::ProvideState::<#target>::provide(#state))
         }
         None => {
-            quote_spanned!(span=> ::core::clone::Clone::clone(#private::Provide::<#ty>::provide(#state)))
+            quote_spanned!(span=> ::core::clone::Clone::clone(#private::ProvideState::<#ty>::provide(#state)))
         }
     }
 }
