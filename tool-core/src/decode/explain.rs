@@ -1,6 +1,8 @@
 //! What is wrong with a value, by its schema: where decoders have no words for it that a model could
 //! act on, or do not say where it is.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 
 use super::arguments::ArgumentError;
@@ -13,6 +15,9 @@ const MOST_LISTED: usize = 20;
 
 /// How deep a value and its schema are followed.
 const DEEPEST: usize = 32;
+
+/// How many values are looked at for the one that is wrong.
+const MOST_STEPS: usize = 10_000;
 
 /// Beginnings of messages that say what was found and what was expected, or which name is wrong.
 const CLEAR: [&str; 7] = [
@@ -48,7 +53,7 @@ pub(super) fn explain(raw: &str, schema: &Value, error: ArgumentError) -> Argume
         let parent = parent.trim_end_matches('.');
         return ArgumentError::new(&with_key(&value, parent), error.message());
     }
-    let root = Root(schema);
+    let root = Root(schema, Cell::new(MOST_STEPS));
     let mistake = root.find(&value, schema, String::new(), 0, &is_refused);
     // A decoder may refuse more than a schema does: a text that is no date.
     let of_format = |path: &str, value: &Value, schema: &Map<String, Value>| {
@@ -153,8 +158,9 @@ fn is_refused(_: &str, value: &Value, schema: &Map<String, Value>) -> bool {
 /// Whether a value is wrong, given its path and its schema.
 type IsWrong<'f> = &'f dyn Fn(&str, &Value, &Map<String, Value>) -> bool;
 
-/// The schema that references lead into.
-struct Root<'s>(&'s Value);
+/// The schema that references lead into, and how many values may still be looked at: forms within
+/// forms are each tried.
+struct Root<'s>(&'s Value, Cell<usize>);
 
 impl<'s> Root<'s> {
     /// What a schema is that may be a reference.
@@ -181,6 +187,7 @@ impl<'s> Root<'s> {
     where
         's: 'a,
     {
+        self.1.set(self.1.get().checked_sub(1)?);
         let schema = self
             .resolved(schema_of(schema))
             .filter(|_| depth < DEEPEST)?;
@@ -519,6 +526,23 @@ mod tests {
             mistake::<BTreeMap<u8, u8>>(r#"{"1": 1, "a": 1}"#),
             "`p.a`: invalid value: expected key to be a number in quotes"
         );
+    }
+
+    #[test]
+    fn forms_within_forms_take_no_time() {
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[serde(tag = "kind")]
+        #[expect(dead_code, reason = "only decoded")]
+        enum Either {
+            One { next: Box<Either> },
+            Other { next: Box<Either> },
+            End { number: u8 },
+        }
+
+        let inside = |inner: String, _| format!(r#"{{"kind": "One", "next": {inner}}}"#);
+        let end = r#"{"kind": "End", "number": "x"}"#.to_owned();
+        let value = (0..30).fold(end, inside);
+        assert!(mistake::<Either>(&value).starts_with("`p"));
     }
 
     #[test]
