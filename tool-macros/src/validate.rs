@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -52,16 +52,21 @@ pub(crate) fn hidden_crate(item: &ItemFn, name: &Ident) -> Option<Span> {
 /// Where a path begins with this name, if one does.
 fn path_from(tokens: TokenStream, name: &str) -> Option<Span> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let is_colon = |at: Option<usize>| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+    let is_punct = |at: Option<usize>, c: char| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(punct)) if punct.as_char() == c);
+    // The first of two colons that belong together, or the second.
+    let is_joint = |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':' && punct.spacing() == Spacing::Joint);
     tokens
         .iter()
         .enumerate()
         .find_map(|(at, token)| match token {
             TokenTree::Group(group) => path_from(group.stream(), name),
             TokenTree::Ident(ident) if *ident == name => {
-                let is_followed = is_colon(Some(at + 1)) && is_colon(Some(at + 2));
-                let is_preceded = is_colon(at.checked_sub(1)) && is_colon(at.checked_sub(2));
-                (is_followed && !is_preceded).then(|| ident.span())
+                let is_path = is_joint(at + 1) && is_punct(Some(at + 2), ':');
+                // `.sum::<f64>()` is a method.
+                let is_generic = is_punct(Some(at + 3), '<');
+                let before = at.checked_sub(1);
+                let is_inner = is_punct(before, ':') || is_punct(before, '.');
+                (is_path && !is_generic && !is_inner).then(|| ident.span())
             }
             _ => None,
         })

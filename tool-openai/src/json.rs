@@ -68,10 +68,11 @@ pub(crate) fn lines(text: &str, is_lossy: bool) -> Option<Vec<Value>> {
     check_count(text.as_bytes()).ok()?;
     let lines = text.lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && *line != "[DONE]");
-    let objects: Result<Vec<Value>, Error> = lines.map(|line| read(line, is_lossy)).collect();
-    objects
-        .ok()
-        .filter(|objects| objects.iter().all(Value::is_object))
+    let mut objects = Vec::new();
+    for line in lines {
+        objects.push(read(line, is_lossy).ok().filter(Value::is_object)?);
+    }
+    Some(objects)
 }
 
 /// As [`read`], of bytes.

@@ -63,7 +63,8 @@ impl ServiceError {
                 if let Some(error) = members.get("error").and_then(Self::of) {
                     // The code may be beside it.
                     let whole = (!has_answer).then(|| Self::of(body)).flatten();
-                    return Some(whole.unwrap_or(error));
+                    let code = error.code.or_else(|| whole?.code);
+                    return Some(Self { code, ..error });
                 }
                 let is_flat = members
                     .get("object")
@@ -286,6 +287,11 @@ mod tests {
                 Some("ValidationException"),
             ),
             (json!({"error": true, "message": "no"}), "no", None),
+            (
+                json!({"error": {"message": "no", "code": "bad"}, "message": "Bad Request"}),
+                "no",
+                Some("bad"),
+            ),
             (
                 json!({"error_message": "no", "error_code": 7}),
                 "no",

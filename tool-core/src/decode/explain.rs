@@ -2,6 +2,7 @@
 //! act on, or do not say where it is.
 
 use std::cell::Cell;
+use std::fmt;
 
 use serde_json::{Map, Value};
 
@@ -9,6 +10,9 @@ use super::arguments::ArgumentError;
 
 /// The most characters of a value that are quoted.
 const MOST_QUOTED: usize = 100;
+
+/// The most characters of a decoder's message.
+const MOST_SAID: usize = 1_000;
 
 /// The most values and forms that are listed.
 const MOST_LISTED: usize = 20;
@@ -49,22 +53,30 @@ pub(super) fn explain(raw: &str, schema: &Value, error: ArgumentError) -> Argume
         return error;
     };
     // The decoder has no name for a key that it refuses.
-    if let Some(parent) = error.path().strip_suffix('?') {
-        let parent = parent.trim_end_matches('.');
+    let unnamed = match error.path() {
+        "?" => Some(""),
+        path => path.strip_suffix(".?"),
+    };
+    if let Some(parent) = unnamed {
         return ArgumentError::new(&with_key(&value, parent), error.message());
     }
-    let root = Root(schema, Cell::new(MOST_STEPS));
-    let mistake = root.find(&value, schema, String::new(), 0, &is_refused);
+    let root = Root {
+        schema,
+        refused: error.path(),
+        steps: Cell::new(MOST_STEPS),
+    };
+    let mistake = root.find(&value, schema, &Path::Root, 0, &is_refused);
+    let mistake = mistake.filter(|mistake| !is_clear || is_within(&mistake.path, error.path()));
     // A decoder may refuse more than a schema does: a text that is no date.
-    let of_format = |path: &str, value: &Value, schema: &Map<String, Value>| {
-        path == error.path() && value.is_string() && schema.contains_key("format")
+    let of_format = |path: &Path<'_>, value: &Value, schema: &Map<String, Value>| {
+        value.is_string() && schema.contains_key("format") && path.to_string() == error.path()
     };
     let mistake = match mistake {
-        None if !is_clear => root.find(&value, schema, String::new(), 0, &of_format),
+        None if !is_clear => root.find(&value, schema, &Path::Root, 0, &of_format),
         mistake => mistake,
     };
     match mistake {
-        Some(mistake) if !is_clear || is_within(&mistake.path, error.path()) => {
+        Some(mistake) => {
             let words = root.words(mistake.schema, 0);
             let mut message = format!("found {}, expected {words}", found(mistake.value));
             if !is_clear
@@ -76,7 +88,25 @@ pub(super) fn explain(raw: &str, schema: &Value, error: ArgumentError) -> Argume
             }
             ArgumentError::new(&mistake.path, message)
         }
-        _ => error,
+        None => error,
+    }
+}
+
+/// Where a value is, written only when it is wrong.
+enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'p str),
+    Place(&'p Path<'p>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Key(Self::Root, name) => formatter.write_str(&cut(name)),
+            Self::Key(parent, name) => write!(formatter, "{parent}.{}", cut(name)),
+            Self::Place(parent, place) => write!(formatter, "{parent}[{place}]"),
+        }
     }
 }
 
@@ -114,7 +144,7 @@ struct Mistake<'a> {
 }
 
 /// Whether a schema refuses a value, apart from what is in it.
-fn is_refused(_: &str, value: &Value, schema: &Map<String, Value>) -> bool {
+fn is_refused(_: &Path<'_>, value: &Value, schema: &Map<String, Value>) -> bool {
     let is = |name: &Value| match name.as_str() {
         Some("string") => value.is_string(),
         Some("integer") => value.as_f64().is_some_and(|number| number.fract() == 0.0),
@@ -156,11 +186,18 @@ fn is_refused(_: &str, value: &Value, schema: &Map<String, Value>) -> bool {
 }
 
 /// Whether a value is wrong, given its path and its schema.
-type IsWrong<'f> = &'f dyn Fn(&str, &Value, &Map<String, Value>) -> bool;
+type IsWrong<'f> = &'f dyn Fn(&Path<'_>, &Value, &Map<String, Value>) -> bool;
 
-/// The schema that references lead into, and how many values may still be looked at: forms within
-/// forms are each tried.
-struct Root<'s>(&'s Value, Cell<usize>);
+/// Where to look.
+struct Root<'s> {
+    /// References lead into it.
+    schema: &'s Value,
+    /// The path that the decoder names. A schema may refuse more than a decoder does, so only what
+    /// is above or below it counts.
+    refused: &'s str,
+    /// How many values may still be looked at: forms within forms are each tried.
+    steps: Cell<usize>,
+}
 
 impl<'s> Root<'s> {
     /// What a schema is that may be a reference.
@@ -168,7 +205,7 @@ impl<'s> Root<'s> {
         for _ in 0..DEEPEST {
             let object = schema.as_object()?;
             match object.get("$ref").and_then(Value::as_str) {
-                Some(reference) => schema = self.0.pointer(reference.strip_prefix('#')?)?,
+                Some(reference) => schema = self.schema.pointer(reference.strip_prefix('#')?)?,
                 None => return Some(object),
             }
         }
@@ -180,18 +217,32 @@ impl<'s> Root<'s> {
         &self,
         value: &'a Value,
         schema: &'a Value,
-        path: String,
+        path: &Path<'_>,
         depth: usize,
         is_wrong: IsWrong<'_>,
     ) -> Option<Mistake<'a>>
     where
         's: 'a,
     {
-        self.1.set(self.1.get().checked_sub(1)?);
-        let schema = self
-            .resolved(schema_of(schema))
-            .filter(|_| depth < DEEPEST)?;
-        let inside = |value: &'a Value, schema: &'a Value, path: String| {
+        self.steps.set(self.steps.get().checked_sub(1)?);
+        let place = path.to_string();
+        let is_on_the_way = place == self.refused
+            || is_within(&place, self.refused)
+            || is_within(self.refused, &place);
+        if !is_on_the_way {
+            return None;
+        }
+        let held = schema_of(schema);
+        if value.is_null() && !std::ptr::eq(held, schema) {
+            return None;
+        }
+        let schema = self.resolved(held).filter(|_| depth < DEEPEST)?;
+        let wrong = || Mistake {
+            path: place.clone(),
+            value,
+            schema,
+        };
+        let inside = |value: &'a Value, schema: &'a Value, path: &Path<'_>| {
             self.find(value, schema, path, depth + 1, is_wrong)
         };
         for branches in ["anyOf", "oneOf"]
@@ -200,7 +251,7 @@ impl<'s> Root<'s> {
         {
             let mistakes: Vec<_> = branches
                 .iter()
-                .map(|branch| inside(value, branch, path.clone()))
+                .map(|branch| inside(value, branch, path))
                 .collect();
             if mistakes.iter().any(Option::is_none) {
                 continue;
@@ -211,11 +262,7 @@ impl<'s> Root<'s> {
                 .filter(|(branch, _)| self.is_meant(value, branch));
             return match (meant.next(), meant.next()) {
                 (Some((_, mistake)), None) => mistake,
-                _ => Some(Mistake {
-                    path,
-                    value,
-                    schema,
-                }),
+                _ => Some(wrong()),
             };
         }
         for part in schema
@@ -224,31 +271,23 @@ impl<'s> Root<'s> {
             .into_iter()
             .flatten()
         {
-            if let Some(mistake) = inside(value, part, path.clone()) {
+            if let Some(mistake) = inside(value, part, path) {
                 return Some(mistake);
             }
         }
-        if is_wrong(&path, value, schema) {
-            return Some(Mistake {
-                path,
-                value,
-                schema,
-            });
+        if is_wrong(path, value, schema) {
+            return Some(wrong());
         }
         match value {
             Value::Object(members) => members.iter().find_map(|(name, value)| {
                 let of_property = schema.get("properties").and_then(|of| of.get(name));
                 let schema = of_property.or_else(|| schema.get("additionalProperties"))?;
-                let path = match path.as_str() {
-                    "" => name.clone(),
-                    path => format!("{path}.{name}"),
-                };
-                inside(value, schema, path)
+                inside(value, schema, &Path::Key(path, name))
             }),
             Value::Array(items) => items.iter().enumerate().find_map(|(place, item)| {
                 let of_place = schema.get("prefixItems").and_then(|of| of.get(place));
                 let schema = of_place.or_else(|| schema.get("items"))?;
-                inside(item, schema, format!("{path}[{place}]"))
+                inside(item, schema, &Path::Place(path, place))
             }),
             _ => None,
         }
@@ -395,28 +434,31 @@ fn found(value: &Value) -> String {
 }
 
 fn cut(text: &str) -> String {
-    match text.char_indices().nth(MOST_QUOTED) {
+    first(text, MOST_QUOTED)
+}
+
+fn first(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-/// A message whose quoted value is cut.
+/// A message whose first quoted value is cut, which is what was found.
 fn shortened(message: &str) -> String {
-    for quote in ['"', '`'] {
-        let ends = message.find(quote).zip(message.rfind(quote));
-        if let Some((start, end)) = ends.filter(|(start, end)| end - start > MOST_QUOTED)
-            && message[start + 1..end].matches(quote).count() == 0
-        {
-            let (before, quoted, after) = (
-                &message[..=start],
-                &message[start + 1..end],
-                &message[end..],
-            );
-            return format!("{before}{}{after}", cut(quoted));
-        }
-    }
-    message.to_owned()
+    let cut_message = || {
+        let (before, rest) = message.split_at(message.find(['"', '`'])? + 1);
+        let quote = before.chars().next_back()?;
+        let is_escaped = |end: usize| rest[..end].ends_with('\\');
+        let end = rest
+            .match_indices(quote)
+            .map(|(end, _)| end)
+            .find(|end| !is_escaped(*end))?;
+        let (quoted, after) = rest.split_at(end);
+        Some(format!("{before}{}{after}", cut(quoted)))
+    };
+    let message = cut_message().unwrap_or_else(|| message.to_owned());
+    first(&message, MOST_SAID)
 }
 
 #[cfg(test)]
@@ -552,6 +594,57 @@ mod tests {
         assert!(
             said.len() < 200 && said.ends_with("…\", expected u8"),
             "{said}"
+        );
+        let said = mistake::<Order>(&format!("{long:?}"));
+        assert!(
+            said.len() < 200 && said.ends_with("…`, expected `rising` or `falling`"),
+            "{said}"
+        );
+        let quotes = "\\\"`".repeat(5_000);
+        for said in [
+            mistake::<u8>(&format!("\"{quotes}\"")),
+            mistake::<Order>(&format!("\"{quotes}\"")),
+        ] {
+            assert!(said.chars().count() < 1_100, "{said}");
+        }
+    }
+
+    #[test]
+    fn null_is_no_mistake_where_a_value_is_optional() {
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "only decoded")]
+        struct Sorted {
+            after: Option<Order>,
+            by: Order,
+        }
+
+        assert_eq!(
+            mistake::<Sorted>(r#"{"after": null, "by": 5}"#),
+            "`p.by`: found integer `5`, expected `rising` or `falling`"
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_a_question_is_no_unknown_key() {
+        assert_eq!(
+            mistake::<BTreeMap<String, Order>>(r#"{"why?": 5, "b": 1}"#),
+            "`p.why?`: found integer `5`, expected `rising` or `falling`"
+        );
+    }
+
+    #[test]
+    fn only_what_the_decoder_refuses_is_a_mistake() {
+        #[derive(Debug, Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "only decoded")]
+        struct Filter {
+            #[schemars(range(max = 10))]
+            above: u64,
+            order: Order,
+        }
+
+        assert_eq!(
+            mistake::<Filter>(r#"{"above": 500, "order": 5}"#),
+            "`p.order`: found integer `5`, expected `rising` or `falling`"
         );
     }
 }

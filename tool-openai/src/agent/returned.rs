@@ -26,10 +26,11 @@ fn has_thoughts(message: &AssistantMessage) -> bool {
             .as_array()
             .is_some_and(|items| items.iter().any(is_reasoning)),
         key => !PLAIN.contains(&key),
-    }) || message
-        .tool_calls
-        .iter()
-        .any(|call| call.extra.keys().any(in_call) || !call.function.extra.is_empty())
+    }) || message.tool_calls.iter().any(|call| {
+        call.extra.keys().any(in_call)
+            || !call.function.extra.is_empty()
+            || call.custom.as_ref().is_some_and(|of| !of.extra.is_empty())
+    })
 }
 
 fn is_reasoning(item: &Value) -> bool {

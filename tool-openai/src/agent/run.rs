@@ -134,14 +134,14 @@ impl Agent {
         };
         if let Some(refusal) = choice.message.refusal.clone() {
             self.abandon(answering);
-            self.messages.push(
-                AssistantMessage {
-                    tool_calls: Vec::new(),
-                    function_call: None,
-                    ..choice.message
-                }
-                .into_message(),
-            );
+            let mut message = AssistantMessage {
+                tool_calls: Vec::new(),
+                function_call: None,
+                ..choice.message
+            }
+            .into_message();
+            returned::note_model(&mut message, &self.model_name);
+            self.messages.push(message);
             return Err(AgentError::Refused { refusal });
         }
         let said = self.settle(answering, choice).await?;

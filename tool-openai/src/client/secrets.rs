@@ -65,20 +65,30 @@ impl Secrets {
         Self(secrets)
     }
 
-    /// The text without them. If it was cut, `…` says so: then it may end with a part of one.
+    /// The text without them. Where it was cut, `…` says so: a part of one may stand before it.
     pub(super) fn redact(&self, text: &str) -> String {
         let redact = |text: String, secret: &String| text.replace(secret.as_str(), REDACTED);
         let text = self.0.iter().fold(text.to_owned(), redact);
-        let Some(cut) = text.strip_suffix('…') else {
-            return text;
-        };
+        let pieces: Vec<String> = text
+            .split('…')
+            .map(|piece| self.without_part(piece))
+            .collect();
+        let last = text.rsplit('…').next().unwrap_or_default();
+        match pieces.split_last() {
+            Some((_, [])) | None => text,
+            Some((_, cut)) => format!("{}…{last}", cut.join("…")),
+        }
+    }
+
+    /// A text without the beginning of a secret that it ends with.
+    fn without_part(&self, cut: &str) -> String {
         let part_of = |secret: &String| {
             let mut ends = (SHORTEST_PART..secret.len()).rev();
             ends.find(|end| secret.get(..*end).is_some_and(|part| cut.ends_with(part)))
         };
         match self.0.iter().filter_map(part_of).max() {
-            Some(part) => format!("{}{REDACTED}…", &cut[..cut.len() - part]),
-            None => text,
+            Some(part) => format!("{}{REDACTED}", &cut[..cut.len() - part]),
+            None => cut.to_owned(),
         }
     }
 
@@ -162,6 +172,11 @@ mod tests {
         for length in SHORTEST_PART..=key.len() {
             let text = format!("the key {}…", &key[..length]);
             assert_eq!(secrets.redact(&text), format!("the key {REDACTED}…"));
+            let text = format!("the key {}…; check it", &key[..length]);
+            assert_eq!(
+                secrets.redact(&text),
+                format!("the key {REDACTED}…; check it")
+            );
         }
         assert_eq!(secrets.redact("the key sk…"), "the key sk…");
         assert_eq!(

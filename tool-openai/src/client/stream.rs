@@ -62,9 +62,14 @@ async fn begin<E: Endpoint>(
     let attempt = || async {
         let mut opened = open(client, request, pace).await?;
         if let Opened::Stream(reading) = &mut opened {
-            while reading.events.as_slice().is_empty() && !reading.is_over {
+            // Keys of the message are not shown before it is over.
+            let is_shown = |event: &ModelEvent| !matches!(event, ModelEvent::MessageKeys(_));
+            let mut events: Vec<ModelEvent> = reading.events.by_ref().collect();
+            while !events.iter().any(is_shown) && !reading.is_over {
                 reading.read_on().await.map_err(Failure::of_answer)?;
+                events.extend(reading.events.by_ref());
             }
+            reading.events = events.into_iter();
         }
         Ok(opened)
     };
