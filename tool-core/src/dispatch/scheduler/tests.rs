@@ -10,7 +10,7 @@ use proptest::sample::Index;
 
 use super::{Scheduler, Spec};
 use crate::dispatch::permits::Permits;
-use model::{Admission, Group, State, Task, World};
+use model::{Admission, Event, Group, State, Task, World};
 
 /// Every state that can be reached, the nearest first: the first failure is a shortest one. Returns
 /// how many there are.
@@ -366,6 +366,50 @@ prop_compose! {
     }
 }
 
+/// From then on, only what brings it to an end.
+fn end(mut state: State<'_>) {
+    let progress = |state: &State<'_>| {
+        let mut events = state.events().into_iter().rev();
+        events.find(|event| event.is_progress())
+    };
+    while let Some(event) = progress(&state).or_else(|| state.deadline()) {
+        state.apply(event);
+    }
+    state.check_end();
+}
+
+#[test]
+fn calls_that_wait_for_each_other_end_by_their_deadlines() {
+    let group = |parent| Group {
+        parent,
+        admission: AtOnce,
+    };
+    let keyed = |group, key| {
+        let key = Some(key);
+        Task::known(group, Spec { key, ..PLAIN })
+    };
+    let world = World {
+        permits: 2,
+        groups: vec![group(None), group(Some(0)), group(Some(1))],
+        tasks: vec![keyed(0, 'k'), keyed(0, 'o'), keyed(1, 'o'), keyed(2, 'k')],
+        ..World::default()
+    };
+    let mut state = State::new(&world);
+    for event in [
+        Event::Open(0),
+        Event::BeginWait(0),
+        Event::BeginWait(1),
+        Event::Open(1),
+        Event::Open(2),
+        Event::LeavePermits(0),
+        Event::LeavePermits(1),
+    ] {
+        state.apply(event);
+    }
+    assert!(state.events().is_empty() && state.deadline().is_some());
+    end(state);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -379,11 +423,7 @@ proptest! {
             }
             state.apply(events[choice.index(events.len())]);
         }
-        // From then on, only what brings it to an end.
-        while let Some(event) = state.events().into_iter().rev().find(|event| event.is_progress()) {
-            state.apply(event);
-        }
-        state.check_end();
+        end(state);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::super::{Scheduler, Spec, Wait};
 use super::Life::{Behind, Borrowed, Gone, Held, Over, Parent, Reserved, Running, Unsent, Waiting};
-use super::{Admission, Life, State};
+use super::{Admission, Event, Life, State};
 
 impl<'w> State<'w> {
     // ---- what the machine may say
@@ -154,6 +154,39 @@ impl<'w> State<'w> {
             wait == Some(Wait::Turn) || before.any(is_undecided),
             "a call waits for a decision only on an earlier call of its batch",
         );
+    }
+
+    /// What ends calls that wait for each other through keys: the deadline of one of them, whose
+    /// nested calls are cancelled with it.
+    pub(in super::super) fn deadline(&self) -> Option<Event> {
+        (0..self.lives.len())
+            .filter(|task| self.lives[*task] == Over && self.waits_for_itself(*task))
+            .flat_map(|task| self.groups_of(task))
+            .find(|group| self.is_live(*group) && !self.halted.contains(group))
+            .map(Event::Cancel)
+    }
+
+    fn waits_for_itself(&self, task: usize) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut next = self.held_up_by(task);
+        while let Some(other) = next.pop() {
+            if seen.insert(other) {
+                next.extend(self.held_up_by(other));
+            }
+        }
+        seen.contains(&task)
+    }
+
+    /// The calls that have to go on before this one can.
+    fn held_up_by(&self, task: usize) -> Vec<usize> {
+        match self.lives[task] {
+            Waiting => self.waits_for(task),
+            Over => {
+                let nested = self.groups_of(task).flat_map(|group| self.tasks_of(group));
+                nested.filter(|task| self.is_unsettled(*task)).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Nothing is left to do.
