@@ -73,11 +73,13 @@ impl<'w> State<'w> {
                 group != its_group || task < other || has_rival,
                 "a batch starts in call order",
             );
-            // A key goes to the batch that has waited for it the longest.
+            // A key goes to the batch that has waited for it the longest, where its call may be
+            // behind others.
             let of_one_key =
                 self.spec(task).key.is_some() && self.spec(task).key == self.spec(other).key;
+            let may_lack_key = has_rival && self.has_rival_behind_others(other);
             let of_one_kind = self.is_nested(group) == self.is_nested(its_group);
-            if group != its_group && of_one_kind && !of_one_key {
+            if group != its_group && of_one_kind && !of_one_key && !may_lack_key {
                 passed.insert(its_group);
             }
         }
@@ -86,6 +88,19 @@ impl<'w> State<'w> {
             self.claim(once, "no batch passes another over twice");
         }
         self.passed_by[group].clear();
+    }
+
+    /// Whether a call of another batch may have the key, and has to let others of its batch start.
+    fn has_rival_behind_others(&self, task: usize) -> bool {
+        let group = self.world.tasks[task].group;
+        (0..self.lives.len()).any(|rival| {
+            let its_group = self.world.tasks[rival].group;
+            let mut before = self.tasks_of(its_group).take_while(|other| *other < rival);
+            its_group != group
+                && self.spec(rival).key == self.spec(task).key
+                && self.may_start(rival)
+                && before.any(|other| self.may_start(other))
+        })
     }
 
     pub(super) fn check(&self) {
