@@ -1,7 +1,6 @@
 //! One conversation at many services: each takes what the others wrote, and what it wrote itself.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -14,6 +13,8 @@ use serde_json::{Value, json};
 use tool_core::{Dispatcher, tool, tools};
 use tool_openai::chat::Message;
 use tool_openai::{Agent, AgentError, AgentEvent, OpenAi, Profile};
+
+use super::responses::serve;
 
 /// Look something up.
 #[tool(read_only)]
@@ -135,14 +136,10 @@ impl Mock {
                     .into_response()
             }
         };
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap();
-        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let app = Router::new()
             .route("/v1/chat/completions", post(respond.clone()))
             .route("/v1/responses", post(respond));
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let base_url = serve(app).await;
         Self {
             service,
             base_url,

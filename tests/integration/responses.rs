@@ -27,6 +27,16 @@ struct Server {
     requests: Arc<Mutex<Vec<Value>>>,
 }
 
+/// Serves the app, and returns the base URL of its API.
+pub(crate) async fn serve(app: Router) -> String {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .unwrap();
+    let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    base_url
+}
+
 impl Server {
     async fn start(answers: impl IntoIterator<Item = (u16, Value)>) -> Self {
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -54,12 +64,8 @@ impl Server {
                 }
             }
         };
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap();
-        let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
         let app = Router::new().route("/v1/responses", post(respond));
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let base_url = serve(app).await;
         Self { base_url, requests }
     }
 

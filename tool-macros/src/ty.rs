@@ -124,7 +124,7 @@ pub(crate) fn inner_reference(ty: &Type) -> Option<&TypeReference> {
         Type::Slice(slice) => found(&slice.elem),
         Type::Tuple(tuple) => tuple.elems.iter().find_map(found),
         Type::Reference(reference) => inner_reference(&reference.elem),
-        // The reference in `Option<&str>` is lent to the function.
+        // The reference in `Option<&str>` is borrowed by the function.
         ty if option_of(ty).is_some() => inner_reference(option_of(ty)?),
         Type::Path(path) => {
             let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments

@@ -326,12 +326,12 @@ fn check_whole(tool: &ToolFn, param: &Param, errors: &mut Errors) {
 /// Output: `&[String]`
 fn owned(ty: &Type) -> String {
     let written = compact(ty);
-    let (lent, written) = match written.strip_prefix('&') {
+    let (reference, written) = match written.strip_prefix('&') {
         Some(written) => ("&", written),
         None => ("", written.as_str()),
     };
     let written = written.replace("&'static ", "&").replace("&str", "String");
-    format!("{lent}{}", written.replace('&', ""))
+    format!("{reference}{}", written.replace('&', ""))
 }
 
 fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {

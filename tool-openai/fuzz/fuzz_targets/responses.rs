@@ -135,11 +135,11 @@ fn assemble(parts: &[&[u8]]) -> Result<Response, ModelError> {
     let response = assembler.finish()?;
     let made = response.tool_calls();
     assert_eq!(made.len(), calls.len(), "a call was lost");
-    for (made, told) in made.iter().zip(calls) {
-        let Some(told) = told else { continue };
+    for (made, complete) in made.iter().zip(calls) {
+        let Some(complete) = complete else { continue };
         assert_eq!(
             (made.id.as_str(), &made.function, &made.custom),
-            (told.id.as_str(), &told.function, &told.custom)
+            (complete.id.as_str(), &complete.function, &complete.custom)
         );
     }
     Ok(response)

@@ -390,7 +390,7 @@ fn transport(url: &Url, error: impl std::error::Error + Send + Sync + 'static) -
 
 fn http(base: &Url) -> Result<Client, ModelError> {
     // Elsewhere a redirect would carry the conversation, and headers of the program's own, to
-    // whoever is there; and only these two statuses keep a request that posts one.
+    // anyone who is there; and only these two statuses keep a request that posts one.
     let same_origin = redirect::Policy::custom(|attempt| {
         let here = attempt.previous().first().map(Url::origin);
         let still_posts = matches!(attempt.status().as_u16(), 307 | 308);

@@ -168,7 +168,7 @@ pub(crate) fn forget(message: &mut chat::Message) {
     }
 }
 
-/// Who asked for a call, if the service says so: it is told again with the output.
+/// Who asked for a call, if the service says so: the output repeats it.
 pub(super) fn caller<'m>(message: &'m AssistantMessage, call: &ToolCall) -> Option<&'m Value> {
     let place = usize::try_from(call.extra.get(ITEM)?.as_u64()?).ok()?;
     let item = message.extra.get(OUTPUT)?.get(place)?;
