@@ -34,6 +34,6 @@ pub(crate) use output::OutputFormat;
 pub use output::ToolOutput;
 pub(crate) use result::Times;
 pub use result::ToolResult;
-pub(crate) use text::{clip, nearest};
+pub(crate) use text::{beginning, clip, nearest};
 pub use tool::{Tool, ToolFuture};
 pub(crate) use version::Version;

@@ -11,8 +11,12 @@ pub(crate) fn one_line(text: &str) -> String {
 
 /// Cuts text that a model wrote before it is repeated to the model or the operator.
 pub(crate) fn clip(text: &str) -> String {
-    const LONGEST: usize = 100;
-    match text.char_indices().nth(LONGEST) {
+    beginning(text, 100)
+}
+
+/// The beginning of a text, of at most so many characters, and a mark where it is cut.
+pub(crate) fn beginning(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

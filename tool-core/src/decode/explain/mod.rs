@@ -9,7 +9,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::arguments::ArgumentError;
-use words::{cut, found, shortened};
+use crate::model::clip;
+use words::{found, shortened};
 
 /// How deep a value and its schema are followed.
 const DEEPEST: usize = 32;
@@ -97,8 +98,8 @@ impl fmt::Display for Path<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => Ok(()),
-            Self::Key(Self::Root, name) => formatter.write_str(&cut(name)),
-            Self::Key(parent, name) => write!(formatter, "{parent}.{}", cut(name)),
+            Self::Key(Self::Root, name) => formatter.write_str(&clip(name)),
+            Self::Key(parent, name) => write!(formatter, "{parent}.{}", clip(name)),
             Self::Place(parent, place) => write!(formatter, "{parent}[{place}]"),
         }
     }
@@ -125,8 +126,8 @@ fn with_key(value: &Value, parent: &str) -> String {
     let key = keys.find(|(key, _)| key.parse::<f64>().is_err());
     let key = key.map_or("?", |(key, _)| key.as_str());
     match parent {
-        "" => cut(key),
-        parent => format!("{parent}.{}", cut(key)),
+        "" => clip(key),
+        parent => format!("{parent}.{}", clip(key)),
     }
 }
 

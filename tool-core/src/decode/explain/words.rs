@@ -3,9 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Root;
-
-/// The most characters of a value that are quoted.
-const MOST_QUOTED: usize = 100;
+use crate::model::{beginning, clip};
 
 /// The most characters of a decoder's message.
 const MOST_SAID: usize = 1_000;
@@ -82,8 +80,8 @@ impl<'s> Root<'s> {
 
 fn quoted(value: &Value) -> String {
     match value {
-        Value::String(text) => format!("`{}`", cut(text)),
-        value => format!("`{}`", cut(&value.to_string())),
+        Value::String(text) => format!("`{}`", clip(text)),
+        value => format!("`{}`", clip(&value.to_string())),
     }
 }
 
@@ -111,27 +109,16 @@ pub(super) fn found(value: &Value) -> String {
         Value::Bool(value) => format!("boolean `{value}`"),
         Value::Number(number) if number.is_f64() => format!("number `{number}`"),
         Value::Number(number) => format!("integer `{number}`"),
-        Value::String(text) => format!("string {:?}", cut(text)),
+        Value::String(text) => format!("string {:?}", clip(text)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(members) if members.is_empty() => "an empty object".to_owned(),
         Value::Object(members) => {
             let names = members
                 .keys()
                 .take(MOST_LISTED)
-                .map(|name| format!("`{}`", cut(name)));
+                .map(|name| format!("`{}`", clip(name)));
             format!("an object with {}", joined(names.collect(), "and"))
         }
-    }
-}
-
-pub(super) fn cut(text: &str) -> String {
-    first(text, MOST_QUOTED)
-}
-
-fn first(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 
@@ -146,8 +133,8 @@ pub(super) fn shortened(message: &str) -> String {
             .map(|(end, _)| end)
             .find(|end| !is_escaped(*end))?;
         let (quoted, after) = rest.split_at(end);
-        Some(format!("{before}{}{after}", cut(quoted)))
+        Some(format!("{before}{}{after}", clip(quoted)))
     };
     let message = cut_message().unwrap_or_else(|| message.to_owned());
-    first(&message, MOST_SAID)
+    beginning(&message, MOST_SAID)
 }
