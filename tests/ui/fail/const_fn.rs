@@ -1,9 +1,0 @@
-use tool_core::tool;
-
-/// Double a number.
-#[tool]
-const fn double(number: u64) -> u64 {
-    number * 2
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use tool_core::tool;
-
-/// Count the beds.
-#[tool]
-async fn count_beds(#[context] beds: &u32) -> u32 {
-    *beds
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use tool_core::tool;
-
-/// Count the beds of a ward.
-#[tool]
-async fn count_beds(#[arg(length(1..=5))] ward: u32) -> u32 {
-    ward
-}
-
-fn main() {}

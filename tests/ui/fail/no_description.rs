@@ -1,8 +1,0 @@
-use tool_core::tool;
-
-#[tool]
-async fn count_beds() -> u32 {
-    12
-}
-
-fn main() {}

@@ -1,9 +1,0 @@
-use tool_core::Provide;
-
-#[derive(Provide)]
-struct App {
-    #[provide(ignore)]
-    beds: u32,
-}
-
-fn main() {}

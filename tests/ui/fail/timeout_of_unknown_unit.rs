@@ -1,9 +1,0 @@
-use tool_core::tool;
-
-/// Count the beds.
-#[tool(timeout = "5 days")]
-async fn count_beds() -> u32 {
-    12
-}
-
-fn main() {}
