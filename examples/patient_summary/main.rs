@@ -1,25 +1,19 @@
 //! A clinical summary for one patient: the model asks for four tools in one message, they query the
 //! database together, and the model writes the summary.
 
-mod database;
 mod scripted;
 #[cfg(test)]
 mod tests;
-mod tools;
 
 use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use tool_core::{Dispatcher, ToolCall, ToolSet, Waterfall, tools};
+use patient_summary::{Latency, PatientDb, patient_tools};
+use tool_core::{Dispatcher, ToolCall, Waterfall};
 use tool_openai::testing::ScriptedServer;
 use tool_openai::{Agent, AgentEvent, OpenAi};
-
-use crate::tools::{
-    Latency, PatientDb, get_patient_allergies, get_patient_demographics, get_patient_medications,
-    get_recent_lab_results,
-};
 
 const INSTRUCTIONS: &str = "You write clinical summaries. Use only what the tools return, and say plainly what could not be retrieved.";
 
@@ -106,7 +100,7 @@ async fn main() -> anyhow::Result<()> {
     }
     println!("Question: {question}\n");
 
-    let dispatcher = Dispatcher::new(patient_tools(database::open(&url, latency).await));
+    let dispatcher = Dispatcher::new(patient_tools(PatientDb::open(&url, latency).await));
     let message = Arc::new(Mutex::new(Message::default()));
     let seen = Arc::clone(&message);
     let reply = Agent::new(model, options.model)
@@ -161,16 +155,6 @@ fn sentence(calls: usize, together: Duration, apart: Duration) -> String {
 /// The value of an environment variable; an empty one is none.
 fn set(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.trim().is_empty())
-}
-
-fn patient_tools(db: PatientDb) -> ToolSet {
-    tools![
-        get_patient_demographics,
-        get_patient_medications,
-        get_patient_allergies,
-        get_recent_lab_results
-    ]
-    .with_state(db)
 }
 
 fn print_event(event: &AgentEvent, message: &mut Message) {

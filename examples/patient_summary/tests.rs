@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tool_core::{Dispatcher, ToolCall, ToolResult, tool};
-use tool_openai::{Profile, chat};
+use tool_core::{Dispatcher, ToolCall, ToolResult};
 
 use super::*;
 
@@ -23,7 +22,7 @@ async fn hospital() -> (Dispatcher, TempDir) {
     );
     (
         Dispatcher::new(patient_tools(
-            database::open(&url, Latency::Fixed(Duration::ZERO)).await,
+            PatientDb::open(&url, Latency::Fixed(Duration::ZERO)).await,
         )),
         folder,
     )
@@ -144,7 +143,7 @@ async fn an_unknown_patient_has_no_empty_lists() {
 #[tokio::test]
 async fn an_unreachable_database_is_told_to_the_model() {
     let dispatcher = Dispatcher::new(patient_tools(
-        database::open(
+        PatientDb::open(
             "postgres://app@127.0.0.1:1/none",
             Latency::Fixed(Duration::ZERO),
         )
@@ -211,62 +210,6 @@ async fn the_run_asks_for_four_tools_in_one_message() {
     }
 }
 
-#[tokio::test]
-async fn the_definitions_keep_every_description_within_219_tokens() {
-    let (dispatcher, _folder) = hospital().await;
-    let offered = |profile| {
-        serde_json::to_value(chat::tools_for(dispatcher.tools(), &profile).unwrap()).unwrap()
-    };
-    let tools = offered(Profile::openai().without_strict());
-    for tool in tools.as_array().unwrap() {
-        assert_ne!(tool["function"]["description"], Value::Null, "{tool}");
-        for property in tool["function"]["parameters"]["properties"]
-            .as_object()
-            .unwrap()
-            .values()
-        {
-            assert_ne!(property["description"], Value::Null, "{tool}");
-        }
-    }
-    assert!(tokens(&tools) <= 219, "{} tokens: {tools}", tokens(&tools));
-
-    // What the service enforces has to say more.
-    let enforced = offered(Profile::openai());
-    assert!(
-        tokens(&enforced) <= 261,
-        "{} tokens: {enforced}",
-        tokens(&enforced)
-    );
-}
-
-fn tokens(tools: &Value) -> usize {
-    let encoder = tiktoken_rs::o200k_base().unwrap();
-    encoder.encode_ordinary(&tools.to_string()).len()
-}
-
-#[tokio::test]
-async fn an_optional_limit_of_32_bits_takes_six_tokens_more_at_most() {
-    /// Latest lab results.
-    #[tool(read_only)]
-    fn get_recent_lab_results(
-        /// Patient ID
-        patient_id: &str,
-        /// How many.
-        limit: Option<u32>,
-    ) -> String {
-        format!("{limit:?} of {patient_id}")
-    }
-
-    let (dispatcher, _folder) = hospital().await;
-    let others = dispatcher.tools().clone();
-    let others = others.filter(|tool| tool.name() != "get_recent_lab_results");
-    let tools = others.merge(tools![get_recent_lab_results]).unwrap();
-    let profile = Profile::openai().without_strict();
-    let tools = serde_json::to_value(chat::tools_for(&tools, &profile).unwrap()).unwrap();
-    assert_eq!(tools.as_array().unwrap().len(), 4);
-    assert!(tokens(&tools) <= 225, "{} tokens: {tools}", tokens(&tools));
-}
-
 #[test]
 fn the_sentence_about_speed_says_what_was_measured() {
     let said = |together: u64, apart: u64| {
@@ -281,15 +224,6 @@ fn the_sentence_about_speed_says_what_was_measured() {
         let said = said(28, apart);
         assert!(!said.contains("times"), "{said}");
     }
-}
-
-/// Each query waits, also where several run together.
-#[tokio::test(start_paused = true)]
-async fn queries_take_as_long_as_over_a_network() {
-    let simulated = Latency::Simulated(0.into());
-    let start = tokio::time::Instant::now();
-    tokio::join!(simulated.wait(), simulated.wait(), simulated.wait());
-    assert_eq!(start.elapsed(), Duration::from_millis(184));
 }
 
 /// The body of an answer, before any type of ours has read it.

@@ -54,6 +54,7 @@ mod streaming_batch;
 mod streams;
 #[path = "../support.rs"]
 mod support;
+mod tokens;
 mod toolset;
 mod wakers;
 mod waterfall;

@@ -24,7 +24,6 @@ use crate::schema::{self, Property};
 )]
 pub trait Parameter: DeserializeOwned + JsonSchema {}
 
-#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + JsonSchema> Parameter for T {}
 
 /// What is decoded for a parameter that is taken by reference.
@@ -41,7 +40,6 @@ pub trait Lend {
     fn lend(owned: &Self::Owned) -> &Self;
 }
 
-#[diagnostic::do_not_recommend]
 impl<T: Parameter> Lend for T {
     type Owned = T;
 
@@ -320,7 +318,6 @@ impl<T> Describe for Param<T> {
 )]
 pub trait Shown: Serialize {}
 
-#[diagnostic::do_not_recommend]
 impl<T: Serialize> Shown for T {}
 
 /// What a default looks like in the definition.

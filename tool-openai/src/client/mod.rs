@@ -315,4 +315,18 @@ mod tests {
             .unwrap();
         assert!(!format!("{client:?}").contains("secret"));
     }
+
+    #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+    #[tokio::test]
+    async fn https_without_tls_names_the_features() {
+        let error = OpenAi::new("sk-key")
+            .unwrap()
+            .complete(&Request::default())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`tool-openai` is built without HTTPS; enable its feature `rustls` or `native-tls`"
+        );
+    }
 }

@@ -37,6 +37,8 @@ const LARGEST_REFUSAL: usize = 1 << 20;
 /// The most characters of an id that a service gives a request.
 const LONGEST_REQUEST_ID: usize = 200;
 
+const SPEAKS_HTTPS: bool = cfg!(any(feature = "rustls", feature = "native-tls"));
+
 /// Where a service is, and how it is asked.
 #[derive(Clone)]
 pub(crate) struct Service {
@@ -141,6 +143,9 @@ impl Service {
         pace: Pace,
     ) -> Result<Answer, Failure> {
         let url = below(&self.base, R::PATH);
+        if url.scheme() == "https" && !SPEAKS_HTTPS {
+            return Err(Failure::unanswered(no_https(), false));
+        }
         let post = self
             .http
             .post(url.clone())
@@ -378,6 +383,13 @@ fn encoded(encoding: &str) -> ModelError {
     ModelError::invalid_response(format!(
         "it is compressed (`{encoding}`), which was not asked for; have the service, or the proxy before it, send plain bytes"
     ))
+}
+
+fn no_https() -> ModelError {
+    ModelError::Configuration(
+        "`tool-openai` is built without HTTPS; enable its feature `rustls` or `native-tls`"
+            .to_owned(),
+    )
 }
 
 fn transport(url: &Url, error: impl std::error::Error + Send + Sync + 'static) -> ModelError {

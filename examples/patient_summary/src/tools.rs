@@ -1,80 +1,78 @@
 //! The four tools: each an SQL query, each answering for one patient.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
-
 use serde::Serialize;
-use sqlx::AnyPool;
-use tool_core::{ToolError, tool};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row};
+use tool_core::{ToolError, ToolSet, tool, tools};
 
-/// The hospital's database, or why there is none: the tools tell the model, and the model the user.
-#[derive(Debug)]
-pub(crate) struct PatientDb {
-    pub(crate) pool: Result<AnyPool, sqlx::Error>,
-    pub(crate) latency: Latency,
-}
+use crate::database::PatientDb;
 
-/// How long each query takes longer, as if the database were far away.
-#[derive(Debug)]
-pub(crate) enum Latency {
-    /// Always as long; nothing if zero.
-    Fixed(Duration),
-    /// 150 to 200 ms, another time for each query.
-    Simulated(AtomicU64),
-}
-
-impl Latency {
-    pub(crate) async fn wait(&self) {
-        let wait = match self {
-            Self::Fixed(wait) => *wait,
-            Self::Simulated(queries) => {
-                Duration::from_millis(150 + queries.fetch_add(17, Relaxed) % 51)
-            }
-        };
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-    }
-}
-
+/// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum DbError {
+pub enum DbError {
+    /// No connection to the database could be made.
     #[error("the patient database cannot be reached: {0}")]
     Unreachable(String),
+    /// No patient has this id.
     #[error("there is no patient `{0}`; ids look like P-00123")]
     NoSuchPatient(String),
+    /// The database did not answer the query.
     #[error("the patient database failed; try once more, then say so")]
     Query(#[from] sqlx::Error),
 }
 
-impl PatientDb {
-    /// The connections, for one query.
-    async fn pool(&self) -> Result<&AnyPool, DbError> {
-        let pool = self.pool.as_ref();
-        let pool = pool.map_err(|error| DbError::Unreachable(error.to_string()))?;
-        self.latency.wait().await;
-        Ok(pool)
-    }
-
-    /// An empty list may be the truth about a patient, but not about one who does not exist.
-    async fn require(&self, patient_id: &str, is_empty: bool) -> Result<(), DbError> {
-        if !is_empty {
-            return Ok(());
+/// `#[derive(sqlx::FromRow)]`, without the time that sqlx's macros take to compile.
+macro_rules! from_row {
+    ($entry:ident { $($column:ident),* }) => {
+        impl<'r> FromRow<'r, AnyRow> for $entry {
+            fn from_row(row: &'r AnyRow) -> sqlx::Result<Self> {
+                Ok(Self { $($column: row.try_get(stringify!($column))?),* })
+            }
         }
-        let found: Option<(String,)> =
-            sqlx::query_as("SELECT patient_id FROM patients WHERE patient_id = $1")
-                .bind(patient_id)
-                .fetch_optional(self.pool().await?)
-                .await?;
-        found
-            .map(|_| ())
-            .ok_or_else(|| DbError::NoSuchPatient(patient_id.to_owned()))
-    }
+    };
 }
 
-#[derive(Debug, PartialEq, Serialize, sqlx::FromRow)]
-pub(crate) struct Demographics {
+from_row!(Demographics {
+    patient_id,
+    name,
+    date_of_birth,
+    phone,
+    email
+});
+from_row!(Medication {
+    drug,
+    dose,
+    frequency,
+    route
+});
+from_row!(Allergy {
+    allergen,
+    reaction,
+    severity
+});
+from_row!(LabResult {
+    test,
+    result,
+    unit,
+    reference_range,
+    collected,
+    flag
+});
+
+/// All four, bound to a database.
+pub fn patient_tools(db: PatientDb) -> ToolSet {
+    tools![
+        get_patient_demographics,
+        get_patient_medications,
+        get_patient_allergies,
+        get_recent_lab_results
+    ]
+    .with_state(db)
+}
+
+/// Who a patient is, and how to reach them.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Demographics {
     patient_id: String,
     name: String,
     date_of_birth: String,
@@ -84,7 +82,7 @@ pub(crate) struct Demographics {
 
 /// Name, date of birth, contact details.
 #[tool(read_only, timeout = "10s")]
-pub(crate) async fn get_patient_demographics(
+pub async fn get_patient_demographics(
     #[state] db: &PatientDb,
     /// Patient ID, like P-00123
     patient_id: &str,
@@ -98,14 +96,15 @@ pub(crate) async fn get_patient_demographics(
     .ok_or_else(|| DbError::NoSuchPatient(patient_id.to_owned()))
 }
 
+/// What a patient takes now.
 #[derive(Debug, Serialize)]
-pub(crate) struct Medications {
+pub struct Medications {
     patient_id: String,
     medications: Vec<Medication>,
     count: usize,
 }
 
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize)]
 struct Medication {
     drug: String,
     dose: String,
@@ -115,7 +114,7 @@ struct Medication {
 
 /// Active medications.
 #[tool(read_only, timeout = "10s")]
-pub(crate) async fn get_patient_medications(
+pub async fn get_patient_medications(
     #[state] db: &PatientDb,
     /// Patient ID
     patient_id: &str,
@@ -135,13 +134,14 @@ pub(crate) async fn get_patient_medications(
     })
 }
 
+/// What a patient must not be given.
 #[derive(Debug, Serialize)]
-pub(crate) struct Allergies {
+pub struct Allergies {
     patient_id: String,
     allergies: Vec<Allergy>,
 }
 
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize)]
 struct Allergy {
     allergen: String,
     reaction: String,
@@ -150,7 +150,7 @@ struct Allergy {
 
 /// Drug allergies and sensitivities.
 #[tool(read_only, timeout = "10s")]
-pub(crate) async fn get_patient_allergies(
+pub async fn get_patient_allergies(
     #[state] db: &PatientDb,
     /// Patient ID
     patient_id: &str,
@@ -167,13 +167,14 @@ pub(crate) async fn get_patient_allergies(
     })
 }
 
+/// A patient's newest results first.
 #[derive(Debug, Serialize)]
-pub(crate) struct LabResults {
+pub struct LabResults {
     patient_id: String,
     lab_results: Vec<LabResult>,
 }
 
-#[derive(Debug, Serialize, sqlx::FromRow)]
+#[derive(Debug, Serialize)]
 struct LabResult {
     test: String,
     result: String,
@@ -185,7 +186,7 @@ struct LabResult {
 
 /// Latest lab results.
 #[tool(read_only, timeout = "10s")]
-pub(crate) async fn get_recent_lab_results(
+pub async fn get_recent_lab_results(
     #[state] db: &PatientDb,
     /// Patient ID
     patient_id: &str,
