@@ -28,7 +28,7 @@ mod registry;
 mod schema;
 mod waterfall;
 
-pub use decode::{ArgumentError, ArgumentsError};
+pub use decode::{ArgumentError, ArgumentsError, BorrowedParameter, Parameter};
 pub use dispatch::{
     ApprovalRequest, CallFuture, CallService, Decision, DispatchEvent, Dispatcher, EventStream,
     InvalidRunIdError, Limits, Progress, ResultStream, ResumeError, StreamingBatch,
@@ -59,7 +59,8 @@ pub use {schemars, serde, serde_json};
 /// Lists tools: `tools![add, billing::refund]` is a [`ToolSet`] in that order.
 ///
 /// An entry is the name of a function with `#[tool]`, or a path to it; `#[cfg(…)]` before one is
-/// honoured. The set is generic over its state until [`ToolSet::with_state`] supplies it.
+/// honoured. The set is generic over its state until [`ToolSet::with_state`] supplies it. Where a
+/// function has no `#[tool]`, the compiler says "expected type, found function".
 ///
 /// Two tools of one name do not compile:
 ///

@@ -7,7 +7,8 @@ pub use serde;
 pub use tool_macros::tools;
 
 pub use crate::decode::{
-    Describe, Lend, Param, check_length, check_range, narrow_length, narrow_range,
+    BorrowedParameter, Describe, Param, Parameter, check_length, check_range, narrow_length,
+    narrow_range,
 };
 pub use crate::link;
 pub use crate::model::{Retry, Timeout};

@@ -15,6 +15,8 @@ mod validate;
 use proc_macro2::TokenStream;
 use syn::{DeriveInput, ItemFn, ItemImpl};
 
+use crate::errors::Errors;
+
 /// Makes a function a tool that a language model can call. The function stays what it was.
 ///
 /// # A function
@@ -197,9 +199,11 @@ pub fn tool(
 
 fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
     // syntax -> model, spans kept
-    let tool = model::ToolFn::from_syn(options, &item.sig, &item.attrs, None)?;
-    validate::check(&tool)?; // rules that need the whole model
-    validate::check_type(&tool, item)?;
+    let mut errors = Errors::default();
+    let tool = model::ToolFn::from_syn(options, &item.sig, &item.attrs, None, &mut errors);
+    validate::check(&tool, &mut errors); // rules that need the whole model
+    validate::check_type(&tool, item, &mut errors);
+    errors.finish(())?;
     let mut item = item.clone();
     model::without_helpers(&mut item.sig);
     Ok(expand::tool(&item, &tool)) // model -> tokens; cannot fail
@@ -248,8 +252,8 @@ fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
 /// assert_eq!(results[1].content(), "2");
 /// ```
 ///
-/// A type has one such block, and all its tools stand there; it may be generic
-/// (`tools![Hospital<Pg>]`). Tools of several types stand in one list with functions, given a state
+/// A type has one such block, and all its tools stand there (of a second one the compiler says
+/// "conflicting implementations"); it may be generic (`tools![Hospital<Pg>]`). Tools of several types stand in one list with functions, given a state
 /// that provides each ([`Provide`](derive@Provide)); `ToolSet::with_prefix` keeps two objects of one
 /// type apart. The only option is `crate = path`, as for [`tool`](macro@tool).
 #[proc_macro_attribute]

@@ -26,6 +26,8 @@ pub(crate) struct ToolFn {
     pub(crate) description: Doc,
     pub(crate) options: ToolOptions,
     pub(crate) params: Vec<Param>,
+    /// Whether an option was refused: one that seems to be missing may be there, and wrong.
+    pub(crate) has_refused_option: bool,
 }
 
 /// A name on the wire, and where it was written.
@@ -128,26 +130,29 @@ impl ToolFn {
             })
     }
 
-    /// Lowers a function, or a method of `owner`, and its options.
+    /// Lowers a function, or a method of `owner`, and its options, without what is refused.
     pub(crate) fn from_syn(
         options: TokenStream,
         sig: &Signature,
         attrs: &[Attribute],
         owner: Option<&Type>,
-    ) -> syn::Result<Self> {
-        let mut errors = Errors::default();
-        let options = attr::tool_options(options, &mut errors);
+        errors: &mut Errors,
+    ) -> Self {
+        let mut refused = Errors::default();
+        let options = attr::tool_options(options, &mut refused);
+        let has_refused_option = errors.keep(refused.finish(())).is_none();
         let params = sig.inputs.iter().filter_map(|input| match (input, owner) {
-            (FnArg::Receiver(receiver), Some(_)) => Param::from_receiver(receiver, &mut errors),
+            (FnArg::Receiver(receiver), Some(_)) => Param::from_receiver(receiver, errors),
             (FnArg::Receiver(receiver), None) => {
                 let message = "a `#[tool]` method needs `#[toolbox]` on its `impl` block; or share data with a `#[state]` parameter";
                 errors.push(syn::Error::new(receiver.self_token.span, message));
                 None
             }
-            (FnArg::Typed(input), owner) => Param::from_syn(input, owner, &mut errors),
+            (FnArg::Typed(input), owner) => Param::from_syn(input, owner, errors),
         });
-        let tool = Self {
+        Self {
             params: params.collect(),
+            has_refused_option,
             cfgs: cfgs(attrs),
             sig: sig.clone(),
             owner: owner.cloned(),
@@ -160,8 +165,7 @@ impl ToolFn {
                 .clone()
                 .map_or_else(|| Doc::from_attrs(attrs), Doc::from_expr),
             options,
-        };
-        errors.finish(tool)
+        }
     }
 }
 

@@ -52,11 +52,10 @@ fn tools(item: &ItemImpl, errors: &mut Errors) -> Vec<ToolFn> {
                 continue;
             }
         };
-        let tool = ToolFn::from_syn(options, &item_fn.sig, &item_fn.attrs, Some(&item.self_ty));
-        if let Some(tool) = errors.keep(tool) {
-            errors.keep(validate::check(&tool));
-            tools.push(tool);
-        }
+        let owner = Some(&*item.self_ty);
+        let tool = ToolFn::from_syn(options, &item_fn.sig, &item_fn.attrs, owner, errors);
+        validate::check(&tool, errors);
+        tools.push(tool);
     }
     tools
 }

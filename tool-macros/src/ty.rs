@@ -116,6 +116,14 @@ pub(crate) fn reference(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
+/// What the reference points to a slice of.
+pub(crate) fn slice(reference: &TypeReference) -> Option<&Type> {
+    match peel(&reference.elem) {
+        Type::Slice(slice) => Some(&slice.elem),
+        _ => None,
+    }
+}
+
 /// A reference within a type, as in `Vec<&str>`: not the type itself, nor what it points to.
 pub(crate) fn inner_reference(ty: &Type) -> Option<&TypeReference> {
     let found = |ty| reference(ty).or_else(|| inner_reference(ty));

@@ -6,42 +6,44 @@ use proc_macro2::{Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, ExprRange, GenericParam, ItemFn, Lit, RangeLimits, Safety, Type, UnOp};
+use syn::{
+    Expr, ExprLit, ExprRange, GenericParam, ItemFn, Lit, RangeLimits, Safety, Type, UnOp,
+    WhereClause, WherePredicate,
+};
 
 use crate::errors::Errors;
 use crate::model::{Argument, Default, Limits, Param, ParamKind, ToolFn, compact};
 use crate::ty;
 
-pub(crate) fn check(tool: &ToolFn) -> syn::Result<()> {
-    let mut errors = Errors::default();
-    check_signature(tool, &mut errors);
-    check_name(tool, &mut errors);
-    check_description(tool, &mut errors);
-    check_behavior(tool, &mut errors);
+pub(crate) fn check(tool: &ToolFn, errors: &mut Errors) {
+    check_signature(tool, errors);
+    check_name(tool, errors);
+    if !tool.has_refused_option {
+        check_description(tool, errors);
+        check_behavior(tool, errors);
+    }
     for param in &tool.params {
         match &param.kind {
-            ParamKind::State => check_state(param, &mut errors),
-            ParamKind::Context => check_context_type(&param.ty, &mut errors),
-            ParamKind::Argument(argument) => check_argument(&param.ty, argument, &mut errors),
-            ParamKind::Whole => check_whole(tool, param, &mut errors),
+            ParamKind::State => check_state(param, errors),
+            ParamKind::Context => check_context_type(&param.ty, errors),
+            ParamKind::Argument(argument) => check_argument(&param.ty, argument, errors),
+            ParamKind::Whole => check_whole(tool, param, errors),
         }
     }
-    check_properties(tool, &mut errors);
-    errors.finish(())
+    check_properties(tool, errors);
 }
 
 /// The type beside a function takes the place of a crate of that name, which the function itself may
 /// use: nothing else of the name can be there.
-pub(crate) fn check_type(tool: &ToolFn, item: &ItemFn) -> syn::Result<()> {
+pub(crate) fn check_type(tool: &ToolFn, item: &ItemFn, errors: &mut Errors) {
     let name = tool.options.type_name().unwrap_or(&item.sig.ident);
-    let Some(span) = hidden_crate(item, name) else {
-        return Ok(());
-    };
-    let message = format!(
-        "`{name}` is the type of this tool here, which hides the crate; name the type, `#[tool(type = {})]`, or write `::{name}`",
-        type_name(&name.unraw().to_string())
-    );
-    Err(syn::Error::new(span, message))
+    if let Some(span) = hidden_crate(item, name) {
+        let message = format!(
+            "`{name}` is the type of this tool here, which hides the crate; name the type, `#[tool(type = {})]`, or write `::{name}`",
+            type_name(&name.unraw().to_string())
+        );
+        errors.push(syn::Error::new(span, message));
+    }
 }
 
 /// Where the function uses a crate of this name.
@@ -90,7 +92,7 @@ fn check_signature(tool: &ToolFn, errors: &mut Errors) {
             GenericParam::Lifetime(lifetime) => {
                 refuse(
                     lifetime.span(),
-                    "a tool has no lifetime parameters, since its arguments live as long as the call; write `&T`",
+                    "a tool has no lifetime parameters, since its arguments live as long as the call; write `&T`, and put `#[tool]` above an attribute that adds them",
                 );
             }
             generic => refuse(
@@ -99,7 +101,11 @@ fn check_signature(tool: &ToolFn, errors: &mut Errors) {
             ),
         }
     }
-    if let Some(bounds) = &signature.generics.where_clause {
+    let of_types = |bounds: &&WhereClause| {
+        let mut bounds = bounds.predicates.iter();
+        bounds.any(|bound| !matches!(bound, WherePredicate::Lifetime(_)))
+    };
+    if let Some(bounds) = signature.generics.where_clause.as_ref().filter(of_types) {
         refuse(
             bounds.where_token.span,
             "a tool has no `where` clause, since it is not generic; put the bound on the `impl` block, or remove it",
@@ -217,6 +223,8 @@ fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
                 name.span(),
                 "calls are told apart by what the model writes; name one of those parameters",
             ),
+            // It may be one that was refused.
+            None if tool.params.len() < tool.sig.inputs.len() => {}
             None => refuse(
                 name.span(),
                 &format!(

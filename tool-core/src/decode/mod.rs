@@ -12,5 +12,5 @@ pub(crate) use arguments::Arguments;
 pub use arguments::{ArgumentError, ArgumentsError};
 pub(crate) use arguments::{check, whole};
 pub(crate) use decimal::{Decimal, respell};
-pub use param::{Describe, Lend, Param};
+pub use param::{BorrowedParameter, Describe, Param, Parameter};
 pub use ranges::{check_length, check_range, narrow_length, narrow_range};

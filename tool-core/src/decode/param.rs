@@ -15,59 +15,96 @@ use super::integers;
 use super::strict::Strict;
 use crate::schema::{self, Property};
 
-/// A type a tool may take. Implemented for every type that deserialises and has a schema; it exists
-/// for its message.
+/// What the model can write: the type of a tool's parameter.
+///
+/// It is implemented for every type that has `serde::Deserialize` and `schemars::JsonSchema`. A type
+/// of your own derives both:
+///
+/// ```
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// struct Ward {
+///     floor: u32,
+/// }
+///
+/// /// Count the beds of a ward.
+/// #[tool_core::tool]
+/// async fn count_beds(ward: Ward) -> u32 {
+///     12 * ward.floor
+/// }
+/// ```
+///
+/// A crate that depends on `tool-core` alone says where the derives find their crates, or they end
+/// with "can't find crate for `serde`":
+///
+/// ```
+/// # use tool_core::{schemars, serde};
+/// #[derive(serde::Deserialize, schemars::JsonSchema)]
+/// #[serde(crate = "tool_core::serde")]
+/// #[schemars(crate = "tool_core::schemars")]
+/// struct Ward {
+///     floor: u32,
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a tool parameter: it needs `serde::Deserialize` and `schemars::JsonSchema`",
     label = "the model cannot write this",
-    note = "derive both for it, or mark the parameter `#[state]` if the program provides it"
+    note = "derive what is missing, if the type is your own; if the program provides the value, mark the parameter `#[state]`"
 )]
-pub trait Parameter: DeserializeOwned + JsonSchema {}
+pub trait Parameter: Sized {
+    /// A required parameter of this type. Used by generated code.
+    #[doc(hidden)]
+    const __TOOL_PARAM: Param<Self>;
+}
 
-impl<T: DeserializeOwned + JsonSchema> Parameter for T {}
+impl<T: DeserializeOwned + JsonSchema> Parameter for T {
+    const __TOOL_PARAM: Param<T> = Param {
+        name: "",
+        description: "",
+        schema: schema::of_type::<T>,
+        decode: decode::<T>,
+        missing: Missing::IsAnError,
+        aliases: &[],
+        check: None,
+        narrow: None,
+    };
+}
 
-/// What is decoded for a parameter that is taken by reference.
+/// What a parameter that is a reference can point to: every [`Parameter`], `str` and `Path`.
 #[diagnostic::on_unimplemented(
     message = "`&{Self}` cannot be a tool parameter: `{Self}` needs `serde::Deserialize` and `schemars::JsonSchema`",
     label = "the model cannot write this",
-    note = "derive both for it, or mark the parameter `#[state]` if the program provides it"
+    note = "derive what is missing, if the type is your own; if the program provides the value, mark the parameter `#[state]`"
 )]
-pub trait Lend {
+pub trait BorrowedParameter {
     /// The decoded value that the reference points to.
+    #[doc(hidden)]
     type Owned: Parameter;
 
     /// The reference the function takes.
-    fn lend(owned: &Self::Owned) -> &Self;
+    #[doc(hidden)]
+    fn __tool_borrow(owned: &Self::Owned) -> &Self;
 }
 
-impl<T: Parameter> Lend for T {
+impl<T: Parameter> BorrowedParameter for T {
     type Owned = T;
 
-    fn lend(owned: &T) -> &T {
+    fn __tool_borrow(owned: &T) -> &T {
         owned
     }
 }
 
-impl Lend for str {
+impl BorrowedParameter for str {
     type Owned = String;
 
-    fn lend(owned: &String) -> &str {
+    fn __tool_borrow(owned: &String) -> &str {
         owned
     }
 }
 
-impl<T: Parameter> Lend for [T] {
-    type Owned = Vec<T>;
-
-    fn lend(owned: &Vec<T>) -> &[T] {
-        owned
-    }
-}
-
-impl Lend for Path {
+impl BorrowedParameter for Path {
     type Owned = PathBuf;
 
-    fn lend(owned: &PathBuf) -> &Path {
+    fn __tool_borrow(owned: &PathBuf) -> &Path {
         owned
     }
 }
@@ -98,21 +135,18 @@ enum Missing<T> {
 
 impl<T> Param<T> {
     /// A required parameter.
-    pub const fn new(name: &'static str, description: &'static str) -> Self
+    pub(crate) const fn new(name: &'static str, description: &'static str) -> Self
     where
         T: Parameter,
     {
-        let (schema, decode) = (schema::of_type::<T>, decode::<T>);
-        Self {
-            name,
-            description,
-            schema,
-            decode,
-            missing: Missing::IsAnError,
-            aliases: &[],
-            check: None,
-            narrow: None,
-        }
+        T::__TOOL_PARAM.described(name, description)
+    }
+
+    /// The same with a name, and what it is for.
+    pub const fn described(mut self, name: &'static str, description: &'static str) -> Self {
+        self.name = name;
+        self.description = description;
+        self
     }
 
     /// May be left out.
@@ -215,7 +249,7 @@ impl<T> fmt::Debug for Param<T> {
 ///
 /// Integers may be written as floats: what does not decode is tried once more with `5.0` written as
 /// `5`. What is wrong then is wrong for another reason.
-fn decode<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
+fn decode<T: DeserializeOwned>(text: &str) -> Result<T, ArgumentError> {
     // What is no array or object has nothing in it that would have to be watched.
     if !matches!(text.as_bytes().first(), Some(b'{' | b'['))
         && let Ok(value) = serde_json::from_str(text)
@@ -226,14 +260,14 @@ fn decode<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
 }
 
 #[inline(never)] // what is in the way of every call stays small
-fn decode_watched<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
+fn decode_watched<T: DeserializeOwned>(text: &str) -> Result<T, ArgumentError> {
     decode_text(text).or_else(|error| match integers::write_out(text) {
         Some(text) => decode_text(&text),
         None => Err(error),
     })
 }
 
-fn decode_text<T: Parameter>(text: &str) -> Result<T, ArgumentError> {
+fn decode_text<T: DeserializeOwned>(text: &str) -> Result<T, ArgumentError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let mut track = serde_path_to_error::Track::new();
     let decoded = T::deserialize(serde_path_to_error::Deserializer::new(
@@ -314,7 +348,7 @@ impl<T> Describe for Param<T> {
 #[diagnostic::on_unimplemented(
     message = "a constant default is shown to the model, and `{Self}` has no `serde::Serialize`",
     label = "the model could not read this default",
-    note = "derive `serde::Serialize` for it, or put the default in braces, `default = {{ … }}`, to keep it from the model"
+    note = "derive `serde::Serialize` if the type is your own, or put the default in braces, `default = {{ … }}`, to keep it from the model"
 )]
 pub trait Shown: Serialize {}
 

@@ -4,12 +4,10 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use schemars::JsonSchema;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::decode::{self, Param};
+use crate::decode::{self, Param, Parameter};
 use crate::model::object;
 use crate::model::{
     Behavior, CallContext, InvalidDefinitionError, OutputFormat, Tool, ToolDefinition, ToolError,
@@ -139,7 +137,7 @@ impl DynamicTool {
         handler: H,
     ) -> Result<Self, InvalidDefinitionError>
     where
-        A: DeserializeOwned + JsonSchema + 'static,
+        A: Parameter + 'static,
         H: Fn(A) -> F + Send + Sync + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Serialize,
@@ -158,13 +156,13 @@ impl DynamicTool {
         handler: H,
     ) -> Result<Self, InvalidDefinitionError>
     where
-        A: DeserializeOwned + JsonSchema + 'static,
+        A: Parameter + 'static,
         H: Fn(CallContext, A) -> F + Send + Sync + 'static,
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Serialize,
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        fn read<A: DeserializeOwned + JsonSchema>(text: &str) -> Result<A, ToolError> {
+        fn read<A: Parameter>(text: &str) -> Result<A, ToolError> {
             decode::whole(text, &Param::new("", "")).map_err(ToolError::undecoded)
         }
         let param = Param::<A>::new("", "");

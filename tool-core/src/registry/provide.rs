@@ -47,7 +47,7 @@ use std::sync::Arc;
 #[diagnostic::on_unimplemented(
     message = "the state `{Self}` does not provide `{T}`, which a `#[state]` parameter asks for",
     label = "this tool needs `{T}` from the state",
-    note = "pass a `{T}` to `with_state`, or put one into `{Self}` and `#[derive(tool_core::Provide)]` on it"
+    note = "call `.with_state(…)` with a `{T}`, or with a struct of your own that has a field of this type and derives `tool_core::Provide`"
 )]
 pub trait Provide<T: ?Sized> {
     /// The value lent to a `#[state]` parameter.

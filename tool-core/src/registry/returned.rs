@@ -16,11 +16,10 @@ use crate::schema;
 #[diagnostic::on_unimplemented(
     message = "a tool cannot return `{Self}`: it has no `serde::Serialize`",
     label = "the model could not read this",
-    note = "derive `serde::Serialize` for it, or return a `String`"
+    note = "return a type that derives `serde::Serialize`, or a `String`"
 )]
 pub trait Returned: Serialize {}
 
-#[diagnostic::do_not_recommend]
 impl<T: Serialize> Returned for T {}
 
 /// What a `structured` tool may return. Implemented for every type that has a schema; it exists for
@@ -28,11 +27,10 @@ impl<T: Serialize> Returned for T {}
 #[diagnostic::on_unimplemented(
     message = "a `structured` tool cannot return `{Self}`: it has no `schemars::JsonSchema`",
     label = "no schema to publish for this",
-    note = "derive `schemars::JsonSchema` for it, or leave out `structured`"
+    note = "return a type that derives `schemars::JsonSchema`, or leave out `structured`"
 )]
 pub trait Structured: Returned + JsonSchema {}
 
-#[diagnostic::do_not_recommend]
 impl<T: Returned + JsonSchema> Structured for T {}
 
 /// An error a tool may return. Implemented for every [`Display`] type; it exists for its
@@ -40,7 +38,7 @@ impl<T: Returned + JsonSchema> Structured for T {}
 #[diagnostic::on_unimplemented(
     message = "a tool cannot fail with `{Self}`: it has no `std::fmt::Display`",
     label = "the model could not read this error",
-    note = "implement `std::error::Error` for it, or map it to a `String`"
+    note = "map it to a type that implements `std::error::Error`, or to a `String`"
 )]
 pub trait ReturnedError: Display {}
 

@@ -17,7 +17,7 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
     let private = private(span);
     let ParamKind::Argument(argument) = kind else {
         let decoded = decoded_type(ty);
-        return quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = #private::Param::new("", ""););
+        return quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = <#decoded as #private::Parameter>::__TOOL_PARAM;);
     };
     let argument = &**argument;
     let Argument {
@@ -53,7 +53,7 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
         .as_ref()
         .map(|limits| within(ty, limits, wrapper.is_some()));
     // Any part of this that stands elsewhere would draw the underline of a missing bound there.
-    let new = quote_spanned!(span=> #private::Param::new(#name, #description));
+    let new = quote_spanned!(span=> <#decoded as #private::Parameter>::__TOOL_PARAM.described(#name, #description));
     quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = #new #missing #aliases #limits;)
 }
 
@@ -91,12 +91,18 @@ fn decoded_type(ty: &Type) -> TokenStream {
     let Some(reference) = optional.or_else(|| ty::reference(ty)) else {
         return ty::without_elided_lifetimes(ty);
     };
-    let (target, span) = (
-        ty::without_elided_lifetimes(&reference.elem),
-        reference.elem.span(),
-    );
+    let span = reference.elem.span();
     let private = private(span);
-    let owned = quote_spanned!(span=> <#target as #private::Lend>::Owned);
+    let owned = match ty::slice(reference) {
+        Some(element) => {
+            let element = ty::without_elided_lifetimes(element);
+            quote_spanned!(span=> ::std::vec::Vec<#element>)
+        }
+        None => {
+            let target = ty::without_elided_lifetimes(&reference.elem);
+            quote_spanned!(span=> <#target as #private::BorrowedParameter>::Owned)
+        }
+    };
     if optional.is_some() {
         quote_spanned!(span=> ::core::option::Option<#owned>)
     } else {

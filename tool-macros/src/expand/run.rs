@@ -178,15 +178,20 @@ fn state_input(state: &Ident, ty: &Type) -> TokenStream {
 fn argument_input(value: &TokenStream, ty: &Type) -> TokenStream {
     let private = private(ty.span());
     let optional = ty::option_of(ty).and_then(ty::reference);
-    match (optional, ty::reference(ty)) {
-        (Some(reference), _) => {
-            let target = &reference.elem;
-            quote_spanned!(target.span()=> ::core::option::Option::map(::core::option::Option::as_ref(&#value), <#target as #private::Lend>::lend))
+    let Some(reference) = optional.or_else(|| ty::reference(ty)) else {
+        return value.clone();
+    };
+    let target = &reference.elem;
+    let borrow = match ty::slice(reference) {
+        Some(_) => quote_spanned!(target.span()=> ::std::vec::Vec::as_slice),
+        None => {
+            quote_spanned!(target.span()=> <#target as #private::BorrowedParameter>::__tool_borrow)
         }
-        (None, Some(reference)) => {
-            let target = &reference.elem;
-            quote_spanned!(target.span()=> <#target as #private::Lend>::lend(&#value))
+    };
+    match optional {
+        Some(_) => {
+            quote_spanned!(target.span()=> ::core::option::Option::map(::core::option::Option::as_ref(&#value), #borrow))
         }
-        (None, None) => value.clone(),
+        None => quote_spanned!(target.span()=> #borrow(&#value)),
     }
 }

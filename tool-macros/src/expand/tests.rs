@@ -6,7 +6,7 @@ use syn::{Item, Meta};
 fn the_patient_tools_expand_to_little_code() {
     let source = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../examples/patient_summary/tools.rs"
+        "/../examples/patient_summary/src/tools.rs"
     );
     let file = syn::parse_file(&std::fs::read_to_string(source).unwrap()).unwrap();
     let mut tools = 0;

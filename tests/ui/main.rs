@@ -7,5 +7,5 @@
     ignore = "the cases record what another release of the compiler says; see build.rs"
 )]
 fn mistakes_are_reported_where_they_are_made() {
-    trybuild::TestCases::new().compile_fail("ui/*.rs");
+    trybuild::TestCases::new().compile_fail("cases/*.rs");
 }

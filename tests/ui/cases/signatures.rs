@@ -197,3 +197,39 @@ mod where_clause {
         12
     }
 }
+
+mod every_mistake_at_once {
+    use tool_core::tool;
+
+    /// Book a bed.
+    #[tool(timeout = 5, serialize_by(place))]
+    async unsafe fn book_bed<T>(
+        ward: &mut u32,
+        (place, floor): (u32, u32),
+        #[arg(rnge(1..2))] bed: u32,
+        #[arg(default = "a")] name: Option<String>,
+        other: impl Copy,
+        #[state] state: &mut String,
+        names: Vec<&str>,
+        #[arg(name = "ward")] second: u32,
+    ) -> u32 {
+        let _ = (other, state, names, name);
+        *ward + place + floor + bed + second
+    }
+}
+
+/// As `async_recursion` leaves it.
+mod lifetimes_of_another_attribute {
+    use tool_core::tool;
+
+    /// Count the beds.
+    #[tool]
+    fn count_beds<'life0, 'recursion>(
+        ward: &'life0 str,
+    ) -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = usize> + Send + 'recursion>>
+    where
+        'life0: 'recursion,
+    {
+        Box::pin(async move { ward.len() })
+    }
+}

@@ -172,3 +172,47 @@ mod toolbox_without_state {
         tools![Hospital]
     }
 }
+
+mod two_toolboxes_of_one_type {
+    use tool_core::toolbox;
+
+    struct Hospital;
+
+    #[toolbox]
+    impl Hospital {
+        /// Count the beds.
+        #[tool]
+        fn count_beds(&self) -> u32 {
+            12
+        }
+    }
+
+    #[toolbox]
+    impl Hospital {
+        /// Count the doors.
+        #[tool]
+        fn count_doors(&self) -> u32 {
+            3
+        }
+    }
+}
+
+mod state_of_foreign_types {
+    use tool_core::{Dispatcher, tool, tools};
+
+    struct Beds(u32);
+
+    /// Count the beds.
+    #[tool]
+    async fn count_beds(#[state] beds: &Beds) -> u32 {
+        beds.0
+    }
+
+    async fn caller() {
+        let _ = Dispatcher::new(tools![count_beds])
+            .dispatch(Vec::new())
+            .await;
+        let _ = tools![count_beds].with_state((Beds(12), 1));
+        let _ = tools![count_beds].with_state(&Beds(12));
+    }
+}

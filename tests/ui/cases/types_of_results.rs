@@ -83,3 +83,27 @@ mod structured_without_schema {
         Ok(Ward { beds: number })
     }
 }
+
+mod parts_without_serialize {
+    use tool_core::tool;
+
+    struct Ward;
+
+    /// Find wards.
+    #[tool]
+    async fn find_wards() -> Result<Vec<Ward>, String> {
+        Ok(Vec::new())
+    }
+
+    /// Find a ward.
+    #[tool(structured)]
+    async fn find_ward() -> Option<Ward> {
+        None
+    }
+
+    /// Count the wards.
+    #[tool]
+    async fn count_wards() -> Result<u32, ()> {
+        Ok(1)
+    }
+}

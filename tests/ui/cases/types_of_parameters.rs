@@ -138,3 +138,27 @@ mod slice_of_not_decodable {
         wards.len()
     }
 }
+
+mod parts_not_decodable {
+    use std::collections::HashMap;
+    use tool_core::tool;
+
+    struct Ward;
+
+    #[derive(serde::Deserialize)]
+    struct Bed {
+        number: u32,
+    }
+
+    /// Count the beds.
+    #[tool]
+    async fn count_beds(wards: Vec<Ward>) -> usize {
+        wards.len()
+    }
+
+    /// Book beds.
+    #[tool]
+    async fn book_beds(beds: HashMap<String, Bed>, others: &[Bed], pair: (u32, Bed)) -> usize {
+        beds.len() + others.len() + pair.1.number as usize
+    }
+}
