@@ -109,7 +109,7 @@ async fn main() -> anyhow::Result<()> {
         .with_parallel_guidance()
         .with_on_event(move |event| {
             print_event(
-                &event,
+                event,
                 &mut seen.lock().unwrap_or_else(PoisonError::into_inner),
             );
         })

@@ -150,7 +150,9 @@ async fn an_unreachable_database_is_told_to_the_model() {
         .await,
     ));
     let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
-    let mut agent = Agent::new(server.client().unwrap(), "scripted").with_tools(dispatcher);
+    let agent = Agent::new(server.client().unwrap(), "scripted")
+        .with_tools(dispatcher)
+        .conversation();
     let reply = agent.run("Summarise patient P-00123.").await.unwrap();
     assert_eq!(
         reply
@@ -166,9 +168,10 @@ async fn an_unreachable_database_is_told_to_the_model() {
 async fn the_run_asks_for_four_tools_in_one_message() {
     let (dispatcher, _folder) = hospital().await;
     let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
-    let mut agent = Agent::new(server.client().unwrap(), "scripted")
+    let agent = Agent::new(server.client().unwrap(), "scripted")
         .with_tools(dispatcher)
-        .with_parallel_guidance();
+        .with_parallel_guidance()
+        .conversation();
     let reply = agent
         .run("Generate a complete clinical summary for patient P-00123.")
         .await

@@ -30,9 +30,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let pace = Duration::from_millis(10);
     let server = ScriptedServer::start([asked.with_pace(pace), answered.with_pace(pace)]).await?;
 
-    let mut agent = Agent::new(server.client()?, "scripted")
+    let agent = Agent::new(server.client()?, "scripted")
         .with_tools(Dispatcher::new(tools![look_up_weather]))
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     let began = Instant::now();
     let mut run = agent.stream("How is the weather in Oslo, Rome and Lima?");
     while let Some(event) = run.next().await {

@@ -175,7 +175,7 @@ async fn missing_and_repeated_ids_are_made_up_alike_in_history_and_answers() {
 async fn the_turn_limit_ends_a_run_that_can_be_resumed() {
     let call = || ScriptedReply::calls([("add", json!({"a": 1, "b": 1}))]);
     let server = server([call(), call(), ScriptedReply::text("At last.")]).await;
-    let mut agent = agent(&server).with_max_turns(2);
+    let agent = agent(&server).with_max_turns(2).conversation();
     assert!(matches!(
         agent.run("Go.").await,
         Err(AgentError::TurnLimit { turns: 2 })
@@ -199,7 +199,7 @@ async fn a_fatal_error_stops_the_run_with_every_call_answered() {
         ScriptedReply::text("Going on all the same."),
     ])
     .await;
-    let mut agent = agent(&server);
+    let agent = agent(&server).conversation();
     let error = agent.run("Go.").await.unwrap_err();
     let AgentError::Fatal { tool, source } = error else {
         panic!("{error}")
@@ -230,7 +230,7 @@ async fn a_failed_request_leaves_a_history_to_go_on_from() {
         ScriptedReply::text("Here I am."),
     ])
     .await;
-    let mut agent = agent(&server);
+    let agent = agent(&server).conversation();
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(
@@ -261,16 +261,23 @@ async fn a_run_dropped_while_tools_run_leaves_a_history_to_go_on_from() {
     ])
     .await;
     let dispatcher = Dispatcher::new(tools![hold].with_state(Arc::clone(&held)));
-    let mut agent = Agent::new(server.client().unwrap(), "scripted").with_tools(dispatcher);
+    let agent = Agent::new(server.client().unwrap(), "scripted")
+        .with_tools(dispatcher)
+        .conversation();
     tokio::select! {
         _ = agent.run("Go.") => panic!("the tool never ends"),
         () = held.notified() => {}
     }
-    assert_eq!(
-        agent.messages().len(),
-        1,
-        "the call was never answered, so it is not in the history"
-    );
+    let messages = agent.messages();
+    let [
+        Message::User(_),
+        Message::Assistant(_),
+        Message::Tool(result),
+    ] = &messages[..]
+    else {
+        panic!("a call that has begun is in the history: {messages:?}");
+    };
+    assert!(result.text().contains("cancelled"), "{result:?}");
     assert_eq!(agent.run("Never mind.").await.unwrap().text, "Fine.");
 }
 
@@ -284,7 +291,7 @@ async fn a_refusal_is_an_error_and_no_call_of_it_runs() {
         ScriptedReply::text("That I can do."),
     ])
     .await;
-    let mut agent = agent(&server);
+    let agent = agent(&server).conversation();
     assert!(
         matches!(agent.run("Go.").await, Err(AgentError::Refused { refusal }) if refusal == "I'd rather not.")
     );
@@ -299,7 +306,7 @@ async fn a_refusal_is_an_error_and_no_call_of_it_runs() {
 async fn an_empty_refusal_is_none() {
     let polite = json!({"choices": [{"message": {"role": "assistant", "content": "Hello.", "refusal": ""}}]}).to_string();
     let server = server([ScriptedReply::body(polite), ScriptedReply::text("Bye.")]).await;
-    let mut agent = agent(&server);
+    let agent = agent(&server).conversation();
     assert_eq!(agent.run("Hi.").await.unwrap().text, "Hello.");
     agent.run("Bye.").await.unwrap();
     assert_eq!(
@@ -326,7 +333,7 @@ async fn an_answer_of_nothing_is_an_error() {
     let empty =
         json!({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}).to_string();
     let server = server([ScriptedReply::body(empty), ScriptedReply::text("Better.")]).await;
-    let mut agent = agent(&server);
+    let agent = agent(&server).conversation();
     assert!(
         matches!(agent.run("Go.").await, Err(AgentError::NoAnswer { finish_reason: Some(reason) }) if reason == "length")
     );
@@ -359,14 +366,14 @@ async fn requests_carry_what_was_set_and_nothing_else() {
         ScriptedReply::text("Hello again."),
     ])
     .await;
-    let mut bare = Agent::new(server.client().unwrap(), "scripted");
+    let bare = Agent::new(server.client().unwrap(), "scripted");
     bare.run("Hi.").await.unwrap();
     assert_eq!(
         server.requests()[0],
         json!({"model": "scripted", "messages": [{"role": "user", "content": "Hi."}]})
     );
 
-    let mut full = agent(&server)
+    let full = agent(&server)
         .with_instructions("Be brief.")
         .with_parallel_guidance()
         .with_parameter("temperature", 0);
@@ -395,15 +402,17 @@ async fn usage_adds_up_and_events_tell_the_story() {
     .await;
     let story = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&story);
-    let mut agent = agent(&server).with_on_event(move |event| {
-        let line = match event {
-            AgentEvent::TurnStarted { turn } => format!("asking {turn}"),
-            AgentEvent::ToolCallsReady(calls) => format!("{} call", calls.len()),
-            AgentEvent::Results(results) => format!("result {}", results[0].content()),
-            _ => return,
-        };
-        told.lock().unwrap().push(line);
-    });
+    let agent = agent(&server)
+        .with_on_event(move |event| {
+            let line = match event {
+                AgentEvent::TurnStarted { turn } => format!("asking {turn}"),
+                AgentEvent::ToolCallsReady(calls) => format!("{} call", calls.len()),
+                AgentEvent::Results(results) => format!("result {}", results[0].content()),
+                _ => return,
+            };
+            told.lock().unwrap().push(line);
+        })
+        .conversation();
     let first = agent.run("1 + 1?").await.unwrap().usage;
     let second = agent.run("Thanks.").await.unwrap().usage;
     assert!(
@@ -428,14 +437,14 @@ async fn a_conversation_survives_serialisation() {
         ScriptedReply::text("Still 2."),
     ])
     .await;
-    let mut first = agent(&server);
+    let first = agent(&server).conversation();
     first.run("1 + 1?").await.unwrap();
-    let saved = serde_json::to_string(first.messages()).unwrap();
+    let saved = serde_json::to_string(&first.messages()).unwrap();
     let messages: Vec<Message> = serde_json::from_str(&saved).unwrap();
     assert_eq!(messages, first.messages());
     assert_eq!(
         agent(&server)
-            .history(messages)
+            .conversation_from(messages)
             .run("Sure?")
             .await
             .unwrap()
@@ -448,8 +457,9 @@ async fn a_conversation_survives_serialisation() {
 #[tokio::test]
 async fn parameters_that_the_agent_writes_itself_are_refused() {
     let server = ScriptedServer::start([]).await.unwrap();
-    let mut agent =
-        Agent::new(server.client().unwrap(), "scripted").with_parameter("tools", json!([]));
+    let agent = Agent::new(server.client().unwrap(), "scripted")
+        .with_parameter("tools", json!([]))
+        .conversation();
     let error = agent.run("Go.").await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -463,8 +473,8 @@ async fn an_error_has_its_cause_in_its_line() {
     let server = ScriptedServer::start([ScriptedReply::error(400, "bad", "No.")])
         .await
         .unwrap();
-    let mut agent = Agent::new(server.client().unwrap(), "scripted")
-        .history(vec![Message::user("Hi."), Message::assistant("Hello.")]);
+    let agent = Agent::new(server.client().unwrap(), "scripted")
+        .conversation_from(vec![Message::user("Hi."), Message::assistant("Hello.")]);
     let error = agent.run("Go.").await.unwrap_err();
     assert_eq!(
         error.to_string(),

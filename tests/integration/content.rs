@@ -370,7 +370,7 @@ async fn requests(
     ])
     .await
     .unwrap();
-    let mut agent = client(&server).with_tools(all());
+    let agent = client(&server).with_tools(all()).conversation();
     assert_eq!(agent.run("What is there?").await.unwrap().text, "A wall.");
     assert_eq!(agent.run("Which?").await.unwrap().text, "A white one.");
     (server.requests(), agent.messages().to_vec())
@@ -484,7 +484,7 @@ async fn responses_has_images_in_the_outputs() {
     let server = ScriptedServer::start([ScriptedReply::text("Yes.")])
         .await
         .unwrap();
-    let mut agent = Agent::new(server.client().unwrap(), "m").history(history);
+    let agent = Agent::new(server.client().unwrap(), "m").conversation_from(history);
     assert_eq!(agent.run("Sure?").await.unwrap().text, "Yes.");
     let messages = server.requests()[0]["messages"].clone();
     assert_eq!(

@@ -424,20 +424,20 @@ async fn converse(
         };
         let repairs = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&repairs);
-        let mut agent = mock
+        let agent = mock
             .agent(&name, knows_services)
             .with_tools(Dispatcher::new(tools![look_up]))
             .with_max_turns(if *is_stopped { 1 } else { 10 })
             .with_on_event(move |event| {
                 if let AgentEvent::RequestRepaired(more) = event {
-                    seen.lock().unwrap().extend(more);
+                    seen.lock().unwrap().extend(more.iter().cloned());
                 }
             })
-            .history(messages);
+            .conversation_from(messages);
         match agent.run("Go on.").await {
             Ok(_) | Err(AgentError::TurnLimit { .. }) => {}
             Err(error) => {
-                let sent = serde_json::to_string(agent.messages()).unwrap();
+                let sent = serde_json::to_string(&agent.messages()).unwrap();
                 let refusals = &mock.memory.lock().unwrap().refusals;
                 return Err(format!("{service:?}: {error:?} after {refusals:?}: {sent}"));
             }

@@ -16,6 +16,7 @@ mod bounds;
 mod cancellation;
 mod content;
 mod context;
+mod conversations;
 mod deadlines;
 mod detached;
 mod diary;
@@ -54,6 +55,7 @@ mod streaming_batch;
 mod streams;
 #[path = "../support.rs"]
 mod support;
+mod suspending;
 mod tokens;
 mod toolset;
 mod wakers;

@@ -75,9 +75,10 @@ async fn quirk_34_a_refused_choice_of_tool_is_told_in_the_words_of_the_service()
     let server = ScriptedServer::start([ScriptedReply::error(400, "invalid_request_error", words)])
         .await
         .unwrap();
-    let mut agent = Agent::new(server.client().unwrap(), "scripted")
+    let agent = Agent::new(server.client().unwrap(), "scripted")
         .with_tools(Dispatcher::new(tools![add]))
-        .with_tool_choice(ToolChoice::Required);
+        .with_tool_choice(ToolChoice::Required)
+        .conversation();
     let error = agent.run("Go.").await.unwrap_err();
     assert_eq!(
         error.source().unwrap().to_string(),

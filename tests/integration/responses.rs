@@ -175,11 +175,12 @@ fn conversation() -> [(u16, Value); 2] {
 async fn what_the_model_made_goes_back_as_it_came_with_the_outputs_behind() {
     for streamed in [false, true] {
         let server = Server::start(conversation()).await;
-        let mut agent = server
+        let agent = server
             .agent()
             .with_start_policy(policy(streamed))
             .with_instructions("Be brief.")
-            .with_parameter("max_completion_tokens", 100);
+            .with_parameter("max_completion_tokens", 100)
+            .conversation();
         let reply = agent.run("1 + 2? 3 + 4?").await.unwrap();
         assert_eq!(
             (reply.text.as_str(), reply.turns, reply.usage.total_tokens),
@@ -220,14 +221,14 @@ async fn a_stored_history_serves_both_apis() {
             .chain([response(json!([said("Yes.")]))]),
     )
     .await;
-    let mut agent = server.agent();
+    let agent = server.agent().conversation();
     agent.run("1 + 2? 3 + 4?").await.unwrap();
-    let stored = serde_json::to_string(agent.messages()).unwrap();
+    let stored = serde_json::to_string(&agent.messages()).unwrap();
     let history: Vec<Message> = serde_json::from_str(&stored).unwrap();
 
     server
         .agent()
-        .history(history.clone())
+        .conversation_from(history.clone())
         .run("Sure?")
         .await
         .unwrap();
@@ -242,9 +243,9 @@ async fn a_stored_history_serves_both_apis() {
     let chat = ScriptedServer::start([ScriptedReply::text("Yes.")])
         .await
         .unwrap();
-    let mut agent = Agent::new(chat.client().unwrap(), "gpt-4o")
+    let agent = Agent::new(chat.client().unwrap(), "gpt-4o")
         .with_tools(Dispatcher::new(tools![add]))
-        .history(history);
+        .conversation_from(history);
     assert_eq!(agent.run("Sure?").await.unwrap().text, "Yes.");
     assert!(!chat.requests()[0].to_string().contains("responses_"));
 }
@@ -344,7 +345,7 @@ async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
         response(json!([said("Hello.")])),
     ])
     .await;
-    let mut agent = server.agent();
+    let agent = server.agent().conversation();
     assert!(
         matches!(agent.run("Hi.").await, Err(AgentError::Refused { refusal }) if refusal == "No.")
     );
@@ -367,7 +368,7 @@ async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
         Err(AgentError::Model { source, .. }) => source,
         run => panic!("{run:?}"),
     };
-    let mut agent = server.agent();
+    let agent = server.agent().conversation();
     assert!(
         matches!(error(agent.run("Hi.").await), ModelError::StreamError { message, .. } if message == "Sorry.")
     );
@@ -398,9 +399,10 @@ async fn a_call_that_ran_in_a_broken_stream_keeps_what_the_model_had_thought() {
         .await
         .unwrap();
     let client = server.client().unwrap().with_retries(0);
-    let mut agent = Agent::new(client.into_responses(), "gpt-5")
+    let agent = Agent::new(client.into_responses(), "gpt-5")
         .with_tools(Dispatcher::new(tools![add]))
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     agent.run("Add.").await.unwrap_err();
     let request = tool_openai::responses::Request::from(&tool_openai::chat::Request {
         messages: agent.messages().to_vec(),

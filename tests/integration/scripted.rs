@@ -430,13 +430,15 @@ async fn an_agent_has_the_same_conversation_over_both_apis() {
             } else {
                 Agent::new(client.into_responses(), "scripted")
             };
-            let mut agent = agent
+            let agent = agent
                 .with_instructions("Be brief.")
                 .with_tools(Dispatcher::new(tools![add]))
-                .with_start_policy(policy);
+                .with_start_policy(policy)
+                .conversation();
             assert_eq!(agent.run("Go.").await.unwrap().text, "3.");
             assert_eq!(agent.run("Sure?").await.unwrap().text, "Sure.");
-            let results = agent.messages().iter().filter_map(|message| match message {
+            let messages = agent.messages();
+            let results = messages.iter().filter_map(|message| match message {
                 Message::Tool(result) => Some(result.text()),
                 _ => None,
             });

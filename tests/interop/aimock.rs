@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tool_core::Dispatcher;
 use tool_openai::chat::Message;
-use tool_openai::{Agent, AgentError, AgentEvent, ModelError, OpenAi, StartPolicy};
+use tool_openai::{Agent, AgentError, AgentEvent, Conversation, ModelError, OpenAi, StartPolicy};
 
 use crate::{script, tool_at, toolset};
 
@@ -65,7 +65,7 @@ impl Drop for Mock {
 }
 
 /// What each call was answered, in order.
-fn answers(agent: &Agent) -> Vec<String> {
+fn answers(conversation: &Conversation) -> Vec<String> {
     let tool = |message: &Message| {
         if let Message::Tool(message) = message {
             Some(message.text())
@@ -73,7 +73,7 @@ fn answers(agent: &Agent) -> Vec<String> {
             None
         }
     };
-    agent.messages().iter().filter_map(tool).collect()
+    conversation.messages().iter().filter_map(tool).collect()
 }
 
 #[tokio::test]
@@ -108,11 +108,11 @@ async fn calls_are_run_however_they_arrive() {
                     mock.responses(policy)
                 }
             };
-            let mut whole = agent(); // streamed too, if calls may start early
+            let whole = agent().conversation(); // streamed too, if calls may start early
             assert_eq!(whole.run(prompt).await.unwrap().text, reply, "{prompt}");
             assert_eq!(answers(&whole), expected, "{prompt}");
 
-            let mut streamed = agent();
+            let streamed = agent().conversation();
             let (mut events, mut calls) = (streamed.stream(prompt), 0);
             while let Some(event) = events.next().await {
                 match event.unwrap() {
@@ -177,7 +177,7 @@ async fn what_goes_wrong_is_told_and_the_history_stays_as_it_was() {
             matches!(error, ModelError::UnknownModel { .. })
         }),
     ] {
-        let mut agent = mock.agent(policy);
+        let agent = mock.agent(policy).conversation();
         let error = agent.run(prompt).await.unwrap_err();
         let AgentError::Model { source, .. } = &error else {
             panic!("{prompt}: {error:?}")
@@ -189,10 +189,11 @@ async fn what_goes_wrong_is_told_and_the_history_stays_as_it_was() {
 #[tokio::test]
 async fn reasoning_is_kept() {
     let Some(mock) = Mock::start() else { return };
-    let mut agent = mock.agent(StartPolicy::CallEnd);
+    let agent = mock.agent(StartPolicy::CallEnd).conversation();
     assert_eq!(agent.run("thinks").await.unwrap().text, "Hello.");
-    let Some(Message::Assistant(message)) = agent.messages().last() else {
-        panic!("{:?}", agent.messages())
+    let messages = agent.messages();
+    let Some(Message::Assistant(message)) = messages.last() else {
+        panic!("{messages:?}")
     };
     assert!(
         message.extra.contains_key("reasoning_content"),

@@ -253,8 +253,9 @@ async fn a_conversation_goes_on_through_the_sdk() {
     ])
     .await
     .unwrap();
-    let mut agent =
-        Agent::new(ours.client().unwrap(), "scripted").with_tools(Dispatcher::new(toolset()));
+    let agent = Agent::new(ours.client().unwrap(), "scripted")
+        .with_tools(Dispatcher::new(toolset()))
+        .conversation();
     agent.run("Go.").await.unwrap();
     let mut history = to_value(agent.messages()).unwrap();
     history

@@ -116,14 +116,15 @@ async fn run(start: StartPolicy, limit: usize) -> Result<(Duration, Duration)> {
     let results: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let (began, seen) = (Instant::now(), Arc::clone(&results));
     let dispatcher = Dispatcher::new(tools![get_record]).with_max_concurrency(limit);
-    let mut agent = Agent::new(Played, "played")
+    let agent = Agent::new(Played, "played")
         .with_tools(dispatcher)
         .with_start_policy(start)
         .with_on_event(move |event| {
             if let (AgentEvent::Result(_), Ok(mut seen)) = (event, seen.lock()) {
                 seen.push(began.elapsed());
             }
-        });
+        })
+        .conversation();
     let mut events = agent.stream("Summarise patient P-00123.");
     while let Some(event) = events.next().await {
         event?;

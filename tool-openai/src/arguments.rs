@@ -5,6 +5,7 @@ mod tests;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use tool_core::serde_json::value::RawValue;
 use tool_core::serde_json::{self, Map, Value};
 
@@ -14,7 +15,8 @@ const MOST_OBJECTS: usize = 64;
 
 /// What was mended in a call before it ran, so that a program can log it. `Display` says it in a
 /// few words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Repair {
     /// There were no arguments, or `null`: they are `{}`.

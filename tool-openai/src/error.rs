@@ -258,11 +258,22 @@ pub enum AgentError {
         finish_reason: Option<String>,
     },
     /// The model was still calling tools in its last turn. The calls and their results are in the
-    /// history; [`resume`](crate::Agent::resume) goes on.
+    /// history; [`resume`](crate::Conversation::resume) goes on.
     #[error("the model has not answered within {turns} turns; raise `with_max_turns`, or resume")]
     TurnLimit {
         /// The limit.
         turns: usize,
+    },
+    /// Another run of the conversation is not over. Nothing was asked.
+    #[error("the conversation has a run that is not over; wait for it, or begin another")]
+    Busy,
+    /// The suspended run does not fit the decisions, or is not as it was stored. Nothing ran.
+    #[error("the run cannot be resumed: {reason}")]
+    NotResumed {
+        /// The run, as it was given.
+        suspended: Box<crate::Suspended>,
+        /// Why.
+        reason: String,
     },
     /// The program cancelled the run, by the token of
     /// [`with_cancellation`](crate::Agent::with_cancellation). Calls of the turn, if any had

@@ -18,8 +18,12 @@ mod sse;
 mod strict;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod version;
 
-pub use agent::{Agent, AgentEvent, AgentStream, Reply, StartPolicy};
+pub use agent::{
+    Agent, AgentEvent, AgentStream, Conversation, History, LeftOutTool, Outcome, Reply,
+    StartPolicy, Suspended,
+};
 pub use assembler::Assembler;
 #[cfg(feature = "http")]
 pub use client::OpenAi;

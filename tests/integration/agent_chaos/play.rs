@@ -7,9 +7,9 @@ use serde_json::{Value, to_value};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tool_core::Dispatcher;
-use tool_openai::chat::{self, Message};
+use tool_openai::chat;
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
-use tool_openai::{Agent, AgentError, AgentEvent, Reply, StartPolicy};
+use tool_openai::{Agent, AgentError, AgentEvent, Conversation, History, Reply, StartPolicy};
 
 use super::plan::{Case, End, Form, How, Run};
 use super::script::{Script, chunks};
@@ -81,7 +81,7 @@ impl Model {
         Self::Server(ScriptedServer::start_with(script).await.unwrap(), over)
     }
 
-    fn agent(&self, case: &Case, dispatcher: &Dispatcher) -> Agent {
+    fn agent(&self, case: &Case, dispatcher: &Dispatcher, told: Told) -> Agent {
         let agent = match self {
             Self::Script(script) => Agent::new(Arc::clone(script), "scripted"),
             Self::Server(server, _) => Agent::new(server.client().unwrap(), "scripted"),
@@ -92,6 +92,7 @@ impl Model {
             StartPolicy::StreamEnd
         };
         agent
+            .with_on_event(move |event| told.lock().unwrap().push(stored(event)))
             .with_tools(dispatcher.clone())
             .with_start_policy(policy)
             .with_max_turns(case.max_turns)
@@ -105,7 +106,15 @@ impl Model {
     }
 }
 
-fn history(agent: &Agent) -> Vec<Value> {
+/// What `on_event` is told.
+type Told = Arc<Mutex<Vec<AgentEvent>>>;
+
+/// An event as somebody reads it who is sent it.
+fn stored(event: &AgentEvent) -> AgentEvent {
+    serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap()
+}
+
+fn history(agent: &Conversation) -> Vec<Value> {
     agent
         .messages()
         .iter()
@@ -118,10 +127,12 @@ pub(super) async fn play(case: &Case) -> Played {
     let log = Log::default();
     let dispatcher = dispatcher(&log, case.limit, case.most);
     let model = Model::new(case, &log).await;
-    let mut agent = model.agent(case, &dispatcher);
+    let told = Told::default();
+    let agent = || model.agent(case, &dispatcher, Arc::clone(&told));
+    let mut conversation = agent().conversation();
     if let Some(millis) = case.cancelled_after {
         let token = CancellationToken::new();
-        agent = agent.with_cancellation(token.clone());
+        conversation = conversation.with_cancellation(token.clone());
         tokio::spawn(async move {
             sleep(Duration::from_millis(millis)).await;
             token.cancel();
@@ -141,14 +152,14 @@ pub(super) async fn play(case: &Case) -> Played {
             model.end();
         }
         if run.stored {
-            let stored: Vec<Message> =
-                serde_json::from_str(&serde_json::to_string(agent.messages()).unwrap()).unwrap();
-            agent = model.agent(case, &dispatcher).history(stored);
+            let stored = serde_json::to_string(&conversation).unwrap();
+            let history: History = serde_json::from_str(&stored).unwrap();
+            conversation = agent().conversation_from(history);
         }
         log.lock().unwrap().push(Note::Run(at));
-        let seen = one_run(&mut agent, run, at == 0 || run.says, &log).await;
+        let seen = one_run(&conversation, run, at == 0 || run.says, &told, &log).await;
         if let Outcome::Ended(Err(AgentError::Cancelled)) = seen.outcome {
-            agent = agent.with_cancellation(CancellationToken::new());
+            conversation = conversation.with_cancellation(CancellationToken::new());
         }
         runs.push(seen);
         dispatcher.idle().await;
@@ -164,12 +175,9 @@ pub(super) async fn play(case: &Case) -> Played {
     }
 }
 
-async fn one_run(agent: &mut Agent, run: Run, says: bool, log: &Log) -> Seen {
+async fn one_run(agent: &Conversation, run: Run, says: bool, told: &Told, log: &Log) -> Seen {
     let (before, cost) = (history(agent), agent.usage().total_tokens);
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let telling = Arc::clone(&told);
-    *agent = std::mem::replace(agent, Agent::new(Nobody, ""))
-        .with_on_event(move |event| telling.lock().unwrap().push(event));
+    told.lock().unwrap().clear();
     let mut faults = Vec::new();
     let outcome = match run.how {
         How::Whole => ended(timeout(FOREVER, whole(agent, says)).await, log).into(),
@@ -179,19 +187,19 @@ async fn one_run(agent: &mut Agent, run: Run, says: bool, log: &Log) -> Seen {
         How::Streamed => ended(
             timeout(
                 FOREVER,
-                streamed(agent, says, usize::MAX, &told, &mut faults),
+                streamed(agent, says, usize::MAX, told, &mut faults),
             )
             .await,
             log,
         )
         .into(),
         How::Left(events) => ended(
-            timeout(FOREVER, streamed(agent, says, events, &told, &mut faults)).await,
+            timeout(FOREVER, streamed(agent, says, events, told, &mut faults)).await,
             log,
         )
         .into(),
     };
-    let events = told.lock().unwrap().clone();
+    let events = std::mem::take(&mut *told.lock().unwrap());
     Seen {
         outcome,
         events,
@@ -202,7 +210,7 @@ async fn one_run(agent: &mut Agent, run: Run, says: bool, log: &Log) -> Seen {
     }
 }
 
-async fn whole(agent: &mut Agent, says: bool) -> Result<Reply, AgentError> {
+async fn whole(agent: &Conversation, says: bool) -> Result<Reply, AgentError> {
     if says {
         agent.run("Go on.").await
     } else {
@@ -213,10 +221,10 @@ async fn whole(agent: &mut Agent, says: bool) -> Result<Reply, AgentError> {
 /// The last of a stream, or nothing if it was left before. What it tells is what `on_event` is
 /// told.
 async fn streamed(
-    agent: &mut Agent,
+    agent: &Conversation,
     says: bool,
     most: usize,
-    told: &Mutex<Vec<AgentEvent>>,
+    told: &Told,
     faults: &mut Vec<String>,
 ) -> Option<Result<Reply, AgentError>> {
     let mut stream = if says {
@@ -236,8 +244,8 @@ async fn streamed(
                     .lock()
                     .unwrap()
                     .get(at)
-                    .map(|event| format!("{event:?}"));
-                if same != Some(format!("{event:?}")) {
+                    .map(|event| to_value(event).unwrap());
+                if same != Some(to_value(&event).unwrap()) {
                     faults.push(format!("the stream tells {event:?}, `on_event` {same:?}"));
                 }
             }
@@ -287,14 +295,5 @@ impl From<Ended<Option<Result<Reply, AgentError>>>> for Outcome {
             Ended::Dropped => Self::Dropped,
             Ended::Hung => Self::Hung,
         }
-    }
-}
-
-/// Stands in while an agent is given its ears.
-struct Nobody;
-
-impl tool_openai::ChatModel for Nobody {
-    fn complete<'a>(&'a self, _: &'a chat::Request) -> tool_openai::ModelFuture<'a> {
-        unreachable!("is never asked")
     }
 }

@@ -6,10 +6,11 @@ use super::*;
 async fn a_choice_of_tool_is_for_the_first_message_only() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a")], 0), says("Done."), says("Again.")]);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
         .with_tool_choice(ToolChoice::Required)
-        .with_parallel_tool_calls(true);
+        .with_parallel_tool_calls(true)
+        .conversation();
     agent.run("Go.").await.unwrap();
     agent.run("Go on.").await.unwrap();
     let requests = model.requests.lock().unwrap();
@@ -29,12 +30,15 @@ async fn a_choice_of_tool_is_for_the_first_message_only() {
 async fn a_botched_call_is_asked_for_again_but_not_for_ever() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([vec![Act::Botch], vec![Act::Botch], says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted").with_tools(dispatcher.clone());
+    let agent = Agent::new(model.clone(), "scripted")
+        .with_tools(dispatcher.clone())
+        .conversation();
     assert_eq!(agent.run("Go.").await.unwrap().turns, 1);
     assert_eq!(model.requests.lock().unwrap().len(), 3);
 
-    let mut agent =
-        Agent::new(Scripted::new(vec![vec![Act::Botch]; 3]), "scripted").with_tools(dispatcher);
+    let agent = Agent::new(Scripted::new(vec![vec![Act::Botch]; 3]), "scripted")
+        .with_tools(dispatcher)
+        .conversation();
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(
@@ -57,9 +61,10 @@ async fn a_botched_call_is_not_asked_for_again_once_another_has_started() {
     ]
     .concat();
     let model = Scripted::new([botched]);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     assert!(matches!(
         agent.run("Go.").await,
         Err(AgentError::Model { .. })
@@ -79,9 +84,10 @@ async fn a_custom_tool_takes_free_text() {
         )],
         says("Done."),
     ]);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher.clone())
-        .with_custom_tool("write_down", TextFormat::Text);
+        .with_custom_tool("write_down", TextFormat::Text)
+        .conversation();
     agent.run("Go.").await.unwrap();
     assert_eq!(noted(&diary)[0].0, "a \"b\"");
     let request = to_value(&model.requests.lock().unwrap()[0]).unwrap();
@@ -94,9 +100,10 @@ async fn a_custom_tool_takes_free_text() {
     );
     assert_eq!(model.conversation()[1]["tool_calls"][0], call);
 
-    let mut agent = Agent::new(Scripted::default(), "scripted")
+    let agent = Agent::new(Scripted::default(), "scripted")
         .with_tools(dispatcher)
-        .with_custom_tool("write", TextFormat::Text);
+        .with_custom_tool("write", TextFormat::Text)
+        .conversation();
     let error = agent.run("Go.").await.unwrap_err();
     let AgentError::Tools(source) = error else {
         panic!("{error:?}")
@@ -115,13 +122,14 @@ async fn a_tool_that_no_service_takes_is_left_out_and_reported() {
     let odd = tools.clone().with_prefix("a.");
     let left_out = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&left_out);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(Dispatcher::new(tools.clone().merge(odd).unwrap()))
         .with_on_event(move |event| {
             if let AgentEvent::ToolsLeftOut(tools) = event {
-                seen.lock().unwrap().extend(tools);
+                seen.lock().unwrap().extend(tools.iter().cloned());
             }
-        });
+        })
+        .conversation();
     agent.run("Go.").await.unwrap();
     assert_eq!(model.requests.lock().unwrap()[0].tools.len(), tools.len());
     assert_eq!(left_out.lock().unwrap().len(), tools.len());
@@ -140,13 +148,14 @@ async fn time_for(calls: usize) -> Duration {
     ]);
     let repaired = Arc::new(Mutex::new(0));
     let count = Arc::clone(&repaired);
-    let mut agent = Agent::new(model, "scripted")
+    let agent = Agent::new(model, "scripted")
         .with_tools(clinic().0)
         .with_on_event(move |event| {
             *count.lock().unwrap() += usize::from(
                 matches!(event, AgentEvent::ToolCallReady { repairs, .. } if repairs.len() == 1),
             );
-        });
+        })
+        .conversation();
     let start = std::time::Instant::now();
     agent.run("Go.").await.unwrap();
     assert_eq!(*repaired.lock().unwrap(), calls, "each was given an id");

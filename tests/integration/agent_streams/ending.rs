@@ -14,9 +14,10 @@ async fn a_call_that_ran_stays_in_the_history_of_a_message_that_broke() {
     ]
     .concat();
     let model = Scripted::new([broken, says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(error, AgentError::Model { turn: 1, .. }),
@@ -43,7 +44,9 @@ async fn nothing_of_a_message_that_broke_is_in_the_history_if_nothing_had_starte
         vec![Act::Break],
     ]
     .concat();
-    let mut agent = Agent::new(Scripted::new([broken]), "scripted").with_tools(dispatcher);
+    let agent = Agent::new(Scripted::new([broken]), "scripted")
+        .with_tools(dispatcher)
+        .conversation();
     let mut stream = agent.stream("Go.");
     let mut last = None;
     while let Some(event) = stream.next().await {
@@ -65,9 +68,10 @@ async fn a_refusal_after_a_call_that_ran_leaves_both_in_the_history() {
     ]
     .concat();
     let model = Scripted::new([refused, says("Fine.")]);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(&error, AgentError::Refused { refusal } if refusal == "I will not."),
@@ -108,7 +112,7 @@ async fn a_call_cut_off_is_answered_and_never_runs() {
     let model = Scripted::new([cut_off, says("Done.")]);
     let results = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&results);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
         .with_start_policy(StartPolicy::CallEnd)
         .with_on_event(move |event| {
@@ -119,7 +123,8 @@ async fn a_call_cut_off_is_answered_and_never_runs() {
                         .map(|result| result.outcome().err().map(ToolError::code)),
                 );
             }
-        });
+        })
+        .conversation();
     agent.run("Go.").await.unwrap();
     assert_eq!(
         *results.lock().unwrap(),
@@ -138,7 +143,8 @@ async fn a_cancelled_run_ends_with_its_calls_answered() {
     let model = Scripted::new([calls(&[look("a"), look("b")], 0), says("Done.")]);
     let mut agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
-        .with_cancellation(cancelled_after(100));
+        .with_cancellation(cancelled_after(100))
+        .conversation();
     assert!(matches!(agent.run("Go.").await, Err(AgentError::Cancelled)));
     assert_eq!(agent.messages().len(), 4);
 
@@ -158,7 +164,8 @@ async fn a_model_that_hangs_is_left_when_the_run_is_cancelled() {
         Scripted::new([vec![Act::Hang], vec![Act::Hang]]),
         "scripted",
     )
-    .with_tools(dispatcher);
+    .with_tools(dispatcher)
+    .conversation();
     agent = agent.with_cancellation(cancelled_after(3_000));
     assert!(matches!(agent.run("Go.").await, Err(AgentError::Cancelled)));
     assert_eq!(agent.messages().len(), 1);
@@ -169,7 +176,9 @@ async fn a_token_that_is_cancelled_ends_a_run_before_it_asks() {
     let model = Scripted::new([says("Hello.")]);
     let token = CancellationToken::new();
     token.cancel();
-    let mut agent = Agent::new(model.clone(), "scripted").with_cancellation(token);
+    let mut agent = Agent::new(model.clone(), "scripted")
+        .with_cancellation(token)
+        .conversation();
     for _ in 0..2 {
         assert!(matches!(agent.run("Go.").await, Err(AgentError::Cancelled)));
         let events: Vec<_> = agent.stream("Go.").collect().await;
@@ -186,29 +195,75 @@ async fn a_token_that_is_cancelled_ends_a_run_before_it_asks() {
 async fn a_dropped_stream_leaves_a_history_to_go_on_from() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a")], 10), says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher.clone())
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     let mut stream = agent.stream("Go.");
     while !matches!(stream.next().await, Some(Ok(AgentEvent::Progress(_)))) {}
     drop(stream);
+    assert_eq!(agent.messages().len(), 3, "before anything is awaited");
     dispatcher.idle().await;
     assert_eq!(agent.resume().await.unwrap().text, "Done.");
-    assert_eq!(model.conversation().as_array().unwrap().len(), 1);
+    let conversation = model.conversation();
+    let result = conversation[2]["content"].as_str().unwrap();
+    assert!(result.contains("cancelled"), "{conversation}");
+}
+
+/// Wherever a stream is dropped: no tool runs on, every call in the history is answered, and the
+/// next run works.
+#[tokio::test(start_paused = true)]
+async fn a_stream_can_be_dropped_at_every_event() {
+    for policy in [StartPolicy::StreamEnd, StartPolicy::CallEnd] {
+        for events in 0.. {
+            let (dispatcher, diary) = clinic();
+            let model = Scripted::new([
+                calls(&[look("a"), look("b")], 10),
+                calls(&[look("c"), ("write_down", json!({"what": "d"}))], 10),
+                says("Done."),
+                says("Over."),
+            ]);
+            let conversation = Agent::new(model.clone(), "scripted")
+                .with_tools(dispatcher.clone())
+                .with_start_policy(policy)
+                .conversation();
+            let mut stream = conversation.stream("Go.");
+            let mut seen = 0;
+            while seen < events && stream.next().await.is_some() {
+                seen += 1;
+            }
+            drop(stream);
+            let stored = conversation.messages();
+            assert_eq!(chat::repair(&mut stored.clone()), [], "{stored:?}");
+            timeout(Duration::from_millis(1), dispatcher.idle())
+                .await
+                .unwrap();
+            let ran = noted(&diary).len();
+            sleep(Duration::from_secs(10)).await;
+            assert_eq!(noted(&diary).len(), ran, "nothing runs on");
+            model.turns.lock().unwrap().push_front(says("Well."));
+            conversation.run("Again.").await.unwrap();
+            if seen < events {
+                break;
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_conversation_goes_on_from_its_serialised_history() {
     let (dispatcher, _) = clinic();
     let first = Scripted::new([calls(&[look("a")], 0), says("Found it.")]);
-    let mut agent = Agent::new(first, "scripted").with_tools(dispatcher.clone());
+    let agent = Agent::new(first, "scripted")
+        .with_tools(dispatcher.clone())
+        .conversation();
     agent.run("Go.").await.unwrap();
-    let stored = serde_json::to_string(agent.messages()).unwrap();
+    let stored = serde_json::to_string(&agent.messages()).unwrap();
 
     let second = Scripted::new([says("As I said.")]);
-    let mut agent = Agent::new(second.clone(), "scripted")
+    let agent = Agent::new(second.clone(), "scripted")
         .with_tools(dispatcher)
-        .history(serde_json::from_str(&stored).unwrap());
+        .conversation_from(serde_json::from_str::<Vec<Message>>(&stored).unwrap());
     agent.run("Again?").await.unwrap();
     let expected: Value = serde_json::from_str(&stored).unwrap();
     assert_eq!(
@@ -228,9 +283,9 @@ async fn a_history_that_no_service_would_take_is_repaired_and_told_of() {
     ]))
     .unwrap();
     let model = Scripted::new([says("Done.")]);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
-        .history(crashed);
+        .conversation_from(crashed);
     let mut stream = agent.resume_stream();
     let first = stream.next().await;
     assert!(
@@ -255,8 +310,9 @@ async fn a_refusal_leaves_no_call_in_the_history() {
     for key in [("tool_calls", json!([call])), ("function_call", function)] {
         let mut message = json!({"content": null, "refusal": "No."});
         message[key.0] = key.1;
-        let mut agent = Agent::new(Scripted::new([vec![ends(message, "stop")]]), "scripted")
-            .with_tools(clinic().0);
+        let agent = Agent::new(Scripted::new([vec![ends(message, "stop")]]), "scripted")
+            .with_tools(clinic().0)
+            .conversation();
         assert!(matches!(
             agent.run("Go.").await,
             Err(AgentError::Refused { .. })
@@ -301,9 +357,10 @@ async fn what_the_model_thought_stays_beside_a_call_that_ran() {
         .await
         .unwrap();
     let (dispatcher, _) = clinic();
-    let mut agent = Agent::new(server.client().unwrap().with_retries(0), "m")
+    let agent = Agent::new(server.client().unwrap().with_retries(0), "m")
         .with_tools(dispatcher)
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     let mut stream = agent.stream("Go.");
     while stream.next().await.is_some() {}
     drop(stream);
@@ -332,10 +389,11 @@ async fn a_user_never_follows_results_where_roles_must_alternate() {
         ];
         let server = ScriptedServer::start(replies).await.unwrap();
         let (dispatcher, _) = clinic();
-        let mut agent = Agent::new(server.client().unwrap(), "m")
+        let agent = Agent::new(server.client().unwrap(), "m")
             .with_tools(dispatcher)
             .with_profile(profile)
-            .with_max_turns(1);
+            .with_max_turns(1)
+            .conversation();
         assert!(matches!(
             agent.run("Go.").await,
             Err(AgentError::TurnLimit { .. })

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value, from_value, json, to_value};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tool_core::{CallContext, Dispatcher, ErrorCode, ToolError, tool, tools};
-use tool_openai::chat::{Completion, Message, Request, TextFormat, ToolCall, ToolChoice};
+use tool_openai::chat::{self, Completion, Message, Request, TextFormat, ToolCall, ToolChoice};
 use tool_openai::{
     Agent, AgentError, AgentEvent, ChatModel, ModelError, ModelEvent, ModelFuture, ModelStream,
     StartPolicy,

@@ -6,7 +6,7 @@ use super::*;
 async fn nothing_starts_before_the_message_is_over_unless_asked_for() {
     let (dispatcher, diary) = clinic();
     let model = Scripted::new([calls(&[look("a"), look("b")], 100), says("Done.")]);
-    let mut stream_end = Agent::new(model, "scripted").with_tools(dispatcher);
+    let stream_end = Agent::new(model, "scripted").with_tools(dispatcher);
     let mut stream = stream_end.stream("Go.");
     while stream.next().await.is_some() {}
     assert_eq!(
@@ -23,9 +23,10 @@ async fn read_only_calls_start_while_the_model_writes_the_next() {
         calls(&[look("a"), look("b"), look("c")], 100),
         says("Done."),
     ]);
-    let mut agent = Agent::new(model.clone(), "scripted")
+    let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     agent.run("Go.").await.unwrap();
     assert_eq!(
         noted(&diary),
@@ -111,9 +112,10 @@ async fn a_fatal_error_of_an_early_call_ends_the_run_when_the_message_is_over() 
         &[("give_up", json!({})), ("write_down", json!({"what": "a"}))],
         10,
     )]);
-    let mut agent = Agent::new(model, "scripted")
+    let agent = Agent::new(model, "scripted")
         .with_tools(dispatcher)
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     let error = agent.run("Go.").await.unwrap_err();
     assert!(
         matches!(&error, AgentError::Fatal { tool, .. } if tool == "give_up"),

@@ -25,7 +25,9 @@ fn kind(event: &AgentEvent) -> String {
 async fn a_stream_tells_everything_in_its_order() {
     let model = Scripted::new([calls(&[look("a")], 10), says("Done.")]);
     let (dispatcher, _) = clinic();
-    let mut agent = Agent::new(model, "scripted").with_tools(dispatcher);
+    let agent = Agent::new(model, "scripted")
+        .with_tools(dispatcher)
+        .conversation();
     let mut told = Vec::new();
     let mut stream = agent.stream("Go.");
     while let Some(event) = stream.next().await {
@@ -65,7 +67,8 @@ async fn each_cancelled_call_is_reported_once() {
     ]);
     let mut agent = Agent::new(model, "scripted")
         .with_tools(dispatcher)
-        .with_start_policy(StartPolicy::CallEnd);
+        .with_start_policy(StartPolicy::CallEnd)
+        .conversation();
     let mut token = Some(cancelled_after(100));
     for expected in [
         vec!["result 1", "result 0", "results 2"],
@@ -84,7 +87,7 @@ async fn each_cancelled_call_is_reported_once() {
 
 #[tokio::test]
 async fn a_stream_that_is_never_polled_says_nothing() {
-    let mut agent = Agent::new(Scripted::new([says("Hello.")]), "scripted");
+    let agent = Agent::new(Scripted::new([says("Hello.")]), "scripted").conversation();
     drop(agent.stream("Never mind."));
     assert_eq!(agent.messages(), []);
     assert_eq!(agent.run("Hello?").await.unwrap().text, "Hello.");
@@ -130,7 +133,9 @@ async fn an_empty_answer_after_results_is_a_reply_and_any_other_is_none() {
         (vec![silent("stop")], false),
     ] {
         let (dispatcher, _) = clinic();
-        let mut agent = Agent::new(Scripted::new(turns), "scripted").with_tools(dispatcher);
+        let agent = Agent::new(Scripted::new(turns), "scripted")
+            .with_tools(dispatcher)
+            .conversation();
         let run = agent.run("Go.").await;
         assert_eq!(run.is_ok(), replies, "{run:?}");
         match run {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use tool_core::{Progress, ToolCall, ToolResult};
 
+use super::Suspended;
 use crate::chat::{HistoryRepair, InvalidToolsError, Repair, Usage};
 use crate::model::RequestRepair;
 
@@ -12,14 +14,18 @@ use crate::model::RequestRepair;
 /// Positions count the calls of one message from 0. Those of `ToolCallStarted` and
 /// `ToolCallDelta` count what the model writes; where one call that it wrote was several (a wrapper
 /// for parallel calls, say), the positions from `ToolCallReady` on are larger.
-#[derive(Clone, Debug)]
+///
+/// Shape: serialised as an object with `type` (`text`, `tool_call_ready` and so on), and in `data`
+/// what the event holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AgentEvent {
     /// The history that the agent was given was none a service would accept; this was changed.
     HistoryRepaired(Vec<HistoryRepair>),
     /// These tools are not offered, since the service would refuse the request because of them.
     /// Once in a run, before its first turn.
-    ToolsLeftOut(Vec<InvalidToolsError>),
+    ToolsLeftOut(Vec<LeftOutTool>),
     /// The service refused a request, and took it with these changes. The client keeps to them.
     RequestRepaired(Vec<RequestRepair>),
     /// A turn begins: the model is about to be asked. Again for the same turn, where the service
@@ -69,12 +75,33 @@ pub enum AgentEvent {
     Reply(Reply),
 }
 
-/// The model's answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A tool that is not offered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LeftOutTool {
+    /// Its name.
+    pub tool: String,
+    /// Why, and what can be done about it.
+    pub reason: String,
+}
+
+impl From<&InvalidToolsError> for LeftOutTool {
+    fn from(error: &InvalidToolsError) -> Self {
+        Self {
+            tool: error.tool().unwrap_or_default().to_owned(),
+            reason: error.to_string(),
+        }
+    }
+}
+
+/// The end of a run: the model's answer, or what it waits for.
+#[derive(Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reply {
     /// What the model says; empty if it had nothing to add to the results of its calls.
     pub text: String,
+    /// Whether that is its answer, or it waits for decisions on calls.
+    pub outcome: Outcome,
     /// Why it stopped, in the service's word: `stop`, or `length` if the text is cut short.
     pub finish_reason: Option<String>,
     /// How often the model was asked in this run.
@@ -91,6 +118,17 @@ impl fmt::Display for Reply {
     }
 }
 
+/// How a run ended.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The model has answered.
+    Finished,
+    /// A policy held calls: the run goes on when somebody has decided on them.
+    Suspended(Box<Suspended>),
+}
+
 /// When the calls of a message that is still being written may start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -102,7 +140,6 @@ pub enum StartPolicy {
     /// the model still writes the calls behind it. Others wait for the end of the message, and so
     /// do the calls behind them.
     ///
-    /// A call that has run stays in the history, even if the rest of the message never comes; not
-    /// so if the run is dropped, of which nothing since the last whole message stays.
+    /// A call that has run stays in the history, even if the rest of the message never comes.
     CallEnd,
 }

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tool_core::serde_json::{Map, Value};
 use tool_core::{Dispatcher, ErrorCode, StreamingBatch, ToolCall, ToolError, ToolResult};
 
-use super::{AgentEvent, Events, StartPolicy};
+use super::events::Events;
+use super::{AgentEvent, StartPolicy};
 use crate::chat::assemble::merge_message_keys;
 use crate::chat::{
     self, AssistantMessage, Choice, Message, MessageParser, ParsedCall, ParsedMessage, Repair,
@@ -238,19 +239,38 @@ fn in_places(items: Value) -> Value {
 }
 
 impl Heard {
+    pub(super) fn new(parsed: ParsedMessage, reopened: BTreeSet<usize>) -> Self {
+        Self { parsed, reopened }
+    }
+
+    /// The message and its results, as they are kept until the last of them is there.
+    pub(super) fn into_parts(
+        self,
+        mut results: Vec<ToolResult>,
+    ) -> (AssistantMessage, Vec<ToolResult>) {
+        self.replace_reopened(&mut results);
+        (self.parsed.message, results)
+    }
+
     /// The message and its answers, as the history takes them.
     pub(super) fn into_messages(self, results: &[ToolResult], profile: &Profile) -> Vec<Message> {
         let mut results = Cow::Borrowed(results);
-        for position in self.reopened {
-            if let Some(result) = results.to_mut().get_mut(position) {
-                let error = "the call was run before all of its arguments had been written; make it again if the result matters";
-                let error = ToolError::new(ErrorCode::InvalidArguments, error);
-                *result = ToolResult::new(result.call().clone(), position, Err(error));
-            }
+        if !self.reopened.is_empty() {
+            self.replace_reopened(results.to_mut());
         }
         let replies = self.parsed.replies_for(&results, profile);
         std::iter::once(self.parsed.message.into_message())
             .chain(replies)
             .collect()
+    }
+
+    fn replace_reopened(&self, results: &mut [ToolResult]) {
+        for position in &self.reopened {
+            if let Some(result) = results.get_mut(*position) {
+                let error = "the call was run before all of its arguments had been written; make it again if the result matters";
+                let error = ToolError::new(ErrorCode::InvalidArguments, error);
+                *result = ToolResult::new(result.call().clone(), *position, Err(error));
+            }
+        }
     }
 }

@@ -1,31 +1,41 @@
 //! The loop: ask the model, run what it calls, send it the results, until it answers.
 
+mod conversation;
 mod event;
+mod events;
+mod history;
 mod message;
+mod prepared;
 mod returned;
 mod run;
 mod stream;
+mod suspended;
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::PoisonError;
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 use tool_core::serde_json::{Map, Value};
-use tool_core::{DispatchEvent, Dispatcher, ToolResult, ToolSet};
+use tool_core::{Decision, Dispatcher, ToolSet};
 
-use crate::chat::{self, HistoryRepair, Message, TextFormat, ToolChoice, Usage};
+use self::events::OnEvent;
+use self::prepared::Prepared;
+use crate::chat::{InvalidToolsError, Message, TextFormat, ToolChoice};
+use crate::error::AgentError;
 use crate::model::ChatModel;
 use crate::profile::Profile;
 
-pub use event::{AgentEvent, Reply, StartPolicy};
+pub use conversation::Conversation;
+pub use event::{AgentEvent, LeftOutTool, Outcome, Reply, StartPolicy};
+pub use history::History;
 pub use stream::AgentStream;
+pub use suspended::Suspended;
 
-/// A conversation with a model that may call tools.
+/// A model, its instructions and its tools: what every conversation with it has in common.
 ///
-/// [`run`](Self::run) asks, runs all calls of each message at once, and returns the model's reply.
-/// Its history stays valid whatever happens: a message with calls and all their results enter it
-/// together, so a run that fails or is dropped can be followed by another.
+/// It is cheap to clone, and many requests can share one. [`run`](Self::run) asks, runs all calls of
+/// each message at once, and returns the model's reply; a [`conversation`](Self::conversation) goes
+/// on from there.
 ///
 /// ```no_run
 /// // `no_run`: asks a real service.
@@ -49,8 +59,14 @@ pub use stream::AgentStream;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct Agent {
-    model: Box<dyn ChatModel>,
+    config: Arc<Config>,
+}
+
+#[derive(Clone)]
+struct Config {
+    model: Arc<dyn ChatModel>,
     model_name: String,
     instructions: Option<String>,
     parallel_guidance: bool,
@@ -64,59 +80,9 @@ pub struct Agent {
     start_policy: StartPolicy,
     max_turns: usize,
     cancellation: CancellationToken,
-    events: Events,
-    messages: Vec<Message>,
-    repairs: Vec<HistoryRepair>,
-    usage: Usage,
-}
-
-/// Who is told what happens.
-#[derive(Default)]
-struct Events {
-    on_event: Option<Box<dyn FnMut(AgentEvent) + Send>>,
-    queue: Option<stream::Queue>,
-    /// Positions of the calls of this turn whose results are told.
-    answered: BTreeSet<usize>,
-}
-
-impl Events {
-    fn tell(&mut self, event: AgentEvent) {
-        if let Some(queue) = &self.queue {
-            queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push_back(event.clone());
-        }
-        if let Some(on_event) = &mut self.on_event {
-            on_event(event);
-        }
-    }
-
-    fn tell_of_tools(&mut self, event: DispatchEvent) {
-        match event {
-            DispatchEvent::Progress(progress) => self.tell(AgentEvent::Progress(progress)),
-            DispatchEvent::Result(result) => {
-                self.answered.insert(result.position());
-                self.tell(AgentEvent::Result(result));
-            }
-            _ => {}
-        }
-    }
-
-    fn tell_turn_started(&mut self, turn: usize) {
-        self.answered.clear();
-        self.tell(AgentEvent::TurnStarted { turn });
-    }
-
-    /// Calls that were stopped have results that nothing has told of yet.
-    fn tell_results(&mut self, results: &[ToolResult]) {
-        for result in results {
-            if self.answered.insert(result.position()) {
-                self.tell(AgentEvent::Result(result.clone()));
-            }
-        }
-        self.tell(AgentEvent::Results(results.to_vec()));
-    }
+    on_event: Option<OnEvent>,
+    /// What requests have in common, made when the first is.
+    prepared: OnceLock<Result<Arc<Prepared>, InvalidToolsError>>,
 }
 
 const OWN_KEYS: [&str; 6] = [
@@ -132,11 +98,11 @@ const OWN_KEYS: [&str; 6] = [
 const MAX_TURNS: usize = 10;
 
 impl Agent {
-    /// A conversation with the model that the service knows as `model_name`. Without tools, until
+    /// An agent of the model that the service knows as `model_name`. Without tools, until
     /// [`with_tools`](Self::with_tools) gives it some.
     pub fn new(model: impl ChatModel + 'static, model_name: impl Into<String>) -> Self {
-        Self {
-            model: Box::new(model),
+        let config = Config {
+            model: Arc::new(model),
             model_name: model_name.into(),
             instructions: None,
             parallel_guidance: false,
@@ -150,86 +116,72 @@ impl Agent {
             start_policy: StartPolicy::default(),
             max_turns: MAX_TURNS,
             cancellation: CancellationToken::new(),
-            events: Events::default(),
-            messages: Vec::new(),
-            repairs: Vec::new(),
-            usage: Usage::default(),
+            on_event: None,
+            prepared: OnceLock::new(),
+        };
+        Self {
+            config: Arc::new(config),
         }
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Config)) -> Self {
+        let config = Arc::make_mut(&mut self.config);
+        config.prepared = OnceLock::new();
+        set(config);
+        self
     }
 
     /// Sets the instructions that stand before the conversation, as a system message.
     #[must_use]
     pub fn with_instructions(self, instructions: impl Into<String>) -> Self {
-        Self {
-            instructions: Some(instructions.into()),
-            ..self
-        }
+        self.with(|config| config.instructions = Some(instructions.into()))
     }
 
     /// Gives the model tools to call: a `ToolSet`, or a [`Dispatcher`] that has limits, a policy or
     /// layers.
     #[must_use]
     pub fn with_tools(self, tools: impl Into<Dispatcher>) -> Self {
-        Self {
-            dispatcher: tools.into(),
-            ..self
-        }
+        self.with(|config| config.dispatcher = tools.into())
     }
 
     /// Adds guidance to the instructions: independent calls belong into one message.
     #[must_use]
     pub fn with_parallel_guidance(self) -> Self {
-        Self {
-            parallel_guidance: true,
-            ..self
-        }
+        self.with(|config| config.parallel_guidance = true)
     }
 
     /// Sets how many turns a run may take, that is, how often it may ask the model; 10 unless set.
     /// 0 is taken as 1.
     #[must_use]
     pub fn with_max_turns(self, turns: usize) -> Self {
-        Self {
-            max_turns: turns.max(1),
-            ..self
-        }
+        self.with(|config| config.max_turns = turns.max(1))
     }
 
     /// Sets what the service is known to take; what [`ChatModel::profile`] says, unless set.
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
-        Self {
-            profile: Some(profile),
-            ..self
-        }
+        self.with(|config| config.profile = Some(profile))
     }
 
     /// Offers one of the tools as a [custom](chat::custom) one, which takes free text; asking for
     /// one that cannot is an error of the run.
     #[must_use]
-    pub fn with_custom_tool(mut self, tool: impl Into<String>, format: TextFormat) -> Self {
-        self.custom_tools.push((tool.into(), format));
-        self
+    pub fn with_custom_tool(self, tool: impl Into<String>, format: TextFormat) -> Self {
+        self.with(|config| config.custom_tools.push((tool.into(), format)))
     }
 
     /// Sets what the model may or must call in its first message of a run. In later ones it chooses
     /// freely: one that has to call a tool each time never answers.
     #[must_use]
     pub fn with_tool_choice(self, choice: ToolChoice) -> Self {
-        Self {
-            tool_choice: Some(choice),
-            ..self
-        }
+        self.with(|config| config.tool_choice = Some(choice))
     }
 
     /// Sets whether the model may ask for several calls in one message. Not sent unless set: some
     /// models refuse the key.
     #[must_use]
     pub fn with_parallel_tool_calls(self, allowed: bool) -> Self {
-        Self {
-            parallel_tool_calls: Some(allowed),
-            ..self
-        }
+        self.with(|config| config.parallel_tool_calls = Some(allowed))
     }
 
     /// Takes several different objects in the arguments of one call for as many calls, as
@@ -237,20 +189,14 @@ impl Agent {
     /// error.
     #[must_use]
     pub fn with_split_calls(self, split_calls: bool) -> Self {
-        Self {
-            split_calls,
-            ..self
-        }
+        self.with(|config| config.split_calls = split_calls)
     }
 
     /// Sets when calls may start. With anything but [`StartPolicy::StreamEnd`], answers are
     /// streamed.
     #[must_use]
     pub fn with_start_policy(self, start_policy: StartPolicy) -> Self {
-        Self {
-            start_policy,
-            ..self
-        }
+        self.with(|config| config.start_policy = start_policy)
     }
 
     /// Adds a key to every request: `temperature`, `max_completion_tokens`, `reasoning_effort` and
@@ -258,16 +204,14 @@ impl Agent {
     /// `parallel_tool_calls`, `stream`) are not taken: the run ends with
     /// [`AgentError::Parameter`](crate::AgentError::Parameter).
     #[must_use]
-    pub fn with_parameter(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.extra.insert(key.into(), value.into());
-        self
+    pub fn with_parameter(self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.with(|config| drop(config.extra.insert(key.into(), value.into())))
     }
 
     /// Calls `on_event` with whatever happens in a run, as it happens.
     #[must_use]
-    pub fn with_on_event(mut self, on_event: impl FnMut(AgentEvent) + Send + 'static) -> Self {
-        self.events.on_event = Some(Box::new(on_event));
-        self
+    pub fn with_on_event(self, on_event: impl Fn(&AgentEvent) + Send + Sync + 'static) -> Self {
+        self.with(|config| config.on_event = Some(Arc::new(on_event)))
     }
 
     /// Sets the token that cancels runs: when it is cancelled, the run ends with
@@ -286,7 +230,7 @@ impl Agent {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let server = ScriptedServer::start([]).await?;
     /// let shutdown = CancellationToken::new();
-    /// let mut agent = Agent::new(server.client()?, "scripted").with_cancellation(shutdown.clone());
+    /// let agent = Agent::new(server.client()?, "scripted").with_cancellation(shutdown.clone());
     ///
     /// shutdown.cancel(); // by a signal handler, say
     /// assert!(matches!(agent.run("Hello?").await, Err(AgentError::Cancelled)));
@@ -295,45 +239,55 @@ impl Agent {
     /// ```
     #[must_use]
     pub fn with_cancellation(self, token: CancellationToken) -> Self {
-        Self {
-            cancellation: token,
-            ..self
-        }
+        self.with(|config| config.cancellation = token)
     }
 
-    /// Goes on from an earlier conversation. Shape: messages without the instructions, as
-    /// [`messages`](Self::messages) gives them; they serialise as the `messages` of a request.
+    /// A new conversation.
+    pub fn conversation(&self) -> Conversation {
+        self.conversation_from(History::default())
+    }
+
+    /// Goes on from an earlier conversation.
     ///
-    /// What no service would accept is [repaired](chat::repair), as after a crash between a call
-    /// and its answer; the next run tells of it as [`AgentEvent::HistoryRepaired`].
-    #[must_use]
-    pub fn history(self, mut messages: Vec<Message>) -> Self {
-        let repairs = chat::repair(&mut messages);
-        Self {
-            messages,
-            repairs,
-            ..self
-        }
+    /// What no service would accept is [repaired](crate::chat::repair), as after a crash between a
+    /// call and its answer; the next run tells of it as [`AgentEvent::HistoryRepaired`].
+    pub fn conversation_from(&self, history: impl Into<History>) -> Conversation {
+        Conversation::new(self.clone(), history.into())
     }
 
-    /// The conversation so far, without the instructions. Every call the agent put there is
-    /// answered.
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
+    /// Says `prompt` to the model, in a conversation of its own, and returns its reply, after
+    /// running whatever tools it calls on the way.
+    ///
+    /// # Errors
+    /// Each [`AgentError`] says why there is no reply.
+    pub async fn run(&self, prompt: impl Into<Message>) -> Result<Reply, AgentError> {
+        self.conversation().run(prompt).await
     }
 
-    /// Tokens used by all runs, where the service counts them.
-    pub fn usage(&self) -> &Usage {
-        &self.usage
+    /// As [`run`](Self::run), told while it happens, text as the model writes it.
+    pub fn stream(&self, prompt: impl Into<Message>) -> AgentStream {
+        self.conversation().stream(prompt)
+    }
+
+    /// Goes on with a run that was [suspended](Outcome::Suspended), as
+    /// [`Conversation::resume_with`] does. To talk on afterwards, resume it in a conversation.
+    ///
+    /// # Errors
+    /// As for [`Conversation::resume_with`].
+    pub async fn resume(
+        &self,
+        suspended: Suspended,
+        decisions: Vec<(usize, Decision)>,
+    ) -> Result<Reply, AgentError> {
+        self.conversation().resume_with(suspended, decisions).await
     }
 }
 
 impl fmt::Debug for Agent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Agent")
-            .field("model_name", &self.model_name)
-            .field("tools", self.dispatcher.tools())
-            .field("messages", &self.messages.len())
+            .field("model_name", &self.config.model_name)
+            .field("tools", self.config.dispatcher.tools())
             .finish_non_exhaustive()
     }
 }

@@ -38,15 +38,16 @@ fn is_reasoning(item: &Value) -> bool {
 }
 
 /// Makes the messages ones that this model of the service takes: with the thoughts that it must get
-/// back and no others, none of another model, and with ids of the form that it takes.
-pub(super) fn fit(messages: &mut [Message], profile: &Profile, model: &str) {
+/// back and no others, none of another model, and with ids of the form that it takes. `before` is
+/// how many messages stand before them.
+pub(super) fn fit(messages: &mut [Message], before: usize, profile: &Profile, model: &str) {
     for message in messages.iter_mut() {
         if let Message::Assistant(message) = message {
             let is_own = message.extra.remove(MODEL).is_none_or(|of| of == model);
             leave_out(message, is_own, profile);
         }
     }
-    replace_ids(messages, profile, |id| profile.takes_id(id));
+    replace_ids(messages, before, profile, |id| profile.takes_id(id));
 }
 
 fn leave_out(message: &mut AssistantMessage, is_own: bool, profile: &Profile) {
@@ -86,7 +87,7 @@ mod tests {
     fn fitted(message: &Value, profile: &Profile, model: &str) -> Value {
         let mut messages: Vec<Message> = from_value(json!([message])).unwrap();
         note_model(&mut messages[0], "first");
-        fit(&mut messages, profile, model);
+        fit(&mut messages, 0, profile, model);
         to_value(&messages[0]).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! The loop: ask the model, run what it calls, send it the results, until it answers.
+//! One run: turns, until the model answers.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -6,115 +6,243 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use tool_core::{DispatchEvent, Dispatcher, StreamingBatch, ToolError, ToolResult};
+use tokio_util::sync::CancellationToken;
+use tool_core::{Decision, DispatchEvent, Dispatcher, StreamingBatch, ToolError, ToolResult};
 
+use super::conversation::{State, Writer};
+use super::events::{Events, Queue};
 use super::message::{Answering, Heard};
+use super::prepared::Prepared;
 use super::returned;
-use super::stream::Queue;
-use super::{Agent, AgentEvent, AgentStream, OWN_KEYS, Reply, StartPolicy};
+use super::{Agent, AgentEvent, LeftOutTool, OWN_KEYS, Outcome, Reply, Suspended};
 use crate::chat::{
-    self, AssistantMessage, Choice, Completion, InvalidToolsError, Message, MessageParser, Request,
-    Tool, Usage,
+    self, AssistantMessage, Choice, Completion, Message, MessageParser, Request, Usage,
 };
 use crate::error::{AgentError, ModelError};
 use crate::model::{ModelEvent, whole};
-use crate::profile::Profile;
 
 /// How often a turn is asked for when the model botches its calls.
 const MOST_TRIES: usize = 3;
 
-const PARALLEL_GUIDANCE: &str = "When you need several pieces of information and none of them depends on another, ask for all of them at \
-once: put all of those tool calls into one message. Make a later call only when it needs the result of an earlier one.";
+/// One run of a conversation.
+pub(super) struct Run {
+    agent: Agent,
+    prepared: Arc<Prepared>,
+    history: Kept,
+    events: Events,
+    /// What the model is asked next: it grows by what enters the history.
+    request: Request,
+    /// How many messages of the history are in the request.
+    asked: usize,
+    usage: Usage,
+}
 
-impl Agent {
-    /// Says `prompt` to the model and returns its reply, after running whatever tools it calls on
-    /// the way.
-    ///
-    /// # Errors
-    /// Each [`AgentError`] says why there is no reply and what of the run is in the history.
-    pub async fn run(&mut self, prompt: impl Into<String>) -> Result<Reply, AgentError> {
-        self.messages.push(Message::user(prompt));
-        self.resume().await
+/// The history, and what its messages are noted with.
+struct Kept {
+    writer: Writer,
+    prepared: Arc<Prepared>,
+    model_name: String,
+}
+
+impl Kept {
+    /// Nothing is awaited in between: a message and all its results enter the history together.
+    fn keep(&self, heard: Heard, results: &[ToolResult]) {
+        let messages = heard.into_messages(results, &self.prepared.profile);
+        self.extend(messages);
     }
 
-    /// Goes on from where the conversation stands, after [`AgentError::TurnLimit`] or a model that
-    /// could not be reached.
-    ///
-    /// # Errors
-    /// As for [`run`](Self::run).
-    pub async fn resume(&mut self) -> Result<Reply, AgentError> {
-        let streamed = self.start_policy != StartPolicy::StreamEnd;
-        self.events.queue = None;
-        self.turns(streamed).await
-    }
-
-    /// As [`run`](Self::run), told while it happens, text as the model writes it.
-    pub fn stream(&mut self, prompt: impl Into<String>) -> AgentStream<'_> {
-        self.told(Some(Message::user(prompt)))
-    }
-
-    /// As [`resume`](Self::resume), told while it happens.
-    pub fn resume_stream(&mut self) -> AgentStream<'_> {
-        self.told(None)
-    }
-
-    /// Nothing happens before the stream is polled.
-    fn told(&mut self, prompt: Option<Message>) -> AgentStream<'_> {
-        let queue = Queue::default();
-        let events = Arc::clone(&queue);
-        let run = async move {
-            self.messages.extend(prompt);
-            self.events.queue = Some(events);
-            self.turns(true).await
-        };
-        AgentStream::new(run, queue)
-    }
-
-    async fn turns(&mut self, streamed: bool) -> Result<Reply, AgentError> {
-        if !self.repairs.is_empty() {
-            let repairs = std::mem::take(&mut self.repairs);
-            self.events.tell(AgentEvent::HistoryRepaired(repairs));
+    fn extend(&self, mut messages: Vec<Message>) {
+        for message in &mut messages {
+            returned::note_model(message, &self.model_name);
         }
-        let mut parameters = self.extra.keys();
+        self.writer.lock().history.messages.extend(messages);
+    }
+}
+
+/// A message that is being written, or whose calls run. Dropped before it is over, with the run, it
+/// enters the history with a result for each call.
+struct Unsettled<'a, T: Settle> {
+    message: Option<T>,
+    kept: &'a Kept,
+}
+
+trait Settle {
+    /// Stops what runs. Nothing, if nothing has started.
+    fn stop(self) -> Option<(Heard, Vec<ToolResult>)>;
+}
+
+impl Settle for Answering<'_> {
+    fn stop(self) -> Option<(Heard, Vec<ToolResult>)> {
+        self.abandon()
+    }
+}
+
+impl Settle for (Heard, StreamingBatch) {
+    fn stop(self) -> Option<(Heard, Vec<ToolResult>)> {
+        Some((self.0, self.1.cancel()))
+    }
+}
+
+impl<'a, T: Settle> Unsettled<'a, T> {
+    fn new(message: T, kept: &'a Kept) -> Self {
+        let message = Some(message);
+        Self { message, kept }
+    }
+
+    fn take(mut self) -> Option<T> {
+        self.message.take()
+    }
+}
+
+impl<T: Settle> Drop for Unsettled<'_, T> {
+    fn drop(&mut self) {
+        if let Some((heard, results)) = self.message.take().and_then(T::stop) {
+            self.kept.keep(heard, &results);
+        }
+    }
+}
+
+impl Run {
+    pub(super) fn new(
+        agent: Agent,
+        writer: Writer,
+        queue: Option<Queue>,
+    ) -> Result<Self, AgentError> {
+        let mut events = Events::new(agent.config.on_event.clone(), queue);
+        let repairs = std::mem::take(&mut writer.lock().repairs);
+        if !repairs.is_empty() {
+            events.tell(AgentEvent::HistoryRepaired(repairs));
+        }
+        let mut parameters = agent.config.extra.keys();
         if let Some(key) = parameters.find(|key| OWN_KEYS.contains(&key.as_str())) {
             return Err(AgentError::Parameter { key: key.clone() });
         }
-        let (tools, left_out) = self.offer()?;
-        if !left_out.is_empty() {
-            self.events.tell(AgentEvent::ToolsLeftOut(left_out));
+        let prepared = agent.config.prepared()?;
+        if !prepared.left_out.is_empty() {
+            let left_out = prepared.left_out.iter().map(LeftOutTool::from);
+            events.tell(AgentEvent::ToolsLeftOut(left_out.collect()));
         }
-        let mut usage = Usage::default();
-        for turn in 1..=self.max_turns {
-            let request = self.request(turn, &tools)?;
-            if let Some(said) = self.turn(turn, &request, streamed, &mut usage).await? {
-                return Ok(Reply {
-                    text: said.text,
-                    finish_reason: said.finish_reason,
-                    request_id: said.request_id,
-                    turns: turn,
-                    usage,
-                });
-            }
-        }
-        Err(AgentError::TurnLimit {
-            turns: self.max_turns,
+        let request = Request {
+            model: agent.config.model_name.clone(),
+            messages: prepared.system.iter().cloned().collect(),
+            tools: prepared.tools.clone(),
+            tool_choice: agent.config.tool_choice.clone(),
+            parallel_tool_calls: agent.config.parallel_tool_calls,
+            stream: None,
+            extra: agent.config.extra.clone(),
+        };
+        request.check_tool_choice()?;
+        let history = Kept {
+            writer,
+            prepared: Arc::clone(&prepared),
+            model_name: agent.config.model_name.clone(),
+        };
+        Ok(Self {
+            agent,
+            prepared,
+            history,
+            events,
+            request,
+            asked: 0,
+            usage: Usage::default(),
         })
     }
 
-    /// Asks the model once and runs what it calls. If it calls nothing, what it says and why it
-    /// stopped.
-    async fn turn(
-        &mut self,
-        turn: usize,
-        request: &Request,
+    pub(super) async fn turns(self, streamed: bool) -> Result<Reply, AgentError> {
+        self.turns_after(0, streamed).await
+    }
+
+    async fn turns_after(mut self, before: usize, streamed: bool) -> Result<Reply, AgentError> {
+        let turns = self.agent.config.max_turns;
+        for turn in before + 1..=turns {
+            match self.turn(turn, streamed).await? {
+                Turn::Called => {}
+                Turn::Said(said) => return Ok(self.reply(turn, said, Outcome::Finished)),
+                Turn::Held(suspended) => return Ok(self.suspended(suspended)),
+            }
+        }
+        Err(AgentError::TurnLimit { turns })
+    }
+
+    fn reply(self, turns: usize, said: Said, outcome: Outcome) -> Reply {
+        Reply {
+            text: said.text,
+            outcome,
+            finish_reason: said.finish_reason,
+            request_id: said.request_id,
+            turns,
+            usage: self.usage,
+        }
+    }
+
+    fn suspended(self, suspended: Box<Suspended>) -> Reply {
+        let turns = suspended.turns();
+        let said = Said::new(suspended.text(), None);
+        self.reply(turns, said, Outcome::Suspended(suspended))
+    }
+
+    /// Goes on with a run whose calls are decided on.
+    pub(super) async fn resume(
+        mut self,
+        suspended: Suspended,
+        decisions: Vec<(usize, Decision)>,
         streamed: bool,
-        usage: &mut Usage,
-    ) -> Result<Option<Said>, AgentError> {
-        let dispatcher = self.dispatcher.clone();
-        let (answering, mut completion) = self.ask(turn, request, streamed, &dispatcher).await?;
+    ) -> Result<Reply, AgentError> {
+        let not_resumed = |suspended, reason: String| AgentError::NotResumed {
+            suspended: Box::new(suspended),
+            reason,
+        };
+        if let Err(reason) = suspended.check() {
+            return Err(not_resumed(suspended, reason.to_owned()));
+        }
+        let results = suspended.results().to_vec();
+        let results = match self.agent.config.dispatcher.resume(results, decisions) {
+            Ok(results) => results,
+            Err(error) => return Err(not_resumed(suspended, error.to_string())),
+        };
+        self.events.have_told(suspended.results());
+        self.usage = suspended.usage().clone();
+        self.state().history = suspended.history().clone();
+        let turns = suspended.turns();
+        let suspended = suspended.with_results(results.await);
+        if suspended.held().next().is_some() {
+            self.events.tell_results(suspended.results());
+            return Ok(self.suspended(Box::new(suspended)));
+        }
+        let (heard, results) = suspended.into_heard();
+        self.commit(heard, &results);
+        if let Some(fatal) = fatal(results) {
+            return Err(fatal);
+        }
+        self.turns_after(turns, streamed).await
+    }
+
+    /// Adds to the request what has entered the history since it was last made.
+    fn bring_up_to_date(&mut self, turn: usize) {
+        let state = self.history.writer.lock();
+        let mut messages = state.history.messages[self.asked..].to_vec();
+        drop(state);
+        let before = usize::from(self.prepared.system.is_some()) + self.asked;
+        self.asked += messages.len();
+        let profile = &self.prepared.profile;
+        returned::fit(&mut messages, before, profile, &self.request.model);
+        if profile.alternates() {
+            chat::answer_results(&mut messages);
+        }
+        self.request.messages.append(&mut messages);
+        if turn > 1 {
+            self.request.tool_choice = None;
+        }
+    }
+
+    /// Asks the model once and runs what it calls.
+    async fn turn(&mut self, turn: usize, streamed: bool) -> Result<Turn, AgentError> {
+        self.bring_up_to_date(turn);
+        let dispatcher = self.agent.config.dispatcher.clone();
+        let (answering, mut completion) = self.ask(turn, streamed, &dispatcher).await?;
         if let Some(used) = completion.usage.take() {
-            *usage += &used;
             self.usage += &used;
+            self.state().history.usage += &used;
             self.events.tell(AgentEvent::Usage(used));
         }
         let repairs = completion.request_repairs();
@@ -122,7 +250,7 @@ impl Agent {
             self.events.tell(AgentEvent::RequestRepaired(repairs));
         }
         let request_id = completion.request_id().map(str::to_owned);
-        let has_alternatives = self.extra.get("n").is_some_and(|n| *n != 1);
+        let has_alternatives = self.request.extra.get("n").is_some_and(|n| *n != 1);
         let choice = match has_alternatives {
             true => completion.choices.into_iter().next(),
             false => completion.into_choice(),
@@ -134,18 +262,23 @@ impl Agent {
         };
         if let Some(refusal) = choice.message.refusal.clone() {
             self.abandon(answering);
-            let mut message = AssistantMessage {
+            let message = AssistantMessage {
                 tool_calls: Vec::new(),
                 function_call: None,
                 ..choice.message
-            }
-            .into_message();
-            returned::note_model(&mut message, &self.model_name);
-            self.messages.push(message);
+            };
+            self.history.extend(vec![message.into_message()]);
             return Err(AgentError::Refused { refusal });
         }
-        let said = self.settle(answering, choice).await?;
-        Ok(said.map(|said| Said { request_id, ..said }))
+        let turn = self.settle(turn, answering, choice).await?;
+        Ok(match turn {
+            Turn::Said(said) => Turn::Said(Said { request_id, ..said }),
+            turn => turn,
+        })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.history.writer.lock()
     }
 
     /// Asks until the model is heard to the end of a message: once, unless it botches a call in a
@@ -153,22 +286,27 @@ impl Agent {
     async fn ask<'a>(
         &mut self,
         turn: usize,
-        request: &Request,
         streamed: bool,
         dispatcher: &'a Dispatcher,
     ) -> Result<(Answering<'a>, Completion), AgentError> {
         let mut tries = MOST_TRIES;
         loop {
             tries -= 1;
-            if self.cancellation.is_cancelled() {
+            if self.agent.config.cancellation.is_cancelled() {
                 return Err(AgentError::Cancelled);
             }
             self.events.tell_turn_started(turn);
-            let parser = MessageParser::new(dispatcher.tools(), self.messages.len())
-                .with_profile(&self.service_profile())
-                .with_split_calls(self.split_calls);
-            let mut answering = Answering::new(dispatcher, parser, self.start_policy);
-            let heard = self.hear(request, streamed, &mut answering).await;
+            let parser = MessageParser::new(dispatcher.tools(), self.asked)
+                .with_profile(&self.prepared.profile)
+                .with_split_calls(self.agent.config.split_calls);
+            let start_policy = self.agent.config.start_policy;
+            let answering = Answering::new(dispatcher, parser, start_policy);
+            let mut unsettled = Unsettled::new(answering, &self.history);
+            let heard = unsettled.hear(&self.agent, &self.request, streamed, &mut self.events);
+            let heard = heard.await;
+            let Some(answering) = unsettled.take() else {
+                return Err(AgentError::Cancelled);
+            };
             let unheard = match heard {
                 Ok(completion) => return Ok((answering, completion)),
                 Err(unheard) => unheard,
@@ -186,20 +324,85 @@ impl Agent {
         }
     }
 
+    /// Runs the calls of a message that is over, and puts both into the history together.
+    async fn settle(
+        &mut self,
+        turn: usize,
+        answering: Answering<'_>,
+        choice: Choice,
+    ) -> Result<Turn, AgentError> {
+        let (finish_reason, is_cut) = (choice.finish_reason.clone(), choice.is_cut());
+        let (heard, mut running) = answering.finish(choice, &mut self.events);
+        if heard.parsed.calls.is_empty() {
+            let text = heard.parsed.message.text();
+            if text.is_empty() {
+                // After its tools have run, a model may have nothing to add.
+                return match !is_cut && follows_results(&self.state().history.messages) {
+                    true => Ok(Turn::Said(Said::new(text, finish_reason))),
+                    false => Err(AgentError::NoAnswer { finish_reason }),
+                };
+            }
+            self.history.keep(heard, &[]);
+            return Ok(Turn::Said(Said::new(text, finish_reason)));
+        }
+        let calls = heard.parsed.calls.clone();
+        self.events.tell(AgentEvent::ToolCallsReady(calls));
+        running.end();
+        let mut unsettled = Unsettled::new((heard, running), &self.history);
+        let cancellation = &self.agent.config.cancellation;
+        let cancelled = unsettled
+            .watch(cancellation, &mut self.events)
+            .await
+            .is_err();
+        let Some((heard, running)) = unsettled.take() else {
+            return Err(AgentError::Cancelled);
+        };
+        let results = match cancelled {
+            true => running.cancel(),
+            false => running.finish().await,
+        };
+        if !cancelled && results.iter().any(|result| result.held_for().is_some()) {
+            self.events.tell_results(&results);
+            let (history, usage) = (self.state().history.clone(), self.usage.clone());
+            let suspended = Suspended::new(history, heard, results, turn, usage);
+            return Ok(Turn::Held(Box::new(suspended)));
+        }
+        self.commit(heard, &results);
+        if cancelled {
+            return Err(AgentError::Cancelled);
+        }
+        fatal(results).map_or(Ok(Turn::Called), Err)
+    }
+
+    /// The message never ends, or does not count. What has run of it stays; whether anything has.
+    fn abandon(&mut self, answering: Answering<'_>) -> bool {
+        let Some((heard, results)) = answering.abandon() else {
+            return false;
+        };
+        self.commit(heard, &results);
+        true
+    }
+
+    fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
+        self.history.keep(heard, results);
+        self.events.tell_results(results);
+    }
+}
+
+impl Unsettled<'_, Answering<'_>> {
     /// Listens to the model until its message is over, while what it has called by then may run.
     async fn hear(
         &mut self,
+        agent: &Agent,
         request: &Request,
         streamed: bool,
-        answering: &mut Answering<'_>,
+        events: &mut Events,
     ) -> Result<Completion, Unheard> {
-        let Self {
-            model,
-            cancellation,
-            events,
-            ..
-        } = self;
-        let mut cancelled = pin!(cancellation.cancelled());
+        let Some(answering) = &mut self.message else {
+            return Err(Unheard::Cancelled);
+        };
+        let mut cancelled = pin!(agent.config.cancellation.cancelled());
+        let model = &agent.config.model;
         let mut model = if streamed {
             model.stream(request)
         } else {
@@ -230,72 +433,18 @@ impl Agent {
             }
         }
     }
+}
 
-    /// Runs the calls of a message that is over, and puts both into the history together.
-    async fn settle(
-        &mut self,
-        answering: Answering<'_>,
-        choice: Choice,
-    ) -> Result<Option<Said>, AgentError> {
-        let (finish_reason, is_cut) = (choice.finish_reason.clone(), choice.is_cut());
-        let (heard, mut running) = answering.finish(choice, &mut self.events);
-        if heard.parsed.calls.is_empty() {
-            let text = heard.parsed.message.text();
-            if text.is_empty() {
-                // After its tools have run, a model may have nothing to add.
-                return match !is_cut && self.follows_results() {
-                    true => Ok(Some(Said::new(text, finish_reason))),
-                    false => Err(AgentError::NoAnswer { finish_reason }),
-                };
-            }
-            self.keep(heard, &[]);
-            return Ok(Some(Said::new(text, finish_reason)));
-        }
-        self.events
-            .tell(AgentEvent::ToolCallsReady(heard.parsed.calls.clone()));
-        running.end();
-        let cancelled = self.watch(&mut running).await.is_err();
-        let results = if cancelled {
-            running.cancel()
-        } else {
-            running.finish().await
-        };
-        self.commit(heard, &results);
-        if cancelled {
-            return Err(AgentError::Cancelled);
-        }
-        let fatal = |result: ToolResult| {
-            let tool = result.name().to_owned();
-            let source = result.into_outcome().err().filter(ToolError::is_fatal)?;
-            Some(AgentError::Fatal { tool, source })
-        };
-        results.into_iter().find_map(fatal).map_or(Ok(None), Err)
-    }
-
-    /// Whether the last messages of the history are results.
-    fn follows_results(&self) -> bool {
-        let is_result = |message: &Message| match message {
-            Message::Tool(_) => true,
-            Message::Other(keys) => keys.get("role").is_some_and(|role| role == "function"),
-            _ => false,
-        };
-        let mut latest = self.messages.iter().rev();
-        match latest.next() {
-            // Their images stand behind them.
-            Some(Message::User(text)) if text.content.is_array() => {
-                latest.next().is_some_and(is_result)
-            }
-            latest => latest.is_some_and(is_result),
-        }
-    }
-
+impl Unsettled<'_, (Heard, StreamingBatch)> {
     /// Waits until every call is answered, or the run is cancelled.
-    async fn watch(&mut self, running: &mut StreamingBatch) -> Result<(), Cancelled> {
-        let Self {
-            cancellation,
-            events,
-            ..
-        } = self;
+    async fn watch(
+        &mut self,
+        cancellation: &CancellationToken,
+        events: &mut Events,
+    ) -> Result<(), Cancelled> {
+        let Some((_, running)) = &mut self.message else {
+            return Ok(());
+        };
         let mut cancelled = pin!(cancellation.cancelled());
         loop {
             let step = poll_fn(|cx| match cancelled.as_mut().poll(cx) {
@@ -308,93 +457,46 @@ impl Agent {
             }
         }
     }
+}
 
-    /// The message never ends, or does not count. What has run of it stays; whether anything has.
-    fn abandon(&mut self, answering: Answering<'_>) -> bool {
-        let Some((heard, results)) = answering.abandon() else {
-            return false;
-        };
-        self.commit(heard, &results);
-        true
-    }
-
-    /// Nothing is awaited in between: a message and all its results enter the history together.
-    fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
-        self.keep(heard, results);
-        self.events.tell_results(results);
-    }
-
-    fn keep(&mut self, heard: Heard, results: &[ToolResult]) {
-        let mut messages = heard.into_messages(results, &self.service_profile());
-        for message in &mut messages {
-            returned::note_model(message, &self.model_name);
+/// Whether the last messages of a history are results.
+fn follows_results(messages: &[Message]) -> bool {
+    let mut latest = messages.iter().rev();
+    match latest.next() {
+        // Their images stand behind them.
+        Some(Message::User(text)) if text.content.is_array() => {
+            latest.next().is_some_and(is_result)
         }
-        self.messages.extend(messages);
+        latest => latest.is_some_and(is_result),
     }
+}
 
-    /// The tools as they are offered to the service, and why others are not.
-    fn offer(&self) -> Result<(Vec<Tool>, Vec<InvalidToolsError>), InvalidToolsError> {
-        let tools = self.dispatcher.tools();
-        let (mut offered, mut left_out) =
-            chat::tools_for(tools, &self.service_profile())?.into_parts();
-        for (name, format) in &self.custom_tools {
-            let definition = tools
-                .definition(name)
-                .ok_or_else(|| InvalidToolsError::NotText {
-                    tool: name.clone(),
-                    reason: "there is no such tool",
-                })?;
-            let custom = match chat::custom(definition, format) {
-                Ok(custom) => custom,
-                Err(error @ InvalidToolsError::NotText { .. }) => return Err(error),
-                Err(_) => continue, // it is left out already
-            };
-            match offered.iter_mut().find(|tool| tool.function.name == *name) {
-                Some(as_function) => *as_function = custom,
-                None => {
-                    left_out.retain(|error| error.tool() != Some(name));
-                    offered.push(custom);
-                }
-            }
-        }
-        Ok((offered, left_out))
+/// Whether a message is the result of a call.
+pub(super) fn is_result(message: &Message) -> bool {
+    match message {
+        Message::Tool(_) => true,
+        Message::Other(keys) => keys.get("role").is_some_and(|role| role == "function"),
+        _ => false,
     }
+}
 
-    fn service_profile(&self) -> Profile {
-        let of_model = self.model.profile();
-        match &self.profile {
-            Some(profile) => profile.clone().with_images_as_in(&of_model),
-            None => of_model,
-        }
-    }
+/// The error that a tool stopped the run with, if one did.
+fn fatal(results: Vec<ToolResult>) -> Option<AgentError> {
+    results.into_iter().find_map(|result| {
+        let tool = result.name().to_owned();
+        let source = result.into_outcome().err().filter(ToolError::is_fatal)?;
+        Some(AgentError::Fatal { tool, source })
+    })
+}
 
-    fn request(&self, turn: usize, tools: &[Tool]) -> Result<Request, AgentError> {
-        let guidance = (self.parallel_guidance && !tools.is_empty()).then_some(PARALLEL_GUIDANCE);
-        let instructions: Vec<&str> = self
-            .instructions
-            .as_deref()
-            .into_iter()
-            .chain(guidance)
-            .collect();
-        let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
-        let mut messages: Vec<Message> = system.into_iter().chain(self.messages.clone()).collect();
-        let profile = self.service_profile();
-        returned::fit(&mut messages, &profile, &self.model_name);
-        if profile.alternates() {
-            chat::answer_results(&mut messages);
-        }
-        let request = Request {
-            model: self.model_name.clone(),
-            messages,
-            tools: tools.to_vec(),
-            tool_choice: self.tool_choice.clone().filter(|_| turn == 1),
-            parallel_tool_calls: self.parallel_tool_calls,
-            stream: None,
-            extra: self.extra.clone(),
-        };
-        request.check_tool_choice()?;
-        Ok(request)
-    }
+/// What came of a turn.
+enum Turn {
+    /// Calls, and they are answered.
+    Called,
+    /// The reply.
+    Said(Said),
+    /// Calls that wait for decisions.
+    Held(Box<Suspended>),
 }
 
 /// What the model says, and why it stopped.

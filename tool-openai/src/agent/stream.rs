@@ -1,35 +1,33 @@
 //! A run as a stream of what happens in it.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
 use super::event::{AgentEvent, Reply};
+use super::events::Queue;
 use crate::error::AgentError;
 
-type Run<'a> = Pin<Box<dyn Future<Output = Result<Reply, AgentError>> + Send + 'a>>;
+type Run = Pin<Box<dyn Future<Output = Result<Reply, AgentError>> + Send>>;
 
-/// Events that happened and are not told yet.
-pub(super) type Queue = Arc<Mutex<VecDeque<AgentEvent>>>;
-
-/// A run as it happens; made by [`Agent::stream`](crate::Agent::stream). The last item is
-/// [`AgentEvent::Reply`], or an error.
+/// A run as it happens; made by [`Agent::stream`](crate::Agent::stream) and
+/// [`Conversation::stream`](crate::Conversation::stream). It owns what it needs, so that it can be
+/// the body of a response. The last item is [`AgentEvent::Reply`], or an error.
 ///
-/// Dropped, it ends the run like a dropped [`run`](crate::Agent::run): the history is valid.
+/// Dropped, it ends the run: the tools are dropped at their next await, and the history is valid
+/// before the drop returns. A message whose calls had begun is in it with a result for each.
 #[must_use = "nothing happens before the stream is polled"]
-pub struct AgentStream<'a> {
-    run: Option<Run<'a>>,
+pub struct AgentStream {
+    run: Option<Run>,
     events: Queue,
     end: Option<Result<Reply, AgentError>>,
 }
 
-impl<'a> AgentStream<'a> {
+impl AgentStream {
     pub(super) fn new(
-        run: impl Future<Output = Result<Reply, AgentError>> + Send + 'a,
+        run: impl Future<Output = Result<Reply, AgentError>> + Send + 'static,
         events: Queue,
     ) -> Self {
         Self {
@@ -39,34 +37,27 @@ impl<'a> AgentStream<'a> {
         }
     }
 
-    /// The next event, or `None` after the last.
+    /// The next event, or `None` after the last. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Result<AgentEvent, AgentError>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 
-impl Stream for AgentStream<'_> {
+impl Stream for AgentStream {
     type Item = Result<AgentEvent, AgentError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         // What has happened is told before anything else does.
-        if self
-            .events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_empty()
-            && let Some(run) = &mut self.run
+        if let Some(event) = self.events.pop() {
+            return Poll::Ready(Some(Ok(event)));
+        }
+        if let Some(run) = &mut self.run
             && let Poll::Ready(end) = run.as_mut().poll(cx)
         {
             self.run = None;
             self.end = Some(end);
         }
-        if let Some(event) = self
-            .events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop_front()
-        {
+        if let Some(event) = self.events.pop() {
             return Poll::Ready(Some(Ok(event)));
         }
         match self.end.take() {
@@ -77,7 +68,7 @@ impl Stream for AgentStream<'_> {
     }
 }
 
-impl fmt::Debug for AgentStream<'_> {
+impl fmt::Debug for AgentStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AgentStream").finish_non_exhaustive()
     }

@@ -60,15 +60,16 @@ impl Ids {
 }
 
 /// Replaces the ids of calls that a service does not take, in their results too. The same messages
-/// get the same ids. Whether there were any.
+/// get the same ids, after as many others. Whether there were any.
 pub(crate) fn replace_ids(
     messages: &mut [Message],
+    before: usize,
     profile: &Profile,
     takes: impl Fn(&str) -> bool,
 ) -> bool {
     let mut replaced: HashMap<String, String> = HashMap::new();
     let mut any = false;
-    for (turn, message) in messages.iter_mut().enumerate() {
+    for (turn, message) in (before..).zip(messages) {
         match message {
             Message::Assistant(message) => {
                 replaced.clear();
@@ -156,7 +157,7 @@ mod tests {
         ]);
         let mut messages: Vec<Message> = from_value(history.clone()).unwrap();
         let profile = Profile::openai();
-        assert!(replace_ids(&mut messages, &profile, |id| profile.takes_id(id)));
+        assert!(replace_ids(&mut messages, 0, &profile, |id| profile.takes_id(id)));
         let made = to_value(&messages).unwrap();
         let id = |call: usize| &made[0]["tool_calls"][call]["id"];
         assert_eq!(id(0), "a");
@@ -166,17 +167,17 @@ mod tests {
             (id(1), id(0))
         );
         let mut again = messages.clone();
-        assert!(!replace_ids(&mut again, &profile, |id| profile.takes_id(id)));
+        assert!(!replace_ids(&mut again, 0, &profile, |id| profile.takes_id(id)));
 
         let mistral = Profile::mistral();
         let mut short: Vec<Message> = from_value(history.clone()).unwrap();
-        replace_ids(&mut short, &mistral, |id| mistral.takes_id(id));
+        replace_ids(&mut short, 0, &mistral, |id| mistral.takes_id(id));
         let short = to_value(short).unwrap();
         assert!((0..2).all(|call| short[0]["tool_calls"][call]["id"].as_str().unwrap().len() == 9));
 
         let portable = Profile::portable();
         let mut as_they_came: Vec<Message> = from_value(history).unwrap();
-        assert!(!replace_ids(&mut as_they_came, &portable, |id| portable.takes_id(id)));
+        assert!(!replace_ids(&mut as_they_came, 0, &portable, |id| portable.takes_id(id)));
     }
 
     #[test]

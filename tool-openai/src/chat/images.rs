@@ -137,7 +137,10 @@ fn is_image_part(part: &Value) -> bool {
     part["type"] == "image_url" && part["image_url"]["url"].is_string()
 }
 
-fn image_part(image: &Image) -> Value {
-    let url = format!("data:{};base64,{}", image.mime_type(), image.to_base64());
-    json!({"type": "image_url", "image_url": {"url": url}})
+pub(super) fn image_part(image: &Image) -> Value {
+    json!({"type": "image_url", "image_url": {"url": data_url(image)}})
+}
+
+pub(super) fn data_url(data: &Image) -> String {
+    format!("data:{};base64,{}", data.mime_type(), data.to_base64())
 }

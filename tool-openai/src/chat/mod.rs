@@ -12,6 +12,7 @@ mod nullable;
 mod nulls;
 mod offered;
 mod parse;
+mod prompt;
 mod tool_choice;
 mod tool_rules;
 mod tools;

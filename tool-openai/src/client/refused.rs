@@ -239,7 +239,7 @@ impl Request for chat::Request {
         }
         let mistral = Profile::mistral();
         let takes = |id: &str| !parts.ids || mistral.takes_id(id);
-        if replace_ids(&mut self.messages, &mistral, takes) {
+        if replace_ids(&mut self.messages, 0, &mistral, takes) {
             repairs.add(RequestRepair::IdsReplaced);
         }
         let before = self.messages.len();

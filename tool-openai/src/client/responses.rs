@@ -32,7 +32,7 @@ use crate::responses::{self, MOST_ID, Response, ResponsesAssembler};
 /// use tool_openai::{Agent, OpenAi};
 ///
 /// # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
-/// let mut agent = Agent::new(OpenAi::from_env()?.into_responses(), "gpt-5").with_parameter("reasoning_effort", "low");
+/// let agent = Agent::new(OpenAi::from_env()?.into_responses(), "gpt-5").with_parameter("reasoning_effort", "low").conversation();
 /// println!("{}", agent.run("What is 2 + 3?").await?);
 /// # Ok(())
 /// # }

@@ -47,7 +47,7 @@ use crate::chat::Request;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let server = ScriptedServer::start([ScriptedReply::calls([("add", json!({"a": 2, "b": 3}))]), ScriptedReply::text("It is 5.")]).await?;
-/// let mut agent = Agent::new(server.client()?, "scripted").with_tools(Dispatcher::new(tools![add]));
+/// let agent = Agent::new(server.client()?, "scripted").with_tools(Dispatcher::new(tools![add])).conversation();
 ///
 /// assert_eq!(agent.run("What is 2 + 3?").await?.text, "It is 5.");
 /// assert_eq!(server.requests()[1]["messages"][2]["content"], "5");

@@ -8,6 +8,7 @@ mod tests;
 use std::fmt;
 
 use super::wire::Message;
+use serde::{Deserialize, Serialize};
 
 /// Makes a stored conversation one that services accept, and says what was changed: after a crash
 /// in the middle of a turn, after an edit by hand, or from another library.
@@ -48,7 +49,7 @@ pub fn repair(messages: &mut Vec<Message>) -> Vec<HistoryRepair> {
 }
 
 /// One change to a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryRepair {
     /// Where the message stood before the repair, from 0.
@@ -58,7 +59,8 @@ pub struct HistoryRepair {
 }
 
 /// What was changed in a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum HistoryChange {
     /// A call had no result: one was written behind it, which says that the call was interrupted.

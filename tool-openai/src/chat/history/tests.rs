@@ -427,7 +427,7 @@ proptest! {
         if !repaired.is_empty() {
             let mut sent = repaired.clone();
             let profile = Profile::openai();
-            replace_ids(&mut sent, &profile, |id| profile.takes_id(id));
+            replace_ids(&mut sent, 0, &profile, |id| profile.takes_id(id));
             let checked = check_request(&json!({"model": "m", "messages": sent}));
             prop_assert!(checked.is_ok(), "{:?}: {}", checked, to_value(&repaired).unwrap());
         }

@@ -1,0 +1,140 @@
+//! A run that waits for decisions on calls.
+
+use std::collections::BTreeSet;
+use std::hash::Hasher;
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128, SipHasher13};
+use tool_core::serde_json::{self, Map, Value};
+use tool_core::{HeldFor, ToolResult};
+
+use super::History;
+use super::message::Heard;
+use crate::chat::{AssistantMessage, ParsedMessage, Usage};
+use crate::version::Version;
+
+/// A run that waits for decisions on calls of its last message, because a policy said
+/// [`Decision::Hold`](tool_core::Decision::Hold). [`Agent::resume`](crate::Agent::resume) goes on
+/// with it: here, or in another process that has the same tools.
+///
+/// Shape: serialised as an object with `version` (1), the `history` before the message, the
+/// `message`, the `results` of its calls so far, the `turns` and the `usage` of the run, and a
+/// `fingerprint` of the calls. Unknown fields are kept; a later version is refused.
+///
+/// What it says is run. Store it where the user of the model cannot change it, or with a signature
+/// (an HMAC of the text, by a key that only the program has) that is checked before it is read: the
+/// fingerprint finds a mistake, not an attack. Resume it once: take it out of the store in the
+/// transaction in which the outcome is put there. Of two attempts the calls have the same
+/// idempotency keys.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Suspended {
+    version: Version,
+    history: History,
+    message: AssistantMessage,
+    results: Vec<ToolResult>,
+    turns: usize,
+    #[serde(default)]
+    usage: Usage,
+    fingerprint: String,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    unknown: Map<String, Value>,
+}
+
+impl Suspended {
+    pub(super) fn new(
+        history: History,
+        heard: Heard,
+        results: Vec<ToolResult>,
+        turns: usize,
+        usage: Usage,
+    ) -> Self {
+        let (message, results) = heard.into_parts(results);
+        let fingerprint = fingerprint(&message, &results);
+        Self {
+            version: Version,
+            history,
+            message,
+            results,
+            turns,
+            usage,
+            fingerprint,
+            unknown: Map::new(),
+        }
+    }
+
+    /// The results of the message's calls, in call order, held ones among them.
+    pub fn results(&self) -> &[ToolResult] {
+        &self.results
+    }
+
+    /// The calls to be decided on: decisions name them by their
+    /// [`position`](ToolResult::position).
+    pub fn held(&self) -> impl Iterator<Item = &ToolResult> {
+        let waits = |result: &&ToolResult| result.held_for() == Some(HeldFor::Decision);
+        self.results.iter().filter(waits)
+    }
+
+    /// The conversation before the message.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What the model says beside the calls.
+    pub(super) fn text(&self) -> String {
+        self.message.text()
+    }
+
+    pub(super) fn turns(&self) -> usize {
+        self.turns
+    }
+
+    pub(super) fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// Whether its calls are those that were held.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        match self.fingerprint == fingerprint(&self.message, &self.results) {
+            true => Ok(()),
+            false => Err("it was changed since its calls were held; give it as it was stored"),
+        }
+    }
+
+    pub(super) fn with_results(self, results: Vec<ToolResult>) -> Self {
+        Self {
+            fingerprint: fingerprint(&self.message, &results),
+            results,
+            ..self
+        }
+    }
+
+    pub(super) fn into_heard(self) -> (Heard, Vec<ToolResult>) {
+        let calls = self.results.iter().map(|result| result.call().clone());
+        let parsed = ParsedMessage {
+            calls: calls.collect(),
+            message: self.message,
+            repairs: Vec::new(),
+            truncated: Vec::new(),
+        };
+        (Heard::new(parsed, BTreeSet::new()), self.results)
+    }
+}
+
+/// Says of these calls that they are others if anything about them is changed.
+fn fingerprint(message: &AssistantMessage, results: &[ToolResult]) -> String {
+    let mut hasher = SipHasher13::new();
+    let mut add = |text: &str| {
+        hasher.write_usize(text.len());
+        hasher.write(text.as_bytes());
+    };
+    add(&serde_json::to_string(message).unwrap_or_default());
+    for result in results {
+        let call = result.call();
+        let held = format!("{} {:?}", result.position(), result.held_for());
+        for part in [&call.id, &call.name, &call.arguments, &held] {
+            add(part);
+        }
+    }
+    format!("{:032x}", hasher.finish128().as_u128())
+}
