@@ -4,6 +4,7 @@
 
 mod agent;
 mod agent_chaos;
+mod agent_spans;
 mod agent_streams;
 mod agreement;
 mod arguments;
@@ -32,6 +33,7 @@ mod http_stream;
 mod idleness;
 mod layers;
 mod methods;
+mod mock_model;
 mod nesting;
 mod order;
 mod overflow;
@@ -48,6 +50,7 @@ mod run_ids;
 mod runtime;
 mod schema;
 mod scripted;
+mod shared_client;
 mod spans;
 mod state;
 mod stored;

@@ -6,10 +6,13 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use opentelemetry::trace::{SpanKind, Status, TracerProvider};
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
 use tokio::time::{sleep, timeout};
 use tool_core::{CallContext, Decision, Dispatcher, ToolCall, tool, tools};
+use tool_openai::Agent;
+use tool_openai::testing::MockModel;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Instrument, Metadata, Subscriber, span};
 use tracing_subscriber::layer::SubscriberExt;
@@ -18,20 +21,23 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::support::{calls, codes, contents};
 
 /// Everything that ends on this thread is exported here.
-struct Trace {
+pub(crate) struct Trace {
     exporter: InMemorySpanExporter,
     provider: SdkTracerProvider,
     _guard: DefaultGuard,
 }
 
 impl Trace {
-    fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         // A span is registered when it is first met under any subscriber, and off for good if the
         // thread that meets it has none: here, before there is one that counts.
         static REGISTERED: Once = Once::new();
         REGISTERED.call_once(|| {
             let _any = tracing_subscriber::registry().set_default();
             dispatcher().dispatch_blocking(calls([("fail", "{}"), ("unknown", "{}")]));
+            // A mock model answers at once: the whole run is one poll.
+            let agent = Agent::new(MockModel::new([]), "m");
+            assert!(agent.run("").now_or_never().is_some());
         });
         let exporter = InMemorySpanExporter::default();
         let provider = SdkTracerProvider::builder()
@@ -45,7 +51,7 @@ impl Trace {
         }
     }
 
-    fn spans(&self) -> Vec<SpanData> {
+    pub(crate) fn spans(&self) -> Vec<SpanData> {
         self.provider.force_flush().unwrap();
         self.exporter.get_finished_spans().unwrap()
     }
@@ -71,7 +77,7 @@ impl Trace {
     }
 }
 
-fn attribute(span: &SpanData, key: &str) -> Option<String> {
+pub(crate) fn attribute(span: &SpanData, key: &str) -> Option<String> {
     span.attributes
         .iter()
         .find(|attribute| attribute.key.as_str() == key)

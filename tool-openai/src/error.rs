@@ -291,6 +291,25 @@ pub enum AgentError {
     },
 }
 
+impl AgentError {
+    /// What kind of error it is, in a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Model { .. } => "model",
+            Self::Tools(_) => "tools",
+            Self::Parameter { .. } => "parameter",
+            Self::ToolChoice(_) => "tool_choice",
+            Self::Refused { .. } => "refused",
+            Self::NoAnswer { .. } => "no_answer",
+            Self::TurnLimit { .. } => "turn_limit",
+            Self::Busy => "busy",
+            Self::NotResumed { .. } => "not_resumed",
+            Self::Cancelled => "cancelled",
+            Self::Fatal { .. } => "fatal",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,7 +30,7 @@ pub use client::OpenAi;
 pub use error::{AgentError, ModelError};
 #[cfg(feature = "async-openai")]
 pub use interop::ConversionError;
-pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream, RequestRepair};
+pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream, RequestRepair, RequestRetry};
 pub use profile::Profile;
 #[doc(no_inline)]
 pub use tool_core::CancellationToken;

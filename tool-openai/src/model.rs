@@ -81,6 +81,14 @@ pub enum RequestRepair {
     ReasoningLeftOut,
 }
 
+/// Why a request was sent again: what it was answered before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RequestRetry {
+    /// The error of the attempt before.
+    pub reason: String,
+}
+
 impl fmt::Display for RequestRepair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Serialize, Serializer};
 use tokio_util::sync::CancellationToken;
 use tool_core::Decision;
+use tracing::Instrument;
 
 use super::events::Queue;
 use super::run::Run;
+use super::span;
 use super::{Agent, AgentStream, History, Reply, StartPolicy, Suspended};
 use crate::chat::{self, HistoryRepair, Message, Usage};
 use crate::error::AgentError;
@@ -159,7 +161,7 @@ impl Conversation {
         queue: Option<Queue>,
     ) -> impl Future<Output = Result<Reply, AgentError>> + Send + use<> {
         let Self { agent, shared } = self.clone();
-        async move {
+        traced(agent, move |agent| async move {
             let streamed = queue.is_some() || agent.config.start_policy != StartPolicy::StreamEnd;
             let run = Writer::new(&shared).and_then(|writer| Run::new(agent, writer, queue));
             match run {
@@ -169,7 +171,7 @@ impl Conversation {
                     reason: error.to_string(),
                 }),
             }
-        }
+        })
     }
 
     /// As [`run`](Self::run), told while it happens, text as the model writes it.
@@ -195,12 +197,12 @@ impl Conversation {
         queue: Option<Queue>,
     ) -> impl Future<Output = Result<Reply, AgentError>> + Send + use<> {
         let Self { agent, shared } = self.clone();
-        async move {
+        traced(agent, move |agent| async move {
             let writer = Writer::new(&shared)?;
             writer.lock().history.messages.extend(prompt);
             let streamed = streamed || agent.config.start_policy != StartPolicy::StreamEnd;
             Run::new(agent, writer, queue)?.turns(streamed).await
-        }
+        })
     }
 
     /// The same conversation with another agent: other instructions, tools or model from the next
@@ -249,6 +251,20 @@ impl Conversation {
         Writer::new(&self.shared)?.lock().history.truncate(most);
         Ok(())
     }
+}
+
+/// A run within its span, which begins when it is first polled.
+async fn traced<F: Future<Output = Result<Reply, AgentError>>>(
+    agent: Agent,
+    run: impl FnOnce(Agent) -> F,
+) -> Result<Reply, AgentError> {
+    let span = span::of_run(&agent.config);
+    let end = run(agent).instrument(span.clone()).await;
+    match &end {
+        Ok(reply) => span::note_usage(&span, &reply.usage),
+        Err(error) => span::note_run_error(&span, error),
+    }
+    end
 }
 
 impl Serialize for Conversation {

@@ -7,7 +7,7 @@ use tool_core::{Progress, ToolCall, ToolResult};
 
 use super::Suspended;
 use crate::chat::{HistoryRepair, InvalidToolsError, Repair, Usage};
-use crate::model::RequestRepair;
+use crate::model::{RequestRepair, RequestRetry};
 
 /// What happens in a run, as it happens.
 ///
@@ -28,6 +28,8 @@ pub enum AgentEvent {
     ToolsLeftOut(Vec<LeftOutTool>),
     /// The service refused a request, and took it with these changes. The client keeps to them.
     RequestRepaired(Vec<RequestRepair>),
+    /// The request was sent again until the service answered.
+    RequestRetried(Vec<RequestRetry>),
     /// A turn begins: the model is about to be asked. Again for the same turn, where the service
     /// could not read its calls; the earlier events of that turn are void then.
     TurnStarted {

@@ -8,6 +8,7 @@ mod message;
 mod prepared;
 mod returned;
 mod run;
+mod span;
 mod stream;
 mod suspended;
 
@@ -68,6 +69,7 @@ pub struct Agent {
 struct Config {
     model: Arc<dyn ChatModel>,
     model_name: String,
+    name: Option<String>,
     instructions: Option<String>,
     parallel_guidance: bool,
     profile: Option<Profile>,
@@ -104,6 +106,7 @@ impl Agent {
         let config = Config {
             model: Arc::new(model),
             model_name: model_name.into(),
+            name: None,
             instructions: None,
             parallel_guidance: false,
             profile: None,
@@ -129,6 +132,12 @@ impl Agent {
         config.prepared = OnceLock::new();
         set(config);
         self
+    }
+
+    /// Sets the name that traces show for it: its runs are spans `invoke_agent {name}`.
+    #[must_use]
+    pub fn with_name(self, name: impl Into<String>) -> Self {
+        self.with(|config| config.name = Some(name.into()))
     }
 
     /// Sets the instructions that stand before the conversation, as a system message.

@@ -8,13 +8,14 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use tokio_util::sync::CancellationToken;
 use tool_core::{Decision, DispatchEvent, Dispatcher, StreamingBatch, ToolError, ToolResult};
+use tracing::Instrument;
 
 use super::conversation::{State, Writer};
 use super::events::{Events, Queue};
 use super::message::{Answering, Heard};
 use super::prepared::Prepared;
-use super::returned;
 use super::{Agent, AgentEvent, LeftOutTool, OWN_KEYS, Outcome, Reply, Suspended};
+use super::{returned, span};
 use crate::chat::{
     self, AssistantMessage, Choice, Completion, Message, MessageParser, Request, Usage,
 };
@@ -245,6 +246,10 @@ impl Run {
             self.state().history.usage += &used;
             self.events.tell(AgentEvent::Usage(used));
         }
+        let retries = completion.request_retries();
+        if !retries.is_empty() {
+            self.events.tell(AgentEvent::RequestRetried(retries));
+        }
         let repairs = completion.request_repairs();
         if !repairs.is_empty() {
             self.events.tell(AgentEvent::RequestRepaired(repairs));
@@ -302,8 +307,15 @@ impl Run {
             let start_policy = self.agent.config.start_policy;
             let answering = Answering::new(dispatcher, parser, start_policy);
             let mut unsettled = Unsettled::new(answering, &self.history);
+            let span = span::of_request(&self.request.model, streamed);
             let heard = unsettled.hear(&self.agent, &self.request, streamed, &mut self.events);
-            let heard = heard.await;
+            let heard = heard.instrument(span.clone()).await;
+            match &heard {
+                Ok(completion) => span::note_answer(&span, completion),
+                Err(Unheard::Failed(error)) => span::note_model_error(&span, error),
+                Err(Unheard::Cancelled) => span::note_error(&span, "cancelled"),
+            }
+            drop(span);
             let Some(answering) = unsettled.take() else {
                 return Err(AgentError::Cancelled);
             };

@@ -1,6 +1,8 @@
 //! Chat completions over HTTP.
 
 mod endpoint;
+mod gate;
+mod key;
 mod refusal;
 mod refused;
 mod responses;
@@ -13,6 +15,7 @@ mod stream;
 pub use responses::Responses;
 
 use std::env;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +24,7 @@ use reqwest::StatusCode;
 use tool_core::serde_json::{Value, json};
 
 use self::endpoint::Endpoint;
+use self::key::KeySource;
 use self::refusal::Refusal;
 use self::refused::Refused;
 use self::retry::Failure;
@@ -39,7 +43,8 @@ use crate::service_error::ServiceError;
 /// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice
 /// unless set, after 0.5 s and up, or as the service says, in `Retry-After` or in its words. So are
 /// those whose answer says that the failure may pass, an overload for example, whatever its status.
-/// They are not when the service asks for more than a minute, or the quota is spent; and once any of
+/// A wait that the service asks for holds back the requests of all clones of the client. Nothing is
+/// tried again when the service asks for more than a minute, or the quota is spent; and once any of
 /// an answer has been delivered, nothing is tried again: a call of it may have been started.
 ///
 /// Answers are asked for as plain bytes; compressed ones are an error. A redirect is followed to the
@@ -160,6 +165,43 @@ impl OpenAi {
     pub fn with_total_timeout(self, timeout: Duration) -> Self {
         Self {
             service: self.service.with_total_timeout(timeout),
+            ..self
+        }
+    }
+
+    /// Sends requests by this client: one with the program's own proxy, certificates or connection
+    /// pool. How it follows redirects is its own choice then; one that follows them to another host
+    /// sends the conversation there.
+    #[must_use]
+    pub fn with_http_client(self, client: reqwest::Client) -> Self {
+        Self {
+            service: self.service.with_http_client(client),
+            ..self
+        }
+    }
+
+    /// Asks for the key before each request, for one that changes: a token that expires, or a key
+    /// that is rotated. An error of it ends the request.
+    ///
+    /// ```
+    /// use std::fs;
+    /// use tool_openai::OpenAi;
+    ///
+    /// # fn main() -> Result<(), tool_openai::ModelError> {
+    /// let client = OpenAi::at("https://api.openai.com/v1")?
+    ///     .with_key_source(|| async { fs::read_to_string("/run/secrets/openai").map(|key| key.trim().to_owned()) });
+    /// # let _ = client;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_key_source<F, E>(self, source: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<String, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        Self {
+            service: self.service.with_key_source(KeySource::new(source)),
             ..self
         }
     }

@@ -77,6 +77,11 @@ impl Failure {
         self.retry
     }
 
+    /// How long the service asks its callers to wait, if the failure passes.
+    pub(super) fn wait_of_service(&self) -> Option<Duration> {
+        self.wait.filter(|_| self.retry)
+    }
+
     /// The wait before the next attempt: what the service asked for, or else our own.
     pub(super) fn wait(&self, own: Duration) -> Duration {
         self.wait.unwrap_or(own)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{
@@ -10,6 +11,8 @@ use reqwest::header::{
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 
+use super::gate::Gate;
+use super::key::{KeySource, bearer};
 use super::refusal::Refusal;
 use super::refused::Request;
 use super::retry::Failure;
@@ -43,11 +46,15 @@ const SPEAKS_HTTPS: bool = cfg!(any(feature = "rustls", feature = "native-tls"))
 #[derive(Clone)]
 pub(crate) struct Service {
     http: Client,
+    /// Whether the program made the client.
+    is_own_client: bool,
     base: Url,
     headers: HeaderMap,
     timeout: Duration,
     total_timeout: Option<Duration>,
     retries: usize,
+    key_source: Option<KeySource>,
+    gate: Arc<Gate>,
 }
 
 /// How an answer will be read: all of it within the timeout, or with the timeout between any two
@@ -63,11 +70,14 @@ impl Service {
         let base = parse(base_url)?;
         Ok(Self {
             http: http(&base)?,
+            is_own_client: false,
             base,
             headers: HeaderMap::new(),
             timeout: TIMEOUT,
             total_timeout: None,
             retries: RETRIES,
+            key_source: None,
+            gate: Arc::default(),
         })
     }
 
@@ -77,8 +87,12 @@ impl Service {
 
     pub(super) fn secrets(&self) -> Secrets {
         // User and password of the URL become a header.
+        let latest = self.key_source.as_ref().and_then(KeySource::latest);
         let post = self.http.post(self.base.clone());
-        match post.headers(self.headers.clone()).build() {
+        let post = post
+            .headers(self.headers.clone())
+            .headers(latest.unwrap_or_default());
+        match post.build() {
             Ok(request) => Secrets::of(&self.base, request.headers()),
             Err(_) => Secrets::of(&self.base, &self.headers),
         }
@@ -90,21 +104,35 @@ impl Service {
 
     pub(crate) fn with_base_url(self, base_url: &str) -> Result<Self, ModelError> {
         let base = parse(base_url)?;
+        let http = match self.is_own_client {
+            true => self.http,
+            false => http(&base)?,
+        };
         Ok(Self {
-            http: http(&base)?,
+            http,
             base,
+            gate: Arc::default(),
             ..self
         })
     }
 
+    pub(crate) fn with_http_client(self, http: Client) -> Self {
+        Self {
+            http,
+            is_own_client: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn with_key_source(self, source: KeySource) -> Self {
+        Self {
+            key_source: Some(source),
+            ..self
+        }
+    }
+
     pub(crate) fn with_key(mut self, api_key: &str) -> Result<Self, ModelError> {
-        let mut value = HeaderValue::try_from(format!("Bearer {api_key}")).map_err(|_| {
-            ModelError::Configuration(
-                "the API key contains a character that no key has; copy it anew".to_owned(),
-            )
-        })?;
-        value.set_sensitive(true);
-        self.headers.insert(AUTHORIZATION, value);
+        self.headers.insert(AUTHORIZATION, bearer(api_key)?);
         Ok(self)
     }
 
@@ -143,13 +171,21 @@ impl Service {
         pace: Pace,
     ) -> Result<Answer, Failure> {
         let url = below(&self.base, R::PATH);
-        if url.scheme() == "https" && !SPEAKS_HTTPS {
+        if url.scheme() == "https" && !SPEAKS_HTTPS && !self.is_own_client {
             return Err(Failure::unanswered(no_https(), false));
         }
+        self.gate.wait().await;
+        let key = match &self.key_source {
+            Some(source) => source.header().await,
+            None => Ok(HeaderMap::new()),
+        };
+        let key = key.map_err(|error| Failure::unanswered(error, false))?;
         let post = self
             .http
             .post(url.clone())
+            .header(ACCEPT_ENCODING, "identity")
             .headers(self.headers.clone())
+            .headers(key)
             .json(request);
         let (limit, total) = match pace {
             Pace::Whole => {
@@ -187,7 +223,11 @@ impl Service {
                 Some(encoding) => Err(Failure::unanswered(answer.name(encoded(&encoding)), false)),
             };
         }
-        Err(answer.refuse(encoding, request.model()).await)
+        let failure = answer.refuse(encoding, request.model()).await;
+        if let Some(wait) = failure.wait_of_service() {
+            self.gate.close_for(wait);
+        }
+        Err(failure)
     }
 }
 
@@ -415,10 +455,6 @@ fn http(base: &Url) -> Result<Client, ModelError> {
     let client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .user_agent(concat!("tool-openai/", env!("CARGO_PKG_VERSION")))
-        .default_headers(HeaderMap::from_iter([(
-            ACCEPT_ENCODING,
-            HeaderValue::from_static("identity"),
-        )]))
         .redirect(same_origin);
     let client = if is_loopback(base) {
         client.no_proxy()

@@ -1,5 +1,7 @@
 //! An answer as it arrives, whole or in events: what it is decides, not what was asked for.
 
+use std::sync::{Mutex, PoisonError};
+
 use backon::Retryable;
 use futures_util::stream::{TryStreamExt, try_unfold};
 
@@ -9,7 +11,7 @@ use super::service::{Answer, Pace};
 use crate::assembler::Assembler;
 use crate::chat::{Completion, Request};
 use crate::error::ModelError;
-use crate::model::{ModelEvent, ModelStream};
+use crate::model::{ModelEvent, ModelStream, RequestRetry};
 
 pub(super) fn stream<'a, E: Endpoint>(client: &'a E, request: &'a Request) -> ModelStream<'a> {
     let events = try_unfold(Stage::Asking(client, request), next);
@@ -44,8 +46,22 @@ enum Opened<A> {
     Stream(Box<Reading<A>>),
 }
 
+impl<A> Opened<A> {
+    /// The answer, which knows why it was asked for again.
+    fn with_retries(mut self, retries: Mutex<Vec<RequestRetry>>) -> Self {
+        let retries = retries.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match &mut self {
+            Self::Whole(completion) => completion.set_request_retries(&retries),
+            Self::Stream(reading) => reading.retries = retries,
+        }
+        self
+    }
+}
+
 struct Reading<A> {
     answer: Answer,
+    /// Why it was asked for again.
+    retries: Vec<RequestRetry>,
     assembler: A,
     /// Told by the assembler, not yet by us.
     events: std::vec::IntoIter<ModelEvent>,
@@ -59,6 +75,7 @@ async fn begin<E: Endpoint>(
     request: &Request,
     pace: Pace,
 ) -> Result<Opened<E::Assembler>, ModelError> {
+    let retries = Mutex::new(Vec::new());
     let attempt = || async {
         let mut opened = open(client, request, pace).await?;
         if let Opened::Stream(reading) = &mut opened {
@@ -77,7 +94,13 @@ async fn begin<E: Endpoint>(
         .retry(backoff(client.retries()))
         .when(Failure::is_worth_a_retry)
         .adjust(|failure, own| own.map(|own| failure.wait(own)))
+        .notify(|failure: &Failure, _| {
+            let error = client.secrets().redact(&failure.error.to_string());
+            let mut retries = retries.lock().unwrap_or_else(PoisonError::into_inner);
+            retries.push(RequestRetry { reason: error });
+        })
         .await
+        .map(|opened| opened.with_retries(retries))
         .map_err(|failure: Failure| failure.error)
 }
 
@@ -95,6 +118,7 @@ async fn open<E: Endpoint>(
         }
         Beginning::Stream(assembler, events) => Ok(Opened::Stream(Box::new(Reading {
             answer,
+            retries: Vec::new(),
             assembler,
             events: events.into_iter(),
             is_over: false,
@@ -175,11 +199,15 @@ impl<A: Assembler<Output: Into<Completion>>> Reading<A> {
 
     fn finish(self) -> Result<Completion, ModelError> {
         let Self {
-            answer, assembler, ..
+            answer,
+            retries,
+            assembler,
+            ..
         } = self;
         let whole = assembler.finish().map_err(|error| answer.name(error))?;
         let mut completion: Completion = whole.into();
         answer.note_on(&mut completion);
+        completion.set_request_retries(&retries);
         Ok(completion)
     }
 }

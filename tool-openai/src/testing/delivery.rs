@@ -25,8 +25,8 @@ pub(super) fn events(text: &str) -> Vec<String> {
     text.split_inclusive("\n\n").map(str::to_owned).collect()
 }
 
-/// A stream of these chunks.
-pub(super) fn stream(mut chunks: Vec<String>, pace: Duration, end: End) -> Response {
+/// The chunks that arrive, and whether the connection breaks behind them.
+pub(super) fn parts(mut chunks: Vec<String>, end: End) -> (Vec<String>, bool) {
     let is_cut = match end {
         End::Regular => false,
         End::Cut(after) => {
@@ -39,6 +39,12 @@ pub(super) fn stream(mut chunks: Vec<String>, pace: Duration, end: End) -> Respo
             false
         }
     };
+    (chunks, is_cut)
+}
+
+/// A stream of these chunks.
+pub(super) fn stream(chunks: Vec<String>, pace: Duration, end: End) -> Response {
+    let (chunks, is_cut) = parts(chunks, end);
     let body = body(chunks, pace, is_cut);
     (
         [

@@ -6,11 +6,14 @@ mod api;
 mod check;
 mod completion;
 mod delivery;
+mod desk;
 mod input;
+mod mock;
 mod response;
 mod script;
 mod server;
 
+pub use mock::MockModel;
 pub use script::ScriptedReply;
 pub use server::ScriptedServer;
 

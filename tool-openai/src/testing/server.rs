@@ -3,9 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
@@ -18,10 +16,11 @@ use tokio::task::JoinHandle;
 use tool_core::serde_json::{self, Value};
 
 use super::api::Api;
-use super::check::{ApiError, Dialect};
+use super::check::ApiError;
 use super::completion::Head;
 use super::delivery;
-use super::script::{End, Script, ScriptedAnswer, ScriptedReply};
+use super::desk::{Desk, Replies, Reply, in_turn, lock};
+use super::script::{End, ScriptedAnswer, ScriptedReply};
 use crate::chat::Request;
 
 /// A server on loopback that answers by script, whole or as a stream, and stops when dropped. It
@@ -56,15 +55,8 @@ use crate::chat::Request;
 /// ```
 pub struct ScriptedServer {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    desk: Arc<Desk>,
     serving: JoinHandle<()>,
-}
-
-struct Shared {
-    script: Mutex<Script>,
-    requests: Mutex<Vec<Value>>,
-    /// Whether the model has thought aloud.
-    thinks: AtomicBool,
 }
 
 impl ScriptedServer {
@@ -73,14 +65,9 @@ impl ScriptedServer {
     /// # Errors
     /// No port can be had.
     pub async fn start(replies: impl IntoIterator<Item = ScriptedReply>) -> io::Result<Self> {
-        let mut replies: std::vec::IntoIter<ScriptedReply> =
-            replies.into_iter().collect::<Vec<_>>().into_iter();
-        Self::start_with(move |_| {
-            replies.next().unwrap_or_else(|| {
-                ScriptedReply::error(400, "script_over", "The script has no reply left.")
-            })
-        })
-        .await
+        let scripted = Replies::default();
+        lock(&scripted).extend(replies);
+        Self::start_with(in_turn(&scripted)).await
     }
 
     /// Decides each answer from the request, like a model would.
@@ -92,23 +79,19 @@ impl ScriptedServer {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared {
-            script: Mutex::new(Box::new(script)),
-            requests: Mutex::default(),
-            thinks: AtomicBool::default(),
-        });
+        let desk = Arc::new(Desk::new(Box::new(script)));
         let app = Router::new()
             .route("/v1/chat/completions", post(complete))
             .route("/v1/responses", post(respond))
             .layer(DefaultBodyLimit::disable())
-            .with_state(Arc::clone(&shared));
+            .with_state(Arc::clone(&desk));
         let serving = tokio::spawn(async move {
             // Ends only with the task: an accept that fails is tried again by axum.
             let _ = axum::serve(listener, app).await;
         });
         Ok(Self {
             address,
-            shared,
+            desk,
             serving,
         })
     }
@@ -129,7 +112,7 @@ impl ScriptedServer {
 
     /// The bodies of all requests so far that had a key and were JSON, refused ones among them.
     pub fn requests(&self) -> Vec<Value> {
-        lock(&self.shared.requests).clone()
+        self.desk.requests()
     }
 }
 
@@ -147,19 +130,14 @@ impl fmt::Debug for ScriptedServer {
     }
 }
 
-/// A script that panicked is still the script.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
-    answer(Api::Completions, &shared, &headers, &body)
+async fn complete(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String) -> Response {
+    answer(Api::Completions, &desk, &headers, &body)
         .await
         .unwrap_or_else(|error| json(error.status, &error.body()))
 }
 
-async fn respond(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: String) -> Response {
-    answer(Api::Responses, &shared, &headers, &body)
+async fn respond(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String) -> Response {
+    answer(Api::Responses, &desk, &headers, &body)
         .await
         .unwrap_or_else(|error| json(error.status, &error.body()))
 }
@@ -167,7 +145,7 @@ async fn respond(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: St
 /// The next reply of the script, if the service would take the request.
 async fn answer(
     api: Api,
-    shared: &Shared,
+    desk: &Desk,
     headers: &HeaderMap,
     body: &str,
 ) -> Result<Response, ApiError> {
@@ -179,24 +157,11 @@ async fn answer(
         return Err(ApiError::no_key());
     }
     let value: Value = serde_json::from_str(body).map_err(|_| ApiError::not_json())?;
-    let number = {
-        let mut requests = lock(&shared.requests);
-        requests.push(value.clone());
-        requests.len()
-    };
-    let thinks = shared.thinks.load(Relaxed);
-    let request = api.request(
-        value,
-        if thinks {
-            Dialect::Thinking
-        } else {
-            Dialect::OpenAi
-        },
-    )?;
-    let reply = (lock(&shared.script))(&request);
-    if reply.thinks() {
-        shared.thinks.store(true, Relaxed);
-    }
+    let Reply {
+        number,
+        request,
+        reply,
+    } = desk.reply(api, value)?;
     Ok(deliver(
         api,
         &Head {

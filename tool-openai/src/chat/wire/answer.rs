@@ -7,11 +7,14 @@ use tool_core::serde_json::{Map, Value, from_value};
 
 use super::AssistantMessage;
 use super::lenient::null_as_default;
-use crate::model::RequestRepair;
+use crate::model::{RequestRepair, RequestRetry};
 
 /// No keys of any service's.
 const REQUEST_ID: &str = "_request_id";
 const REQUEST_REPAIRS: &str = "_request_repairs";
+
+/// Where a completion keeps why its request was sent again.
+const REQUEST_RETRIES: &str = "_request_retries";
 
 /// The body of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,6 +42,22 @@ impl Completion {
         repairs
             .and_then(|repairs| from_value(repairs).ok())
             .unwrap_or_default()
+    }
+
+    /// Why the request was sent again, once for each time. It stands in `extra` under
+    /// `_request_retries`.
+    pub fn request_retries(&self) -> Vec<RequestRetry> {
+        let retries = self.extra.get(REQUEST_RETRIES).cloned();
+        retries
+            .and_then(|retries| from_value(retries).ok())
+            .unwrap_or_default()
+    }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn set_request_retries(&mut self, retries: &[RequestRetry]) {
+        if let (false, Ok(retries)) = (retries.is_empty(), to_value(retries)) {
+            self.extra.insert(REQUEST_RETRIES.to_owned(), retries);
+        }
     }
 
     #[cfg(feature = "http")]

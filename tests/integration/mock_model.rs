@@ -1,0 +1,118 @@
+//! The scripted model in the process is the scripted server without HTTP.
+
+use serde_json::{Value, json, to_value};
+use tool_core::{tool, tools};
+use tool_openai::testing::{MockModel, ScriptedReply, ScriptedServer};
+use tool_openai::{Agent, AgentEvent, Profile};
+
+/// Add two numbers.
+#[tool(read_only)] // async, so that results come in order
+async fn add(a: i64, b: i64) -> i64 {
+    a.wrapping_add(b)
+}
+
+fn call() -> ScriptedReply {
+    ScriptedReply::calls([("add", json!({"a": 2, "b": 3})), ("add", json!("{\"a\": "))])
+}
+
+fn scripts() -> Vec<Vec<ScriptedReply>> {
+    let text = || ScriptedReply::text("It is five, as far as I know.");
+    vec![
+        vec![text()],
+        vec![call(), text()],
+        vec![call().with_text("Let me see."), call(), text()],
+        vec![
+            call().with_reasoning("Numbers."),
+            text().with_reasoning("Done."),
+        ],
+        vec![call().with_finish_reason("length"), text()],
+        vec![ScriptedReply::refusal("I would rather not.")],
+        vec![ScriptedReply::error(400, "bad", "No.")],
+        vec![ScriptedReply::error(422, "worse", "Not at all.")],
+        vec![text().with_error_after(3, "busy", "overloaded")],
+        vec![text().with_cut_after(3)],
+        vec![ScriptedReply::body(r#"{"hello": 1}"#)],
+        vec![ScriptedReply::sse(
+            "data: {\"choices\": [{\"delta\": {\"content\": \"Hi.\"}, \"finish_reason\": \"stop\"}]}\n\ndata: [DONE]\n\n",
+        )],
+        vec![call()],
+    ]
+}
+
+/// All that a run tells, without times, and its error.
+async fn run(agent: Agent, streamed: bool) -> Vec<Value> {
+    let agent = agent.with_tools(tools![add]);
+    let mut told = Vec::new();
+    if !streamed {
+        match agent.run("2 + 3?").await {
+            Ok(reply) => told.push(json!([reply.text, reply.finish_reason, reply.usage])),
+            Err(error) => told.push(said(error)),
+        }
+        return told;
+    }
+    let mut stream = agent.stream("2 + 3?");
+    while let Some(event) = stream.next().await {
+        told.push(match event {
+            Ok(AgentEvent::Result(result)) => json!([result.position(), result.content()]),
+            Ok(AgentEvent::Results(results)) => results.len().into(),
+            Ok(AgentEvent::Reply(reply)) => json!([reply.text, reply.finish_reason, reply.usage]),
+            Ok(event) => to_value(event).unwrap(),
+            Err(error) => said(error),
+        });
+    }
+    told
+}
+
+/// The error, but where a connection breaks.
+fn said(error: tool_openai::AgentError) -> Value {
+    let text = error.to_string();
+    match text.contains("no whole answer")
+        || text.contains("broke off")
+        || text.contains("ended before")
+    {
+        true => "broken".into(),
+        false => text.into(),
+    }
+}
+
+#[tokio::test]
+async fn a_mock_model_answers_as_the_server_does() {
+    for (number, script) in scripts().into_iter().enumerate() {
+        for streamed in [false, true] {
+            let server = ScriptedServer::start(script.clone()).await.unwrap();
+            let client = server.client().unwrap().with_retries(0);
+            let over_http = run(Agent::new(client, "m"), streamed).await;
+            let model = MockModel::new(script.clone());
+            let in_process = run(Agent::new(model.clone(), "m"), streamed).await;
+            assert_eq!(
+                in_process, over_http,
+                "script {number}, streamed: {streamed}"
+            );
+            assert_eq!(model.requests(), server.requests(), "script {number}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mock_model_is_as_strict_and_uses_no_reply_for_what_it_refuses() {
+    let model = MockModel::new([ScriptedReply::text("Hello.")]);
+    let agent = Agent::new(model.clone(), "m").with_parameter("temprature", 1);
+    let error = agent.run("Hello?").await.unwrap_err();
+    assert!(error.to_string().contains("temprature"), "{error}");
+    assert_eq!((model.requests().len(), model.replies_left()), (1, 1));
+    let agent = Agent::new(model.clone(), "m");
+    assert_eq!(agent.run("Hello?").await.unwrap().text, "Hello.");
+    let error = agent.run("Hello?").await.unwrap_err();
+    assert!(error.to_string().contains("no reply left"), "{error}");
+}
+
+#[tokio::test]
+async fn a_script_can_decide_from_the_request() {
+    let model = MockModel::with_script(|request| {
+        ScriptedReply::text(format!("{} tools", request.tools.len()))
+    });
+    let model = model.with_profile(Profile::openai());
+    let agent = Agent::new(model.clone(), "m").with_tools(tools![add]);
+    assert_eq!(agent.run("Well?").await.unwrap().text, "1 tools");
+    assert_eq!(model.requests()[0]["tools"][0]["function"]["strict"], true);
+}
