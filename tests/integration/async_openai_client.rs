@@ -106,7 +106,7 @@ async fn its_client_takes_our_types_as_they_are() {
         let request = Request {
             model: "scripted".into(),
             messages: messages.clone(),
-            tools,
+            tools: tools.into(),
             ..Request::default()
         };
         let completion: Completion = client.chat().create_byot(request).await.unwrap();
@@ -134,7 +134,7 @@ async fn its_streams_are_put_together_by_our_assembler() {
         let request = Request {
             model: "scripted".into(),
             messages: messages.clone(),
-            tools,
+            tools: tools.into(),
             ..Request::default()
         };
         let mut request = CreateChatCompletionRequest::try_from(request).unwrap();

@@ -1,5 +1,7 @@
 //! One agent, many conversations: shared, one run at a time each, stored and read back, shortened.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 use tool_core::{Content, Image};
 use tool_openai::chat::Message;
@@ -147,4 +149,38 @@ async fn another_agent_goes_on_with_a_conversation() {
         server.requests()[0]["messages"].as_array().unwrap().len(),
         4
     );
+}
+
+/// In either API, streamed or not.
+#[tokio::test]
+async fn what_a_model_thinks_is_told() {
+    for streamed in [false, true] {
+        for is_chat in [true, false] {
+            let reply = ScriptedReply::text("Five.").with_reasoning("Two and three make five.");
+            let server = ScriptedServer::start([reply]).await.unwrap();
+            let client = server.client().unwrap();
+            let told = Arc::new(Mutex::new(String::new()));
+            let thinking = Arc::clone(&told);
+            let agent = match is_chat {
+                true => Agent::new(client, "scripted"),
+                false => Agent::new(client.into_responses(), "scripted"),
+            };
+            let agent = agent.with_on_event(move |event| {
+                if let AgentEvent::Thinking(more) = event {
+                    *thinking.lock().unwrap() += more;
+                }
+            });
+            match streamed {
+                true => {
+                    let mut stream = agent.stream("2 + 3?");
+                    while let Some(event) = stream.next().await {
+                        event.unwrap();
+                    }
+                }
+                false => assert_eq!(agent.run("2 + 3?").await.unwrap().text, "Five."),
+            }
+            let told = told.lock().unwrap();
+            assert_eq!(*told, "Two and three make five.", "{streamed} {is_chat}");
+        }
+    }
 }

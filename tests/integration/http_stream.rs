@@ -24,7 +24,7 @@ fn request() -> Request {
     Request {
         model: "gpt-none".to_owned(),
         messages: vec![Message::user("Go.")],
-        tools,
+        tools: tools.into(),
         ..Request::default()
     }
 }

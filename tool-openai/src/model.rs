@@ -28,6 +28,9 @@ pub type ModelStream<'a> = Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelErr
 pub enum ModelEvent {
     /// More of the text.
     Text(String),
+    /// More of what the model thinks, as far as the service shows it: for people to read. What goes
+    /// back to the service of it stands in [`MessageKeys`](Self::MessageKeys).
+    Thinking(String),
     /// More of a refusal.
     Refusal(String),
     /// More of the message's other keys, `reasoning_content` for example, as the service wrote it. A

@@ -1,9 +1,10 @@
 //! The tools a model may call: in declaration order, each name once.
 
+use std::any::Any;
 use std::borrow::Borrow;
 use std::collections::btree_map::{self, BTreeMap};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::declared::Declared;
 use super::runnable::{Foreign, Runnable};
@@ -43,7 +44,12 @@ struct Entries<S> {
     positions: BTreeMap<String, usize>,
     /// The definitions as text, once they have been asked for.
     json: OnceLock<String>,
+    /// What adapters have made of the definitions.
+    cache: Cache,
 }
+
+/// Values of any types.
+type Cache = Arc<Mutex<Vec<Arc<dyn Any + Send + Sync>>>>;
 
 struct ToolEntry<S> {
     /// Read once, when the tool was added.
@@ -86,6 +92,7 @@ impl<S> Clone for Entries<S> {
             tools: self.tools.clone(),
             positions: self.positions.clone(),
             json: OnceLock::new(),
+            cache: Cache::default(),
         }
     }
 }
@@ -105,6 +112,7 @@ impl<S> Default for ToolSet<S> {
                 tools: Vec::new(),
                 positions: BTreeMap::new(),
                 json: OnceLock::new(),
+                cache: Cache::default(),
             }),
         }
     }
@@ -137,6 +145,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
             tools,
             positions,
             json,
+            cache,
         } = Arc::unwrap_or_clone(self.entries);
         let bind = |entry: ToolEntry<S>| ToolEntry {
             runs: Runs::Ready(entry.bind(&state)),
@@ -147,6 +156,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
                 tools: tools.into_iter().map(bind).collect(),
                 positions,
                 json,
+                cache,
             }),
         }
     }
@@ -165,6 +175,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
                 tools: self.entries.tools.iter().map(unbound).collect(),
                 positions: self.entries.positions.clone(),
                 json: self.entries.json.clone(),
+                cache: Arc::clone(&self.entries.cache),
             }),
         }
     }
@@ -286,6 +297,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     fn push(&mut self, entry: ToolEntry<S>) -> Result<(), DuplicateToolError> {
         let entries = Arc::make_mut(&mut self.entries);
         entries.json.take();
+        entries.cache = Cache::default();
         match entries.positions.entry(entry.definition.name().to_owned()) {
             btree_map::Entry::Occupied(taken) => Err(DuplicateToolError {
                 name: taken.key().clone(),
@@ -389,6 +401,44 @@ impl ToolSet {
         let json =
             || serde_json::to_string(&self.definitions().collect::<Vec<_>>()).unwrap_or_default();
         self.entries.json.get_or_init(json)
+    }
+
+    /// What an adapter makes of the definitions, made once for the same definitions: `make` is
+    /// called if no value of this type that `fits` is kept. Sets that are bound to other state share
+    /// what is kept.
+    ///
+    /// ```
+    /// use tool_core::{tool, tools};
+    ///
+    /// /// Say hello.
+    /// #[tool]
+    /// fn greet() -> String {
+    ///     "Hello!".to_owned()
+    /// }
+    ///
+    /// let tools = tools![greet].with_state(());
+    /// let upper = || tools.names().map(str::to_uppercase).collect::<Vec<_>>();
+    /// let names = tools.cached(|_: &Vec<String>| true, upper);
+    /// assert_eq!(*names, ["GREET"]);
+    /// ```
+    pub fn cached<T: Send + Sync + 'static>(
+        &self,
+        fits: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> T,
+    ) -> Arc<T> {
+        let kept = || {
+            self.entries
+                .cache
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        let find = |value: &Arc<dyn Any + Send + Sync>| Arc::clone(value).downcast().ok();
+        let found = kept().iter().filter_map(find).find(|value| fits(value));
+        found.unwrap_or_else(|| {
+            let made = Arc::new(make());
+            kept().push(Arc::<T>::clone(&made));
+            made
+        })
     }
 
     /// The place of the tool called `name`.

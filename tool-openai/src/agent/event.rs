@@ -38,6 +38,9 @@ pub enum AgentEvent {
     },
     /// More of what the model says. All of it at once, where the answer is not streamed.
     Text(String),
+    /// More of what the model thinks, as far as the service shows it: for people to read. All of it
+    /// at once, where the answer is not streamed.
+    Thinking(String),
     /// More of why the model will not answer.
     Refusal(String),
     /// The model begins to write a call. Only where the answer is streamed.

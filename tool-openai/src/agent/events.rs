@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tool_core::{DispatchEvent, ToolResult};
 
-use super::AgentEvent;
+use super::{AgentEvent, span};
 
 pub(super) type OnEvent = Arc<dyn Fn(&AgentEvent) + Send + Sync>;
 
@@ -43,6 +43,7 @@ impl Events {
     }
 
     pub(super) fn tell(&mut self, event: AgentEvent) {
+        span::note_event(&event);
         if let Some(on_event) = &self.on_event {
             on_event(&event);
         }

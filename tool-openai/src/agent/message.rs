@@ -34,6 +34,8 @@ pub(super) struct Answering<'a> {
     /// The complete call that may not start early, and holds up those behind it.
     blocked: Option<usize>,
     text: String,
+    /// Whether it is told what the model thinks.
+    has_thought: bool,
     /// The other keys of the message so far.
     keys: Map<String, Value>,
     handed_over: usize,
@@ -63,6 +65,7 @@ impl<'a> Answering<'a> {
             reopened: BTreeSet::new(),
             blocked: None,
             text: String::new(),
+            has_thought: false,
             keys: Map::new(),
             handed_over: 0,
         }
@@ -74,6 +77,10 @@ impl<'a> Answering<'a> {
             ModelEvent::Text(text) => {
                 self.text.push_str(&text);
                 events.tell(AgentEvent::Text(text));
+            }
+            ModelEvent::Thinking(text) => {
+                self.has_thought = true;
+                events.tell(AgentEvent::Thinking(text));
             }
             ModelEvent::MessageKeys(keys) => merge_message_keys(&mut self.keys, keys),
             ModelEvent::Refusal(text) => events.tell(AgentEvent::Refusal(text)),
@@ -154,6 +161,12 @@ impl<'a> Answering<'a> {
 
     /// The message is over: hands over the rest of its calls.
     pub(super) fn finish(mut self, choice: Choice, events: &mut Events) -> (Heard, StreamingBatch) {
+        if !self.has_thought {
+            let thinking = choice.message.thinking();
+            if !thinking.is_empty() {
+                events.tell(AgentEvent::Thinking(thinking));
+            }
+        }
         if self.text.is_empty() {
             let text = choice.message.text();
             if !text.is_empty() {

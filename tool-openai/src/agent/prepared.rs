@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Config;
-use crate::chat::{self, InvalidToolsError, Message, Tool};
+use crate::chat::{self, InvalidToolsError, Message, OfferedTools, Tools};
 use crate::profile::Profile;
 
 const PARALLEL_GUIDANCE: &str = "When you need several pieces of information and none of them depends on another, ask for all of them at \
@@ -13,7 +13,7 @@ once: put all of those tool calls into one message. Make a later call only when 
 pub(super) struct Prepared {
     pub(super) profile: Profile,
     /// The tools as they are offered to the service.
-    pub(super) tools: Vec<Tool>,
+    pub(super) tools: Tools,
     /// Why others are not.
     pub(super) left_out: Vec<InvalidToolsError>,
     pub(super) system: Option<Message>,
@@ -31,25 +31,27 @@ impl Config {
             Some(profile) => profile.clone().with_images_as_in(&of_model),
             None => of_model,
         };
-        let (tools, left_out) = self.offer(&profile)?;
-        let guidance = (self.parallel_guidance && !tools.is_empty()).then_some(PARALLEL_GUIDANCE);
+        let offered = self.offer(&profile)?;
+        let guidance = (self.parallel_guidance && !offered.is_empty()).then_some(PARALLEL_GUIDANCE);
         let instructions = self.instructions.as_deref().into_iter().chain(guidance);
         let instructions: Vec<&str> = instructions.collect();
         let system = (!instructions.is_empty()).then(|| Message::system(instructions.join("\n\n")));
         Ok(Prepared {
             profile,
-            tools,
-            left_out,
+            left_out: offered.left_out().to_vec(),
+            tools: offered.into(),
             system,
         })
     }
 
-    fn offer(
-        &self,
-        profile: &Profile,
-    ) -> Result<(Vec<Tool>, Vec<InvalidToolsError>), InvalidToolsError> {
+    fn offer(&self, profile: &Profile) -> Result<OfferedTools, InvalidToolsError> {
         let tools = self.dispatcher.tools();
-        let (mut offered, mut left_out) = chat::tools_for(tools, profile)?.into_parts();
+        let offered = chat::tools_for(tools, profile)?;
+        if self.custom_tools.is_empty() {
+            return Ok(offered);
+        }
+        let mut left_out = offered.left_out().to_vec();
+        let mut offered = offered.into_vec();
         for (name, format) in &self.custom_tools {
             let definition = tools
                 .definition(name)
@@ -70,6 +72,6 @@ impl Config {
                 }
             }
         }
-        Ok((offered, left_out))
+        Ok(OfferedTools::new(offered, left_out))
     }
 }

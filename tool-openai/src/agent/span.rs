@@ -4,7 +4,7 @@
 use tool_core::serde_json::Value;
 use tracing::{Level, Span, field};
 
-use super::Config;
+use super::{AgentEvent, Config, LeftOutTool};
 use crate::chat::{Completion, Usage};
 use crate::error::{AgentError, ModelError};
 
@@ -55,6 +55,26 @@ pub(super) fn of_request(model: &str, streamed: bool) -> Span {
     )
 }
 
+/// Notes what had to be changed, in the span that is entered now.
+pub(super) fn note_event(event: &AgentEvent) {
+    match event {
+        AgentEvent::HistoryRepaired(repairs) => {
+            tracing::info!(repairs = repairs.len(), "history repaired");
+        }
+        AgentEvent::ToolsLeftOut(tools) => {
+            for LeftOutTool { tool, reason } in tools {
+                tracing::warn!(tool, reason, "tool left out");
+            }
+        }
+        AgentEvent::ToolCallReady { call, repairs, .. } => {
+            for repair in repairs {
+                tracing::info!(tool = call.name, repair = %repair, "call repaired");
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Notes what was answered.
 pub(super) fn note_answer(span: &Span, completion: &Completion) {
     let text = |key: &str| completion.extra.get(key).and_then(Value::as_str);
@@ -80,9 +100,6 @@ pub(super) fn note_answer(span: &Span, completion: &Completion) {
         if let Some(reasoning) = detail("completion_tokens_details", "reasoning_tokens") {
             span.record("gen_ai.usage.reasoning.output_tokens", reasoning);
         }
-    }
-    for retry in completion.request_retries() {
-        tracing::info!(parent: span, reason = retry.reason, "request sent again");
     }
     for repair in completion.request_repairs() {
         tracing::info!(parent: span, repair = %repair, "request repaired");

@@ -1,16 +1,19 @@
 //! The tools of a request, and those that are not in it.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+use super::list::Tools;
 use super::tool_rules::InvalidToolsError;
 use super::wire::Tool;
 
 /// The `tools` array of a request, and the tools that had to be left out of it: a service refuses
 /// the whole request for one tool that it does not take.
 ///
-/// Shape: a slice of the tools, and serialised as a list of them.
+/// Shape: a slice of the tools, and serialised as a list of them. A clone is cheap, and the text is
+/// written once.
 ///
 /// ```
 /// use tool_core::serde_json::json;
@@ -27,15 +30,27 @@ use super::wire::Tool;
 /// );
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct OfferedTools<T = Tool> {
-    tools: Vec<T>,
-    left_out: Vec<InvalidToolsError>,
+    tools: Tools<T>,
+    left_out: Arc<[InvalidToolsError]>,
+}
+
+impl<T> Clone for OfferedTools<T> {
+    fn clone(&self) -> Self {
+        Self {
+            tools: self.tools.clone(),
+            left_out: Arc::clone(&self.left_out),
+        }
+    }
 }
 
 impl<T> OfferedTools<T> {
-    pub(super) fn new(tools: Vec<T>, left_out: Vec<InvalidToolsError>) -> Self {
-        Self { tools, left_out }
+    pub(crate) fn new(tools: Vec<T>, left_out: Vec<InvalidToolsError>) -> Self {
+        Self {
+            tools: tools.into(),
+            left_out: left_out.into(),
+        }
     }
 
     /// Why each of the other tools is not among them, in declaration order.
@@ -43,20 +58,24 @@ impl<T> OfferedTools<T> {
         &self.left_out
     }
 
+    pub(crate) fn map<U>(&self, convert: impl FnMut(&T) -> U) -> OfferedTools<U> {
+        OfferedTools {
+            tools: self.tools.iter().map(convert).collect(),
+            left_out: Arc::clone(&self.left_out),
+        }
+    }
+}
+
+impl<T: Clone> OfferedTools<T> {
     /// The tools alone.
     pub fn into_vec(self) -> Vec<T> {
-        self.tools
+        self.tools.into_vec()
     }
+}
 
-    pub(crate) fn into_parts(self) -> (Vec<T>, Vec<InvalidToolsError>) {
-        (self.tools, self.left_out)
-    }
-
-    pub(crate) fn map<U>(self, convert: impl FnMut(T) -> U) -> OfferedTools<U> {
-        OfferedTools {
-            tools: self.tools.into_iter().map(convert).collect(),
-            left_out: self.left_out,
-        }
+impl<T> From<OfferedTools<T>> for Tools<T> {
+    fn from(offered: OfferedTools<T>) -> Self {
+        offered.tools
     }
 }
 
@@ -68,12 +87,12 @@ impl<T> Deref for OfferedTools<T> {
     }
 }
 
-impl<T> IntoIterator for OfferedTools<T> {
+impl<T: Clone> IntoIterator for OfferedTools<T> {
     type Item = T;
     type IntoIter = std::vec::IntoIter<T>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.tools.into_iter()
+        self.into_vec().into_iter()
     }
 }
 

@@ -297,7 +297,7 @@ mod tests {
 
     fn refusal(choice: ToolChoice, tools: Vec<Tool>) -> Option<String> {
         let request = Request {
-            tools,
+            tools: tools.into(),
             tool_choice: Some(choice),
             ..Request::default()
         };
@@ -388,7 +388,7 @@ mod tests {
             to_value(&request).unwrap(),
             json!({"model": "m", "messages": [], "temperature": 0})
         );
-        request.tools = offered();
+        request.tools = offered().into();
         let sent = to_value(&request).unwrap();
         assert_eq!(
             (

@@ -57,7 +57,8 @@ pub fn tools(tools: &ToolSet) -> Result<OfferedTools, InvalidToolsError> {
 /// `null` for absent. The others are offered without `strict`; [`strictness`] tells which, and why.
 /// In these, what tells a model nothing is left out, and of tools that check their arguments
 /// themselves also `additionalProperties: false` at the root and the bounds of 32-bit and 64-bit
-/// integers. The same set gives the same bytes in every run.
+/// integers. The same set gives the same bytes in every run; they are made once for a set and a
+/// profile.
 ///
 /// A tool that services refuse is [left out](OfferedTools::left_out): one whose name they do not
 /// take, or whose parameters are no plain object, and one that must be strict, `#[tool(strict)]`,
@@ -66,6 +67,13 @@ pub fn tools(tools: &ToolSet) -> Result<OfferedTools, InvalidToolsError> {
 /// # Errors
 /// [`InvalidToolsError::TooMany`] if there are more tools than services accept.
 pub fn tools_for(tools: &ToolSet, profile: &Profile) -> Result<OfferedTools, InvalidToolsError> {
+    type Made = (Profile, Result<OfferedTools, InvalidToolsError>);
+    let of_profile = |(of, _): &Made| of == profile;
+    let made = tools.cached(of_profile, || (profile.clone(), make(tools, profile)));
+    made.1.clone()
+}
+
+fn make(tools: &ToolSet, profile: &Profile) -> Result<OfferedTools, InvalidToolsError> {
     let (mut offered, mut left_out) = (Vec::new(), Vec::new());
     for definition in tools.definitions() {
         match tool(definition, profile) {

@@ -21,12 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use tool_core::serde_json::{Value, json};
+use tool_core::serde_json::Value;
 
 use self::endpoint::Endpoint;
 use self::key::KeySource;
 use self::refusal::Refusal;
-use self::refused::Refused;
+use self::refused::{Asking, Refused};
 use self::retry::Failure;
 use self::secrets::Secrets;
 use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
@@ -235,21 +235,8 @@ impl Endpoint for OpenAi {
     type Assembler = ChatAssembler;
 
     async fn answer(&self, request: &Request, pace: Pace) -> Result<Answer, Failure> {
-        let mut request = request.clone();
-        request
-            .messages
-            .iter_mut()
-            .for_each(crate::responses::forget);
-        request.stream = (pace == Pace::Stream).then_some(true);
-        if pace == Pace::Stream && self.stream_usage {
-            request
-                .extra
-                .entry("stream_options")
-                .or_insert_with(|| json!({"include_usage": true}));
-        } else if pace == Pace::Whole {
-            request.extra.remove("stream_options"); // which services refuse without a stream
-        }
-        self.refused.send(&mut request, &self.service, pace).await
+        let mut asking = Asking::new(request, pace, self.stream_usage);
+        self.refused.send(&mut asking, &self.service, pace).await
     }
 
     fn retries(&self) -> usize {

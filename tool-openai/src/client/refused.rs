@@ -1,12 +1,13 @@
 //! What a service does not take back of what its models said: it is left out, and the request sent
 //! once more.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
-use tool_core::serde_json::{Map, Value};
+use serde::{Serialize, Serializer};
+use tool_core::serde_json::{Map, Value, json};
 
 use super::retry::Failure;
 use super::service::{Answer, Pace, Service};
@@ -79,6 +80,10 @@ impl Refused {
 }
 
 impl Parts {
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && !self.ids && !self.roles && self.reasoning.is_empty()
+    }
+
     fn add(&mut self, more: Self) {
         self.keys.extend(more.keys);
         self.ids |= more.ids;
@@ -96,7 +101,7 @@ fn hash(text: &str) -> u64 {
 /// A request that can do without parts of what models said.
 pub(super) trait Request: Serialize + Sync {
     /// Where it goes: a path below the base URL.
-    const PATH: &str;
+    const PATH: &'static str;
 
     /// The model that is asked.
     fn model(&self) -> &str;
@@ -206,22 +211,54 @@ fn extras(messages: &mut [Message]) -> impl Iterator<Item = &mut Map<String, Val
     })
 }
 
-impl Request for chat::Request {
-    const PATH: &str = "chat/completions";
+/// A request for chat completions as it is sent: only what is changed in it is copied.
+pub(super) struct Asking<'a> {
+    request: Cow<'a, chat::Request>,
+    pace: Pace,
+    /// Whether a stream is asked to end with its token counts.
+    usage: bool,
+}
+
+impl<'a> Asking<'a> {
+    pub(super) fn new(request: &'a chat::Request, pace: Pace, usage: bool) -> Self {
+        let mut request = Cow::Borrowed(request);
+        if request.messages.iter().any(responses::has_notes) {
+            let messages = &mut request.to_mut().messages;
+            messages.iter_mut().for_each(responses::forget);
+        }
+        Self {
+            request,
+            pace,
+            usage,
+        }
+    }
+}
+
+impl Serialize for Asking<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let is_stream = self.pace == Pace::Stream; // services refuse the options without one
+        let usage = self.usage.then(|| json!({"include_usage": true}));
+        let stream = is_stream.then_some(true);
+        self.request.write(serializer, stream, is_stream, usage)
+    }
+}
+
+impl Request for Asking<'_> {
+    const PATH: &'static str = "chat/completions";
 
     fn model(&self) -> &str {
-        &self.model
+        &self.request.model
     }
 
     fn keys(&self) -> HashSet<String> {
-        let mut messages = self.messages.clone();
+        let mut messages = self.request.messages.clone();
         extras(&mut messages)
             .flat_map(|extra| extra.keys().cloned())
             .collect()
     }
 
     fn reasoning(&self) -> HashSet<u64> {
-        let mut messages = self.messages.clone();
+        let mut messages = self.request.messages.clone();
         let values = extras(&mut messages).flat_map(|extra| extra.iter());
         let values = values.filter(|(key, _)| REASONING_KEYS.contains(&key.as_str()));
         values.map(|(_, value)| hash(&value.to_string())).collect()
@@ -229,7 +266,11 @@ impl Request for chat::Request {
 
     fn leave_out(&mut self, parts: &Parts) -> Vec<RequestRepair> {
         let mut repairs = Repairs::default();
-        for extra in extras(&mut self.messages) {
+        if parts.is_empty() {
+            return repairs.0;
+        }
+        let messages = &mut self.request.to_mut().messages;
+        for extra in extras(messages) {
             extra.retain(|key, value| {
                 let is_unreadable = !parts.reasoning.is_empty()
                     && REASONING_KEYS.contains(&key.as_str())
@@ -239,14 +280,14 @@ impl Request for chat::Request {
         }
         let mistral = Profile::mistral();
         let takes = |id: &str| !parts.ids || mistral.takes_id(id);
-        if replace_ids(&mut self.messages, 0, &mistral, takes) {
+        if replace_ids(messages, 0, &mistral, takes) {
             repairs.add(RequestRepair::IdsReplaced);
         }
-        let before = self.messages.len();
+        let before = messages.len();
         if parts.roles {
-            answer_results(&mut self.messages);
+            answer_results(messages);
         }
-        if self.messages.len() > before {
+        if messages.len() > before {
             repairs.add(RequestRepair::RolesAlternated);
         }
         repairs.0
@@ -269,7 +310,7 @@ const NEEDED: [&str; 11] = [
 ];
 
 impl Request for responses::Request {
-    const PATH: &str = "responses";
+    const PATH: &'static str = "responses";
 
     fn model(&self) -> &str {
         &self.model
@@ -447,14 +488,17 @@ mod tests {
             ),
             ("Function call is missing a thought_signature", &[]),
         ] {
-            assert_eq!(repaired(&mut chat(), message), expected, "{message}");
+            let request = chat();
+            let mut asking = Asking::new(&request, Pace::Whole, true);
+            assert_eq!(repaired(&mut asking, message), expected, "{message}");
         }
-        let mut request = chat();
+        let request = chat();
+        let mut request = Asking::new(&request, Pace::Whole, true);
         repaired(
             &mut request,
             "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9.",
         );
-        let messages = to_value(&request.messages).unwrap();
+        let messages = to_value(&request.request.messages).unwrap();
         let id = &messages[1]["tool_calls"][0]["id"];
         assert_eq!(
             (id.as_str().unwrap().len(), &messages[2]["tool_call_id"]),

@@ -96,6 +96,7 @@ async fn begin<E: Endpoint>(
         .adjust(|failure, own| own.map(|own| failure.wait(own)))
         .notify(|failure: &Failure, _| {
             let error = client.secrets().redact(&failure.error.to_string());
+            tracing::info!(reason = error, "request sent again");
             let mut retries = retries.lock().unwrap_or_else(PoisonError::into_inner);
             retries.push(RequestRetry { reason: error });
         })

@@ -155,8 +155,22 @@ impl From<Response> for Completion {
     }
 }
 
-/// Takes out of a message what is for the Responses API alone, and what is for none.
-#[cfg(any(feature = "async-openai", feature = "http"))]
+/// Whether a message has what is for the Responses API alone, or for none.
+#[cfg(feature = "http")]
+pub(crate) fn has_notes(message: &chat::Message) -> bool {
+    match message {
+        chat::Message::Assistant(message) => {
+            let mut calls = message.tool_calls.iter();
+            message.extra.contains_key(OUTPUT)
+                || message.extra.contains_key(chat::wire::MODEL)
+                || calls.any(|call| call.extra.contains_key(ITEM))
+        }
+        _ => false,
+    }
+}
+
+/// Takes that out of a message.
+#[cfg(any(feature = "async-openai", feature = "http", feature = "testing"))]
 pub(crate) fn forget(message: &mut chat::Message) {
     if let chat::Message::Assistant(message) = message {
         message.extra.remove(OUTPUT);

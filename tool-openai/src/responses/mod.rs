@@ -18,8 +18,10 @@ mod wire;
 #[cfg(feature = "http")]
 pub use crate::client::Responses;
 pub use assemble::{MAX_ITEMS, ResponsesAssembler};
-#[cfg(any(feature = "async-openai", feature = "http"))]
+#[cfg(any(feature = "async-openai", feature = "http", feature = "testing"))]
 pub(crate) use completion::forget;
+#[cfg(feature = "http")]
+pub(crate) use completion::has_notes;
 pub(crate) use completion::{ITEM, OUTPUT};
 #[cfg(feature = "http")]
 pub(crate) use echo::MOST_ID;

@@ -54,7 +54,12 @@ pub fn tools_for(
     tools: &ToolSet,
     profile: &Profile,
 ) -> Result<OfferedTools<Tool>, InvalidToolsError> {
-    Ok(chat::tools_for(tools, profile)?.map(Tool::from))
+    type Made = (Profile, Result<OfferedTools<Tool>, InvalidToolsError>);
+    let of_profile = |(of, _): &Made| of == profile;
+    let make =
+        || chat::tools_for(tools, profile).map(|tools| tools.map(|tool| tool.clone().into()));
+    let made = tools.cached(of_profile, || (profile.clone(), make()));
+    made.1.clone()
 }
 
 /// A `tool_choice` as the Responses API writes it.

@@ -30,7 +30,7 @@ pub(super) fn request(mut body: Value) -> Result<Request, serde_json::Error> {
     rest.insert("messages".to_owned(), json!([]));
     Ok(Request {
         messages,
-        tools,
+        tools: tools.into(),
         ..from_value(rest.into())?
     })
 }

@@ -8,7 +8,7 @@ use super::content::Content;
 use super::entry::Entry;
 use super::merge::{Strings, merge, merge_key};
 use crate::chat::cut::is_cut;
-use crate::chat::wire::{AssistantMessage, Choice, FunctionCall};
+use crate::chat::wire::{AssistantMessage, Choice, FunctionCall, thought, thought_of_part};
 use crate::error::ModelError;
 use crate::model::ModelEvent;
 use crate::service_error::ServiceError;
@@ -119,6 +119,9 @@ impl Alternative {
                 (_, value) => _ = keys.insert(key, value),
             }
         }
+        if let Some(thought) = thought(&keys) {
+            scene.events.push(ModelEvent::Thinking(thought.to_owned()));
+        }
         if !keys.is_empty() {
             let grown = merge(&mut self.message_extra, keys.clone(), Strings::Continue);
             scene.budget.spend(grown)?;
@@ -138,6 +141,11 @@ impl Alternative {
 
     fn push_content(&mut self, piece: Value, scene: &mut Scene<'_>) -> Result<(), ModelError> {
         scene.budget.spend(weight(&piece))?;
+        let parts = piece.as_array().into_iter().flatten();
+        let thought: String = parts.map(thought_of_part).collect();
+        if !thought.is_empty() {
+            scene.events.push(ModelEvent::Thinking(thought));
+        }
         let text = self.content.push(piece).filter(|text| !text.is_empty());
         scene.events.extend(text.map(ModelEvent::Text));
         Ok(())

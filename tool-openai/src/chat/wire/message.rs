@@ -6,6 +6,7 @@ use tool_core::serde_json::{Map, Value};
 use super::lenient::{
     empty_as_none, function, json_text, null_as_default, null_as_function, without_role,
 };
+use crate::responses::OUTPUT;
 
 /// Where a message keeps the name of the model whose thoughts it has. It is never sent.
 pub(crate) const MODEL: &str = "_model";
@@ -114,6 +115,50 @@ impl AssistantMessage {
     /// The text, parts joined; empty if there is none.
     pub fn text(&self) -> String {
         text_of(&self.content)
+    }
+
+    /// What the model has thought, as far as the service shows it; empty if it does not.
+    pub fn thinking(&self) -> String {
+        match (thought(&self.extra), self.extra.get(OUTPUT)) {
+            (Some(thought), _) => thought.to_owned(),
+            (None, Some(Value::Array(items))) => {
+                let parts = items.iter().flat_map(thoughts_of_item);
+                parts.collect::<Vec<_>>().join("\n\n")
+            }
+            (None, _) => {
+                let parts = self.content.as_array().into_iter().flatten();
+                parts.map(thought_of_part).collect()
+            }
+        }
+    }
+}
+
+/// What a model thinks, by the keys of a message or a part of it. Some services write it twice.
+pub(in crate::chat) fn thought(keys: &Map<String, Value>) -> Option<&str> {
+    let text = |key: &str| keys.get(key).and_then(Value::as_str);
+    let thought = text("reasoning_content").or_else(|| text("reasoning"))?;
+    (!thought.is_empty()).then_some(thought)
+}
+
+/// What a part of the content says of it: Mistral writes `{"type": "thinking", "thinking": […]}`.
+pub(in crate::chat) fn thought_of_part(part: &Value) -> String {
+    let parts = part["thinking"].as_array().into_iter().flatten();
+    parts.filter_map(|part| part["text"].as_str()).collect()
+}
+
+/// The parts of an item of reasoning of the Responses API: its summary, or else its text.
+fn thoughts_of_item(item: &Value) -> Vec<&str> {
+    if item["type"] != "reasoning" {
+        return Vec::new();
+    }
+    let texts = |key: &str| -> Vec<&str> {
+        let parts = item[key].as_array().into_iter().flatten();
+        parts.filter_map(|part| part["text"].as_str()).collect()
+    };
+    let summary = texts("summary");
+    match summary.is_empty() {
+        true => texts("content"),
+        false => summary,
     }
 }
 

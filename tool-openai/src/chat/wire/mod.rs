@@ -11,8 +11,8 @@ mod tests;
 pub use answer::{Choice, Completion, Usage};
 pub(crate) use lenient::null_as_default;
 pub(crate) use message::MODEL;
-pub(super) use message::text_of;
 pub use message::{
     AssistantMessage, CustomCall, FunctionCall, Message, TextMessage, ToolCall, ToolMessage,
 };
+pub(super) use message::{text_of, thought, thought_of_part};
 pub use request::{CustomDefinition, FunctionDefinition, Request, Tool};

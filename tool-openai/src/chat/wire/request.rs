@@ -4,6 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use tool_core::serde_json::{Map, Value};
 
+use super::super::list::Tools;
 use super::super::tool_choice::ToolChoice;
 use super::Message;
 
@@ -20,7 +21,7 @@ pub struct Request {
     /// What the model may call; left out when there is nothing, since services refuse an empty
     /// list.
     #[serde(default)]
-    pub tools: Vec<Tool>,
+    pub tools: Tools,
     /// Which of them it may call, or must. Left out unless set, and without tools.
     #[serde(default)]
     pub tool_choice: Option<ToolChoice>,
@@ -38,6 +39,21 @@ pub struct Request {
 
 impl Serialize for Request {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.write(serializer, self.stream, true, None)
+    }
+}
+
+impl Request {
+    /// Writes it with another `stream`, and with or without `stream_options`: those that it has, or
+    /// else these.
+    pub(crate) fn write<S: Serializer>(
+        &self,
+        serializer: S,
+        stream: Option<bool>,
+        has_options: bool,
+        options: Option<Value>,
+    ) -> Result<S::Ok, S::Error> {
+        const OPTIONS: &str = "stream_options";
         let mut body = serializer.serialize_map(None)?;
         body.serialize_entry("model", &self.model)?;
         body.serialize_entry("messages", &self.messages)?;
@@ -51,14 +67,19 @@ impl Serialize for Request {
         if let Some(parallel) = self.parallel_tool_calls.filter(|_| has_tools) {
             body.serialize_entry("parallel_tool_calls", &parallel)?;
         }
-        if let Some(stream) = self.stream {
+        if let Some(stream) = stream {
             body.serialize_entry("stream", &stream)?;
+        }
+        let options = options.filter(|_| has_options && !self.extra.contains_key(OPTIONS));
+        if let Some(options) = options {
+            body.serialize_entry(OPTIONS, &options)?;
         }
         let is_taken = |key: &str| match key {
             "model" | "messages" | "tools" => true,
             "tool_choice" => self.tool_choice.is_some() || !has_tools,
             "parallel_tool_calls" => self.parallel_tool_calls.is_some() || !has_tools,
-            "stream" => self.stream.is_some(),
+            "stream" => stream.is_some(),
+            OPTIONS => !has_options,
             _ => false,
         };
         self.extra

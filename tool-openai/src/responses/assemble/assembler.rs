@@ -260,6 +260,20 @@ impl ResponsesAssembler {
                     None => Ok(()),
                 }
             }
+            // What the model thinks stands in the item too, when that is done.
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                if let Some(delta) = event.get("delta").and_then(Value::as_str) {
+                    self.budget.spend(delta.len())?;
+                    told.push(ModelEvent::Thinking(delta.to_owned()));
+                }
+                Ok(())
+            }
+            "response.reasoning_summary_part.added" => {
+                if event.get("summary_index").is_some_and(|index| *index != 0) {
+                    told.push(ModelEvent::Thinking("\n\n".to_owned()));
+                }
+                Ok(())
+            }
             // All of it again, or for the first time.
             "response.output_text.done"
             | "response.function_call_arguments.done"

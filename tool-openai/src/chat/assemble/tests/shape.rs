@@ -82,6 +82,8 @@ fn content_may_be_parts() {
     assert_eq!(
         events,
         [
+            ModelEvent::Thinking("h".into()),
+            ModelEvent::Thinking("m".into()),
             ModelEvent::Text("Hel".into()),
             ModelEvent::Text("lo".into())
         ]
