@@ -39,3 +39,18 @@ pub use tool_core::CancellationToken;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct FrontPage;
+
+/// The code of the guides, tested.
+#[cfg(all(doctest, feature = "http", feature = "testing"))]
+mod guide {
+    #[doc = include_str!("../../docs/guide/observability.md")]
+    mod observability {}
+    #[doc = include_str!("../../docs/guide/providers.md")]
+    mod providers {}
+    #[doc = include_str!("../../docs/guide/streaming.md")]
+    mod streaming {}
+    #[doc = include_str!("../../docs/guide/testing.md")]
+    mod testing {}
+    #[doc = include_str!("../../docs/guide/threats.md")]
+    mod threats {}
+}

@@ -363,6 +363,12 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     pub fn with_slow_poll(self, slow_poll: Option<Duration>) -> Self {
         self.with(|setup| setup.slow_poll = slow_poll)
     }
+
+    /// Waits until nothing that this dispatcher and its copies, bound to state or not, started is alive: no batch is under
+    /// way, no call that was given up on runs, and no policy still decides on one.
+    pub async fn idle(&self) {
+        self.setup.engine.idle().await;
+    }
 }
 
 // What runs calls stands on `Dispatcher<()>` alone, so that `Dispatcher::new(tools![add])` needs no
@@ -515,12 +521,6 @@ impl Dispatcher {
     /// Takes the calls of a message one at a time, while the message still arrives.
     pub fn streaming_batch(&self) -> StreamingBatch {
         StreamingBatch::new(self.setup.clone())
-    }
-
-    /// Waits until nothing that this dispatcher and its clones started is alive: no batch is under
-    /// way, no call that was given up on runs, and no policy still decides on one.
-    pub async fn idle(&self) {
-        self.setup.engine.idle().await;
     }
 
     /// As [`dispatch`](Self::dispatch), for programs without a runtime: runs the calls on one made

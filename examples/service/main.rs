@@ -1,0 +1,93 @@
+//! A web service with an agent. `POST /chat` answers as server-sent events, `POST /approvals/{id}`
+//! decides on a call that waits, `cargo run -p service` prints where it listens.
+//!
+//! One agent and one dispatcher serve all requests. Each request has a state of its own (who is
+//! logged in), each chat a conversation. A client that goes away drops its stream, and with it the
+//! tools that run for it. What waits for an approval is in a file, and outlives the program.
+
+mod chat;
+mod scripted;
+mod store;
+mod tools;
+
+use std::env;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tool_openai::{Agent, OpenAi};
+use tracing_subscriber::fmt::format::FmtSpan;
+
+use crate::chat::Service;
+use crate::store::Store;
+
+/// How long calls that run may take when the program is asked to end.
+const LAST_CALLS: Duration = Duration::from_secs(30);
+
+/// Serves chats on loopback. Without OPENAI_API_KEY (or OPENAI_BASE_URL) a script answers in the
+/// model's place.
+#[derive(Parser)]
+#[command(name = "service")]
+struct Options {
+    /// Where conversations and held runs are kept.
+    #[arg(long, default_value = "service-data")]
+    data: PathBuf,
+    /// The port; 0 for a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The model to ask.
+    #[arg(long, default_value = "gpt-4o")]
+    model: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    // Each span when it is over, with those around it: invoke_agent, chat, execute_tool.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+        .init();
+    let options = Options::parse();
+    let has_service = ["OPENAI_API_KEY", "OPENAI_BASE_URL"]
+        .map(env::var)
+        .iter()
+        .any(Result::is_ok);
+    let agent = match has_service {
+        true => Agent::new(OpenAi::from_env()?, options.model),
+        false => Agent::new(scripted::model(), "scripted"),
+    };
+    let agent = agent
+        .with_name("receptionist")
+        .with_instructions("You book appointments. Say plainly what could not be done.");
+    let service = Service::new(agent, tools::dispatcher(), Store::open(options.data)?);
+
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
+    println!("http://{}", listener.local_addr()?);
+    axum::serve(listener, chat::router(service.clone()))
+        .with_graceful_shutdown(asked_to_end())
+        .await?;
+    // No request is left; calls that were stopped may still be on their way out.
+    if timeout(LAST_CALLS, service.idle()).await.is_err() {
+        eprintln!("some calls have not ended within {LAST_CALLS:?}");
+    }
+    println!("ended");
+    Ok(())
+}
+
+/// Ctrl-C, or the signal that service managers send.
+async fn asked_to_end() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! { _ = interrupted => {}, _ = terminated.recv() => {} }
+            return;
+        }
+    }
+    let _ = interrupted.await;
+}
