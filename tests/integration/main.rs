@@ -53,6 +53,7 @@ mod scripted;
 mod shared_client;
 mod spans;
 mod state;
+mod stopping;
 mod stored;
 mod streaming_batch;
 mod streams;

@@ -152,7 +152,7 @@ fn parsed_as(text: &str, repairs: Vec<Repair>) -> Arguments {
 }
 
 /// Leaves out a code fence, and what is space to Unicode but not to JSON.
-fn without_surroundings(text: &str) -> (&str, Vec<Repair>) {
+pub(crate) fn without_surroundings(text: &str) -> (&str, Vec<Repair>) {
     let space = |c: char| c.is_whitespace() || c == '\u{feff}';
     let mut bare = text.trim_matches(space);
     if let Some(fenced) = bare.strip_prefix("```") {

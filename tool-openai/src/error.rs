@@ -264,6 +264,32 @@ pub enum AgentError {
         /// The limit.
         turns: usize,
     },
+    /// The run has used the tokens of [`with_token_budget`](crate::Agent::with_token_budget). The
+    /// turns so far are in the history; [`resume`](crate::Conversation::resume) goes on.
+    #[error("the run has used {used} tokens of {budget}; raise `with_token_budget`, or resume")]
+    TokenBudget {
+        /// Tokens used.
+        used: u64,
+        /// The limit.
+        budget: u64,
+    },
+    /// The model makes the same calls again and again, and gets the same results. They are in the
+    /// history.
+    #[error("the model has called `{tool}` {times} times in a row with the same result")]
+    Loop {
+        /// The first tool of the message.
+        tool: String,
+        /// How often.
+        times: usize,
+    },
+    /// What the model says is not of the type that was asked for.
+    #[error("the answer is not what was asked for: {reason}")]
+    Answer {
+        /// What is wrong, and where.
+        reason: String,
+        /// The reply.
+        reply: Box<crate::Reply>,
+    },
     /// Another run of the conversation is not over. Nothing was asked.
     #[error("the conversation has a run that is not over; wait for it, or begin another")]
     Busy,
@@ -302,6 +328,9 @@ impl AgentError {
             Self::Refused { .. } => "refused",
             Self::NoAnswer { .. } => "no_answer",
             Self::TurnLimit { .. } => "turn_limit",
+            Self::TokenBudget { .. } => "token_budget",
+            Self::Loop { .. } => "loop",
+            Self::Answer { .. } => "answer",
             Self::Busy => "busy",
             Self::NotResumed { .. } => "not_resumed",
             Self::Cancelled => "cancelled",

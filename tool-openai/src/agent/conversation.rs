@@ -107,6 +107,10 @@ impl Conversation {
         }
     }
 
+    pub(super) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
     /// Says `prompt` to the model and returns its reply, after running whatever tools it calls on
     /// the way.
     ///

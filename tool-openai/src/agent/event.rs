@@ -130,6 +130,10 @@ impl fmt::Display for Reply {
 pub enum Outcome {
     /// The model has answered.
     Finished,
+    /// A condition of the program ended it, [`with_stop_when`](crate::Agent::with_stop_when) or
+    /// [`with_final_tool`](crate::Agent::with_final_tool): the last message has calls, and their
+    /// results are in the history.
+    Stopped,
     /// A policy held calls: the run goes on when somebody has decided on them.
     Suspended(Box<Suspended>),
 }

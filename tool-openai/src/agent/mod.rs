@@ -11,17 +11,20 @@ mod run;
 mod span;
 mod stream;
 mod suspended;
+mod typed;
+mod unsettled;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 use tool_core::serde_json::{Map, Value};
-use tool_core::{Decision, Dispatcher, ToolSet};
+use tool_core::{Decision, Dispatcher, ToolResult, ToolSet};
 
 use self::events::OnEvent;
 use self::prepared::Prepared;
-use crate::chat::{InvalidToolsError, Message, TextFormat, ToolChoice};
+use self::typed::Answer;
+use crate::chat::{InvalidToolsError, Message, Request, TextFormat, ToolChoice};
 use crate::error::AgentError;
 use crate::model::ChatModel;
 use crate::profile::Profile;
@@ -83,8 +86,25 @@ struct Config {
     max_turns: usize,
     cancellation: CancellationToken,
     on_event: Option<OnEvent>,
+    stop_when: Vec<StopWhen>,
+    token_budget: Option<u64>,
+    loop_guard: Option<usize>,
+    prepare_turn: Option<PrepareTurn>,
+    answer: Option<Answer>,
     /// What requests have in common, made when the first is.
     prepared: OnceLock<Result<Arc<Prepared>, InvalidToolsError>>,
+}
+
+/// Whether a run ends after these results.
+type StopWhen = Arc<dyn Fn(&[ToolResult]) -> bool + Send + Sync>;
+
+/// Changes the request of one turn.
+type PrepareTurn = Arc<dyn Fn(usize, &mut Request) + Send + Sync>;
+
+impl Config {
+    fn stops(&self, results: &[ToolResult]) -> bool {
+        self.stop_when.iter().any(|stops| stops(results))
+    }
 }
 
 const OWN_KEYS: [&str; 6] = [
@@ -120,6 +140,11 @@ impl Agent {
             max_turns: MAX_TURNS,
             cancellation: CancellationToken::new(),
             on_event: None,
+            stop_when: Vec::new(),
+            token_budget: None,
+            loop_guard: None,
+            prepare_turn: None,
+            answer: None,
             prepared: OnceLock::new(),
         };
         Self {
@@ -221,6 +246,49 @@ impl Agent {
     #[must_use]
     pub fn with_on_event(self, on_event: impl Fn(&AgentEvent) + Send + Sync + 'static) -> Self {
         self.with(|config| config.on_event = Some(Arc::new(on_event)))
+    }
+
+    /// Ends a run with [`Outcome::Stopped`] after a turn whose results `stop` says yes to: they are in
+    /// the history, and the model is not asked again. Of several conditions any one ends it.
+    #[must_use]
+    pub fn with_stop_when(
+        self,
+        stop: impl Fn(&[ToolResult]) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.stop_when.push(Arc::new(stop)))
+    }
+
+    /// Ends a run with [`Outcome::Stopped`] when this tool has been called with success: one by which
+    /// the model hands over what it was asked for.
+    #[must_use]
+    pub fn with_final_tool(self, tool: impl Into<String>) -> Self {
+        let tool = tool.into();
+        let is_final = move |result: &ToolResult| result.name() == tool && result.outcome().is_ok();
+        self.with_stop_when(move |results| results.iter().any(&is_final))
+    }
+
+    /// Ends a run with [`AgentError::TokenBudget`] before a turn, once its turns have used so many
+    /// tokens, where the service counts them. The turn that goes over it is whole.
+    #[must_use]
+    pub fn with_token_budget(self, tokens: u64) -> Self {
+        self.with(|config| config.token_budget = Some(tokens))
+    }
+
+    /// Ends a run with [`AgentError::Loop`] when the same calls have had the same results so often,
+    /// turn after turn. Not unless set; 0 and 1 are taken as 2.
+    #[must_use]
+    pub fn with_loop_guard(self, times: usize) -> Self {
+        self.with(|config| config.loop_guard = Some(times.max(2)))
+    }
+
+    /// Changes the request of each turn, counted from 1, before it is sent: other tools or another
+    /// choice of them, fewer messages, another temperature. The changes are for that turn alone.
+    #[must_use]
+    pub fn with_prepare_turn(
+        self,
+        prepare: impl Fn(usize, &mut Request) + Send + Sync + 'static,
+    ) -> Self {
+        self.with(|config| config.prepare_turn = Some(Arc::new(prepare)))
     }
 
     /// Sets the token that cancels runs: when it is cancelled, the run ends with

@@ -1,26 +1,21 @@
 //! One run: turns, until the model answers.
 
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use futures_core::Stream;
-use tokio_util::sync::CancellationToken;
-use tool_core::{Decision, DispatchEvent, Dispatcher, StreamingBatch, ToolError, ToolResult};
+use tool_core::{Decision, Dispatcher, ToolResult};
 use tracing::Instrument;
 
 use super::conversation::{State, Writer};
 use super::events::{Events, Queue};
 use super::message::{Answering, Heard};
 use super::prepared::Prepared;
+use super::unsettled::{Kept, Unheard, Unsettled};
 use super::{Agent, AgentEvent, LeftOutTool, OWN_KEYS, Outcome, Reply, Suspended};
-use super::{returned, span};
+use super::{returned, span, typed};
 use crate::chat::{
     self, AssistantMessage, Choice, Completion, Message, MessageParser, Request, Usage,
 };
 use crate::error::{AgentError, ModelError};
-use crate::model::{ModelEvent, whole};
 
 /// How often a turn is asked for when the model botches its calls.
 const MOST_TRIES: usize = 3;
@@ -36,71 +31,8 @@ pub(super) struct Run {
     /// How many messages of the history are in the request.
     asked: usize,
     usage: Usage,
-}
-
-/// The history, and what its messages are noted with.
-struct Kept {
-    writer: Writer,
-    prepared: Arc<Prepared>,
-    model_name: String,
-}
-
-impl Kept {
-    /// Nothing is awaited in between: a message and all its results enter the history together.
-    fn keep(&self, heard: Heard, results: &[ToolResult]) {
-        let messages = heard.into_messages(results, &self.prepared.profile);
-        self.extend(messages);
-    }
-
-    fn extend(&self, mut messages: Vec<Message>) {
-        for message in &mut messages {
-            returned::note_model(message, &self.model_name);
-        }
-        self.writer.lock().history.messages.extend(messages);
-    }
-}
-
-/// A message that is being written, or whose calls run. Dropped before it is over, with the run, it
-/// enters the history with a result for each call.
-struct Unsettled<'a, T: Settle> {
-    message: Option<T>,
-    kept: &'a Kept,
-}
-
-trait Settle {
-    /// Stops what runs. Nothing, if nothing has started.
-    fn stop(self) -> Option<(Heard, Vec<ToolResult>)>;
-}
-
-impl Settle for Answering<'_> {
-    fn stop(self) -> Option<(Heard, Vec<ToolResult>)> {
-        self.abandon()
-    }
-}
-
-impl Settle for (Heard, StreamingBatch) {
-    fn stop(self) -> Option<(Heard, Vec<ToolResult>)> {
-        Some((self.0, self.1.cancel()))
-    }
-}
-
-impl<'a, T: Settle> Unsettled<'a, T> {
-    fn new(message: T, kept: &'a Kept) -> Self {
-        let message = Some(message);
-        Self { message, kept }
-    }
-
-    fn take(mut self) -> Option<T> {
-        self.message.take()
-    }
-}
-
-impl<T: Settle> Drop for Unsettled<'_, T> {
-    fn drop(&mut self) {
-        if let Some((heard, results)) = self.message.take().and_then(T::stop) {
-            self.kept.keep(heard, &results);
-        }
-    }
+    /// The latest turn's calls with their results, and how often they came in a row.
+    latest: Option<(Vec<[String; 3]>, usize)>,
 }
 
 impl Run {
@@ -146,6 +78,7 @@ impl Run {
             request,
             asked: 0,
             usage: Usage::default(),
+            latest: None,
         })
     }
 
@@ -156,8 +89,15 @@ impl Run {
     async fn turns_after(mut self, before: usize, streamed: bool) -> Result<Reply, AgentError> {
         let turns = self.agent.config.max_turns;
         for turn in before + 1..=turns {
+            self.check_budget()?;
             match self.turn(turn, streamed).await? {
-                Turn::Called => {}
+                Turn::Called(results) => {
+                    self.check_repeats(&results)?;
+                    if self.agent.config.stops(&results) {
+                        let said = Said::new(String::new(), None);
+                        return Ok(self.reply(turn, said, Outcome::Stopped));
+                    }
+                }
                 Turn::Said(said) => return Ok(self.reply(turn, said, Outcome::Finished)),
                 Turn::Held(suspended) => return Ok(self.suspended(suspended)),
             }
@@ -212,10 +152,45 @@ impl Run {
         }
         let (heard, results) = suspended.into_heard();
         self.commit(heard, &results);
-        if let Some(fatal) = fatal(results) {
+        if let Some(fatal) = fatal(&results) {
             return Err(fatal);
         }
+        if self.agent.config.stops(&results) {
+            let said = Said::new(String::new(), None);
+            return Ok(self.reply(turns, said, Outcome::Stopped));
+        }
         self.turns_after(turns, streamed).await
+    }
+
+    fn check_budget(&self) -> Result<(), AgentError> {
+        let used = self.usage.total_tokens;
+        match self.agent.config.token_budget {
+            Some(budget) if used >= budget => Err(AgentError::TokenBudget { used, budget }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Counts turns that are the same in what was called and what was answered.
+    fn check_repeats(&mut self, results: &[ToolResult]) -> Result<(), AgentError> {
+        let Some(most) = self.agent.config.loop_guard else {
+            return Ok(());
+        };
+        let part = |result: &ToolResult| {
+            let call = result.call();
+            [&call.name, &call.arguments, &*result.content()].map(str::to_owned)
+        };
+        let turn: Vec<[String; 3]> = results.iter().map(part).collect();
+        match &mut self.latest {
+            Some((latest, times)) if *latest == turn => *times += 1,
+            latest => *latest = Some((turn, 1)),
+        }
+        match (&self.latest, results.first()) {
+            (Some((_, times)), Some(first)) if *times >= most => Err(AgentError::Loop {
+                tool: first.name().to_owned(),
+                times: *times,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Adds to the request what has entered the history since it was last made.
@@ -234,11 +209,27 @@ impl Run {
         if turn > 1 {
             self.request.tool_choice = None;
         }
+        if let Some(answer) = &self.agent.config.answer {
+            typed::ask_for(answer, profile, &mut self.request);
+        }
     }
 
     /// Asks the model once and runs what it calls.
     async fn turn(&mut self, turn: usize, streamed: bool) -> Result<Turn, AgentError> {
         self.bring_up_to_date(turn);
+        let prepared = self.agent.config.prepare_turn.as_ref().map(|prepare| {
+            let mut request = self.request.clone();
+            prepare(turn, &mut request);
+            std::mem::replace(&mut self.request, request)
+        });
+        let answered = self.answered_turn(turn, streamed).await;
+        if let Some(request) = prepared {
+            self.request = request; // what was changed in it was for this turn alone
+        }
+        answered
+    }
+
+    async fn answered_turn(&mut self, turn: usize, streamed: bool) -> Result<Turn, AgentError> {
         let dispatcher = self.agent.config.dispatcher.clone();
         let (answering, mut completion) = self.ask(turn, streamed, &dispatcher).await?;
         if let Some(used) = completion.usage.take() {
@@ -383,7 +374,10 @@ impl Run {
         if cancelled {
             return Err(AgentError::Cancelled);
         }
-        fatal(results).map_or(Ok(Turn::Called), Err)
+        match fatal(&results) {
+            Some(fatal) => Err(fatal),
+            None => Ok(Turn::Called(results)),
+        }
     }
 
     /// The message never ends, or does not count. What has run of it stays; whether anything has.
@@ -398,76 +392,6 @@ impl Run {
     fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
         self.history.keep(heard, results);
         self.events.tell_results(results);
-    }
-}
-
-impl Unsettled<'_, Answering<'_>> {
-    /// Listens to the model until its message is over, while what it has called by then may run.
-    async fn hear(
-        &mut self,
-        agent: &Agent,
-        request: &Request,
-        streamed: bool,
-        events: &mut Events,
-    ) -> Result<Completion, Unheard> {
-        let Some(answering) = &mut self.message else {
-            return Err(Unheard::Cancelled);
-        };
-        let mut cancelled = pin!(agent.config.cancellation.cancelled());
-        let model = &agent.config.model;
-        let mut model = if streamed {
-            model.stream(request)
-        } else {
-            whole(model.complete(request))
-        };
-        loop {
-            let step = poll_fn(|cx| {
-                if cancelled.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(Step::Cancelled);
-                }
-                if let Poll::Ready(event) = model.as_mut().poll_next(cx) {
-                    return Poll::Ready(Step::Model(event));
-                }
-                poll_event(&mut answering.running, cx).map(Step::Tools)
-            });
-            match step.await {
-                Step::Cancelled => return Err(Unheard::Cancelled),
-                Step::Tools(event) => event
-                    .into_iter()
-                    .for_each(|event| events.tell_of_tools(event)),
-                Step::Model(Some(Ok(ModelEvent::Finished(completion)))) => return Ok(completion),
-                Step::Model(Some(Ok(event))) => answering.hear(event, events),
-                Step::Model(Some(Err(error))) => return Err(Unheard::Failed(error)),
-                Step::Model(None) => {
-                    let reason = "the stream ended before its message did";
-                    return Err(Unheard::Failed(ModelError::invalid_response(reason)));
-                }
-            }
-        }
-    }
-}
-
-impl Unsettled<'_, (Heard, StreamingBatch)> {
-    /// Waits until every call is answered, or the run is cancelled.
-    async fn watch(
-        &mut self,
-        cancellation: &CancellationToken,
-        events: &mut Events,
-    ) -> Result<(), Cancelled> {
-        let Some((_, running)) = &mut self.message else {
-            return Ok(());
-        };
-        let mut cancelled = pin!(cancellation.cancelled());
-        loop {
-            let step = poll_fn(|cx| match cancelled.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(Err(Cancelled)),
-                Poll::Pending => poll_event(running, cx).map(Ok),
-            });
-            match step.await? {
-                Some(event) => events.tell_of_tools(event),
-                None => return Ok(()),
-            }
-        }
     }
 }
 
@@ -493,18 +417,19 @@ pub(super) fn is_result(message: &Message) -> bool {
 }
 
 /// The error that a tool stopped the run with, if one did.
-fn fatal(results: Vec<ToolResult>) -> Option<AgentError> {
-    results.into_iter().find_map(|result| {
+fn fatal(results: &[ToolResult]) -> Option<AgentError> {
+    results.iter().find_map(|result| {
         let tool = result.name().to_owned();
-        let source = result.into_outcome().err().filter(ToolError::is_fatal)?;
+        let source = result.outcome().err().filter(|error| error.is_fatal())?;
+        let source = source.clone();
         Some(AgentError::Fatal { tool, source })
     })
 }
 
 /// What came of a turn.
 enum Turn {
-    /// Calls, and they are answered.
-    Called,
+    /// Calls, and their results.
+    Called(Vec<ToolResult>),
     /// The reply.
     Said(Said),
     /// Calls that wait for decisions.
@@ -526,23 +451,4 @@ impl Said {
             request_id: None,
         }
     }
-}
-
-/// What happens next while a model writes.
-enum Step {
-    Model(Option<Result<ModelEvent, ModelError>>),
-    Tools(Option<DispatchEvent>),
-    Cancelled,
-}
-
-/// Why a message was not heard to its end.
-enum Unheard {
-    Failed(ModelError),
-    Cancelled,
-}
-
-struct Cancelled;
-
-fn poll_event(running: &mut StreamingBatch, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
-    Pin::new(running).poll_next(cx)
 }

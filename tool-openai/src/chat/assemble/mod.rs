@@ -20,5 +20,5 @@ mod whole;
 pub use assembler::ChatAssembler;
 pub use budget::{MAX_CALLS, MAX_CHOICES, MAX_MESSAGE_BYTES};
 pub(crate) use merge::merge_message_keys;
-#[cfg(any(feature = "http", test))]
+#[cfg(any(feature = "http", feature = "testing", test))]
 pub(crate) use whole::read;
