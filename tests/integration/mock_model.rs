@@ -3,7 +3,7 @@
 use serde_json::{Value, json, to_value};
 use tool_core::{tool, tools};
 use tool_openai::testing::{MockModel, ScriptedReply, ScriptedServer};
-use tool_openai::{Agent, AgentEvent, Profile};
+use tool_openai::{Agent, AgentEvent, Fallback, Profile};
 
 /// Add two numbers.
 #[tool(read_only)] // async, so that results come in order
@@ -115,4 +115,38 @@ async fn a_script_can_decide_from_the_request() {
     let agent = Agent::new(model.clone(), "m").with_tools(tools![add]);
     assert_eq!(agent.run("Well?").await.unwrap().text, "1 tools");
     assert_eq!(model.requests()[0]["tools"][0]["function"]["strict"], true);
+}
+
+/// Whole and streamed: the next model is asked only where nothing has been delivered.
+#[tokio::test]
+async fn another_model_answers_where_the_first_does_not() {
+    let down = || ScriptedReply::error(503, "unavailable", "Down.");
+    let broken = || ScriptedReply::text("It is five, as").with_error_after(3, "busy", "overloaded");
+    for streamed in [false, true] {
+        let (first, second, third) = (
+            MockModel::new([down(), ScriptedReply::text("First."), broken()]),
+            MockModel::new([down()]),
+            MockModel::new([ScriptedReply::text("Third."), ScriptedReply::text("Third.")]),
+        );
+        let model = Fallback::new(first.clone())
+            .or(second.clone(), "two")
+            .or(third.clone(), "three");
+        let agent = Agent::new(model, "one");
+        let said = |told: Vec<Value>| told.last().unwrap().to_string();
+        assert!(said(run(agent.clone(), streamed).await).contains("Third."));
+        assert_eq!(third.requests()[0]["model"], "three");
+        assert!(said(run(agent.clone(), streamed).await).contains("First."));
+        let last = said(run(agent, streamed).await);
+        match streamed {
+            true => assert!(last.contains("overloaded"), "{last}"),
+            false => assert!(last.contains("Third."), "{last}"),
+        }
+    }
+    let (first, second) = (MockModel::new([down()]), MockModel::new([]));
+    let agent = Agent::new(Fallback::new(first).or(second, "two"), "one");
+    let error = agent.run("Hello?").await.unwrap_err();
+    assert!(
+        error.to_string().contains("no reply left"),
+        "the last error: {error}"
+    );
 }

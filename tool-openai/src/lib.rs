@@ -7,6 +7,7 @@ pub mod chat;
 #[cfg(feature = "http")]
 mod client;
 mod error;
+mod fallback;
 #[cfg(feature = "async-openai")]
 mod interop;
 mod json;
@@ -28,6 +29,7 @@ pub use assembler::Assembler;
 #[cfg(feature = "http")]
 pub use client::OpenAi;
 pub use error::{AgentError, ModelError};
+pub use fallback::Fallback;
 #[cfg(feature = "async-openai")]
 pub use interop::ConversionError;
 pub use model::{ChatModel, ModelEvent, ModelFuture, ModelStream, RequestRepair, RequestRetry};
