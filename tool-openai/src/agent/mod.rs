@@ -197,7 +197,7 @@ impl Agent {
         self.with(|config| config.profile = Some(profile))
     }
 
-    /// Offers one of the tools as a [custom](chat::custom) one, which takes free text; asking for
+    /// Offers one of the tools as a [custom](crate::chat::custom) one, which takes free text; asking for
     /// one that cannot is an error of the run.
     #[must_use]
     pub fn with_custom_tool(self, tool: impl Into<String>, format: TextFormat) -> Self {
@@ -219,7 +219,7 @@ impl Agent {
     }
 
     /// Takes several different objects in the arguments of one call for as many calls, as
-    /// [`MessageParser::with_split_calls`](chat::MessageParser::with_split_calls) does. Unless set, such a call is answered with an
+    /// [`MessageParser::with_split_calls`](crate::chat::MessageParser::with_split_calls) does. Unless set, such a call is answered with an
     /// error.
     #[must_use]
     pub fn with_split_calls(self, split_calls: bool) -> Self {
