@@ -31,7 +31,7 @@ mod waterfall;
 pub use decode::{ArgumentError, ArgumentsError, BorrowedParameter, Parameter};
 pub use dispatch::{
     ApprovalRequest, CallFuture, CallService, Decision, DispatchEvent, Dispatcher, EventStream,
-    InvalidRunIdError, Limits, Progress, ResultStream, ResumeError, StreamingBatch,
+    InvalidRunIdError, Limits, Progress, ResultStream, ResumeError, ResumedBatch, StreamingBatch,
 };
 pub use model::{
     Audio, Behavior, CallContext, Content, ErrorCode, HeldFor, Image, InvalidDefinitionError, Link,

@@ -300,6 +300,8 @@ pub enum AgentError {
         suspended: Box<crate::Suspended>,
         /// Why.
         reason: String,
+        /// The error that no run could begin with: [`Busy`](Self::Busy), for example.
+        source: Option<Box<Self>>,
     },
     /// The program cancelled the run, by the token of
     /// [`with_cancellation`](crate::Agent::with_cancellation). Calls of the turn, if any had

@@ -49,7 +49,7 @@ pub(crate) use critical_path::{Lane, critical_path};
 pub use limits::Limits;
 pub use middleware::{CallFuture, CallService};
 pub use policy::{ApprovalRequest, Decision};
-pub use resume::ResumeError;
+pub use resume::{ResumeError, ResumedBatch};
 pub use run_id::InvalidRunIdError;
 pub use stream::{DispatchEvent, EventStream, Progress, ResultStream};
 pub use streaming_batch::StreamingBatch;
@@ -488,7 +488,22 @@ impl Dispatcher {
         results: Vec<ToolResult>,
         decisions: Vec<(usize, Decision)>,
     ) -> Result<impl Future<Output = Vec<ToolResult>> + Send + use<>, ResumeError> {
-        self.setup.clone().resume(results, decisions)
+        let resume = self.setup.clone().resume(results, decisions, false)?;
+        Ok(async move { resume().finish().await })
+    }
+
+    /// As [`resume`](Self::resume), but the calls run at once, and what happens to them can be
+    /// followed and cancelled.
+    ///
+    /// # Errors
+    /// As for [`resume`](Self::resume).
+    pub fn resume_stream(
+        &self,
+        results: Vec<ToolResult>,
+        decisions: Vec<(usize, Decision)>,
+    ) -> Result<ResumedBatch, ResumeError> {
+        let resume = self.setup.clone().resume(results, decisions, true)?;
+        Ok(resume())
     }
 
     /// As [`dispatch`](Self::dispatch), but yields each result when it is there;

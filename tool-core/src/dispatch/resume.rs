@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use futures_core::Stream;
 use tokio::runtime::Handle;
 
 use super::admission::denied;
@@ -14,6 +17,7 @@ use super::policy::Decision;
 use super::run_id::fingerprint;
 use super::scheduler::{CallId, Spec};
 use super::setup::Setup;
+use super::stream::DispatchEvent;
 use super::{not_started, span};
 use crate::model::{HeldFor, ToolError, ToolResult, clip};
 
@@ -119,31 +123,107 @@ fn match_up(
     Ok(decided)
 }
 
+/// A message with held calls that goes on; made by [`Dispatcher::resume_stream`]. As a stream it
+/// yields what happens to the calls that run; dropped, it stops them.
+///
+/// [`Dispatcher::resume_stream`]: crate::Dispatcher::resume_stream
+#[must_use = "dropped, it stops what it has started"]
+pub struct ResumedBatch {
+    /// The calls that run now, if any do.
+    running: Option<Running>,
+    /// All results of the message, as they were given.
+    results: Vec<ToolResult>,
+    /// Where in them those of the running calls go.
+    slots: Vec<usize>,
+}
+
+impl ResumedBatch {
+    /// One result for every call of the message, when the last is there.
+    pub async fn finish(mut self) -> Vec<ToolResult> {
+        match self.running.take() {
+            Some(running) => {
+                let done = running.results().await;
+                self.with(done)
+            }
+            None => self.results,
+        }
+    }
+
+    /// Answers every call that runs now: stopped at its next await. Held ones stay held.
+    pub fn cancel(mut self) -> Vec<ToolResult> {
+        match self.running.take() {
+            Some(running) => {
+                running.batch().cancel(Stop::Cancel);
+                let done = running.batch().take_results();
+                self.with(done)
+            }
+            None => self.results,
+        }
+    }
+
+    fn with(mut self, done: Vec<ToolResult>) -> Vec<ToolResult> {
+        for (at, result) in self.slots.into_iter().zip(done) {
+            self.results[at] = result;
+        }
+        match self.results.iter().any(is_fatal) {
+            true => self.results.into_iter().map(not_after_fatal).collect(),
+            false => self.results,
+        }
+    }
+}
+
+impl Stream for ResumedBatch {
+    type Item = DispatchEvent;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
+        match &self.running {
+            Some(running) => running.batch().poll_event(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl fmt::Debug for ResumedBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResumedBatch")
+            .field("results", &self.results.len())
+            .field("running", &self.slots.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Setup {
-    /// Goes on with the held calls of a message, unless the decisions do not fit them.
+    /// Goes on with the held calls of a message, unless the decisions do not fit them. Whether what
+    /// happens is `told` as it happens.
     pub(super) fn resume(
         self,
         results: Vec<ToolResult>,
         decisions: Vec<(usize, Decision)>,
-    ) -> Result<impl Future<Output = Vec<ToolResult>> + Send + use<>, ResumeError> {
+        told: bool,
+    ) -> Result<impl FnOnce() -> ResumedBatch + Send + use<>, ResumeError> {
         match match_up(&results, decisions) {
-            Ok(decisions) => Ok(self.go_on(results, decisions)),
+            Ok(decisions) => Ok(move || self.go_on(results, decisions, told)),
             Err(why) => Err(ResumeError { results, why }),
         }
     }
 
-    async fn go_on(
+    fn go_on(
         self,
-        mut results: Vec<ToolResult>,
+        results: Vec<ToolResult>,
         mut decisions: BTreeMap<usize, Decision>,
-    ) -> Vec<ToolResult> {
-        let is_fatal = |result: &ToolResult| result.outcome().is_err_and(ToolError::is_fatal);
+        told: bool,
+    ) -> ResumedBatch {
+        let nothing = |results| ResumedBatch {
+            running: None,
+            results,
+            slots: Vec::new(),
+        };
         if results.iter().any(is_fatal) {
-            return results.into_iter().map(not_after_fatal).collect();
+            return nothing(results.into_iter().map(not_after_fatal).collect());
         }
         // Without a runtime nothing can run, and the calls stay held.
         if decisions.is_empty() || Handle::try_current().is_err() {
-            return results;
+            return nothing(results);
         }
         let stay = stay_held(&results, &decisions);
         let (mut places, mut going) = (Vec::new(), Vec::new());
@@ -156,12 +236,13 @@ impl Setup {
             }
         }
         going.sort_by_key(|(_, result, _)| result.position());
-        let running = self.begin_held(&places, &going);
-        let slots: Vec<usize> = going.iter().map(|(at, ..)| *at).collect();
-        for (at, result) in slots.into_iter().zip(running.results().await) {
-            results[at] = result;
+        let running = self.begin_held(&places, &going, told);
+        let slots = going.iter().map(|(at, ..)| *at).collect();
+        ResumedBatch {
+            running: Some(running),
+            results,
+            slots,
         }
-        results
     }
 
     /// Starts held calls, in their order, around the places of those that stay held.
@@ -169,10 +250,12 @@ impl Setup {
         &self,
         places: &[&ToolResult],
         going: &[(usize, &ToolResult, Decision)],
+        told: bool,
     ) -> Running {
         let run = going.iter().find_map(|(_, result, _)| result.held());
         let running = Running::new(Origin {
             run: run.map(|held| Arc::new(held.run.clone())),
+            told,
             ..self.origin(Some(span::of_batch(going.len())), Some(going.len()))
         });
         let batch = running.batch();
@@ -283,6 +366,10 @@ fn stay_held(results: &[ToolResult], decisions: &BTreeMap<usize, Decision>) -> B
         }
     }
     stay
+}
+
+fn is_fatal(result: &ToolResult) -> bool {
+    result.outcome().is_err_and(ToolError::is_fatal)
 }
 
 /// After a fatal error nothing of its message starts.

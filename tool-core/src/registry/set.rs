@@ -141,11 +141,10 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
     #[must_use]
     pub fn with_shared_state(self, state: Arc<S>) -> ToolSet {
+        // What is made of the definitions is the same for every state.
+        let (json, cache) = (self.entries.json.clone(), Arc::clone(&self.entries.cache));
         let Entries {
-            tools,
-            positions,
-            json,
-            cache,
+            tools, positions, ..
         } = Arc::unwrap_or_clone(self.entries);
         let bind = |entry: ToolEntry<S>| ToolEntry {
             runs: Runs::Ready(entry.bind(&state)),
@@ -405,7 +404,7 @@ impl ToolSet {
 
     /// What an adapter makes of the definitions, made once for the same definitions: `make` is
     /// called if no value of this type that `fits` is kept. Sets that are bound to other state share
-    /// what is kept.
+    /// what is kept: the latest 16 values.
     ///
     /// ```
     /// use tool_core::{tool, tools};
@@ -426,19 +425,24 @@ impl ToolSet {
         fits: impl Fn(&T) -> bool,
         make: impl FnOnce() -> T,
     ) -> Arc<T> {
-        let kept = || {
-            self.entries
-                .cache
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
+        const MOST: usize = 16;
+        let cache = || {
+            let cache = self.entries.cache.lock();
+            cache.unwrap_or_else(PoisonError::into_inner)
         };
-        let find = |value: &Arc<dyn Any + Send + Sync>| Arc::clone(value).downcast().ok();
-        let found = kept().iter().filter_map(find).find(|value| fits(value));
-        found.unwrap_or_else(|| {
-            let made = Arc::new(make());
-            kept().push(Arc::<T>::clone(&made));
-            made
-        })
+        // The caller's code runs without the lock.
+        let kept = cache().clone();
+        let mut kept = kept.into_iter().filter_map(|value| value.downcast().ok());
+        if let Some(found) = kept.find(|value: &Arc<T>| fits(value)) {
+            return found;
+        }
+        let made = Arc::new(make());
+        let mut cache = cache();
+        if cache.len() == MOST {
+            cache.remove(0);
+        }
+        cache.push(Arc::<T>::clone(&made));
+        made
     }
 
     /// The place of the tool called `name`.

@@ -10,7 +10,7 @@ use tool_core::Decision;
 use tracing::Instrument;
 
 use super::events::Queue;
-use super::run::Run;
+use super::run::{Ended, Run};
 use super::span;
 use super::{Agent, AgentStream, History, Reply, StartPolicy, Suspended};
 use crate::chat::{self, HistoryRepair, Message, Usage};
@@ -117,7 +117,7 @@ impl Conversation {
     /// # Errors
     /// Each [`AgentError`] says why there is no reply and what of the run is in the history.
     pub async fn run(&self, prompt: impl Into<Message>) -> Result<Reply, AgentError> {
-        self.begin(Some(prompt.into()), false, None).await
+        self.begin(Some(prompt.into()), false, None).await.reply
     }
 
     /// Goes on from where the conversation stands, after [`AgentError::TurnLimit`] or a model that
@@ -126,16 +126,16 @@ impl Conversation {
     /// # Errors
     /// As for [`run`](Self::run).
     pub async fn resume(&self) -> Result<Reply, AgentError> {
-        self.begin(None, false, None).await
+        self.begin(None, false, None).await.reply
     }
 
     /// Goes on with a run that was [suspended](crate::Outcome::Suspended), with decisions on held
     /// calls by their positions. A call without a decision, or with
     /// [`Decision::Hold`](tool_core::Decision::Hold), stays held, and the run with it.
     ///
-    /// The history becomes that of the suspended run. What is decided on is run to its end, even
-    /// if the run is cancelled meanwhile. Keep what you have stored until the future is done: of
-    /// one that is dropped, calls may have run, and a second attempt has the same idempotency keys.
+    /// The history becomes that of the suspended run: what was said since is not in it. If the run is
+    /// cancelled or dropped while calls run, the message enters the history with a result for each,
+    /// and calls that are still held are answered so.
     ///
     /// # Errors
     /// [`AgentError::NotResumed`] if the decisions do not fit; it holds what was given. Else as for
@@ -145,7 +145,7 @@ impl Conversation {
         suspended: Suspended,
         decisions: Vec<(usize, Decision)>,
     ) -> Result<Reply, AgentError> {
-        self.go_on(suspended, decisions, None).await
+        self.go_on(suspended, decisions, None).await.reply
     }
 
     /// As [`resume_with`](Self::resume_with), told while it happens.
@@ -163,16 +163,17 @@ impl Conversation {
         suspended: Suspended,
         decisions: Vec<(usize, Decision)>,
         queue: Option<Queue>,
-    ) -> impl Future<Output = Result<Reply, AgentError>> + Send + use<> {
+    ) -> impl Future<Output = Ended> + Send + use<> {
         let Self { agent, shared } = self.clone();
         traced(agent, move |agent| async move {
             let streamed = queue.is_some() || agent.config.start_policy != StartPolicy::StreamEnd;
             let run = Writer::new(&shared).and_then(|writer| Run::new(agent, writer, queue));
             match run {
                 Ok(run) => run.resume(suspended, decisions, streamed).await,
-                Err(error) => Err(AgentError::NotResumed {
+                Err(error) => Ended::from(AgentError::NotResumed {
                     suspended: Box::new(suspended),
                     reason: error.to_string(),
+                    source: Some(Box::new(error)),
                 }),
             }
         })
@@ -199,13 +200,18 @@ impl Conversation {
         prompt: Option<Message>,
         streamed: bool,
         queue: Option<Queue>,
-    ) -> impl Future<Output = Result<Reply, AgentError>> + Send + use<> {
+    ) -> impl Future<Output = Ended> + Send + use<> {
         let Self { agent, shared } = self.clone();
         traced(agent, move |agent| async move {
-            let writer = Writer::new(&shared)?;
-            writer.lock().history.messages.extend(prompt);
             let streamed = streamed || agent.config.start_policy != StartPolicy::StreamEnd;
-            Run::new(agent, writer, queue)?.turns(streamed).await
+            let run = Writer::new(&shared).and_then(|writer| {
+                writer.lock().history.messages.extend(prompt);
+                Run::new(agent, writer, queue)
+            });
+            match run {
+                Ok(run) => run.turns(streamed).await,
+                Err(error) => error.into(),
+            }
         })
     }
 
@@ -258,13 +264,10 @@ impl Conversation {
 }
 
 /// A run within its span, which begins when it is first polled.
-async fn traced<F: Future<Output = Result<Reply, AgentError>>>(
-    agent: Agent,
-    run: impl FnOnce(Agent) -> F,
-) -> Result<Reply, AgentError> {
+async fn traced<F: Future<Output = Ended>>(agent: Agent, run: impl FnOnce(Agent) -> F) -> Ended {
     let span = span::of_run(&agent.config);
     let end = run(agent).instrument(span.clone()).await;
-    match &end {
+    match &end.reply {
         Ok(reply) => span::note_usage(&span, &reply.usage),
         Err(error) => span::note_run_error(&span, error),
     }

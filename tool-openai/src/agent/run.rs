@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use tool_core::{Decision, Dispatcher, ToolResult};
+use tool_core::{Decision, Dispatcher, ResumedBatch, ToolResult};
 use tracing::Instrument;
 
 use super::conversation::{State, Writer};
 use super::events::{Events, Queue};
 use super::message::{Answering, Heard};
 use super::prepared::Prepared;
-use super::unsettled::{Kept, Unheard, Unsettled};
+use super::unsettled::{Batch, Kept, Unheard, Unsettled};
 use super::{Agent, AgentEvent, LeftOutTool, OWN_KEYS, Outcome, Reply, Suspended};
 use super::{returned, span, typed};
 use crate::chat::{
@@ -31,8 +31,38 @@ pub(super) struct Run {
     /// How many messages of the history are in the request.
     asked: usize,
     usage: Usage,
+    /// The id that the service gave the last request.
+    request_id: Option<String>,
     /// The latest turn's calls with their results, and how often they came in a row.
     latest: Option<(Vec<[String; 3]>, usize)>,
+}
+
+/// How a run ended.
+pub(super) struct Ended {
+    pub(super) reply: Result<Reply, AgentError>,
+    /// The right to add to the history, if the run is suspended: until that is handed out, it is
+    /// nowhere else.
+    pub(super) kept: Option<Kept>,
+}
+
+impl Ended {
+    /// Nobody takes the reply. A suspended run enters the history: calls of it may have acted.
+    pub(super) fn forget(self) {
+        if let (Ok(reply), Some(kept)) = (self.reply, self.kept)
+            && let Outcome::Suspended(suspended) = reply.outcome
+        {
+            kept.keep(suspended.heard(), suspended.results());
+        }
+    }
+}
+
+impl From<AgentError> for Ended {
+    fn from(error: AgentError) -> Self {
+        Self {
+            reply: Err(error),
+            kept: None,
+        }
+    }
 }
 
 impl Run {
@@ -78,45 +108,55 @@ impl Run {
             request,
             asked: 0,
             usage: Usage::default(),
+            request_id: None,
             latest: None,
         })
     }
 
-    pub(super) async fn turns(self, streamed: bool) -> Result<Reply, AgentError> {
-        self.turns_after(0, streamed).await
+    pub(super) async fn turns(mut self, streamed: bool) -> Ended {
+        let reply = self.turns_after(0, streamed).await;
+        self.ended(reply)
     }
 
-    async fn turns_after(mut self, before: usize, streamed: bool) -> Result<Reply, AgentError> {
+    /// Nobody else adds to a conversation before its suspended run is handed out.
+    fn ended(self, reply: Result<Reply, AgentError>) -> Ended {
+        let suspended = |reply: &Reply| matches!(reply.outcome, Outcome::Suspended(_));
+        let is_suspended = reply.as_ref().is_ok_and(suspended);
+        Ended {
+            reply,
+            kept: is_suspended.then_some(self.history),
+        }
+    }
+
+    async fn turns_after(&mut self, before: usize, streamed: bool) -> Result<Reply, AgentError> {
         let turns = self.agent.config.max_turns;
         for turn in before + 1..=turns {
             self.check_budget()?;
-            match self.turn(turn, streamed).await? {
-                Turn::Called(results) => {
-                    self.check_repeats(&results)?;
-                    if self.agent.config.stops(&results) {
-                        let said = Said::new(String::new(), None);
-                        return Ok(self.reply(turn, said, Outcome::Stopped));
-                    }
-                }
+            let (text, results) = match self.turn(turn, streamed).await? {
+                Turn::Called { text, results } => (text, results),
                 Turn::Said(said) => return Ok(self.reply(turn, said, Outcome::Finished)),
                 Turn::Held(suspended) => return Ok(self.suspended(suspended)),
+            };
+            self.check_repeats(&results)?;
+            if self.agent.config.stops(&results) {
+                return Ok(self.reply(turn, Said::new(text, None), Outcome::Stopped));
             }
         }
         Err(AgentError::TurnLimit { turns })
     }
 
-    fn reply(self, turns: usize, said: Said, outcome: Outcome) -> Reply {
+    fn reply(&self, turns: usize, said: Said, outcome: Outcome) -> Reply {
         Reply {
             text: said.text,
             outcome,
             finish_reason: said.finish_reason,
-            request_id: said.request_id,
+            request_id: self.request_id.clone(),
             turns,
-            usage: self.usage,
+            usage: self.usage.clone(),
         }
     }
 
-    fn suspended(self, suspended: Box<Suspended>) -> Reply {
+    fn suspended(&self, suspended: Box<Suspended>) -> Reply {
         let turns = suspended.turns();
         let said = Said::new(suspended.text(), None);
         self.reply(turns, said, Outcome::Suspended(suspended))
@@ -128,38 +168,78 @@ impl Run {
         suspended: Suspended,
         decisions: Vec<(usize, Decision)>,
         streamed: bool,
-    ) -> Result<Reply, AgentError> {
-        let not_resumed = |suspended, reason: String| AgentError::NotResumed {
-            suspended: Box::new(suspended),
-            reason,
-        };
-        if let Err(reason) = suspended.check() {
-            return Err(not_resumed(suspended, reason.to_owned()));
-        }
+    ) -> Ended {
         let results = suspended.results().to_vec();
-        let results = match self.agent.config.dispatcher.resume(results, decisions) {
-            Ok(results) => results,
-            Err(error) => return Err(not_resumed(suspended, error.to_string())),
+        let dispatcher = &self.agent.config.dispatcher;
+        let resumed = suspended.check().map_err(str::to_owned).and_then(|()| {
+            let resumed = dispatcher.resume_stream(results, decisions);
+            resumed.map_err(|error| error.to_string())
+        });
+        let reply = match resumed {
+            Ok(resumed) => self.decided(suspended, resumed, streamed).await,
+            Err(reason) => Err(AgentError::NotResumed {
+                suspended: Box::new(suspended),
+                reason,
+                source: None,
+            }),
         };
+        self.ended(reply)
+    }
+
+    async fn decided(
+        &mut self,
+        suspended: Suspended,
+        resumed: ResumedBatch,
+        streamed: bool,
+    ) -> Result<Reply, AgentError> {
         self.events.have_told(suspended.results());
         self.usage = suspended.usage().clone();
         self.state().history = suspended.history().clone();
         let turns = suspended.turns();
-        let suspended = suspended.with_results(results.await);
-        if suspended.held().next().is_some() {
+        // A clone: if calls are held still, the run stays as it was stored.
+        let heard = suspended.heard();
+        let (heard, cancelled, results) = self.settled((heard, resumed)).await?;
+        let suspended = suspended.with_results(results);
+        if !cancelled && suspended.held().next().is_some() {
             self.events.tell_results(suspended.results());
             return Ok(self.suspended(Box::new(suspended)));
         }
-        let (heard, results) = suspended.into_heard();
-        self.commit(heard, &results);
-        if let Some(fatal) = fatal(&results) {
+        let text = suspended.text();
+        let results = suspended.results();
+        self.commit(heard, results);
+        if cancelled {
+            return Err(AgentError::Cancelled);
+        }
+        if let Some(fatal) = fatal(results) {
             return Err(fatal);
         }
-        if self.agent.config.stops(&results) {
-            let said = Said::new(String::new(), None);
-            return Ok(self.reply(turns, said, Outcome::Stopped));
+        if self.agent.config.stops(results) {
+            return Ok(self.reply(turns, Said::new(text, None), Outcome::Stopped));
         }
         self.turns_after(turns, streamed).await
+    }
+
+    /// Waits until the calls of a message are answered, or the run is cancelled: whether it was, and
+    /// the results.
+    async fn settled<B: Batch>(
+        &mut self,
+        message: (Heard, B),
+    ) -> Result<(Heard, bool, Vec<ToolResult>), AgentError> {
+        let mut unsettled = Unsettled::new(message, &self.history);
+        let cancellation = &self.agent.config.cancellation;
+        let cancelled = unsettled
+            .watch(cancellation, &mut self.events)
+            .await
+            .is_err();
+        // All are answered, or are stopped now: nothing is awaited for long.
+        let Some((heard, batch)) = unsettled.take() else {
+            return Err(AgentError::Cancelled);
+        };
+        let results = match cancelled {
+            true => batch.cancel(),
+            false => batch.finish().await,
+        };
+        Ok((heard, cancelled, results))
     }
 
     fn check_budget(&self) -> Result<(), AgentError> {
@@ -245,7 +325,7 @@ impl Run {
         if !repairs.is_empty() {
             self.events.tell(AgentEvent::RequestRepaired(repairs));
         }
-        let request_id = completion.request_id().map(str::to_owned);
+        self.request_id = completion.request_id().map(str::to_owned);
         let has_alternatives = self.request.extra.get("n").is_some_and(|n| *n != 1);
         let choice = match has_alternatives {
             true => completion.choices.into_iter().next(),
@@ -266,11 +346,7 @@ impl Run {
             self.history.extend(vec![message.into_message()]);
             return Err(AgentError::Refused { refusal });
         }
-        let turn = self.settle(turn, answering, choice).await?;
-        Ok(match turn {
-            Turn::Said(said) => Turn::Said(Said { request_id, ..said }),
-            turn => turn,
-        })
+        self.settle(turn, answering, choice).await
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -351,19 +427,8 @@ impl Run {
         let calls = heard.parsed.calls.clone();
         self.events.tell(AgentEvent::ToolCallsReady(calls));
         running.end();
-        let mut unsettled = Unsettled::new((heard, running), &self.history);
-        let cancellation = &self.agent.config.cancellation;
-        let cancelled = unsettled
-            .watch(cancellation, &mut self.events)
-            .await
-            .is_err();
-        let Some((heard, running)) = unsettled.take() else {
-            return Err(AgentError::Cancelled);
-        };
-        let results = match cancelled {
-            true => running.cancel(),
-            false => running.finish().await,
-        };
+        let text = heard.parsed.message.text();
+        let (heard, cancelled, results) = self.settled((heard, running)).await?;
         if !cancelled && results.iter().any(|result| result.held_for().is_some()) {
             self.events.tell_results(&results);
             let (history, usage) = (self.state().history.clone(), self.usage.clone());
@@ -376,7 +441,7 @@ impl Run {
         }
         match fatal(&results) {
             Some(fatal) => Err(fatal),
-            None => Ok(Turn::Called(results)),
+            None => Ok(Turn::Called { text, results }),
         }
     }
 
@@ -428,8 +493,11 @@ fn fatal(results: &[ToolResult]) -> Option<AgentError> {
 
 /// What came of a turn.
 enum Turn {
-    /// Calls, and their results.
-    Called(Vec<ToolResult>),
+    /// Calls and their results, and what the model said beside them.
+    Called {
+        text: String,
+        results: Vec<ToolResult>,
+    },
     /// The reply.
     Said(Said),
     /// Calls that wait for decisions.
@@ -440,7 +508,6 @@ enum Turn {
 struct Said {
     text: String,
     finish_reason: Option<String>,
-    request_id: Option<String>,
 }
 
 impl Said {
@@ -448,7 +515,6 @@ impl Said {
         Self {
             text,
             finish_reason,
-            request_id: None,
         }
     }
 }

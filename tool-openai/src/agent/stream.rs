@@ -6,11 +6,12 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::event::{AgentEvent, Reply};
+use super::event::AgentEvent;
 use super::events::Queue;
+use super::run::Ended;
 use crate::error::AgentError;
 
-type Run = Pin<Box<dyn Future<Output = Result<Reply, AgentError>> + Send>>;
+type Run = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 /// A run as it happens; made by [`Agent::stream`](crate::Agent::stream) and
 /// [`Conversation::stream`](crate::Conversation::stream). It owns what it needs, so that it can be
@@ -22,14 +23,11 @@ type Run = Pin<Box<dyn Future<Output = Result<Reply, AgentError>> + Send>>;
 pub struct AgentStream {
     run: Option<Run>,
     events: Queue,
-    end: Option<Result<Reply, AgentError>>,
+    end: Option<Ended>,
 }
 
 impl AgentStream {
-    pub(super) fn new(
-        run: impl Future<Output = Result<Reply, AgentError>> + Send + 'static,
-        events: Queue,
-    ) -> Self {
+    pub(super) fn new(run: impl Future<Output = Ended> + Send + 'static, events: Queue) -> Self {
         Self {
             run: Some(Box::pin(run)),
             events,
@@ -61,9 +59,17 @@ impl Stream for AgentStream {
             return Poll::Ready(Some(Ok(event)));
         }
         match self.end.take() {
-            Some(end) => Poll::Ready(Some(end.map(AgentEvent::Reply))),
+            Some(end) => Poll::Ready(Some(end.reply.map(AgentEvent::Reply))),
             None if self.run.is_some() => Poll::Pending,
             None => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for AgentStream {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            end.forget();
         }
     }
 }

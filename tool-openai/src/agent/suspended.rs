@@ -5,7 +5,7 @@ use std::hash::Hasher;
 
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
-use tool_core::serde_json::{self, Map, Value};
+use tool_core::serde_json::{Map, Value};
 use tool_core::{HeldFor, ToolResult};
 
 use super::History;
@@ -109,30 +109,43 @@ impl Suspended {
         }
     }
 
-    pub(super) fn into_heard(self) -> (Heard, Vec<ToolResult>) {
+    /// The message, to be kept with its results.
+    pub(super) fn heard(&self) -> Heard {
         let calls = self.results.iter().map(|result| result.call().clone());
         let parsed = ParsedMessage {
             calls: calls.collect(),
-            message: self.message,
+            message: self.message.clone(),
             repairs: Vec::new(),
             truncated: Vec::new(),
         };
-        (Heard::new(parsed, BTreeSet::new()), self.results)
+        Heard::new(parsed, BTreeSet::new())
     }
 }
 
-/// Says of these calls that they are others if anything about them is changed.
+/// Another one if anything is changed about what is run, or what was said of it. The same wherever
+/// it was stored in between: no order of keys, no form of numbers.
 fn fingerprint(message: &AssistantMessage, results: &[ToolResult]) -> String {
     let mut hasher = SipHasher13::new();
-    let mut add = |text: &str| {
-        hasher.write_usize(text.len());
-        hasher.write(text.as_bytes());
+    let mut add = |part: &str| {
+        hasher.write(&(part.len() as u64).to_le_bytes());
+        hasher.write(part.as_bytes());
     };
-    add(&serde_json::to_string(message).unwrap_or_default());
+    add(&message.text());
+    for call in &message.tool_calls {
+        add(&call.id);
+        add(&call.function.name);
+        add(&call.function.arguments);
+    }
     for result in results {
         let call = result.call();
-        let held = format!("{} {:?}", result.position(), result.held_for());
-        for part in [&call.id, &call.name, &call.arguments, &held] {
+        let held = match result.held_for() {
+            None => "answered".to_owned(),
+            Some(HeldFor::Decision) => "decision".to_owned(),
+            Some(HeldFor::Earlier(position)) => format!("earlier {position}"),
+            Some(_) => "held".to_owned(),
+        };
+        let position = result.position().to_string();
+        for part in [&call.id, &call.name, &call.arguments, &position, &held] {
             add(part);
         }
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use tokio_util::sync::CancellationToken;
-use tool_core::{DispatchEvent, StreamingBatch, ToolResult};
+use tool_core::{DispatchEvent, ResumedBatch, StreamingBatch, ToolResult};
 
 use super::conversation::Writer;
 use super::events::Events;
@@ -58,7 +58,36 @@ impl Settle for Answering<'_> {
     }
 }
 
-impl Settle for (Heard, StreamingBatch) {
+/// The calls of a message that run.
+pub(super) trait Batch: Stream<Item = DispatchEvent> + Unpin {
+    /// Stops them: one result for each call.
+    fn cancel(self) -> Vec<ToolResult>;
+
+    /// Waits for them: one result for each call.
+    fn finish(self) -> impl Future<Output = Vec<ToolResult>> + Send;
+}
+
+impl Batch for StreamingBatch {
+    fn cancel(self) -> Vec<ToolResult> {
+        Self::cancel(self)
+    }
+
+    fn finish(self) -> impl Future<Output = Vec<ToolResult>> + Send {
+        Self::finish(self)
+    }
+}
+
+impl Batch for ResumedBatch {
+    fn cancel(self) -> Vec<ToolResult> {
+        Self::cancel(self)
+    }
+
+    fn finish(self) -> impl Future<Output = Vec<ToolResult>> + Send {
+        Self::finish(self)
+    }
+}
+
+impl<B: Batch> Settle for (Heard, B) {
     fn stop(self) -> Option<(Heard, Vec<ToolResult>)> {
         Some((self.0, self.1.cancel()))
     }
@@ -129,7 +158,7 @@ impl Unsettled<'_, Answering<'_>> {
     }
 }
 
-impl Unsettled<'_, (Heard, StreamingBatch)> {
+impl<B: Batch> Unsettled<'_, (Heard, B)> {
     /// Waits until every call is answered, or the run is cancelled.
     pub(super) async fn watch(
         &mut self,
@@ -168,6 +197,6 @@ pub(super) enum Unheard {
 
 pub(super) struct Cancelled;
 
-fn poll_event(running: &mut StreamingBatch, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
+fn poll_event(running: &mut impl Batch, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
     Pin::new(running).poll_next(cx)
 }
