@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tool_core::{Decision, Dispatcher};
+use tool_core::{CancellationToken, Decision, Dispatcher};
 use tool_openai::{Agent, AgentError, AgentEvent, AgentStream, Conversation, Outcome, Reply};
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ pub(crate) struct Service {
     agent: Agent,
     dispatcher: Dispatcher<Session>,
     store: Store,
+    /// Cancels all runs.
+    shutdown: CancellationToken,
     /// Conversations that a request is in.
     open: Arc<Mutex<HashMap<Uuid, Conversation>>>,
 }
@@ -35,8 +37,14 @@ impl Service {
             agent,
             dispatcher,
             store,
+            shutdown: CancellationToken::new(),
             open: Arc::default(),
         }
+    }
+
+    /// Ends every run that is under way: each request is answered with an error.
+    pub(crate) fn cancel(&self) {
+        self.shutdown.cancel();
     }
 
     /// Until no tool runs.
@@ -51,7 +59,8 @@ impl Service {
             diary: Diary(self.store.path("diary.txt")),
         };
         let dispatcher = self.dispatcher.with_state(session);
-        self.agent.clone().with_tools(dispatcher)
+        let agent = self.agent.clone().with_tools(dispatcher);
+        agent.with_cancellation(self.shutdown.clone())
     }
 
     /// The conversation, as it is in memory or was stored.
@@ -116,7 +125,7 @@ impl From<anyhow::Error> for Refusal {
 pub(crate) fn router(service: Service) -> Router {
     Router::new()
         .route("/chat", post(chat))
-        .route("/approvals/{id}", post(decide))
+        .route("/approvals/{chat}/{approval}", post(decide))
         .with_state(service)
 }
 
@@ -142,6 +151,12 @@ async fn chat(
 ) -> Result<Response, Refusal> {
     let user = user(&headers)?;
     let id = said.chat.unwrap_or_else(Uuid::new_v4);
+    if service.store.held(id)?.is_some() {
+        return Err(Refusal(
+            StatusCode::CONFLICT,
+            "a call of this chat waits for a decision",
+        ));
+    }
     let conversation = service.conversation(id, &user)?;
     let stream = conversation.stream(said.message);
     Ok(respond(
@@ -164,19 +179,20 @@ struct Decided {
 
 async fn decide(
     State(service): State<Service>,
-    Path(id): Path<Uuid>,
+    Path((chat, approval)): Path<(Uuid, Uuid)>,
     headers: HeaderMap,
     Json(decided): Json<Decided>,
 ) -> Result<Response, Refusal> {
     let user = user(&headers)?;
     let unknown = Refusal(StatusCode::NOT_FOUND, "nothing waits under this id");
-    let held = service.store.held(id)?.filter(|held| held.user == user);
+    let held = service.store.held(chat)?;
+    let held = held.filter(|held| held.user == user && held.approval == approval);
     let Some(held) = held else {
         return Err(unknown);
     };
-    let conversation = service.conversation(held.conversation, &user)?;
+    let conversation = service.conversation(chat, &user)?;
     let in_chat = InChat {
-        id: held.conversation,
+        id: chat,
         user,
         conversation,
         service,
@@ -184,7 +200,7 @@ async fn decide(
     if !in_chat
         .service
         .store
-        .take(id)
+        .take(chat)
         .map_err(anyhow::Error::from)?
     {
         return Err(unknown);
@@ -250,16 +266,16 @@ fn ended(reply: Reply, in_chat: &InChat) -> Value {
     let calls = run
         .held()
         .map(|held| json!({"tool": held.name(), "arguments": held.call().arguments}));
-    let (id, calls) = (Uuid::new_v4(), calls.collect::<Vec<_>>());
+    let (approval, calls) = (Uuid::new_v4(), calls.collect::<Vec<_>>());
     let held = Held {
         user: in_chat.user.clone(),
-        conversation: in_chat.id,
+        approval,
         run: *run,
     };
-    match in_chat.service.store.hold(id, &held) {
-        Ok(()) => json!({"type": "held", "data": {"approval": id, "calls": calls}}),
+    match in_chat.service.store.hold(in_chat.id, &held) {
+        Ok(()) => json!({"type": "held", "data": {"approval": approval, "calls": calls}}),
         Err(error) => {
-            eprintln!("approval {id} was not kept: {error:#}");
+            eprintln!("approval {approval} was not kept: {error:#}");
             json!({"type": "error", "data": "The approval cannot be kept. Nothing was done."})
         }
     }

@@ -1,4 +1,4 @@
-//! A web service with an agent. `POST /chat` answers as server-sent events, `POST /approvals/{id}`
+//! A web service with an agent. `POST /chat` answers as server-sent events, `POST /approvals/{chat}/{approval}`
 //! decides on a call that waits, `cargo run -p service` prints where it listens.
 //!
 //! One agent and one dispatcher serve all requests. Each request has a state of its own (who is
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tool_openai::{Agent, OpenAi};
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -68,7 +68,7 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
     println!("http://{}", listener.local_addr()?);
     axum::serve(listener, chat::router(service.clone()))
-        .with_graceful_shutdown(asked_to_end())
+        .with_graceful_shutdown(ending(service.clone()))
         .await?;
     // No request is left; calls that were stopped may still be on their way out.
     if timeout(LAST_CALLS, service.idle()).await.is_err() {
@@ -76,6 +76,15 @@ async fn main() -> anyhow::Result<()> {
     }
     println!("ended");
     Ok(())
+}
+
+/// From then on no request is taken. Those that are under way have their time, and are cancelled.
+async fn ending(service: Service) {
+    asked_to_end().await;
+    tokio::spawn(async move {
+        sleep(LAST_CALLS).await;
+        service.cancel();
+    });
 }
 
 /// Ctrl-C, or the signal that service managers send.

@@ -18,7 +18,8 @@ pub(crate) struct Store(PathBuf);
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Held {
     pub(crate) user: String,
-    pub(crate) conversation: Uuid,
+    /// What an approval is asked for by: an old one decides on nothing else.
+    pub(crate) approval: Uuid,
     pub(crate) run: Suspended,
 }
 

@@ -100,6 +100,13 @@ async fn noted(data: &TempDir, line: &str) {
     assert!(end.is_ok(), "no `{line}` in: {}", diary(data));
 }
 
+/// Where the call that waits is decided on.
+fn approval(events: &[Value]) -> String {
+    let (chat, held) = (&events[0]["data"], events.last().unwrap());
+    let [chat, approval] = [chat, &held["data"]["approval"]].map(|id| id.as_str().unwrap());
+    format!("/approvals/{chat}/{approval}")
+}
+
 fn text(events: &[Value]) -> String {
     let texts = events.iter().filter(|event| event["type"] == "text");
     texts.map(|event| event["data"].as_str().unwrap()).collect()
@@ -188,7 +195,14 @@ async fn an_approval_survives_a_restart_and_is_used_once() {
     let held = events.last().unwrap();
     assert_eq!(held["type"], "held");
     assert_eq!(held["data"]["calls"][0]["tool"], "book_slot");
-    let path = format!("/approvals/{}", held["data"]["approval"].as_str().unwrap());
+    let path = approval(&events);
+    let chat = &events[0]["data"];
+    let more = json!({"chat": chat, "message": "Well?"});
+    assert_eq!(
+        service.status("/chat", "ann", more).await,
+        409,
+        "decide first"
+    );
     service.kill();
     assert_eq!(diary(&data), "", "nothing was booked");
 
@@ -206,7 +220,7 @@ async fn an_approval_survives_a_restart_and_is_used_once() {
     );
     assert_eq!(diary(&data), "ann booked Monday 9:00\n");
     assert_eq!(service.status(&path, "ann", approve()).await, 404, "used");
-    let nowhere = "/approvals/..%2F..%2Fetc%2Fpasswd";
+    let nowhere = "/approvals/..%2F..%2Fetc%2Fpasswd/x";
     assert_eq!(service.status(nowhere, "ann", approve()).await, 400);
 }
 
@@ -217,10 +231,7 @@ async fn a_refusal_is_read_by_the_model() {
     let events = service
         .events("/chat", "ann", json!({"message": "book Monday 9:00"}))
         .await;
-    let path = format!(
-        "/approvals/{}",
-        events.last().unwrap()["data"]["approval"].as_str().unwrap()
-    );
+    let path = approval(&events);
     let refusal = json!({"approve": false, "reason": "not on a Monday"});
     let events = service.events(&path, "ann", refusal).await;
     assert!(text(&events).contains("not on a Monday"), "{events:?}");

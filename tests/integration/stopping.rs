@@ -213,3 +213,20 @@ async fn an_answer_of_another_type_says_where_and_keeps_the_reply() {
         assert_eq!(reply.text, text);
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_is_no_object_stands_in_one() {
+    for text in [r#"{"value": ["a", "b"]}"#, r#"["a", "b"]"#] {
+        let model = MockModel::new([ScriptedReply::text(text)]).with_profile(Profile::openai());
+        let list: Vec<String> = Agent::new(model.clone(), "m")
+            .run_as("List.")
+            .await
+            .unwrap();
+        assert_eq!(list, ["a", "b"]);
+        let format = &model.requests()[0]["response_format"]["json_schema"];
+        assert_eq!(
+            (&format["strict"], &format["schema"]["type"]),
+            (&json!(true), &json!("object"))
+        );
+    }
+}

@@ -20,7 +20,9 @@ use crate::profile::Profile;
 ///
 /// The first is asked as the agent names it, each other one by the name given here. What is sent
 /// has the form that the first takes: choose models that take the same, or set one that all take by
-/// [`Agent::with_profile`](crate::Agent::with_profile).
+/// [`Agent::with_profile`](crate::Agent::with_profile). What one model has thought is noted as the
+/// first one's, and sent to whichever is asked next: with models that must get their thoughts back,
+/// choose others of the same maker.
 ///
 /// ```
 /// use tool_openai::testing::{MockModel, ScriptedReply};
@@ -96,15 +98,18 @@ fn note(error: &ModelError) {
 impl ChatModel for Fallback {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
         Box::pin(async move {
-            let mut answer = self.first.complete(request).await;
+            let mut failed = match self.first.complete(request).await {
+                Ok(completion) => return Ok(completion),
+                Err(error) => error,
+            };
             for (model, request) in self.others(request) {
-                match &answer {
-                    Ok(_) => break,
-                    Err(error) => note(error),
-                }
-                answer = model.complete(&request).await;
+                note(&failed);
+                failed = match model.complete(&request).await {
+                    Ok(completion) => return Ok(completion),
+                    Err(error) => error,
+                };
             }
-            answer
+            Err(failed)
         })
     }
 
@@ -147,7 +152,8 @@ async fn relay(model: &dyn ChatModel, request: &Request, queue: &Queue) -> Told 
     while let Some(event) = poll_fn(|cx| events.as_mut().poll_next(cx)).await {
         match event {
             Ok(event) => {
-                has_told = true;
+                // Keys of the message are not shown before it is over.
+                has_told |= !matches!(event, ModelEvent::MessageKeys(_));
                 let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
                 queue.push_back(event);
             }

@@ -72,7 +72,8 @@ pub enum AgentEvent {
     Progress(Progress),
     /// A call is answered. Results come as tools finish.
     Result(ToolResult),
-    /// Every call of the message is answered: one result per call, in call order.
+    /// Every call of the message is answered: one result per call, in call order. Calls that are held
+    /// are among them; when the run goes on, it comes again with what became of them.
     Results(Vec<ToolResult>),
     /// What the turn has cost, where the service counts it.
     Usage(Usage),

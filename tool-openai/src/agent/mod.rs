@@ -283,6 +283,9 @@ impl Agent {
 
     /// Changes the request of each turn, counted from 1, before it is sent: other tools or another
     /// choice of them, fewer messages, another temperature. The changes are for that turn alone.
+    ///
+    /// A model may call a tool that it remembers and is not offered: what may run is decided by the
+    /// tools of the agent and their policy, not here.
     #[must_use]
     pub fn with_prepare_turn(
         self,

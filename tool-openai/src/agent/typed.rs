@@ -23,11 +23,25 @@ impl Answer {
         let name = T::schema_name();
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let name = name.replace(|c| !is_allowed(c), "_");
+        let mut schema = SchemaGenerator::default()
+            .into_root_schema_for::<T>()
+            .to_value();
+        // Services take an object alone.
+        if schema["type"] != "object" {
+            let defs = schema.as_object_mut().and_then(|root| root.remove("$defs"));
+            schema = json!({
+                "type": "object",
+                "properties": {"value": schema},
+                "required": ["value"],
+                "additionalProperties": false,
+            });
+            if let Some(defs) = defs {
+                schema["$defs"] = defs;
+            }
+        }
         Self {
             name: name.chars().take(64).collect(),
-            schema: SchemaGenerator::default()
-                .into_root_schema_for::<T>()
-                .to_value(),
+            schema,
         }
     }
 
@@ -64,7 +78,7 @@ pub(super) fn ask_for(answer: &Answer, profile: &Profile, request: &mut Request)
 impl Agent {
     /// Has the model answer with the JSON of a `T`: its schema goes with every request in which the
     /// model may answer, and the service holds the model to it where it can. [`Reply::decode`] reads
-    /// the answer.
+    /// the answer. A `T` that is no object, a list for example, stands in one under `value`.
     #[must_use]
     pub fn with_answer<T: JsonSchema>(self) -> Self {
         self.with(|config| config.answer = Some(Answer::of::<T>()))
@@ -129,18 +143,31 @@ impl Reply {
         let reason = match &self.outcome {
             Outcome::Suspended(_) => "the run is suspended".to_owned(),
             Outcome::Stopped => "the run was stopped before an answer".to_owned(),
-            Outcome::Finished => {
-                match read(&self.text).or_else(|why| without_nulls(&self.text).ok_or(why)) {
-                    Ok(value) => return Ok(value),
-                    Err(reason) => reason,
-                }
-            }
+            Outcome::Finished => match answer(&self.text) {
+                Ok(value) => return Ok(value),
+                Err(reason) => reason,
+            },
         };
         Err(AgentError::Answer {
             reason,
             reply: Box::new(self),
         })
     }
+}
+
+/// The answer as it is, without nulls, or in the object that was asked for; else what is wrong with it
+/// as it is.
+fn answer<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    read(text).or_else(|why| {
+        let wrapped = || Some(read::<Wrapped<T>>(text).ok()?.value);
+        without_nulls(text).or_else(wrapped).ok_or(why)
+    })
+}
+
+/// An answer that is no object, in the object that services ask for.
+#[derive(serde::Deserialize)]
+struct Wrapped<T> {
+    value: T,
 }
 
 /// Strict schemas know no property that may be left out: one without a value is `null`, also where

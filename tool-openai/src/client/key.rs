@@ -1,13 +1,19 @@
 //! A key that is asked for before each request, for one that changes.
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use tokio::time::timeout;
 
 use crate::error::{ModelError, chain};
+
+/// Keys that are remembered, so that they are not shown.
+const MOST_KEYS: usize = 8;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Key = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
@@ -16,8 +22,9 @@ type Key = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 #[derive(Clone)]
 pub(super) struct KeySource {
     ask: Arc<dyn Fn() -> Key + Send + Sync>,
-    /// The header of the last one, which must not be shown either.
-    latest: Arc<Mutex<Option<HeaderMap>>>,
+    /// The latest ones, which must not be shown either: answers to requests with them may be under
+    /// way.
+    latest: Arc<Mutex<VecDeque<HeaderValue>>>,
 }
 
 impl KeySource {
@@ -36,21 +43,29 @@ impl KeySource {
         }
     }
 
-    /// The header with the key.
-    pub(super) async fn header(&self) -> Result<HeaderMap, ModelError> {
-        let key = (self.ask)().await.map_err(|error| {
-            let why = chain(&*error);
-            ModelError::Configuration(format!("the source of keys gave none: {why}"))
-        })?;
-        let header = HeaderMap::from_iter([(AUTHORIZATION, bearer(&key)?)]);
+    /// The header with the key, if it comes in time.
+    pub(super) async fn header(&self, limit: Duration) -> Result<HeaderMap, ModelError> {
+        let none =
+            |why: String| ModelError::Configuration(format!("the source of keys gave none: {why}"));
+        let key = timeout(limit, (self.ask)()).await;
+        let key = key.map_err(|_| none(format!("nothing came for {limit:?}")))?;
+        let key = bearer(&key.map_err(|error| none(chain(&*error)))?)?;
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        *latest = Some(header.clone());
-        Ok(header)
+        if !latest.contains(&key) {
+            latest.truncate(MOST_KEYS - 1);
+            latest.push_front(key.clone());
+        }
+        Ok(HeaderMap::from_iter([(AUTHORIZATION, key)]))
     }
 
-    pub(super) fn latest(&self) -> Option<HeaderMap> {
+    /// Headers with the latest keys.
+    pub(super) fn latest(&self) -> HeaderMap {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.clone()
+        let mut headers = HeaderMap::new();
+        for key in latest.iter() {
+            headers.append(AUTHORIZATION, key.clone());
+        }
+        headers
     }
 }
 

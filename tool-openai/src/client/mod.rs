@@ -43,7 +43,8 @@ use crate::service_error::ServiceError;
 /// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice
 /// unless set, after 0.5 s and up, or as the service says, in `Retry-After` or in its words. So are
 /// those whose answer says that the failure may pass, an overload for example, whatever its status.
-/// A wait that the service asks for holds back the requests of all clones of the client. Nothing is
+/// A wait that the service asks for holds back the requests of all clones of the client that have the
+/// same headers, and are tried again at all. Nothing is
 /// tried again when the service asks for more than a minute, or the quota is spent; and once any of
 /// an answer has been delivered, nothing is tried again: a call of it may have been started.
 ///
@@ -171,7 +172,8 @@ impl OpenAi {
 
     /// Sends requests by this client: one with the program's own proxy, certificates or connection
     /// pool. How it follows redirects is its own choice then; one that follows them to another host
-    /// sends the conversation there.
+    /// sends the conversation there. What its default headers hold is not known here, and not kept
+    /// out of error texts: give keys by [`new`](Self::new) or [`with_header`](Self::with_header).
     #[must_use]
     pub fn with_http_client(self, client: reqwest::Client) -> Self {
         Self {

@@ -87,7 +87,7 @@ impl Service {
 
     pub(super) fn secrets(&self) -> Secrets {
         // User and password of the URL become a header.
-        let latest = self.key_source.as_ref().and_then(KeySource::latest);
+        let latest = self.key_source.as_ref().map(KeySource::latest);
         let post = self.http.post(self.base.clone());
         let post = post
             .headers(self.headers.clone())
@@ -127,12 +127,14 @@ impl Service {
     pub(crate) fn with_key_source(self, source: KeySource) -> Self {
         Self {
             key_source: Some(source),
+            gate: Arc::default(),
             ..self
         }
     }
 
     pub(crate) fn with_key(mut self, api_key: &str) -> Result<Self, ModelError> {
         self.headers.insert(AUTHORIZATION, bearer(api_key)?);
+        self.gate = Arc::default(); // another account has other limits
         Ok(self)
     }
 
@@ -146,6 +148,7 @@ impl Service {
         let mut value = HeaderValue::try_from(value).map_err(|_| invalid("value"))?;
         value.set_sensitive(true);
         self.headers.insert(header, value);
+        self.gate = Arc::default();
         Ok(self)
     }
 
@@ -174,9 +177,12 @@ impl Service {
         if url.scheme() == "https" && !SPEAKS_HTTPS && !self.is_own_client {
             return Err(Failure::unanswered(no_https(), false));
         }
-        self.gate.wait().await;
+        // Without retries nobody wants to wait.
+        if self.retries > 0 {
+            self.gate.wait().await;
+        }
         let key = match &self.key_source {
-            Some(source) => source.header().await,
+            Some(source) => source.header(self.timeout).await,
             None => Ok(HeaderMap::new()),
         };
         let key = key.map_err(|error| Failure::unanswered(error, false))?;

@@ -103,18 +103,21 @@ impl MockModel {
             .iter_mut()
             .for_each(crate::responses::forget);
         request.stream = streamed.then_some(true);
-        let body = serde_json::to_value(&request);
-        let mut body = body.map_err(|error| ModelError::Other(error.into()))?;
+        let options = request.extra.remove("stream_options");
         if streamed {
-            body["stream_options"] = json!({"include_usage": true});
+            let options = options.unwrap_or_else(|| json!({"include_usage": true}));
+            request.extra.insert("stream_options".to_owned(), options);
         }
+        let body = serde_json::to_value(&request);
+        let body = body.map_err(|error| ModelError::Other(error.into()))?;
+        let model = request.model;
         let bytes = body.to_string().len();
         let asked = self.desk.reply(Api::Completions, body);
         let Reply {
             number,
             request,
             reply,
-        } = asked.map_err(|error| refused(error.status, &error.body()))?;
+        } = asked.map_err(|error| refused(error.status, &error.body(), &model))?;
         let head = Head {
             number,
             request: &request,
@@ -130,14 +133,16 @@ impl MockModel {
                 End::Regular => {
                     Arriving::Whole(assemble::read(Api::Completions.whole(&head, &message))?)
                 }
-                End::Error(_, error) => return Err(refused(200, &error)),
+                End::Error(_, error) => return Err(refused(200, &error, &model)),
                 End::Cut(_) => return Err(ModelError::invalid_response("it broke off")),
             },
-            ScriptedAnswer::Body(body) => Arriving::Whole(read(&body)?),
+            ScriptedAnswer::Body(body) => Arriving::Whole(read(&body, &model)?),
             ScriptedAnswer::Sse(text) => {
                 Arriving::Events(delivery::parts(delivery::events(&text), end).0)
             }
-            ScriptedAnswer::Status { status, body, .. } => return Err(refused(status, &body)),
+            ScriptedAnswer::Status { status, body, .. } => {
+                return Err(refused(status, &body, &model));
+            }
         };
         Ok(Answer {
             arriving,
@@ -275,7 +280,7 @@ impl ChatModel for MockModel {
 }
 
 /// A body that the script wrote.
-fn read(body: &str) -> Result<Completion, ModelError> {
+fn read(body: &str, model: &str) -> Result<Completion, ModelError> {
     let invalid = |reason: String| ModelError::InvalidResponse {
         reason,
         body: excerpt(body.as_bytes()),
@@ -283,7 +288,7 @@ fn read(body: &str) -> Result<Completion, ModelError> {
     };
     let value: Value = serde_json::from_str(body).map_err(|error| invalid(error.to_string()))?;
     if value["choices"].is_null() && !value["error"].is_null() {
-        return Err(refused(200, &value));
+        return Err(refused(200, &value, model));
     }
     assemble::read(value).map_err(|error| match error {
         ModelError::InvalidResponse { reason, .. } => invalid(reason),
@@ -292,13 +297,27 @@ fn read(body: &str) -> Result<Completion, ModelError> {
 }
 
 /// The service's refusal.
-fn refused(status: u16, body: &Value) -> ModelError {
+fn refused(status: u16, body: &Value, model: &str) -> ModelError {
     let text = |key: &str| body["error"][key].as_str().map(str::to_owned);
-    ModelError::Status {
-        status,
-        code: text("code"),
-        message: text("message").unwrap_or_else(|| body.to_string()),
-        request_id: None,
+    let (code, message) = (text("code"), text("message"));
+    let message = message.unwrap_or_else(|| body.to_string());
+    let request_id = None;
+    match (status, code.as_deref()) {
+        (401, _) => ModelError::Unauthorized {
+            message,
+            request_id,
+        },
+        (404, Some("model_not_found")) => ModelError::UnknownModel {
+            model: model.to_owned(),
+            message,
+            request_id,
+        },
+        _ => ModelError::Status {
+            status,
+            code,
+            message,
+            request_id,
+        },
     }
 }
 
