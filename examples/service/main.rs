@@ -7,6 +7,7 @@
 
 mod chat;
 mod scripted;
+mod spans;
 mod store;
 mod tools;
 
@@ -19,7 +20,8 @@ use clap::Parser;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tool_openai::{Agent, OpenAi};
-use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::chat::Service;
 use crate::store::Store;
@@ -45,12 +47,7 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    // Each span when it is over, with those around it: invoke_agent, chat, execute_tool.
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_span_events(FmtSpan::CLOSE)
-        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
-        .init();
+    tracing_subscriber::registry().with(spans::Trees).init();
     let options = Options::parse();
     let has_service = ["OPENAI_API_KEY", "OPENAI_BASE_URL"]
         .map(env::var)
