@@ -76,6 +76,21 @@ async fn a_final_tool_ends_the_run_when_it_succeeds() {
 }
 
 #[tokio::test]
+async fn a_final_tool_that_is_not_there_is_an_error() {
+    let (agent, model) = agent([ScriptedReply::text("Never.")]);
+    let error = agent
+        .with_final_tool("hand_in")
+        .run("Go.")
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("there is no tool `hand_in`"),
+        "{error}"
+    );
+    assert_eq!(model.replies_left(), 1);
+}
+
+#[tokio::test]
 async fn a_run_over_its_budget_ends_before_the_next_turn() {
     let (agent, model) = agent([look("a"), look("b"), ScriptedReply::text("Done.")]);
     let conversation = agent.with_token_budget(1).conversation();

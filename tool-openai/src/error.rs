@@ -241,6 +241,12 @@ pub enum AgentError {
         /// The key.
         key: String,
     },
+    /// The tool of [`with_final_tool`](crate::Agent::with_final_tool) is not among the agent's.
+    #[error("there is no tool `{tool}` to end a run with; give the agent one, or another name")]
+    FinalTool {
+        /// The name.
+        tool: String,
+    },
     /// The choice of tools names one that is not on offer.
     #[error("the choice of tools cannot be made: {0}")]
     ToolChoice(#[from] crate::chat::InvalidToolChoiceError),
@@ -326,6 +332,7 @@ impl AgentError {
             Self::Model { .. } => "model",
             Self::Tools(_) => "tools",
             Self::Parameter { .. } => "parameter",
+            Self::FinalTool { .. } => "final_tool",
             Self::ToolChoice(_) => "tool_choice",
             Self::Refused { .. } => "refused",
             Self::NoAnswer { .. } => "no_answer",

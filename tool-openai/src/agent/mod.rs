@@ -87,6 +87,7 @@ struct Config {
     cancellation: CancellationToken,
     on_event: Option<OnEvent>,
     stop_when: Vec<StopWhen>,
+    final_tools: Vec<String>,
     token_budget: Option<u64>,
     loop_guard: Option<usize>,
     prepare_turn: Option<PrepareTurn>,
@@ -103,7 +104,10 @@ type PrepareTurn = Arc<dyn Fn(usize, &mut Request) + Send + Sync>;
 
 impl Config {
     fn stops(&self, results: &[ToolResult]) -> bool {
-        self.stop_when.iter().any(|stops| stops(results))
+        let is_final = |result: &ToolResult| {
+            result.outcome().is_ok() && self.final_tools.iter().any(|tool| tool == result.name())
+        };
+        results.iter().any(is_final) || self.stop_when.iter().any(|stops| stops(results))
     }
 }
 
@@ -141,6 +145,7 @@ impl Agent {
             cancellation: CancellationToken::new(),
             on_event: None,
             stop_when: Vec::new(),
+            final_tools: Vec::new(),
             token_budget: None,
             loop_guard: None,
             prepare_turn: None,
@@ -259,19 +264,18 @@ impl Agent {
     }
 
     /// Ends a run with [`Outcome::Stopped`] when this tool has been called with success: one by which
-    /// the model hands over what it was asked for.
+    /// the model hands over what it was asked for. One that the agent does not have is an error of
+    /// the run.
     #[must_use]
     pub fn with_final_tool(self, tool: impl Into<String>) -> Self {
-        let tool = tool.into();
-        let is_final = move |result: &ToolResult| result.name() == tool && result.outcome().is_ok();
-        self.with_stop_when(move |results| results.iter().any(&is_final))
+        self.with(|config| config.final_tools.push(tool.into()))
     }
 
     /// Ends a run with [`AgentError::TokenBudget`] before a turn, once its turns have used so many
-    /// tokens, where the service counts them. The turn that goes over it is whole.
+    /// tokens, where the service counts them. The turn that goes over it is whole. 0 is taken as 1.
     #[must_use]
     pub fn with_token_budget(self, tokens: u64) -> Self {
-        self.with(|config| config.token_budget = Some(tokens))
+        self.with(|config| config.token_budget = Some(tokens.max(1)))
     }
 
     /// Ends a run with [`AgentError::Loop`] when the same calls have had the same results so often,

@@ -80,6 +80,11 @@ impl Run {
         if let Some(key) = parameters.find(|key| OWN_KEYS.contains(&key.as_str())) {
             return Err(AgentError::Parameter { key: key.clone() });
         }
+        let tools = agent.config.dispatcher.tools();
+        let mut final_tools = agent.config.final_tools.iter();
+        if let Some(tool) = final_tools.find(|tool| tools.definition(tool).is_none()) {
+            return Err(AgentError::FinalTool { tool: tool.clone() });
+        }
         let prepared = agent.config.prepared()?;
         if !prepared.left_out.is_empty() {
             let left_out = prepared.left_out.iter().map(LeftOutTool::from);
