@@ -124,6 +124,20 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
         })) => {
             faults.push(format!("the server refused: {message}"));
         }
+        Outcome::Ended(Err(AgentError::TokenBudget { used, budget }))
+            if case.budget != Some(*budget) || used < budget || *used != told =>
+        {
+            faults.push(format!(
+                "it ended after {used} of {budget} tokens, and told of {told}"
+            ));
+        }
+        Outcome::Ended(Ok(reply))
+            if case
+                .budget
+                .is_some_and(|budget| before_last_turn(run) >= budget) =>
+        {
+            faults.push(format!("it went on over its budget: {reply:?}"));
+        }
         Outcome::Ended(Err(AgentError::Cancelled)) if case.cancelled_after.is_none() => {
             faults.push("nobody cancelled it".to_owned());
         }
@@ -134,6 +148,19 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
         _ => {}
     }
     faults
+}
+
+/// Tokens that were used before the last turn began.
+fn before_last_turn(run: &Seen) -> u64 {
+    let (mut used, mut before) = (0, 0);
+    for event in &run.events {
+        match event {
+            AgentEvent::Usage(usage) => used += usage.total_tokens,
+            AgentEvent::TurnStarted { .. } => before = used,
+            _ => {}
+        }
+    }
+    before
 }
 
 /// No call runs twice, before it is written, or at all if it must not.

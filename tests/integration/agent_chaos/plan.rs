@@ -16,6 +16,8 @@ pub(super) struct Case {
     pub(super) limit: usize,
     /// Calls of one message that the dispatcher takes, if few.
     pub(super) most: Option<usize>,
+    /// Tokens that a run may use.
+    pub(super) budget: Option<u64>,
     /// When the program cancels the run, in milliseconds.
     pub(super) cancelled_after: Option<u64>,
     pub(super) turns: Vec<Turn>,
@@ -180,12 +182,14 @@ pub(super) fn case(form: Form) -> impl Strategy<Value = Case> {
         prop_oneof![1..4_usize, Just(64)],
         weighted(0.3, 0..400_u64),
         weighted(0.1, 0..3_usize),
+        weighted(0.15, 1..6_u64), // a turn uses two
     );
     (setup, vec(turn(), 1..6), vec(run(), 1..4)).prop_map(
-        move |((early, max_turns, limit, cancelled_after, most), turns, runs)| Case {
+        move |((early, max_turns, limit, cancelled_after, most, budget), turns, runs)| Case {
             form,
             early,
             max_turns,
+            budget,
             limit,
             most,
             cancelled_after,

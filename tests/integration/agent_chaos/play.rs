@@ -91,6 +91,10 @@ impl Model {
         } else {
             StartPolicy::StreamEnd
         };
+        let agent = match case.budget {
+            Some(budget) => agent.with_token_budget(budget),
+            None => agent,
+        };
         agent
             .with_on_event(move |event| told.lock().unwrap().push(stored(event)))
             .with_tools(dispatcher.clone())
