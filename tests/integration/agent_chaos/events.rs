@@ -84,6 +84,10 @@ fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> 
                     ));
                 }
             }
+            // It comes again when somebody has decided.
+            AgentEvent::Result(result) if result.held_for().is_some() => {}
+            AgentEvent::Results(results)
+                if results.iter().any(|result| result.held_for().is_some()) => {}
             AgentEvent::Result(result) => {
                 let position = result.position();
                 if reported.results.insert(position, result).is_some() {

@@ -16,6 +16,8 @@ pub(super) struct Case {
     pub(super) limit: usize,
     /// Calls of one message that the dispatcher takes, if few.
     pub(super) most: Option<usize>,
+    /// Whether a policy holds some calls, until somebody approves all of a message.
+    pub(super) holds: bool,
     /// Tokens that a run may use.
     pub(super) budget: Option<u64>,
     /// When the program cancels the run, in milliseconds.
@@ -183,18 +185,22 @@ pub(super) fn case(form: Form) -> impl Strategy<Value = Case> {
         weighted(0.3, 0..400_u64),
         weighted(0.1, 0..3_usize),
         weighted(0.15, 1..6_u64), // a turn uses two
+        prop::bool::weighted(0.25),
     );
     (setup, vec(turn(), 1..6), vec(run(), 1..4)).prop_map(
-        move |((early, max_turns, limit, cancelled_after, most, budget), turns, runs)| Case {
-            form,
-            early,
-            max_turns,
-            budget,
-            limit,
-            most,
-            cancelled_after,
-            turns,
-            runs,
+        move |((early, max_turns, limit, cancelled_after, most, budget, holds), turns, runs)| {
+            Case {
+                form,
+                early,
+                max_turns,
+                budget,
+                holds,
+                limit,
+                most,
+                cancelled_after,
+                turns,
+                runs,
+            }
         },
     )
 }

@@ -6,10 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, to_value};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tool_core::Dispatcher;
+use tool_core::{Decision, Dispatcher};
 use tool_openai::chat;
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
-use tool_openai::{Agent, AgentError, AgentEvent, Conversation, History, Reply, StartPolicy};
+use tool_openai::{
+    Agent, AgentError, AgentEvent, Conversation, History, Reply, StartPolicy, Suspended,
+};
 
 use super::plan::{Case, End, Form, How, Run};
 use super::script::{Script, chunks};
@@ -129,7 +131,7 @@ fn history(agent: &Conversation) -> Vec<Value> {
 /// Plays all runs, then lets the model be well-behaved and goes on until it has said its last.
 pub(super) async fn play(case: &Case) -> Played {
     let log = Log::default();
-    let dispatcher = dispatcher(&log, case.limit, case.most);
+    let dispatcher = dispatcher(case, &log);
     let model = Model::new(case, &log).await;
     let told = Told::default();
     let agent = || model.agent(case, &dispatcher, Arc::clone(&told));
@@ -215,11 +217,27 @@ async fn one_run(agent: &Conversation, run: Run, says: bool, told: &Told, log: &
 }
 
 async fn whole(agent: &Conversation, says: bool) -> Result<Reply, AgentError> {
-    if says {
-        agent.run("Go on.").await
-    } else {
-        agent.resume().await
+    let mut reply = match says {
+        true => agent.run("Go on.").await?,
+        false => agent.resume().await?,
+    };
+    while let Some((waiting, decisions)) = approved(&reply) {
+        reply = agent.resume_with(waiting, decisions).await?;
     }
+    Ok(reply)
+}
+
+/// A suspended run as another process reads it, and a yes to all its calls.
+fn approved(reply: &Reply) -> Option<(Suspended, Vec<(usize, Decision)>)> {
+    let tool_openai::Outcome::Suspended(waiting) = &reply.outcome else {
+        return None;
+    };
+    let waiting: Suspended = serde_json::from_value(to_value(waiting).unwrap()).unwrap();
+    let yes = waiting
+        .held()
+        .map(|call| (call.position(), Decision::Allow));
+    let yes = yes.collect();
+    Some((waiting, yes))
 }
 
 /// The last of a stream, or nothing if it was left before. What it tells is what `on_event` is
@@ -236,9 +254,14 @@ async fn streamed(
     } else {
         agent.resume_stream()
     };
-    for at in 0..most {
+    let mut at = 0;
+    for _ in 0..most {
         match stream.next().await {
             Some(Ok(AgentEvent::Reply(reply))) => {
+                if let Some((waiting, decisions)) = approved(&reply) {
+                    stream = agent.resume_stream_with(waiting, decisions);
+                    continue;
+                }
                 let rest = stream.next().await;
                 faults.extend(rest.map(|event| format!("after the reply: {event:?}")));
                 return Some(Ok(reply));
@@ -252,6 +275,7 @@ async fn streamed(
                 if same != Some(to_value(&event).unwrap()) {
                     faults.push(format!("the stream tells {event:?}, `on_event` {same:?}"));
                 }
+                at += 1;
             }
             Some(Err(error)) => {
                 let rest = stream.next().await;

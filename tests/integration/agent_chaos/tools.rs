@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tool_core::{CallContext, Dispatcher, ToolError, tool, tools};
+use tool_core::{CallContext, Decision, Dispatcher, ToolError, tool, tools};
+
+use super::plan::Case;
 
 /// What is noted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,7 +134,7 @@ pub(super) fn starts_early(tool: &str) -> bool {
     ["look", "fail", "burst", "dawdle", "give_up", "nothing"].contains(&tool)
 }
 
-pub(super) fn dispatcher(log: &Log, limit: usize, most: Option<usize>) -> Dispatcher {
+pub(super) fn dispatcher(case: &Case, log: &Log) -> Dispatcher {
     let lab = Lab {
         log: Arc::clone(log),
     };
@@ -140,6 +142,14 @@ pub(super) fn dispatcher(log: &Log, limit: usize, most: Option<usize>) -> Dispat
         look, enter, fail, burst, dawdle, halt, give_up, alone, memo, nothing
     ]
     .with_state(lab);
-    let dispatcher = Dispatcher::new(tools).with_max_concurrency(limit);
-    dispatcher.with_limits(|limits| limits.calls = most.unwrap_or(limits.calls))
+    let dispatcher = Dispatcher::new(tools).with_max_concurrency(case.limit);
+    let most = case.most;
+    let dispatcher = dispatcher.with_limits(|limits| limits.calls = most.unwrap_or(limits.calls));
+    match case.holds {
+        true => dispatcher.with_policy(|call| match call.definition().name() {
+            "enter" | "memo" => Decision::Hold,
+            _ => Decision::Allow,
+        }),
+        false => dispatcher,
+    }
 }

@@ -1,6 +1,6 @@
 //! Who is told what happens.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tool_core::{DispatchEvent, ToolResult};
@@ -29,8 +29,8 @@ impl Queue {
 pub(super) struct Events {
     on_event: Option<OnEvent>,
     queue: Option<Queue>,
-    /// Positions of the calls of this turn whose results are told.
-    answered: BTreeSet<usize>,
+    /// The calls of this turn whose results are told, and whether as held.
+    answered: BTreeMap<usize, bool>,
 }
 
 impl Events {
@@ -38,7 +38,7 @@ impl Events {
         Self {
             on_event,
             queue,
-            answered: BTreeSet::new(),
+            answered: BTreeMap::new(),
         }
     }
 
@@ -56,8 +56,7 @@ impl Events {
         match event {
             DispatchEvent::Progress(progress) => self.tell(AgentEvent::Progress(progress)),
             DispatchEvent::Result(result) => {
-                self.answered.insert(result.position());
-                self.tell(AgentEvent::Result(result));
+                self.tell_result(&result);
             }
             _ => {}
         }
@@ -70,16 +69,25 @@ impl Events {
 
     /// The results of a run that goes on were told before, but those of held calls.
     pub(super) fn have_told(&mut self, results: &[ToolResult]) {
-        let told = results.iter().filter(|result| result.held_for().is_none());
-        self.answered.extend(told.map(ToolResult::position));
+        for result in results {
+            let is_held = result.held_for().is_some();
+            self.answered.insert(result.position(), is_held);
+        }
+    }
+
+    /// Once for each call, and once more if it was told as held and is answered now.
+    fn tell_result(&mut self, result: &ToolResult) {
+        let is_held = result.held_for().is_some();
+        let told = self.answered.insert(result.position(), is_held);
+        if told.is_none_or(|was_held| was_held && !is_held) {
+            self.tell(AgentEvent::Result(result.clone()));
+        }
     }
 
     /// Calls that were stopped have results that nothing has told of yet.
     pub(super) fn tell_results(&mut self, results: &[ToolResult]) {
         for result in results {
-            if self.answered.insert(result.position()) {
-                self.tell(AgentEvent::Result(result.clone()));
-            }
+            self.tell_result(result);
         }
         self.tell(AgentEvent::Results(results.to_vec()));
     }
