@@ -226,11 +226,11 @@ async fn decide(
 fn respond(events: AgentStream, in_chat: InChat) -> Response {
     let first = json!({"type": "chat", "data": in_chat.id});
     // Dropped behind the stream: the history is whole by then.
-    let told = events.map(move |event| for_browser(event, &in_chat));
-    let told = stream::iter([Some(first)])
-        .chain(told)
+    let shown = events.map(move |event| for_browser(event, &in_chat));
+    let shown = stream::iter([Some(first)])
+        .chain(shown)
         .filter_map(async |event| event);
-    Sse::new(sent(told))
+    Sse::new(sent(shown))
         .keep_alive(KeepAlive::default())
         .into_response()
 }

@@ -61,7 +61,7 @@ impl Store {
     }
 
     /// Takes a held run for one attempt to resume it: of two that ask at once, one gets it. The file
-    /// stays, under another name, for whoever has to find out what became of an attempt that ended
+    /// stays, under another name, for a person who has to find out what became of an attempt that ended
     /// with the program.
     pub(crate) fn take(&self, id: Uuid) -> io::Result<bool> {
         match fs::rename(self.file("held", id), self.file("taken", id)) {

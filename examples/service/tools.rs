@@ -1,4 +1,4 @@
-//! What the model can do for whoever is logged in.
+//! What the model can do for the user who is logged in.
 
 use std::path::PathBuf;
 use std::time::Duration;

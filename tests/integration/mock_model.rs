@@ -1,9 +1,11 @@
 //! The scripted model in the process is the scripted server without HTTP.
 
+use futures_util::StreamExt;
 use serde_json::{Value, json, to_value};
 use tool_core::{tool, tools};
+use tool_openai::chat::{Message, Request};
 use tool_openai::testing::{MockModel, ScriptedReply, ScriptedServer};
-use tool_openai::{Agent, AgentEvent, Fallback, Profile};
+use tool_openai::{Agent, AgentEvent, ChatModel, Fallback, ModelError, ModelEvent, Profile};
 
 /// Add two numbers.
 #[tool(read_only)] // async, so that results come in order
@@ -148,5 +150,36 @@ async fn another_model_answers_where_the_first_does_not() {
     assert!(
         error.to_string().contains("no reply left"),
         "the last error: {error}"
+    );
+}
+
+/// A model that breaks off after it has thought in keys alone has delivered nothing: none of them
+/// stands in the answer of the next.
+#[tokio::test]
+async fn keys_of_a_model_that_failed_are_not_those_of_the_next() {
+    let odd = r#"data: {"choices": [{"delta": {"odd": "first"}}]}"#;
+    let error = r#"data: {"error": {"message": "overloaded", "code": "busy"}}"#;
+    let first = MockModel::new([ScriptedReply::sse(format!("{odd}\n\n{error}\n\n"))]);
+    let call = r#"{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"a\": 1, \"b\": 2}"}}"#;
+    let called = format!(
+        r#"data: {{"choices": [{{"delta": {{"tool_calls": [{call}]}}, "finish_reason": "tool_calls"}}]}}"#
+    );
+    let second = MockModel::new([
+        ScriptedReply::sse(format!("{called}\n\ndata: [DONE]\n\n")),
+        ScriptedReply::text("3."),
+    ]);
+    let model = Fallback::new(first).or(second.clone(), "two");
+    let request = Request {
+        model: "one".to_owned(),
+        messages: vec![Message::user("1 + 2?")],
+        ..Request::default()
+    };
+    let events: Vec<_> = model.stream(&request).collect().await;
+    let is_keys =
+        |event: &Result<ModelEvent, ModelError>| matches!(event, Ok(ModelEvent::MessageKeys(_)));
+    assert!(!events.iter().any(is_keys), "{events:?}");
+    assert!(
+        matches!(events.last(), Some(Ok(ModelEvent::Finished(_)))),
+        "{events:?}"
     );
 }

@@ -229,6 +229,22 @@ async fn an_answer_of_another_type_says_where_and_keeps_the_reply() {
     }
 }
 
+/// Only what the schema has no `null` for: a map keeps its own.
+#[tokio::test]
+async fn nulls_that_mean_something_stay() {
+    type Map = std::collections::BTreeMap<String, Option<u8>>;
+    #[derive(Deserialize, schemars::JsonSchema)]
+    struct Beds {
+        free: Map,
+        #[serde(default)]
+        floor: u8,
+    }
+    let text = r#"{"free": {"a": null, "b": 1}, "floor": null}"#;
+    let (agent, _) = agent([ScriptedReply::text(text)]);
+    let beds: Beds = agent.run_as("Beds?").await.unwrap();
+    assert_eq!((beds.free.len(), beds.floor), (2, 0));
+}
+
 #[tokio::test]
 async fn an_answer_that_is_no_object_stands_in_one() {
     for text in [r#"{"value": ["a", "b"]}"#, r#"["a", "b"]"#] {

@@ -131,6 +131,38 @@ impl ModelError {
         }
     }
 
+    /// The error of a service that answers with this status, and the code and words of its own.
+    #[cfg(any(feature = "http", feature = "testing"))]
+    pub(crate) fn refused(status: u16, code: Option<String>, message: String, model: &str) -> Self {
+        let request_id = None;
+        match status {
+            401 => Self::Unauthorized {
+                message,
+                request_id,
+            },
+            // Without this code it is the path that does not exist.
+            404 if code.as_deref() == Some("model_not_found") || message.contains(model) => {
+                Self::UnknownModel {
+                    model: model.to_owned(),
+                    message,
+                    request_id,
+                }
+            }
+            404 => Self::Status {
+                status,
+                code,
+                message: format!("{message}; check `OPENAI_BASE_URL`"),
+                request_id,
+            },
+            status => Self::Status {
+                status,
+                code,
+                message,
+                request_id,
+            },
+        }
+    }
+
     /// The id that the service gave the request, in a header of its answer.
     pub fn request_id(&self) -> Option<&str> {
         match self {

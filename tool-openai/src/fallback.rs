@@ -1,18 +1,14 @@
 //! Another model, where the first gives no answer.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
-
-use futures_core::Stream;
+use std::sync::Arc;
 
 use crate::chat::Request;
 use crate::error::ModelError;
 use crate::model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
 use crate::profile::Profile;
+use crate::relay::{Queue, relay};
 
 /// Models that are asked one after the other until one answers: when a service is down, out of
 /// quota, or refuses, the next is asked the same. Once anything of an answer has been delivered,
@@ -73,18 +69,18 @@ impl Fallback {
     }
 
     /// Streams the first answer into the queue.
-    async fn tell(&self, request: &Request, queue: &Queue) -> Result<(), ModelError> {
-        let mut failed = match relay(&*self.first, request, queue).await {
-            Told::All => return Ok(()),
-            Told::Part(error) => return Err(error),
-            Told::Nothing(error) => error,
+    async fn deliver(&self, request: &Request, queue: &Queue) -> Result<(), ModelError> {
+        let mut failed = match ask(&*self.first, request, queue).await {
+            Gave::All => return Ok(()),
+            Gave::Part(error) => return Err(error),
+            Gave::Nothing(error) => error,
         };
         for (model, request) in self.others(request) {
             note(&failed);
-            failed = match relay(model, &request, queue).await {
-                Told::All => return Ok(()),
-                Told::Part(error) => return Err(error),
-                Told::Nothing(error) => error,
+            failed = match ask(model, &request, queue).await {
+                Gave::All => return Ok(()),
+                Gave::Part(error) => return Err(error),
+                Gave::Nothing(error) => error,
             };
         }
         Err(failed)
@@ -118,12 +114,7 @@ impl ChatModel for Fallback {
     }
 
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
-        let queue = Queue::default();
-        let events = Arc::clone(&queue);
-        Box::pin(Relayed {
-            run: Some(Box::pin(async move { self.tell(request, &events).await })),
-            queue,
-        })
+        relay(|queue| async move { self.deliver(request, &queue).await })
     }
 }
 
@@ -136,70 +127,27 @@ impl fmt::Debug for Fallback {
     }
 }
 
-/// Events that are not delivered yet.
-type Queue = Arc<Mutex<VecDeque<ModelEvent>>>;
-
 /// How much of an answer one model gave.
-enum Told {
+enum Gave {
     All,
     Part(ModelError),
     Nothing(ModelError),
 }
 
-async fn relay(model: &dyn ChatModel, request: &Request, queue: &Queue) -> Told {
+async fn ask(model: &dyn ChatModel, request: &Request, queue: &Queue) -> Gave {
     let mut events = model.stream(request);
-    let mut has_told = false;
+    // Keys of a message are not shown before it is over: alone they are no answer.
+    let (mut has_begun, mut keys) = (false, Vec::new());
     while let Some(event) = poll_fn(|cx| events.as_mut().poll_next(cx)).await {
         match event {
+            Ok(event @ ModelEvent::MessageKeys(_)) if !has_begun => keys.push(event),
             Ok(event) => {
-                // Keys of the message are not shown before it is over.
-                has_told |= !matches!(event, ModelEvent::MessageKeys(_));
-                let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-                queue.push_back(event);
+                has_begun = true;
+                queue.extend(keys.drain(..).chain([event]));
             }
-            Err(error) if has_told => return Told::Part(error),
-            Err(error) => return Told::Nothing(error),
+            Err(error) if has_begun => return Gave::Part(error),
+            Err(error) => return Gave::Nothing(error),
         }
     }
-    Told::All
-}
-
-type Telling<'a> = Pin<Box<dyn Future<Output = Result<(), ModelError>> + Send + 'a>>;
-
-/// A run that tells by a queue: it holds requests of its own, which a stream could not borrow from.
-struct Relayed<'a> {
-    run: Option<Telling<'a>>,
-    queue: Queue,
-}
-
-impl Stream for Relayed<'_> {
-    type Item = Result<ModelEvent, ModelError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let pop = |queue: &Queue| {
-            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-            queue.pop_front()
-        };
-        if let Some(event) = pop(&self.queue) {
-            return Poll::Ready(Some(Ok(event)));
-        }
-        let Some(run) = &mut self.run else {
-            return Poll::Ready(None);
-        };
-        let end = run.as_mut().poll(cx);
-        if end.is_ready() {
-            self.run = None;
-        }
-        match (pop(&self.queue), end) {
-            // An error comes behind what was told, if anything waits.
-            (Some(event), Poll::Ready(Err(error))) => {
-                self.run = Some(Box::pin(std::future::ready(Err(error))));
-                Poll::Ready(Some(Ok(event)))
-            }
-            (Some(event), _) => Poll::Ready(Some(Ok(event))),
-            (None, Poll::Ready(Err(error))) => Poll::Ready(Some(Err(error))),
-            (None, Poll::Ready(Ok(()))) => Poll::Ready(None),
-            (None, Poll::Pending) => Poll::Pending,
-        }
-    }
+    Gave::All
 }

@@ -13,6 +13,7 @@ mod interop;
 mod json;
 mod model;
 mod profile;
+mod relay;
 pub mod responses;
 mod service_error;
 mod sse;

@@ -1,5 +1,7 @@
 //! Answers of a type.
 
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use tool_core::schemars::{JsonSchema, SchemaGenerator};
 use tool_core::serde_json::{self, Value, json};
@@ -9,13 +11,14 @@ use crate::arguments::without_surroundings;
 use crate::chat::{Message, Request, ToolChoice};
 use crate::error::AgentError;
 use crate::profile::Profile;
-use crate::strict::strict;
+use crate::strict::{drop_nulls, strict};
 
 /// The schema of an answer, and what it is called.
 #[derive(Clone)]
 pub(super) struct Answer {
     name: String,
     schema: Value,
+    is_wrapped: bool,
 }
 
 impl Answer {
@@ -27,7 +30,8 @@ impl Answer {
             .into_root_schema_for::<T>()
             .to_value();
         // Services take an object alone.
-        if schema["type"] != "object" {
+        let is_wrapped = schema["type"] != "object";
+        if is_wrapped {
             let defs = schema.as_object_mut().and_then(|root| root.remove("$defs"));
             schema = json!({
                 "type": "object",
@@ -42,6 +46,21 @@ impl Answer {
         Self {
             name: name.chars().take(64).collect(),
             schema,
+            is_wrapped,
+        }
+    }
+
+    /// What the model has answered. Strict schemas know no property that may be left out: `null`
+    /// where the type takes none is one that was.
+    fn read<T: DeserializeOwned>(&self, text: &str) -> Result<T, String> {
+        let (text, _) = without_surroundings(text);
+        let text = drop_nulls(text, &self.schema).map_or(Cow::Borrowed(text), Cow::Owned);
+        match parse(&text) {
+            Err(why) if self.is_wrapped => {
+                let wrapped = parse::<Wrapped<T>>(&text);
+                wrapped.map(|wrapped| wrapped.value).map_err(|_| why)
+            }
+            read => read,
         }
     }
 
@@ -139,11 +158,11 @@ impl Reply {
     /// # Errors
     /// [`AgentError::Answer`] says what is wrong, and where, and holds the reply: one that is
     /// [suspended](Outcome::Suspended), for example, is no answer yet.
-    pub fn decode<T: DeserializeOwned>(self) -> Result<T, AgentError> {
+    pub fn decode<T: DeserializeOwned + JsonSchema>(self) -> Result<T, AgentError> {
         let reason = match &self.outcome {
             Outcome::Suspended(_) => "the run is suspended".to_owned(),
             Outcome::Stopped => "the run was stopped before an answer".to_owned(),
-            Outcome::Finished => match answer(&self.text) {
+            Outcome::Finished => match Answer::of::<T>().read(&self.text) {
                 Ok(value) => return Ok(value),
                 Err(reason) => reason,
             },
@@ -155,41 +174,14 @@ impl Reply {
     }
 }
 
-/// The answer as it is, without nulls, or in the object that was asked for; else what is wrong with it
-/// as it is.
-fn answer<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    read(text).or_else(|why| {
-        let wrapped = || Some(read::<Wrapped<T>>(text).ok()?.value);
-        without_nulls(text).or_else(wrapped).ok_or(why)
-    })
-}
-
 /// An answer that is no object, in the object that services ask for.
 #[derive(serde::Deserialize)]
 struct Wrapped<T> {
     value: T,
 }
 
-/// Strict schemas know no property that may be left out: one without a value is `null`, also where
-/// the type has a default for it and takes no `null`.
-fn without_nulls<T: DeserializeOwned>(text: &str) -> Option<T> {
-    fn leave_out(value: &mut Value) {
-        match value {
-            Value::Object(members) => {
-                members.retain(|_, value| !value.is_null());
-                members.values_mut().for_each(leave_out);
-            }
-            Value::Array(values) => values.iter_mut().for_each(leave_out),
-            _ => {}
-        }
-    }
-    let mut value = read(text).ok()?;
-    leave_out(&mut value);
-    serde_json::from_value(value).ok()
-}
-
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let (text, _) = without_surroundings(text);
+/// A value, or what is wrong with it, and where.
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();

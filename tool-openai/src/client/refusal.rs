@@ -40,33 +40,7 @@ impl Refusal {
     }
 
     pub(crate) fn into_error(self, status: StatusCode, model: &str) -> ModelError {
-        let Self { message, code, .. } = self;
-        match status.as_u16() {
-            401 => ModelError::Unauthorized {
-                message,
-                request_id: None,
-            },
-            // Without this code it is the path that does not exist.
-            404 if code.as_deref() == Some("model_not_found") || message.contains(model) => {
-                ModelError::UnknownModel {
-                    model: model.to_owned(),
-                    message,
-                    request_id: None,
-                }
-            }
-            404 => ModelError::Status {
-                status: 404,
-                code,
-                message: format!("{message}; check `OPENAI_BASE_URL`"),
-                request_id: None,
-            },
-            status => ModelError::Status {
-                status,
-                code,
-                message,
-                request_id: None,
-            },
-        }
+        ModelError::refused(status.as_u16(), self.code, self.message, model)
     }
 }
 

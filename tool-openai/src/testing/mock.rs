@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::try_unfold;
 use tokio::time::sleep;
 use tool_core::serde_json::{self, Value, json};
 
@@ -19,6 +18,7 @@ use crate::chat::{ChatAssembler, Completion, Request};
 use crate::error::{ModelError, excerpt};
 use crate::model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
 use crate::profile::Profile;
+use crate::relay::{Queue, relay};
 
 /// A model that follows a script, in the process: as [`ScriptedServer`](super::ScriptedServer), with
 /// the same scripts and as strict, but without HTTP. A clone is the same model.
@@ -184,85 +184,24 @@ async fn complete(model: &MockModel, request: &Request) -> Result<Completion, Mo
     }
 }
 
-/// What is told next, and what is left to tell.
-enum Stage<'a> {
-    Asking(&'a MockModel, &'a Request),
-    Telling {
-        told: std::vec::IntoIter<ModelEvent>,
-        rest: std::vec::IntoIter<String>,
-        assembler: Box<ChatAssembler>,
-        pace: Duration,
-        is_closed: bool,
-    },
-    Over,
-}
-
-async fn next(mut stage: Stage<'_>) -> Result<Option<(ModelEvent, Stage<'_>)>, ModelError> {
-    loop {
-        stage = match stage {
-            Stage::Asking(model, request) => {
-                let answer = model.ask(request, true)?;
-                match answer.arriving {
-                    Arriving::Whole(whole) => {
-                        let finished = ModelEvent::Finished(whole);
-                        return Ok(Some((finished, Stage::Over)));
-                    }
-                    Arriving::Events(events) => {
-                        let mut assembler = Box::new(answer.assembler);
-                        let mut rest = events.into_iter();
-                        let first = rest.next().unwrap_or_default();
-                        let told = assembler.push_bytes(first.as_bytes())?;
-                        Stage::Telling {
-                            told: told.into_iter(),
-                            rest,
-                            assembler,
-                            pace: answer.pace,
-                            is_closed: false,
-                        }
-                    }
+async fn stream(model: &MockModel, request: &Request, queue: &Queue) -> Result<(), ModelError> {
+    let answer = model.ask(request, true)?;
+    let mut assembler = answer.assembler;
+    let completion = match answer.arriving {
+        Arriving::Whole(completion) => completion,
+        Arriving::Events(events) => {
+            for (at, event) in events.iter().enumerate() {
+                if at > 0 && !answer.pace.is_zero() {
+                    sleep(answer.pace).await;
                 }
+                queue.extend(assembler.push_bytes(event.as_bytes())?);
             }
-            Stage::Telling {
-                mut told,
-                mut rest,
-                mut assembler,
-                pace,
-                is_closed,
-            } => {
-                if let Some(event) = told.next() {
-                    let stage = Stage::Telling {
-                        told,
-                        rest,
-                        assembler,
-                        pace,
-                        is_closed,
-                    };
-                    return Ok(Some((event, stage)));
-                }
-                if is_closed {
-                    let finished = ModelEvent::Finished(assembler.finish()?);
-                    return Ok(Some((finished, Stage::Over)));
-                }
-                let (more, is_closed) = match rest.next() {
-                    Some(event) => {
-                        if !pace.is_zero() {
-                            sleep(pace).await;
-                        }
-                        (assembler.push_bytes(event.as_bytes())?, false)
-                    }
-                    None => (assembler.close()?, true),
-                };
-                Stage::Telling {
-                    told: more.into_iter(),
-                    rest,
-                    assembler,
-                    pace,
-                    is_closed,
-                }
-            }
-            Stage::Over => return Ok(None),
-        };
-    }
+            queue.extend(assembler.close()?);
+            assembler.finish()?
+        }
+    };
+    queue.extend([ModelEvent::Finished(completion)]);
+    Ok(())
 }
 
 impl ChatModel for MockModel {
@@ -275,7 +214,7 @@ impl ChatModel for MockModel {
     }
 
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
-        Box::pin(try_unfold(Stage::Asking(self, request), next))
+        relay(|queue| async move { stream(self, request, &queue).await })
     }
 }
 
@@ -299,26 +238,8 @@ fn read(body: &str, model: &str) -> Result<Completion, ModelError> {
 /// The service's refusal.
 fn refused(status: u16, body: &Value, model: &str) -> ModelError {
     let text = |key: &str| body["error"][key].as_str().map(str::to_owned);
-    let (code, message) = (text("code"), text("message"));
-    let message = message.unwrap_or_else(|| body.to_string());
-    let request_id = None;
-    match (status, code.as_deref()) {
-        (401, _) => ModelError::Unauthorized {
-            message,
-            request_id,
-        },
-        (404, Some("model_not_found")) => ModelError::UnknownModel {
-            model: model.to_owned(),
-            message,
-            request_id,
-        },
-        _ => ModelError::Status {
-            status,
-            code,
-            message,
-            request_id,
-        },
-    }
+    let message = text("message").unwrap_or_else(|| body.to_string());
+    ModelError::refused(status, text("code"), message, model)
 }
 
 impl fmt::Debug for MockModel {
