@@ -1,9 +1,12 @@
 //! What a trace shows of a run: a tree of spans after the conventions for generative AI.
 
+use std::time::Duration;
+
 use opentelemetry::trace::{SpanId, Status};
 use opentelemetry_sdk::trace::SpanData;
 use serde_json::json;
 use tool_core::{Dispatcher, tool, tools};
+use tool_openai::chat::Message;
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
 use tool_openai::{Agent, AgentEvent};
 
@@ -21,6 +24,21 @@ async fn agent(replies: impl IntoIterator<Item = ScriptedReply>) -> (Agent, Scri
         .with_name("adder")
         .with_tools(Dispatcher::new(tools![add]));
     (agent, server)
+}
+
+/// The spans, when that of the run is over: a thread that a tool ran on may hold on to it a little
+/// longer than the run takes.
+async fn exported(trace: &Trace) -> Vec<SpanData> {
+    loop {
+        let spans = trace.spans();
+        if spans
+            .iter()
+            .any(|span| span.name.starts_with("invoke_agent"))
+        {
+            return spans;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 fn is_of(kind: &str) -> impl Fn(&&SpanData) -> bool {
@@ -57,7 +75,7 @@ async fn a_run_is_a_tree_of_spans() {
     .await;
     let trace = Trace::begin();
     let reply = agent.run("Add.").await.unwrap();
-    let spans = trace.spans();
+    let spans = exported(&trace).await;
     assert_eq!(
         tree(&spans),
         [
@@ -114,7 +132,7 @@ async fn retries_are_told_and_in_the_trace() {
     }
     assert_eq!(retries.len(), 1);
     assert!(retries[0].reason.contains("Overloaded."), "{retries:?}");
-    let spans = trace.spans();
+    let spans = exported(&trace).await;
     let chat = spans.iter().find(is_of("chat ")).unwrap();
     let events: Vec<_> = chat.events.iter().map(|event| event.name.clone()).collect();
     assert!(
@@ -128,10 +146,66 @@ async fn what_fails_says_so_in_its_span() {
     let (agent, _server) = agent([ScriptedReply::error(400, "bad", "No.")]).await;
     let trace = Trace::begin();
     agent.run("Hello?").await.unwrap_err();
-    let spans = trace.spans();
+    let spans = exported(&trace).await;
     assert_eq!(tree(&spans), ["invoke_agent adder", "  chat gpt-none"]);
     for span in &spans {
         assert_eq!(attribute(span, "error.type").as_deref(), Some("400"));
         assert!(matches!(span.status, Status::Error { .. }));
     }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn cached_and_thought_tokens_and_ids_are_in_the_trace() {
+    let body = json!({
+        "id": "chatcmpl-7", "model": "gpt-none-2026",
+        "choices": [{"message": {"content": "Hello."}, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120,
+            "prompt_tokens_details": {"cached_tokens": 64},
+            "completion_tokens_details": {"reasoning_tokens": 12},
+        },
+    });
+    let (agent, _server) = agent([ScriptedReply::body(body.to_string())]).await;
+    let trace = Trace::begin();
+    agent.run("Hello?").await.unwrap();
+    let spans = exported(&trace).await;
+    let chat = spans.iter().find(is_of("chat ")).unwrap();
+    for (key, expected) in [
+        ("gen_ai.request.model", "gpt-none"),
+        ("gen_ai.response.model", "gpt-none-2026"),
+        ("gen_ai.response.id", "chatcmpl-7"),
+        ("gen_ai.usage.input_tokens", "100"),
+        ("gen_ai.usage.output_tokens", "20"),
+        ("gen_ai.usage.cache_read.input_tokens", "64"),
+        ("gen_ai.usage.reasoning.output_tokens", "12"),
+    ] {
+        assert_eq!(attribute(chat, key).as_deref(), Some(expected), "{key}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_key_that_is_left_out_is_told_and_in_the_trace() {
+    let (agent, _server) = agent([ScriptedReply::text("Hello.")]).await;
+    let messages = json!([
+        {"role": "user", "content": "Hi."},
+        {"role": "assistant", "content": "Hi.", "reasoning_content": "A greeting."},
+    ]);
+    let messages: Vec<Message> = serde_json::from_value(messages).unwrap();
+    let trace = Trace::begin();
+    let mut stream = agent.conversation_from(messages).stream("Hello?");
+    let mut repairs = Vec::new();
+    while let Some(event) = stream.next().await {
+        if let AgentEvent::RequestRepaired(told) = event.unwrap() {
+            repairs.extend(told.iter().map(ToString::to_string));
+        }
+    }
+    assert_eq!(repairs, ["key `reasoning_content` left out"]);
+    let spans = exported(&trace).await;
+    let chat = spans.iter().find(is_of("chat ")).unwrap();
+    let mut events = chat.events.iter();
+    let repaired = events
+        .find(|event| event.name == "request repaired")
+        .unwrap();
+    let mut attributes = repaired.attributes.iter();
+    assert!(attributes.any(|attribute| attribute.value.to_string() == repairs[0]));
 }
