@@ -42,6 +42,7 @@ mod per_request;
 mod policy;
 mod real_time;
 mod registration;
+mod replaced_tools;
 mod requests;
 mod responses;
 mod retries;

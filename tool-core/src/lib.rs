@@ -36,7 +36,7 @@ pub use dispatch::{
 pub use model::{
     Audio, Behavior, CallContext, Content, ErrorCode, HeldFor, Image, InvalidDefinitionError, Link,
     Resource, ResourceContents, Retry, Timeout, Tool, ToolCall, ToolDefinition, ToolError,
-    ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError,
+    ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError, read_arguments,
 };
 pub use registry::{
     DuplicateToolError, DynamicTool, OutputStore, Provide, ToolSet, UnknownToolError,

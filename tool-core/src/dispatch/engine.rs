@@ -2,7 +2,7 @@
 //! turn has come.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,6 +14,8 @@ use super::call::{Call, CallTask, lock, quietly};
 use super::key::Key;
 use super::permits::Permits;
 use super::scheduler::Scheduler;
+use crate::model::ToolDefinition;
+use crate::registry::ToolSet;
 
 thread_local! {
     /// Calls that a `start_all` further up this thread's stack is about to start.
@@ -23,6 +25,9 @@ thread_local! {
 pub(crate) struct Engine {
     pub(super) permits: Arc<Permits>,
     scheduler: Mutex<Scheduler<Key, Arc<Call>>>,
+    /// The places of limits, by the tool's name and the limit: a tool that comes back after its set
+    /// was replaced has the limit that its earlier calls still count against.
+    gates: Mutex<BTreeMap<(String, usize), usize>>,
     /// Batches that are not done, and tasks and threads that may outlive their batch.
     alive: AtomicUsize,
     /// Whether anybody ever waited for that to be none.
@@ -31,16 +36,27 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// For tools with these limits of their own.
-    pub(super) fn new(limit: usize, gates: impl IntoIterator<Item = usize>) -> Self {
+    pub(super) fn new(limit: usize) -> Self {
         let permits = Arc::new(Permits::new(limit));
         Self {
-            scheduler: Mutex::new(Scheduler::new(Arc::clone(&permits), gates)),
+            scheduler: Mutex::new(Scheduler::new(Arc::clone(&permits), [])),
             permits,
+            gates: Mutex::default(),
             alive: AtomicUsize::new(0),
             is_awaited: AtomicBool::new(false),
             idle: Notify::new(),
         }
+    }
+
+    /// For each of these tools the place of its own limit, if it has one.
+    pub(super) fn gates_of(&self, tools: &ToolSet) -> Arc<[Option<usize>]> {
+        let gate = |tool: &ToolDefinition| {
+            let limit = tool.behavior().concurrency?.max(1);
+            let mut gates = lock(&self.gates);
+            let place = gates.entry((tool.name().to_owned(), limit));
+            Some(*place.or_insert_with(|| lock(&self.scheduler).add_gate(limit)))
+        };
+        tools.definitions().map(gate).collect()
     }
 
     /// Sends the scheduler an event, and starts the calls whose turn has come.

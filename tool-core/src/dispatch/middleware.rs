@@ -156,6 +156,15 @@ impl Layers {
             .map(|(_, wrapped)| wrapped)
     }
 
+    /// The same layers for other tools, whose places `place_of` knows by the places of these.
+    pub(super) fn moved(&mut self, place_of: impl Fn(usize) -> Option<usize>) {
+        let moved = |(tool, wrapped)| Some((place_of(tool)?, wrapped));
+        self.tools = std::mem::take(&mut self.tools)
+            .into_iter()
+            .filter_map(moved)
+            .collect();
+    }
+
     /// What stands around the tool, if anything does.
     pub(super) fn around(&self, tool: usize) -> Option<&Wrapped> {
         self.all.as_ref().or_else(|| self.of_tool(tool))

@@ -37,7 +37,7 @@ use tokio::runtime::Builder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::model::{BoxError, CallContext, ToolCall, ToolOutput, ToolResult};
+use crate::model::{BoxError, CallContext, ToolCall, ToolDefinition, ToolOutput, ToolResult};
 use crate::registry::{ToolSet, UnknownToolError};
 use engine::Engine;
 use middleware::Layers;
@@ -107,23 +107,12 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     /// A dispatcher for these tools: 64 calls at once, each for at most two minutes.
     pub fn new(tools: ToolSet<S>) -> Self {
         let tools = tools.unbound();
-        let mut limits = 0;
-        let gate = |limited: Option<usize>| {
-            limited?;
-            limits += 1;
-            Some(limits - 1)
-        };
-        let gates = tools
-            .definitions()
-            .map(|tool| tool.behavior().concurrency)
-            .map(gate)
-            .collect();
-        let engine = Arc::new(Engine::new(LIMIT, limits_of(&tools)));
+        let engine = Arc::new(Engine::new(LIMIT));
         Self::of(Setup::new(Parts {
             runnables: tools.runnables(),
+            gates: engine.gates_of(&tools),
             tools,
             engine,
-            gates,
             timeout: Some(TIMEOUT),
             limits: Limits::default(),
             policy: None,
@@ -201,7 +190,44 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     #[must_use]
     pub fn with_max_concurrency(self, calls: usize) -> Self {
         self.with(|setup| {
-            setup.engine = Arc::new(Engine::new(calls.max(1), limits_of(&setup.tools)));
+            setup.engine = Arc::new(Engine::new(calls.max(1)));
+            setup.gates = setup.engine.gates_of(&setup.tools);
+        })
+    }
+
+    /// The same dispatcher for other tools: a catalogue that changes while the program runs. It
+    /// shares limits, keys and [`idle`](Dispatcher::idle) with this one, which keeps its own tools;
+    /// calls that run are not touched. A [layer around one tool](Self::with_tool_layer) stays with
+    /// the tool of that name.
+    ///
+    /// ```
+    /// use tool_core::{Dispatcher, tool, tools};
+    ///
+    /// /// Add two numbers.
+    /// #[tool]
+    /// fn add(a: i64, b: i64) -> i64 {
+    ///     a + b
+    /// }
+    ///
+    /// /// Multiply two numbers.
+    /// #[tool]
+    /// fn multiply(a: i64, b: i64) -> i64 {
+    ///     a * b
+    /// }
+    ///
+    /// let dispatcher = Dispatcher::new(tools![add]).with_max_concurrency(8);
+    /// let dispatcher = dispatcher.with_tools(tools![add, multiply]);
+    /// assert_eq!(dispatcher.tools().len(), 2);
+    /// ```
+    #[must_use]
+    pub fn with_tools(self, tools: ToolSet<S>) -> Self {
+        self.with(|setup| {
+            let tools = tools.unbound();
+            let name_of = |tool| setup.tools.definition_at(tool).name();
+            setup.layers.moved(|tool| tools.position(name_of(tool)));
+            setup.gates = setup.engine.gates_of(&tools);
+            setup.runnables = tools.runnables();
+            setup.tools = tools;
         })
     }
 
@@ -362,6 +388,11 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     #[must_use]
     pub fn with_slow_poll(self, slow_poll: Option<Duration>) -> Self {
         self.with(|setup| setup.slow_poll = slow_poll)
+    }
+
+    /// The definitions of the tools it runs, in declaration order.
+    pub fn definitions(&self) -> impl ExactSizeIterator<Item = &ToolDefinition> {
+        self.setup.tools.definitions()
     }
 
     /// Waits until nothing that this dispatcher and its copies, bound to state or not, started is alive: no batch is under
@@ -530,7 +561,21 @@ impl Dispatcher {
     /// # }
     /// ```
     pub fn stream(&self, calls: Vec<ToolCall>) -> ResultStream {
-        ResultStream::new(self.clone(), calls)
+        ResultStream::new(self.clone(), calls, None)
+    }
+
+    /// As [`stream`](Self::stream), for a message that the program can name: see
+    /// [`dispatch_as`](Self::dispatch_as).
+    ///
+    /// # Errors
+    /// As for [`dispatch_as`](Self::dispatch_as).
+    pub fn stream_as(
+        &self,
+        run_id: &str,
+        calls: Vec<ToolCall>,
+    ) -> Result<ResultStream, InvalidRunIdError> {
+        let run = run_id::checked(run_id)?;
+        Ok(ResultStream::new(self.clone(), calls, Some(run)))
     }
 
     /// Takes the calls of a message one at a time, while the message still arrives.
@@ -563,14 +608,6 @@ impl Dispatcher {
             self.setup.refuse_all(calls, || not_started(&why))
         })
     }
-}
-
-/// The limits of those tools that have one of their own.
-fn limits_of(tools: &ToolSet) -> impl Iterator<Item = usize> {
-    tools
-        .definitions()
-        .filter_map(|tool| tool.behavior().concurrency)
-        .map(|limit| limit.max(1))
 }
 
 // By hand: `S` itself need not be `Clone`.

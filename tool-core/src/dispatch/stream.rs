@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::Dispatcher;
 use super::batch::{Origin, Running};
 use super::span;
-use crate::model::{ToolCall, ToolResult, Version};
+use crate::model::{RunName, ToolCall, ToolResult, Version};
 
 /// What a tool says of its progress, by [`CallContext::progress`](crate::CallContext::progress).
 ///
@@ -56,14 +57,18 @@ pub struct ResultStream(EventStream);
 pub struct EventStream(StreamState);
 
 enum StreamState {
-    Planned(Dispatcher, Vec<ToolCall>),
+    Planned(Dispatcher, Vec<ToolCall>, Option<Arc<RunName>>),
     Running(Running),
     Done,
 }
 
 impl ResultStream {
-    pub(super) fn new(dispatcher: Dispatcher, calls: Vec<ToolCall>) -> Self {
-        Self(EventStream(StreamState::Planned(dispatcher, calls)))
+    pub(super) fn new(
+        dispatcher: Dispatcher,
+        calls: Vec<ToolCall>,
+        run: Option<Arc<RunName>>,
+    ) -> Self {
+        Self(EventStream(StreamState::Planned(dispatcher, calls, run)))
     }
 
     /// As the stream itself, with what tools report in between.
@@ -102,12 +107,13 @@ impl Stream for EventStream {
     type Item = DispatchEvent;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<DispatchEvent>> {
-        if let StreamState::Planned(dispatcher, calls) = &mut self.0 {
+        if let StreamState::Planned(dispatcher, calls, run) = &mut self.0 {
             let span = span::of_batch(calls.len());
             let calls = std::mem::take(calls);
             let setup = &dispatcher.setup;
             let origin = Origin {
                 told: true,
+                run: run.take(),
                 ..setup.origin(Some(span), Some(calls.len()))
             };
             let running = setup.begin(calls, origin);

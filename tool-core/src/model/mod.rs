@@ -30,6 +30,7 @@ pub use error::ToolError;
 pub(crate) use error::{BorrowedError, BoxError};
 pub use held::HeldFor;
 pub(crate) use held::{Held, RunName};
+pub use object::read_arguments;
 pub(crate) use output::OutputFormat;
 pub use output::ToolOutput;
 pub(crate) use result::Times;

@@ -11,12 +11,21 @@ use super::code::ErrorCode;
 use super::error::ToolError;
 use super::text::clip;
 
-/// The arguments of a tool that checks them itself.
+/// The arguments of a call as one JSON object, for a [`Tool`](crate::Tool) of another kind that
+/// checks them itself.
 ///
 /// # Errors
 /// The text is not JSON, or not one JSON object, or gives a property twice: of two readers each
 /// might take another of the two for the one that counts.
-pub(crate) fn read(text: &str) -> Result<Map<String, Value>, ToolError> {
+///
+/// ```
+/// use tool_core::{ErrorCode, read_arguments};
+///
+/// assert_eq!(read_arguments(r#"{"city": "Oslo"}"#)?["city"], "Oslo");
+/// assert_eq!(read_arguments("Oslo").unwrap_err().code(), ErrorCode::InvalidJson);
+/// # Ok::<(), tool_core::ToolError>(())
+/// ```
+pub fn read_arguments(text: &str) -> Result<Map<String, Value>, ToolError> {
     let object = serde_json::from_str(text).map_err(|error| not_an_object(text, &error))?;
     let mut repeated = None;
     let distinct =

@@ -60,7 +60,7 @@ pub trait Tool: Send + Sync {
     /// # Errors
     /// The arguments are none that the tool takes.
     fn check(&self, arguments: &str) -> Result<(), ToolError> {
-        object::read(arguments).map(drop)
+        object::read_arguments(arguments).map(drop)
     }
 }
 

@@ -100,8 +100,8 @@ impl DynamicTool {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         let definition = ToolDefinition::new(name, description, parameters)?;
-        let check = |text: &str| object::read(text).map(drop);
-        Ok(Self::of(definition, check, object::read, handler))
+        let check = |text: &str| object::read_arguments(text).map(drop);
+        Ok(Self::of(definition, check, object::read_arguments, handler))
     }
 
     /// A tool whose handler takes its arguments as one value, from whose type the schema is

@@ -326,6 +326,38 @@ impl ToolSet {
             .try_fold(Self::default(), |set, tool| set.with_tool(tool))
     }
 
+    /// The same tools as a part of a set for any state, which they do not ask for: to
+    /// [`merge`](ToolSet::merge) the tools of a server into those of a program, for example.
+    ///
+    /// ```
+    /// use tool_core::{ToolSet, tool, tools};
+    ///
+    /// /// Add two numbers.
+    /// #[tool]
+    /// fn add(a: i64, b: i64) -> i64 {
+    ///     a + b
+    /// }
+    ///
+    /// /// Greet somebody.
+    /// #[tool]
+    /// fn greet(#[state] greeting: &String, name: &str) -> String {
+    ///     format!("{greeting}, {name}!")
+    /// }
+    ///
+    /// let complete: ToolSet = tools![add];
+    /// let tools = tools![greet].merge(complete.for_any_state())?;
+    /// assert_eq!(tools.with_state("Hello".to_owned()).len(), 2);
+    /// # Ok::<(), tool_core::DuplicateToolError>(())
+    /// ```
+    #[must_use]
+    pub fn for_any_state<S: Send + Sync + 'static>(&self) -> ToolSet<S> {
+        let state = Arc::new(());
+        ToolSet::of_different(self.entries.tools.iter().map(|entry| ToolEntry {
+            definition: Arc::clone(&entry.definition),
+            runs: Runs::Ready(entry.bind(&state)),
+        }))
+    }
+
     /// How many tools there are.
     pub fn len(&self) -> usize {
         self.entries.tools.len()

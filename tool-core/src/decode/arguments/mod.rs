@@ -113,7 +113,7 @@ impl<'a> Arguments<'a> {
 /// The arguments of a tool that takes them as one value.
 ///
 /// # Errors
-/// As [`object::read`], or the object is not what the type makes of one.
+/// As [`object::read_arguments`], or the object is not what the type makes of one.
 pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
     param
         .read(Some(whole_object(text)?))
@@ -123,7 +123,7 @@ pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
 fn whole_object(text: &str) -> Result<&str, ToolError> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_an_object(text, &error))?;
     if !raw.get().starts_with('{') {
-        object::read(text)?; // refused, in the same words
+        object::read_arguments(text)?; // refused, in the same words
     }
     Ok(raw.get())
 }

@@ -32,15 +32,10 @@ pub(crate) struct Scheduler<K, C> {
 impl<K, C> Scheduler<K, C> {
     /// A machine for tools with these limits of their own.
     pub(crate) fn new(permits: Arc<Permits>, gates: impl IntoIterator<Item = usize>) -> Self {
-        let gate = |limit| Gate {
-            limit,
-            in_use: 0,
-            parents: 0,
-        };
         Self {
             permits,
             parents: 0,
-            gates: gates.into_iter().map(gate).collect(),
+            gates: gates.into_iter().map(Gate::new).collect(),
             calls: BTreeMap::new(),
             batches: BTreeMap::new(),
             keys: HashMap::new(),
@@ -50,6 +45,12 @@ impl<K, C> Scheduler<K, C> {
             started: Vec::new(),
             held: Vec::new(),
         }
+    }
+
+    /// Adds a limit of a tool, and returns its place.
+    pub(crate) fn add_gate(&mut self, limit: usize) -> usize {
+        self.gates.push(Gate::new(limit));
+        self.gates.len() - 1
     }
 
     pub(super) fn new_id(&mut self) -> u64 {
@@ -201,6 +202,14 @@ pub(super) struct Gate {
 }
 
 impl Gate {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            in_use: 0,
+            parents: 0,
+        }
+    }
+
     pub(super) fn has_room(&self, nested: bool) -> bool {
         let running = self.in_use - if nested { self.parents } else { 0 };
         running < self.limit
