@@ -10,6 +10,7 @@ mod draw;
 mod exceptions;
 mod grammar;
 mod lenience;
+mod mcp;
 mod strict;
 mod tools;
 mod types;

@@ -1,0 +1,42 @@
+//! A server over stdio has stdin and stdout to itself.
+
+use tool_core::Dispatcher;
+use tool_mcp::connect;
+
+use crate::support::{calls, contents, fixture};
+
+#[tokio::test]
+async fn what_a_tool_prints_is_no_message() {
+    let client = connect(fixture()).await.unwrap();
+    let dispatcher = Dispatcher::new(client.tools());
+    let printed = r#"{"text": "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}"}"#;
+    let results = dispatcher
+        .dispatch(calls([
+            ("prints", printed),
+            ("prints", r#"{"text": "\u0000 garbage"}"#),
+            ("add", r#"{"a": 1, "b": 2}"#),
+        ]))
+        .await;
+    assert_eq!(contents(&results), ["printed", "printed", "3"]);
+    client.close().await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_dropped_ends_its_server() {
+    use crate::support::{eventually, fixture_with_pid};
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let client = connect(fixture_with_pid(&pid)).await.unwrap();
+    let tools = client.tools();
+    drop(client);
+    let results = Dispatcher::new(tools)
+        .dispatch(calls([("add", r#"{"a": 1, "b": 2}"#)]))
+        .await;
+    assert_eq!(contents(&results), ["3"], "tools keep the connection");
+
+    let process = std::path::PathBuf::from(format!(
+        "/proc/{}",
+        std::fs::read_to_string(&pid).unwrap().trim()
+    ));
+    eventually(async || !process.exists()).await;
+}

@@ -1,0 +1,172 @@
+//! A tool that runs on a server.
+
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use rmcp::model::{
+    CallToolRequest, CallToolRequestParams, CallToolResult, CancelledNotificationParam,
+    ClientRequest, JsonObject, RequestId, RequestMetaObject, ServerResult,
+};
+use rmcp::service::{Peer, PeerRequestOptions, RoleClient};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tool_core::{
+    CallContext, Content, ErrorCode, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput,
+    read_arguments,
+};
+
+use super::failure;
+use super::supervisor::Line;
+use crate::trace;
+use crate::wire::{self, CODE, IDEMPOTENCY_KEY};
+
+pub(super) struct RemoteTool {
+    definition: ToolDefinition,
+    validator: Validator,
+    line: Arc<Line>,
+}
+
+impl RemoteTool {
+    pub(super) fn new(definition: ToolDefinition, validator: Validator, line: Arc<Line>) -> Self {
+        Self {
+            definition,
+            validator,
+            line,
+        }
+    }
+
+    async fn run(&self, context: &CallContext, arguments: &str) -> Result<ToolOutput, ToolError> {
+        let arguments = read_arguments(arguments)?;
+        let peer = self.line.peer().await?;
+        let answer = self.send(&peer, context, arguments).await;
+        if answer.as_ref().is_err_and(failure::is_of_connection) {
+            self.line.suspect();
+        }
+        let result = match answer.map_err(failure::to_error)? {
+            ServerResult::CallToolResult(result) => result,
+            // A result without any of its fields.
+            ServerResult::EmptyResult(_) => CallToolResult::default(),
+            ServerResult::InputRequiredResult(_) => {
+                return Err(ToolError::new(
+                    ErrorCode::Denied,
+                    "the tool's server asks for input of its user, which this program cannot give",
+                ));
+            }
+            _ => {
+                let text = "the answer of the tool's server is not the result of a call";
+                return Err(ToolError::new(ErrorCode::ToolError, text));
+            }
+        };
+        self.read(result)
+    }
+
+    async fn send(
+        &self,
+        peer: &Peer<RoleClient>,
+        context: &CallContext,
+        arguments: JsonObject,
+    ) -> Result<ServerResult, failure::Failure> {
+        let mut meta = RequestMetaObject::new();
+        let key = context.idempotency_key();
+        meta.0.0.insert(IDEMPOTENCY_KEY.to_owned(), key.into());
+        trace::pass_on(&mut meta);
+        let name = self.definition.name().to_owned();
+        let params = CallToolRequestParams::new(name).with_arguments(arguments);
+        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
+        let options = PeerRequestOptions::no_options().with_meta(meta);
+        let sent = peer
+            .send_cancellable_request(request, options)
+            .await
+            .map_err(failure::Failure::BeforeSending)?;
+        let _progress = self
+            .line
+            .progress()
+            .to(sent.progress_token.clone(), context);
+        let mut cancel = CancelOnDrop(Some((peer.clone(), sent.id.clone())));
+        let answer = sent.rx.await;
+        cancel.0 = None;
+        match answer {
+            Ok(answer) => answer.map_err(failure::Failure::Answered),
+            Err(_) => Err(failure::Failure::Lost),
+        }
+    }
+
+    fn read(&self, result: CallToolResult) -> Result<ToolOutput, ToolError> {
+        let CallToolResult {
+            content,
+            structured_content,
+            is_error,
+            meta,
+            ..
+        } = result;
+        let output = wire::from_blocks(content);
+        if is_error == Some(true) {
+            let code = meta.as_ref().and_then(|meta| meta.0.get(CODE));
+            let code = failure::code_of(code.and_then(Value::as_str));
+            return Err(ToolError::new(code, output.into_text()));
+        }
+        match (structured_content, output.blocks()) {
+            (Some(value), [] | [Content::Text(_)]) if self.definition.output_schema().is_some() => {
+                // The server's own spelling, where its text is of the same value.
+                let text = output.text();
+                match serde_json::from_str::<Value>(&text) {
+                    Ok(same) if same == value => match serde_json::from_str::<Box<RawValue>>(&text)
+                    {
+                        Ok(spelled) => ToolOutput::from_serialize(&spelled),
+                        Err(_) => ToolOutput::from_serialize(&value),
+                    },
+                    _ => ToolOutput::from_serialize(&value),
+                }
+            }
+            _ => Ok(output),
+        }
+    }
+}
+
+impl Tool for RemoteTool {
+    fn definition(&self) -> &ToolDefinition {
+        &self.definition
+    }
+
+    fn call<'a>(&'a self, context: &'a CallContext, arguments: &'a str) -> ToolFuture<'a> {
+        Box::pin(self.run(context, arguments))
+    }
+
+    fn check(&self, arguments: &str) -> Result<(), ToolError> {
+        const MOST: usize = 3; // mistakes that are named
+        let arguments = Value::Object(read_arguments(arguments)?);
+        let mistakes: Vec<String> = self
+            .validator
+            .iter_errors(&arguments)
+            .take(MOST)
+            .map(|error| match error.instance_path().to_string() {
+                root if root.is_empty() => error.to_string(),
+                path => format!(
+                    "`{}`: {error}",
+                    path.trim_start_matches('/').replace('/', ".")
+                ),
+            })
+            .collect();
+        match mistakes.is_empty() {
+            true => Ok(()),
+            false => Err(ToolError::invalid_arguments(mistakes.join("; "))),
+        }
+    }
+}
+
+/// Asks the server to cancel a call that nobody waits for.
+struct CancelOnDrop(Option<(Peer<RoleClient>, RequestId)>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some((peer, id)) = self.0.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let reason = Some("the caller no longer waits".to_owned());
+                let cancelled = CancelledNotificationParam::new(Some(id), reason);
+                _ = peer.notify_cancelled(cancelled).await;
+            });
+        }
+    }
+}

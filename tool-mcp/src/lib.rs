@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "server")]
+mod server;
+mod trace;
+mod wire;
+
+#[cfg(feature = "client")]
+pub use client::{Client, Connect, ConnectError, HttpTransport, LeftOutTool, Transport, connect};
+#[cfg(feature = "server")]
+pub use server::{HttpService, RequestParts, ServeError, Server, WeakKeyError};

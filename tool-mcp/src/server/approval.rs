@@ -1,0 +1,191 @@
+//! Held calls: the client's user is asked whether they may run.
+//!
+//! Clients of revision 2026-07-28 receive the question as the result of their call, with the held
+//! call sealed beside it, and send both back with the answer: nothing is kept here. Clients before
+//! that are asked while their call waits.
+
+use rmcp::model::{
+    ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
+    ErrorData, InputRequest, InputRequests, InputRequiredResult, InputResponses,
+};
+use rmcp::model::{RequestStateCodec, SealOptions};
+use rmcp::service::{Peer, RequestContext, RoleServer};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tool_core::{ToolCall, ToolResult};
+
+use super::RequestParts;
+use crate::wire::STATELESS;
+
+/// The one question of a call.
+const QUESTION: &str = "approval";
+
+/// How long a held call may be with the client.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// How a client can ask its user.
+pub(super) enum Ability {
+    /// With the result of the call.
+    Stateless,
+    /// By a request of ours, while the call waits.
+    Asked,
+    None,
+}
+
+pub(super) fn ability(context: &RequestContext<RoleServer>) -> Ability {
+    let elicitation = context
+        .client_capabilities()
+        .and_then(|can| can.elicitation);
+    // A client that names no form of it means forms.
+    let forms = elicitation.is_some_and(|can| can.form.is_some() || can.url.is_none());
+    let version = context.protocol_version();
+    match version.is_some_and(|version| version.as_str() >= STATELESS.as_str()) {
+        _ if !forms => Ability::None,
+        true => Ability::Stateless,
+        false => Ability::Asked,
+    }
+}
+
+/// What the user says.
+#[derive(Clone, Copy)]
+pub(super) enum Answer {
+    Approved,
+    Declined,
+    Dismissed,
+    /// The client could not ask.
+    Impossible,
+}
+
+impl Answer {
+    /// What the model reads, if the call is not to run.
+    pub(super) fn refusal(self) -> Option<&'static str> {
+        match self {
+            Self::Approved => None,
+            Self::Declined => Some("the user declined this call"),
+            Self::Dismissed => Some("the user dismissed the question whether this call may run"),
+            Self::Impossible => Some(
+                "this call needs the user's approval, and this client cannot ask for it (it offers no elicitation)",
+            ),
+        }
+    }
+}
+
+impl From<ElicitationAction> for Answer {
+    fn from(action: ElicitationAction) -> Self {
+        match action {
+            ElicitationAction::Accept => Self::Approved,
+            ElicitationAction::Decline => Self::Declined,
+            _ => Self::Dismissed,
+        }
+    }
+}
+
+/// The answer that a client brings with its call; `None` if it brings none that can be read.
+pub(super) fn answer(responses: Option<&InputResponses>) -> Option<Answer> {
+    let response = responses?.get(QUESTION)?.clone();
+    let response: ElicitResult = serde_json::from_value(response).ok()?;
+    Some(response.action.into())
+}
+
+/// The question as the result of the call.
+pub(super) fn question(held: &ToolResult, state: String) -> InputRequiredResult {
+    let request = InputRequest::Elicitation(ElicitRequest::new(form(held)));
+    let requests = InputRequests::from([(QUESTION.to_owned(), request)]);
+    InputRequiredResult::new(Some(requests), Some(state))
+}
+
+/// Asks while the call waits.
+pub(super) async fn ask(peer: &Peer<RoleServer>, held: &ToolResult) -> Answer {
+    match peer.create_elicitation(form(held)).await {
+        Ok(result) => result.action.into(),
+        Err(_) => Answer::Impossible,
+    }
+}
+
+/// A form without fields: to accept it is the answer.
+fn form(held: &ToolResult) -> ElicitRequestParams {
+    const MOST: usize = 2000; // characters that people may read
+    let arguments = &held.call().arguments;
+    let shown: String = arguments.chars().take(MOST).collect();
+    let more = if shown.len() < arguments.len() {
+        "…"
+    } else {
+        ""
+    };
+    ElicitRequestParams::FormElicitationParams {
+        meta: None,
+        message: format!("May the tool `{}` run with {shown}{more}?", held.name()),
+        requested_schema: ElicitationSchema::new(BTreeMap::new()),
+    }
+}
+
+/// Seals held calls, so that what is approved is what was asked.
+#[derive(Clone)]
+pub(super) struct Seal(RequestStateCodec);
+
+/// The key is too short to seal anything with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the approval key has {length} bytes; it needs at least 32 random ones")]
+pub struct WeakKeyError {
+    length: usize,
+}
+
+impl Seal {
+    pub(super) fn new(key: Vec<u8>) -> Result<Self, WeakKeyError> {
+        let length = key.len();
+        match RequestStateCodec::try_new(key) {
+            Ok(codec) => Ok(Self(codec)),
+            Err(_) => Err(WeakKeyError { length }),
+        }
+    }
+
+    /// With a key that is lost with the process.
+    pub(super) fn random() -> Self {
+        let mut key = [0; 32];
+        #[expect(
+            clippy::expect_used,
+            reason = "a system without random numbers cannot run this; no request reaches it"
+        )]
+        getrandom::fill(&mut key).expect("the system has random numbers");
+        Self(RequestStateCodec::new_unchecked(key))
+    }
+
+    pub(super) fn close(
+        &self,
+        held: &ToolResult,
+        parts: &RequestParts<'_>,
+    ) -> Result<String, ErrorData> {
+        let options = SealOptions::new().ttl(PATIENCE);
+        let options = options.associated_data(holder(parts));
+        let sealed = self.0.seal_json_with(held, &options);
+        sealed.map_err(|error| ErrorData::internal_error(error.to_string(), None))
+    }
+
+    /// The held call, if `call` is the same and the same holder brings it.
+    pub(super) fn open(
+        &self,
+        sealed: &str,
+        parts: &RequestParts<'_>,
+        call: &ToolCall,
+    ) -> Result<ToolResult, ErrorData> {
+        let held: ToolResult = self
+            .0
+            .open_json_with(sealed, holder(parts))
+            .map_err(|error| ErrorData::invalid_params(format!("requestState: {error}"), None))?;
+        match held.name() == call.name && held.call().arguments == call.arguments {
+            true => Ok(held),
+            false => Err(ErrorData::invalid_params(
+                "requestState is of another call",
+                None,
+            )),
+        }
+    }
+}
+
+/// Who a held call is sealed for: nobody else's approval counts.
+fn holder<'a>(parts: &RequestParts<'a>) -> &'a [u8] {
+    let header = parts
+        .headers()
+        .and_then(|headers| headers.get("authorization"));
+    header.map_or(&[], |header| header.as_bytes())
+}
