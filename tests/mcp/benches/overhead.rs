@@ -61,7 +61,7 @@ impl ServerHandler for ByHand {
 
 type Client = RunningService<RoleClient, ()>;
 
-async fn alone(client: &Client, calls: usize) -> Result<(), Box<dyn Error>> {
+async fn alone(client: &Client, calls: usize) -> Result<(), Failure> {
     let call = || async {
         let arguments = Map::from_iter([("a".to_owned(), 2.into()), ("b".to_owned(), 40.into())]);
         let params = CallToolRequestParams::new("add").with_arguments(arguments);
@@ -85,8 +85,15 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
+type Failure = Box<dyn Error + Send + Sync>;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Failure> {
+    // In a task, as a program's handlers and agents are.
+    tokio::spawn(measure()).await?
+}
+
+async fn measure() -> Result<(), Failure> {
     let (near, far) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move {
         if let Ok(server) = ByHand.serve(tokio::io::split(far)).await {

@@ -10,6 +10,7 @@ use rmcp::model::{
     ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{RequestParts, Settings, Shared};
@@ -19,12 +20,17 @@ use crate::trace;
 pub(super) struct Handler<S> {
     pub(super) shared: Arc<Shared<S>>,
     pub(super) settings: Arc<Settings>,
+    /// Cancelled when the client has closed the connection.
+    pub(super) ended: CancellationToken,
 }
 
 impl<S> Handler<S> {
     pub(super) fn new(shared: Arc<Shared<S>>, settings: Settings) -> Self {
-        let settings = Arc::new(settings);
-        Self { shared, settings }
+        Self {
+            shared,
+            settings: Arc::new(settings),
+            ended: CancellationToken::new(),
+        }
     }
 }
 
@@ -33,6 +39,7 @@ impl<S> Clone for Handler<S> {
         Self {
             shared: Arc::clone(&self.shared),
             settings: Arc::clone(&self.settings),
+            ended: self.ended.clone(),
         }
     }
 }
@@ -121,6 +128,7 @@ impl<S: Send + Sync + 'static> ServerHandler for Handler<S> {
         tokio::select! {
             () = notify => {}
             () = subscription.cancelled() => {}
+            () = self.ended.cancelled() => {}
         }
         Ok(())
     }

@@ -9,12 +9,15 @@ mod request;
 mod stdio;
 
 use std::fmt::{self, Display};
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll, ready};
 
 use rmcp::ServiceExt;
 use rmcp::model::Implementation;
 use rmcp::service::ServerInitializeError;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tool_core::{Dispatcher, ToolSet};
@@ -253,7 +256,12 @@ impl<S: Send + Sync + 'static> Server<S> {
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<(), ServeError> {
         let stop = self.settings.cancellation.child_token();
-        match self.handler().serve_with_ct((reader, writer), stop).await {
+        let handler = self.handler();
+        let reader = UntilEnd {
+            reader,
+            ended: handler.ended.clone(),
+        };
+        match handler.serve_with_ct((reader, writer), stop).await {
             Ok(running) => running.waiting().await.map(drop).map_err(ServeError::new),
             // It has asked for nothing.
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
@@ -275,6 +283,27 @@ impl<S: Send + Sync + 'static> Server<S> {
 
     fn handler(&self) -> Handler<S> {
         Handler::new(Arc::clone(&self.shared), self.settings.clone())
+    }
+}
+
+/// Tells when the client has closed its end: subscriptions, which have no other, end then.
+struct UntilEnd<R> {
+    reader: R,
+    ended: CancellationToken,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = ready!(Pin::new(&mut self.reader).poll_read(cx, buffer));
+        if read.is_err() || buffer.filled().len() == before {
+            self.ended.cancel();
+        }
+        Poll::Ready(read)
     }
 }
 

@@ -40,3 +40,18 @@ async fn a_client_that_is_dropped_ends_its_server() {
     ));
     eventually(async || !process.exists()).await;
 }
+
+#[tokio::test]
+async fn a_server_ends_when_its_client_closes_the_pipe() {
+    use crate::support::shell;
+    let folder = tempfile::tempdir().unwrap();
+    let ended = folder.path().join("ended");
+    let script = format!(r#""$FIXTURE" stdio; touch '{}'"#, ended.display());
+    let client = connect(shell(&script)).await.unwrap();
+    let results = Dispatcher::new(client.tools())
+        .dispatch(calls([("add", r#"{"a": 1, "b": 2}"#)]))
+        .await;
+    assert_eq!(contents(&results), ["3"]);
+    client.close().await;
+    assert!(ended.exists(), "it was killed");
+}
