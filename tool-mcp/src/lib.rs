@@ -5,7 +5,9 @@
 mod client;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(any(feature = "client", feature = "server"))]
 mod trace;
+#[cfg(any(feature = "client", feature = "server"))]
 mod wire;
 
 #[cfg(feature = "client")]

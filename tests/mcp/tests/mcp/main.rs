@@ -8,4 +8,5 @@ mod faults;
 mod http;
 mod process;
 mod support;
+mod trace;
 mod wire;
