@@ -47,11 +47,11 @@ async fn a_server_ends_when_its_client_closes_the_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let ended = folder.path().join("ended");
     let script = format!(r#""$FIXTURE" stdio; touch '{}'"#, ended.display());
-    let client = connect(shell(&script)).await.unwrap();
-    let results = Dispatcher::new(client.tools())
-        .dispatch(calls([("add", r#"{"a": 1, "b": 2}"#)]))
-        .await;
-    assert_eq!(contents(&results), ["3"]);
+    let mut client = connect(shell(&script)).await.unwrap();
+    let dispatcher = Dispatcher::new(client.tools());
+    let change = calls([("test_trigger_tool_change", "{}")]);
+    assert_eq!(contents(&dispatcher.dispatch(change).await), ["changed"]);
+    client.changed().await; // it is subscribed to
     client.close().await;
     assert!(ended.exists(), "it was killed");
 }
