@@ -59,7 +59,7 @@ fn every_shape_is_called_alike_over_mcp() {
                     // Only the schema is known there.
                     ("ok", "invalid_arguments") if !judge.is_valid(&value) => stricter += 1,
                     (here, there) => {
-                        assert_eq!(here, there, "{}: {arguments}", definition.description())
+                        assert_eq!(here, there, "{}: {arguments}", definition.description());
                     }
                 }
                 alike += 1;

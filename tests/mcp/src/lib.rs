@@ -231,7 +231,7 @@ pub fn tools() -> Result<ToolSet, Box<dyn std::error::Error + Send + Sync>> {
 /// A dispatcher for them that has what is destructive, and what is to ask, approved.
 ///
 /// # Errors
-/// As those of [`tools`].
+/// As those of [`tools()`].
 pub fn dispatcher() -> Result<Dispatcher, Box<dyn std::error::Error + Send + Sync>> {
     Ok(Dispatcher::new(tools()?).with_policy(|request| {
         let asks = ASKING.contains(&request.call().name.as_str());
