@@ -70,5 +70,9 @@ async fn a_layer_around_a_tool_follows_its_name() {
 
     let again = layered.with_tools(tools![]).with_tools(tools![greet]);
     let results = again.dispatch(calls([("greet", "{}")])).await;
-    assert_eq!(contents(&results), ["hello"]);
+    assert_eq!(
+        contents(&results),
+        ["HELLO"],
+        "it may be what keeps others out"
+    );
 }

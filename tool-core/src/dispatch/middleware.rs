@@ -117,8 +117,16 @@ impl fmt::Debug for CallFuture {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layers {
     all: Option<Wrapped>,
-    /// By the tool's place in the set.
-    tools: Vec<(usize, Wrapped)>,
+    tools: Vec<ToolLayer>,
+}
+
+/// What is around one tool.
+#[derive(Clone, Debug)]
+struct ToolLayer {
+    tool: String,
+    /// In the set, if it is there: it may come back.
+    place: Option<usize>,
+    wrapped: Wrapped,
 }
 
 impl Layers {
@@ -133,7 +141,8 @@ impl Layers {
         self.all = Some(Wrapped::new(layer.layer(CallService(inner))));
     }
 
-    pub(super) fn add_to<L>(&mut self, tool: usize, layer: L)
+    /// Adds a layer around the tool of that name, at that place of the set.
+    pub(super) fn add_to<L>(&mut self, tool: &str, place: usize, layer: L)
     where
         L: Layer<CallService>,
         L::Service: Service<CallContext, Response = ToolOutput> + Clone + Send + Sync + 'static,
@@ -141,28 +150,29 @@ impl Layers {
         <L::Service as Service<CallContext>>::Future: Send + 'static,
     {
         let inner = self
-            .of_tool(tool)
+            .of_tool(place)
             .cloned()
             .map_or(Inner::Tool, Inner::Wrapped);
-        self.tools.retain(|(other, _)| *other != tool);
-        self.tools
-            .push((tool, Wrapped::new(layer.layer(CallService(inner)))));
+        self.tools.retain(|other| other.tool != tool);
+        self.tools.push(ToolLayer {
+            tool: tool.to_owned(),
+            place: Some(place),
+            wrapped: Wrapped::new(layer.layer(CallService(inner))),
+        });
     }
 
-    fn of_tool(&self, tool: usize) -> Option<&Wrapped> {
+    fn of_tool(&self, place: usize) -> Option<&Wrapped> {
         self.tools
             .iter()
-            .find(|(other, _)| *other == tool)
-            .map(|(_, wrapped)| wrapped)
+            .find(|layer| layer.place == Some(place))
+            .map(|layer| &layer.wrapped)
     }
 
-    /// The same layers for other tools, whose places `place_of` knows by the places of these.
-    pub(super) fn moved(&mut self, place_of: impl Fn(usize) -> Option<usize>) {
-        let moved = |(tool, wrapped)| Some((place_of(tool)?, wrapped));
-        self.tools = std::mem::take(&mut self.tools)
-            .into_iter()
-            .filter_map(moved)
-            .collect();
+    /// Goes on with other tools, whose places `place_of` knows.
+    pub(super) fn set_places(&mut self, place_of: impl Fn(&str) -> Option<usize>) {
+        for layer in &mut self.tools {
+            layer.place = place_of(&layer.tool);
+        }
     }
 
     /// What stands around the tool, if anything does.

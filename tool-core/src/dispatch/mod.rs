@@ -197,8 +197,8 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
 
     /// The same dispatcher for other tools: a catalogue that changes while the program runs. It
     /// shares limits, keys and [`idle`](Dispatcher::idle) with this one, which keeps its own tools;
-    /// calls that run are not touched. A [layer around one tool](Self::with_tool_layer) stays with
-    /// the tool of that name.
+    /// calls that run are not touched. A [layer around one tool](Self::with_tool_layer) stays around
+    /// the tool of that name, also when it comes back after a set without it.
     ///
     /// ```
     /// use tool_core::{Dispatcher, tool, tools};
@@ -223,8 +223,7 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     pub fn with_tools(self, tools: ToolSet<S>) -> Self {
         self.with(|setup| {
             let tools = tools.unbound();
-            let name_of = |tool| setup.tools.definition_at(tool).name();
-            setup.layers.moved(|tool| tools.position(name_of(tool)));
+            setup.layers.set_places(|tool| tools.position(tool));
             setup.gates = setup.engine.gates_of(&tools);
             setup.runnables = tools.runnables();
             setup.tools = tools;
@@ -357,7 +356,7 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
         <L::Service as Service<CallContext>>::Future: Send + 'static,
     {
         match self.setup.tools.position(tool) {
-            Some(position) => Ok(self.with(|setup| setup.layers.add_to(position, layer))),
+            Some(place) => Ok(self.with(|setup| setup.layers.add_to(tool, place, layer))),
             None => Err(UnknownToolError::new(tool, &self.setup.tools)),
         }
     }

@@ -1,8 +1,9 @@
 //! The tools of a server, made of what it lists.
 
+use std::error::Error;
 use std::sync::Arc;
 
-use jsonschema::Validator;
+use jsonschema::{Retrieve, Uri, Validator};
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
 use tool_core::{Behavior, ToolDefinition, ToolSet};
@@ -48,7 +49,9 @@ impl Catalogue {
 /// What is wrong with the definition.
 fn read(tool: &Tool, trusted: bool) -> Result<(ToolDefinition, Validator), String> {
     let parameters = Value::Object((*tool.input_schema).clone());
-    let validator = jsonschema::validator_for(&parameters)
+    let validator = jsonschema::options()
+        .with_retriever(Nowhere)
+        .build(&parameters)
         .map_err(|error| format!("its schema cannot be used: {error}"))?;
     let annotations = tool.annotations.clone().unwrap_or_default();
     let description = tool.description.as_deref().unwrap_or_default();
@@ -78,4 +81,13 @@ fn set(behavior: &mut Behavior, said: &ToolAnnotations, trusted: bool) {
     // It means nothing of a tool that only reads.
     let writes = !behavior.is_read_only();
     behavior.destructive = believed(said.destructive_hint, true).filter(|_| writes);
+}
+
+/// A schema of a server's makes this program read no file and ask no other server.
+struct Nowhere;
+
+impl Retrieve for Nowhere {
+    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
+        Err(format!("{uri} is not part of it").into())
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::pin;
 use std::process::Stdio;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -15,6 +15,7 @@ use rmcp::service::{
     ClientCacheConfig, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer,
     RoleClient, ServiceError,
 };
+use rmcp::transport::common::client_side_sse::FixedInterval;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::transport::{IntoTransport, StreamableHttpClientTransport};
 use tokio::process::{Child, Command};
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Settings;
+use super::http_client::HttpClient;
 use super::supervisor::Signals;
 use super::transport::{HttpTransport, Kind, Transport};
 use crate::wire::STATELESS;
@@ -35,12 +37,15 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Calls that are sent at once over HTTP; the dispatcher has limits of its own.
 const REQUESTS: usize = 1024;
 
+/// How often a stream that broke off is asked for again.
+const RETRIES: usize = 3;
+
 /// A connection that stands.
 pub(super) struct Connection {
     pub(super) peer: Peer<RoleClient>,
     stop: DropGuard,
     /// Ends when the connection does.
-    pub(super) ended: JoinHandle<()>,
+    ended: JoinHandle<()>,
     /// The server's process. Killed when this is dropped.
     child: Option<Child>,
 }
@@ -67,11 +72,6 @@ impl ConnectError {
             why: error.to_string(),
             source: Some(Box::new(error)),
         }
-    }
-
-    /// What went wrong, without the lead.
-    pub(super) fn why(&self) -> &str {
-        &self.why
     }
 }
 
@@ -188,10 +188,29 @@ impl Connection {
         })
     }
 
+    /// Waits until it has ended: the other end was closed, or the process is no more.
+    pub(super) async fn ended(&mut self) {
+        let exited = async {
+            match &mut self.child {
+                Some(child) => _ = child.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = &mut self.ended => {}
+            // What it wrote last may still be read; a process of its own may keep the pipe open.
+            () = exited => {
+                _ = tokio::time::timeout(LAST_WORDS, &mut self.ended).await;
+            }
+        }
+    }
+
     /// Closes it, and waits for the process.
     pub(super) async fn close(mut self) {
         drop(self.stop);
-        _ = self.ended.await;
+        if !self.ended.is_finished() {
+            _ = self.ended.await;
+        }
         if let Some(child) = &mut self.child
             && tokio::time::timeout(GRACE, child.wait()).await.is_err()
         {
@@ -222,7 +241,7 @@ fn spawn(command: &mut Command) -> Result<Child, ConnectError> {
 
 fn streamable_http(
     http: &HttpTransport,
-) -> Result<StreamableHttpClientTransport<reqwest::Client>, ConnectError> {
+) -> Result<StreamableHttpClientTransport<HttpClient>, ConnectError> {
     if let Some(mistake) = &http.mistake {
         return Err(ConnectError::because(mistake));
     }
@@ -235,8 +254,15 @@ fn streamable_http(
     };
     let mut config = StreamableHttpClientTransportConfig::with_uri(http.url.as_str())
         .custom_headers(http.headers.clone())
-        .max_concurrent_requests(REQUESTS);
+        .max_concurrent_requests(REQUESTS)
+        // A session that has expired is a connection that was lost: its tools are listed again.
+        .reinit_on_expired_session(false);
     config.auth_header.clone_from(&http.token);
+    // A stream that broke off is asked for again a few times, not for ever: a call waits for it.
+    let mut retry = FixedInterval::default();
+    (retry.max_times, retry.duration) = (Some(RETRIES), Duration::from_millis(500));
+    config.retry_config = Arc::new(retry);
+    let client = HttpClient(client);
     Ok(StreamableHttpClientTransport::with_client(client, config))
 }
 

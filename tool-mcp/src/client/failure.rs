@@ -23,23 +23,16 @@ pub(super) fn is_of_connection(failure: &Failure) -> bool {
     !matches!(failure, Failure::Answered(ServiceError::McpError(_)))
 }
 
+/// The texts are ours: what the server or the network says may be long, or hold an address with a
+/// key in it. The program has it as the source.
 pub(super) fn to_error(failure: Failure) -> ToolError {
-    let lost = |why: &dyn std::fmt::Display| {
-        format!("the connection to the tool's server was lost ({why}); the tool may have acted")
-    };
     match failure {
         Failure::BeforeSending(error) => not_sent(error),
-        Failure::Lost | Failure::Answered(ServiceError::TransportClosed) => {
-            ToolError::new(ErrorCode::LostIndeterminate, lost(&"it was closed"))
-        }
+        Failure::Lost => lost(),
         Failure::Answered(ServiceError::McpError(error)) => {
             let code = code_of_protocol(error.code, &error.message);
             ToolError::new(code, error.message.to_string()).with_source(error)
         }
-        Failure::Answered(ServiceError::Cancelled { .. }) => ToolError::new(
-            ErrorCode::CancelledIndeterminate,
-            "the tool's server cancelled the call; the tool may have acted",
-        ),
         Failure::Answered(error) => match http_failure(&error) {
             Some(HttpFailure::NotConnected) => not_sent(error),
             Some(HttpFailure::Status(status @ (408 | 504))) => {
@@ -52,13 +45,20 @@ pub(super) fn to_error(failure: Failure) -> ToolError {
                 let text = format!("the tool's server refused the call (HTTP {status})");
                 ToolError::new(ErrorCode::NotStarted, text).with_source(error)
             }
-            _ => ToolError::new(ErrorCode::LostIndeterminate, lost(&error)).with_source(error),
+            _ => lost().with_source(error),
         },
     }
 }
 
+fn lost() -> ToolError {
+    ToolError::new(
+        ErrorCode::LostIndeterminate,
+        "the connection to the tool's server was lost; the tool may have acted",
+    )
+}
+
 fn not_sent(error: ServiceError) -> ToolError {
-    let text = format!("the call could not be sent to the tool's server: {error}");
+    let text = "the call could not be sent to the tool's server";
     ToolError::new(ErrorCode::NotStarted, text).with_source(error)
 }
 

@@ -3,6 +3,7 @@
 mod catalogue;
 mod connection;
 mod failure;
+mod http_client;
 mod supervisor;
 mod tool;
 mod transport;

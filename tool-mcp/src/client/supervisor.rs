@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use rmcp::model::{ProgressNotificationParam, ProgressToken, SubscriptionFilter, Tool};
-use rmcp::service::{Peer, RoleClient, Subscription};
+use rmcp::service::{Peer, RoleClient, ServiceError, Subscription};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tool_core::{CallContext, ErrorCode, ToolError};
@@ -19,6 +19,9 @@ use super::transport::Transport;
 
 /// How long a call waits for a connection that is being made again.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a subscription that has ended is not asked for again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The longest time between two attempts to reach a server.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -141,13 +144,14 @@ struct Supervisor {
 impl Supervisor {
     async fn keep(mut self, mut connection: Connection, stop: CancellationToken) {
         loop {
+            let peer = connection.peer.clone();
             tokio::select! {
                 () = stop.cancelled() => {
                     self.state.send_replace(State::Down("it was closed".to_owned()));
                     return connection.close().await;
                 }
-                _ = &mut connection.ended => {}
-                () = self.keep_listed(&connection.peer) => {}
+                () = connection.ended() => {}
+                () = self.keep_listed(&peer) => {}
             }
             self.state
                 .send_replace(State::Down("it was lost".to_owned()));
@@ -171,9 +175,9 @@ impl Supervisor {
             match opened {
                 Ok(made) => return Some(made),
                 Err(error) => {
-                    tracing::warn!(%error, "the MCP server is away");
-                    let why = error.why().to_owned();
-                    self.state.send_replace(State::Down(why));
+                    tracing::warn!(%error, "an MCP server cannot be reached");
+                    let why = "it was lost, and the server cannot be reached again";
+                    self.state.send_replace(State::Down(why.to_owned()));
                 }
             }
             if !self.transport.is_reusable() {
@@ -183,25 +187,43 @@ impl Supervisor {
         }
     }
 
-    /// Lists the tools whenever they may have changed.
+    /// Lists the tools whenever they may have changed, until the server cannot be reached.
     async fn keep_listed(&self, peer: &Peer<RoleClient>) {
-        let mut subscription = None;
+        let mut subscription = Subscribed::No;
         loop {
-            if subscription.is_none() && Connection::needs_subscription(peer) {
-                subscription = Some(subscribe(peer).await);
+            if matches!(subscription, Subscribed::No) && Connection::needs_subscription(peer) {
+                subscription = match self.in_time(subscribe(peer)).await {
+                    Some(Ok(subscription)) => Subscribed::To(Box::new(subscription)),
+                    Some(Err(ServiceError::McpError(_))) => Subscribed::Refused,
+                    _ => return,
+                };
                 // They may have changed before it.
                 self.signals.renew.notify_one();
             }
             tokio::select! {
                 () = self.signals.renew.notified() => {}
-                is_open = changed(&mut subscription) => if !is_open {
-                    subscription = None;
+                is_open = subscription.changed() => if !is_open {
+                    // Some close a stream that is silent for long: not at once again.
+                    tokio::time::sleep(PAUSE).await;
+                    subscription = Subscribed::No;
                     continue;
                 }
             }
-            let tools = list(peer).await;
-            self.publish(tools);
+            match self.in_time(list_tools(peer)).await {
+                Some(Ok(tools)) => self.publish(tools),
+                // The server answers, and keeps the tools that it had.
+                Some(Err(ServiceError::McpError(error))) => {
+                    tracing::warn!(%error, "an MCP server does not list its tools");
+                }
+                _ => return,
+            }
         }
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(self.settings.timeout, answer)
+            .await
+            .ok()
     }
 
     fn publish(&self, tools: Vec<Tool>) {
@@ -214,36 +236,26 @@ impl Supervisor {
     }
 }
 
-/// Asks to be notified of other tools, until the server agrees.
-async fn subscribe(peer: &Peer<RoleClient>) -> Subscription {
-    let mut waits = forever().build();
-    loop {
-        let filter = SubscriptionFilter::builder().tools_list_changed().build();
-        match peer.listen(filter).await {
-            Ok(subscription) => return subscription,
-            Err(error) => tracing::debug!(%error, "no subscription to the tools"),
-        }
-        wait(&mut waits).await;
-    }
+async fn subscribe(peer: &Peer<RoleClient>) -> Result<Subscription, ServiceError> {
+    let filter = SubscriptionFilter::builder().tools_list_changed().build();
+    peer.listen(filter).await
 }
 
-/// Lists the tools, until the server answers.
-async fn list(peer: &Peer<RoleClient>) -> Vec<Tool> {
-    let mut waits = forever().build();
-    loop {
-        match list_tools(peer).await {
-            Ok(tools) => return tools,
-            Err(error) => tracing::debug!(%error, "the tools cannot be listed"),
-        }
-        wait(&mut waits).await;
-    }
+/// Whether the server tells of other tools.
+enum Subscribed {
+    No,
+    To(Box<Subscription>),
+    /// It does not want to be asked.
+    Refused,
 }
 
-/// Waits for other tools; whether the subscription can say so again. Without one, forever.
-async fn changed(subscription: &mut Option<Subscription>) -> bool {
-    match subscription {
-        Some(subscription) => matches!(subscription.next().await, Ok(Some(_))),
-        None => std::future::pending().await,
+impl Subscribed {
+    /// Waits for other tools; whether it can say so again. Without a subscription, forever.
+    async fn changed(&mut self) -> bool {
+        match self {
+            Self::To(subscription) => matches!(subscription.next().await, Ok(Some(_))),
+            Self::No | Self::Refused => std::future::pending().await,
+        }
     }
 }
 

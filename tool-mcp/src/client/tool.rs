@@ -99,22 +99,20 @@ impl RemoteTool {
             meta,
             ..
         } = result;
+        let is_empty = content.is_empty();
         let output = wire::from_blocks(content);
         if is_error == Some(true) {
             let code = meta.as_ref().and_then(|meta| meta.0.get(CODE));
             let code = failure::code_of(code.and_then(Value::as_str));
             return Err(ToolError::new(code, output.into_text()));
         }
+        let publishes = self.definition.output_schema().is_some();
         match (structured_content, output.blocks()) {
-            (Some(value), [] | [Content::Text(_)]) if self.definition.output_schema().is_some() => {
+            (Some(value), [Content::Text(text)]) if is_empty || publishes => {
                 // The server's own spelling, where its text is of the same value.
-                let text = output.text();
-                match serde_json::from_str::<Value>(&text) {
-                    Ok(same) if same == value => match serde_json::from_str::<Box<RawValue>>(&text)
-                    {
-                        Ok(spelled) => ToolOutput::from_serialize(&spelled),
-                        Err(_) => ToolOutput::from_serialize(&value),
-                    },
+                let is_same = serde_json::from_str(text).is_ok_and(|read: Value| read == value);
+                match serde_json::from_str::<Box<RawValue>>(text) {
+                    Ok(spelled) if is_same => ToolOutput::from_serialize(&spelled),
                     _ => ToolOutput::from_serialize(&value),
                 }
             }

@@ -133,11 +133,13 @@ impl HttpTransport {
     }
 }
 
-// By hand: headers and tokens are secrets.
+// By hand: headers and tokens are secrets, and addresses may hold some.
 impl fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = reqwest::Url::parse(&self.url).ok();
+        let host = url.as_ref().and_then(|url| url.host_str());
         f.debug_struct("HttpTransport")
-            .field("url", &self.url)
+            .field("host", &host)
             .finish_non_exhaustive()
     }
 }

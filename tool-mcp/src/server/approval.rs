@@ -1,8 +1,9 @@
 //! Held calls: the client's user is asked whether they may run.
 //!
-//! Clients of revision 2026-07-28 receive the question as the result of their call, with the held
-//! call sealed beside it, and send both back with the answer: nothing is kept here. Clients before
-//! that are asked while their call waits.
+//! Clients of revision 2026-07-28 receive the question as the result of their call, and send the call
+//! again with the answer and with our seal of what was asked: nothing is kept here. Clients before
+//! that are asked while their call waits. Either way the client is trusted to ask its user, and the
+//! policy is asked about every call that may run.
 
 use rmcp::model::{
     ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema,
@@ -14,14 +15,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tool_core::{ToolCall, ToolResult};
 
-use super::RequestParts;
 use crate::wire::STATELESS;
 
 /// The one question of a call.
 const QUESTION: &str = "approval";
 
-/// How long a held call may be with the client.
-const PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a user may take to answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 /// How a client can ask its user.
 pub(super) enum Ability {
@@ -52,7 +52,9 @@ pub(super) enum Answer {
     Approved,
     Declined,
     Dismissed,
-    /// The client could not ask.
+    /// The client did not ask, or not in time.
+    Failed,
+    /// The client cannot ask.
     Impossible,
 }
 
@@ -61,10 +63,13 @@ impl Answer {
     pub(super) fn refusal(self) -> Option<&'static str> {
         match self {
             Self::Approved => None,
-            Self::Declined => Some("the user declined this call"),
-            Self::Dismissed => Some("the user dismissed the question whether this call may run"),
+            Self::Declined => Some("not allowed: the user declined this call"),
+            Self::Dismissed => Some("not allowed: the user did not decide on this call"),
+            Self::Failed => {
+                Some("not allowed: it needs the user's approval, and asking for it failed")
+            }
             Self::Impossible => Some(
-                "this call needs the user's approval, and this client cannot ask for it (it offers no elicitation)",
+                "not allowed: it needs the user's approval, and this client cannot ask for it (it offers no elicitation)",
             ),
         }
     }
@@ -96,9 +101,10 @@ pub(super) fn question(held: &ToolResult, state: String) -> InputRequiredResult 
 
 /// Asks while the call waits.
 pub(super) async fn ask(peer: &Peer<RoleServer>, held: &ToolResult) -> Answer {
-    match peer.create_elicitation(form(held)).await {
+    let asking = peer.create_elicitation_with_timeout(form(held), Some(PATIENCE));
+    match asking.await {
         Ok(result) => result.action.into(),
-        Err(_) => Answer::Impossible,
+        Err(_) => Answer::Failed,
     }
 }
 
@@ -119,7 +125,7 @@ fn form(held: &ToolResult) -> ElicitRequestParams {
     }
 }
 
-/// Seals held calls, so that what is approved is what was asked.
+/// Seals what is asked, so that what is approved is just that.
 #[derive(Clone)]
 pub(super) struct Seal(RequestStateCodec);
 
@@ -150,42 +156,26 @@ impl Seal {
         Self(RequestStateCodec::new_unchecked(key))
     }
 
-    pub(super) fn close(
-        &self,
-        held: &ToolResult,
-        parts: &RequestParts<'_>,
-    ) -> Result<String, ErrorData> {
-        let options = SealOptions::new().ttl(PATIENCE);
-        let options = options.associated_data(holder(parts));
-        let sealed = self.0.seal_json_with(held, &options);
-        sealed.map_err(|error| ErrorData::internal_error(error.to_string(), None))
+    /// Says that this call was asked about.
+    pub(super) fn close(&self, call: &ToolCall) -> String {
+        let about = about(call);
+        let options = SealOptions::new().associated_data(&about).ttl(PATIENCE);
+        self.0.seal_with(&[], &options)
     }
 
-    /// The held call, if `call` is the same and the same holder brings it.
-    pub(super) fn open(
-        &self,
-        sealed: &str,
-        parts: &RequestParts<'_>,
-        call: &ToolCall,
-    ) -> Result<ToolResult, ErrorData> {
-        let held: ToolResult = self
-            .0
-            .open_json_with(sealed, holder(parts))
-            .map_err(|error| ErrorData::invalid_params(format!("requestState: {error}"), None))?;
-        match held.name() == call.name && held.call().arguments == call.arguments {
-            true => Ok(held),
-            false => Err(ErrorData::invalid_params(
-                "requestState is of another call",
-                None,
-            )),
-        }
+    /// # Errors
+    /// It was not, or not by a server with this key, or too long ago.
+    pub(super) fn open(&self, sealed: &str, call: &ToolCall) -> Result<(), ErrorData> {
+        let opened = self.0.open_with(sealed, &about(call)).map(drop);
+        opened.map_err(|error| {
+            let message = format!("requestState does not belong to this call: {error}");
+            ErrorData::invalid_params(message, None)
+        })
     }
 }
 
-/// Who a held call is sealed for: nobody else's approval counts.
-fn holder<'a>(parts: &RequestParts<'a>) -> &'a [u8] {
-    let header = parts
-        .headers()
-        .and_then(|headers| headers.get("authorization"));
-    header.map_or(&[], |header| header.as_bytes())
+/// What a question is about.
+fn about(call: &ToolCall) -> Vec<u8> {
+    // No name holds the byte in between.
+    [call.name.as_bytes(), &[0xff], call.arguments.as_bytes()].concat()
 }

@@ -1,5 +1,7 @@
 //! One call: from the request to its result.
 
+use std::pin::pin;
+
 use futures_util::{Stream, StreamExt};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, MetaObject,
@@ -11,9 +13,9 @@ use tool_core::{
     Decision, DispatchEvent, Dispatcher, ErrorCode, Progress, ToolCall, ToolError, ToolResult,
 };
 
-use super::approval::{self, Answer};
+use super::approval::{self, Ability, Answer};
 use super::handler::Handler;
-use super::request::RequestParts;
+use super::{GRACE, RequestParts};
 use crate::wire::{self, CODE, IDEMPOTENCY_KEY};
 
 impl<S: Send + Sync + 'static> Handler<S> {
@@ -23,10 +25,19 @@ impl<S: Send + Sync + 'static> Handler<S> {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let cancelled = context.ct.clone();
+        let mut answer = pin!(self.answer(request, &context));
         tokio::select! {
-            response = self.answer(request, &context) => response,
+            response = &mut answer => return response,
+            () = cancelled.cancelled() => {}
+        }
+        let dropped = || Err(ErrorData::internal_error("cancelled", None));
+        match self.settings.cancellation.is_cancelled() {
+            // Graceful shutdown.
+            true => tokio::time::timeout(GRACE, answer)
+                .await
+                .unwrap_or_else(|_| dropped()),
             // The client receives no answer; what ran is dropped.
-            () = cancelled.cancelled() => Err(ErrorData::internal_error("cancelled", None)),
+            false => dropped(),
         }
     }
 
@@ -50,31 +61,39 @@ impl<S: Send + Sync + 'static> Handler<S> {
             request.name.clone(),
             Value::Object(request.arguments.clone().unwrap_or_default()).to_string(),
         );
-        let mut progress = ProgressSender::new(context);
-        let result = match &request.request_state {
-            None => start(&dispatcher, call, context, &mut progress).await?,
-            // The client brings the answer to a question of ours.
+        // The client brings the answer to a question of ours; what it says counts if that was about
+        // this call. The policy is asked again: it may have other reasons by now.
+        let answer = match &request.request_state {
             Some(sealed) => {
-                let held = self.settings.seal.open(sealed, &parts, &call)?;
-                match approval::answer(request.input_responses.as_ref()) {
-                    None => held, // it does not: the question is asked once more
-                    Some(answer) => resume(&dispatcher, held, answer, &mut progress).await?,
-                }
+                self.settings.seal.open(sealed, &call)?;
+                approval::answer(request.input_responses.as_ref())
             }
+            None => None,
         };
+        if let Some(why) = answer.and_then(Answer::refusal) {
+            return Ok(failure(&ToolError::new(ErrorCode::Denied, why)).into());
+        }
+        let mut progress = ProgressSender::new(context);
+        let result = start(&dispatcher, call, context, &mut progress).await?;
         if result.held_for().is_none() {
             return Ok(to_response(&result, &dispatcher).into());
         }
-        let answer = match approval::ability(context) {
-            approval::Ability::Stateless => {
-                let state = self.settings.seal.close(&result, &parts)?;
+        let answer = match (answer, approval::ability(context)) {
+            (Some(answer), _) => answer,
+            (None, Ability::Stateless) => {
+                let state = self.settings.seal.close(result.call());
                 return Ok(approval::question(&result, state).into());
             }
-            approval::Ability::Asked => approval::ask(&context.peer, &result).await,
-            approval::Ability::None => Answer::Impossible,
+            (None, Ability::Asked) => approval::ask(&context.peer, &result).await,
+            (None, Ability::None) => Answer::Impossible,
         };
-        let result = resume(&dispatcher, result, answer, &mut progress).await?;
-        Ok(to_response(&result, &dispatcher).into())
+        match answer.refusal() {
+            None => {
+                let result = resume(&dispatcher, result, &mut progress).await?;
+                Ok(to_response(&result, &dispatcher).into())
+            }
+            Some(why) => Ok(failure(&ToolError::new(ErrorCode::Denied, why)).into()),
+        }
     }
 }
 
@@ -95,26 +114,17 @@ async fn start(
     progress.follow(results.events()).await
 }
 
-/// Runs a held call as far as it is approved.
+/// Runs a held call, which is approved.
 async fn resume(
     dispatcher: &Dispatcher,
     held: ToolResult,
-    answer: Answer,
     progress: &mut ProgressSender<'_>,
 ) -> Result<ToolResult, ErrorData> {
-    let decision = match answer.refusal() {
-        None => Decision::Allow,
-        Some(why) => Decision::deny(why),
-    };
     let position = held.position();
     let resumed = dispatcher
-        .resume_stream(vec![held], vec![(position, decision)])
-        .map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
-    match answer.refusal() {
-        None => progress.follow(resumed).await,
-        // Nothing runs that would be followed.
-        Some(_) => resumed.finish().await.pop().ok_or_else(unanswered),
-    }
+        .resume_stream(vec![held], vec![(position, Decision::Allow)])
+        .map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+    progress.follow(resumed).await
 }
 
 /// Reports what a call says of its progress, if the client asks for it.

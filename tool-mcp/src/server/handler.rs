@@ -11,6 +11,7 @@ use rmcp::model::{
     ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
 use rmcp::service::{NotificationContext, Peer, RequestContext, RoleServer, SubscriptionContext};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -151,6 +152,7 @@ impl<S: Send + Sync + 'static> ServerHandler for Handler<S> {
             () = notify => {}
             () = subscription.cancelled() => {}
             () = self.ended.cancelled() => {}
+            () = self.settings.cancellation.cancelled() => {}
         }
         Ok(())
     }
@@ -158,27 +160,21 @@ impl<S: Send + Sync + 'static> ServerHandler for Handler<S> {
 
 /// Connections of revisions before 2026-07-28, which are notified without a subscription.
 #[derive(Default)]
-pub(super) struct Peers(Mutex<Vec<Peer<RoleServer>>>);
+pub(super) struct Peers(Mutex<Vec<(Peer<RoleServer>, Handle)>>);
 
 impl Peers {
     fn add(&self, peer: Peer<RoleServer>) {
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        peers.retain(|peer| !peer.is_transport_closed());
-        peers.push(peer);
+        peers.retain(|(peer, _)| !peer.is_transport_closed());
+        peers.push((peer, Handle::current()));
     }
 
     /// Tells them that the tools have been replaced.
     pub(super) fn notify(&self) {
-        let peers = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        // Without a runtime there are no connections.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            for peer in peers {
-                runtime.spawn(async move { peer.notify_tool_list_changed().await });
-            }
+        let peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (peer, runtime) in &*peers {
+            let peer = peer.clone();
+            runtime.spawn(async move { peer.notify_tool_list_changed().await });
         }
     }
 }

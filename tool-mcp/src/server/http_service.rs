@@ -12,10 +12,13 @@ use http_body::Body;
 use http_body_util::combinators::BoxBody;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use super::Settings;
+use super::approval::PATIENCE;
 use super::handler::Handler;
+use super::{GRACE, Settings};
 
 type Inner<S> = StreamableHttpService<Handler<S>, LocalSessionManager>;
 
@@ -44,16 +47,34 @@ pub struct HttpService<S = ()>(Inner<S>);
 impl<S: Send + Sync + 'static> HttpService<S> {
     pub(super) fn new(handler: Handler<S>, settings: &Settings) -> Self {
         let mut config = StreamableHttpServerConfig::default()
-            .with_cancellation_token(settings.cancellation.clone())
+            .with_cancellation_token(after_grace(&settings.cancellation))
             .with_allowed_origins(&settings.origins)
             .enforce_origin_validation();
         if let Some(hosts) = &settings.hosts {
             config = config.with_allowed_hosts(hosts);
         }
-        let sessions = Arc::new(LocalSessionManager::default());
+        let mut sessions = LocalSessionManager::default();
+        // A session that is silent for so long ends, even while its user is asked.
+        sessions.session_config.keep_alive = Some(2 * PATIENCE);
+        let sessions = Arc::new(sessions);
         let handler = move || Ok(handler.clone());
         Self(StreamableHttpService::new(handler, sessions, config))
     }
+}
+
+/// Cancelled when those calls have had their time that ran when the other was.
+fn after_grace(cancellation: &CancellationToken) -> CancellationToken {
+    let (first, second) = (cancellation.clone(), CancellationToken::new());
+    let Ok(runtime) = Handle::try_current() else {
+        return first;
+    };
+    let then = second.clone();
+    runtime.spawn(async move {
+        first.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+        then.cancel();
+    });
+    second
 }
 
 impl<S, B> Service<Request<B>> for HttpService<S>

@@ -13,6 +13,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rmcp::ServiceExt;
 use rmcp::model::Implementation;
@@ -91,6 +92,9 @@ struct Settings {
     cancellation: CancellationToken,
     seal: Seal,
 }
+
+/// How long calls that run may take at shutdown.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Pages of this machine: an inspector, for example.
 const LOOPBACK: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
@@ -197,8 +201,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         self.with(|settings| settings.origins = origins)
     }
 
-    /// Ends all connections when `token` is cancelled, for graceful shutdown: calls that run have two
-    /// seconds to be answered.
+    /// Ends all connections when `token` is cancelled, for graceful shutdown: subscriptions at once,
+    /// and calls that run have two seconds to be answered.
     #[must_use]
     pub fn with_cancellation(self, token: CancellationToken) -> Self {
         self.with(|settings| settings.cancellation = token)

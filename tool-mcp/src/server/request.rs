@@ -1,12 +1,14 @@
 //! What the state of a request is made of.
 
+use std::fmt;
+
 use http::{Extensions, HeaderMap};
 use rmcp::model::Implementation;
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
 
 /// A request, as far as it says who makes it: headers, and what layers in front have added.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct RequestParts<'a> {
     http: Option<&'a http::request::Parts>,
     context: &'a RequestContext<RoleServer>,
@@ -49,5 +51,18 @@ impl<'a> RequestParts<'a> {
     pub fn client(&self) -> Option<(String, String)> {
         let Implementation { name, version, .. } = self.context.client_info()?;
         Some((name, version))
+    }
+}
+
+// By hand: headers and extensions hold secrets.
+impl fmt::Debug for RequestParts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self
+            .headers()
+            .map(|headers| headers.keys().collect::<Vec<_>>());
+        f.debug_struct("RequestParts")
+            .field("headers", &names)
+            .field("client", &self.client())
+            .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use rmcp::service::{
 };
 use rmcp::{ClientHandler, ServiceError};
 use serde_json::{Map, Value, json};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tool_core::{Decision, Dispatcher, tools};
 use tool_mcp::Server;
 
@@ -80,7 +80,10 @@ async fn the_user_s_answer_decides() {
                 ElicitationAction::Decline,
                 "not allowed: the user declined this call",
             ),
-            (ElicitationAction::Cancel, "not allowed: the user dismissed"),
+            (
+                ElicitationAction::Cancel,
+                "not allowed: the user did not decide",
+            ),
         ] {
             let is_error = says != ElicitationAction::Accept;
             let client = client(&server, User { says, asks: true }, stateless).await;
@@ -120,10 +123,10 @@ fn approval(call: CallToolRequestParams, state: Option<String>) -> CallToolReque
 
 #[tokio::test]
 async fn what_is_approved_is_what_was_asked() {
-    static ASKED: AtomicUsize = AtomicUsize::new(0);
-    let policy = |_| {
-        ASKED.fetch_add(1, Ordering::Relaxed);
-        Decision::Hold
+    static IS_OPEN: AtomicBool = AtomicBool::new(true);
+    let policy = |_| match IS_OPEN.load(Ordering::Relaxed) {
+        true => Decision::Hold,
+        false => Decision::deny("closed for today"),
     };
     let set = tools![transfer, mcp_tests::add];
     let server = Server::new(Dispatcher::new(set).with_policy(policy));
@@ -139,12 +142,13 @@ async fn what_is_approved_is_what_was_asked() {
         other => panic!("{other}"),
     };
     let more = Map::from_iter([("cents".to_owned(), 500.into())]);
+    let of_another = "requestState does not belong to this call: ";
     let edited = approval(call().with_arguments(more), Some(state.clone()));
-    assert_eq!(refused(edited).await, "requestState is of another call");
+    assert!(refused(edited).await.starts_with(of_another));
     let other = approval(CallToolRequestParams::new("add"), Some(state.clone()));
-    assert_eq!(refused(other).await, "requestState is of another call");
+    assert!(refused(other).await.starts_with(of_another));
     let tampered = approval(call(), Some(format!("{state}x")));
-    assert!(refused(tampered).await.starts_with("requestState: "));
+    assert!(refused(tampered).await.starts_with(of_another));
 
     // An answer without the call that it is about is no approval, and one to another question none.
     for unasked in [approval(call(), None), {
@@ -156,17 +160,25 @@ async fn what_is_approved_is_what_was_asked() {
         assert!(matches!(answer, CallToolResponse::InputRequired(_)));
     }
 
-    let asked = ASKED.load(Ordering::Relaxed);
-    let approved = approval(call(), Some(state));
-    let CallToolResponse::Complete(result) = client.call_tool_once(approved).await.unwrap() else {
+    let CallToolResponse::Complete(result) = client
+        .call_tool_once(approval(call(), Some(state.clone())))
+        .await
+        .unwrap()
+    else {
         panic!("it is complete");
     };
     assert!(text(&result).starts_with("sent 5"));
-    assert_eq!(
-        ASKED.load(Ordering::Relaxed),
-        asked,
-        "the policy is not asked again"
-    );
+
+    // An approval is not the policy's: that may have changed its mind.
+    IS_OPEN.store(false, Ordering::Relaxed);
+    let CallToolResponse::Complete(result) = client
+        .call_tool_once(approval(call(), Some(state)))
+        .await
+        .unwrap()
+    else {
+        panic!("it is complete");
+    };
+    assert_eq!(text(&result), "not allowed: closed for today");
 }
 
 #[tokio::test]

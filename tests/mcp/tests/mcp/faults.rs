@@ -134,7 +134,8 @@ async fn a_killed_http_server_loses_its_calls_and_may_come_back() {
     );
 
     let add = || dispatcher.dispatch(calls([("add", r#"{"a": 2, "b": 2}"#)]));
-    assert_eq!(codes(&add().await), ["not_started"]);
+    // A connection that is kept open may take one more call, and lose it.
+    eventually(async || codes(&add().await) == ["not_started"]).await;
     let _again = HttpFixture::start(&server.address);
     eventually(async || codes(&add().await) == ["ok"]).await;
 }

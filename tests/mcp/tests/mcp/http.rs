@@ -1,5 +1,6 @@
 //! Streamable HTTP: who makes a request, and from where it may come.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -9,6 +10,7 @@ use http::StatusCode;
 use mcp_tests::{add, split};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tool_core::{CancellationToken, Dispatcher, tool, tools};
 use tool_mcp::{Client, HttpTransport, Server, connect};
 
@@ -152,6 +154,129 @@ async fn other_tools_reach_a_client_over_http() {
     server.replace_tools(tools![add, split]);
     client.changed().await;
     assert_eq!(client.tools().names().collect::<Vec<_>>(), ["add", "split"]);
+}
+
+/// A server of the revision 2025-11-25 by hand, which answers calls with this status and body.
+async fn answering(status: u16, body: &'static str) -> String {
+    use axum::Json;
+    use axum::response::IntoResponse;
+    use serde_json::Value;
+
+    let answer = move |Json(request): Json<Value>| async move {
+        let result = match request["method"].as_str().unwrap_or_default() {
+            "initialize" => json!({
+                "protocolVersion": "2025-11-25",
+                "capabilities": {"tools": {}},
+                "serverInfo": {"name": "by hand", "version": "0"},
+            }),
+            "tools/list" => json!({"tools": [{"name": "tool", "inputSchema": {"type": "object"}}]}),
+            "tools/call" => {
+                let status = StatusCode::from_u16(status).unwrap();
+                let kind = match body.starts_with('{') {
+                    true => "application/json",
+                    false => "text/html",
+                };
+                return (status, [("content-type", kind)], body).into_response();
+            }
+            "server/discover" => {
+                let error = json!({"code": -32601, "message": "no such method"});
+                return Json(json!({"jsonrpc": "2.0", "id": request["id"], "error": error}))
+                    .into_response();
+            }
+            _ => return StatusCode::ACCEPTED.into_response(),
+        };
+        Json(json!({"jsonrpc": "2.0", "id": request["id"], "result": result})).into_response()
+    };
+    let app = axum::Router::new().route("/mcp", axum::routing::post(answer));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/mcp?key=secret", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+#[tokio::test]
+async fn what_a_gateway_answers_has_a_truthful_code() {
+    let no_id =
+        r#"{"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "no session"}}"#;
+    for (status, body, code) in [
+        (400, "<html>", "not_started"),
+        (401, "<html>", "not_started"),
+        (403, "<html>", "not_started"),
+        (404, "<html>", "not_started"),
+        (408, "<html>", "timeout_indeterminate"),
+        (413, "<html>", "not_started"),
+        (429, "<html>", "not_started"),
+        (500, "<html>", "lost_indeterminate"),
+        (502, "<html>", "lost_indeterminate"),
+        (504, "<html>", "timeout_indeterminate"),
+        (200, "<html>", "lost_indeterminate"),
+        (200, "{", "lost_indeterminate"),
+        (400, no_id, "tool_error"),
+        (200, no_id, "tool_error"),
+    ] {
+        let client = connect(HttpTransport::new(answering(status, body).await))
+            .await
+            .unwrap();
+        let dispatcher = Dispatcher::new(client.tools()).with_timeout(Duration::from_secs(60));
+        let results = dispatcher.dispatch(calls([("tool", "{}")])).await;
+        assert_eq!(codes(&results), [code], "{status} {body}");
+        let read = contents(&results).remove(0);
+        assert!(!read.contains("secret") && !read.contains("html"), "{read}");
+    }
+}
+
+#[tokio::test]
+async fn no_text_shows_the_key_in_an_address() {
+    let transport = HttpTransport::new("http://user:secret@127.0.0.1:9/secret?key=secret")
+        .with_bearer_token("secret")
+        .with_header("x-key", "secret");
+    assert!(!format!("{transport:?}").contains("secret"));
+    let error = connect(transport).await.unwrap_err();
+    let mut source: Option<&dyn std::error::Error> = Some(&error);
+    while let Some(error) = source {
+        assert!(!error.to_string().contains("secret"), "{error}");
+        source = error.source();
+    }
+}
+
+#[tokio::test]
+async fn calls_that_run_at_shutdown_are_answered() {
+    /// A permit for each call that has started, and one for each that may end.
+    struct Gates {
+        started: Semaphore,
+        end: Semaphore,
+    }
+
+    /// End when it may.
+    #[tool]
+    async fn waits(#[state] gates: &Arc<Gates>) -> &'static str {
+        gates.started.add_permits(1);
+        _ = gates.end.acquire().await;
+        "done"
+    }
+
+    let gates = Arc::new(Gates {
+        started: Semaphore::new(0),
+        end: Semaphore::new(0),
+    });
+    let stop = CancellationToken::new();
+    let set = tools![waits].with_state(Arc::clone(&gates));
+    let server = Server::new(Dispatcher::new(set)).with_cancellation(stop.clone());
+    let over_http = connect(HttpTransport::new(serve(&server).await))
+        .await
+        .unwrap();
+    let in_memory = crate::support::connected(&server).await;
+    let call = async |client: &Client| {
+        let dispatcher = Dispatcher::new(client.tools());
+        contents(&dispatcher.dispatch(calls([("waits", "{}")])).await).remove(0)
+    };
+    let shut_down = async {
+        _ = gates.started.acquire_many(2).await;
+        stop.cancel();
+        gates.end.add_permits(2);
+    };
+    let (first, second, ()) = tokio::join!(call(&over_http), call(&in_memory), shut_down);
+    assert_eq!([first, second], ["done", "done"]);
 }
 
 #[tokio::test]

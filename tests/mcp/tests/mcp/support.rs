@@ -102,10 +102,11 @@ pub(crate) fn fixture() -> Command {
     command
 }
 
-/// The same, which writes its process id to a file first.
+/// The same, which writes its process id to a file first, and leaves a process of its own behind
+/// that keeps stdout open.
 pub(crate) fn fixture_with_pid(file: &Path) -> Command {
     shell(&format!(
-        "echo $$ > '{}'; exec \"$FIXTURE\" stdio",
+        "sleep 60 </dev/null 2>/dev/null & echo $$ > '{}'; exec \"$FIXTURE\" stdio",
         file.display()
     ))
 }
