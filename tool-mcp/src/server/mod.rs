@@ -44,7 +44,8 @@ pub use request::RequestParts;
 /// - [Progress](tool_core::CallContext::progress) goes to clients that ask for it; a call that the
 ///   client cancels is dropped at its next await.
 /// - A call that the policy [holds](tool_core::Decision::Hold) is put to the client's user
-///   (elicitation). Where the client cannot ask, it is denied, and says so.
+///   (elicitation), who has half an hour. Where the client cannot ask, it is denied, and says so. The
+///   client is trusted to ask: what nobody may do is for the policy to deny.
 /// - An idempotency key in `_meta` of the call, under `tool-core/idempotencyKey`, gives it the same
 ///   [key](tool_core::CallContext::idempotency_key) each time it is sent.
 ///
@@ -208,8 +209,9 @@ impl<S: Send + Sync + 'static> Server<S> {
         self.with(|settings| settings.cancellation = token)
     }
 
-    /// Sets the key that held calls are sealed with, while they are with the client: at least 32
-    /// bytes, the same for all servers behind one address. A random one, unless set.
+    /// Sets the key of the seal by which a client of revision 2026-07-28 shows that the call it sends
+    /// again was asked about: at least 32 bytes, the same for all servers behind one address. A
+    /// random one, unless set.
     ///
     /// # Errors
     /// The key is shorter.
