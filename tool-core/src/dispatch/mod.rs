@@ -394,6 +394,12 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
         self.setup.tools.definitions()
     }
 
+    /// How long a call of the tool may run, by the tool's word or this dispatcher's; `None` for no
+    /// limit, and for a tool that is not there.
+    pub fn timeout_of(&self, tool: &str) -> Option<Duration> {
+        self.setup.timeout(self.setup.tools.position(tool)?)
+    }
+
     /// Waits until nothing that this dispatcher and its copies, bound to state or not, started is alive: no batch is under
     /// way, no call that was given up on runs, and no policy still decides on one.
     pub async fn idle(&self) {

@@ -14,7 +14,6 @@ use super::batch::{Batch, Origin, Running};
 use super::call::{Call, Called, Stop};
 use super::key::Key;
 use super::policy::Decision;
-use super::run_id::fingerprint;
 use super::scheduler::{CallId, Spec};
 use super::setup::Setup;
 use super::stream::DispatchEvent;
@@ -311,7 +310,7 @@ impl Setup {
             return Err(denied(reason)); // whatever became of its tool
         }
         let called = self.admit(batch, result.call(), 0, None)?;
-        let definition = fingerprint(self.tools.definition_at(called.tool));
+        let definition = self.tools.definition_at(called.tool).fingerprint();
         if result
             .held()
             .is_some_and(|held| held.definition == definition)

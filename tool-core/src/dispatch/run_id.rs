@@ -8,17 +8,10 @@ use std::sync::Arc;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::call::{Call, process_nonce};
-use crate::model::{RunName, ToolDefinition};
+use crate::model::RunName;
 
 /// Bytes that a run id may have.
 const MOST: usize = 512;
-
-/// A hash of what the model reads of a tool, the same in every process.
-pub(super) fn fingerprint(definition: &ToolDefinition) -> String {
-    let mut hasher = SipHasher24::new();
-    hasher.write(&serde_json::to_vec(definition).unwrap_or_default());
-    format!("{:032x}", hasher.finish128().as_u128())
-}
 
 /// A run id that names no message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,7 +1,10 @@
 //! What a model reads of a tool, and what the dispatcher knows of it.
 
+use std::hash::Hasher;
+
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use serde_json::Value;
+use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::behavior::Behavior;
 use super::schema_check::{self, SchemaMistake};
@@ -191,6 +194,14 @@ impl ToolDefinition {
     /// How calls behave, as declared.
     pub fn behavior(&self) -> &Behavior {
         &self.behavior
+    }
+
+    /// A hash of what the model reads of the tool, the same in every process: to tell that a call was
+    /// made for another definition. Shape: 32 hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let mut hasher = SipHasher24::new();
+        hasher.write(&serde_json::to_vec(self).unwrap_or_default());
+        format!("{:032x}", hasher.finish128().as_u128())
     }
 
     /// Whether the tool itself refuses arguments that its schema refuses, as every `#[tool]` does;

@@ -24,7 +24,6 @@ use tracing::Span;
 
 use super::batch::Batch;
 use super::critical_path::Lane;
-use super::run_id::fingerprint;
 use crate::model::{
     self, ErrorCode, Held, ToolCall, ToolError, ToolFuture, ToolOutput, ToolResult, clip,
 };
@@ -190,7 +189,7 @@ impl Call {
     /// held call at that position.
     pub(super) fn hold(self: &Arc<Self>, behind: Option<usize>) {
         let definition = &self.extra().definition;
-        let definition = definition.get_or_init(|| fingerprint(self.definition()));
+        let definition = definition.get_or_init(|| self.definition().fingerprint());
         let held = Held {
             behind,
             definition: definition.clone(),

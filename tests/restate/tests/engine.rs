@@ -1,0 +1,424 @@
+//! Workers, callers and the engine, each in a process of its own, and each killed.
+//!
+//! `RESTATE_SERVER` names the engine's program, `HAPROXY` what balances workers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use restate_tests::scenario::{self, Adapter, Process, count, listens, until};
+use tempfile::TempDir;
+use tool_core::{Dispatcher, ToolCall, ToolResult};
+use tool_restate::{Remote, Worker, register};
+
+const INGRESS: &str = "http://127.0.0.1:8080";
+const ADMIN: &str = "http://127.0.0.1:9070";
+
+/// An engine with a folder of its own; one at a time, since it has its ports.
+struct Engine {
+    process: Process,
+    folder: TempDir,
+    _alone: MutexGuard<'static, ()>,
+}
+
+fn program(variable: &str, how: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => path.into(),
+        None => panic!("{variable} is not set: {how}"),
+    }
+}
+
+impl Engine {
+    fn start() -> Self {
+        static ALONE: Mutex<()> = Mutex::new(());
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = tempfile::tempdir().unwrap();
+        Self {
+            process: Self::run(folder.path()),
+            folder,
+            _alone: alone,
+        }
+    }
+
+    fn run(folder: &Path) -> Process {
+        let how = "npm install @restatedev/restate-server-linux-x64@1.7.12, and name its bin/restate-server";
+        let mut command = Command::new(program("RESTATE_SERVER", how));
+        command
+            .args(["--no-logo", "--node-name", "n1", "--base-dir"])
+            .arg(folder.join("engine"));
+        for (name, value) in [
+            ("RESTATE_LISTEN_MODE", "tcp"),
+            ("RESTATE_BIND_IP", "127.0.0.1"),
+            ("RESTATE_ADVERTISED_HOST", "127.0.0.1"),
+            ("RESTATE_DISABLE_TELEMETRY", "true"),
+            ("RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE", "256MB"),
+        ] {
+            command.env(name, value);
+        }
+        let process = Process::start(&mut command);
+        until("the engine starts", || {
+            listens("127.0.0.1:8080") && listens("127.0.0.1:9070")
+        });
+        process
+    }
+
+    /// Kills it, and starts it again in the same folder.
+    fn kill_and_restart(&mut self) {
+        self.process.kill();
+        self.process = Self::run(self.folder.path());
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// How often a tool did something for a tag.
+    fn count(&self, what: &str, tag: &str) -> usize {
+        count(&self.log(), what, tag)
+    }
+
+    fn worker(&self, port: u16) -> Process {
+        let address = format!("127.0.0.1:{port}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
+        let worker = Process::start(command.arg(&address).env("LOG", self.log()));
+        until("the worker starts", || listens(&address));
+        worker
+    }
+}
+
+/// Waits until the engine takes registrations.
+async fn registered(worker: &str) {
+    for _ in 0..200 {
+        if register(ADMIN, worker).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    register(ADMIN, worker).await.unwrap();
+}
+
+async fn dispatcher() -> Dispatcher {
+    Dispatcher::new(Remote::connect(INGRESS, ADMIN).await.unwrap().tools()).with_limits(|limits| {
+        limits.argument_bytes = 64 << 20;
+    })
+}
+
+fn call(tool: &str, arguments: &str) -> ToolCall {
+    ToolCall::new("call", tool, arguments)
+}
+
+fn codes(results: &[ToolResult]) -> Vec<&'static str> {
+    let code = |result: &ToolResult| match result.outcome() {
+        Ok(_) => "ok",
+        Err(error) => error.code().as_str(),
+    };
+    results.iter().map(code).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn remote_tools_answer_as_their_worker_does() {
+    let engine = Engine::start();
+    let _worker = engine.worker(9080);
+    registered("http://127.0.0.1:9080").await;
+    let dispatcher = dispatcher().await;
+
+    let definitions: Vec<_> = dispatcher.tools().definitions().collect();
+    assert_eq!(definitions.len(), 6);
+    let there = dispatcher.tools().definition("work_again").unwrap();
+    let here = restate_tests::all();
+    let here = here.definition("work_again").unwrap();
+    assert_eq!(there.parameters(), here.parameters());
+    assert_eq!(
+        (there.description(), there.title()),
+        (here.description(), Some("Work"))
+    );
+    assert!(there.behavior().remote && there.behavior().is_repeatable());
+
+    let calls = vec![
+        call("work_again", r#"{"tag": "a", "milliseconds": 50}"#),
+        call("fails", r#"{"tag": "b"}"#),
+        call("panics", "{}"),
+        call("work_once", r#"{"tag": "c"}"#),
+        call("nothing", "{}"),
+        call("work_once", r#"{"tag": "d", "milliseconds": 1}"#),
+        call("key", "{}"),
+    ];
+    let results = dispatcher
+        .dispatch_as("run 1", calls.clone())
+        .unwrap()
+        .await;
+    assert_eq!(
+        codes(&results),
+        [
+            "ok",
+            "tool_error",
+            "panic",
+            "invalid_arguments",
+            "unknown_tool",
+            "ok",
+            "ok"
+        ]
+    );
+    assert_eq!(
+        results[1].content(),
+        r#"{"error":"no such patient","tool":"fails"}"#
+    );
+    assert!(!results[2].content().contains("secret"));
+    assert!(
+        results[3].content().contains("`milliseconds`"),
+        "{}",
+        results[3].content()
+    );
+
+    // Another caller with the same run id gets what is done.
+    let again = dispatcher.dispatch_as("run 1", calls).unwrap().await;
+    for (first, second) in results.iter().zip(&again) {
+        assert_eq!(first.content(), second.content());
+    }
+    assert_eq!(engine.count("began", "a"), 1);
+    assert_eq!(engine.count("began", "d"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_past_its_deadline_is_killed_in_the_engine() {
+    let engine = Engine::start();
+    let _worker = engine.worker(9080);
+    registered("http://127.0.0.1:9080").await;
+    let dispatcher = dispatcher().await.with_timeout(Duration::from_secs(1));
+    let calls = vec![call(
+        "work_once",
+        r#"{"tag": "long", "milliseconds": 60000}"#,
+    )];
+    assert_eq!(
+        codes(&dispatcher.dispatch(calls).await),
+        ["timeout_indeterminate"]
+    );
+    until("the tool is dropped", || {
+        engine.count("dropped", "long") == 1
+    });
+    assert_eq!(engine.count("began", "long"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_worker_s_call_is_begun_again_only_if_it_may_be() {
+    let engine = Engine::start();
+    let mut worker = engine.worker(9080);
+    registered("http://127.0.0.1:9080").await;
+    let dispatcher = dispatcher().await;
+    let running = tokio::spawn(dispatcher.dispatch(vec![
+        call("work_again", r#"{"tag": "again", "milliseconds": 1500}"#),
+        call("work_once", r#"{"tag": "once", "milliseconds": 1500}"#),
+    ]));
+    until("both have begun", || {
+        engine.count("began", "again") + engine.count("began", "once") == 2
+    });
+    worker.kill();
+    let _worker = engine.worker(9080);
+    let results = running.await.unwrap();
+    assert_eq!(codes(&results), ["ok", "lost_indeterminate"]);
+    assert_eq!(
+        (
+            engine.count("began", "again"),
+            engine.count("began", "once")
+        ),
+        (2, 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_engine_says_has_a_truthful_code() {
+    Remote::connect(INGRESS, "http://127.0.0.1:9")
+        .await
+        .unwrap_err();
+    let engine = Engine::start();
+    register(ADMIN, "http://127.0.0.1:9").await.unwrap_err(); // nobody is there
+    let worker = engine.worker(9080);
+    registered("http://127.0.0.1:9080").await;
+    let dispatcher = dispatcher().await;
+
+    // 31 MiB of arguments pass, 40 MiB do not.
+    let text = |mebibytes: usize| format!(r#"{{"text": "{}"}}"#, "x".repeat(mebibytes << 20));
+    let results = dispatcher
+        .dispatch(vec![call("length", &text(31)), call("length", &text(40))])
+        .await;
+    assert_eq!(codes(&results), ["ok", "too_large"]);
+    assert_eq!(results[0].content(), (31 << 20).to_string());
+
+    // An engine that is away before anything was sent.
+    drop((worker, engine));
+    let gone = dispatcher.dispatch(vec![call("key", "{}")]).await;
+    assert_eq!(codes(&gone), ["not_started"]);
+}
+
+/// Three workers behind a balancer.
+struct Cluster {
+    engine: Engine,
+    workers: Vec<Process>,
+    _balancer: Process,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let engine = Engine::start();
+        let workers = (1..=3).map(|number| engine.worker(9300 + number)).collect();
+        let config = engine.folder.path().join("haproxy.cfg");
+        fs::write(&config, HAPROXY).unwrap();
+        let mut balancer = Command::new(program(
+            "HAPROXY",
+            "apt-get install haproxy, and name its program",
+        ));
+        let balancer = Process::start(balancer.arg("-db").arg("-f").arg(&config));
+        until("the balancer starts", || listens("127.0.0.1:9300"));
+        registered("http://127.0.0.1:9300").await;
+        Self {
+            engine,
+            workers,
+            _balancer: balancer,
+        }
+    }
+}
+
+impl Adapter for Cluster {
+    fn caller(&self, run_id: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_caller"));
+        command.args(["remote", run_id, INGRESS, ADMIN]);
+        command
+    }
+
+    fn kill_worker(&mut self, number: usize) {
+        let index = number % self.workers.len();
+        self.workers[index].kill();
+        self.workers[index] = self.engine.worker(9301 + index as u16);
+    }
+
+    fn kill_engine(&mut self) {
+        self.engine.kill_and_restart();
+    }
+
+    fn log(&self) -> PathBuf {
+        self.engine.log()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_calls_survive_the_death_of_workers_engine_and_caller() {
+    let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
+    let report = scenario::sixty_calls(&mut Cluster::start().await, seed);
+    println!("{report}");
+    assert_eq!(report.wrong, Vec::<String>::new());
+    assert_eq!(report.lost, 0);
+    // A worker that dies between its last line and its answer has finished, and nobody knows.
+    assert!(report.ended_twice <= report.kills, "{report}");
+    assert_eq!(report.begun_after, 0, "what is done is not begun again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_stops_answers_what_it_runs() {
+    let engine = Engine::start();
+    let mut worker = engine.worker(9080);
+    registered("http://127.0.0.1:9080").await;
+    let dispatcher = dispatcher().await.with_timeout(Duration::from_secs(20));
+    let work = r#"{"tag": "last", "milliseconds": 700}"#;
+    let running = tokio::spawn(dispatcher.dispatch(vec![call("work_once", work)]));
+    until("the call has begun", || engine.count("began", "last") == 1);
+    worker.stop();
+    assert_eq!(
+        engine.count("ended", "last"),
+        1,
+        "it stops when that has ended"
+    );
+    assert_eq!(codes(&running.await.unwrap()), ["ok"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_definition_is_not_called() {
+    use tool_core::{DynamicTool, ToolSet};
+    let engine = Engine::start();
+    let schema = serde_json::json!({"type": "object", "properties": {}});
+    let of = |description: &str| {
+        let tool = DynamicTool::new("now", description, schema.clone(), |_| async {
+            Ok::<_, String>("noon")
+        });
+        ToolSet::from_tools([tool.unwrap()]).unwrap()
+    };
+    let serve = async |description: &str| {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(Worker::new(Dispatcher::new(of(description))).serve(listener));
+        registered(&address).await;
+    };
+    serve("Get the time.").await;
+    let before = dispatcher().await;
+    assert_eq!(
+        codes(&before.dispatch(vec![call("now", "{}")]).await),
+        ["ok"]
+    );
+    serve("Get the time of another clock.").await;
+    assert_eq!(
+        codes(&before.dispatch(vec![call("now", "{}")]).await),
+        ["not_started"]
+    );
+    assert_eq!(
+        codes(&dispatcher().await.dispatch(vec![call("now", "{}")]).await),
+        ["ok"]
+    );
+    drop(engine);
+}
+
+#[tokio::test]
+async fn what_is_no_engine_is_said_to_be_none() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        while let Ok((mut stream, _)) = listener.accept().await {
+            _ = stream.read(&mut [0; 4096]).await;
+            let answer =
+                "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-type: application/json\r\n\r\n{}";
+            _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let error = Remote::connect(INGRESS, &address)
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("is not Restate's admin API"), "{error}");
+}
+
+#[test]
+fn a_tool_without_a_service_s_name_is_an_error_at_start_up() {
+    use tool_core::{DynamicTool, ToolSet};
+    let schema = serde_json::json!({"type": "object", "properties": {}});
+    let tool = DynamicTool::new("say hello/now", "", schema, |_| async {
+        Ok::<_, String>("")
+    });
+    let set = ToolSet::from_tools([tool.unwrap()]).unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listening = Worker::new(Dispatcher::new(set)).listen("127.0.0.1:0");
+    let error = runtime.block_on(listening).unwrap_err().to_string();
+    assert!(
+        error.contains("`say hello/now` cannot be a service"),
+        "{error}"
+    );
+}
+
+/// HTTP/2 without TLS on both sides: each call is one request, to the worker with the fewest.
+const HAPROXY: &str = "\
+defaults
+  mode http
+  timeout connect 2s
+  timeout client 1h
+  timeout server 1h
+  option redispatch
+  retries 3
+frontend tools
+  bind 127.0.0.1:9300 proto h2
+  default_backend workers
+backend workers
+  balance leastconn
+  server w1 127.0.0.1:9301 proto h2 check inter 300ms fall 1 rise 1
+  server w2 127.0.0.1:9302 proto h2 check inter 300ms fall 1 rise 1
+  server w3 127.0.0.1:9303 proto h2 check inter 300ms fall 1 rise 1
+";

@@ -1,0 +1,14 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "remote")]
+mod remote;
+#[cfg(any(feature = "remote", feature = "worker"))]
+mod wire;
+#[cfg(feature = "worker")]
+mod worker;
+
+#[cfg(feature = "remote")]
+pub use remote::{LeftOutTool, Remote, RemoteError};
+#[cfg(feature = "worker")]
+pub use worker::{RegisterError, Worker, register};

@@ -1,0 +1,55 @@
+//! What workers and callers agree on.
+
+use tool_core::{ErrorCode, ToolError};
+
+/// A service for each tool begins with this: so any name that a model may use is one of a service.
+pub(crate) const PREFIX: &str = "tool.";
+
+/// The one handler of each service.
+pub(crate) const HANDLER: &str = "call";
+
+/// In the metadata of a service: the tool's title, behavior, output schema (JSON), and the
+/// fingerprint of its definition.
+pub(crate) const TITLE: &str = "tool-core/title";
+pub(crate) const BEHAVIOR: &str = "tool-core/behavior";
+pub(crate) const OUTPUT_SCHEMA: &str = "tool-core/output-schema";
+pub(crate) const FINGERPRINT: &str = "tool-core/fingerprint";
+
+/// The header of a call that names the definition it was made for.
+pub(crate) const FINGERPRINT_HEADER: &str = "x-tool-fingerprint";
+
+/// A failure as the engine carries it: the code, and what the model reads.
+#[cfg(feature = "worker")]
+pub(crate) fn to_message(error: &ToolError) -> String {
+    format!("{}: {}", error.code(), error.message_for_model())
+}
+
+/// A failure as a worker wrote it; `None` if something else did.
+#[cfg(feature = "remote")]
+pub(crate) fn from_message(message: &str) -> Option<ToolError> {
+    let (code, text) = message.split_once(": ")?;
+    let code = match code.parse().ok()? {
+        // Nobody here can decide on it.
+        ErrorCode::Held => ErrorCode::Denied,
+        code => code,
+    };
+    Some(ToolError::new(code, text))
+}
+
+/// The HTTP status that is nearest to a code, for callers that know nothing of codes.
+#[cfg(feature = "worker")]
+pub(crate) fn status(code: ErrorCode) -> u16 {
+    match code {
+        ErrorCode::InvalidJson | ErrorCode::InvalidArguments | ErrorCode::TruncatedCall => 400,
+        ErrorCode::Denied | ErrorCode::Held => 403,
+        ErrorCode::UnknownTool => 404,
+        ErrorCode::NotStarted
+        | ErrorCode::Cancelled
+        | ErrorCode::CancelledIndeterminate
+        | ErrorCode::LostIndeterminate => 409,
+        ErrorCode::TooLarge => 413,
+        ErrorCode::ToolError => 422,
+        ErrorCode::Timeout | ErrorCode::TimeoutIndeterminate => 408,
+        _ => 500,
+    }
+}

@@ -1,0 +1,351 @@
+//! Runs tools for an engine.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use restate_sdk::context::RunFuture;
+use restate_sdk::discovery;
+use restate_sdk::endpoint::{ContextInternal, Endpoint, Error as EndpointError, InputMetadata};
+use restate_sdk::errors::{HandlerResult, TerminalError};
+use restate_sdk::hyper::HyperEndpoint;
+use restate_sdk::service::{Service, macro_support};
+use serde_json::{Map, json};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio_util::sync::CancellationToken;
+use tool_core::{Dispatcher, ErrorCode, ToolCall, ToolDefinition, ToolError, ToolOutput};
+
+use crate::wire::{
+    BEHAVIOR, FINGERPRINT, FINGERPRINT_HEADER, HANDLER, OUTPUT_SCHEMA, PREFIX, TITLE, status,
+    to_message,
+};
+
+/// How long an answer may take on its way, beyond the call itself.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// How long a call may take that has no timeout: the engine wants to know.
+const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Runs the tools of a [`Dispatcher`] for a Restate engine, with the dispatcher's limits, deadlines,
+/// policy and spans.
+///
+/// Each tool is a service of its own, `tool.` and its name, with one handler `call`: different tools
+/// may be on different workers. A failed call is a terminal error with the
+/// [code](tool_core::ErrorCode) and the message that a model reads; the engine does not repeat it.
+///
+/// What the engine does repeat is a call whose worker died. A tool that says that it may be repeated
+/// (`read_only` or `idempotent`) is begun again: **at least once**. Any other is begun **at most
+/// once**: that it begins is written down before, and when it is asked for again the answer is
+/// [`LostIndeterminate`](tool_core::ErrorCode::LostIndeterminate).
+///
+/// The tool's [idempotency key](tool_core::CallContext::idempotency_key) is the same each time.
+///
+/// ```no_run
+/// use tool_core::{Dispatcher, tool, tools};
+/// use tool_restate::{Worker, register};
+///
+/// /// Add two numbers.
+/// #[tool(read_only)]
+/// fn add(a: i64, b: i64) -> i64 {
+///     a.wrapping_add(b)
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:9080").await?;
+/// let worker = Worker::new(Dispatcher::new(tools![add]));
+/// let working = tokio::spawn(worker.serve(listener));
+/// // The engine reads what the worker has, and calls it from then on.
+/// register("http://127.0.0.1:9070", "http://127.0.0.1:9080").await?;
+/// working.await??;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Worker {
+    dispatcher: Dispatcher,
+    cancellation: CancellationToken,
+}
+
+impl Worker {
+    /// A worker with these tools.
+    pub fn new(dispatcher: Dispatcher) -> Self {
+        Self {
+            dispatcher,
+            cancellation: CancellationToken::new(),
+        }
+    }
+
+    /// Stops when `token` is cancelled, for graceful shutdown: no more connections are taken, and
+    /// calls that run are answered.
+    #[must_use]
+    pub fn with_cancellation(self, token: CancellationToken) -> Self {
+        Self {
+            cancellation: token,
+            ..self
+        }
+    }
+
+    /// Listens at the address, until it is [stopped](Self::with_cancellation).
+    ///
+    /// # Errors
+    /// It cannot listen there.
+    pub async fn listen(self, address: impl ToSocketAddrs) -> io::Result<()> {
+        self.serve(TcpListener::bind(address).await?).await
+    }
+
+    /// As [`listen`](Self::listen), for a listener that is there already.
+    ///
+    /// # Errors
+    /// The listener fails.
+    pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
+        let Self {
+            dispatcher,
+            cancellation,
+        } = self;
+        let mut endpoint = Endpoint::builder();
+        for definition in dispatcher.tools().definitions() {
+            let described = describe(&dispatcher, definition)?;
+            let service = ToolService {
+                dispatcher: dispatcher.clone(),
+                tool: definition.name().into(),
+            };
+            endpoint = endpoint.bind(macro_support::service_definition(service, described));
+        }
+        let endpoint = HyperEndpoint::new(endpoint.build());
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            tokio::select! {
+                () = cancellation.cancelled() => break,
+                accepted = listener.accept() => {
+                    // A connection that fails is not the listener's end.
+                    if let Ok((stream, _)) = accepted {
+                        let serving = serve(stream, endpoint.clone(), cancellation.clone());
+                        connections.spawn(serving);
+                    } else {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                }
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+        dispatcher.idle().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker")
+            .field("dispatcher", &self.dispatcher)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One connection of the engine's: HTTP/2, many calls at once.
+async fn serve(stream: TcpStream, endpoint: HyperEndpoint, cancellation: CancellationToken) {
+    // Without it, answers to parallel calls wait for each other by tens of milliseconds.
+    _ = stream.set_nodelay(true);
+    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), endpoint));
+    tokio::select! {
+        _ = &mut connection => return,
+        () = cancellation.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    _ = connection.await;
+}
+
+/// One tool as a service.
+struct ToolService {
+    dispatcher: Dispatcher,
+    tool: Arc<str>,
+}
+
+impl Service for ToolService {
+    type Future = BoxFuture<'static, Result<(), EndpointError>>;
+
+    fn handle(&self, context: ContextInternal) -> Self::Future {
+        let (dispatcher, tool) = (self.dispatcher.clone(), Arc::clone(&self.tool));
+        Box::pin(async move {
+            if context.handler_name() != HANDLER {
+                let (service, handler) = (context.service_name(), context.handler_name());
+                return Err(EndpointError::unknown_handler(service, handler));
+            }
+            let (body, metadata) = context.input::<Bytes>().await;
+            let answer = call(&dispatcher, &tool, &context, &body, metadata).await;
+            let answer = answer.map(Bytes::from);
+            context.handle_handler_result(answer.map_err(Into::into));
+            context.end();
+            Ok(())
+        })
+    }
+}
+
+/// The output as JSON, or a failure that is not to be repeated.
+async fn call(
+    dispatcher: &Dispatcher,
+    tool: &str,
+    context: &ContextInternal,
+    body: &[u8],
+    metadata: InputMetadata,
+) -> Result<Vec<u8>, TerminalError> {
+    let definition = dispatcher.tools().definition(tool);
+    let definition = definition.ok_or_else(|| failure(ErrorCode::UnknownTool, "unknown tool"))?;
+    let made_for = metadata.headers.get(FINGERPRINT_HEADER);
+    if made_for.is_some_and(|fingerprint| *fingerprint != definition.fingerprint()) {
+        let text = "the tool has another definition by now; list the tools again";
+        return Err(failure(ErrorCode::NotStarted, text));
+    }
+    let arguments = String::from_utf8(body.to_vec())
+        .map_err(|error| failure(ErrorCode::InvalidJson, &error.to_string()))?;
+    if !definition.behavior().is_repeatable() {
+        begin_once(context).await?;
+    }
+    let key = metadata
+        .idempotency_key
+        .unwrap_or_else(|| metadata.invocation_id.clone());
+    let calls = vec![ToolCall::new(metadata.invocation_id, tool, arguments)];
+    let results = dispatcher
+        .dispatch_as(&key, calls)
+        .map_err(|error| failure(ErrorCode::NotStarted, &error.to_string()))?;
+    match results.await.pop().map(|result| result.into_outcome()) {
+        Some(Ok(output)) => to_json(&output),
+        Some(Err(error)) => Err(terminal(&error)),
+        None => Err(failure(ErrorCode::NotStarted, "the call was not answered")),
+    }
+}
+
+/// Writes down that the call begins, unless that was written before: by another attempt, of which
+/// nobody knows how far it came.
+async fn begin_once(context: &ContextInternal) -> Result<(), TerminalError> {
+    let mine = attempt();
+    let written = mine.clone();
+    let first: String = context
+        .run(|| async move { HandlerResult::Ok(written) })
+        .name("begin")
+        .await?;
+    match first == mine {
+        true => Ok(()),
+        false => Err(failure(
+            ErrorCode::LostIndeterminate,
+            "the worker that ran the tool was lost; the tool may have acted, and is not run again",
+        )),
+    }
+}
+
+/// A name that no other attempt has, on this worker or another.
+fn attempt() -> String {
+    static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
+    let number = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
+    let mut random = RandomState::new().build_hasher();
+    random.write_u64(number);
+    format!("{:x}-{:x}-{number:x}", std::process::id(), random.finish())
+}
+
+fn to_json(output: &ToolOutput) -> Result<Vec<u8>, TerminalError> {
+    serde_json::to_vec(output)
+        .map_err(|error| failure(ErrorCode::UnserializableOutput, &error.to_string()))
+}
+
+fn failure(code: ErrorCode, text: &str) -> TerminalError {
+    terminal(&ToolError::new(code, text))
+}
+
+fn terminal(error: &ToolError) -> TerminalError {
+    TerminalError::new_with_code(status(error.code()), to_message(error))
+}
+
+/// The tool in the worker's manifest.
+fn describe(dispatcher: &Dispatcher, tool: &ToolDefinition) -> io::Result<discovery::Service> {
+    let mut metadata = Map::new();
+    let mut say = |key: &str, value: String| metadata.insert(key.to_owned(), value.into());
+    say(FINGERPRINT, tool.fingerprint());
+    say(BEHAVIOR, serde_json::to_string(tool.behavior())?);
+    if let Some(title) = tool.title() {
+        say(TITLE, title.to_owned());
+    }
+    if let Some(schema) = tool.output_schema() {
+        say(OUTPUT_SCHEMA, schema.to_string());
+    }
+    // A call says nothing until it is answered. The engine would take it for lost, and begin it again.
+    let timeout = dispatcher.timeout_of(tool.name()).unwrap_or(LONGEST);
+    let queue = dispatcher.limits().queue_time.unwrap_or(LONGEST);
+    let silence = (timeout + queue + MARGIN).as_millis();
+    let described = json!({
+        "ty": "SERVICE",
+        "name": format!("{PREFIX}{}", tool.name()),
+        "documentation": tool.description(),
+        "metadata": metadata,
+        "inactivityTimeout": u64::try_from(silence).unwrap_or(u64::MAX),
+        "abortTimeout": u64::try_from(MARGIN.as_millis()).unwrap_or(u64::MAX),
+        // Only lost workers lead to another attempt: failures of tools are terminal.
+        "retryPolicyInitialInterval": 50,
+        "retryPolicyMaxInterval": 1000,
+        "retryPolicyExponentiationFactor": 2.0,
+        "retryPolicyMaxAttempts": 1_000_000,
+        "handlers": [{
+            "name": HANDLER,
+            "documentation": tool.description(),
+            "input": {
+                "required": true,
+                "contentType": "application/json",
+                "jsonSchema": tool.parameters(),
+            },
+            "output": {"contentType": "application/json", "setContentTypeIfEmpty": false},
+        }],
+    });
+    serde_json::from_value(described).map_err(|error| {
+        let text = format!("the tool `{}` cannot be a service: {error}", tool.name());
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    })
+}
+
+/// Registers a worker, or what balances several, with an engine: it reads what tools there are, and
+/// sends calls there from then on. `admin` is the engine's admin address, `http://127.0.0.1:9070` for
+/// example, `worker` the worker's address as the engine reaches it. Repeating it is harmless.
+///
+/// A worker with other tools is best given another address: calls that run end where they began.
+///
+/// # Errors
+/// The engine cannot be reached, or does not reach the worker.
+///
+/// Cancel-safe.
+pub async fn register(admin: &str, worker: &str) -> Result<(), RegisterError> {
+    let url = format!("{}/deployments", admin.trim_end_matches('/'));
+    let request = reqwest::Client::new()
+        .post(url)
+        .json(&json!({"uri": worker, "force": true}));
+    let answer = request.send().await.map_err(RegisterError::Unreachable)?;
+    let status = answer.status().as_u16();
+    match answer.status().is_success() {
+        true => Ok(()),
+        false => Err(RegisterError::Refused {
+            status,
+            message: answer.text().await.unwrap_or_default(),
+        }),
+    }
+}
+
+/// A worker could not be registered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The engine does not answer.
+    #[error("the engine's admin address cannot be reached: {0}")]
+    Unreachable(#[source] reqwest::Error),
+    /// The engine answers, but not with success: it does not reach the worker, for example.
+    #[error("the engine refused the worker (HTTP {status}): {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the engine says.
+        message: String,
+    },
+}
