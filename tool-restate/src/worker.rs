@@ -153,7 +153,9 @@ impl fmt::Debug for Worker {
 async fn serve(stream: TcpStream, endpoint: HyperEndpoint, cancellation: CancellationToken) {
     // Without it, answers to parallel calls wait for each other by tens of milliseconds.
     _ = stream.set_nodelay(true);
-    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+    // The dispatcher has limits of its own: what waits for its turn is a stream as well.
+    builder.max_concurrent_streams(None);
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), endpoint));
     tokio::select! {
         _ = &mut connection => return,

@@ -1,5 +1,6 @@
 //! The tools of the workers: each writes what it does to a file, which outlives it.
 
+pub mod engine;
 pub mod scenario;
 
 use std::fs::OpenOptions;

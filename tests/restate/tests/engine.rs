@@ -3,101 +3,16 @@
 //! `RESTATE_SERVER` names the engine's program, `HAPROXY` what balances workers.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use restate_tests::scenario::{self, Adapter, Process, count, listens, until};
-use tempfile::TempDir;
+use restate_tests::engine::{ADMIN, Engine, INGRESS, program, registered};
+use restate_tests::scenario::{self, Adapter, Process, listens, until};
 use tool_core::{Dispatcher, ToolCall, ToolResult};
 use tool_restate::{Remote, Worker, register};
 
-const INGRESS: &str = "http://127.0.0.1:8080";
-const ADMIN: &str = "http://127.0.0.1:9070";
-
-/// An engine with a folder of its own; one at a time, since it has its ports.
-struct Engine {
-    process: Process,
-    folder: TempDir,
-    _alone: MutexGuard<'static, ()>,
-}
-
-fn program(variable: &str, how: &str) -> PathBuf {
-    match std::env::var_os(variable) {
-        Some(path) => path.into(),
-        None => panic!("{variable} is not set: {how}"),
-    }
-}
-
-impl Engine {
-    fn start() -> Self {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = tempfile::tempdir().unwrap();
-        Self {
-            process: Self::run(folder.path()),
-            folder,
-            _alone: alone,
-        }
-    }
-
-    fn run(folder: &Path) -> Process {
-        let how = "npm install @restatedev/restate-server-linux-x64@1.7.12, and name its bin/restate-server";
-        let mut command = Command::new(program("RESTATE_SERVER", how));
-        command
-            .args(["--no-logo", "--node-name", "n1", "--base-dir"])
-            .arg(folder.join("engine"));
-        for (name, value) in [
-            ("RESTATE_LISTEN_MODE", "tcp"),
-            ("RESTATE_BIND_IP", "127.0.0.1"),
-            ("RESTATE_ADVERTISED_HOST", "127.0.0.1"),
-            ("RESTATE_DISABLE_TELEMETRY", "true"),
-            ("RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE", "256MB"),
-        ] {
-            command.env(name, value);
-        }
-        let process = Process::start(&mut command);
-        until("the engine starts", || {
-            listens("127.0.0.1:8080") && listens("127.0.0.1:9070")
-        });
-        process
-    }
-
-    /// Kills it, and starts it again in the same folder.
-    fn kill_and_restart(&mut self) {
-        self.process.kill();
-        self.process = Self::run(self.folder.path());
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    /// How often a tool did something for a tag.
-    fn count(&self, what: &str, tag: &str) -> usize {
-        count(&self.log(), what, tag)
-    }
-
-    fn worker(&self, port: u16) -> Process {
-        let address = format!("127.0.0.1:{port}");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
-        let worker = Process::start(command.arg(&address).env("LOG", self.log()));
-        until("the worker starts", || listens(&address));
-        worker
-    }
-}
-
-/// Waits until the engine takes registrations.
-async fn registered(worker: &str) {
-    for _ in 0..200 {
-        if register(ADMIN, worker).await.is_ok() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    register(ADMIN, worker).await.unwrap();
-}
+const WORKER: &str = env!("CARGO_BIN_EXE_worker");
 
 async fn dispatcher() -> Dispatcher {
     Dispatcher::new(Remote::connect(INGRESS, ADMIN).await.unwrap().tools()).with_limits(|limits| {
@@ -120,7 +35,7 @@ fn codes(results: &[ToolResult]) -> Vec<&'static str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn remote_tools_answer_as_their_worker_does() {
     let engine = Engine::start();
-    let _worker = engine.worker(9080);
+    let _worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
     let dispatcher = dispatcher().await;
 
@@ -184,7 +99,7 @@ async fn remote_tools_answer_as_their_worker_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_past_its_deadline_is_killed_in_the_engine() {
     let engine = Engine::start();
-    let _worker = engine.worker(9080);
+    let _worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
     let dispatcher = dispatcher().await.with_timeout(Duration::from_secs(1));
     let calls = vec![call(
@@ -204,7 +119,7 @@ async fn a_call_past_its_deadline_is_killed_in_the_engine() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_worker_s_call_is_begun_again_only_if_it_may_be() {
     let engine = Engine::start();
-    let mut worker = engine.worker(9080);
+    let mut worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
     let dispatcher = dispatcher().await;
     let running = tokio::spawn(dispatcher.dispatch(vec![
@@ -215,7 +130,7 @@ async fn a_killed_worker_s_call_is_begun_again_only_if_it_may_be() {
         engine.count("began", "again") + engine.count("began", "once") == 2
     });
     worker.kill();
-    let _worker = engine.worker(9080);
+    let _worker = engine.worker(WORKER, 9080);
     let results = running.await.unwrap();
     assert_eq!(codes(&results), ["ok", "lost_indeterminate"]);
     assert_eq!(
@@ -234,7 +149,7 @@ async fn what_the_engine_says_has_a_truthful_code() {
         .unwrap_err();
     let engine = Engine::start();
     register(ADMIN, "http://127.0.0.1:9").await.unwrap_err(); // nobody is there
-    let worker = engine.worker(9080);
+    let worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
     let dispatcher = dispatcher().await;
 
@@ -262,8 +177,10 @@ struct Cluster {
 impl Cluster {
     async fn start() -> Self {
         let engine = Engine::start();
-        let workers = (1..=3).map(|number| engine.worker(9300 + number)).collect();
-        let config = engine.folder.path().join("haproxy.cfg");
+        let workers = (1..=3)
+            .map(|number| engine.worker(WORKER, 9300 + number))
+            .collect();
+        let config = engine.folder().join("haproxy.cfg");
         fs::write(&config, HAPROXY).unwrap();
         let mut balancer = Command::new(program(
             "HAPROXY",
@@ -290,7 +207,7 @@ impl Adapter for Cluster {
     fn kill_worker(&mut self, number: usize) {
         let index = number % self.workers.len();
         self.workers[index].kill();
-        self.workers[index] = self.engine.worker(9301 + index as u16);
+        self.workers[index] = self.engine.worker(WORKER, 9301 + index as u16);
     }
 
     fn kill_engine(&mut self) {
@@ -317,7 +234,7 @@ async fn sixty_calls_survive_the_death_of_workers_engine_and_caller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_answers_what_it_runs() {
     let engine = Engine::start();
-    let mut worker = engine.worker(9080);
+    let mut worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
     let dispatcher = dispatcher().await.with_timeout(Duration::from_secs(20));
     let work = r#"{"tag": "last", "milliseconds": 700}"#;
