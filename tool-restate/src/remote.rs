@@ -71,7 +71,10 @@ impl Remote {
             admin: admin.trim_end_matches('/').to_owned(),
         });
         let (mut tools, mut left_out) = (ToolSet::default(), Vec::new());
-        for service in engine.services().await? {
+        let mut services = engine.services().await?;
+        // The engine knows no order. Definitions that are the same in every run can be cached.
+        services.sort_by(|one, other| one.name.cmp(&other.name));
+        for service in services {
             let Some(name) = service.name.strip_prefix(PREFIX).map(str::to_owned) else {
                 continue; // of somebody else
             };

@@ -1,5 +1,10 @@
 //! The tools of the workers: each writes what it does to a file, which outlives it.
 
+/// The code of the guide, tested.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/engines.md")]
+mod guide {}
+
 pub mod engine;
 pub mod scenario;
 

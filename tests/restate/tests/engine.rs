@@ -41,6 +41,7 @@ async fn remote_tools_answer_as_their_worker_does() {
 
     let definitions: Vec<_> = dispatcher.tools().definitions().collect();
     assert_eq!(definitions.len(), 6);
+    assert!(definitions.is_sorted_by_key(|definition| definition.name()));
     let there = dispatcher.tools().definition("work_again").unwrap();
     let here = restate_tests::all();
     let here = here.definition("work_again").unwrap();
