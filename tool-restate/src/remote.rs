@@ -14,7 +14,8 @@ use tool_core::{
 };
 
 use crate::wire::{
-    BEHAVIOR, FINGERPRINT, FINGERPRINT_HEADER, HANDLER, OUTPUT_SCHEMA, PREFIX, TITLE, from_message,
+    AGAIN, BEGIN_HEADER, BEHAVIOR, FINGERPRINT, FINGERPRINT_HEADER, HANDLER, ONCE, OUTPUT_SCHEMA,
+    PREFIX, TITLE, from_message,
 };
 
 /// How long an engine that has not taken a call may be away, before the call is given up.
@@ -31,7 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// nothing that has finished runs twice. An engine keeps results for a day, unless it is told
 /// otherwise.
 ///
-/// A call that is stopped, by its deadline for example, is killed in the engine.
+/// A call that is stopped, by its deadline for example, is killed in the engine, also for others who
+/// have joined it: its run id is spent then. That is tried for a minute, while the runtime lives.
 ///
 /// ```no_run
 /// use tool_core::{Dispatcher, ToolCall};
@@ -225,8 +227,8 @@ impl Engine {
         Ok(listed.services)
     }
 
-    /// Kills what runs under the key, if anything does.
-    async fn kill(&self, service: &str, key: &str) -> Result<(), reqwest::Error> {
+    /// Kills what runs under the key. How many calls that were.
+    async fn kill(&self, service: &str, key: &str) -> Result<usize, reqwest::Error> {
         #[derive(Deserialize)]
         struct Rows {
             rows: Vec<Row>,
@@ -249,11 +251,31 @@ impl Engine {
             .send()
             .await?
             .error_for_status()?;
-        for Row { id } in found.json::<Rows>().await?.rows {
+        let rows = found.json::<Rows>().await?.rows;
+        for Row { id } in &rows {
             let url = format!("{}/invocations/{id}/kill", self.admin);
-            self.http.patch(url).send().await?;
+            self.http.patch(url).send().await?.error_for_status()?;
         }
-        Ok(())
+        Ok(rows.len())
+    }
+
+    /// Kills what runs under the key, also if the engine is away, or has not taken the call yet.
+    async fn kill_for_sure(&self, service: &str, key: &str) {
+        let waits = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_times(10) // about a minute
+            .build();
+        let mut unseen = 0;
+        for wait in waits {
+            match self.kill(service, key).await {
+                Ok(0) if unseen == 3 => return, // it has ended
+                Ok(0) => unseen += 1,
+                Ok(_) => return,
+                Err(error) => tracing::debug!(%error, service, "a call cannot be stopped yet"),
+            }
+            tokio::time::sleep(wait).await;
+        }
+        tracing::warn!(service, "a call that nobody waits for could not be stopped");
     }
 }
 
@@ -278,12 +300,20 @@ impl Tool for RemoteTool {
 
 /// What came of asking once.
 enum Asked {
+    /// What the worker says.
     Done(Result<ToolOutput, ToolError>),
     /// Nobody received it.
     NotSent,
     /// It may run, and is to be asked for again.
     Again,
+    /// The engine does not take it: of a first time, nothing runs.
+    Refused(ToolError),
+    /// The engine failed, or gave the call up; asked again it may know better.
+    Failed,
 }
+
+/// How often an engine that fails is asked again.
+const TRIES: u32 = 5;
 
 impl RemoteTool {
     async fn run(&self, context: &CallContext, arguments: &str) -> Result<ToolOutput, ToolError> {
@@ -294,7 +324,7 @@ impl RemoteTool {
             key: &key,
             armed: true,
         };
-        let (began, mut was_sent) = (Instant::now(), false);
+        let (began, mut was_sent, mut failures) = (Instant::now(), false, 0);
         let mut waits = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(50))
             .with_max_delay(Duration::from_secs(1))
@@ -309,6 +339,12 @@ impl RemoteTool {
                 }
                 Asked::NotSent => {}
                 Asked::Again => was_sent = true,
+                Asked::Refused(error) if !was_sent => {
+                    kill.armed = false;
+                    return Err(error);
+                }
+                Asked::Failed if failures < TRIES => (was_sent, failures) = (true, failures + 1),
+                Asked::Refused(_) | Asked::Failed => return Err(lost()),
             }
             if !was_sent && began.elapsed() > PATIENCE {
                 kill.armed = false;
@@ -322,6 +358,10 @@ impl RemoteTool {
     }
 
     async fn ask(&self, key: &str, arguments: &str) -> Asked {
+        let begin = match self.definition.behavior().is_repeatable() {
+            true => AGAIN,
+            false => ONCE,
+        };
         let request = self
             .engine
             .http
@@ -329,6 +369,7 @@ impl RemoteTool {
             .header("content-type", "application/json")
             .header("idempotency-key", key)
             .header(FINGERPRINT_HEADER, &self.fingerprint)
+            .header(BEGIN_HEADER, begin)
             .body(arguments.to_owned());
         let answer = match request.send().await {
             Ok(answer) => answer,
@@ -373,17 +414,24 @@ async fn failed(status: StatusCode, answer: Response) -> Asked {
         // The engine is busy, or away from its workers.
         429 | 502..=504 => return Asked::Again,
         404 => (ErrorCode::UnknownTool, "no worker has this tool any more"),
-        413 => (
-            ErrorCode::TooLarge,
-            "the arguments are larger than the engine takes",
-        ),
+        // Somebody killed or cancelled it.
+        409 | 410 => return Asked::Done(Err(lost())),
+        // No engine takes the same arguments another time.
+        413 => {
+            let text = "the arguments are larger than the engine takes";
+            return Asked::Done(Err(ToolError::new(ErrorCode::TooLarge, text)));
+        }
         400..=499 => (ErrorCode::NotStarted, "the engine refused the call"),
-        _ => (
-            ErrorCode::LostIndeterminate,
-            "the engine gave the call up; the tool may have acted",
-        ),
+        _ => return Asked::Failed,
     };
-    Asked::Done(Err(ToolError::new(code, format!("{text} (HTTP {status})"))))
+    Asked::Refused(ToolError::new(code, format!("{text} (HTTP {status})")))
+}
+
+fn lost() -> ToolError {
+    ToolError::new(
+        ErrorCode::LostIndeterminate,
+        "the engine gave the call up, or somebody stopped it; the tool may have acted",
+    )
 }
 
 /// Kills a call that nobody waits for.
@@ -401,11 +449,7 @@ impl Drop for KillOnDrop<'_> {
         {
             let engine = Arc::clone(self.engine);
             let (service, key) = (self.service.to_owned(), self.key.to_owned());
-            runtime.spawn(async move {
-                if let Err(error) = engine.kill(&service, &key).await {
-                    tracing::warn!(%error, service, "a call that nobody waits for could not be stopped");
-                }
-            });
+            runtime.spawn(async move { engine.kill_for_sure(&service, &key).await });
         }
     }
 }

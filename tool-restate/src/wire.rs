@@ -18,6 +18,12 @@ pub(crate) const FINGERPRINT: &str = "tool-core/fingerprint";
 /// The header of a call that names the definition it was made for.
 pub(crate) const FINGERPRINT_HEADER: &str = "x-tool-fingerprint";
 
+/// The header of a call that says whether the tool may be begun [`AGAIN`] or just [`ONCE`]. It is the
+/// same in each attempt, whatever has become of the tool.
+pub(crate) const BEGIN_HEADER: &str = "x-tool-begin";
+pub(crate) const AGAIN: &str = "again";
+pub(crate) const ONCE: &str = "once";
+
 /// A failure as the engine carries it: the code, and what the model reads.
 #[cfg(feature = "worker")]
 pub(crate) fn to_message(error: &ToolError) -> String {

@@ -22,8 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tool_core::{Dispatcher, ErrorCode, ToolCall, ToolDefinition, ToolError, ToolOutput};
 
 use crate::wire::{
-    BEHAVIOR, FINGERPRINT, FINGERPRINT_HEADER, HANDLER, OUTPUT_SCHEMA, PREFIX, TITLE, status,
-    to_message,
+    AGAIN, BEGIN_HEADER, BEHAVIOR, FINGERPRINT, FINGERPRINT_HEADER, HANDLER, ONCE, OUTPUT_SCHEMA,
+    PREFIX, TITLE, status, to_message,
 };
 
 /// How long an answer may take on its way, beyond the call itself.
@@ -45,6 +45,9 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// [`LostIndeterminate`](tool_core::ErrorCode::LostIndeterminate).
 ///
 /// The tool's [idempotency key](tool_core::CallContext::idempotency_key) is the same each time.
+///
+/// A policy of the worker's dispatcher has to be quick: the engine takes a call that is silent for
+/// longer than its tool's timeout and the dispatcher's queue time for lost.
 ///
 /// ```no_run
 /// use tool_core::{Dispatcher, tool, tools};
@@ -200,6 +203,15 @@ async fn call(
 ) -> Result<Vec<u8>, TerminalError> {
     let definition = dispatcher.tools().definition(tool);
     let definition = definition.ok_or_else(|| failure(ErrorCode::UnknownTool, "unknown tool"))?;
+    // First of all, and by the call's own word: each attempt has to take the same steps.
+    let is_once = match metadata.headers.get(BEGIN_HEADER).map(String::as_str) {
+        Some(ONCE) => true,
+        Some(AGAIN) => false,
+        _ => !definition.behavior().is_repeatable(),
+    };
+    if is_once {
+        begin_once(context).await?;
+    }
     let made_for = metadata.headers.get(FINGERPRINT_HEADER);
     if made_for.is_some_and(|fingerprint| *fingerprint != definition.fingerprint()) {
         let text = "the tool has another definition by now; list the tools again";
@@ -207,9 +219,6 @@ async fn call(
     }
     let arguments = String::from_utf8(body.to_vec())
         .map_err(|error| failure(ErrorCode::InvalidJson, &error.to_string()))?;
-    if !definition.behavior().is_repeatable() {
-        begin_once(context).await?;
-    }
     let key = metadata
         .idempotency_key
         .unwrap_or_else(|| metadata.invocation_id.clone());
@@ -279,14 +288,14 @@ fn describe(dispatcher: &Dispatcher, tool: &ToolDefinition) -> io::Result<discov
     // A call says nothing until it is answered. The engine would take it for lost, and begin it again.
     let timeout = dispatcher.timeout_of(tool.name()).unwrap_or(LONGEST);
     let queue = dispatcher.limits().queue_time.unwrap_or(LONGEST);
-    let silence = (timeout + queue + MARGIN).as_millis();
+    let silence = timeout.saturating_add(queue).min(LONGEST) + MARGIN;
     let described = json!({
         "ty": "SERVICE",
         "name": format!("{PREFIX}{}", tool.name()),
         "documentation": tool.description(),
         "metadata": metadata,
-        "inactivityTimeout": u64::try_from(silence).unwrap_or(u64::MAX),
-        "abortTimeout": u64::try_from(MARGIN.as_millis()).unwrap_or(u64::MAX),
+        "inactivityTimeout": millis(silence),
+        "abortTimeout": millis(MARGIN),
         // Only lost workers lead to another attempt: failures of tools are terminal.
         "retryPolicyInitialInterval": 50,
         "retryPolicyMaxInterval": 1000,
@@ -307,6 +316,10 @@ fn describe(dispatcher: &Dispatcher, tool: &ToolDefinition) -> io::Result<discov
         let text = format!("the tool `{}` cannot be a service: {error}", tool.name());
         io::Error::new(io::ErrorKind::InvalidInput, text)
     })
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Registers a worker, or what balances several, with an engine: it reads what tools there are, and

@@ -232,6 +232,92 @@ async fn sixty_calls_survive_the_death_of_workers_engine_and_caller() {
     assert_eq!(report.begun_after, 0, "what is done is not begun again");
 }
 
+/// Calls that must not be repeated, while workers and the engine are killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_must_not_be_repeated_is_begun_at_most_once() {
+    let mut cluster = Cluster::start().await;
+    let dispatcher = dispatcher().await;
+    let work = |number| {
+        format!(
+            r#"{{"tag": "o{number}", "milliseconds": {}}}"#,
+            200 + 100 * number
+        )
+    };
+    let calls = (0..20)
+        .map(|number| call("work_once", &work(number)))
+        .collect();
+    let running = tokio::spawn(dispatcher.dispatch(calls));
+    let mut kills = 0;
+    while !running.is_finished() {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        kills += 1;
+        match kills {
+            3 => cluster.kill_engine(),
+            1..=6 => cluster.kill_worker(kills),
+            _ => {}
+        }
+    }
+    let results = running.await.unwrap();
+    for (number, code) in codes(&results).into_iter().enumerate() {
+        let began = cluster.engine.count("began", &format!("o{number}"));
+        assert!(began <= 1, "o{number} began {began} times");
+        assert!(
+            ["ok", "lost_indeterminate"].contains(&code),
+            "o{number}: {code}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_somebody_else_stops_may_have_acted() {
+    let engine = Engine::start();
+    let _worker = engine.worker(WORKER, 9080);
+    registered("http://127.0.0.1:9080").await;
+    let (patient, hasty) = (dispatcher().await, dispatcher().await);
+    let hasty = hasty.with_timeout(Duration::from_secs(1));
+    let calls = || {
+        vec![call(
+            "work_once",
+            r#"{"tag": "shared", "milliseconds": 60000}"#,
+        )]
+    };
+    let joined = tokio::spawn(patient.dispatch_as("shared", calls()).unwrap());
+    until("it has begun", || engine.count("began", "shared") == 1);
+    let stopped = hasty.dispatch_as("shared", calls()).unwrap().await;
+    assert_eq!(codes(&stopped), ["timeout_indeterminate"]);
+    assert_eq!(codes(&joined.await.unwrap()), ["lost_indeterminate"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_replaced_in_mid_call_says_that_the_call_is_lost() {
+    use tool_core::{DynamicTool, ToolSet};
+    let _engine = Engine::start();
+    let schema = serde_json::json!({"type": "object", "properties": {}});
+    let serve = |description: &str| {
+        let wait = |_| std::future::pending::<Result<String, String>>();
+        let tool = DynamicTool::new("waits", description, schema.clone(), wait).unwrap();
+        let worker = Worker::new(Dispatcher::new(ToolSet::from_tools([tool]).unwrap()));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.spawn(worker.listen("127.0.0.1:9080"));
+        until("the worker starts", || listens("127.0.0.1:9080"));
+        runtime
+    };
+    let first = serve("Wait.");
+    registered("http://127.0.0.1:9080").await;
+    let running = tokio::spawn(dispatcher().await.dispatch(vec![call("waits", "{}")]));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    first.shutdown_background();
+    until("the first worker ends", || !listens("127.0.0.1:9080"));
+    let second = serve("Wait for long.");
+    let code = codes(&running.await.unwrap())[0];
+    // Nothing had begun, or nobody knows.
+    assert!(
+        ["lost_indeterminate", "not_started"].contains(&code),
+        "{code}"
+    );
+    second.shutdown_background();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_stops_answers_what_it_runs() {
     let engine = Engine::start();
