@@ -78,7 +78,13 @@ pub async fn length(text: String) -> usize {
     text.len()
 }
 
+/// Return much text.
+#[tool(read_only)]
+pub async fn long(mebibytes: usize) -> String {
+    "x".repeat(mebibytes << 20)
+}
+
 /// All of them.
 pub fn all() -> ToolSet {
-    tools![work_again, work_once, fails, panics, key, length]
+    tools![work_again, work_once, fails, panics, key, length, long]
 }

@@ -40,7 +40,7 @@ async fn remote_tools_answer_as_their_worker_does() {
     let dispatcher = dispatcher().await;
 
     let definitions: Vec<_> = dispatcher.tools().definitions().collect();
-    assert_eq!(definitions.len(), 6);
+    assert_eq!(definitions.len(), 7);
     assert!(definitions.is_sorted_by_key(|definition| definition.name()));
     let there = dispatcher.tools().definition("work_again").unwrap();
     let here = restate_tests::all();
@@ -230,6 +230,35 @@ async fn sixty_calls_survive_the_death_of_workers_engine_and_caller() {
     // A worker that dies between its last line and its answer has finished, and nobody knows.
     assert!(report.ended_twice <= report.kills, "{report}");
     assert_eq!(report.begun_after, 0, "what is done is not begun again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_reads_slowly_holds_up_nobody() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let engine = Engine::start();
+    let _worker = engine.worker(WORKER, 9080);
+    registered("http://127.0.0.1:9080").await;
+    let dispatcher = dispatcher().await;
+    let key = async || codes(&dispatcher.dispatch(vec![call("key", "{}")]).await)[0];
+    assert_eq!(key().await, "ok");
+
+    let mut slow = tokio::net::TcpStream::connect("127.0.0.1:8080")
+        .await
+        .unwrap();
+    let request = "POST /tool.long/call HTTP/1.1\r\nhost: engine\r\nconnection: close\r\n\
+        content-type: application/json\r\ncontent-length: 16\r\n\r\n{\"mebibytes\": 8}";
+    slow.write_all(request.as_bytes()).await.unwrap();
+    let (mut read, mut chunk) = (0, vec![0; 1 << 20]);
+    loop {
+        let bytes = slow.read(&mut chunk).await.unwrap();
+        if bytes == 0 {
+            break;
+        }
+        read += bytes;
+        // It takes its time, and others are answered.
+        assert_eq!(key().await, "ok");
+    }
+    assert!(read > 8 << 20, "{read} bytes");
 }
 
 /// Calls that must not be repeated, while workers and the engine are killed.
