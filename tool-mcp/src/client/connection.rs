@@ -40,7 +40,7 @@ const REQUESTS: usize = 1024;
 /// How often a stream that broke off is asked for again.
 const RETRIES: usize = 3;
 
-/// A connection that stands.
+/// A connection that is open.
 pub(super) struct Connection {
     pub(super) peer: Peer<RoleClient>,
     stop: DropGuard,
@@ -84,7 +84,7 @@ impl Connection {
     ) -> Result<(Self, Vec<Tool>), ConnectError> {
         let opening = async {
             let connection = Self::open_as(transport, settings, signals).await?;
-            // What is told to be stale is listed anew: no other cache is needed.
+            // The tools are listed again when the server says so: no other cache is needed.
             let cache = ClientCacheConfig::disabled();
             connection.peer.set_response_cache_config(cache).await;
             let tools = list_tools(&connection.peer).await;

@@ -1,4 +1,4 @@
-//! What became of a call that has no result, told by a code.
+//! The error of a call that has no result, with the code that is true of it.
 
 use std::error::Error;
 

@@ -66,7 +66,7 @@ impl StreamableHttpClient for HttpClient {
                 limits,
             )
             .await
-            .map_err(told)?;
+            .map_err(without_address)?;
         Ok(match answer {
             // An error without an id is of the request that it answers, which would wait for ever.
             StreamableHttpPostResponse::Json(JsonRpcMessage::Error(mut error), session)
@@ -89,7 +89,7 @@ impl StreamableHttpClient for HttpClient {
         self.0
             .delete_session(uri, session_id, auth_header, custom_headers)
             .await
-            .map_err(told)
+            .map_err(without_address)
     }
 
     async fn get_stream(
@@ -103,7 +103,7 @@ impl StreamableHttpClient for HttpClient {
         self.0
             .get_stream(uri, session_id, last_event_id, auth_header, custom_headers)
             .await
-            .map_err(told)
+            .map_err(without_address)
     }
 
     async fn get_stream_with_max_sse_event_size(
@@ -125,12 +125,12 @@ impl StreamableHttpClient for HttpClient {
                 max_sse_event_size,
             )
             .await
-            .map_err(told)
+            .map_err(without_address)
     }
 }
 
 /// What is known of a failure, without the address.
-fn told(failure: Failure) -> Failure {
+fn without_address(failure: Failure) -> Failure {
     match failure {
         StreamableHttpError::Client(error) => StreamableHttpError::Client(error.without_url()),
         // Written as `HTTP 404 Not Found: …`.

@@ -155,7 +155,7 @@ impl Client {
     }
 
     /// What the server says to the model of itself and its tools, for the instructions of an agent.
-    /// It is the server's text: whoever wrote it speaks to the model.
+    /// It is the server's text: give it to a model only if the server is trusted.
     pub fn instructions(&self) -> Option<String> {
         self.inner
             .line

@@ -96,7 +96,7 @@ impl<S: Send + Sync + 'static> ServerHandler for Handler<S> {
         );
         trace::continue_trace(&span, &context.meta, RequestParts::new(&context).headers());
         let call = AssertUnwindSafe(self.call(request, context).instrument(span));
-        // Of a request whose handler panics, the client would never hear.
+        // rmcp does not answer a request whose handler panics.
         call.catch_unwind().await.unwrap_or_else(|_| {
             Err(ErrorData::internal_error(
                 "the server failed unexpectedly",

@@ -27,7 +27,7 @@ async fn main() -> Result<(), Error> {
         Some("http") => {
             let address = arguments.next().unwrap_or_else(|| "127.0.0.1:0".to_owned());
             let listener = TcpListener::bind(address).await?;
-            #[expect(clippy::print_stdout, reason = "for whoever started it")]
+            #[expect(clippy::print_stdout, reason = "for the program that started it")]
             {
                 println!("{}", listener.local_addr()?);
             }

@@ -1,4 +1,4 @@
-//! A trace goes on in the server.
+//! A trace continues in the server.
 
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
