@@ -6,15 +6,13 @@ mod picture;
 #[path = "../patient_summary/scripted.rs"]
 mod scripted;
 
-use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 use patient_summary::{Latency, PatientDb, patient_tools};
 use tool_core::{CallContext, CallService, Dispatcher, ToolError, ToolOutput};
-use tool_openai::testing::ScriptedServer;
-use tool_openai::{Agent, OpenAi};
+use tool_openai::Agent;
 use tool_restate::{Remote, Worker};
 use tower::layer::layer_fn;
 use tower::{Service, service_fn};
@@ -57,17 +55,7 @@ async fn main() -> anyhow::Result<()> {
     let picture = Arc::new(Picture::default());
     let cluster = Arc::new(Cluster::start(Arc::clone(&picture)).await?);
     let remote = Remote::connect(INGRESS, ADMIN).await?;
-    let has_service = ["OPENAI_API_KEY", "OPENAI_BASE_URL"]
-        .iter()
-        .any(|name| env::var(name).is_ok_and(|value| !value.trim().is_empty()));
-    let script = match has_service {
-        true => None,
-        false => Some(ScriptedServer::start_with(scripted::respond).await?),
-    };
-    let model = match &script {
-        Some(server) => server.client()?,
-        None => OpenAi::from_env()?,
-    };
+    let (model, _script) = scripted::model().await?;
     println!(
         "Three workers, one engine; {} tools. Each query takes 1.5 s longer, as over a network.\n",
         remote.tools().len()

@@ -10,8 +10,7 @@ use std::process::Command;
 use clap::Parser;
 use tool_core::{Dispatcher, Waterfall};
 use tool_mcp::{Client, HttpTransport, connect};
-use tool_openai::testing::ScriptedServer;
-use tool_openai::{Agent, AgentEvent, OpenAi};
+use tool_openai::{Agent, AgentEvent};
 
 /// Answers a question with the tools of an MCP server.
 ///
@@ -52,20 +51,10 @@ async fn main() -> anyhow::Result<()> {
         println!("  {}: {}", definition.name(), definition.description());
     }
     for tool in client.left_out() {
-        println!("  left out: {}: {}", tool.name, tool.reason);
+        println!("  left out: {}: {}", tool.tool, tool.reason);
     }
 
-    let has_service = ["OPENAI_API_KEY", "OPENAI_BASE_URL"]
-        .iter()
-        .any(|name| env::var(name).is_ok_and(|value| !value.trim().is_empty()));
-    let script = match has_service {
-        true => None,
-        false => Some(ScriptedServer::start_with(scripted::respond).await?),
-    };
-    let model = match &script {
-        Some(server) => server.client()?,
-        None => OpenAi::from_env()?,
-    };
+    let (model, script) = scripted::model().await?;
     match &script {
         Some(_) => println!("Model: a script, since OPENAI_API_KEY is not set"),
         None => println!("Model: {}", options.model),

@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use patient_summary::{Latency, PatientDb, patient_tools};
 use tool_core::{Dispatcher, ToolCall, Waterfall};
-use tool_openai::testing::ScriptedServer;
-use tool_openai::{Agent, AgentEvent, OpenAi};
+use tool_openai::{Agent, AgentEvent};
 
 const INSTRUCTIONS: &str = "You write clinical summaries. Use only what the tools return, and say plainly what could not be retrieved.";
 
@@ -49,17 +48,7 @@ async fn main() -> anyhow::Result<()> {
         )
     });
 
-    // Without a key, a script answers over the same HTTP.
-    let has_service = set("OPENAI_API_KEY").or(set("OPENAI_BASE_URL")).is_some();
-    let script = if has_service {
-        None
-    } else {
-        Some(ScriptedServer::start_with(scripted::respond).await?)
-    };
-    let model = match &script {
-        Some(server) => server.client()?,
-        None => OpenAi::from_env()?,
-    };
+    let (model, script) = scripted::model().await?;
     match &script {
         Some(server) => println!(
             "Model: a script at {}, since OPENAI_API_KEY is not set",

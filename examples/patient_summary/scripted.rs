@@ -1,9 +1,24 @@
 //! The model when there is no key: a script that asks for the four tools and writes its summary
 //! from their results.
 
+use std::env;
+
 use serde_json::{Value, json};
+use tool_openai::OpenAi;
 use tool_openai::chat::{Message, Request};
-use tool_openai::testing::ScriptedReply;
+use tool_openai::testing::{ScriptedReply, ScriptedServer};
+
+/// The model that the environment names; without one, this script, over the same HTTP.
+pub(crate) async fn model() -> anyhow::Result<(OpenAi, Option<ScriptedServer>)> {
+    let has_service = ["OPENAI_API_KEY", "OPENAI_BASE_URL"]
+        .iter()
+        .any(|name| env::var(name).is_ok_and(|value| !value.trim().is_empty()));
+    if has_service {
+        return Ok((OpenAi::from_env()?, None));
+    }
+    let script = ScriptedServer::start_with(respond).await?;
+    Ok((script.client()?, Some(script)))
+}
 
 /// The next answer: calls for a patient named by the user, then a summary of what the tools said.
 pub(crate) fn respond(request: &Request) -> ScriptedReply {

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use tool_openai::testing::ScriptedServer;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;

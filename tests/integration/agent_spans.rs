@@ -195,8 +195,8 @@ async fn a_key_that_is_left_out_is_told_and_in_the_trace() {
     let mut stream = agent.conversation_from(messages).stream("Hello?");
     let mut repairs = Vec::new();
     while let Some(event) = stream.next().await {
-        if let AgentEvent::RequestRepaired(told) = event.unwrap() {
-            repairs.extend(told.iter().map(ToString::to_string));
+        if let AgentEvent::RequestRepaired(reported) = event.unwrap() {
+            repairs.extend(reported.iter().map(ToString::to_string));
         }
     }
     assert_eq!(repairs, ["key `reasoning_content` left out"]);

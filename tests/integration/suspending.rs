@@ -548,13 +548,13 @@ async fn what_happens_to_resumed_calls_is_told_as_it_happens() {
     let decisions = vec![(2, Decision::Deny("no".into())), (1, Decision::Allow)];
     let mut stream = conversation.resume_stream_with(waiting, decisions);
     let began = tokio::time::Instant::now();
-    let mut told = Vec::new();
+    let mut answered = Vec::new();
     while let Some(event) = stream.next().await {
         if let AgentEvent::Result(result) = event.unwrap() {
-            told.push((result.position(), began.elapsed().as_secs()));
+            answered.push((result.position(), began.elapsed().as_secs()));
         }
     }
-    assert_eq!(told, [(2, 0), (1, 5)]);
+    assert_eq!(answered, [(2, 0), (1, 5)]);
 }
 
 #[tokio::test]

@@ -34,9 +34,9 @@ pub use dispatch::{
     InvalidRunIdError, Limits, Progress, ResultStream, ResumeError, ResumedBatch, StreamingBatch,
 };
 pub use model::{
-    Audio, Behavior, CallContext, Content, ErrorCode, HeldFor, Image, InvalidDefinitionError, Link,
-    Resource, ResourceContents, Retry, Timeout, Tool, ToolCall, ToolDefinition, ToolError,
-    ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError, read_arguments,
+    Audio, Behavior, CallContext, Content, ErrorCode, HeldFor, Image, InvalidDefinitionError,
+    LeftOutTool, Link, Resource, ResourceContents, Retry, Timeout, Tool, ToolCall, ToolDefinition,
+    ToolError, ToolFuture, ToolOutput, ToolResult, UnknownErrorCodeError, read_arguments,
 };
 pub use registry::{
     DuplicateToolError, DynamicTool, OutputStore, Provide, ToolSet, UnknownToolError,

@@ -11,6 +11,6 @@ mod trace;
 mod wire;
 
 #[cfg(feature = "client")]
-pub use client::{Client, Connect, ConnectError, HttpTransport, LeftOutTool, Transport, connect};
+pub use client::{Client, Connect, ConnectError, HttpTransport, Transport, connect};
 #[cfg(feature = "server")]
 pub use server::{HttpService, RequestParts, ServeError, Server, WeakKeyError};

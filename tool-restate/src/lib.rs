@@ -9,6 +9,6 @@ mod wire;
 mod worker;
 
 #[cfg(feature = "remote")]
-pub use remote::{LeftOutTool, Remote, RemoteError};
+pub use remote::{Remote, RemoteError};
 #[cfg(feature = "worker")]
 pub use worker::{RegisterError, Worker, register};

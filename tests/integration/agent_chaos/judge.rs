@@ -88,7 +88,7 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
     {
         faults.push("its own history was repaired".to_owned());
     }
-    let told = run
+    let reported = run
         .events
         .iter()
         .map(|event| {
@@ -99,10 +99,10 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
             }
         })
         .sum::<u64>();
-    if told != run.tokens
-        || matches!(&run.outcome, Outcome::Ended(Ok(reply)) if reply.usage.total_tokens != told)
+    if reported != run.tokens
+        || matches!(&run.outcome, Outcome::Ended(Ok(reply)) if reply.usage.total_tokens != reported)
     {
-        faults.push(format!("it cost {}, and told of {told}", run.tokens));
+        faults.push(format!("it cost {}, and reported {reported}", run.tokens));
     }
     match &run.outcome {
         Outcome::Ended(Ok(reply)) if is_last && reply.text != "Over." => {
@@ -125,10 +125,10 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
             faults.push(format!("the server refused: {message}"));
         }
         Outcome::Ended(Err(AgentError::TokenBudget { used, budget }))
-            if case.budget != Some(*budget) || used < budget || *used != told =>
+            if case.budget != Some(*budget) || used < budget || *used != reported =>
         {
             faults.push(format!(
-                "it ended after {used} of {budget} tokens, and told of {told}"
+                "it ended after {used} of {budget} tokens, and reported {reported}"
             ));
         }
         Outcome::Ended(Ok(reply))
@@ -203,7 +203,7 @@ fn executions(case: &Case, script: &[Vec<Wire>], notes: &[Note]) -> Vec<String> 
                 .numbers
                 .first()
                 .is_some_and(|number| number.n + 5 == n && number.fate == Fate::MayRun);
-        // A name that comes late is told from that of a second call by nothing on the wire.
+        // A name that comes late is reported from that of a second call by nothing on the wire.
         let named_late = call.name.is_empty() && !is_plain(case, turn);
         if !matches!(fate, Some(Fate::Runs | Fate::MayRun)) && !wrote_on && !named_late {
             faults.push(format!("{n} ran, and never should"));

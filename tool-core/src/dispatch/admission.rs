@@ -61,7 +61,7 @@ impl Setup {
             run: None,
             span,
             calls,
-            told: false,
+            observed: false,
         }
     }
 
@@ -102,9 +102,9 @@ impl Setup {
     }
 
     /// A batch whose calls are still to come.
-    pub(super) fn empty(&self, told: bool) -> Running {
+    pub(super) fn empty(&self, observed: bool) -> Running {
         let origin = Origin {
-            told,
+            observed,
             ..self.origin(None, None) // no span until there is a call
         };
         let running = Running::new(origin);

@@ -95,7 +95,7 @@ fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Begun {
         }
         begun.calls += 1;
         let began = at;
-        match begin(call, at, !batch.told, &mut permit) {
+        match begin(call, at, !batch.observed, &mut permit) {
             Polled::Over { untold, .. } => begun.untold += usize::from(untold),
             Polled::Pending => go_on(Arc::clone(call)),
         }

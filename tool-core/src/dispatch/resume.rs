@@ -193,15 +193,15 @@ impl fmt::Debug for ResumedBatch {
 
 impl Setup {
     /// Goes on with the held calls of a message, unless the decisions do not fit them. Whether what
-    /// happens is `told` as it happens.
+    /// happens is `observed`, as it happens.
     pub(super) fn resume(
         self,
         results: Vec<ToolResult>,
         decisions: Vec<(usize, Decision)>,
-        told: bool,
+        observed: bool,
     ) -> Result<impl FnOnce() -> ResumedBatch + Send + use<>, ResumeError> {
         match match_up(&results, decisions) {
-            Ok(decisions) => Ok(move || self.go_on(results, decisions, told)),
+            Ok(decisions) => Ok(move || self.go_on(results, decisions, observed)),
             Err(why) => Err(ResumeError { results, why }),
         }
     }
@@ -210,7 +210,7 @@ impl Setup {
         self,
         results: Vec<ToolResult>,
         mut decisions: BTreeMap<usize, Decision>,
-        told: bool,
+        observed: bool,
     ) -> ResumedBatch {
         let nothing = |results| ResumedBatch {
             running: None,
@@ -235,7 +235,7 @@ impl Setup {
             }
         }
         going.sort_by_key(|(_, result, _)| result.position());
-        let running = self.begin_held(&places, &going, told);
+        let running = self.begin_held(&places, &going, observed);
         let slots = going.iter().map(|(at, ..)| *at).collect();
         ResumedBatch {
             running: Some(running),
@@ -249,12 +249,12 @@ impl Setup {
         &self,
         places: &[&ToolResult],
         going: &[(usize, &ToolResult, Decision)],
-        told: bool,
+        observed: bool,
     ) -> Running {
         let run = going.iter().find_map(|(_, result, _)| result.held());
         let running = Running::new(Origin {
             run: run.map(|held| Arc::new(held.run.clone())),
-            told,
+            observed,
             ..self.origin(Some(span::of_batch(going.len())), Some(going.len()))
         });
         let batch = running.batch();

@@ -112,7 +112,7 @@ impl Stream for EventStream {
             let calls = std::mem::take(calls);
             let setup = &dispatcher.setup;
             let origin = Origin {
-                told: true,
+                observed: true,
                 run: run.take(),
                 ..setup.origin(Some(span), Some(calls.len()))
             };

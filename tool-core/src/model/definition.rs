@@ -2,7 +2,8 @@
 
 use std::hash::Hasher;
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::ser::{SerializeStruct, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
@@ -215,6 +216,28 @@ impl ToolDefinition {
     /// it" and "keep it as it is".
     pub fn null_means_absent(&self, parameter: &str) -> bool {
         self.null_means_absent.contains(&parameter)
+    }
+}
+
+/// A tool that an adapter cannot offer.
+///
+/// Shape: serialised as an object with these two strings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LeftOutTool {
+    /// Its name.
+    pub tool: String,
+    /// Why, and what can be done about it.
+    pub reason: String,
+}
+
+impl LeftOutTool {
+    /// A tool, and why it is left out.
+    pub fn new(tool: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            tool: tool.into(),
+            reason: reason.into(),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ pub use code::{ErrorCode, UnknownErrorCodeError};
 pub use content::{Audio, Content, Image, Link, Resource, ResourceContents};
 pub use context::CallContext;
 pub(crate) use context::{BlockingWork, CallHost, NestedFuture};
-pub use definition::{InvalidDefinitionError, ToolDefinition};
+pub use definition::{InvalidDefinitionError, LeftOutTool, ToolDefinition};
 pub use error::ToolError;
 pub(crate) use error::{BorrowedError, BoxError};
 pub use held::HeldFor;

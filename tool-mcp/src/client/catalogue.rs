@@ -6,9 +6,8 @@ use std::sync::Arc;
 use jsonschema::{Retrieve, Uri, Validator};
 use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
-use tool_core::{Behavior, ToolDefinition, ToolSet};
+use tool_core::{Behavior, LeftOutTool, ToolDefinition, ToolSet};
 
-use super::LeftOutTool;
 use super::supervisor::Line;
 use super::tool::RemoteTool;
 
@@ -34,7 +33,7 @@ impl Catalogue {
             if let Err(reason) = added {
                 let name = tool.name.to_string();
                 tracing::warn!(tool = name, reason, "a tool of an MCP server is left out");
-                left_out.push(LeftOutTool { name, reason });
+                left_out.push(LeftOutTool::new(name, reason));
             }
         }
         Self {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use rmcp::model::Implementation;
 use tokio::sync::watch;
-use tool_core::ToolSet;
+use tool_core::{LeftOutTool, ToolSet};
 
 use catalogue::Catalogue;
 pub use connection::ConnectError;
@@ -185,14 +185,4 @@ impl fmt::Debug for Client {
             .field("tools", &self.catalogue().tools)
             .finish_non_exhaustive()
     }
-}
-
-/// A tool of the server that cannot be offered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LeftOutTool {
-    /// Its name.
-    pub name: String,
-    /// What is wrong with its definition.
-    pub reason: String,
 }

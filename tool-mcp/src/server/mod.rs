@@ -74,7 +74,7 @@ pub struct Server<S = ()> {
 struct Shared<S> {
     listed: RwLock<Arc<Listed<S>>>,
     bind: Box<Bind<S>>,
-    /// Told whenever the tools are replaced.
+    /// Changes whenever the tools are replaced.
     replaced: watch::Sender<()>,
     /// Connections that are to be notified of that.
     peers: handler::Peers,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tool_core::{Progress, ToolCall, ToolResult};
+use tool_core::{LeftOutTool, Progress, ToolCall, ToolResult};
 
 use super::Suspended;
 use crate::chat::{HistoryRepair, InvalidToolsError, Repair, Usage};
@@ -81,22 +81,9 @@ pub enum AgentEvent {
     Reply(Reply),
 }
 
-/// A tool that is not offered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct LeftOutTool {
-    /// Its name.
-    pub tool: String,
-    /// Why, and what can be done about it.
-    pub reason: String,
-}
-
 impl From<&InvalidToolsError> for LeftOutTool {
     fn from(error: &InvalidToolsError) -> Self {
-        Self {
-            tool: error.tool().unwrap_or_default().to_owned(),
-            reason: error.to_string(),
-        }
+        Self::new(error.tool().unwrap_or_default(), error.to_string())
     }
 }
 

@@ -30,10 +30,11 @@ use crate::model::ChatModel;
 use crate::profile::Profile;
 
 pub use conversation::Conversation;
-pub use event::{AgentEvent, LeftOutTool, Outcome, Reply, StartPolicy};
+pub use event::{AgentEvent, Outcome, Reply, StartPolicy};
 pub use history::History;
 pub use stream::AgentStream;
 pub use suspended::Suspended;
+pub use tool_core::LeftOutTool;
 
 /// A model, its instructions and its tools: what every conversation with it has in common.
 ///

@@ -62,7 +62,7 @@ pub(super) fn note_event(event: &AgentEvent) {
             tracing::info!(repairs = repairs.len(), "history repaired");
         }
         AgentEvent::ToolsLeftOut(tools) => {
-            for LeftOutTool { tool, reason } in tools {
+            for LeftOutTool { tool, reason, .. } in tools {
                 tracing::warn!(tool, reason, "tool left out");
             }
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
-use tool_core::ToolSet;
+use tool_core::{LeftOutTool, ToolSet};
 
 use crate::wire::PREFIX;
 use engine::Engine;
@@ -28,7 +28,7 @@ use engine::Engine;
 /// have joined it: its run id is spent then. That is tried for a minute, while the runtime lives.
 ///
 /// ```no_run
-/// use tool_core::ToolSet;
+/// use tool_core::{LeftOutTool, ToolSet};
 /// use tool_restate::Remote;
 ///
 /// # #[tokio::main]
@@ -79,7 +79,7 @@ impl Remote {
             });
             match added {
                 Ok(more) => tools = more,
-                Err(reason) => left_out.push(LeftOutTool { name, reason }),
+                Err(reason) => left_out.push(LeftOutTool::new(name, reason)),
             }
         }
         Ok(Self {
@@ -105,16 +105,6 @@ impl fmt::Debug for Remote {
             .field("tools", &self.tools)
             .finish_non_exhaustive()
     }
-}
-
-/// A service that is named like a tool and is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LeftOutTool {
-    /// The tool's name.
-    pub name: String,
-    /// What is wrong with its definition.
-    pub reason: String,
 }
 
 /// The tools could not be read.

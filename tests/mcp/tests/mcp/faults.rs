@@ -1,5 +1,6 @@
 //! n calls in, n results out, in call order, whatever happens on the other side.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_tests::dispatcher;
@@ -7,8 +8,8 @@ use tool_core::{DispatchEvent, Dispatcher, ErrorCode, tools};
 use tool_mcp::{Client, HttpTransport, Server, Transport, connect};
 
 use crate::support::{
-    HttpFixture, calls, codes, connected, contents, eventually, fixture, fixture_with_pid,
-    in_memory, kill, shell,
+    Events, HttpFixture, calls, codes, connected, contents, eventually, fixture, fixture_with_pid,
+    in_memory, kill, shell, watched,
 };
 
 async fn every_fault_is_answered(client: &Client) {
@@ -227,35 +228,7 @@ async fn a_connection_in_memory_that_ends_is_not_made_again() {
 
 #[tokio::test]
 async fn a_call_that_nobody_waits_for_is_dropped_on_the_server() {
-    use std::sync::Arc;
-    use tokio::sync::Notify;
-    use tool_core::tool;
-
-    struct Events {
-        started: Notify,
-        dropped: Notify,
-    }
-
-    struct OnDrop<'a>(&'a Notify);
-
-    impl Drop for OnDrop<'_> {
-        fn drop(&mut self) {
-            self.0.notify_one();
-        }
-    }
-
-    /// Never return.
-    #[tool]
-    async fn watched(#[state] events: &Arc<Events>) -> String {
-        let _dropped = OnDrop(&events.dropped);
-        events.started.notify_one();
-        std::future::pending().await
-    }
-
-    let events = Arc::new(Events {
-        started: Notify::new(),
-        dropped: Notify::new(),
-    });
+    let events = Arc::<Events>::default();
     let server = Dispatcher::new(tools![watched].with_state(Arc::clone(&events)));
     let client = connected(&Server::new(server.clone())).await;
     let calling = Dispatcher::new(client.tools());

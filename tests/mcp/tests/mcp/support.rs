@@ -3,13 +3,15 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{
     AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
 };
-use tool_core::{ToolCall, ToolResult};
+use tokio::sync::Notify;
+use tool_core::{ToolCall, ToolResult, tool};
 use tool_mcp::{Client, Server, Transport, connect};
 
 /// Bytes that a connection in memory holds.
@@ -93,6 +95,29 @@ impl ByHand {
         let line = self.lines.next_line().await.unwrap().unwrap();
         serde_json::from_str(&line).unwrap()
     }
+}
+
+/// What happens to the calls of [`watched`].
+#[derive(Default)]
+pub(crate) struct Events {
+    pub(crate) started: Notify,
+    pub(crate) dropped: Notify,
+}
+
+struct OnDrop<'a>(&'a Notify);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// Never return.
+#[tool]
+pub(crate) async fn watched(#[state] events: &Arc<Events>) -> String {
+    let _dropped = OnDrop(&events.dropped);
+    events.started.notify_one();
+    std::future::pending().await
 }
 
 /// The server in a process of its own, over stdio.

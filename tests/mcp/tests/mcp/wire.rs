@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use mcp_tests::{add, dispatcher};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tool_core::{Dispatcher, tool, tools};
 use tool_mcp::Server;
 
-use crate::support::ByHand;
+use crate::support::{ByHand, Events, watched};
 
 fn tools_of(list: &Value) -> &Vec<Value> {
     list["result"]["tools"].as_array().unwrap()
@@ -136,28 +135,6 @@ async fn progress_is_reported_if_it_is_asked_for_and_only_grows() {
 
 #[tokio::test]
 async fn a_cancelled_call_is_dropped_and_not_answered() {
-    #[derive(Default)]
-    struct Events {
-        started: Notify,
-        dropped: Notify,
-    }
-
-    struct OnDrop<'a>(&'a Notify);
-
-    impl Drop for OnDrop<'_> {
-        fn drop(&mut self) {
-            self.0.notify_one();
-        }
-    }
-
-    /// Never return.
-    #[tool]
-    async fn watched(#[state] events: &Arc<Events>) {
-        let _dropped = OnDrop(&events.dropped);
-        events.started.notify_one();
-        std::future::pending::<()>().await;
-    }
-
     let events = Arc::<Events>::default();
     let set = tools![watched, add].with_state(Arc::clone(&events));
     let dispatcher = Dispatcher::new(set);

@@ -16,7 +16,7 @@ const LEAST_OUTPUT: usize = 512;
 impl Batch {
     /// A call has its answer.
     pub(in crate::dispatch) fn answered(&self, call: &Arc<Call>) {
-        if self.told {
+        if self.observed {
             let event = DispatchEvent::Result(call.result());
             let waker = {
                 let mut state = lock(&self.state);
@@ -127,7 +127,7 @@ impl Batch {
     /// Tells whoever reads events, unless the call is answered. The oldest progress is forgotten
     /// when nobody reads it.
     pub(in crate::dispatch) fn report(&self, call: &Call, progress: Progress) {
-        if !self.told || self.setup.limits.progress_events == 0 {
+        if !self.observed || self.setup.limits.progress_events == 0 {
             return;
         }
         let mut state = lock(&self.state);

@@ -42,7 +42,7 @@ impl Running {
     /// The results, when all calls are answered.
     pub(in crate::dispatch) async fn results(mut self) -> Vec<ToolResult> {
         std::future::poll_fn(|cx| self.batch.poll_done(cx)).await;
-        self.is_over = !self.batch.told;
+        self.is_over = !self.batch.observed;
         self.batch.take_results()
     }
 }

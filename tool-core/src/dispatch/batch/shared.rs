@@ -47,7 +47,7 @@ pub(crate) struct Batch {
     /// Why no more calls of it start, if they do not.
     halted: OnceLock<Stop>,
     /// Whether somebody reads events.
-    pub(in crate::dispatch) told: bool,
+    pub(in crate::dispatch) observed: bool,
     pub(super) state: Mutex<BatchState>,
     pub(super) output_left: AtomicUsize,
     /// Unknown names so far.
@@ -104,7 +104,7 @@ pub(in crate::dispatch) struct Origin {
     /// Calls it is made for; none, if they are still to come.
     pub(in crate::dispatch) calls: Option<usize>,
     /// Whether somebody reads events.
-    pub(in crate::dispatch) told: bool,
+    pub(in crate::dispatch) observed: bool,
 }
 
 impl Batch {
@@ -117,7 +117,7 @@ impl Batch {
             run,
             span,
             calls,
-            told,
+            observed,
         } = origin;
         Self {
             depth: parent.as_ref().map_or(0, |parent| parent.batch.depth + 1),
@@ -137,7 +137,7 @@ impl Batch {
             number,
             run,
             span: span.map(OnceLock::from).unwrap_or_default(),
-            told,
+            observed,
         }
     }
 
