@@ -105,6 +105,37 @@ async fn calls_of_a_layer_have_keys_of_their_own() {
     );
 }
 
+/// Say what the message is called, and that of a call within.
+#[tool]
+async fn message(#[context] cx: &CallContext, inner: bool) -> String {
+    let own = cx.run_id().unwrap_or_else(|| "nothing".to_owned());
+    match inner {
+        true => own,
+        false => contents(
+            &cx.dispatch(calls([("message", r#"{"inner": true}"#)]))
+                .await,
+        )
+        .concat(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_knows_what_its_message_is_called() {
+    let dispatcher = Dispatcher::new(tools![message]);
+    let batch = || {
+        calls([
+            ("message", r#"{"inner": true}"#),
+            ("message", r#"{"inner": false}"#),
+        ])
+    };
+    let named = dispatcher.dispatch_as("order 7", batch()).unwrap().await;
+    assert_eq!(contents(&named), ["order 7", "order 7"]);
+    assert_eq!(
+        contents(&dispatcher.dispatch(batch()).await),
+        ["nothing", "nothing"]
+    );
+}
+
 /// Services keep keys for days: another release makes the same.
 #[tokio::test(start_paused = true)]
 async fn a_key_stays_what_it_is() {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tool_core::{
-    CallContext, CancellationToken, Decision, Dispatcher, ToolError, ToolResult, tool, tools,
+    CallContext, CancellationToken, Decision, Dispatcher, ToolError, ToolOutput, ToolResult, tool,
+    tools,
 };
 use tool_openai::chat::{self, Message};
 use tool_openai::testing::{MockModel, ScriptedReply, ScriptedServer};
@@ -137,6 +138,27 @@ async fn a_call_without_a_decision_stays_held() {
     let reply = bank.agent.resume(stored(&second), decisions).await.unwrap();
     assert_eq!(reply.text, "Done.");
     assert_eq!(bank.sent(), [700, 5]);
+}
+
+#[tokio::test]
+async fn held_calls_can_be_answered_from_elsewhere() {
+    let bank = Bank::open().await;
+    let waiting = bank.suspended().await;
+    let answer = |at: usize, text: &str| {
+        let call = waiting.results()[at].call().clone();
+        ToolResult::new(call, 0, Ok(ToolOutput::from_text(text))).with_position(at)
+    };
+    let (first, second) = (answer(1, "sent by hand"), answer(2, "sent by post"));
+    let of_another = second.clone().with_position(1);
+    let answered = answer(0, "2000");
+    let one = stored(&waiting).with_answers(vec![first.clone(), of_another, answered]);
+    let held: Vec<_> = one.held().map(|held| held.position()).collect();
+    assert_eq!(held, [2]);
+    let still = suspended(bank.agent.resume(stored(&one), Vec::new()).await.unwrap());
+    let both = still.with_answers(vec![second]);
+    let reply = bank.agent.resume(stored(&both), Vec::new()).await.unwrap();
+    assert_eq!((reply.text.as_str(), bank.sent()), ("Done.", Vec::new()));
+    assert_eq!(bank.results(), ["1000", "sent by hand", "sent by post"]);
 }
 
 #[tokio::test]

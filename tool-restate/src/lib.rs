@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "agent")]
+mod agent;
 #[cfg(feature = "remote")]
 mod remote;
 #[cfg(any(feature = "remote", feature = "worker"))]
@@ -8,6 +10,8 @@ mod wire;
 #[cfg(feature = "worker")]
 mod worker;
 
+#[cfg(feature = "agent")]
+pub use agent::{HeldCalls, RemoteAgent, RunError, RunReply};
 #[cfg(feature = "remote")]
 pub use remote::{Remote, RemoteError};
 #[cfg(feature = "worker")]

@@ -24,6 +24,18 @@ pub(crate) const BEGIN_HEADER: &str = "x-tool-begin";
 pub(crate) const AGAIN: &str = "again";
 pub(crate) const ONCE: &str = "once";
 
+/// Text as a part of a path or a key.
+#[cfg(feature = "remote")]
+pub(crate) fn encode(text: &str) -> String {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~');
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
 /// A failure as the engine carries it: the code, and what the model reads.
 #[cfg(feature = "worker")]
 pub(crate) fn to_message(error: &ToolError) -> String {

@@ -16,7 +16,7 @@ use restate_sdk::endpoint::{ContextInternal, Endpoint, Error as EndpointError, I
 use restate_sdk::errors::{HandlerResult, TerminalError};
 use restate_sdk::hyper::HyperEndpoint;
 use restate_sdk::service::{Service, macro_support};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio_util::sync::CancellationToken;
 use tool_core::{Dispatcher, ErrorCode, ToolCall, ToolDefinition, ToolError, ToolOutput};
@@ -30,7 +30,7 @@ use crate::wire::{
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// How long a call may take that has no timeout: the engine wants to know.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Runs the tools of a [`Dispatcher`] for a Restate engine, with the dispatcher's limits, deadlines,
 /// policy and spans.
@@ -73,6 +73,8 @@ const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Worker {
     dispatcher: Dispatcher,
     cancellation: CancellationToken,
+    #[cfg(feature = "agent")]
+    agents: Vec<(String, tool_openai::Agent)>,
 }
 
 impl Worker {
@@ -81,7 +83,28 @@ impl Worker {
         Self {
             dispatcher,
             cancellation: CancellationToken::new(),
+            #[cfg(feature = "agent")]
+            agents: Vec::new(),
         }
+    }
+
+    /// Runs this agent, too, for [`RemoteAgent`](crate::RemoteAgent)s of the same name. Its runs
+    /// outlive this process: what the model answers is written down, and what its calls give. A run
+    /// whose process dies begins again on another worker that has the agent, and takes from there
+    /// what was done; no model is asked again for an answer that came, and no call is run again that
+    /// has its result.
+    ///
+    /// Its tools are best those of a [`Remote`](crate::Remote): their calls are joined where they
+    /// run. A tool of this process is begun again.
+    ///
+    /// Each attempt tells [`with_on_event`](tool_openai::Agent::with_on_event) the story from its
+    /// beginning. An agent that is changed is best given another name: runs of the old one end as
+    /// they began.
+    #[cfg(feature = "agent")]
+    #[must_use]
+    pub fn with_agent(mut self, name: impl Into<String>, agent: tool_openai::Agent) -> Self {
+        self.agents.push((name.into(), agent));
+        self
     }
 
     /// Stops when `token` is cancelled, for graceful shutdown: no more connections are taken, and
@@ -110,14 +133,21 @@ impl Worker {
         let Self {
             dispatcher,
             cancellation,
-        } = self;
+            ..
+        } = &self;
         let mut endpoint = Endpoint::builder();
         for definition in dispatcher.tools().definitions() {
-            let described = describe(&dispatcher, definition)?;
+            let described = describe(dispatcher, definition)?;
             let service = ToolService {
                 dispatcher: dispatcher.clone(),
                 tool: definition.name().into(),
             };
+            endpoint = endpoint.bind(macro_support::service_definition(service, described));
+        }
+        #[cfg(feature = "agent")]
+        for (name, agent) in &self.agents {
+            let described = crate::agent::describe(name)?;
+            let service = crate::agent::AgentService::new(agent.clone());
             endpoint = endpoint.bind(macro_support::service_definition(service, described));
         }
         let endpoint = HyperEndpoint::new(endpoint.build());
@@ -296,11 +326,6 @@ fn describe(dispatcher: &Dispatcher, tool: &ToolDefinition) -> io::Result<discov
         "metadata": metadata,
         "inactivityTimeout": millis(silence),
         "abortTimeout": millis(MARGIN),
-        // Only lost workers lead to another attempt: failures of tools are terminal.
-        "retryPolicyInitialInterval": 50,
-        "retryPolicyMaxInterval": 1000,
-        "retryPolicyExponentiationFactor": 2.0,
-        "retryPolicyMaxAttempts": 1_000_000,
         "handlers": [{
             "name": HANDLER,
             "documentation": tool.description(),
@@ -312,13 +337,24 @@ fn describe(dispatcher: &Dispatcher, tool: &ToolDefinition) -> io::Result<discov
             "output": {"contentType": "application/json", "setContentTypeIfEmpty": false},
         }],
     });
-    serde_json::from_value(described).map_err(|error| {
-        let text = format!("the tool `{}` cannot be a service: {error}", tool.name());
+    manifest(described)
+}
+
+/// A service as the engine reads it, with what all have in common.
+pub(crate) fn manifest(mut service: Value) -> io::Result<discovery::Service> {
+    let name = service["name"].as_str().unwrap_or_default().to_owned();
+    // Only lost workers lead to another attempt: any other failure is terminal.
+    service["retryPolicyInitialInterval"] = 50.into();
+    service["retryPolicyMaxInterval"] = 1000.into();
+    service["retryPolicyExponentiationFactor"] = 2.0.into();
+    service["retryPolicyMaxAttempts"] = 1_000_000.into();
+    serde_json::from_value(service).map_err(|error| {
+        let text = format!("`{name}` cannot be a service: {error}");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     })
 }
 
-fn millis(time: Duration) -> u64 {
+pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 

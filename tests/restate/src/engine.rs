@@ -78,6 +78,12 @@ impl Engine {
         self.folder.path()
     }
 
+    /// Asks it to stop, and starts it again in the same folder.
+    pub fn stop_and_restart(&mut self) {
+        self.process.stop();
+        self.process = Self::run(self.folder.path());
+    }
+
     /// Kills it, and starts it again in the same folder.
     pub fn kill_and_restart(&mut self) {
         self.process.kill();

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tool_core::{CallContext, ToolSet, tool, tools};
 
 /// Writes a line to the file `LOG`.
-fn log(what: &str, tag: &str) {
+pub fn log(what: &str, tag: &str) {
     let Some(file) = std::env::var_os("LOG") else {
         return;
     };

@@ -366,6 +366,28 @@ async fn a_worker_that_stops_answers_what_it_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_stops_gracefully_keeps_what_it_took() {
+    let mut engine = Engine::start();
+    let _worker = engine.worker(WORKER, 9080);
+    registered("http://127.0.0.1:9080").await;
+    let running = tokio::spawn(dispatcher().await.dispatch(vec![
+        call("work_again", r#"{"tag": "again", "milliseconds": 700}"#),
+        call("work_once", r#"{"tag": "once", "milliseconds": 700}"#),
+    ]));
+    until("both have begun", || {
+        engine.count("began", "again") + engine.count("began", "once") == 2
+    });
+    engine.stop_and_restart();
+    let codes = codes(&running.await.unwrap());
+    assert_eq!(codes[0], "ok");
+    assert!(
+        ["ok", "lost_indeterminate"].contains(&codes[1]),
+        "{codes:?}"
+    );
+    assert_eq!(engine.count("began", "once"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_definition_is_not_called() {
     use tool_core::{DynamicTool, ToolSet};
     let engine = Engine::start();
@@ -432,7 +454,7 @@ fn a_tool_without_a_service_s_name_is_an_error_at_start_up() {
     let listening = Worker::new(Dispatcher::new(set)).listen("127.0.0.1:0");
     let error = runtime.block_on(listening).unwrap_err().to_string();
     assert!(
-        error.contains("`say hello/now` cannot be a service"),
+        error.contains("say hello/now` cannot be a service"),
         "{error}"
     );
 }

@@ -58,6 +58,10 @@ impl CallHost for Call {
         self.idempotency_key()
     }
 
+    fn run_id(&self) -> Option<String> {
+        self.run_id()
+    }
+
     #[inline]
     fn output_bytes(&self) -> usize {
         self.batch.setup.limits.output_bytes

@@ -111,6 +111,10 @@ impl CallHost for Detached {
         self.idempotency_key.clone()
     }
 
+    fn run_id(&self) -> Option<String> {
+        None
+    }
+
     fn output_bytes(&self) -> usize {
         Limits::default().output_bytes
     }

@@ -48,6 +48,15 @@ impl Call {
         format!("{:032x}-{path}", hasher.finish128().as_u128())
     }
 
+    /// The name that the program gave the outermost message.
+    pub(crate) fn run_id(&self) -> Option<String> {
+        match (&self.batch.parent, self.batch.run.as_deref()) {
+            (Some(parent), _) => parent.run_id(),
+            (None, Some(RunName::Named(run_id))) => Some(run_id.clone()),
+            _ => None,
+        }
+    }
+
     /// Writes positions from the outermost call to this one, each but the first behind the number of
     /// the nested batch in its attempt. The run's name, if it was given one.
     fn write_path(&self, path: &mut String) -> Option<Arc<RunName>> {

@@ -53,6 +53,8 @@ pub(crate) trait CallHost: Any + Send + Sync + fmt::Debug {
 
     fn idempotency_key(&self) -> String;
 
+    fn run_id(&self) -> Option<String>;
+
     /// Bytes that the output may have.
     fn output_bytes(&self) -> usize;
 
@@ -142,6 +144,12 @@ impl CallContext {
     /// other call's.
     pub fn idempotency_key(&self) -> String {
         self.host.idempotency_key()
+    }
+
+    /// What the program called the message, by [`dispatch_as`](crate::Dispatcher::dispatch_as), if it
+    /// gave it a name. That of the outermost message, for a call within another.
+    pub fn run_id(&self) -> Option<String> {
+        self.host.run_id()
     }
 
     /// Tells the program how far the call is: a message for people, and how much is done, from 0 to

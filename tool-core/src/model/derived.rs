@@ -121,6 +121,10 @@ impl CallHost for Derived {
         }
     }
 
+    fn run_id(&self) -> Option<String> {
+        self.base_host().run_id()
+    }
+
     fn output_bytes(&self) -> usize {
         self.base_host().output_bytes()
     }

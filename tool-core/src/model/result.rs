@@ -148,6 +148,12 @@ impl ToolResult {
         self.position
     }
 
+    /// The same at another place: of a call that was run in a batch of its own.
+    #[must_use]
+    pub fn with_position(self, position: usize) -> Self {
+        Self { position, ..self }
+    }
+
     /// What the program reads: the output, or a typed error with its source.
     ///
     /// # Errors

@@ -165,6 +165,12 @@ impl Agent {
         self
     }
 
+    /// The same agent, with another model to ask: one around its [`model`](Self::model), for example.
+    #[must_use]
+    pub fn with_model(self, model: impl ChatModel + 'static) -> Self {
+        self.with(|config| config.model = Arc::new(model))
+    }
+
     /// Sets the name that traces show for it: its runs are spans `invoke_agent {name}`.
     #[must_use]
     pub fn with_name(self, name: impl Into<String>) -> Self {
@@ -325,6 +331,16 @@ impl Agent {
     #[must_use]
     pub fn with_cancellation(self, token: CancellationToken) -> Self {
         self.with(|config| config.cancellation = token)
+    }
+
+    /// The model that it asks.
+    pub fn model(&self) -> &Arc<dyn ChatModel> {
+        &self.config.model
+    }
+
+    /// What runs the calls of its model.
+    pub fn dispatcher(&self) -> &Dispatcher {
+        &self.config.dispatcher
     }
 
     /// A new conversation.

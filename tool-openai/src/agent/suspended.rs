@@ -80,13 +80,69 @@ impl Suspended {
         &self.history
     }
 
+    /// How often the run has asked the model.
+    pub fn turns(&self) -> usize {
+        self.turns
+    }
+
+    /// Answers calls that are held with results from elsewhere, by their
+    /// [`position`](ToolResult::position): for a program that runs calls itself. It lets a policy hold
+    /// them all, and resumes the run without decisions when they are answered.
+    ///
+    /// A result of another call, and one of a call that is not held, changes nothing.
+    ///
+    /// ```
+    /// use tool_core::{Decision, Dispatcher, tool, tools};
+    /// # use tool_core::serde_json::json;
+    /// use tool_openai::testing::{ScriptedReply, ScriptedServer};
+    /// use tool_openai::{Agent, Outcome};
+    ///
+    /// /// Add two numbers.
+    /// #[tool(read_only)]
+    /// fn add(a: i64, b: i64) -> i64 {
+    ///     a + b
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let call = ScriptedReply::calls([("add", json!({"a": 40, "b": 2}))]);
+    /// # let server = ScriptedServer::start([call, ScriptedReply::text("It is 42.")]).await?;
+    /// let tools = Dispatcher::new(tools![add]);
+    /// let holding = tools.clone().with_policy(|_| Decision::Hold);
+    /// let agent = Agent::new(server.client()?, "scripted").with_tools(holding);
+    ///
+    /// let mut reply = agent.run("What is 40 + 2?").await?;
+    /// if let Outcome::Suspended(suspended) = reply.outcome {
+    ///     let held = suspended.results().iter().filter(|result| result.held_for().is_some());
+    ///     let (positions, calls): (Vec<usize>, Vec<_>) =
+    ///         held.map(|result| (result.position(), result.call().clone())).unzip();
+    ///     let answers = tools.dispatch(calls).await.into_iter().zip(positions);
+    ///     let answers = answers.map(|(answer, position)| answer.with_position(position));
+    ///     let answered = suspended.with_answers(answers.collect());
+    ///     reply = agent.resume(answered, Vec::new()).await?;
+    /// }
+    /// assert_eq!(reply.text, "It is 42.");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_answers(self, answers: Vec<ToolResult>) -> Self {
+        let mut results = self.results.clone();
+        for answer in answers {
+            let of_it = |result: &&mut ToolResult| {
+                let is_same = (result.id(), result.name()) == (answer.id(), answer.name());
+                result.position() == answer.position() && is_same && result.held_for().is_some()
+            };
+            if let Some(result) = results.iter_mut().find(of_it) {
+                *result = answer;
+            }
+        }
+        self.with_results(results)
+    }
+
     /// What the model says beside the calls.
     pub(super) fn text(&self) -> String {
         self.message.text()
-    }
-
-    pub(super) fn turns(&self) -> usize {
-        self.turns
     }
 
     pub(super) fn usage(&self) -> &Usage {

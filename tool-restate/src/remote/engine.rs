@@ -9,11 +9,25 @@ use serde_json::{Value, json};
 
 use super::RemoteError;
 
+/// How long an engine that has taken nothing may be away.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The waits before it is asked again, without an end.
+pub(crate) fn waits() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(50))
+        .with_max_delay(Duration::from_secs(1))
+        .with_jitter()
+        .without_max_times()
+        .build()
+}
+
 /// Where calls are sent.
-pub(super) struct Engine {
-    pub(super) http: Client,
-    pub(super) ingress: String,
-    pub(super) admin: String,
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    pub(crate) http: Client,
+    pub(crate) ingress: String,
+    pub(crate) admin: String,
 }
 
 #[derive(Deserialize)]
@@ -23,8 +37,8 @@ struct Services {
 
 /// A service as the engine describes it.
 #[derive(Deserialize)]
-pub(super) struct Described {
-    pub(super) name: String,
+pub(crate) struct Described {
+    pub(crate) name: String,
     #[serde(default)]
     pub(super) documentation: Option<String>,
     #[serde(default)]
@@ -41,7 +55,16 @@ pub(super) struct DescribedHandler {
 }
 
 impl Engine {
-    pub(super) async fn services(&self) -> Result<Vec<Described>, RemoteError> {
+    pub(crate) fn new(ingress: &str, admin: &str) -> Result<Self, RemoteError> {
+        let http = Client::builder().connect_timeout(Duration::from_secs(2));
+        Ok(Self {
+            http: http.build().map_err(RemoteError::Unreachable)?,
+            ingress: ingress.trim_end_matches('/').to_owned(),
+            admin: admin.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    pub(crate) async fn services(&self) -> Result<Vec<Described>, RemoteError> {
         let answer = self.http.get(format!("{}/services", self.admin)).send();
         let answer = answer.await.map_err(RemoteError::Unreachable)?;
         let answer = answer
@@ -51,8 +74,8 @@ impl Engine {
         Ok(listed.services)
     }
 
-    /// Kills what runs under the key. How many calls that were.
-    async fn kill(&self, service: &str, key: &str) -> Result<usize, reqwest::Error> {
+    /// Kills invocations that are not over. How many that were.
+    pub(crate) async fn kill(&self, which: &str) -> Result<usize, reqwest::Error> {
         #[derive(Deserialize)]
         struct Rows {
             rows: Vec<Row>,
@@ -61,12 +84,8 @@ impl Engine {
         struct Row {
             id: String,
         }
-        let quoted = |text: &str| text.replace('\'', "''");
-        let query = format!(
-            "SELECT id FROM sys_invocation WHERE target_service_name = '{}' AND idempotency_key = '{}' AND status != 'completed'",
-            quoted(service),
-            quoted(key)
-        );
+        let query =
+            format!("SELECT id FROM sys_invocation WHERE {which} AND status != 'completed'");
         let found = self
             .http
             .post(format!("{}/query", self.admin))
@@ -78,7 +97,10 @@ impl Engine {
         let rows = found.json::<Rows>().await?.rows;
         for Row { id } in &rows {
             let url = format!("{}/invocations/{id}/kill", self.admin);
-            self.http.patch(url).send().await?.error_for_status()?;
+            let answer = self.http.patch(url).send().await?;
+            if !matches!(answer.status().as_u16(), 404 | 409) {
+                answer.error_for_status()?; // it is not over by now
+            }
         }
         Ok(rows.len())
     }
@@ -89,9 +111,11 @@ impl Engine {
             .with_min_delay(Duration::from_millis(100))
             .with_max_times(10) // about a minute
             .build();
+        let (service, key) = (quoted(service), quoted(key));
+        let which = format!("target_service_name = {service} AND idempotency_key = {key}");
         let mut unseen = 0;
         for wait in waits {
-            match self.kill(service, key).await {
+            match self.kill(&which).await {
                 Ok(0) if unseen == 3 => return, // it has ended
                 Ok(0) => unseen += 1,
                 Ok(_) => return,
@@ -101,4 +125,9 @@ impl Engine {
         }
         tracing::warn!(service, "a call that nobody waits for could not be stopped");
     }
+}
+
+/// Text in a query.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }

@@ -5,13 +5,13 @@ mod tool;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use reqwest::Client;
 use tool_core::{LeftOutTool, ToolSet};
 
 use crate::wire::PREFIX;
-use engine::Engine;
+pub(crate) use engine::Engine;
+#[cfg(feature = "agent")]
+pub(crate) use engine::{PATIENCE, quoted, waits};
 
 /// The tools of all workers of a Restate engine.
 ///
@@ -55,15 +55,7 @@ impl Remote {
     ///
     /// Cancel-safe.
     pub async fn connect(ingress: &str, admin: &str) -> Result<Self, RemoteError> {
-        let http = Client::builder()
-            .connect_timeout(Duration::from_secs(2))
-            .build()
-            .map_err(RemoteError::Unreachable)?;
-        let engine = Arc::new(Engine {
-            http,
-            ingress: ingress.trim_end_matches('/').to_owned(),
-            admin: admin.trim_end_matches('/').to_owned(),
-        });
+        let engine = Arc::new(Engine::new(ingress, admin)?);
         let (mut tools, mut left_out) = (ToolSet::default(), Vec::new());
         let mut services = engine.services().await?;
         // The engine knows no order. Definitions that are the same in every run can be cached.
@@ -117,4 +109,8 @@ pub enum RemoteError {
     /// What answers is no engine, or one of another version.
     #[error("what answers at the engine's admin address is not Restate's admin API: {0}")]
     NotAnEngine(#[source] reqwest::Error),
+    /// No worker with such an agent was registered.
+    #[cfg(feature = "agent")]
+    #[error("the engine knows no agent `{0}`; register the worker that has it")]
+    UnknownAgent(String),
 }

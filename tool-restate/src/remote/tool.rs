@@ -1,9 +1,8 @@
 //! A tool that runs on some worker.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use tool_core::{
@@ -11,14 +10,11 @@ use tool_core::{
     ToolFuture, ToolOutput,
 };
 
-use super::engine::{Described, Engine};
+use super::engine::{Described, Engine, PATIENCE, waits};
 use crate::wire::{
     AGAIN, BEGIN_HEADER, BEHAVIOR, FINGERPRINT, FINGERPRINT_HEADER, HANDLER, ONCE, OUTPUT_SCHEMA,
-    TITLE, from_message,
+    TITLE, encode, from_message,
 };
-
-/// How long an engine that has not taken a call may be away, before the call is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A tool that runs on some worker.
 pub(super) struct RemoteTool {
@@ -106,7 +102,7 @@ const TRIES: u32 = 5;
 
 impl RemoteTool {
     async fn run(&self, context: &CallContext, arguments: &str) -> Result<ToolOutput, ToolError> {
-        let key = context.idempotency_key();
+        let key = key(context);
         let mut kill = KillOnDrop {
             engine: &self.engine,
             service: &self.service,
@@ -114,12 +110,7 @@ impl RemoteTool {
             armed: true,
         };
         let (began, mut was_sent, mut failures) = (Instant::now(), false, 0);
-        let mut waits = ExponentialBuilder::new()
-            .with_min_delay(Duration::from_millis(50))
-            .with_max_delay(Duration::from_secs(1))
-            .with_jitter()
-            .without_max_times()
-            .build();
+        let mut waits = waits();
         loop {
             match self.ask(&key, arguments).await {
                 Asked::Done(outcome) => {
@@ -173,6 +164,15 @@ impl RemoteTool {
             },
             false => failed(status, answer).await,
         }
+    }
+}
+
+/// The key of a call in the engine: its own behind its run's id, by which a run's calls are found.
+fn key(context: &CallContext) -> String {
+    let key = context.idempotency_key();
+    match context.run_id() {
+        Some(run_id) => format!("{}/{key}", encode(&run_id)),
+        None => key,
     }
 }
 
