@@ -1,7 +1,8 @@
-//! The model when there is no key: a script that asks for the four tools and writes its summary
-//! from their results.
+//! The mock model when there is no key: it calls the four tools, or those that the question names, and
+//! writes its summary from their results. It writes a note where the user asks for one.
 
 use std::env;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tool_openai::OpenAi;
@@ -20,29 +21,58 @@ pub(crate) async fn model() -> anyhow::Result<(OpenAi, Option<ScriptedServer>)> 
     Ok((script.client()?, Some(script)))
 }
 
-/// The next answer: calls for a patient named by the user, then a summary of what the tools said.
+/// How long each part of a streamed text takes.
+const PACE: Duration = Duration::from_millis(15);
+
+/// The next answer: calls for a patient that the user names, then a summary of the results.
 pub(crate) fn respond(request: &Request) -> ScriptedReply {
     if let Some(results) = results_of_last_turn(&request.messages) {
-        return ScriptedReply::text(summary(&results));
+        return ScriptedReply::text(summary(&results)).with_pace(PACE);
     }
-    match request.messages.iter().rev().find_map(patient_named_by) {
-        None => {
-            ScriptedReply::text("Which patient do you mean? Please give an id of the form P-NNNNN.")
-        }
-        Some(patient_id) => ScriptedReply::calls(request.tools.iter().map(|tool| {
-            (
-                tool.function.name.as_str(),
-                json!({"patient_id": patient_id}),
-            )
-        })),
+    let Some(patient_id) = request.messages.iter().rev().find_map(patient_named_by) else {
+        return ScriptedReply::text(
+            "Which patient do you mean? Please give an id of the form P-NNNNN.",
+        );
+    };
+    let question = request
+        .messages
+        .iter()
+        .rev()
+        .find_map(user_text)
+        .unwrap_or_default();
+    if let Some((_, note)) = question.split_once("note:") {
+        let arguments = json!({"patient_id": patient_id, "text": note.trim()});
+        return ScriptedReply::calls([("add_note", arguments)]);
+    }
+    let tools = request.tools.iter().map(|tool| tool.function.name.as_str());
+    let queries: Vec<&str> = tools.filter(|name| name.starts_with("get_")).collect();
+    let question = question.to_lowercase();
+    let is_named = |name: &&str| {
+        let subject = name.rsplit('_').next().unwrap_or_default();
+        question.contains(&subject[..subject.len().min(6)])
+    };
+    let named: Vec<&str> = queries
+        .iter()
+        .copied()
+        .filter(|name| is_named(name))
+        .collect();
+    let chosen = if named.is_empty() { queries } else { named };
+    ScriptedReply::calls(
+        chosen
+            .into_iter()
+            .map(|name| (name, json!({"patient_id": patient_id}))),
+    )
+}
+
+fn user_text(message: &Message) -> Option<String> {
+    match message {
+        Message::User(user) => Some(user.text()),
+        _ => None,
     }
 }
 
 fn patient_named_by(message: &Message) -> Option<String> {
-    let Message::User(user) = message else {
-        return None;
-    };
-    let text = user.text();
+    let text = user_text(message)?;
     let start = text.find("P-")?;
     let digits: String = text[start + 2..]
         .chars()
@@ -80,6 +110,7 @@ fn summary(results: &[(String, String)]) -> String {
         match (value.get("error").and_then(Value::as_str), tool.as_str()) {
             (Some(error), _) => format!("{}: not available ({error})", title(tool)),
             (None, "get_patient_demographics") => demographics(&value),
+            (None, "add_note") => "The note is in the record.".to_owned(),
             (None, _) => list(title(tool), &value),
         }
     });
@@ -92,6 +123,7 @@ fn title(tool: &str) -> &'static str {
         "get_patient_medications" => "Current medications",
         "get_patient_allergies" => "Allergies",
         "get_recent_lab_results" => "Recent lab results",
+        "add_note" => "Note",
         _ => "Other",
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use sqlx::any::AnyPoolOptions;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AnyConnection, AnyPool, Connection, SqlStr};
+use tokio::sync::OnceCell;
 
 use crate::tools::DbError;
 
@@ -18,30 +19,42 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that are opened before the first query: one for each tool.
 const CONNECTIONS: u32 = 4;
 
-/// The hospital's database, or why there is none: the tools tell the model, and the model the user.
+/// The hospital's database. While it cannot be reached each query says so, and tries again.
 #[derive(Debug)]
 pub struct PatientDb {
-    pool: Result<AnyPool, sqlx::Error>,
+    url: String,
+    pool: OnceCell<AnyPool>,
     latency: Latency,
 }
 
 impl PatientDb {
     /// Opens the database at `url` and brings it to the newest schema, sample patients included.
-    /// What fails is kept for the tools to report.
+    /// An error is reported by the first query.
     pub async fn open(url: &str, latency: Latency) -> Self {
         sqlx::any::install_default_drivers();
-        Self {
-            pool: connect(url).await,
+        let db = Self {
+            url: url.to_owned(),
+            pool: OnceCell::new(),
             latency,
-        }
+        };
+        _ = db.pool().await;
+        db
     }
 
-    /// The connections, for one query.
-    pub(crate) async fn pool(&self) -> Result<&AnyPool, DbError> {
-        let pool = self.pool.as_ref();
-        let pool = pool.map_err(|error| DbError::Unreachable(error.to_string()))?;
+    /// The connections.
+    ///
+    /// # Errors
+    /// [`DbError::Unreachable`], until the database can be reached.
+    pub async fn pool(&self) -> Result<&AnyPool, DbError> {
+        let pool = self.pool.get_or_try_init(|| connect(&self.url));
+        pool.await
+            .map_err(|error| DbError::Unreachable(error.to_string()))
+    }
+
+    /// The connections, for one query of a tool.
+    pub(crate) async fn query(&self) -> Result<&AnyPool, DbError> {
         self.latency.wait().await;
-        Ok(pool)
+        self.pool().await
     }
 
     /// An empty list may be the truth about a patient, but not about one who does not exist.
@@ -52,7 +65,7 @@ impl PatientDb {
         let found: Option<(String,)> =
             sqlx::query_as("SELECT patient_id FROM patients WHERE patient_id = $1")
                 .bind(patient_id)
-                .fetch_optional(self.pool().await?)
+                .fetch_optional(self.query().await?)
                 .await?;
         found
             .map(|_| ())
@@ -64,10 +77,9 @@ async fn connect(url: &str) -> Result<AnyPool, sqlx::Error> {
     // A connection of its own first: a pool would hide why it cannot connect behind its own
     // time-out.
     let connecting = tokio::time::timeout(PATIENCE, AnyConnection::connect(url));
-    let mut connection = connecting
+    let connection = connecting
         .await
         .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
-    migrations().run(&mut connection).await?;
     connection.close().await?;
     let pool = AnyPoolOptions::new()
         .min_connections(CONNECTIONS)
@@ -75,6 +87,7 @@ async fn connect(url: &str) -> Result<AnyPool, sqlx::Error> {
         .acquire_timeout(PATIENCE)
         .connect(url)
         .await?;
+    migrations().run(&pool).await?;
     // Held together until all are open.
     let mut opened = Vec::new();
     for _ in 0..CONNECTIONS {

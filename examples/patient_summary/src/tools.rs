@@ -91,7 +91,7 @@ pub async fn get_patient_demographics(
         "SELECT patient_id, name, date_of_birth, phone, email FROM patients WHERE patient_id = $1",
     )
     .bind(patient_id)
-    .fetch_optional(db.pool().await?)
+    .fetch_optional(db.query().await?)
     .await?
     .ok_or_else(|| DbError::NoSuchPatient(patient_id.to_owned()))
 }
@@ -124,7 +124,7 @@ pub async fn get_patient_medications(
          WHERE patient_id = $1 AND status = 'active' ORDER BY start_date DESC, drug",
     )
     .bind(patient_id)
-    .fetch_all(db.pool().await?)
+    .fetch_all(db.query().await?)
     .await?;
     db.require(patient_id, medications.is_empty()).await?;
     Ok(Medications {
@@ -158,7 +158,7 @@ pub async fn get_patient_allergies(
     let allergies: Vec<Allergy> =
         sqlx::query_as("SELECT allergen, reaction, severity FROM allergies WHERE patient_id = $1 ORDER BY allergen")
             .bind(patient_id)
-            .fetch_all(db.pool().await?)
+            .fetch_all(db.query().await?)
             .await?;
     db.require(patient_id, allergies.is_empty()).await?;
     Ok(Allergies {
@@ -216,7 +216,7 @@ async fn recent_lab_results(
     )
     .bind(patient_id)
     .bind(limit)
-    .fetch_all(db.pool().await?)
+    .fetch_all(db.query().await?)
     .await?;
     db.require(patient_id, lab_results.is_empty()).await?;
     Ok(LabResults {

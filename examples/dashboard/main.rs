@@ -1,0 +1,138 @@
+//! A clinical dashboard: a list of patients, and a page for each that an agent fills while its tools
+//! run. `cargo run -p dashboard` prints its address.
+//!
+//! Everything that happens in a run is in the database before a page shows it. A page that is reloaded,
+//! a second one, and a server that was restarted go on from there; a write waits for a person's
+//! approval in the same place.
+
+mod chart;
+mod pages;
+mod runs;
+mod store;
+mod tools;
+mod view;
+mod web;
+
+#[path = "../patient_summary/scripted.rs"]
+mod scripted;
+
+use std::env;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use patient_summary::{Latency, PatientDb};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tool_openai::Agent;
+
+use crate::pages::About;
+use crate::runs::Runs;
+use crate::store::Store;
+use crate::web::Dashboard;
+
+const INSTRUCTIONS: &str = "You write clinical summaries and answer questions about one patient. Use only what the tools return, and say plainly what could not be retrieved. Add a note only if the user asks for one.";
+
+/// Serves the dashboard on loopback.
+///
+/// Without OPENAI_API_KEY (or OPENAI_BASE_URL) a mock model answers; without DATABASE_URL the patients
+/// are samples in an SQLite file.
+#[derive(Parser)]
+#[command(name = "dashboard")]
+struct Options {
+    /// The port; 0 for a free one.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The folder of the SQLite file.
+    #[arg(long, default_value = "dashboard-data")]
+    data: PathBuf,
+    /// The model to ask.
+    #[arg(long, default_value = "gpt-4o")]
+    model: String,
+    /// Milliseconds that each query takes longer, as over a network; 150 to 200 unless set for the
+    /// SQLite file, none for DATABASE_URL.
+    #[arg(long)]
+    latency: Option<u64>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let (model, script) = scripted::model().await?;
+    let (kind, url) = match env::var("DATABASE_URL")
+        .ok()
+        .filter(|url| !url.trim().is_empty())
+    {
+        Some(url) => ("the one at DATABASE_URL", url),
+        None => {
+            fs::create_dir_all(&options.data)?;
+            let file = options.data.join("patients.db");
+            (
+                "an SQLite file",
+                format!("sqlite://{}?mode=rwc", file.display()),
+            )
+        }
+    };
+    let (latency, network) = match options.latency {
+        Some(0) => (Latency::Fixed(Duration::ZERO), String::new()),
+        Some(millis) => (
+            Latency::Fixed(Duration::from_millis(millis)),
+            format!(", each query {millis} ms slower as over a network (simulated)"),
+        ),
+        None if kind.starts_with("an") => (
+            Latency::Simulated(0.into()),
+            ", each query 150 to 200 ms slower as over a network (simulated)".to_owned(),
+        ),
+        None => (Latency::Fixed(Duration::ZERO), String::new()),
+    };
+    let about = About {
+        model: match script {
+            Some(_) => "a mock model, since OPENAI_API_KEY is not set".to_owned(),
+            None => options.model.clone(),
+        },
+        database: format!("{kind}{network}"),
+    };
+
+    let db = Arc::new(PatientDb::open(&url, latency).await);
+    let store = Store::new(Arc::clone(&db));
+    let agent = Agent::new(model, options.model)
+        .with_name("clinician's assistant")
+        .with_instructions(INSTRUCTIONS)
+        .with_parallel_guidance()
+        .with_tools(tools::dispatcher(db, store.clone()));
+    let dashboard = Dashboard {
+        runs: Runs::new(store, agent),
+        about: Arc::new(about),
+        shutdown: CancellationToken::new(),
+    };
+
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, options.port))).await?;
+    println!("http://{}", listener.local_addr()?);
+    let stopping = dashboard.clone();
+    axum::serve(listener, web::router(dashboard.clone()))
+        .with_graceful_shutdown(async move {
+            shutdown_signal().await;
+            stopping.shutdown.cancel(); // pages that watch a run would wait for its end
+            stopping.runs.shut_down().await;
+        })
+        .await?;
+    println!("stopped");
+    Ok(())
+}
+
+/// Ctrl-C, or the signal that service managers send.
+async fn shutdown_signal() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! { _ = interrupted => {}, _ = terminated.recv() => {} }
+            return;
+        }
+    }
+    _ = interrupted.await;
+}

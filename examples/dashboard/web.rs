@@ -1,0 +1,462 @@
+//! The requests.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use futures_util::{Stream, stream};
+use patient_summary::DbError;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tool_core::Decision;
+use uuid::Uuid;
+
+use crate::pages::{self, About, Shown};
+use crate::runs::{Refused, Runs};
+use crate::store::Run;
+use crate::view::View;
+
+/// Bytes that a form may have.
+const MOST_BYTES: usize = 16 * 1024;
+
+/// Characters that a question may have.
+const MOST_CHARACTERS: usize = 1000;
+
+/// How often a page with running calls sees its bars grow.
+const GROWTH: Duration = Duration::from_millis(250);
+
+/// What all requests share.
+#[derive(Clone)]
+pub(crate) struct Dashboard {
+    pub(crate) runs: Runs,
+    pub(crate) about: Arc<About>,
+    /// Ends the streams of pages.
+    pub(crate) shutdown: CancellationToken,
+}
+
+pub(crate) fn router(dashboard: Dashboard) -> Router {
+    Router::new()
+        .route("/", get(patients))
+        .route("/patients/{patient}", get(patient))
+        .route("/patients/{patient}/runs", post(start))
+        .route("/runs/{run}/events", get(events))
+        .route("/runs/{run}/stop", post(stop))
+        .route("/runs/{run}/decisions", post(decide))
+        .route("/runs/{run}/calls/{call}/retry", post(retry))
+        .route(
+            "/style.css",
+            get(|| asset("text/css", include_str!("style.css"))),
+        )
+        .route(
+            "/page.js",
+            get(|| asset("text/javascript", include_str!("page.js"))),
+        )
+        .fallback(async |State(dashboard): State<Dashboard>| Problem::NotFound.page(&dashboard))
+        .layer(DefaultBodyLimit::max(MOST_BYTES))
+        .layer(from_fn(guard))
+        .with_state(dashboard)
+}
+
+async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind)], text)
+}
+
+/// Only pages of this server may change anything, under a name of this machine; and a page runs no
+/// script but the server's.
+async fn guard(request: Request, next: Next) -> Response {
+    if !is_loopback(request.headers()) {
+        return (
+            StatusCode::MISDIRECTED_REQUEST,
+            "this server is for this machine alone",
+        )
+            .into_response();
+    }
+    if request.method() != Method::GET && !is_from_here(request.headers()) {
+        return (StatusCode::FORBIDDEN, "this form is of another site").into_response();
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Whether the name that was asked for is this machine's: a page elsewhere can make any name lead here.
+fn is_loopback(headers: &HeaderMap) -> bool {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
+}
+
+/// Whether a form is of a page of this server, as browsers say.
+fn is_from_here(headers: &HeaderMap) -> bool {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    match (text(header::ORIGIN), text(header::HOST)) {
+        (Some(origin), Some(host)) => origin == format!("http://{host}"),
+        _ => false,
+    }
+}
+
+/// Why there is no page.
+enum Problem {
+    NotFound,
+    Conflict,
+    Busy,
+    TooLong,
+    Database(DbError),
+}
+
+impl Problem {
+    fn page(self, dashboard: &Dashboard) -> Response {
+        let (status, title, text) = match self {
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                "Not found",
+                "There is no such page.".to_owned(),
+            ),
+            Self::Conflict => (
+                StatusCode::CONFLICT,
+                "Not possible now",
+                "The run is in another state by now. Go back and reload the page.".to_owned(),
+            ),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Busy",
+                "Too many runs are under way. Try again later.".to_owned(),
+            ),
+            Self::TooLong => (
+                StatusCode::BAD_REQUEST,
+                "Too long",
+                format!("A question has 1 to {MOST_CHARACTERS} characters."),
+            ),
+            Self::Database(error) => {
+                eprintln!("{error}");
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "No database",
+                    "The patient database cannot be reached. Try again later.".to_owned(),
+                )
+            }
+        };
+        (status, pages::problem(title, &text, &dashboard.about)).into_response()
+    }
+}
+
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Busy => Self::Busy,
+            Refused::Conflict => Self::Conflict,
+            Refused::Database(error) => Self::Database(error),
+        }
+    }
+}
+
+/// The page, or the page about the problem.
+fn answer(dashboard: &Dashboard, page: Result<impl IntoResponse, Problem>) -> Response {
+    match page {
+        Ok(page) => page.into_response(),
+        Err(problem) => problem.page(dashboard),
+    }
+}
+
+#[derive(Deserialize)]
+struct Search {
+    #[serde(default)]
+    q: String,
+}
+
+async fn patients(State(dashboard): State<Dashboard>, Query(search): Query<Search>) -> Response {
+    let found = dashboard.runs.store.patients(&search.q).await;
+    let page = found.map(|found| pages::patients(&search.q, &found, &dashboard.about));
+    answer(&dashboard, page.map_err(Problem::from))
+}
+
+#[derive(Deserialize)]
+struct Chosen {
+    run: Option<Uuid>,
+}
+
+async fn patient(
+    State(dashboard): State<Dashboard>,
+    Path(patient): Path<String>,
+    Query(chosen): Query<Chosen>,
+) -> Response {
+    answer(
+        &dashboard,
+        patient_page(&dashboard, &patient, chosen.run).await,
+    )
+}
+
+async fn patient_page(
+    dashboard: &Dashboard,
+    id: &str,
+    chosen: Option<Uuid>,
+) -> Result<impl IntoResponse + use<>, Problem> {
+    let store = &dashboard.runs.store;
+    let patient = store.patient(id).await?.ok_or(Problem::NotFound)?;
+    let runs = store.runs(id).await?;
+    let run = match chosen {
+        Some(chosen) => {
+            let run = store.run(chosen).await?.filter(|run| run.patient == id);
+            Some(run.ok_or(Problem::NotFound)?)
+        }
+        None => runs.first().cloned(),
+    };
+    let view = match &run {
+        Some(run) => dashboard.runs.view(run.id).await?,
+        None => View::default(),
+    };
+    let shown = run.as_ref().map(|run| Shown { run, view: &view });
+    let notes = store.notes(id).await?;
+    Ok(pages::patient(
+        &patient,
+        shown.as_ref(),
+        &runs,
+        &notes,
+        &dashboard.about,
+    ))
+}
+
+#[derive(Deserialize)]
+struct Asked {
+    prompt: String,
+    follows: Option<Uuid>,
+}
+
+async fn start(
+    State(dashboard): State<Dashboard>,
+    Path(patient): Path<String>,
+    Form(asked): Form<Asked>,
+) -> Response {
+    let started = async {
+        let prompt = asked.prompt.trim();
+        if prompt.is_empty() || prompt.chars().count() > MOST_CHARACTERS {
+            return Err(Problem::TooLong);
+        }
+        let store = &dashboard.runs.store;
+        store.patient(&patient).await?.ok_or(Problem::NotFound)?;
+        if let Some(earlier) = asked.follows {
+            let run = store.run(earlier).await?;
+            run.filter(|run| run.patient == patient)
+                .ok_or(Problem::NotFound)?;
+        }
+        let run = dashboard
+            .runs
+            .start(patient, prompt.to_owned(), asked.follows)
+            .await?;
+        shown(&dashboard, run).await
+    };
+    let started = started.await;
+    answer(&dashboard, started)
+}
+
+/// To the page that shows the run.
+async fn shown(dashboard: &Dashboard, run: Uuid) -> Result<Redirect, Problem> {
+    let run = run_of(dashboard, run).await?;
+    Ok(Redirect::to(&format!(
+        "{}?run={}",
+        pages::path(&run.patient),
+        run.id
+    )))
+}
+
+async fn run_of(dashboard: &Dashboard, run: Uuid) -> Result<Run, Problem> {
+    dashboard
+        .runs
+        .store
+        .run(run)
+        .await?
+        .ok_or(Problem::NotFound)
+}
+
+async fn stop(State(dashboard): State<Dashboard>, Path(run): Path<Uuid>) -> Response {
+    dashboard.runs.stop(run); // one that is over needs no stop
+    answer(&dashboard, shown(&dashboard, run).await)
+}
+
+#[derive(Deserialize)]
+struct Decided {
+    approval: Uuid,
+    position: usize,
+    decision: Choice,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Choice {
+    Approve,
+    Deny,
+}
+
+async fn decide(
+    State(dashboard): State<Dashboard>,
+    Path(run): Path<Uuid>,
+    Form(decided): Form<Decided>,
+) -> Response {
+    let decision = match decided.decision {
+        Choice::Approve => Decision::Allow,
+        Choice::Deny => Decision::deny("the user denied it"),
+    };
+    let page = async {
+        let runs = &dashboard.runs;
+        runs.decide(run, decided.approval, decided.position, decision)
+            .await?;
+        shown(&dashboard, run).await
+    };
+    let page = page.await;
+    answer(&dashboard, page)
+}
+
+async fn retry(
+    State(dashboard): State<Dashboard>,
+    Path((run, call)): Path<(Uuid, usize)>,
+) -> Response {
+    let page = async {
+        dashboard.runs.retry(run, call).await?;
+        shown(&dashboard, run).await
+    };
+    let page = page.await;
+    answer(&dashboard, page)
+}
+
+#[derive(Deserialize)]
+struct After {
+    #[serde(default)]
+    after: i64,
+}
+
+/// The parts of the page that change, as server-sent events. Each is numbered by the last event of the
+/// run that it shows: a browser that reconnects says which it has.
+async fn events(
+    State(dashboard): State<Dashboard>,
+    Path(run): Path<Uuid>,
+    Query(After { after }): Query<After>,
+    headers: HeaderMap,
+) -> Response {
+    let last = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok());
+    match run_of(&dashboard, run).await {
+        Ok(run) => {
+            let watched = Watched {
+                news: dashboard.runs.news(run.id),
+                dashboard,
+                run,
+                view: View::default(),
+                shown: last.unwrap_or(after),
+                is_over: false,
+                parts: HashMap::new(),
+            };
+            Sse::new(watched.stream())
+                .keep_alive(KeepAlive::default())
+                .into_response()
+        }
+        Err(problem) => problem.page(&dashboard),
+    }
+}
+
+/// A run that a page watches.
+struct Watched {
+    dashboard: Dashboard,
+    run: Run,
+    view: View,
+    news: watch::Receiver<()>,
+    /// The last event that the page has seen.
+    shown: i64,
+    is_over: bool,
+    /// The parts as the page has them.
+    parts: HashMap<String, String>,
+}
+
+impl Watched {
+    fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+        stream::unfold(self, async |mut watched| {
+            let event = watched.next().await?;
+            Some((Ok(event), watched))
+        })
+    }
+
+    /// Waits until there is something new.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if self.is_over {
+                return None;
+            }
+            self.news.borrow_and_update();
+            let is_active = self.dashboard.runs.is_active(self.run.id);
+            match self
+                .dashboard
+                .runs
+                .catch_up(self.run.id, &mut self.view)
+                .await
+            {
+                Ok(true) => continue, // there may be more
+                Ok(false) if !is_active => {
+                    self.view.interrupt();
+                    self.is_over = true;
+                    return Some(self.event("over"));
+                }
+                Ok(false) | Err(_) => {}
+            }
+            if self.view.seq > self.shown {
+                return Some(self.event("parts"));
+            }
+            tokio::select! {
+                () = self.dashboard.shutdown.cancelled() => return None,
+                () = tokio::time::sleep(GROWTH) => return Some(self.event("parts")),
+                _ = self.news.changed() => {}
+            }
+        }
+    }
+
+    /// The parts that are not as the page has them.
+    fn event(&mut self, kind: &str) -> Event {
+        self.shown = self.view.seq;
+        let shown = Shown {
+            run: &self.run,
+            view: &self.view,
+        };
+        let mut parts = pages::parts(&shown).collect::<HashMap<_, _>>();
+        let changed = parts
+            .iter()
+            .filter(|(id, html)| self.parts.get(*id) != Some(html));
+        let event = Event::default().event(kind).id(self.shown.to_string());
+        let event = event.json_data(changed.collect::<HashMap<_, _>>());
+        std::mem::swap(&mut self.parts, &mut parts);
+        event.unwrap_or_default()
+    }
+}
