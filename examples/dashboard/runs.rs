@@ -43,6 +43,9 @@ pub(crate) struct Runs {
     hasher: RandomState,
 }
 
+/// An entry, and when it was made.
+type Timed = (i64, Entry);
+
 /// Why a run does not start or continue.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -126,14 +129,11 @@ impl Runs {
         let agent = self.agent.clone().with_cancellation(stop);
         let conversation = agent.conversation();
         let is_approved = decision == Decision::Allow;
-        self.record(
-            id,
-            vec![Entry::Decided {
-                position,
-                is_approved,
-            }],
-        )
-        .await;
+        let decided = Entry::Decided {
+            position,
+            is_approved,
+        };
+        self.record(id, vec![(now_us(), decided)]).await;
         let stream = conversation.resume_stream_with(suspended, vec![(position, decision)]);
         self.follow(id, conversation, stream);
         Ok(())
@@ -150,9 +150,10 @@ impl Runs {
         let call = ToolCall::new(format!("retry_{number}"), &call.tool, &call.arguments);
         let runs = self.clone();
         self.tasks.spawn(async move {
-            runs.record(id, vec![Entry::Retrying(number)]).await;
+            runs.record(id, vec![(now_us(), Entry::Retrying(number))])
+                .await;
             let result = runs.agent.dispatcher().dispatch(vec![call]).await.pop();
-            let retried = result.map(|result| Entry::Retried(number, result));
+            let retried = result.map(|result| (now_us(), Entry::Retried(number, result)));
             runs.record(id, retried.into_iter().collect()).await;
             runs.leave(id);
         });
@@ -252,12 +253,12 @@ impl Runs {
         id: Uuid,
         conversation: &Conversation,
         event: Result<AgentEvent, AgentError>,
-        entries: &mut Vec<Entry>,
+        entries: &mut Vec<Timed>,
     ) {
         let history = conversation.history();
         let entry = match event {
             Ok(AgentEvent::Text(more)) => {
-                if let Some(Entry::Event(AgentEvent::Text(text))) = entries.last_mut() {
+                if let Some((_, Entry::Event(AgentEvent::Text(text)))) = entries.last_mut() {
                     return text.push_str(&more);
                 }
                 Entry::Event(AgentEvent::Text(more))
@@ -284,7 +285,7 @@ impl Runs {
                 Entry::Failed(error.to_string())
             }
         };
-        entries.push(entry);
+        entries.push((now_us(), entry));
     }
 
     async fn end(
@@ -301,7 +302,7 @@ impl Runs {
 
     /// Writes entries, when the database is there. Until then the run stays where it is: nothing is
     /// lost, and nothing piles up.
-    async fn record(&self, id: Uuid, entries: Vec<Entry>) {
+    async fn record(&self, id: Uuid, entries: Vec<Timed>) {
         while let Err(error) = self.store.append(id, &entries).await {
             self.wait_for_database(&error).await;
         }

@@ -282,16 +282,16 @@ impl Store {
         Ok((taken.rows_affected() == 1).then_some(suspended))
     }
 
-    /// Appends to the events of a run.
-    pub(crate) async fn append(&self, id: Uuid, entries: &[Entry]) -> Result<(), DbError> {
+    /// Appends to the events of a run: each with its time, in microseconds since 1970.
+    pub(crate) async fn append(&self, id: Uuid, entries: &[(i64, Entry)]) -> Result<(), DbError> {
         let mut transaction = self.pool().await?.begin().await?;
-        for entry in entries {
+        for (at_us, entry) in entries {
             sqlx::query(
                 "INSERT INTO run_events (run_id, seq, at_us, entry)
                  SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3 FROM run_events WHERE run_id = $4",
             )
             .bind(id.to_string())
-            .bind(now_us())
+            .bind(at_us)
             .bind(to_json(entry)?)
             .bind(id.to_string())
             .execute(&mut *transaction)

@@ -229,9 +229,11 @@ impl Call {
         let micros =
             |time: std::time::Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
         self.arguments.clone_from(&result.call().arguments);
+        // By its own clock where it ran: an event may come late.
         self.span.end = Some(at_us);
         if let Some(started) = result.started() {
             self.queued = micros(started.duration_since(result.queued()));
+            self.span.end = Some(self.span.start + self.queued + micros(result.elapsed()));
         }
         self.result = Some(result);
     }

@@ -368,3 +368,27 @@ async fn a_call_that_comes_after_all_others_are_answered_runs_too() {
             .unwrap();
     }
 }
+
+/// A model that writes for a minute has kept no call waiting.
+#[tokio::test(start_paused = true)]
+async fn calls_are_queued_when_the_first_is_handed_over() {
+    /// Wait for a second.
+    #[tool]
+    async fn wait() -> &'static str {
+        sleep(Duration::from_secs(1)).await;
+        "done"
+    }
+
+    let mut batch = Dispatcher::new(tools![wait]).streaming_batch();
+    sleep(Duration::from_secs(60)).await;
+    batch.push(ToolCall::new("1", "wait", "{}"));
+    sleep(Duration::from_millis(300)).await;
+    batch.push(ToolCall::new("2", "wait", "{}"));
+    let results = batch.finish().await;
+    let waited = |at: usize| results[at].started().unwrap() - results[at].queued();
+    assert_eq!(
+        (waited(0), waited(1)),
+        (Duration::ZERO, Duration::from_millis(300))
+    );
+    assert_eq!(results[0].queued(), results[1].queued());
+}

@@ -72,7 +72,7 @@ impl Batch {
             span.record(
                 "tool_call.queue_time",
                 started
-                    .saturating_duration_since(call.batch.queued)
+                    .saturating_duration_since(call.batch.queued())
                     .as_secs_f64(),
             );
         }

@@ -196,7 +196,7 @@ impl ToolResult {
         }
     }
 
-    /// When the batch was handed over.
+    /// When the batch was handed over: of calls that come one by one, the first of them.
     pub fn queued(&self) -> Instant {
         self.times.queued
     }

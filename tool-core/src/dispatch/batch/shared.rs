@@ -35,7 +35,8 @@ pub(crate) struct Batch {
     pub(in crate::dispatch) depth: usize,
     /// The deadline of the call it was dispatched from.
     pub(in crate::dispatch) deadline: Option<Instant>,
-    pub(crate) queued: Instant,
+    /// When it was handed over: of calls that come one by one, the first.
+    queued: OnceLock<Instant>,
     /// Its number among all batches of the process, if anybody has asked.
     serial: OnceLock<u64>,
     /// Set when it is made, or else when its first call opens.
@@ -122,7 +123,7 @@ impl Batch {
         Self {
             depth: parent.as_ref().map_or(0, |parent| parent.batch.depth + 1),
             deadline: parent.as_ref().and_then(|parent| parent.deadline()),
-            queued: Instant::now(),
+            queued: calls.map(|_| Instant::now().into()).unwrap_or_default(),
             serial: OnceLock::new(),
             id: AtomicU64::new(0),
             unanswered: AtomicUsize::new(calls.unwrap_or(1)),
@@ -141,6 +142,12 @@ impl Batch {
         }
     }
 
+    /// When its first call was handed over. A model may write for long before that.
+    #[inline]
+    pub(crate) fn queued(&self) -> Instant {
+        *self.queued.get_or_init(Instant::now)
+    }
+
     /// The span around its calls.
     pub(in crate::dispatch) fn span(&self) -> &Span {
         self.span.get_or_init(Span::none)
@@ -148,6 +155,7 @@ impl Batch {
 
     /// Its first call opens: there is something to have a span around, below `parent`.
     pub(in crate::dispatch) fn open_span(&self, parent: &Span) {
+        self.queued();
         let open = || parent.in_scope(|| span::of_batch(1));
         self.span.get_or_init(open);
     }
@@ -170,7 +178,7 @@ impl Batch {
     /// How long ago it was queued, as [`Call`]s note it.
     #[inline]
     pub(in crate::dispatch) fn now(&self) -> u64 {
-        offset(self.queued, Instant::now())
+        offset(self.queued(), Instant::now())
     }
 
     /// The runtime that it was dispatched on: this one, if nobody has asked before, or that of the

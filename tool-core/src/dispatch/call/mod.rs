@@ -155,7 +155,7 @@ impl Call {
                 own.call.arguments = edited;
             }
         }
-        let times = times::of_result(own.batch.queued, started, answer.finished);
+        let times = times::of_result(own.batch.queued(), started, answer.finished);
         ToolResult::with_times(own.call, own.position, outcome, times).with_held(held)
     }
 
@@ -174,7 +174,7 @@ impl Call {
     /// When it was queued, started and answered.
     fn times(&self) -> model::Times {
         let finished = self.finished_offset().unwrap_or_default();
-        times::of_result(self.batch.queued, self.state().times.started, finished)
+        times::of_result(self.batch.queued(), self.state().times.started, finished)
     }
 
     /// The arguments as the tool reads them.
@@ -230,11 +230,11 @@ impl Call {
 
     /// When it has to be answered, if it has begun.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        times::at(self.batch.queued, self.state().times.deadline)
+        times::at(self.batch.queued(), self.state().times.deadline)
     }
 
     pub(crate) fn started(&self) -> Option<Instant> {
-        times::at(self.batch.queued, self.state().times.started)
+        times::at(self.batch.queued(), self.state().times.started)
     }
 
     /// When it was answered, in [`Batch::now`].

@@ -88,7 +88,7 @@ impl Call {
 
     /// It may run until its time is over, or that of the call it is within.
     fn times_from(&self, started: u64) -> Times {
-        let (setup, queued) = (&self.batch.setup, self.batch.queued);
+        let (setup, queued) = (&self.batch.setup, self.batch.queued());
         let own = setup
             .timeout(self.tool)
             .and_then(|timeout| started.checked_add(times::nanoseconds(timeout)));
