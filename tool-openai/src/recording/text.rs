@@ -51,7 +51,7 @@ impl Display for Boxed<'_> {
         const LONG: usize = 1_000;
         let focus = match self.0.len() {
             0 => return Ok(()),
-            ..LONG => "",
+            1..LONG => "",
             _ => r#" tabindex="0""#,
         };
         // A line break behind the tag is no part of the text.
