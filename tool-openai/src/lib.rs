@@ -13,6 +13,8 @@ mod interop;
 mod json;
 mod model;
 mod profile;
+#[cfg(feature = "recording")]
+pub mod recording;
 mod relay;
 pub mod responses;
 mod service_error;
@@ -44,7 +46,7 @@ pub use tool_core::CancellationToken;
 struct FrontPage;
 
 /// The code of the guides, tested.
-#[cfg(all(doctest, feature = "http", feature = "testing"))]
+#[cfg(all(doctest, feature = "http", feature = "recording", feature = "testing"))]
 mod guide {
     #[doc = include_str!("../../docs/guide/observability.md")]
     mod observability {}

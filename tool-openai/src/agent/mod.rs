@@ -32,6 +32,8 @@ use crate::profile::Profile;
 pub use conversation::Conversation;
 pub use event::{AgentEvent, Outcome, Reply, StartPolicy};
 pub use history::History;
+#[cfg(feature = "recording")]
+pub(crate) use span::error_type;
 pub use stream::AgentStream;
 pub use suspended::Suspended;
 pub use tool_core::LeftOutTool;

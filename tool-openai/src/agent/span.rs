@@ -119,9 +119,14 @@ pub(super) fn note_model_error(span: &Span, error: &ModelError) {
 }
 
 pub(super) fn note_run_error(span: &Span, error: &AgentError) {
+    note_error(span, &error_type(error));
+}
+
+/// A word of few: that of the model's error, or what kind of error it is.
+pub(crate) fn error_type(error: &AgentError) -> String {
     match error {
-        AgentError::Model { source, .. } => note_error(span, &model_error_type(source)),
-        error => note_error(span, error.kind()),
+        AgentError::Model { source, .. } => model_error_type(source),
+        error => error.kind().to_owned(),
     }
 }
 
