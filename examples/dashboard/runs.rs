@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use patient_summary::DbError;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -199,6 +200,29 @@ impl Runs {
         Ok(is_newer)
     }
 
+    /// The run as a recording: lines of JSON, as `tool_openai::recording` describes them.
+    pub(crate) async fn recording(&self, id: Uuid) -> Result<String, DbError> {
+        let (mut lines, mut after) = (String::new(), 0);
+        loop {
+            let events = self.store.events(id, after).await?;
+            let Some(last) = events.last() else {
+                return Ok(lines);
+            };
+            after = last.seq;
+            for recorded in events {
+                let failed = |kind: &str, message: &str| json!({"type": "error", "data": {"kind": kind, "message": message}});
+                let event = match recorded.entry {
+                    Entry::Event(event) => json!(event),
+                    Entry::Failed(message) => failed("failed", &message),
+                    Entry::Stopped => failed("cancelled", "the user stopped the run"),
+                    _ => continue, // the dashboard's own
+                };
+                let line = json!({"version": 1, "at_us": recorded.at_us, "recorded_content": true, "event": event});
+                lines += &format!("{line}\n");
+            }
+        }
+    }
+
     /// Changes when a run may have newer events.
     pub(crate) fn news(&self, id: Uuid) -> watch::Receiver<()> {
         self.news_of(id).subscribe()
@@ -263,15 +287,16 @@ impl Runs {
                 }
                 Entry::Event(AgentEvent::Text(more))
             }
-            Ok(AgentEvent::Reply(reply)) => match reply.outcome {
+            Ok(AgentEvent::Reply(reply)) => match &reply.outcome {
                 Outcome::Suspended(suspended) => {
                     let approval = Uuid::new_v4();
-                    let held = Some((approval, &*suspended));
+                    let held = Some((approval, &**suspended));
                     self.end(id, "waits for approval", &history, held).await;
                     Entry::Held(approval)
                 }
                 _ => {
                     self.end(id, "finished", &history, None).await;
+                    entries.push((now_us(), Entry::Event(AgentEvent::Reply(reply))));
                     Entry::Finished
                 }
             },

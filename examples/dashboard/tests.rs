@@ -195,6 +195,10 @@ async fn a_run_fills_the_page_of_its_patient() {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("data-events="));
+    let recording = dashboard.page(&format!("/runs/{}/recording", run.1)).await;
+    for part in ["get_patient_allergies", "Iodinated contrast", "<svg"] {
+        assert!(recording.contains(part), "{part}");
+    }
     // The patient's own page shows the latest run.
     assert!(
         dashboard

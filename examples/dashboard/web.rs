@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, Form, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use futures_util::{Stream, stream};
 use patient_summary::DbError;
@@ -18,6 +18,7 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tool_core::Decision;
+use tool_openai::recording::to_html;
 use uuid::Uuid;
 
 use crate::pages::{self, About, Shown};
@@ -49,6 +50,7 @@ pub(crate) fn router(dashboard: Dashboard) -> Router {
         .route("/patients/{patient}", get(patient))
         .route("/patients/{patient}/runs", post(start))
         .route("/runs/{run}/events", get(events))
+        .route("/runs/{run}/recording", get(recording))
         .route("/runs/{run}/stop", post(stop))
         .route("/runs/{run}/decisions", post(decide))
         .route("/runs/{run}/calls/{call}/retry", post(retry))
@@ -306,6 +308,22 @@ async fn run_of(dashboard: &Dashboard, run: Uuid) -> Result<Run, Problem> {
 async fn stop(State(dashboard): State<Dashboard>, Path(run): Path<Uuid>) -> Response {
     dashboard.runs.stop(run); // one that is over needs no stop
     answer(&dashboard, shown(&dashboard, run).await)
+}
+
+/// A page of its own for a run, to keep or to send.
+async fn recording(State(dashboard): State<Dashboard>, Path(run): Path<Uuid>) -> Response {
+    let page = async {
+        let run = run_of(&dashboard, run).await?;
+        let lines = dashboard.runs.recording(run.id).await?;
+        let html = to_html(lines.as_bytes()).map_err(|error| {
+            eprintln!("run {}: {error}", run.id);
+            Problem::NotFound
+        })?;
+        let policy = "default-src 'none'; style-src 'unsafe-inline'";
+        Ok(([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)))
+    };
+    let page = page.await;
+    answer(&dashboard, page)
 }
 
 #[derive(Deserialize)]

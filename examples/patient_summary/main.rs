@@ -6,9 +6,11 @@ mod scripted;
 mod tests;
 
 use std::env;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::Parser;
 use patient_summary::{Latency, PatientDb, patient_tools};
 use tool_core::{Dispatcher, ToolCall, Waterfall};
@@ -36,6 +38,9 @@ struct Options {
     /// SQLite file, none for DATABASE_URL.
     #[arg(long)]
     latency: Option<u64>,
+    /// A file for the timeline of the first message's calls, an SVG.
+    #[arg(long)]
+    timeline: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -105,6 +110,10 @@ async fn main() -> anyhow::Result<()> {
         .run(question)
         .await?;
     let message = std::mem::take(&mut *message.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(file) = options.timeline {
+        std::fs::write(&file, &message.timeline)
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
     if !message.calls.is_empty() {
         compare(&dispatcher, message).await;
     }
@@ -117,11 +126,13 @@ async fn main() -> anyhow::Result<()> {
 struct Message {
     calls: Vec<ToolCall>,
     took: Duration,
+    /// An SVG.
+    timeline: String,
 }
 
 /// The same calls once more, one after the other.
 async fn compare(dispatcher: &Dispatcher, message: Message) {
-    let Message { calls, took } = message;
+    let Message { calls, took, .. } = message;
     let (count, start) = (calls.len(), Instant::now());
     for call in calls {
         dispatcher.dispatch(vec![call]).await;
@@ -169,6 +180,7 @@ fn print_event(event: &AgentEvent, message: &mut Message) {
             let waterfall = Waterfall::new(results);
             if message.took.is_zero() {
                 message.took = waterfall.elapsed();
+                message.timeline = waterfall.to_svg();
             }
             println!("\nResults, in call order:");
             for result in results {

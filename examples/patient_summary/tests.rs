@@ -2,7 +2,7 @@
 //! the model.
 
 use std::io::Write;
-use std::path::PathBuf;
+
 use std::process::{Command, Stdio};
 use tool_openai::testing::ScriptedServer;
 

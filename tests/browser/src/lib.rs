@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use chromiumoxide::browser::{Browser, BrowserConfig};
+use chromiumoxide::handler::viewport::Viewport;
 use chromiumoxide::page::{Page, ScreenshotParams};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
@@ -97,7 +98,11 @@ impl Window {
             .no_sandbox()
             .user_data_dir(profile.path())
             .window_size(width, 1000)
-            .viewport(None)
+            .viewport(Viewport {
+                width,
+                height: 1000,
+                ..Viewport::default()
+            })
             .args([
                 "--disable-background-networking",
                 "--disable-component-update",

@@ -137,6 +137,13 @@ async fn a_summary_is_generated_from_a_search() {
             4,
         )
         .await;
+    let recording: String = window
+        .value("document.querySelector('a[href$=recording]').href")
+        .await
+        .unwrap();
+    window.goto(&recording).await;
+    window.wait_for("get_recent_lab_results").await;
+    window.picture("recording").await;
     window.close().await;
 }
 
@@ -268,7 +275,7 @@ async fn a_database_goes_away_and_comes_back() {
     window.click("Generate summary").await;
     window.wait_for("Loading…").await;
     postgres.down();
-    sleep(Duration::from_millis(2500)).await;
+    sleep(Duration::from_secs(8)).await; // longer than a query waits for a connection
     postgres.up();
     finished(&window).await;
     // The tools have said what failed, and can be tried once more.
