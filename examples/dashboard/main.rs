@@ -10,6 +10,7 @@ mod pages;
 mod runs;
 mod store;
 mod tools;
+mod traces;
 mod view;
 mod web;
 
@@ -56,11 +57,15 @@ struct Options {
     /// SQLite file, none for DATABASE_URL.
     #[arg(long)]
     latency: Option<u64>,
+    /// The address of an OpenTelemetry collector for traces, `http://127.0.0.1:4318` for example.
+    #[arg(long)]
+    otlp: Option<String>,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
+    let traces = options.otlp.as_deref().map(traces::export).transpose()?;
     let (model, script) = scripted::model().await?;
     let (kind, url) = match env::var("DATABASE_URL")
         .ok()
@@ -119,6 +124,9 @@ async fn main() -> anyhow::Result<()> {
             stopping.runs.shut_down().await;
         })
         .await?;
+    if let Some(traces) = traces {
+        traces.shutdown()?;
+    }
     println!("stopped");
     Ok(())
 }
