@@ -7,8 +7,12 @@ mod guide {
     mod approvals {}
     #[doc = include_str!("../../docs/guide/effects.md")]
     mod effects {}
+    #[doc = include_str!("../../docs/guide/first-tool.md")]
+    mod first_tool {}
     #[doc = include_str!("../../docs/guide/libraries.md")]
     mod libraries {}
+    #[doc = include_str!("../../docs/guide/ordering.md")]
+    mod ordering {}
     #[doc = include_str!("../../docs/guide/results.md")]
     mod results {}
     #[doc = include_str!("../../docs/guide/state.md")]
