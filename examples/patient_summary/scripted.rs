@@ -1,4 +1,4 @@
-//! The model when there is no key: a script that asks for the four tools and writes its summary
+//! The mock model, used without a key: a script that calls the four tools and writes its summary
 //! from their results.
 
 use std::env;
@@ -20,7 +20,7 @@ pub(crate) async fn model() -> anyhow::Result<(OpenAi, Option<ScriptedServer>)> 
     Ok((script.client()?, Some(script)))
 }
 
-/// The next answer: calls for a patient named by the user, then a summary of what the tools said.
+/// The next answer: calls for a patient named by the user, then a summary of the results.
 pub(crate) fn respond(request: &Request) -> ScriptedReply {
     if let Some(results) = results_of_last_turn(&request.messages) {
         return ScriptedReply::text(summary(&results));

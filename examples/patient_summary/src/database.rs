@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections that are opened before the first query: one for each tool.
 const CONNECTIONS: u32 = 4;
 
-/// The hospital's database, or why there is none: the tools tell the model, and the model the user.
+/// The hospital's database, or why there is none: the tools report that to the model.
 #[derive(Debug)]
 pub struct PatientDb {
     pool: Result<AnyPool, sqlx::Error>,

@@ -36,7 +36,7 @@ pub(crate) struct Batch {
     /// The deadline of the call it was dispatched from.
     pub(in crate::dispatch) deadline: Option<Instant>,
     pub(crate) queued: Instant,
-    /// Its number among all batches of the process, if anybody has asked.
+    /// Its number among all batches of the process, if it was needed so far.
     serial: OnceLock<u64>,
     /// Set when it is made, or else when its first call opens.
     span: OnceLock<Span>,
@@ -46,7 +46,7 @@ pub(crate) struct Batch {
     open: AtomicBool,
     /// Why no more calls of it start, if they do not.
     halted: OnceLock<Stop>,
-    /// Whether somebody reads events.
+    /// Whether events are read.
     pub(in crate::dispatch) observed: bool,
     pub(super) state: Mutex<BatchState>,
     pub(super) output_left: AtomicUsize,
@@ -88,9 +88,9 @@ pub(super) struct BatchState {
     pub(super) decisions: Decisions,
     /// Until the last call is answered.
     pub(super) alive: Option<Alive>,
-    /// Wakes whoever waits for the batch or for its next event.
+    /// Wakes the task that waits for the batch or for its next event.
     pub(super) waker: Option<Waker>,
-    /// Nobody will ask for anything any more.
+    /// The caller has dropped the batch.
     pub(super) forgotten: bool,
 }
 
@@ -103,7 +103,7 @@ pub(in crate::dispatch) struct Origin {
     pub(in crate::dispatch) span: Option<Span>,
     /// Calls it is made for; none, if they are still to come.
     pub(in crate::dispatch) calls: Option<usize>,
-    /// Whether somebody reads events.
+    /// Whether events are read.
     pub(in crate::dispatch) observed: bool,
 }
 
@@ -146,7 +146,7 @@ impl Batch {
         self.span.get_or_init(Span::none)
     }
 
-    /// Its first call opens: there is something to have a span around, below `parent`.
+    /// Its first call opens, so its span opens below `parent`.
     pub(in crate::dispatch) fn open_span(&self, parent: &Span) {
         let open = || parent.in_scope(|| span::of_batch(1));
         self.span.get_or_init(open);
@@ -173,7 +173,7 @@ impl Batch {
         offset(self.queued, Instant::now())
     }
 
-    /// The runtime that it was dispatched on: this one, if nobody has asked before, or that of the
+    /// The runtime that it was dispatched on: this one at the first use, or that of the
     /// call it is within.
     pub(in crate::dispatch) fn runtime(&self) -> Option<&Handle> {
         self.runtime.get().or_else(|| {
