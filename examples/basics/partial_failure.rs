@@ -1,5 +1,5 @@
-//! Five calls in one message, four of which go wrong: five answers in order, and what the model is
-//! told of each.
+//! Five calls in one message, four of which fail: five answers in order, and what the model reads
+//! for each.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! An engine, three workers, and what balances them.
+//! An engine, three workers, and a load balancer.
 
 use std::env;
 use std::path::{Path, PathBuf};

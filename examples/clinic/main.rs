@@ -1,5 +1,6 @@
-//! The clinical summary with its tools on three workers, under a Restate engine. `--kill` kills the
-//! worker that runs them, again and again: the calls move, and the summary is the same.
+//! The clinical summary with its tools on three workers, under a Restate engine (durable
+//! execution). `--kill` kills busy workers again and again: the calls move, and the summary is the
+//! same.
 
 mod cluster;
 mod picture;
@@ -22,7 +23,7 @@ use picture::Picture;
 
 /// Summarises a patient with tools on three workers.
 ///
-/// Without OPENAI_API_KEY (or OPENAI_BASE_URL) a scripted model answers. The engine is installed by
+/// Without OPENAI_API_KEY (or OPENAI_BASE_URL) a mock model answers. The engine is installed by
 /// examples/clinic/install-engine.sh, or named by RESTATE_SERVER.
 #[derive(Parser)]
 #[command(name = "clinic")]

@@ -1,4 +1,4 @@
-//! Which call runs where, as it happens: drawn anew in a terminal, line by line anywhere else.
+//! Shows live which call runs where: redrawn in a terminal, line by line otherwise.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stdout};
@@ -64,7 +64,7 @@ impl Picture {
             .map(|(worker, _)| worker)
     }
 
-    /// What became of all of it.
+    /// The result of all calls.
     pub(crate) fn sentence(&self) -> String {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let again: usize = seen
@@ -84,7 +84,7 @@ impl Picture {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let line = change(&mut seen);
         let mut out = stdout().lock();
-        // Without a terminal there is nobody to see, or somebody who wants to read it later.
+        // Without a terminal the output is read later, or not at all.
         _ = match out.is_terminal() {
             true => seen.draw(&mut out),
             false => writeln!(out, "{:>7.1?}  {line}", self.began.elapsed()),

@@ -14,8 +14,8 @@ use tool_openai::{Agent, AgentEvent};
 
 /// Answers a question with the tools of an MCP server.
 ///
-/// Without OPENAI_API_KEY (or OPENAI_BASE_URL) a scripted model answers, which knows the patient
-/// tools alone.
+/// Without OPENAI_API_KEY (or OPENAI_BASE_URL) a mock model answers, which knows only the
+/// patient tools.
 #[derive(Parser)]
 #[command(name = "mcp-agent")]
 struct Options {

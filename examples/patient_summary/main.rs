@@ -20,7 +20,7 @@ const INSTRUCTIONS: &str = "You write clinical summaries. Use only what the tool
 
 /// Summarises one patient with a model and four tools.
 ///
-/// Without OPENAI_API_KEY (or OPENAI_BASE_URL) a script answers in the model's place; without
+/// Without OPENAI_API_KEY (or OPENAI_BASE_URL) a mock model answers; without
 /// DATABASE_URL the patients are samples in an SQLite file.
 #[derive(Parser)]
 #[command(name = "patient_summary")]

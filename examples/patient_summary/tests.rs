@@ -1,5 +1,4 @@
-//! The example as its users meet it: the real tools, database, HTTP and agent, with a script for
-//! the model.
+//! The example end to end: the real tools, database, HTTP and agent, with a mock model.
 
 use std::io::Write;
 
@@ -91,7 +90,7 @@ async fn lab_results_are_limited_to_five_unless_asked() {
 }
 
 #[tokio::test]
-async fn awkward_patients_are_told_as_they_are() {
+async fn unusual_patient_data_is_kept_unchanged() {
     let (dispatcher, _folder) = hospital().await;
     let none = json_of(
         &call(
@@ -142,7 +141,7 @@ async fn an_unknown_patient_has_no_empty_lists() {
 }
 
 #[tokio::test]
-async fn an_unreachable_database_is_told_to_the_model() {
+async fn an_unreachable_database_is_reported_to_the_model() {
     let dispatcher = Dispatcher::new(patient_tools(
         PatientDb::open(
             "postgres://app@127.0.0.1:1/none",
@@ -216,17 +215,17 @@ async fn the_run_asks_for_four_tools_in_one_message() {
 
 #[test]
 fn the_sentence_about_speed_says_what_was_measured() {
-    let said = |together: u64, apart: u64| {
+    let speed_text = |together: u64, apart: u64| {
         let [together, apart] = [together, apart].map(Duration::from_millis);
         sentence(4, together, apart)
     };
     assert_eq!(
-        said(201, 702),
+        speed_text(201, 702),
         "4 calls in one message took 201 ms; one after the other they take 702 ms: 3.5 times as long."
     );
     for apart in [0, 21, 29] {
-        let said = said(28, apart);
-        assert!(!said.contains("times"), "{said}");
+        let text = speed_text(28, apart);
+        assert!(!text.contains("times"), "{text}");
     }
 }
 
@@ -248,7 +247,7 @@ async fn raw_answer(server: &ScriptedServer, request: &Value) -> Value {
     serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
 }
 
-/// Puts a body before a checker made from OpenAI's published specification. It is no part of this
+/// Sends a body to a checker made from OpenAI's published specification. It is not part of this
 /// repository: `ORACLE` says in which folder it is.
 fn check_against_the_specification(kind: &str, body: &Value) {
     let Some(folder) = std::env::var_os("ORACLE").map(PathBuf::from) else {

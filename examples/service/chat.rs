@@ -42,7 +42,7 @@ impl Service {
         }
     }
 
-    /// Ends every run that is under way: each request is answered with an error.
+    /// Ends every active run: each request is answered with an error.
     pub(crate) fn cancel(&self) {
         self.shutdown.cancel();
     }
@@ -138,8 +138,8 @@ fn user(headers: &HeaderMap) -> Result<String, Refusal> {
 }
 
 #[derive(Deserialize)]
-struct Said {
-    /// The chat to go on with; a new one, if there is none.
+struct Question {
+    /// The chat to continue with; a new one, if there is none.
     chat: Option<Uuid>,
     message: String,
 }
@@ -147,10 +147,10 @@ struct Said {
 async fn chat(
     State(service): State<Service>,
     headers: HeaderMap,
-    Json(said): Json<Said>,
+    Json(question): Json<Question>,
 ) -> Result<Response, Refusal> {
     let user = user(&headers)?;
-    let id = said.chat.unwrap_or_else(Uuid::new_v4);
+    let id = question.chat.unwrap_or_else(Uuid::new_v4);
     if service.store.held(id)?.is_some() {
         return Err(Refusal(
             StatusCode::CONFLICT,
@@ -158,7 +158,7 @@ async fn chat(
         ));
     }
     let conversation = service.conversation(id, &user)?;
-    let stream = conversation.stream(said.message);
+    let stream = conversation.stream(question.message);
     Ok(respond(
         stream,
         InChat {
@@ -210,7 +210,7 @@ async fn decide(
         false => Decision::Deny(
             decided
                 .reason
-                .unwrap_or_else(|| "the user said no".to_owned()),
+                .unwrap_or_else(|| "the user did not approve it".to_owned()),
         ),
     };
     let waiting = held.run.held().map(|call| call.position());
@@ -221,8 +221,8 @@ async fn decide(
     Ok(respond(stream, in_chat))
 }
 
-/// Server-sent events. The stream is the body: if the client goes away, it is dropped, and the tools
-/// with it.
+/// Server-sent events. The stream is the body: if the client disconnects, it is dropped, and the
+/// tools with it.
 fn respond(events: AgentStream, in_chat: InChat) -> Response {
     let first = json!({"type": "chat", "data": in_chat.id});
     // Dropped behind the stream: the history is whole by then.

@@ -2,8 +2,8 @@
 //! decides on a call that waits, `cargo run -p service` prints where it listens.
 //!
 //! One agent and one dispatcher serve all requests. Each request has a state of its own (who is
-//! logged in), each chat a conversation. A client that goes away drops its stream, and with it the
-//! tools that run for it. What waits for an approval is in a file, and outlives the program.
+//! logged in), each chat a conversation. A client that disconnects drops its stream, and with it
+//! the tools that run for it. Calls that wait for an approval are in a file, and survive a restart.
 
 mod chat;
 mod scripted;
@@ -29,8 +29,8 @@ use crate::store::Store;
 /// How long calls that run may take when the program is asked to end.
 const LAST_CALLS: Duration = Duration::from_secs(30);
 
-/// Serves chats on loopback. Without OPENAI_API_KEY (or OPENAI_BASE_URL) a script answers in the
-/// model's place.
+/// Serves chats on loopback. Without OPENAI_API_KEY (or OPENAI_BASE_URL) a mock model
+/// answers.
 #[derive(Parser)]
 #[command(name = "service")]
 struct Options {
@@ -67,7 +67,7 @@ async fn main() -> anyhow::Result<()> {
     axum::serve(listener, chat::router(service.clone()))
         .with_graceful_shutdown(ending(service.clone()))
         .await?;
-    // No request is left; calls that were stopped may still be on their way out.
+    // No request is left; stopped calls may still be ending.
     if timeout(LAST_CALLS, service.idle()).await.is_err() {
         eprintln!("some calls have not ended within {LAST_CALLS:?}");
     }
@@ -75,7 +75,8 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// From then on no request is taken. Those that are under way have their time, and are cancelled.
+/// Graceful shutdown: no new request is accepted. Active ones have a grace period, then they are
+/// cancelled.
 async fn ending(service: Service) {
     asked_to_end().await;
     tokio::spawn(async move {

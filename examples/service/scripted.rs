@@ -1,4 +1,4 @@
-//! The model when there is no key: it does what the last words of the user say.
+//! The mock model, used without a key: it does what the last words of the user say.
 
 use serde_json::json;
 use tool_openai::chat::{Message, Request};

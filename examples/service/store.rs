@@ -18,7 +18,7 @@ pub(crate) struct Store(PathBuf);
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Held {
     pub(crate) user: String,
-    /// What an approval is asked for by: an old one decides on nothing else.
+    /// The id of this approval: an old one cannot decide on another call.
     pub(crate) approval: Uuid,
     pub(crate) run: Suspended,
 }
@@ -60,9 +60,9 @@ impl Store {
         self.read(&self.file("held", id))
     }
 
-    /// Takes a held run for one attempt to resume it: of two that ask at once, one gets it. The file
-    /// stays, under another name, for a person who has to find out what became of an attempt that ended
-    /// with the program.
+    /// Takes a held run for one attempt to resume it: of two that ask at once, one gets it. The
+    /// file stays, under another name, for a person who has to find out what happened to an attempt
+    /// that ended with the program.
     pub(crate) fn take(&self, id: Uuid) -> io::Result<bool> {
         match fs::rename(self.file("held", id), self.file("taken", id)) {
             Ok(()) => Ok(true),

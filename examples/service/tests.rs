@@ -1,4 +1,4 @@
-//! The service as its clients meet it: a process, HTTP, and a folder that outlives it.
+//! The service as its clients see it: a process, HTTP, and a folder that survives it.
 
 #![cfg(test)] // for clippy, which allows `unwrap` in tests
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything takes that ends.
+/// Longer than any step that ends.
 const FOREVER: Duration = Duration::from_secs(60);
 
 struct Service {
@@ -34,7 +34,7 @@ impl Service {
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let url = lines.next().unwrap().unwrap();
-        // Whatever else it prints has somewhere to go.
+        // Its other output is read, so that the pipe does not fill up.
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             process,
@@ -67,7 +67,7 @@ impl Service {
             .as_u16()
     }
 
-    /// As a power cut ends it.
+    /// Kills it, like a power cut.
     fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -113,7 +113,7 @@ fn text(events: &[Value]) -> String {
 }
 
 #[tokio::test]
-async fn a_chat_streams_its_events_and_goes_on() {
+async fn a_chat_streams_its_events_and_continues() {
     let data = data();
     let service = Service::start(data.path());
     let events = service
@@ -238,7 +238,7 @@ async fn a_refusal_is_read_by_the_model() {
     assert_eq!(diary(&data), "");
 }
 
-/// A request that is under way is answered before the program ends.
+/// An active request is answered before the program ends.
 #[cfg(unix)]
 #[tokio::test]
 async fn a_service_that_is_asked_to_end_answers_first() {

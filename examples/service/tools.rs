@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tool_core::{Decision, Dispatcher, tool, tools};
 
-/// Who asks. Each request has one of its own; the limits are the program's.
+/// The session of a user. Each request has its own; the limits are the program's.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) user: String,
@@ -33,7 +33,7 @@ struct Unfinished<'a>(Option<&'a Diary>);
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
         if let Some(diary) = self.0 {
-            let _ = diary.note("find_slots was dropped"); // nobody is left to tell
+            let _ = diary.note("find_slots was dropped"); // the caller has dropped the call
         }
     }
 }
@@ -61,8 +61,8 @@ async fn book_slot(#[state] session: &Session, slot: &str) -> Result<String, std
     Ok(format!("booked {slot} for {}", session.user))
 }
 
-/// The tools of every session, with the limits that all sessions share. What changes something waits
-/// for somebody to approve it.
+/// The tools of every session, with the limits that all sessions share. Calls that change something
+/// wait for approval.
 pub(crate) fn dispatcher() -> Dispatcher<Session> {
     Dispatcher::new(tools![find_slots, book_slot])
         .with_max_concurrency(64)

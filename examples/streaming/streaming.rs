@@ -1,7 +1,7 @@
-//! An agent as it happens: text while the model writes it, and three lookups that start before its
-//! message is over.
+//! An agent as a stream of events: text while the model writes it, and three lookups that start
+//! before its message is over.
 //!
-//! A script answers in the model's place, over real HTTP, a chunk every 10 ms.
+//! A mock model answers, over real HTTP, a chunk every 10 ms.
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -20,9 +20,9 @@ async fn owned(#[args] query: LabQuery) -> usize {
     query.patient_id.len() + query.limit.map_or(0, |limit| limit as usize)
 }
 
-/// Lend a struct, to a thread.
+/// Borrow a struct, on a thread.
 #[tool]
-fn lent(#[args] query: &LabQuery) -> usize {
+fn borrowed(#[args] query: &LabQuery) -> usize {
     query.patient_id.len()
 }
 
@@ -68,7 +68,7 @@ async fn json(#[args] _: serde_json::Map<String, serde_json::Value>) {}
 #[test]
 fn is_accepted() {
     assert_eq!(
-        tools![owned, lent, apart, either, mapped, anything, json]
+        tools![owned, borrowed, apart, either, mapped, anything, json]
             .with_state(1_usize)
             .len(),
         7

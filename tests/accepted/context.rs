@@ -2,31 +2,31 @@ use tool_core::{CallContext, tool, tools};
 
 type Context = CallContext;
 
-/// Tell the id.
+/// Return the id.
 #[tool]
 async fn later(#[context] cx: &CallContext) -> String {
     cx.id().to_owned()
 }
 
-/// Tell the id, on a thread.
+/// Return the id, on a thread.
 #[tool]
 fn threaded(name: &str, #[context] cx: &tool_core::CallContext) -> String {
     format!("{name} {}", cx.id())
 }
 
-/// Tell the id, here.
+/// Return the id, here.
 #[tool(inline)]
 fn inline(#[context] _: &Context, #[state] greeting: &String) -> String {
     greeting.clone()
 }
 
-/// Tell the id, in a future.
+/// Return the id, in a future.
 #[tool]
 fn in_future(#[context] cx: &CallContext) -> impl Future<Output = String> + Send {
     std::future::ready(cx.id().to_owned())
 }
 
-/// Tell the place and the name.
+/// Return the place and the name.
 #[tool]
 async fn place(#[context] cx: &CallContext) -> usize {
     cx.position() + cx.tool().len()

@@ -52,11 +52,11 @@ fn count_wards(floor: Option<u32>) -> u32 {
     floor.unwrap_or(3)
 }
 
-/// Counts, as nobody does.
+/// Counts, with deprecated code.
 #[tool]
 fn never_called() {}
 
-/// Counts, with everything said of it.
+/// Counts, with all options set.
 #[tool(
     timeout = "none",
     concurrency = 4,

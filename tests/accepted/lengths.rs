@@ -7,22 +7,22 @@ const MOST: usize = 80;
 /// Take text of a length.
 #[tool]
 async fn texts(
-    #[arg(length(1..=80))] lent: &str,
+    #[arg(length(1..=80))] borrowed: &str,
     #[arg(length(1..80))] owned: String,
     #[arg(length(..=MOST))] boxed: Box<str>,
     #[arg(length(1..))] cow: Cow<'_, str>,
     #[arg(length(1..=80))] optional: Option<String>,
-    #[arg(length(1..=80))] optional_lent: Option<&str>,
+    #[arg(length(1..=80))] optional_borrowed: Option<&str>,
     #[arg(length(1..=80), default = "north")] defaulted: &str,
     #[arg(default = "south", length(..MOST * 2))] defaulted_string: String,
 ) {
     let _ = (
-        lent,
+        borrowed,
         owned,
         boxed,
         cow,
         optional,
-        optional_lent,
+        optional_borrowed,
         defaulted,
         defaulted_string,
     );
@@ -37,7 +37,7 @@ fn lists(
     #[arg(length(1..=3))] queue: VecDeque<u8>,
     #[arg(length(1..=3))] optional: Option<Vec<u8>>,
     #[arg(length(1..=3))] optional_slice: Option<&[u8]>,
-    #[arg(length(1..=3))] lent: &Vec<u8>,
+    #[arg(length(1..=3))] borrowed: &Vec<u8>,
     #[arg(length(1..=3), default = vec![1])] defaulted: Vec<u8>,
 ) {
     let _ = (
@@ -47,7 +47,7 @@ fn lists(
         queue,
         optional,
         optional_slice,
-        lent,
+        borrowed,
         defaulted,
     );
 }
@@ -58,9 +58,9 @@ fn maps(
     #[arg(length(1..=3))] map: BTreeMap<String, u8>,
     #[arg(length(1..=3))] hashed: HashMap<String, u8>,
     #[arg(length(1..=3))] optional: Option<BTreeMap<String, u8>>,
-    #[arg(length(1..=3))] lent: &HashMap<String, u8>,
+    #[arg(length(1..=3))] borrowed: &HashMap<String, u8>,
 ) {
-    let _ = (map, hashed, optional, lent);
+    let _ = (map, hashed, optional, borrowed);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Tools named like what they use, which is no crate.
+//! Tools named like what they use, which is not a crate.
 use tool_core::{tool, tools};
 
 /// Add numbers up.

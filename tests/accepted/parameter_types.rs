@@ -8,9 +8,9 @@ struct Ward {
     number: u32,
 }
 
-/// Take what is lent.
+/// Take what is borrowed.
 #[tool]
-async fn lent(
+async fn borrowed(
     text: &str,
     maybe_text: Option<&str>,
     numbers: &[u32],
@@ -31,9 +31,9 @@ async fn lent(
     texts + numbers + wards as usize + path.as_os_str().len()
 }
 
-/// Take what is lent, on a thread.
+/// Take what is borrowed, on a thread.
 #[tool]
-fn lent_to_thread(
+fn borrowed_by_thread(
     text: &str,
     maybe_text: Option<&str>,
     wards: &[Ward],
@@ -78,5 +78,5 @@ async fn owned(
 
 #[test]
 fn is_accepted() {
-    assert_eq!(tools![lent, lent_to_thread, owned].len(), 3);
+    assert_eq!(tools![borrowed, borrowed_by_thread, owned].len(), 3);
 }

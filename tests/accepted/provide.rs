@@ -1,5 +1,5 @@
 #![deny(missing_docs, single_use_lifetimes, unused_qualifications)]
-//! What lends its fields.
+//! Structs that provide their fields.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -62,7 +62,7 @@ struct Elsewhere {
     number: u32,
 }
 
-fn lends<T: ?Sized, S: Provide<T>>(state: &S) -> &T {
+fn provided<T: ?Sized, S: Provide<T>>(state: &S) -> &T {
     state.provide()
 }
 
@@ -78,24 +78,24 @@ fn is_accepted() {
     };
     assert_eq!(
         (
-            *lends::<u32, _>(&named),
-            lends::<String, _>(&named).len(),
+            *provided::<u32, _>(&named),
+            provided::<String, _>(&named).len(),
             named.other
         ),
         (7, 0, 8)
     );
-    let _: (&Arc<dyn Clock>, &dyn Clock) = (lends(&named), lends(&named));
-    assert_eq!(lends::<[u8], _>(&named), [1]);
+    let _: (&Arc<dyn Clock>, &dyn Clock) = (provided(&named), provided(&named));
+    assert_eq!(provided::<[u8], _>(&named), [1]);
     assert!(
-        lends::<RwLock<HashMap<String, Vec<u8>>>, _>(&named)
+        provided::<RwLock<HashMap<String, Vec<u8>>>, _>(&named)
             .read()
             .is_ok()
     );
     let positional = Positional(1, 2, Arc::new("three".to_owned()));
     assert_eq!(
         (
-            *lends::<u32, _>(&positional),
-            lends::<String, _>(&positional).as_str(),
+            *provided::<u32, _>(&positional),
+            provided::<String, _>(&positional).as_str(),
             positional.1
         ),
         (1, "three", 2)
@@ -106,12 +106,12 @@ fn is_accepted() {
     };
     assert_eq!(
         (
-            lends::<Vec<char>, _>(&generic).len(),
-            lends::<[u8; 3], _>(&generic).len()
+            provided::<Vec<char>, _>(&generic).len(),
+            provided::<[u8; 3], _>(&generic).len()
         ),
         (1, 3)
     );
-    assert_eq!(*lends::<&str, _>(&Borrowing { text: "x" }), "x");
-    assert_eq!(*lends::<u32, _>(&Elsewhere { number: 5 }), 5);
-    let _: &Unit = lends(&Unit);
+    assert_eq!(*provided::<&str, _>(&Borrowing { text: "x" }), "x");
+    assert_eq!(*provided::<u32, _>(&Elsewhere { number: 5 }), 5);
+    let _: &Unit = provided(&Unit);
 }

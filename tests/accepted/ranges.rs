@@ -14,8 +14,8 @@ fn within(
     #[arg(range(1..=50), default = 5)] defaulted: u32,
     #[arg(range(1..=50))] optional: Option<u32>,
     #[arg(range(0.0..1.0))] optional_float: Option<f32>,
-    #[arg(range(1..=50))] lent: &u32,
-    #[arg(range(1..=50))] optional_lent: Option<&u32>,
+    #[arg(range(1..=50))] borrowed: &u32,
+    #[arg(range(1..=50))] optional_borrowed: Option<&u32>,
 ) {
     let _ = (
         closed,
@@ -27,8 +27,8 @@ fn within(
         defaulted,
         optional,
         optional_float,
-        lent,
-        optional_lent,
+        borrowed,
+        optional_borrowed,
     );
 }
 

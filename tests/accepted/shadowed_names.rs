@@ -51,13 +51,13 @@ macro_rules! vec {
 #[tool_core::tool(timeout = "5s", read_only)]
 async fn everything(
     text: ::std::string::String,
-    lent: &::core::primitive::str,
+    borrowed: &::core::primitive::str,
     optional: ::std::option::Option<&::core::primitive::str>,
     #[arg(default = 5, range(1..=9))] number: ::core::primitive::u32,
     #[arg(default = "north")] place: &::core::primitive::str,
     #[state] owned: ::core::primitive::u8,
 ) -> ::std::result::Result<::std::string::String, ::std::io::Error> {
-    let _ = (lent, optional, number, place, owned);
+    let _ = (borrowed, optional, number, place, owned);
     ::std::result::Result::Ok(text)
 }
 

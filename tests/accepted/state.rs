@@ -46,9 +46,9 @@ impl Provide<str> for App {
     }
 }
 
-/// Lend a database.
+/// Borrow a database.
 #[tool]
-async fn lent(#[state] db: &Db) -> usize {
+async fn borrowed(#[state] db: &Db) -> usize {
     db.0.lock().map_or(0, |names| names.len())
 }
 
@@ -61,7 +61,7 @@ async fn owned(#[state] db: Db, name: String) -> usize {
     })
 }
 
-/// Lend several things.
+/// Borrow several things.
 #[tool]
 fn several(
     #[state] db: &Db,
@@ -74,7 +74,7 @@ fn several(
     clock.now() + shared.now()
 }
 
-/// Lend the whole.
+/// Borrow the whole.
 #[tool]
 async fn whole(#[state] app: &App) -> u64 {
     app.clock.now()
@@ -91,14 +91,14 @@ fn is_accepted() {
         clock: Arc::new(Stopped),
         name: "app".to_owned(),
     };
-    let all: ToolSet<App> = tools![lent, owned, several, whole, nothing];
+    let all: ToolSet<App> = tools![borrowed, owned, several, whole, nothing];
     assert_eq!(all.clone().with_state(app()).len(), 5);
     assert_eq!(all.with_shared_state(Arc::new(app())).len(), 5);
     assert_eq!(
-        tools![lent, nothing]
+        tools![borrowed, nothing]
             .with_state(Arc::new(Db(Arc::default())))
             .len(),
         2
     );
-    assert_eq!(tools![lent].with_state(Db(Arc::default())).len(), 1);
+    assert_eq!(tools![borrowed].with_state(Db(Arc::default())).len(), 1);
 }

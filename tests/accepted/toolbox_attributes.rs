@@ -1,5 +1,5 @@
 #![deny(missing_docs)]
-//! What may stand beside `#[tool]` in a `#[toolbox]`.
+//! What may be beside `#[tool]` in a `#[toolbox]`.
 
 use tool_core::{toolbox, tools};
 

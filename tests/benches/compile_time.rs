@@ -7,7 +7,7 @@
 //! All three contain the same functions and must print the same results.
 //!
 //! The times are medians of rounds that visit the crates in turn. Nothing is asserted of them: the
-//! exit code tells only of a build that fails, or results that differ.
+//! exit code reports only a build that fails, or results that differ.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -25,7 +25,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// One way to write the tools.
 struct Form {
     name: &'static str,
-    /// `main.rs` with one tool, number 000; what stands between `// each {` and `// }` is repeated
+    /// `main.rs` with one tool, number 000; what is between `// each {` and `// }` is repeated
     /// for every other.
     template: &'static str,
     dependencies: &'static [&'static str],

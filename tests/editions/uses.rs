@@ -34,7 +34,7 @@ async fn greet(
     Ok(format!("{} {}{}{} at {}", greeting.0, name.repeat(times), r#gen, end, cx.position()))
 }
 
-/// Lend a text to a future.
+/// Borrow a text in a future.
 #[tool]
 fn measure(text: &str) -> impl Future<Output = usize> + Send + '_ {
     async move { text.len() }

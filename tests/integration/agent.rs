@@ -94,7 +94,7 @@ async fn results_go_back_in_call_order_whichever_ends_first() {
 }
 
 #[tokio::test]
-async fn every_kind_of_failure_is_answered_and_the_run_goes_on() {
+async fn every_kind_of_failure_is_answered_and_the_run_continues() {
     let calls = [
         ("fail", json!({})),
         ("subtract", json!({"a": 1})),
@@ -122,12 +122,12 @@ async fn every_kind_of_failure_is_answered_and_the_run_goes_on() {
     let broken = &conversation(&server)[1]["tool_calls"][2]["function"];
     assert_eq!(
         broken["arguments"], "{}",
-        "many services refuse a history with arguments that are no JSON"
+        "many services refuse a history with arguments that are not JSON"
     );
 }
 
 #[tokio::test]
-async fn a_name_that_no_tool_may_have_is_answered_and_echoed_legally() {
+async fn an_invalid_tool_name_is_answered_and_echoed_validly() {
     let server = server([
         ScriptedReply::calls([("functions.add it", json!({}))]),
         ScriptedReply::text("Sorry."),
@@ -148,7 +148,7 @@ async fn a_name_that_no_tool_may_have_is_answered_and_echoed_legally() {
 }
 
 #[tokio::test]
-async fn missing_and_repeated_ids_are_made_up_alike_in_history_and_answers() {
+async fn missing_and_repeated_ids_are_replaced_in_history_and_answers() {
     let call =
         |id: Value| json!({"id": id, "function": {"name": "add", "arguments": {"a": 1, "b": 1}}});
     let message = json!({"content": null, "tool_calls": [call(json!("x")), call(json!("x")), call(json!("")), call(Value::Null)]});
@@ -222,7 +222,7 @@ async fn a_fatal_error_stops_the_run_with_every_call_answered() {
 }
 
 #[tokio::test]
-async fn a_failed_request_leaves_a_history_to_go_on_from() {
+async fn a_failed_request_leaves_a_usable_history() {
     let calls = ScriptedReply::calls([("add", json!({"a": 1, "b": 1}))]);
     let server = server([
         calls,
@@ -245,7 +245,7 @@ async fn a_failed_request_leaves_a_history_to_go_on_from() {
     assert_eq!(agent.resume().await.unwrap().text, "Here I am.");
 }
 
-/// Hold on until told.
+/// Wait until released.
 #[tool]
 async fn hold(#[state] held: &Arc<Notify>) {
     held.notify_one();
@@ -253,7 +253,7 @@ async fn hold(#[state] held: &Arc<Notify>) {
 }
 
 #[tokio::test]
-async fn a_run_dropped_while_tools_run_leaves_a_history_to_go_on_from() {
+async fn a_run_dropped_while_tools_run_leaves_a_usable_history() {
     let held = Arc::new(Notify::new());
     let server = server([
         ScriptedReply::calls([("hold", json!({}))]),
@@ -303,7 +303,7 @@ async fn a_refusal_is_an_error_and_no_call_of_it_runs() {
 }
 
 #[tokio::test]
-async fn an_empty_refusal_is_none() {
+async fn an_empty_refusal_is_not_a_refusal() {
     let polite = json!({"choices": [{"message": {"role": "assistant", "content": "Hello.", "refusal": ""}}]}).to_string();
     let server = server([ScriptedReply::body(polite), ScriptedReply::text("Bye.")]).await;
     let agent = agent(&server).conversation();
@@ -329,7 +329,7 @@ async fn a_long_conversation_is_taken() {
 }
 
 #[tokio::test]
-async fn an_answer_of_nothing_is_an_error() {
+async fn an_empty_answer_is_an_error() {
     let empty =
         json!({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}).to_string();
     let server = server([ScriptedReply::body(empty), ScriptedReply::text("Better.")]).await;
@@ -341,7 +341,7 @@ async fn an_answer_of_nothing_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_call_cut_short_is_answered_and_never_run_with_nothing() {
+async fn a_truncated_call_is_answered_and_never_run() {
     let call =
         json!({"id": "1", "type": "function", "function": {"name": "fail", "arguments": ""}});
     let cut = json!({"choices": [{"message": {"content": null, "tool_calls": [call]}, "finish_reason": "length"}]});
@@ -393,7 +393,7 @@ async fn requests_carry_what_was_set_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn usage_adds_up_and_events_tell_the_story() {
+async fn usage_adds_up_and_events_cover_the_run() {
     let server = server([
         ScriptedReply::calls([("add", json!({"a": 1, "b": 1}))]),
         ScriptedReply::text("2."),
@@ -401,7 +401,7 @@ async fn usage_adds_up_and_events_tell_the_story() {
     ])
     .await;
     let story = Arc::new(Mutex::new(Vec::new()));
-    let told = Arc::clone(&story);
+    let reported = Arc::clone(&story);
     let agent = agent(&server)
         .with_on_event(move |event| {
             let line = match event {
@@ -410,7 +410,7 @@ async fn usage_adds_up_and_events_tell_the_story() {
                 AgentEvent::Results(results) => format!("result {}", results[0].content()),
                 _ => return,
             };
-            told.lock().unwrap().push(line);
+            reported.lock().unwrap().push(line);
         })
         .conversation();
     let first = agent.run("1 + 1?").await.unwrap().usage;
@@ -455,7 +455,7 @@ async fn a_conversation_survives_serialisation() {
 }
 
 #[tokio::test]
-async fn parameters_that_the_agent_writes_itself_are_refused() {
+async fn parameters_that_the_agent_sets_itself_are_refused() {
     let server = ScriptedServer::start([]).await.unwrap();
     let agent = Agent::new(server.client().unwrap(), "scripted")
         .with_parameter("tools", json!([]))

@@ -119,15 +119,15 @@ async fn a_run_is_a_tree_of_spans() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn retries_are_told_and_in_the_trace() {
+async fn retries_are_reported_and_traced() {
     let busy = ScriptedReply::error(503, "unavailable", "Overloaded.");
     let (agent, _server) = agent([busy, ScriptedReply::text("Hello.")]).await;
     let trace = Trace::begin();
     let mut stream = agent.stream("Hello?");
     let mut retries = Vec::new();
     while let Some(event) = stream.next().await {
-        if let AgentEvent::RequestRetried(told) = event.unwrap() {
-            retries.extend(told);
+        if let AgentEvent::RequestRetried(notice) = event.unwrap() {
+            retries.extend(notice);
         }
     }
     assert_eq!(retries.len(), 1);
@@ -142,7 +142,7 @@ async fn retries_are_told_and_in_the_trace() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn what_fails_says_so_in_its_span() {
+async fn a_failure_is_recorded_in_its_span() {
     let (agent, _server) = agent([ScriptedReply::error(400, "bad", "No.")]).await;
     let trace = Trace::begin();
     agent.run("Hello?").await.unwrap_err();
@@ -184,7 +184,7 @@ async fn cached_and_thought_tokens_and_ids_are_in_the_trace() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_key_that_is_left_out_is_told_and_in_the_trace() {
+async fn a_removed_request_key_is_reported_and_traced() {
     let (agent, _server) = agent([ScriptedReply::text("Hello.")]).await;
     let messages = json!([
         {"role": "user", "content": "Hi."},

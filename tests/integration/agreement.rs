@@ -227,7 +227,7 @@ agreements! {
     #[arg(range(-1.5..1.5))] ranged_float: f64, accepts [(-1.5), 0, 1.49], refuses [1.5, (-1.51)];
     #[arg(range(10..))] ranged_from: u8, accepts [10, 255], refuses [9, 256];
     #[arg(range(..=10))] ranged_option: Option<i8>, accepts [10, (-128), null], refuses [11, (-129), "1"];
-    lent_text: &str, accepts ["x"], refuses [1, null];
-    lent_list: &[u8], accepts [[1]], refuses [[256], null];
-    lent_object: Option<&Visit>, accepts [null, {"date": "d", "room-number": 1}], refuses [{"date": "d"}, 1];
+    borrowed_text: &str, accepts ["x"], refuses [1, null];
+    borrowed_list: &[u8], accepts [[1]], refuses [[256], null];
+    borrowed_object: Option<&Visit>, accepts [null, {"date": "d", "room-number": 1}], refuses [{"date": "d"}, 1];
 }

@@ -1,4 +1,4 @@
-//! Arguments that a tool did not declare never reach it, and the model is told how to correct them.
+//! Arguments that a tool did not declare never reach it, and the model reads how to correct them.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -36,7 +36,7 @@ fn dispatcher() -> Dispatcher {
     Dispatcher::new(tools![book_visit].with_state("north".to_owned()))
 }
 
-async fn told(arguments: &str) -> (&'static str, String) {
+async fn reported(arguments: &str) -> (&'static str, String) {
     let results = dispatcher()
         .dispatch(calls([("book_visit", arguments)]))
         .await;
@@ -51,16 +51,16 @@ async fn told(arguments: &str) -> (&'static str, String) {
 }
 
 #[tokio::test]
-async fn what_may_be_left_out_may_be_null() {
+async fn an_optional_argument_may_be_null() {
     let expected = ("ok", "north P-1  5 None".to_owned());
-    assert_eq!(told(r#"{"patient_id": "P-1"}"#).await, expected);
+    assert_eq!(reported(r#"{"patient_id": "P-1"}"#).await, expected);
     assert_eq!(
-        told(r#"{"patient_id": "P-1", "visits": null, "limit": null, "type": null}"#).await,
+        reported(r#"{"patient_id": "P-1", "visits": null, "limit": null, "type": null}"#).await,
         expected
     );
     let all = r#" {"type": "a", "limit": 50, "visits": [{"rooms": [1], "date": "d"}], "patient_id": "P\u002d1"} "#;
     assert_eq!(
-        told(all).await,
+        reported(all).await,
         ("ok", "north P-1 d[1] 50 Some(\"a\")".to_owned())
     );
 }
@@ -80,12 +80,12 @@ async fn text_that_is_not_one_json_object_is_refused() {
         (r#"["P-1"]"#, "invalid_arguments"),
         (r#""{\"patient_id\": \"P-1\"}""#, "invalid_arguments"),
     ] {
-        assert_eq!(told(arguments).await.0, code, "{arguments}");
+        assert_eq!(reported(arguments).await.0, code, "{arguments}");
     }
 }
 
 #[tokio::test]
-async fn each_mistake_is_told_with_its_path_and_mend() {
+async fn each_mistake_is_reported_with_its_path_and_fix() {
     for (arguments, text) in [
         ("{}", "`patient_id`: missing; this string is required"),
         (
@@ -130,7 +130,7 @@ async fn each_mistake_is_told_with_its_path_and_mend() {
         ),
     ] {
         assert_eq!(
-            told(arguments).await,
+            reported(arguments).await,
             ("invalid_arguments", text.to_owned()),
             "{arguments}"
         );
@@ -138,7 +138,7 @@ async fn each_mistake_is_told_with_its_path_and_mend() {
 }
 
 #[tokio::test]
-async fn all_mistakes_are_told_at_once_and_are_values_to_the_program() {
+async fn all_mistakes_are_reported_at_once_and_as_values() {
     let results = dispatcher()
         .dispatch(calls([("book_visit", r#"{"limit": "ten", "wing": 1}"#)]))
         .await;
@@ -159,7 +159,7 @@ async fn all_mistakes_are_told_at_once_and_are_values_to_the_program() {
 
 #[tokio::test]
 async fn state_cannot_be_forged() {
-    let (code, text) = told(r#"{"patient_id": "P-1", "clinic": "south"}"#).await;
+    let (code, text) = reported(r#"{"patient_id": "P-1", "clinic": "south"}"#).await;
     assert_eq!(code, "invalid_arguments");
     assert!(text.starts_with("`clinic`: unknown argument"), "{text}");
 }
@@ -183,7 +183,7 @@ async fn a_tool_without_parameters_takes_an_empty_object_only() {
 }
 
 #[tokio::test]
-async fn an_unknown_tool_is_answered_with_the_nearest_name_or_the_list() {
+async fn an_unknown_tool_is_answered_with_the_nearest_name_or_a_list() {
     let batch = calls([
         ("book_visits", "{}"),
         ("BookVisit", "not even JSON"),
@@ -223,7 +223,7 @@ async fn long_text_of_the_models_is_not_repeated_in_full() {
 }
 
 #[tokio::test]
-async fn an_integral_float_is_never_what_is_wrong() {
+async fn an_integral_float_is_never_reported_as_a_mistake() {
     /// Book beds.
     #[tool]
     async fn book(beds: Vec<u8>) -> usize {
@@ -265,7 +265,7 @@ mod lengths {
             + map.map_or(0, |map| map.len())
     }
 
-    async fn told(arguments: &Value) -> (&'static str, String) {
+    async fn reported(arguments: &Value) -> (&'static str, String) {
         let results = Dispatcher::new(tools![measured])
             .dispatch(calls([("measured", &arguments.to_string())]))
             .await;
@@ -287,7 +287,7 @@ mod lengths {
             json!({"text": "abc", "owned": "ab", "list": [1, 2], "queue": [1, 2]}),
             json!({"text": null, "cow": null, "queue": null}),
         ] {
-            assert_eq!(told(&arguments).await.0, "ok", "{arguments}");
+            assert_eq!(reported(&arguments).await.0, "ok", "{arguments}");
         }
         for (arguments, expected) in [
             (
@@ -324,7 +324,7 @@ mod lengths {
             ),
         ] {
             assert_eq!(
-                told(&arguments).await,
+                reported(&arguments).await,
                 ("invalid_arguments", expected.to_owned()),
                 "{arguments}"
             );
@@ -333,14 +333,17 @@ mod lengths {
 
     #[tokio::test]
     async fn text_is_counted_in_characters() {
-        assert_eq!(told(&json!({"text": "žluť"})).await.0, "invalid_arguments");
+        assert_eq!(
+            reported(&json!({"text": "žluť"})).await.0,
+            "invalid_arguments"
+        );
         for text in ["žlu", "🏥🏥🏥", "e\u{301}a"] {
-            assert_eq!(told(&json!({"text": text})).await.0, "ok", "{text}");
+            assert_eq!(reported(&json!({"text": text})).await.0, "ok", "{text}");
         }
     }
 
     #[test]
-    fn lengths_are_shown_in_the_words_of_their_type() {
+    fn lengths_are_shown_in_the_unit_of_their_type() {
         let tools = tools![measured];
         let root = tools.definition("measured").unwrap().parameters();
         let limits = |name: &str| {

@@ -73,14 +73,14 @@ async fn its_typed_client_carries_our_definitions_and_results() {
         .collect();
     let mut messages = vec![Message::user("1 + 2? 3 + 4?")];
     let text = loop {
-        let said: Vec<ChatCompletionRequestMessage> = messages
+        let theirs: Vec<ChatCompletionRequestMessage> = messages
             .iter()
             .cloned()
             .map(|message| message.try_into().unwrap())
             .collect();
         let request = CreateChatCompletionRequest {
             model: "scripted".into(),
-            messages: said,
+            messages: theirs,
             tools: Some(offered.clone()),
             ..Default::default()
         };

@@ -64,7 +64,7 @@ async fn take(
     )
 }
 
-async fn told(arguments: Value) -> (&'static str, String) {
+async fn reported(arguments: Value) -> (&'static str, String) {
     let results = Dispatcher::new(tools![take])
         .dispatch(calls([("take", &arguments.to_string())]))
         .await;
@@ -141,19 +141,19 @@ fn the_definition_shows_what_the_attributes_say() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_becomes_what_the_attributes_say() {
+async fn a_missing_argument_follows_the_attributes() {
     let expected = r#"a P-1 false 1 3s "" 7 None None 5"#;
-    assert_eq!(told(with(json!({}))).await, ("ok", expected.to_owned()));
+    assert_eq!(reported(with(json!({}))).await, ("ok", expected.to_owned()));
     // For a default, `null` means the same.
     let nulls = json!({"flag": null, "page": null, "note": null, "code": null, "example": null, "limit": null});
-    assert_eq!(told(with(nulls)).await, ("ok", expected.to_owned()));
+    assert_eq!(reported(with(nulls)).await, ("ok", expected.to_owned()));
 }
 
 #[tokio::test]
-async fn what_is_given_is_decoded_as_the_attributes_say() {
+async fn a_given_argument_is_decoded_as_the_attributes_say() {
     let given = json!({"flag": true, "page": 2.0, "note": "  b  ", "code": "P-9", "example": "e", "limit": 9});
     assert_eq!(
-        told(with(given)).await,
+        reported(with(given)).await,
         (
             "ok",
             r#"a P-1 true 2 3s "b" 7 Some("P-9") Some("e") 9"#.to_owned()
@@ -162,18 +162,18 @@ async fn what_is_given_is_decoded_as_the_attributes_say() {
 }
 
 #[tokio::test]
-async fn a_property_answers_to_each_of_its_names_but_once() {
+async fn a_property_accepts_each_of_its_names_once() {
     for name in ["patientId", "id"] {
         let arguments = json!({"type": "a", name: "P-2", "pause": 3, "bare": 7, "remark": "c"});
         assert_eq!(
-            told(arguments).await,
+            reported(arguments).await,
             ("ok", r#"a P-2 false 1 3s "c" 7 None None 5"#.to_owned())
         );
     }
-    let (code, text) = told(with(json!({"id": "P-2"}))).await;
+    let (code, text) = reported(with(json!({"id": "P-2"}))).await;
     assert_eq!(code, "invalid_arguments");
     assert!(text.contains("given twice"), "{text}");
-    let (code, text) = told(with(json!({"kind": "b"}))).await; // what the function calls it
+    let (code, text) = reported(with(json!({"kind": "b"}))).await; // what the function calls it
     assert!(
         code == "invalid_arguments" && text.starts_with("`kind`: unknown argument"),
         "{code}: {text}"
@@ -181,7 +181,7 @@ async fn a_property_answers_to_each_of_its_names_but_once() {
 }
 
 #[tokio::test]
-async fn mistakes_are_told_at_the_property() {
+async fn mistakes_are_reported_at_the_property() {
     for (more, expected) in [
         (json!({"note": "no!"}), "`note`: no shouting"),
         (
@@ -202,12 +202,12 @@ async fn mistakes_are_told_at_the_property() {
         ),
     ] {
         assert_eq!(
-            told(with(more.clone())).await,
+            reported(with(more.clone())).await,
             ("invalid_arguments", expected.to_owned()),
             "{more}"
         );
     }
-    let (_, text) = told(json!({"type": "a", "patient_id": "P-1", "bare": 7})).await;
+    let (_, text) = reported(json!({"type": "a", "patient_id": "P-1", "bare": 7})).await;
     assert_eq!(text, "`pause`: missing; this integer is required");
 }
 

@@ -43,20 +43,27 @@ fn nothing() {}
 fn opposite() {}
 
 #[test]
-fn each_option_stands_in_the_definition() {
+fn each_option_is_in_the_definition() {
     let tools = tools![everything, nothing, opposite];
     let behavior = |name| tools.definition(name).unwrap().behavior();
-    let said = behavior("everything");
-    assert_eq!(said.timeout, Timeout::After(Duration::from_millis(1500)));
-    assert_eq!(said.concurrency, Some(4));
-    assert_eq!(said.serialize_by, ["patient", "type"]); // as the model calls them
-    assert!(said.exclusive && said.strict && said.remote);
-    let hints = (said.read_only, said.idempotent, said.destructive);
+    let declared = behavior("everything");
+    assert_eq!(
+        declared.timeout,
+        Timeout::After(Duration::from_millis(1500))
+    );
+    assert_eq!(declared.concurrency, Some(4));
+    assert_eq!(declared.serialize_by, ["patient", "type"]); // as the model calls them
+    assert!(declared.exclusive && declared.strict && declared.remote);
+    let hints = (
+        declared.read_only,
+        declared.idempotent,
+        declared.destructive,
+    );
     assert_eq!(hints, (Some(true), Some(true), None));
-    assert_eq!(said.open_world, Some(false));
+    assert_eq!(declared.open_world, Some(false));
     let title = tools.definition("everything").unwrap().title();
     assert_eq!(title, Some("Everything there is"));
-    let retry = said.retry.unwrap();
+    let retry = declared.retry.unwrap();
     assert_eq!(
         (retry.attempts, retry.backoff, retry.max_backoff),
         (5, Duration::from_millis(50), Duration::from_secs(2))
@@ -93,8 +100,8 @@ fn dynamic() -> DynamicTool {
 }
 
 #[test]
-fn a_tool_of_run_time_says_it_in_the_same_words() {
-    let said = definition()
+fn a_run_time_tool_declares_behavior_the_same_way() {
+    let declared = definition()
         .with_behavior(|behavior| {
             behavior.timeout = Timeout::After(Duration::from_secs(1));
             behavior.serialize_by = vec!["patient".to_owned()];
@@ -102,12 +109,14 @@ fn a_tool_of_run_time_says_it_in_the_same_words() {
             behavior.retry = Some(Retry::default());
         })
         .unwrap();
-    let more = said
+    let more = declared
         .clone()
         .with_behavior(|behavior| behavior.exclusive = true)
         .unwrap();
     assert!(
-        more.behavior().exclusive && more.behavior().is_repeatable() && !said.behavior().exclusive
+        more.behavior().exclusive
+            && more.behavior().is_repeatable()
+            && !declared.behavior().exclusive
     );
     let tool = dynamic()
         .with_behavior(|behavior| behavior.destructive = Some(true))
@@ -116,7 +125,7 @@ fn a_tool_of_run_time_says_it_in_the_same_words() {
 }
 
 #[test]
-fn what_contradicts_itself_is_refused_with_the_tools_name() {
+fn contradicting_options_are_refused_with_the_tools_name() {
     type Behave = fn(&mut Behavior);
     let cases: [(Behave, &str); 3] = [
         (
@@ -142,7 +151,7 @@ fn what_contradicts_itself_is_refused_with_the_tools_name() {
         assert_eq!(error.to_string(), expected);
         assert_eq!(dynamic().with_behavior(behave).unwrap_err(), error);
     }
-    // Said in two steps, it is the same.
+    // Declared in two steps, it is the same.
     let read_only = definition()
         .with_behavior(|behavior| behavior.read_only = Some(true))
         .unwrap();

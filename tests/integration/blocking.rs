@@ -1,4 +1,4 @@
-//! Sync tools run on threads, which nobody can stop: what the dispatcher makes of that.
+//! Sync tools run on threads, which cannot be stopped: how the dispatcher handles that.
 
 use std::error::Error;
 use std::pin::pin;
@@ -58,27 +58,27 @@ fn dispatcher() -> (Dispatcher, Arc<Gate>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thread_past_its_deadline_is_told_to_end_and_what_it_returns_is_dropped() {
-    struct Told {
+async fn a_thread_past_its_deadline_is_cancelled_and_its_result_dropped() {
+    struct Reported {
         gate: Arc<Gate>,
-        told: AtomicBool,
+        reported: AtomicBool,
     }
 
     /// Wait at the gate, and note whether there was word to end.
     #[tool(timeout = "1s")]
-    fn listen(#[context] cx: &CallContext, #[state] state: &Told) -> &'static str {
+    fn listen(#[context] cx: &CallContext, #[state] state: &Reported) -> &'static str {
         assert!(!cx.cancellation().is_cancelled());
         state.gate.pass();
         state
-            .told
+            .reported
             .store(cx.cancellation().is_cancelled(), Ordering::SeqCst);
         "too late"
     }
 
     let gate = Gate::new();
-    let state = Arc::new(Told {
+    let state = Arc::new(Reported {
         gate: Arc::clone(&gate),
-        told: AtomicBool::new(false),
+        reported: AtomicBool::new(false),
     });
     let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&state)))
         .with_blocking_executor(gate.threads());
@@ -88,11 +88,11 @@ async fn a_thread_past_its_deadline_is_told_to_end_and_what_it_returns_is_droppe
     gate.open();
     dispatcher.idle().await;
     assert_eq!(codes(&results), ["timeout_indeterminate"]);
-    assert!(state.told.load(Ordering::SeqCst));
+    assert!(state.reported.load(Ordering::SeqCst));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_whose_turn_does_not_come_is_not_started_after_the_queue_time() {
+async fn a_call_that_exceeds_the_queue_time_is_not_started() {
     let (dispatcher, gate) = dispatcher();
     let queue_time = Duration::from_secs(5);
     let dispatcher = dispatcher.with_limits(|limits| limits.queue_time = Some(queue_time));
@@ -191,9 +191,9 @@ async fn a_call_waits_ten_minutes_unless_set_or_without_a_limit() {
     gate.open();
 }
 
-/// The time in the queue stands still while a decision is pending that the call waits for.
+/// The time in the queue does not advance while a decision is pending that the call waits for.
 #[tokio::test(start_paused = true)]
-async fn the_queue_time_stands_still_under_a_decision() {
+async fn queue_time_pauses_during_a_decision() {
     let (dispatcher, gate) = dispatcher();
     let dispatcher = dispatcher
         .with_limits(|limits| limits.queue_time = Some(Duration::from_secs(5)))
@@ -214,7 +214,7 @@ async fn the_queue_time_stands_still_under_a_decision() {
 
 /// Decisions that are made at once, one after the other, do not give a waiting call more time.
 #[tokio::test(start_paused = true)]
-async fn decisions_that_are_made_at_once_do_not_begin_the_queue_time_anew() {
+async fn immediate_decisions_do_not_restart_the_queue_time() {
     let (dispatcher, gate) = dispatcher();
     let dispatcher = dispatcher
         .with_limits(|limits| limits.queue_time = Some(Duration::from_secs(5)))
@@ -267,7 +267,7 @@ async fn a_message_that_is_cancelled_says_which_threads_may_still_act() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thread_that_panics_after_its_deadline_harms_nobody() {
+async fn a_thread_that_panics_after_its_deadline_affects_no_other_call() {
     /// Panic when let go.
     #[tool(timeout = "1s")]
     fn panic_later(#[state] gate: &Gate) {
@@ -332,13 +332,13 @@ fn count(#[state] count: &AtomicUsize) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn threads_are_used_once_for_each_sync_call_and_for_nothing_else() {
+async fn one_thread_is_used_for_each_sync_call_only() {
     let jobs = Arc::new(AtomicUsize::new(0));
     let counting = Arc::clone(&jobs);
     let dispatcher = Dispatcher::new(tools![count, answer].with_state(AtomicUsize::default()))
         .with_blocking_executor(move |work| {
             counting.fetch_add(1, Ordering::SeqCst);
-            work(); // where it stands
+            work(); // on this thread
         });
     let results = dispatcher
         .dispatch(calls([
@@ -428,7 +428,7 @@ async fn work_that_finds_its_thread_after_the_deadline_never_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thread_without_a_runtime_makes_calls_on_that_of_its_own_call() {
+async fn a_thread_without_a_runtime_uses_that_of_its_own_call() {
     /// Make a call, from a thread that knows no runtime.
     #[tool]
     fn pass_on(#[context] cx: &CallContext) -> String {
@@ -450,7 +450,7 @@ async fn a_thread_without_a_runtime_makes_calls_on_that_of_its_own_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_of_what_is_dropped_does_not_hide_a_thread_that_runs_on() {
+async fn a_panic_in_drop_does_not_hide_a_thread_that_still_runs() {
     struct Rude;
 
     impl Drop for Rude {

@@ -73,7 +73,7 @@ fn the_bounds_are_finite_and_can_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn arguments_are_of_some_length_and_no_more() {
+async fn the_length_of_arguments_is_bounded() {
     let fits = r#"{"text": "0123456789"}"#;
     let over = r#"{"text": "0123456789" }"#;
     let results = limited(|limits| limits.argument_bytes = fits.len())
@@ -89,7 +89,7 @@ async fn arguments_are_of_some_length_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn arguments_are_of_some_depth_and_no_more() {
+async fn the_depth_of_arguments_is_bounded() {
     let nested =
         |depth: usize| format!(r#"{{"value": {}{}}}"#, "[".repeat(depth), "]".repeat(depth));
     let (fits, over) = (nested(63), nested(64));
@@ -106,7 +106,7 @@ async fn arguments_are_of_some_depth_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_has_so_many_calls_and_those_behind_are_answered() {
+async fn calls_over_the_message_limit_are_answered_not_run() {
     let results = limited(|_| {}).dispatch(many(1030)).await;
     let codes = codes(&results);
     assert_eq!(codes[..1024], ["ok"; 1024]);
@@ -123,7 +123,7 @@ async fn a_message_has_so_many_calls_and_those_behind_are_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn so_many_calls_wait_and_the_latest_are_answered() {
+async fn calls_over_the_queue_limit_are_answered_not_run() {
     let dispatcher = limited(|limits| limits.queue = 5).with_max_concurrency(1);
     let clone = dispatcher.clone();
     let (first, second) = tokio::join!(dispatcher.dispatch(many(4)), async {
@@ -247,7 +247,7 @@ async fn the_outputs_of_a_message_are_bounded_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_many_progress_events_the_oldest_are_forgotten_and_no_result_is() {
+async fn the_oldest_progress_events_are_dropped_and_no_result_is() {
     /// Report very often.
     #[tool]
     async fn chatter(#[context] cx: &CallContext) {
@@ -314,7 +314,7 @@ async fn what_a_model_wrote_is_clipped_before_it_is_repeated() {
 }
 
 #[tokio::test]
-async fn what_is_said_of_an_error_has_the_bound_of_an_output() {
+async fn error_text_has_the_bound_of_an_output() {
     /// Say much of what went wrong.
     #[tool]
     async fn rant() -> Result<(), String> {

@@ -59,7 +59,7 @@ fn dispatcher(ward: &Arc<Ward>, limit: usize) -> Dispatcher {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropping_the_batch_stops_what_runs_and_never_starts_what_is_queued() {
+async fn dropping_the_batch_stops_running_and_queued_calls() {
     let ward = Arc::new(Ward::default());
     let dispatcher = dispatcher(&ward, 1);
     let batch = dispatcher.dispatch(calls([

@@ -124,7 +124,7 @@ async fn every_way_to_return_content_keeps_its_blocks() {
 }
 
 #[test]
-fn what_the_model_reads_is_never_blank() {
+fn text_for_the_model_is_never_blank() {
     for text in ["", " \n", "\u{2003}"] {
         let call = tool_core::ToolCall::new("call_0", "say", "{}");
         let output = ToolOutput::from_text(text);
@@ -135,7 +135,7 @@ fn what_the_model_reads_is_never_blank() {
 }
 
 #[tokio::test]
-async fn a_block_over_the_bound_is_named_and_the_others_stay() {
+async fn a_block_over_the_bound_is_replaced_and_the_others_stay() {
     // 1 500 bytes are 2 000 in base64.
     let dispatcher = all().with_limits(|limits| limits.output_bytes = 1900);
     let results = dispatcher
@@ -265,7 +265,7 @@ fn structured() -> Dispatcher {
 }
 
 #[tokio::test]
-async fn what_a_structured_tool_returns_is_of_its_schema() {
+async fn a_structured_output_matches_its_schema() {
     let dispatcher = structured();
     let calls = calls([
         ("list_findings", r#"{"count": 3}"#),
@@ -332,7 +332,7 @@ async fn a_structured_output_is_never_cut() {
         "{}",
         results[0].content()
     );
-    // Which of the two came first is not said; the batch has room for one.
+    // Either of the two may come first; the batch has room for one.
     let mut two = [codes[1], codes[2]];
     two.sort_unstable();
     assert_eq!(two, ["ok", "unserializable_output"]);
@@ -439,7 +439,7 @@ async fn chat_shows_images_behind_all_results() {
 }
 
 #[tokio::test]
-async fn a_service_without_images_reads_that_there_are_some() {
+async fn a_service_without_images_gets_a_note_about_them() {
     let (requests, _) = requests(|server| Agent::new(server.client().unwrap(), "m")).await;
     let messages = requests[1]["messages"].as_array().unwrap();
     assert_eq!(messages.len(), 5);

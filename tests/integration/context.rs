@@ -13,7 +13,7 @@ fn seen(cx: &CallContext) -> Seen {
     (cx.id().to_owned(), cx.tool().to_owned(), cx.position())
 }
 
-/// Tell of the call.
+/// Describe the call.
 #[tool]
 async fn later(#[context] cx: &CallContext, name: Option<&str>) -> (Seen, usize) {
     let before = seen(cx);
@@ -22,13 +22,13 @@ async fn later(#[context] cx: &CallContext, name: Option<&str>) -> (Seen, usize)
     (before, name.map_or(0, str::len))
 }
 
-/// Tell of the call, on a thread.
+/// Describe the call, on a thread.
 #[tool(name = "on-thread")]
 fn threaded(#[context] cx: &CallContext) -> Seen {
     seen(cx)
 }
 
-/// Tell of the call, here.
+/// Describe the call, here.
 #[tool(inline)]
 fn here(#[context] cx: &CallContext, #[state] _: &u8, name: Option<String>) -> Seen {
     let _ = name;
@@ -56,7 +56,7 @@ async fn a_call_knows_its_id_its_tool_and_its_place() {
 }
 
 #[tokio::test]
-async fn the_name_is_the_one_it_was_called_by() {
+async fn the_context_has_the_name_that_the_model_used() {
     let tools = tools![threaded].with_prefix("north_");
     let results = Dispatcher::new(tools)
         .dispatch(calls([("north_on-thread", "{}")]))
@@ -148,7 +148,7 @@ async fn keyed(#[context] cx: &CallContext) -> String {
 }
 
 #[tokio::test]
-async fn no_two_calls_have_one_idempotency_key_however_long_a_message_may_be() {
+async fn idempotency_keys_are_unique_in_a_message_of_any_length() {
     let dispatcher = Dispatcher::new(tools![keyed]).with_limits(|limits| limits.calls = usize::MAX);
     let mut keys = Vec::new();
     for _ in 0..3 {

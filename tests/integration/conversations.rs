@@ -33,7 +33,7 @@ fn an_agent_can_be_shared_and_a_stream_can_be_a_body() {
 }
 
 #[tokio::test]
-async fn runs_of_an_agent_know_nothing_of_each_other() {
+async fn runs_of_an_agent_are_independent() {
     let (agent, server) = agent(&["One.", "Two."]).await;
     agent.run("First?").await.unwrap();
     agent.clone().run("Second?").await.unwrap();
@@ -97,7 +97,7 @@ async fn a_conversation_is_stored_with_its_version_and_read_back() {
 }
 
 #[tokio::test]
-async fn a_conversation_is_shortened_to_whole_exchanges() {
+async fn a_conversation_is_truncated_to_whole_exchanges() {
     let history = || {
         vec![
             Message::user("1"),
@@ -138,7 +138,7 @@ async fn a_prompt_may_show_an_image() {
 }
 
 #[tokio::test]
-async fn another_agent_goes_on_with_a_conversation() {
+async fn another_agent_continues_a_conversation() {
     let (first, _first) = agent(&["One."]).await;
     let (second, server) = agent(&["Two."]).await;
     let conversation = first.conversation();
@@ -153,14 +153,14 @@ async fn another_agent_goes_on_with_a_conversation() {
 
 /// In either API, streamed or not.
 #[tokio::test]
-async fn what_a_model_thinks_is_told() {
+async fn reasoning_of_a_model_is_reported() {
     for streamed in [false, true] {
         for is_chat in [true, false] {
             let reply = ScriptedReply::text("Five.").with_reasoning("Two and three make five.");
             let server = ScriptedServer::start([reply]).await.unwrap();
             let client = server.client().unwrap();
-            let told = Arc::new(Mutex::new(String::new()));
-            let thinking = Arc::clone(&told);
+            let reported = Arc::new(Mutex::new(String::new()));
+            let thinking = Arc::clone(&reported);
             let agent = match is_chat {
                 true => Agent::new(client, "scripted"),
                 false => Agent::new(client.into_responses(), "scripted"),
@@ -179,8 +179,11 @@ async fn what_a_model_thinks_is_told() {
                 }
                 false => assert_eq!(agent.run("2 + 3?").await.unwrap().text, "Five."),
             }
-            let told = told.lock().unwrap();
-            assert_eq!(*told, "Two and three make five.", "{streamed} {is_chat}");
+            let reported = reported.lock().unwrap();
+            assert_eq!(
+                *reported, "Two and three make five.",
+                "{streamed} {is_chat}"
+            );
         }
     }
 }

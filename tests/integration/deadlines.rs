@@ -140,7 +140,7 @@ async fn an_answer_that_is_ready_at_the_deadline_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_time_out_of_the_tools_own_is_its_error() {
+async fn a_timeout_of_the_tool_itself_is_its_error() {
     /// Give up.
     #[tool]
     async fn give_up() -> Result<(), tokio::time::error::Elapsed> {
@@ -193,7 +193,7 @@ async fn a_thread_past_its_deadline_keeps_its_permit_until_it_ends() {
     let dispatcher = Dispatcher::new(tools).with_max_concurrency(1);
     let batch = tokio::spawn(dispatcher.dispatch(calls([("pass", "{}"), ("answer", "{}")])));
     gate.entered.notified().await;
-    // The clock stands still while a thread of the pool is busy.
+    // The clock does not advance while a thread of the pool is busy.
     advance(Duration::from_secs(60)).await;
     for _ in 0..100 {
         tokio::task::yield_now().await;

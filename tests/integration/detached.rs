@@ -89,7 +89,7 @@ async fn a_tool_runs_without_a_dispatcher() {
 }
 
 #[tokio::test]
-async fn a_detached_context_says_what_it_was_given() {
+async fn a_detached_context_has_the_given_values() {
     let tools = tools![know].with_state("hello".to_owned());
     let tool = tools.with_prefix("north_").tool("north_know").unwrap();
     assert_eq!(tool.definition().name(), "north_know");

@@ -69,7 +69,7 @@ async fn a_batch_takes_as_long_as_its_slowest_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_follow_call_order_whatever_finishes_first() {
+async fn results_follow_call_order() {
     let dispatcher = Dispatcher::new(tools![wait]);
     let times = [30, 10, 50, 20, 40];
     let batch = times

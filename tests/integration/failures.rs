@@ -1,4 +1,4 @@
-//! What happens to one call is told in its own slot; its siblings finish.
+//! A failure is reported in the slot of its own call; its siblings finish.
 
 use std::error::Error;
 use std::fmt;
@@ -37,7 +37,7 @@ async fn order(item: String) -> Result<u32, OutOfStock> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_is_one_line_to_the_model_and_a_value_to_the_program() {
+async fn an_error_is_a_line_for_the_model_and_a_value_for_the_program() {
     let results = Dispatcher::new(tools![steady, order])
         .dispatch(calls([
             ("steady", "{}"),
@@ -180,7 +180,7 @@ async fn an_error_keeps_its_chain_through_anyhow_and_boxes() {
 }
 
 #[tokio::test]
-async fn an_error_known_by_its_display_alone_will_do() {
+async fn an_error_that_is_only_displayable_is_accepted() {
     struct Worded;
 
     impl fmt::Display for Worded {
@@ -287,7 +287,7 @@ mod panicking {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_is_an_answer_in_its_own_slot_and_its_text_is_not_for_the_model() {
+async fn a_panic_is_answered_in_place_and_its_text_is_hidden() {
     use panicking::{
         at_once, in_display, in_drop, in_serialize, later, on_thread, with_a_bomb,
         with_a_bomb_on_thread,
@@ -346,7 +346,7 @@ async fn the_text_of_a_panic_is_for_the_operator() {
 }
 
 #[tokio::test]
-async fn what_json_cannot_hold_is_an_error_with_its_cause() {
+async fn a_value_without_a_json_form_is_an_error_with_its_cause() {
     /// Return pairs by pairs.
     #[tool]
     async fn pairs() -> std::collections::BTreeMap<(u8, u8), u8> {
@@ -366,7 +366,7 @@ async fn what_json_cannot_hold_is_an_error_with_its_cause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_fatal_error_nothing_starts_and_what_runs_finishes() {
+async fn after_a_fatal_error_nothing_starts_and_running_calls_finish() {
     /// Fail for good.
     #[tool]
     async fn fatal() -> Result<(), ToolError> {
@@ -401,7 +401,7 @@ async fn after_a_fatal_error_nothing_starts_and_what_runs_finishes() {
 }
 
 #[tokio::test]
-async fn the_answer_to_a_call_within_is_an_error_of_its_own_whatever_the_name() {
+async fn an_error_for_a_nested_call_names_that_call() {
     /// Make a call, and pass on what it fails with.
     #[tool]
     async fn pass_on(#[context] cx: &CallContext, name: &str) -> Result<String, ToolError> {

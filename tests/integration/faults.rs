@@ -165,7 +165,7 @@ async fn talk(lines: usize, fails: bool) -> Result<(), Talks> {
 }
 
 #[tokio::test]
-async fn an_error_whose_display_fails_or_never_ends_is_an_error_of_the_tool() {
+async fn a_failing_or_endless_display_is_an_error_of_the_tool() {
     let results = Dispatcher::new(tools![talk])
         .dispatch(calls([
             ("talk", r#"{"lines": 1, "fails": true}"#),
@@ -246,7 +246,7 @@ async fn a_sync_tool_that_no_thread_can_run_is_not_started() {
 }
 
 #[tokio::test]
-async fn a_batch_of_any_size_and_arguments_of_any_length_are_answered() {
+async fn batches_and_arguments_of_any_size_are_answered() {
     let dispatcher = Dispatcher::new(tools![answer]);
     let results = dispatcher
         .dispatch(vec![call("answer", "{}"); 1_000_000])
@@ -264,7 +264,7 @@ async fn a_batch_of_any_size_and_arguments_of_any_length_are_answered() {
 }
 
 #[tokio::test]
-async fn deadlines_of_nothing_and_of_ever_are_kept() {
+async fn zero_and_unlimited_deadlines_are_kept() {
     /// Wait a moment, with a large future.
     #[tool]
     async fn pause() -> u8 {
@@ -318,7 +318,7 @@ async fn an_output_that_is_returned_is_shown_as_it_is() {
     );
 }
 
-/// The model would be told that its own arguments were wrong, and that nothing ran.
+/// The model would read that its own arguments were wrong, and that nothing ran.
 #[tokio::test]
 async fn a_tool_that_runs_another_by_hand_fails_in_its_own_name() {
     let inner = tools![hold].tool("hold").unwrap();
@@ -333,9 +333,9 @@ async fn a_tool_that_runs_another_by_hand_fails_in_its_own_name() {
     assert!(results[0].started().is_some());
 }
 
-/// What acts on another machine does so whoever has asked for it.
+/// A remote call may still act, whichever call dispatched it.
 #[tokio::test(start_paused = true)]
-async fn the_parent_of_a_remote_call_that_is_given_up_may_still_be_acting() {
+async fn the_parent_of_an_abandoned_remote_call_may_still_be_acting() {
     /// Never answer, elsewhere.
     #[tool(remote)]
     async fn elsewhere() {

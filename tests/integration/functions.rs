@@ -42,7 +42,7 @@ async fn the_function_stays_callable() {
             values: vec![1.0, 2.0]
         })
     );
-    // Limits are for the model; the program may do as it likes.
+    // Limits are for the model, not for the program.
     assert_eq!(
         get_lab_results(&db, "P-1", 0).await.unwrap().values,
         Vec::<f64>::new()
@@ -60,7 +60,7 @@ async fn the_function_stays_callable() {
 
 /// Say how each argument arrived.
 #[tool]
-fn lent(
+fn borrowed(
     text: &str,
     path: &Path,
     maybe: Option<&str>,
@@ -77,7 +77,7 @@ fn lent(
 
 /// The same in a task.
 #[tool]
-async fn lent_later(
+async fn borrowed_later(
     text: &str,
     path: &Path,
     maybe: Option<&str>,
@@ -87,14 +87,17 @@ async fn lent_later(
     number: &u8,
 ) -> String {
     tokio::task::yield_now().await;
-    lent(text, path, maybe, numbers, more, cow, number)
+    borrowed(text, path, maybe, numbers, more, cow, number)
 }
 
 #[tokio::test]
-async fn what_is_lent_lives_as_long_as_the_call() {
+async fn borrowed_arguments_live_as_long_as_the_call() {
     let arguments = r#"{"text": "a\nb", "path": "/tmp", "maybe": "c", "numbers": [1, 2], "cow": "d", "number": 3}"#;
-    let results = Dispatcher::new(tools![lent, lent_later])
-        .dispatch(calls([("lent", arguments), ("lent_later", arguments)]))
+    let results = Dispatcher::new(tools![borrowed, borrowed_later])
+        .dispatch(calls([
+            ("borrowed", arguments),
+            ("borrowed_later", arguments),
+        ]))
         .await;
     assert_eq!(
         contents(&results),
@@ -117,7 +120,7 @@ async fn defaults(
 }
 
 #[tokio::test]
-async fn defaults_stand_in_for_what_is_left_out() {
+async fn defaults_replace_missing_arguments() {
     let results = Dispatcher::new(tools![defaults])
         .dispatch(calls([
             ("defaults", "{}"),

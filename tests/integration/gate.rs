@@ -7,7 +7,7 @@ type Work = Box<dyn FnOnce() + Send>;
 
 /// Holds the threads that come to it until it is opened.
 ///
-/// The paused clock goes on while they wait, but not before they have come: a deadline that is to
+/// The paused clock continues while they wait, but not before they have come: a deadline that is to
 /// strike a running thread strikes a running thread.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {

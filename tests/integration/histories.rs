@@ -386,7 +386,7 @@ fn check_input(items: &[Value]) -> Result<(), String> {
     Ok(())
 }
 
-/// One run: at which service, with how many calls in each turn, what is said beside them, and
+/// One run: at which service, with how many calls in each turn, the text beside them, and
 /// whether it is stopped after the first turn.
 type Run = (Service, Vec<usize>, &'static str, bool);
 
@@ -434,7 +434,7 @@ async fn converse(
                 }
             })
             .conversation_from(messages);
-        match agent.run("Go on.").await {
+        match agent.run("Continue.").await {
             Ok(_) | Err(AgentError::TurnLimit { .. }) => {}
             Err(error) => {
                 let sent = serde_json::to_string(&agent.messages()).unwrap();
@@ -446,7 +446,7 @@ async fn converse(
         let mut memory = mock.memory.lock().unwrap();
         memory.answers.clear();
         if !memory.refusals.is_empty() && repairs.lock().unwrap().is_empty() {
-            return Err(format!("nothing tells of {:?}", memory.refusals));
+            return Err(format!("nothing reports {:?}", memory.refusals));
         }
         if knows_services && !one_name && !memory.refusals.is_empty() {
             return Ok(memory.refusals.clone());

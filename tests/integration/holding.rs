@@ -1,5 +1,5 @@
-//! Calls that wait for a decision of the program: what is held with them, and how a message goes on
-//! in another process.
+//! Calls that wait for a decision of the program: what is held with them, and how a message
+//! continues in another process.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -88,7 +88,7 @@ fn holds(
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_ordered_behind_a_held_one_are_held_and_no_others() {
+async fn only_calls_ordered_after_a_held_one_are_held_too() {
     let (dispatcher, log) = dispatcher();
     let asked = Arc::new(Mutex::new(Vec::new()));
     let asking = Arc::clone(&asked);
@@ -137,7 +137,7 @@ async fn calls_ordered_behind_a_held_one_are_held_and_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_goes_on_in_another_process() {
+async fn a_message_continues_in_another_process() {
     let (first, _) = dispatcher();
     let first = first.with_policy(holds(&["call_0", "call_2"]));
     let message = calls([
@@ -179,7 +179,7 @@ async fn a_message_goes_on_in_another_process() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn decisions_that_do_not_fit_lose_nothing() {
+async fn decisions_that_do_not_match_lose_nothing() {
     let (dispatcher, log) = dispatcher();
     let dispatcher = dispatcher.with_policy(holds(&["call_1", "call_2"]));
     let message = calls([
@@ -278,7 +278,7 @@ async fn a_tool_that_changed_or_is_gone_is_refused_by_name() {
     let (third, _) = dispatcher();
     let results = third.resume(stored(&results), decide).unwrap().await;
     assert_eq!(codes(&results)[2], "ok");
-    // A call can be denied, whatever became of its tool.
+    // A call can be denied, whatever happened to its tool.
     let results = first.dispatch(calls([("alone", "{}")])).await;
     let results = second
         .resume(results, vec![(0, Decision::deny("no"))])
@@ -288,7 +288,7 @@ async fn a_tool_that_changed_or_is_gone_is_refused_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_nested_call_is_not_held_and_a_fatal_error_ends_what_is() {
+async fn a_nested_call_is_not_held_and_a_fatal_error_ends_held_calls() {
     let (dispatcher, _) = dispatcher();
     let dispatcher =
         dispatcher.with_policy(
@@ -313,7 +313,7 @@ async fn a_nested_call_is_not_held_and_a_fatal_error_ends_what_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_streaming_batch_goes_on_past_a_held_call() {
+async fn a_streaming_batch_continues_past_a_held_call() {
     let (dispatcher, _) = dispatcher();
     let dispatcher = dispatcher.with_policy(holds(&["held"]));
     let mut batch = dispatcher.streaming_batch();
@@ -399,7 +399,7 @@ async fn a_call_that_is_not_decided_on_stays_held_whatever_changed() {
 
 /// Stored results are read whatever they say: positions need not be near each other.
 #[tokio::test(start_paused = true)]
-async fn positions_are_what_the_results_say() {
+async fn positions_are_those_of_the_results() {
     let (dispatcher, _) = dispatcher();
     let held = dispatcher.clone().with_policy(|_| Decision::Hold);
     let results = held
@@ -440,14 +440,11 @@ async fn a_call_that_comes_after_the_end_does_not_pass_a_held_one() {
 
 /// The code is an adapter's to give, too: what such a call did is not hidden, and nothing resumes it.
 #[tokio::test(start_paused = true)]
-async fn a_tool_that_says_it_is_held_is_not_resumed() {
+async fn a_tool_that_claims_to_be_held_is_not_resumed() {
     /// Ask somewhere else.
     #[tool]
     async fn elsewhere() -> Result<(), ToolError> {
-        Err(ToolError::new(
-            ErrorCode::Held,
-            "somebody has yet to decide",
-        ))
+        Err(ToolError::new(ErrorCode::Held, "a decision is missing"))
     }
 
     let dispatcher = Dispatcher::new(tools![elsewhere, stop]);
@@ -518,7 +515,7 @@ impl Verdict {
     }
 }
 
-/// What becomes of calls, by what was decided on each; one that is answered has no verdict.
+/// What happens to calls, by what was decided on each; one that is answered has no verdict.
 fn expected(kinds: &[Kind], verdicts: &[Option<Verdict>]) -> Vec<Option<&'static str>> {
     let mut codes: Vec<Option<&str>> = Vec::new();
     for (position, verdict) in verdicts.iter().enumerate() {
@@ -658,7 +655,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn whatever_is_held_all_calls_run_once_and_in_order(
+    fn any_held_calls_run_once_and_in_order(
         calls in vec((kind(), verdict(), 0..20_u64), 1..8),
         later in vec(vec(verdict(), 8), 0..3),
         streams in any::<bool>(),

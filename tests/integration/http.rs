@@ -68,7 +68,7 @@ async fn an_unknown_model_is_named() {
 }
 
 #[tokio::test]
-async fn what_is_no_completion_is_shown() {
+async fn a_body_that_is_not_a_completion_is_shown() {
     for body in [
         "<html>Welcome</html>",
         "upstream error",
@@ -84,7 +84,7 @@ async fn what_is_no_completion_is_shown() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_waited_out_and_tried_again() {
+async fn a_rate_limit_is_waited_for_and_retried() {
     let (text, requests) = answer([
         ScriptedReply::rate_limit(0),
         ScriptedReply::rate_limit(0),
@@ -105,7 +105,7 @@ async fn a_server_error_is_tried_again() {
 }
 
 #[tokio::test]
-async fn tries_come_to_an_end() {
+async fn retries_are_limited() {
     let (refused, requests) = answer(vec![ScriptedReply::rate_limit(0); 9]).await;
     assert!(matches!(
         refused,
@@ -115,7 +115,7 @@ async fn tries_come_to_an_end() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_of_more_than_a_minute_is_not_waited_out() {
+async fn a_rate_limit_of_more_than_a_minute_is_not_waited_for() {
     let (refused, requests) = answer([
         ScriptedReply::rate_limit(3600),
         ScriptedReply::text("Never said."),
@@ -158,7 +158,7 @@ async fn a_service_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_service_that_never_answers_is_given_up() {
+async fn a_service_that_never_answers_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1", silent.local_addr().unwrap());
     let client = OpenAi::new("key")
@@ -259,7 +259,7 @@ async fn a_service_of_another_shape_gets_its_header_and_its_query() {
 }
 
 #[tokio::test]
-async fn a_redirect_takes_nothing_elsewhere() {
+async fn a_redirect_sends_nothing_to_another_host() {
     let (elsewhere, there) =
         raw("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()).await;
     let redirect = format!(
@@ -280,7 +280,7 @@ async fn a_redirect_takes_nothing_elsewhere() {
 }
 
 #[tokio::test]
-async fn a_redirect_that_would_not_post_is_named() {
+async fn a_redirect_that_changes_the_method_is_reported() {
     for status in [301, 302, 303] {
         let (error, address, requests) = refused(format!(
             "HTTP/1.1 {status} Elsewhere\r\nlocation: /v2/chat/completions\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -297,11 +297,11 @@ async fn a_redirect_that_would_not_post_is_named() {
 }
 
 #[tokio::test]
-async fn an_encoding_that_was_not_asked_for_is_named() {
+async fn an_unrequested_encoding_is_reported() {
     for (status, expected) in [
         (
             200,
-            "the answer is no chat completion (it is compressed (`gzip`), which was not asked for; have the service, or the proxy before it, \
+            "the answer is not a chat completion (it is compressed (`gzip`), which was not asked for; have the service, or the proxy before it, \
              send plain bytes): ",
         ),
         (
@@ -370,7 +370,7 @@ async fn the_id_of_a_request_is_on_its_reply_and_on_every_error() {
 
 /// Sixty megabytes of empty lists would be more than a gigabyte of values.
 #[tokio::test]
-async fn an_answer_of_too_many_values_is_refused_before_they_are_made() {
+async fn an_answer_of_too_many_values_is_refused_before_parsing() {
     let body = format!("{{\"choices\": [{}1]}}", "[],".repeat(20_000_000));
     let (error, _, _) = refused(format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
@@ -384,7 +384,7 @@ async fn an_answer_of_too_many_values_is_refused_before_they_are_made() {
 }
 
 #[tokio::test]
-async fn failures_that_pass_are_tried_again_whatever_their_status() {
+async fn transient_failures_are_retried_whatever_their_status() {
     let (answer, requests) = answer([
         ScriptedReply::error(400, "rate_limit_exceeded", "Slow down, try again in 1ms."),
         ScriptedReply::sse(
@@ -411,7 +411,7 @@ async fn an_answer_that_breaks_off_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn the_scripted_server_refuses_a_history_with_a_missing_or_misplaced_tool_message() {
+async fn the_scripted_server_checks_the_order_of_tool_messages() {
     let server = ScriptedServer::start([ScriptedReply::text("Never said.")])
         .await
         .unwrap();
@@ -463,16 +463,16 @@ async fn the_scripted_server_refuses_a_history_with_a_missing_or_misplaced_tool_
 #[tokio::test]
 async fn secrets_that_a_service_repeats_are_not_shown() {
     let (key, header) = ("sk-hunter2-hunter2", "other-secret-value");
-    let said = format!("`Authorization: Bearer {key}` and `{header}` are no good");
-    let error = json!({"error": {"code": key, "message": said}});
+    let repeated = format!("`Authorization: Bearer {key}` and `{header}` are no good");
+    let error = json!({"error": {"code": key, "message": repeated}});
     let replies = [
-        ScriptedReply::error(400, "bad", &*said),
-        ScriptedReply::error(401, "bad", &*said),
-        ScriptedReply::error(404, "model_not_found", &*said),
+        ScriptedReply::error(400, "bad", &*repeated),
+        ScriptedReply::error(401, "bad", &*repeated),
+        ScriptedReply::error(404, "model_not_found", &*repeated),
         ScriptedReply::body(error.to_string()),
-        ScriptedReply::body(format!("<html>{said}</html>")),
+        ScriptedReply::body(format!("<html>{repeated}</html>")),
         ScriptedReply::sse(format!("data: {error}\n\n")),
-        ScriptedReply::sse(format!("data: {{{said}}}\n\n")),
+        ScriptedReply::sse(format!("data: {{{repeated}}}\n\n")),
     ];
     for reply in replies {
         for streams in [false, true] {
@@ -516,7 +516,7 @@ async fn secrets_that_a_service_repeats_are_not_shown() {
 /// Some services refuse what they wrote themselves; the scripted one refuses any key it does not
 /// know.
 #[tokio::test]
-async fn keys_that_a_service_does_not_take_back_are_left_out() {
+async fn keys_that_a_service_refuses_in_history_are_left_out() {
     let thought = json!([
         {"role": "user", "content": "Hi."},
         {"role": "assistant", "content": "Hello.", "reasoning_content": "hm"},

@@ -94,7 +94,7 @@ fn head(content_type: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn calls_are_told_one_by_one_and_the_whole_is_what_a_whole_answer_is() {
+async fn calls_are_reported_one_by_one_and_equal_a_whole_answer() {
     let server = ScriptedServer::start([
         two_calls().with_text("Let me see."),
         two_calls().with_text("Let me see."),
@@ -108,28 +108,28 @@ async fn calls_are_told_one_by_one_and_the_whole_is_what_a_whole_answer_is() {
         client.complete(&request()).await.unwrap(),
     );
 
-    let mut told = (
+    let mut events_seen = (
         String::new(),
         vec![String::new(), String::new()],
         Vec::new(),
     );
     for (event, _) in events {
         match event {
-            ModelEvent::Text(text) => told.0 += &text,
-            ModelEvent::ToolCallDelta { position, delta } => told.1[position] += &delta,
+            ModelEvent::Text(text) => events_seen.0 += &text,
+            ModelEvent::ToolCallDelta { position, delta } => events_seen.1[position] += &delta,
             ModelEvent::ToolCallStarted { position, name } => {
-                told.2.push(format!("{name} {position} begins"));
+                events_seen.2.push(format!("{name} {position} begins"));
             }
-            ModelEvent::ToolCallComplete { position, call } => told
+            ModelEvent::ToolCallComplete { position, call } => events_seen
                 .2
                 .push(format!("{} {position} is complete", call.function.name)),
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(told.0, "Let me see.");
-    assert_eq!(told.1, [r#"{"a":1,"b":2}"#, r#"{"a":30,"b":40}"#]);
+    assert_eq!(events_seen.0, "Let me see.");
+    assert_eq!(events_seen.1, [r#"{"a":1,"b":2}"#, r#"{"a":30,"b":40}"#]);
     assert_eq!(
-        told.2,
+        events_seen.2,
         [
             "add 0 begins",
             "add 0 is complete",
@@ -220,7 +220,7 @@ async fn a_call_runs_while_the_next_is_being_written() {
 }
 
 #[tokio::test]
-async fn a_service_may_be_spared_the_stream_options_or_given_others() {
+async fn stream_options_can_be_omitted_or_replaced() {
     let server = ScriptedServer::start(vec![ScriptedReply::text("Hello."); 2])
         .await
         .unwrap();
@@ -260,7 +260,7 @@ async fn a_stream_that_has_not_begun_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_stream_of_which_something_was_told_is_never_tried_again() {
+async fn a_stream_that_has_reported_something_is_never_retried() {
     let error =
         |chunks| two_calls().with_error_after(chunks, "server_error", "The model is overloaded.");
     for (turn, chunks) in (0..6).flat_map(|chunks| {
@@ -284,7 +284,7 @@ async fn a_stream_of_which_something_was_told_is_never_tried_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_told_after_what_came_before() {
+async fn a_broken_connection_is_reported_after_earlier_events() {
     let (events, end, _) = answer([two_calls().with_cut_after(5)]).await;
     assert!(
         matches!(
@@ -320,7 +320,7 @@ async fn an_answer_that_ends_in_the_middle_of_a_call_is_no_answer() {
 }
 
 #[tokio::test]
-async fn an_error_in_a_stream_is_told_in_the_services_words() {
+async fn an_error_in_a_stream_keeps_the_providers_text() {
     for turn in [
         two_calls().with_error_after(4, "server_error", "The model is overloaded."),
         ScriptedReply::sse(
@@ -377,7 +377,7 @@ async fn a_service_that_streams_unasked_is_read_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_whole_answer_that_is_none_is_shown() {
+async fn a_body_that_is_neither_stream_nor_answer_is_shown() {
     let overloaded =
         || ScriptedReply::body(r#"{"error": {"message": "Overloaded.", "code": 529}}"#);
     let (_, end, requests) = answer([overloaded(), overloaded(), overloaded()]).await;
@@ -413,16 +413,16 @@ async fn a_whole_answer_that_is_none_is_shown() {
 }
 
 #[tokio::test]
-async fn comments_and_lines_of_any_end_are_read_over() {
+async fn comments_and_any_line_ending_are_accepted() {
     let chunk = |delta: Value| json!({"choices": [{"delta": delta}]}).to_string();
     let events = format!(
         ": PROCESSING\r\n\r\nid: 7\r\ndata: {}\r\n\r\n\ndata:{}\n\ndata: [DONE]",
         chunk(json!({"content": "Hel"})),
         chunk(json!({"content": "lo."}))
     );
-    let (told, end, _) = answer([ScriptedReply::sse(events)]).await;
+    let (events_seen, end, _) = answer([ScriptedReply::sse(events)]).await;
     assert_eq!(
-        told,
+        events_seen,
         [
             ModelEvent::Text("Hel".to_owned()),
             ModelEvent::Text("lo.".to_owned())
@@ -442,7 +442,7 @@ async fn a_stream_is_over_when_it_says_so_though_the_connection_stays_open() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_may_take_any_time_but_not_fall_silent() {
+async fn a_stream_has_an_idle_timeout_and_no_total_one() {
     let pace = |pace| two_calls().with_pace(Duration::from_secs(pace));
     let server = ScriptedServer::start([pace(50), pace(70)]).await.unwrap();
     let client = server
@@ -484,14 +484,14 @@ async fn commenting(answer: String) -> OpenAi {
 }
 
 #[tokio::test(start_paused = true)]
-async fn comments_are_silence() {
+async fn comments_do_not_reset_the_idle_timeout() {
     let head = |status| {
         format!(
             "HTTP/1.1 {status} Answer\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
         )
     };
-    let said = "data: {\"choices\": [{\"delta\": {\"content\": \"H\"}}]}\n\n";
-    for answer in [head(200), head(200) + said] {
+    let body = "data: {\"choices\": [{\"delta\": {\"content\": \"H\"}}]}\n\n";
+    for answer in [head(200), head(200) + body] {
         let (_, end) = read(&commenting(answer).await, &request()).await;
         let Err(ModelError::Transport { source, .. }) = end else {
             panic!("{end:?}")
@@ -533,7 +533,7 @@ async fn a_stream_may_have_a_total_time() {
 
 /// Also for a program that is slower than the service.
 #[tokio::test(start_paused = true)]
-async fn a_total_time_is_over_though_there_is_more_to_read() {
+async fn a_total_timeout_ends_a_stream_that_has_more_data() {
     let server = ScriptedServer::start([ScriptedReply::text("a ".repeat(500))])
         .await
         .unwrap();
@@ -559,7 +559,7 @@ async fn a_total_time_is_over_though_there_is_more_to_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_accepts_and_says_nothing_is_given_up() {
+async fn a_service_that_accepts_and_sends_nothing_times_out() {
     let client = raw(Vec::new(), false)
         .await
         .with_timeout(Duration::from_secs(60));
@@ -568,7 +568,7 @@ async fn a_service_that_accepts_and_says_nothing_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_given_up() {
+async fn an_endless_answer_is_an_error() {
     let mut endless = head("application/json");
     endless.push(b'{');
     endless.resize(endless.len() + (65 << 20), b' ');

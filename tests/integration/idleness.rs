@@ -45,7 +45,7 @@ async fn a_dispatcher_that_started_nothing_is_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_the_batches_of_all_clones_and_wakes_all_who_wait() {
+async fn idle_waits_for_all_clones_and_wakes_every_waiter() {
     let (dispatcher, diary) = dispatcher();
     let clone = dispatcher.clone();
     let batch = tokio::spawn(clone.dispatch(calls([("work", "{}"), ("work", "{}")])));
@@ -57,7 +57,7 @@ async fn it_waits_for_the_batches_of_all_clones_and_wakes_all_who_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_until_what_was_dropped_is_gone() {
+async fn idle_waits_until_dropped_work_has_ended() {
     let (dispatcher, diary) = dispatcher();
     let batch = tokio::spawn(dispatcher.dispatch(calls([("work", "{}")])));
     sleep(Duration::from_millis(10)).await;
@@ -84,7 +84,7 @@ async fn a_turn_is_under_way_until_it_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_that_nobody_fetches_keep_nothing_alive() {
+async fn unread_results_keep_nothing_alive() {
     let (dispatcher, _) = dispatcher();
     let mut results = dispatcher.stream(calls([("work", "{}"), ("gone", "{}")]));
     results.next().await.unwrap();
@@ -93,7 +93,7 @@ async fn results_that_nobody_fetches_keep_nothing_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_a_thread_that_its_batch_has_given_up_on() {
+async fn idle_waits_for_a_thread_that_its_batch_abandoned() {
     /// Wait on a thread.
     #[tool(timeout = "1s")]
     fn linger(#[state] gate: &Gate) {
@@ -115,12 +115,12 @@ async fn it_waits_for_a_thread_that_its_batch_has_given_up_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_policy_that_goes_on_is_waited_for_after_its_call_is_answered() {
+async fn idle_waits_for_a_policy_whose_call_is_answered() {
     /// Answer at once.
     #[tool]
     async fn answer() {}
 
-    // Whoever is asked waits for somebody who answers, without an await.
+    // The policy waits for an answer, without an await.
     let meeting = Arc::new(Barrier::new(2));
     let met = Arc::clone(&meeting);
     let dispatcher = Dispatcher::new(tools![answer]).with_policy(move |_| {

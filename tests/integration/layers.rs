@@ -108,17 +108,17 @@ fn audit(
                 .unwrap()
                 .push(format!("{name}: {} {}", context.id(), context.tool()));
             let outcome = inner.call(context).await;
-            let said = outcome
+            let wording = outcome
                 .as_ref()
                 .map_or_else(|error| error.code().as_str().into(), ToolOutput::text);
-            log.lock().unwrap().push(format!("{name}: {said}"));
+            log.lock().unwrap().push(format!("{name}: {wording}"));
             outcome
         })
     })
 }
 
 #[tokio::test(start_paused = true)]
-async fn later_layers_stand_outside_of_earlier_ones_and_a_tools_own_inside_of_all() {
+async fn later_layers_wrap_earlier_ones_and_tool_layers_are_innermost() {
     let (dispatcher, _) = dispatcher();
     let log = Arc::default();
     let dispatcher = dispatcher
@@ -222,7 +222,7 @@ async fn a_timeout_of_tower_is_an_error_of_the_layer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_may_answer_for_the_tool_turn_its_error_or_pass_it_on() {
+async fn a_layer_may_answer_change_an_error_or_pass_it_on() {
     let (dispatcher, diary) = dispatcher();
     let answers = around(|_, _| {
         Box::pin(async { ToolOutput::from_serialize(&"cached") }) as Answer<ToolError>

@@ -1,5 +1,5 @@
-//! Methods as tools: the object they are called on is state, and several objects stand side by
-//! side.
+//! Methods as tools: the object they are called on is state, and several objects can be used
+//! together.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -57,7 +57,7 @@ impl Hospital {
             .map(|(bed, _)| bed.clone())
     }
 
-    /// Say the hospital's name, which is lent.
+    /// Say the hospital's name, which is borrowed.
     #[tool(inline)]
     fn name(&self, #[context] cx: &CallContext) -> (&str, usize) {
         self.asked.fetch_add(1, Ordering::SeqCst);
@@ -160,7 +160,7 @@ async fn methods_stay_methods() {
 }
 
 #[tokio::test]
-async fn mistakes_in_arguments_of_methods_are_told_like_those_of_functions() {
+async fn methods_report_argument_mistakes_as_functions_do() {
     let dispatcher = Dispatcher::new(tools![Hospital].with_state(Hospital::new("north")));
     let batch = calls([
         ("put_to_bed", r#"{"bed": "", "patient": "Jana"}"#),
@@ -218,7 +218,7 @@ fn the_object_is_no_part_of_a_methods_definition() {
 }
 
 #[tokio::test]
-async fn several_types_stand_in_one_list_with_functions() {
+async fn several_types_can_share_one_list_with_functions() {
     let city = City {
         hospital: Arc::new(Hospital::new("north")),
         pharmacy: Pharmacy(7),
@@ -239,7 +239,7 @@ async fn several_types_stand_in_one_list_with_functions() {
 }
 
 #[tokio::test]
-async fn two_objects_of_one_type_are_told_apart_by_a_prefix() {
+async fn two_objects_of_one_type_are_distinguished_by_a_prefix() {
     let tools = tools![Hospital];
     let of = |name| {
         tools
@@ -309,7 +309,7 @@ fn a_prefix_changes_the_name_and_nothing_else() {
 }
 
 #[test]
-fn a_prefix_that_no_service_accepts_is_refused_when_tools_are_offered() {
+fn an_invalid_prefix_is_refused_when_tools_are_offered() {
     let tools = tools![Hospital].with_state(Hospital::new("north"));
     let left_out = |prefix: &str| {
         let offered = tool_openai::chat::tools(&tools.clone().with_prefix(prefix)).unwrap();

@@ -41,32 +41,32 @@ fn scripts() -> Vec<Vec<ScriptedReply>> {
     ]
 }
 
-/// All that a run tells, without times, and its error.
+/// All events of a run, without times, and its error.
 async fn run(agent: Agent, streamed: bool) -> Vec<Value> {
     let agent = agent.with_tools(tools![add]);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     if !streamed {
         match agent.run("2 + 3?").await {
-            Ok(reply) => told.push(json!([reply.text, reply.finish_reason, reply.usage])),
-            Err(error) => told.push(said(error)),
+            Ok(reply) => reported.push(json!([reply.text, reply.finish_reason, reply.usage])),
+            Err(error) => reported.push(wording(error)),
         }
-        return told;
+        return reported;
     }
     let mut stream = agent.stream("2 + 3?");
     while let Some(event) = stream.next().await {
-        told.push(match event {
+        reported.push(match event {
             Ok(AgentEvent::Result(result)) => json!([result.position(), result.content()]),
             Ok(AgentEvent::Results(results)) => results.len().into(),
             Ok(AgentEvent::Reply(reply)) => json!([reply.text, reply.finish_reason, reply.usage]),
             Ok(event) => to_value(event).unwrap(),
-            Err(error) => said(error),
+            Err(error) => wording(error),
         });
     }
-    told
+    reported
 }
 
 /// The error, but where a connection breaks.
-fn said(error: tool_openai::AgentError) -> Value {
+fn wording(error: tool_openai::AgentError) -> Value {
     let text = error.to_string();
     match text.contains("no whole answer")
         || text.contains("broke off")
@@ -96,7 +96,7 @@ async fn a_mock_model_answers_as_the_server_does() {
 }
 
 #[tokio::test]
-async fn a_mock_model_is_as_strict_and_uses_no_reply_for_what_it_refuses() {
+async fn a_mock_model_refuses_bad_requests_and_keeps_its_reply() {
     let model = MockModel::new([ScriptedReply::text("Hello.")]);
     let agent = Agent::new(model.clone(), "m").with_parameter("temprature", 1);
     let error = agent.run("Hello?").await.unwrap_err();
@@ -121,7 +121,7 @@ async fn a_script_can_decide_from_the_request() {
 
 /// Whole and streamed: the next model is asked only where nothing has been delivered.
 #[tokio::test]
-async fn another_model_answers_where_the_first_does_not() {
+async fn a_fallback_model_answers_when_the_first_fails() {
     let down = || ScriptedReply::error(503, "unavailable", "Down.");
     let broken = || ScriptedReply::text("It is five, as").with_error_after(3, "busy", "overloaded");
     for streamed in [false, true] {
@@ -134,11 +134,11 @@ async fn another_model_answers_where_the_first_does_not() {
             .or(second.clone(), "two")
             .or(third.clone(), "three");
         let agent = Agent::new(model, "one");
-        let said = |told: Vec<Value>| told.last().unwrap().to_string();
-        assert!(said(run(agent.clone(), streamed).await).contains("Third."));
+        let wording = |reported: Vec<Value>| reported.last().unwrap().to_string();
+        assert!(wording(run(agent.clone(), streamed).await).contains("Third."));
         assert_eq!(third.requests()[0]["model"], "three");
-        assert!(said(run(agent.clone(), streamed).await).contains("First."));
-        let last = said(run(agent, streamed).await);
+        assert!(wording(run(agent.clone(), streamed).await).contains("First."));
+        let last = wording(run(agent, streamed).await);
         match streamed {
             true => assert!(last.contains("overloaded"), "{last}"),
             false => assert!(last.contains("Third."), "{last}"),
@@ -154,9 +154,9 @@ async fn another_model_answers_where_the_first_does_not() {
 }
 
 /// A model that breaks off after it has thought in keys alone has delivered nothing: none of them
-/// stands in the answer of the next.
+/// is in the answer of the next.
 #[tokio::test]
-async fn keys_of_a_model_that_failed_are_not_those_of_the_next() {
+async fn a_fallback_model_does_not_inherit_removed_keys() {
     let odd = r#"data: {"choices": [{"delta": {"odd": "first"}}]}"#;
     let error = r#"data: {"error": {"message": "overloaded", "code": "busy"}}"#;
     let first = MockModel::new([ScriptedReply::sse(format!("{odd}\n\n{error}\n\n"))]);

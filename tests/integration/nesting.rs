@@ -10,8 +10,8 @@ use tool_core::{CallContext, Dispatcher, ToolCall, ToolError, ToolResult, tool, 
 use crate::diary::Diary;
 use crate::support::{calls, codes, contents};
 
-/// `ok` or the codes of nested calls, and what they said.
-fn told(results: &[ToolResult]) -> String {
+/// `ok` or the codes of nested calls, and their texts.
+fn texts(results: &[ToolResult]) -> String {
     results
         .iter()
         .map(|result| {
@@ -39,7 +39,7 @@ async fn alone(#[state] diary: &Diary, name: &str, millis: u64) -> String {
     name.to_owned()
 }
 
-/// Pass on a message of other calls: a list of names and arguments. Notes when it goes on.
+/// Pass on a message of other calls: a list of names and arguments. Notes when it continues.
 #[tool]
 async fn pass_on(
     #[context] cx: &CallContext,
@@ -53,9 +53,9 @@ async fn pass_on(
     let results = cx
         .dispatch(batch.into_iter().enumerate().map(to_call).collect())
         .await;
-    let _on = diary.enter(format!("{name} goes on"));
+    let _on = diary.enter(format!("{name} continues"));
     sleep(Duration::from_millis(1)).await;
-    told(&results)
+    texts(&results)
 }
 
 fn named(name: &str, millis: u64) -> serde_json::Value {
@@ -84,11 +84,11 @@ async fn nested_calls_run_at_once_and_are_answered_in_their_order() {
     let batch = json!([["work", named("a", 20)], ["gone", {}], ["work", named("b", 10)], ["work", {"name": 1}]]);
     let results = dispatcher.dispatch(vec![passing("p", batch)]).await;
     assert_eq!(contents(&results), ["a unknown_tool b invalid_arguments"]);
-    assert_eq!(diary.runs(), ["a 0..20", "b 0..10", "p goes on 20..21"]);
+    assert_eq!(diary.runs(), ["a 0..20", "b 0..10", "p continues 20..21"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parent_that_waits_counts_against_other_calls_and_not_against_its_own() {
+async fn a_waiting_parent_does_not_block_its_own_nested_calls() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let nested = || json!([["work", named("a", 10)], ["work", named("b", 10)]]);
@@ -104,17 +104,17 @@ async fn a_parent_that_waits_counts_against_other_calls_and_not_against_its_own(
         [
             "a 0..10",
             "b 10..20",
-            "p goes on 20..21",
+            "p continues 20..21",
             "a 21..31",
             "b 31..41",
-            "q goes on 41..42",
+            "q continues 41..42",
             "w 42..52"
         ]
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parent_goes_on_at_once_whoever_runs_beside_it() {
+async fn a_parent_continues_at_once_whatever_else_runs() {
     /// Wait for one nested call, and leave another to a task.
     #[tool]
     async fn leave(#[context] cx: &CallContext, #[state] diary: &Diary) {
@@ -123,7 +123,7 @@ async fn a_parent_goes_on_at_once_whoever_runs_beside_it() {
         tokio::spawn(async move { cx_of_task.dispatch(vec![long]).await });
         let short = ToolCall::new("s", "work", named("short", 10).to_string());
         cx.dispatch(vec![short]).await;
-        let _inside = diary.enter("goes on");
+        let _inside = diary.enter("continues");
         sleep(Duration::from_millis(60)).await;
     }
 
@@ -133,7 +133,7 @@ async fn a_parent_goes_on_at_once_whoever_runs_beside_it() {
     dispatcher.dispatch(calls([("leave", "{}")])).await;
     assert_eq!(
         diary.runs(),
-        ["short 0..10", "long 0..50", "goes on 10..70"]
+        ["short 0..10", "long 0..50", "continues 10..70"]
     );
 }
 
@@ -146,17 +146,17 @@ async fn free_permits_go_to_nested_work_first() {
         (0..3).map(|at| ToolCall::new("w", "work", named(&format!("w{at}"), 10).to_string())),
     );
     dispatcher.dispatch(batch).await;
-    assert_eq!(diary.begun(), ["nested", "p goes on", "w0", "w1", "w2"]);
+    assert_eq!(diary.begun(), ["nested", "p continues", "w0", "w1", "w2"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_eight_deep_within_each_other_and_no_more() {
+async fn nesting_is_limited_to_eight_levels() {
     /// Call itself until it is deep enough.
     #[tool(concurrency = 1)]
     async fn dig(#[context] cx: &CallContext, depth: u32) -> String {
         match depth {
             0 => "bottom".to_owned(),
-            _ => told(
+            _ => texts(
                 &cx.dispatch(vec![ToolCall::new(
                     "d",
                     "dig",
@@ -213,7 +213,7 @@ async fn a_nested_batchs_barriers_are_its_own() {
             "a 0..10",
             "b 10..20",
             "c 20..30",
-            "p goes on 30..31",
+            "p continues 30..31",
             "d 31..41"
         ]
     );
@@ -233,7 +233,7 @@ async fn a_nested_call_never_outlives_its_parents_deadline() {
     #[tool(timeout = "50ms")]
     async fn wait_for_it(#[context] cx: &CallContext) -> String {
         sleep(Duration::from_millis(20)).await;
-        told(&cx.dispatch(calls([("wait_for_ever", "{}")])).await)
+        texts(&cx.dispatch(calls([("wait_for_ever", "{}")])).await)
     }
 
     let diary = Diary::begin();
@@ -250,7 +250,7 @@ async fn waiting_in_the_queue_for_nested_calls_counts_for_the_parent() {
     /// Wait for a nested call.
     #[tool(timeout = "50ms")]
     async fn delegate(#[context] cx: &CallContext) -> String {
-        told(&cx.dispatch(calls([("slot", "{}")])).await)
+        texts(&cx.dispatch(calls([("slot", "{}")])).await)
     }
 
     /// Hold the only slot.
@@ -309,7 +309,7 @@ async fn both(#[context] cx: &CallContext) -> String {
         )])
     };
     let (a, b) = tokio::join!(work("a"), work("b"));
-    format!("{} {}", told(&a), told(&b))
+    format!("{} {}", texts(&a), texts(&b))
 }
 
 #[tokio::test(start_paused = true)]
@@ -364,7 +364,7 @@ async fn a_fatal_error_marks_its_own_batch() {
         .dispatch(vec![passing("p", batch), barrier])
         .await;
     assert_eq!(contents(&results), ["tool_error a not_started", "c"]);
-    assert_eq!(diary.runs(), ["a 0..10", "p goes on 10..11", "c 11..12"]);
+    assert_eq!(diary.runs(), ["a 0..10", "p continues 10..11", "c 11..12"]);
 }
 
 #[tokio::test(start_paused = true)]

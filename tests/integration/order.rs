@@ -131,7 +131,7 @@ async fn an_exclusive_call_is_a_barrier() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_barrier_waits_for_the_answer_of_an_earlier_call_whatever_it_is() {
+async fn a_barrier_waits_for_any_answer_of_an_earlier_call() {
     let (dispatcher, diary) = dispatcher();
     let late = ToolCall::new("late", "linger", r#"{"name": "late"}"#);
     let results = dispatcher
@@ -379,7 +379,7 @@ async fn a_large_batch_does_not_starve_a_small_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_alone_in_its_message_is_not_overtaken_by_one_that_came_later() {
+async fn a_single_call_is_not_overtaken_by_a_later_one() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let mut first =

@@ -52,7 +52,7 @@ fn keeping<S: Send + Sync + 'static>() -> (Dispatcher<S>, Kept) {
 }
 
 #[tokio::test]
-async fn the_program_has_all_of_it_and_the_model_a_reference() {
+async fn the_program_gets_the_full_output_and_the_model_a_reference() {
     let (dispatcher, kept) = keeping::<&str>();
     let results = dispatcher
         .with_state("Ann")
@@ -111,7 +111,7 @@ async fn what_is_kept_is_bounded_too() {
 }
 
 #[tokio::test]
-async fn a_batch_that_is_full_hands_over_as_well() {
+async fn a_full_batch_stores_its_output_too() {
     let (dispatcher, kept) = keeping();
     let dispatcher = dispatcher.with_limits(|limits| limits.batch_output_bytes = 0);
     let short = ("say", r#"{"text": "word ", "times": 200}"#);
@@ -121,7 +121,7 @@ async fn a_batch_that_is_full_hands_over_as_well() {
 }
 
 #[tokio::test]
-async fn a_program_that_fails_to_keep_it_does_not_lose_the_call() {
+async fn a_failing_store_does_not_lose_the_call() {
     let dispatcher = Dispatcher::new(tools![say])
         .with_limits(|limits| limits.output_bytes = 1000)
         .with_overflow(|_, _| panic!("the disk is full"));
@@ -154,7 +154,7 @@ fn storing(bytes: usize) -> (Dispatcher, OutputStore) {
     (dispatcher, store)
 }
 
-/// The reference that a shortened output tells.
+/// The reference in a shortened output.
 fn reference(content: &str) -> String {
     let (_, rest) = content.split_once(r#"{"reference":""#).expect(content);
     rest.split('"').next().unwrap().to_owned()
@@ -204,7 +204,7 @@ async fn the_oldest_outputs_go_first() {
 
 /// What the model reads on is not kept again, and a picture cannot be read on.
 #[tokio::test]
-async fn only_text_that_is_not_kept_already_is_kept() {
+async fn only_text_that_is_not_stored_yet_is_stored() {
     let (dispatcher, store) = storing(1 << 20);
     let long = json!({"text": "word ", "times": 2000}).to_string();
     let reference = reference(&dispatch(&dispatcher, [("say", long)]).await);
@@ -234,7 +234,7 @@ async fn only_text_that_is_not_kept_already_is_kept() {
     );
 }
 
-/// An answer that comes too late is nobody's.
+/// An answer that comes too late is dropped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_answered_is_not_kept() {
     type Gate = Mutex<mpsc::Receiver<()>>;

@@ -147,7 +147,7 @@ async fn what_is_set_on_a_bound_copy_is_its_own() {
     }
 }
 
-/// A program may set limits anew as often as it likes.
+/// A program may set limits again any number of times.
 #[tokio::test(start_paused = true)]
 async fn a_copy_of_many_copies_has_the_same_state() {
     let mut copy = Dispatcher::new(tools![whoami]).with_state(session("Ada", &Arc::default()));
@@ -158,7 +158,7 @@ async fn a_copy_of_many_copies_has_the_same_state() {
     assert_eq!(contents(&results), ["Ada"]);
 }
 
-/// A tool of a set whose state nobody supplied says so, and nothing panics.
+/// A tool without its state returns an error, and nothing panics.
 #[tokio::test(start_paused = true)]
 async fn a_tool_that_is_run_without_its_state_is_not_started() {
     let bound = Dispatcher::new(tools![whoami]).with_state(session("Ada", &Arc::default()));
@@ -275,9 +275,9 @@ async fn a_transfer_is_approved_in_a_second_process() {
         .env(STORED, &file)
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&second.stdout);
-    assert!(second.status.success(), "{said}");
-    assert!(said.contains("approved 500 and 1"), "{said}");
+    let wording = String::from_utf8_lossy(&second.stdout);
+    assert!(second.status.success(), "{wording}");
+    assert!(wording.contains("approved 500 and 1"), "{wording}");
 }
 
 /// Does something when it is started by [`a_transfer_is_approved_in_a_second_process`].

@@ -51,7 +51,7 @@ fn call(tool: &str, name: &str) -> ToolCall {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_asked_once_about_each_call_that_could_run() {
+async fn a_policy_is_asked_once_about_each_call_that_could_run() {
     let (dispatcher, diary) = dispatcher();
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let asking = Arc::clone(&asked);
@@ -106,7 +106,7 @@ async fn it_is_asked_once_about_each_call_that_could_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_asked_about_all_calls_at_once() {
+async fn a_policy_is_asked_about_all_calls_at_once() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1).with_policy(|_| async {
         sleep(Duration::from_millis(100)).await;
@@ -135,7 +135,7 @@ async fn by_id(proposal: ApprovalRequest) -> Decision {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_it_refuses_does_not_run_and_the_model_reads_why() {
+async fn a_denied_call_does_not_run_and_the_model_reads_why() {
     let (dispatcher, diary) = dispatcher();
     let results = dispatcher
         .with_policy(by_id)
@@ -155,7 +155,7 @@ async fn what_it_refuses_does_not_run_and_the_model_reads_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_undecided_call_holds_its_place_but_no_permit() {
+async fn an_undecided_call_keeps_its_place_without_a_permit() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1).with_policy(by_id);
     let results = dispatcher
@@ -205,7 +205,7 @@ async fn a_calls_time_begins_when_it_is_decided() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_panics_has_refused() {
+async fn a_policy_that_panics_denies_the_call() {
     let (dispatcher, diary) = dispatcher();
     let at_once = dispatcher.clone().with_policy(|proposal: ApprovalRequest| {
         assert!(proposal.call().id != "panics", "the password is hunter2");
@@ -222,7 +222,7 @@ async fn a_policy_that_panics_has_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_whose_future_panics_when_dropped_harms_nobody() {
+async fn a_policy_future_that_panics_in_drop_affects_no_call() {
     struct Bomb;
     impl Drop for Bomb {
         fn drop(&mut self) {
@@ -249,7 +249,7 @@ async fn a_policy_whose_future_panics_when_dropped_harms_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn edited_arguments_are_what_runs_and_what_the_result_shows() {
+async fn edited_arguments_are_run_and_shown_in_the_result() {
     let (dispatcher, _) = dispatcher();
     let dispatcher = dispatcher
         .with_policy(|_| async { Decision::Edit(r#"{"name": "edited", "bed": 9}"#.to_owned()) });
@@ -304,7 +304,7 @@ async fn edited_arguments_are_keyed_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_asked_about_nested_calls_and_not_about_attempts() {
+async fn a_policy_is_asked_about_nested_calls_not_attempts() {
     /// Fail twice, then call a tool.
     #[tool(read_only, retry(attempts = 3, backoff = "1ms"))]
     async fn third_time(#[context] cx: &CallContext) -> Result<String, String> {
@@ -360,7 +360,7 @@ async fn an_undecided_call_is_answered_when_its_batch_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_decision_that_comes_after_its_batch_is_dropped_starts_nothing() {
+async fn a_decision_after_its_batch_is_dropped_starts_nothing() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_policy(by_id);
     let gave_up = timeout(
@@ -389,7 +389,7 @@ async fn the_policy_set_last_is_the_policy() {
 }
 
 #[test]
-fn a_call_that_is_not_decided_on_is_answered_when_its_runtime_goes() {
+fn an_undecided_call_is_answered_when_its_runtime_shuts_down() {
     /// Answer at once.
     #[tool]
     async fn answer() -> u32 {

@@ -55,7 +55,7 @@ fn names(tools: &ToolSet) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn linked_tools_stand_in_the_order_of_their_names() {
+async fn linked_tools_are_sorted_by_name() {
     let tools = ToolSet::linked(&states()).unwrap();
     assert_eq!(
         names(&tools),
@@ -161,7 +161,7 @@ struct Clinic {
     log: Mutex<Vec<String>>,
 }
 
-/// Count with what the clinic lends.
+/// Count with state of the clinic.
 #[tool]
 async fn count(
     #[state] beds: &Beds,
@@ -174,7 +174,7 @@ async fn count(
 }
 
 #[tokio::test]
-async fn each_field_is_lent_by_its_type_and_an_arc_also_by_what_is_in_it() {
+async fn each_field_is_provided_by_type_and_an_arc_by_its_content() {
     let clinic = Arc::new(Clinic {
         beds: Beds(12),
         wards: Arc::new(Wards(vec!["north"])),
@@ -189,7 +189,7 @@ async fn each_field_is_lent_by_its_type_and_an_arc_also_by_what_is_in_it() {
 }
 
 #[tokio::test]
-async fn a_derive_lends_the_field_and_not_a_copy() {
+async fn a_derive_provides_the_field_and_not_a_copy() {
     #[derive(Provide)]
     struct Counters<T>(AtomicU32, #[provide(skip)] AtomicU32, Arc<Mutex<Vec<T>>>);
 

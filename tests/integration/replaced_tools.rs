@@ -36,7 +36,7 @@ fn greet() -> &'static str {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tool_that_comes_back_has_the_limit_that_its_calls_count_against() {
+async fn a_readded_tool_keeps_its_limit_and_running_count() {
     let place = Arc::new(Semaphore::new(1));
     let first = Dispatcher::new(alone(&place));
     let without = first.clone().with_tools(tools![greet]);

@@ -1,4 +1,4 @@
-//! What services refuse in a request, quirk by quirk: what is not sent, and whose words are heard.
+//! What services refuse in a request, quirk by quirk: what is not sent, and which error is shown.
 
 use std::error::Error;
 
@@ -47,7 +47,7 @@ async fn quirk_32_strict_is_not_sent_to_a_service_that_refuses_it() {
 }
 
 #[tokio::test]
-async fn quirk_33_nothing_is_said_of_tools_where_there_are_none() {
+async fn quirk_33_tool_keys_are_omitted_without_tools() {
     let request = asked(|agent| {
         agent
             .with_parallel_tool_calls(true)
@@ -70,7 +70,7 @@ async fn quirk_33_nothing_is_said_of_tools_where_there_are_none() {
 }
 
 #[tokio::test]
-async fn quirk_34_a_refused_choice_of_tool_is_told_in_the_words_of_the_service() {
+async fn quirk_34_a_refused_tool_choice_keeps_the_providers_text() {
     let words = "Thinking mode does not support this tool_choice";
     let server = ScriptedServer::start([ScriptedReply::error(400, "invalid_request_error", words)])
         .await

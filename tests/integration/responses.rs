@@ -21,7 +21,7 @@ fn add(a: i64, b: i64) -> i64 {
     a.wrapping_add(b)
 }
 
-/// Says what it is told to, and keeps what it is told.
+/// Answers by script, and records the requests.
 struct Server {
     base_url: String,
     requests: Arc<Mutex<Vec<Value>>>,
@@ -127,7 +127,7 @@ fn response(output: Value) -> (u16, Value) {
     )
 }
 
-fn said(text: &str) -> Value {
+fn assistant_item(text: &str) -> Value {
     let content = json!([{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]);
     json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content})
 }
@@ -168,11 +168,14 @@ fn conversation() -> [(u16, Value); 2] {
         reasoning("rs_2"),
         call("b", "add", &json!({"a": 3, "b": 4})),
     ]);
-    [response(thought), response(json!([said("3 and 7.")]))]
+    [
+        response(thought),
+        response(json!([assistant_item("3 and 7.")])),
+    ]
 }
 
 #[tokio::test]
-async fn what_the_model_made_goes_back_as_it_came_with_the_outputs_behind() {
+async fn items_of_the_model_are_sent_back_unchanged_before_outputs() {
     for streamed in [false, true] {
         let server = Server::start(conversation()).await;
         let agent = server
@@ -218,7 +221,7 @@ async fn a_stored_history_serves_both_apis() {
     let server = Server::start(
         conversation()
             .into_iter()
-            .chain([response(json!([said("Yes.")]))]),
+            .chain([response(json!([assistant_item("Yes.")]))]),
     )
     .await;
     let agent = server.agent().conversation();
@@ -261,7 +264,7 @@ async fn a_wrapper_goes_back_as_the_calls_in_it() {
             reasoning("rs_1"),
             call("w", "multi_tool_use.parallel", &uses)
         ])),
-        response(json!([said("Done.")])),
+        response(json!([assistant_item("Done.")])),
     ];
     let server = Server::start(answers).await;
     server.agent().run("Add.").await.unwrap();
@@ -293,14 +296,18 @@ async fn a_wrapper_goes_back_as_the_calls_in_it() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_cut_short_is_answered_and_not_sent_back_broken() {
+async fn a_truncated_call_is_answered_and_sent_back_valid() {
     for streamed in [false, true] {
         let mut cut = call("a", "add", &json!("{\"a\": 48151"));
         cut["status"] = "incomplete".into();
         let (status, mut answer) = response(json!([cut]));
         answer["status"] = "incomplete".into();
         answer["incomplete_details"] = json!({"reason": "max_output_tokens"});
-        let server = Server::start([(status, answer), response(json!([said("Sorry.")]))]).await;
+        let server = Server::start([
+            (status, answer),
+            response(json!([assistant_item("Sorry.")])),
+        ])
+        .await;
         server
             .agent()
             .with_start_policy(policy(streamed))
@@ -321,7 +328,7 @@ async fn a_call_that_was_cut_short_is_answered_and_not_sent_back_broken() {
 }
 
 #[tokio::test]
-async fn a_model_that_does_not_reason_is_asked_again_without_and_remembered() {
+async fn a_refused_reasoning_setting_is_removed_and_remembered() {
     let refusal = json!({"error": {"message": "Encrypted content is not supported with this model.", "type": "invalid_request_error"}});
     let server = Server::start([(400, refusal)].into_iter().chain(conversation())).await;
     assert_eq!(
@@ -338,11 +345,11 @@ async fn a_model_that_does_not_reason_is_asked_again_without_and_remembered() {
 
 #[tokio::test]
 async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
-    let mut refused = said("");
+    let mut refused = assistant_item("");
     refused["content"] = json!([{"type": "refusal", "refusal": "No."}]);
     let server = Server::start([
         response(json!([refused.clone()])),
-        response(json!([said("Hello.")])),
+        response(json!([assistant_item("Hello.")])),
     ])
     .await;
     let agent = server.agent().conversation();
@@ -379,7 +386,7 @@ async fn refusals_and_failures_end_the_run_as_they_do_in_chat() {
 
 /// The thoughts that led to a call are sent back with it, though its message never ended.
 #[tokio::test]
-async fn a_call_that_ran_in_a_broken_stream_keeps_what_the_model_had_thought() {
+async fn a_call_that_ran_in_a_broken_stream_keeps_its_reasoning() {
     let thought = [
         reasoning("rs_1"),
         call("a", "add", &json!({"a": 1, "b": 2})),

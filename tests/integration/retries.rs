@@ -88,7 +88,7 @@ fn dispatcher() -> (Dispatcher, Arc<Attempts>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_call_is_tried_again_until_it_succeeds_or_the_attempts_are_over() {
+async fn a_failed_call_is_retried_up_to_its_attempts() {
     for name in ["flaky", "flaky_thread"] {
         for (until, expected, attempts) in [
             (1, "ok", 1),
@@ -262,7 +262,7 @@ async fn a_call_that_waits_to_be_tried_again_counts_as_running() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_tool_of_run_time_that_asks_for_no_more_than_one_attempt_gets_one() {
+async fn a_run_time_tool_with_one_attempt_is_not_retried() {
     for attempts in [0, 1, 2] {
         let count = Arc::new(Mutex::new(0));
         let counting = Arc::clone(&count);
@@ -286,7 +286,7 @@ async fn a_tool_of_run_time_that_asks_for_no_more_than_one_attempt_gets_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_a_failed_attempt_has_left_to_a_task_ends_before_the_next_begins() {
+async fn a_failed_attempts_nested_call_ends_before_the_next_attempt() {
     /// Take a while.
     #[tool]
     async fn linger() {
@@ -315,7 +315,7 @@ async fn a_call_that_a_failed_attempt_has_left_to_a_task_ends_before_the_next_be
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_is_over_begins_nothing_during_the_next() {
+async fn a_finished_attempt_starts_nothing_during_the_next() {
     type Left = Arc<Mutex<Vec<&'static str>>>;
 
     /// Answer at once.

@@ -97,7 +97,7 @@ async fn a_second_run_is_refused_unless_the_tool_may_be_repeated() {
 /// A layer sees the panic of the tool as an error, and the answer says that it was the tool's.
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_tool_is_not_the_layers() {
-    /// Fail in a way that nobody expected.
+    /// Fail in an unexpected way.
     #[tool]
     async fn fail(now: bool) -> bool {
         assert!(!now, "the password is hunter2");
@@ -244,7 +244,7 @@ fn detaching() -> impl Layer<
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_parent_that_is_polled_elsewhere_goes_on_while_nested_calls_run() {
+async fn a_parent_polled_elsewhere_continues_while_nested_calls_run() {
     /// Work while a nested call does.
     #[tool(timeout = "1s")]
     async fn both(#[context] cx: &CallContext, #[state] diary: &Diary) {
@@ -275,17 +275,17 @@ async fn a_parent_that_is_polled_elsewhere_goes_on_while_nested_calls_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thread_that_a_layer_leaves_behind_is_told_to_end() {
+async fn a_thread_that_a_layer_leaves_behind_is_cancelled() {
     struct Left {
         gate: Arc<Gate>,
-        told: AtomicBool,
+        reported: AtomicBool,
     }
 
     /// Wait at the gate, and note whether there was word to end.
     #[tool]
     fn listen(#[context] cx: &CallContext, #[state] left: &Left) {
         left.gate.pass();
-        left.told
+        left.reported
             .store(cx.cancellation().is_cancelled(), Ordering::SeqCst);
     }
 
@@ -307,7 +307,7 @@ async fn a_thread_that_a_layer_leaves_behind_is_told_to_end() {
         let gate = Gate::new();
         let left = Arc::new(Left {
             gate: Arc::clone(&gate),
-            told: AtomicBool::new(false),
+            reported: AtomicBool::new(false),
         });
         let dispatcher = Dispatcher::new(tools![listen].with_shared_state(Arc::clone(&left)));
         let dispatcher = dispatcher
@@ -319,7 +319,7 @@ async fn a_thread_that_a_layer_leaves_behind_is_told_to_end() {
         );
         gate.open();
         dispatcher.idle().await;
-        assert!(left.told.load(Ordering::SeqCst));
+        assert!(left.reported.load(Ordering::SeqCst));
     }
 }
 

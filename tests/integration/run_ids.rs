@@ -120,7 +120,7 @@ async fn message(#[context] cx: &CallContext, inner: bool) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_knows_what_its_message_is_called() {
+async fn a_call_knows_the_id_of_its_message() {
     let dispatcher = Dispatcher::new(tools![message]);
     let batch = || {
         calls([

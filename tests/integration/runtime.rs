@@ -59,7 +59,7 @@ fn a_program_without_a_runtime_dispatches_blocking() {
 }
 
 #[tokio::test]
-async fn dispatching_blocking_inside_a_runtime_will_do() {
+async fn dispatch_blocking_works_inside_a_runtime() {
     let dispatcher = Dispatcher::new(tools![add, add_on_thread]);
     assert_eq!(
         contents(
@@ -106,7 +106,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The timers are those of the runtime that the message runs on, wherever a call is dispatched.
+/// The timers are those of the runtime that the message runs on, on any thread that dispatches a
+/// call.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nested_calls_of_a_thread_outside_the_runtime_have_its_timers() {
     /// Add twice, from a thread.
@@ -227,13 +228,13 @@ fn a_definition_that_no_model_could_use_is_refused() {
         ),
     ] {
         let error = with("tool", schema.clone()).unwrap_err();
-        let lead = "the parameters of tool `tool` are no JSON Schema";
+        let lead = "the parameters of tool `tool` are not a JSON Schema";
         assert!(error.starts_with(lead) && error.contains(at), "{error}");
     }
 }
 
 #[test]
-fn what_a_given_up_thread_blocks_is_answered_on_another_runtime_too() {
+fn calls_behind_an_abandoned_thread_are_answered_on_any_runtime() {
     /// Wait on a thread until let go.
     #[tool(timeout = "50ms", concurrency = 1)]
     fn hold(#[state] let_go: &AtomicBool) {

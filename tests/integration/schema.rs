@@ -147,7 +147,7 @@ fn the_root_is_a_plain_closed_object() {
 }
 
 #[test]
-fn properties_stand_in_declaration_order_at_every_level() {
+fn properties_are_in_declaration_order_at_every_level() {
     let tools = tools![everything];
     let root = parameters(&tools);
     let declared = [
@@ -220,7 +220,7 @@ fn literal_and_constant_defaults_are_shown_and_no_others() {
 }
 
 #[test]
-fn descriptions_stand_beside_references() {
+fn descriptions_are_beside_references() {
     let tools = tools![everything];
     let root = parameters(&tools);
     assert_eq!(
@@ -391,7 +391,7 @@ fn text_is_a_default_for_a_string() {
 }
 
 #[test]
-fn what_json_cannot_hold_is_an_open_end_or_not_shown() {
+fn an_infinite_bound_or_default_is_not_shown() {
     /// Measure.
     #[tool]
     fn measure(
@@ -428,7 +428,7 @@ fn what_json_cannot_hold_is_an_open_end_or_not_shown() {
 }
 
 #[test]
-fn times_without_a_zone_say_how_they_are_written() {
+fn times_without_a_zone_describe_their_format() {
     /// Book a visit.
     #[tool]
     fn book(

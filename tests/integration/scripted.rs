@@ -80,8 +80,8 @@ async fn a_stream_has_the_order_of_the_services_own() {
         json!({"stream": true, "stream_options": {"include_usage": true}}),
     )
     .await;
-    let (usage, told) = chunks.split_last().unwrap();
-    let deltas: Vec<_> = told
+    let (usage, reported) = chunks.split_last().unwrap();
+    let deltas: Vec<_> = reported
         .iter()
         .map(|chunk| chunk["choices"][0]["delta"].clone())
         .collect();
@@ -102,7 +102,7 @@ async fn a_stream_has_the_order_of_the_services_own() {
             json!({}),
         ]
     );
-    let reasons: Vec<_> = told
+    let reasons: Vec<_> = reported
         .iter()
         .map(|chunk| chunk["choices"][0]["finish_reason"].clone())
         .collect();
@@ -115,7 +115,8 @@ async fn a_stream_has_the_order_of_the_services_own() {
     );
     assert_eq!(reasons.last().unwrap(), "tool_calls");
     assert!(
-        told.iter()
+        reported
+            .iter()
             .all(|chunk| chunk["usage"].is_null() && chunk.get("usage").is_some())
     );
     assert_eq!(usage["choices"], json!([]));
@@ -160,7 +161,7 @@ async fn a_tool_offered_as_a_custom_one_is_called_as_one() {
 }
 
 #[tokio::test]
-async fn an_answer_breaks_off_where_the_script_says() {
+async fn an_answer_is_cut_where_the_script_says() {
     let events = |body: String| body.matches("data: ").count();
     for chunks in 0..4 {
         assert_eq!(
@@ -280,7 +281,7 @@ async fn a_response_has_the_order_of_the_services_own() {
                 })
                 .collect::<Vec<_>>()
         };
-        let told: String = of_it(".delta")
+        let reported: String = of_it(".delta")
             .iter()
             .map(|event| event["delta"].as_str().unwrap())
             .collect();
@@ -288,7 +289,7 @@ async fn a_response_has_the_order_of_the_services_own() {
             .as_str()
             .or(item["content"][0]["text"].as_str())
             .or(item["summary"][0]["text"].as_str());
-        assert_eq!(Some(told.as_str()), text);
+        assert_eq!(Some(reported.as_str()), text);
         assert_eq!(of_it("output_item.done")[0]["item"], *item);
     }
 }
@@ -334,7 +335,7 @@ async fn a_response_is_read_alike_whole_and_streamed() {
 }
 
 #[tokio::test]
-async fn a_response_breaks_off_where_the_script_says() {
+async fn a_response_is_cut_where_the_script_says() {
     let streamed = json!({"stream": true});
     let cut = raw_response(calls().with_cut_after(4), streamed.clone()).await;
     assert_eq!(cut.matches("\n\n").count(), 4);
@@ -461,7 +462,7 @@ async fn an_agent_has_the_same_conversation_over_both_apis() {
 }
 
 #[tokio::test]
-async fn every_answer_is_one_that_the_specification_has() {
+async fn every_answer_matches_the_specification() {
     let mut answers: [(&str, Vec<String>); 4] =
         ["response", "chunk", "responses-response", "responses-event"]
             .map(|kind| (kind, Vec::new()));
@@ -511,7 +512,7 @@ async fn every_answer_is_one_that_the_specification_has() {
     }
 }
 
-/// Puts bodies before a checker made from OpenAI's published specification. It is no part of this
+/// Sends bodies to a checker made from OpenAI's published specification. It is not part of this
 /// repository: `ORACLE` says in which folder it is.
 pub(crate) fn check_against_the_specification(kind: &str, bodies: &[String]) {
     let Some(folder) = std::env::var_os("ORACLE").map(PathBuf::from) else {

@@ -94,7 +94,7 @@ async fn a_source_without_a_key_ends_the_request_and_no_key_of_it_is_shown() {
 }
 
 #[tokio::test]
-async fn requests_go_by_the_programs_own_client() {
+async fn requests_use_the_programs_own_client() {
     let (url, noted) = noting().await;
     let http = reqwest::Client::builder()
         .user_agent("hospital/7")
@@ -115,7 +115,7 @@ async fn requests_go_by_the_programs_own_client() {
 }
 
 #[tokio::test]
-async fn a_wait_that_the_service_asks_for_holds_back_all_clones() {
+async fn a_retry_after_wait_applies_to_all_clones() {
     let limited = ScriptedReply::rate_limit(1);
     let server =
         ScriptedServer::start([limited, ScriptedReply::text("a"), ScriptedReply::text("b")]);

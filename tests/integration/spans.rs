@@ -116,7 +116,7 @@ fn dispatcher() -> Dispatcher {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_has_a_span_after_the_conventions() {
+async fn a_call_span_follows_the_otel_conventions() {
     let trace = Trace::begin();
     dispatcher()
         .dispatch(vec![ToolCall::new(
@@ -151,7 +151,7 @@ async fn a_call_has_a_span_after_the_conventions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_call_says_how_and_never_with_what_text() {
+async fn a_failed_call_records_its_code_and_no_text() {
     let trace = Trace::begin();
     let results = dispatcher()
         .dispatch(calls([
@@ -262,7 +262,7 @@ async fn what_a_tool_logs_is_in_its_own_span_before_and_after_an_await() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_below_the_span_it_is_dispatched_in_and_its_calls_are_below_it() {
+async fn spans_nest_caller_batch_call() {
     let trace = Trace::begin();
     let request = tracing::info_span!("request");
     dispatcher()
@@ -283,7 +283,7 @@ async fn a_batch_is_below_the_span_it_is_dispatched_in_and_its_calls_are_below_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_says_how_long_it_queued_and_what_it_took_so_long_for() {
+async fn a_batch_span_has_queue_time_and_critical_path() {
     let trace = Trace::begin();
     let queue = |millis: u64| ToolCall::new("", "queue", format!(r#"{{"millis": {millis}}}"#));
     let fail = || ToolCall::new("", "fail", "{}");
@@ -389,19 +389,19 @@ async fn the_span_of_a_turn_says_how_many_calls_it_had() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_panics_takes_no_answer_away() {
+async fn a_subscriber_that_panics_loses_no_answer() {
     const BATCH: span::Id = span::Id::from_non_zero_u64(NonZeroU64::MAX);
 
-    /// Panics at every `nth` thing it is told of a call.
+    /// Panics at every `nth` event of a call.
     struct Bad {
         nth: usize,
-        told: AtomicUsize,
+        reported: AtomicUsize,
     }
 
     impl Bad {
-        fn hear(&self) {
-            let told = self.told.fetch_add(1, Ordering::SeqCst) + 1;
-            assert!(!told.is_multiple_of(self.nth), "this subscriber panics");
+        fn record_event(&self) {
+            let reported = self.reported.fetch_add(1, Ordering::SeqCst) + 1;
+            assert!(!reported.is_multiple_of(self.nth), "this subscriber panics");
         }
     }
 
@@ -411,7 +411,7 @@ async fn a_subscriber_that_panics_takes_no_answer_away() {
         }
         fn try_close(&self, id: span::Id) -> bool {
             if id != BATCH {
-                self.hear(); // whoever drops the last result of a batch hears of its end
+                self.record_event(); // dropping the last result of a batch closes its span
             }
             true
         }
@@ -419,19 +419,19 @@ async fn a_subscriber_that_panics_takes_no_answer_away() {
             if span.metadata().name() != "execute_tool" {
                 return BATCH;
             }
-            self.hear();
+            self.record_event();
             span::Id::from_u64(1)
         }
         fn record(&self, _: &span::Id, _: &span::Record<'_>) {
-            self.hear();
+            self.record_event();
         }
         fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
         fn event(&self, _: &Event<'_>) {}
         fn enter(&self, _: &span::Id) {
-            self.hear();
+            self.record_event();
         }
         fn exit(&self, _: &span::Id) {
-            self.hear();
+            self.record_event();
         }
     }
 
@@ -444,7 +444,7 @@ async fn a_subscriber_that_panics_takes_no_answer_away() {
     for nth in 1..20 {
         let _guard = tracing::subscriber::set_default(Bad {
             nth,
-            told: AtomicUsize::new(0),
+            reported: AtomicUsize::new(0),
         });
         let dispatcher = Dispatcher::new(tools![linger]);
         for count in [1, 3] {
@@ -463,7 +463,7 @@ async fn a_subscriber_that_panics_takes_no_answer_away() {
 
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_that_panics_at_a_nested_message_leaves_nothing_alive() {
-    /// Panics when it hears of a second message.
+    /// Panics at the span of a second message.
     struct Bad(AtomicUsize);
 
     impl Subscriber for Bad {

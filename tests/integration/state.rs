@@ -1,4 +1,4 @@
-//! State reaches the tools that ask for it, and nobody else.
+//! State reaches the tools that declare it, and no others.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,7 +55,7 @@ fn count(#[state] db: &Db, #[state] clock: &dyn Clock) -> (usize, u64) {
 }
 
 #[tokio::test]
-async fn each_tool_is_lent_what_it_asks_for() {
+async fn each_tool_borrows_the_state_it_declares() {
     let app = App {
         db: Db::default(),
         clock: Box::new(Stopped(7)),
@@ -106,15 +106,15 @@ async fn an_arc_provides_what_is_in_it() {
     drop(dispatcher.dispatch(calls([("count_up", "{}"); 2])).await);
     assert_eq!(counter.load(Ordering::SeqCst), 2);
 
-    /// Tell the time.
+    /// Get the time.
     #[tool]
-    fn tell(#[state] clock: &dyn Clock) -> u64 {
+    fn current_time(#[state] clock: &dyn Clock) -> u64 {
         clock.now()
     }
 
     let clock: Arc<dyn Clock> = Arc::new(Stopped(9));
-    let results = Dispatcher::new(tools![tell].with_state(clock))
-        .dispatch(calls([("tell", "{}")]))
+    let results = Dispatcher::new(tools![current_time].with_state(clock))
+        .dispatch(calls([("current_time", "{}")]))
         .await;
     assert_eq!(contents(&results), ["9"]);
 }

@@ -47,7 +47,7 @@ fn agent(replies: impl IntoIterator<Item = ScriptedReply>) -> (Agent, MockModel)
 }
 
 #[tokio::test]
-async fn a_run_is_stopped_by_a_condition_and_can_go_on() {
+async fn a_run_is_stopped_by_a_condition_and_can_continue() {
     let (agent, model) = agent([look("a"), look("b"), ScriptedReply::text("Done.")]);
     let conversation = agent
         .with_stop_when(|results| results.iter().any(|result| result.content() == "found b"))
@@ -118,7 +118,7 @@ async fn a_run_over_its_budget_ends_before_the_next_turn() {
 }
 
 #[tokio::test]
-async fn a_model_that_goes_round_in_circles_is_stopped() {
+async fn a_model_that_repeats_the_same_calls_is_stopped() {
     let (agent, model) = agent([
         look("a"),
         look("b"),
@@ -135,7 +135,7 @@ async fn a_model_that_goes_round_in_circles_is_stopped() {
 }
 
 #[tokio::test]
-async fn the_same_call_with_other_results_is_no_circle() {
+async fn the_same_call_with_other_results_is_not_a_loop() {
     let count = || call("count", json!({}));
     let (agent, _) = agent([count(), count(), count(), ScriptedReply::text("Done.")]);
     assert_eq!(
@@ -175,7 +175,7 @@ struct Weather {
 }
 
 #[tokio::test]
-async fn an_answer_of_a_type_is_asked_for_when_the_model_may_answer() {
+async fn structured_output_is_requested_when_the_model_may_answer() {
     let answer = ScriptedReply::text(
         "```json\n{\"city\": \"Oslo\", \"celsius\": 4, \"wind\": null, \"clouds\": null}\n```",
     );
@@ -206,7 +206,7 @@ async fn an_answer_of_a_type_is_asked_for_when_the_model_may_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_of_another_type_says_where_and_keeps_the_reply() {
+async fn a_wrong_structured_output_names_the_path_and_keeps_the_reply() {
     for (text, expected) in [
         (
             r#"{"city": "Oslo", "celsius": "cold"}"#,
@@ -231,7 +231,7 @@ async fn an_answer_of_another_type_says_where_and_keeps_the_reply() {
 
 /// Only what the schema has no `null` for: a map keeps its own.
 #[tokio::test]
-async fn nulls_that_mean_something_stay() {
+async fn nulls_with_a_meaning_are_kept() {
     type Map = std::collections::BTreeMap<String, Option<u8>>;
     #[derive(Deserialize, schemars::JsonSchema)]
     struct Beds {
@@ -246,7 +246,7 @@ async fn nulls_that_mean_something_stay() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_object_stands_in_one() {
+async fn an_answer_that_is_not_an_object_is_wrapped_in_one() {
     for text in [r#"{"value": ["a", "b"]}"#, r#"["a", "b"]"#] {
         let model = MockModel::new([ScriptedReply::text(text)]).with_profile(Profile::openai());
         let list: Vec<String> = Agent::new(model.clone(), "m")

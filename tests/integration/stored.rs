@@ -1,5 +1,5 @@
-//! What is stored as JSON, or sent to somebody else, and read back. Each format has a golden file:
-//! a change of one is a change of what programs have stored.
+//! What is stored as JSON, or sent to another process, and read back. Each format has a golden
+//! file: a change of one is a change of what programs have stored.
 
 use std::error::Error;
 use std::time::Duration;

@@ -114,7 +114,7 @@ async fn a_barrier_holds_from_the_moment_it_opens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_cut_off_is_answered_and_holds_up_nobody() {
+async fn a_truncated_call_is_answered_and_delays_no_other_call() {
     let (dispatcher, diary) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     let cut = turn.open("cut", "alone");
@@ -138,7 +138,7 @@ async fn what_is_cut_off_is_answered_and_holds_up_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_said_twice_or_of_no_call_has_no_effect() {
+async fn repeats_and_unknown_calls_have_no_effect() {
     let (dispatcher, diary) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     turn.complete(0, millis(1));
@@ -223,7 +223,7 @@ async fn events_come_as_they_happen_until_the_turn_is_over() {
     for _ in 0..4 {
         note(turn.next().await.unwrap());
     }
-    // All are answered, and the message may go on.
+    // All are answered, and the message may continue.
     assert!(timeout(Duration::from_secs(60), turn.next()).await.is_err());
     turn.push(call("work", "c", 10));
     turn.open("d", "work");

@@ -123,12 +123,12 @@ async fn a_stream_that_is_dropped_stops_what_still_runs() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_reader_holds_up_nobody() {
+async fn a_slow_reader_delays_no_call() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let mut slow = dispatcher.stream(vec![call("a", 10), call("b", 10), call("c", 10)]);
     slow.next().await.unwrap();
-    // It is not read from here on, and still goes on, and so does another batch.
+    // It is not read from here on, and still continues, and so does another batch.
     assert_eq!(
         codes(&dispatcher.dispatch(vec![call("d", 10)]).await),
         ["ok"]
@@ -154,7 +154,7 @@ async fn progress_comes_before_the_result_of_its_call() {
         .stream(vec![call("a", 20), call("b", 10)])
         .events())
     .await;
-    let told: Vec<_> = seen
+    let reported: Vec<_> = seen
         .iter()
         .map(|event| match event {
             DispatchEvent::Progress(at) => format!(
@@ -173,11 +173,11 @@ async fn progress_comes_before_the_result_of_its_call() {
         "0 a work done Some(1.0)",
         "0 ok",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_of_results_can_go_on_as_one_of_events() {
+async fn a_result_stream_can_become_an_event_stream() {
     let (dispatcher, _) = dispatcher();
     let mut results = dispatcher.stream(vec![call("a", 20), call("b", 10)]);
     assert_eq!(results.next().await.unwrap().position(), 1);
@@ -189,7 +189,7 @@ async fn a_stream_of_results_can_go_on_as_one_of_events() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fraction_is_between_nothing_and_all_of_it_or_unknown() {
+async fn a_progress_fraction_is_0_to_1_or_unknown() {
     /// Report odd fractions.
     #[tool]
     fn odd(#[context] cx: &CallContext) {
@@ -217,7 +217,7 @@ async fn a_fraction_is_between_nothing_and_all_of_it_or_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_heard_of_a_call_after_its_result() {
+async fn no_event_of_a_call_follows_its_result() {
     type Kept = Mutex<Option<CallContext>>;
 
     /// Leave the context behind.
@@ -259,7 +259,7 @@ async fn nothing_is_heard_of_a_call_after_its_result() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_progress_message_that_panics_while_it_is_made_harms_its_own_call_only() {
+async fn a_panic_in_a_progress_message_fails_only_its_call() {
     struct Bomb;
     impl From<Bomb> for String {
         fn from(_: Bomb) -> Self {
@@ -267,7 +267,7 @@ async fn a_progress_message_that_panics_while_it_is_made_harms_its_own_call_only
         }
     }
 
-    /// Report what cannot be told.
+    /// Report a message that panics.
     #[tool]
     async fn explode(#[context] cx: &CallContext) {
         cx.progress(Bomb, None);

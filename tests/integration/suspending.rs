@@ -70,7 +70,7 @@ impl Bank {
         ledger.iter().map(|(cents, _)| *cents).collect()
     }
 
-    /// What the model was last told of its calls.
+    /// The results that the model received last.
     fn results(&self) -> Vec<String> {
         let requests = self.server.requests();
         let messages = requests.last().unwrap()["messages"].as_array().unwrap();
@@ -173,7 +173,7 @@ async fn arguments_that_do_not_fit_are_an_answer_to_the_model() {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_given_back_and_nothing_runs() {
+async fn decisions_that_do_not_match_are_returned_and_nothing_runs() {
     let bank = Bank::open().await;
     let mut waiting = bank.suspended().await;
     for (decisions, expected) in [
@@ -200,7 +200,7 @@ async fn what_does_not_fit_is_given_back_and_nothing_runs() {
 }
 
 #[tokio::test]
-async fn what_was_changed_in_the_store_is_not_run() {
+async fn a_call_changed_in_the_store_is_not_run() {
     let bank = Bank::open().await;
     let waiting = serde_json::to_value(bank.suspended().await).unwrap();
     let changes: [(&str, Value); 4] = [
@@ -258,7 +258,7 @@ async fn a_run_resumed_twice_has_the_same_idempotency_keys() {
 }
 
 #[tokio::test]
-async fn a_stream_tells_of_a_run_that_is_suspended_and_of_one_that_goes_on() {
+async fn a_stream_reports_suspended_and_resumed_runs() {
     let bank = Bank::open().await;
     let conversation = bank.agent.conversation();
     let mut stream = conversation.stream("Pay them.");
@@ -280,7 +280,7 @@ async fn a_stream_tells_of_a_run_that_is_suspended_and_of_one_that_goes_on() {
             _ => {}
         }
     }
-    assert_eq!(results, [1, 2], "what was told before is not told again");
+    assert_eq!(results, [1, 2], "reported results are not reported again");
     assert_eq!(text, "Done.");
     assert_eq!(bank.sent(), [500, 700]);
 }
@@ -453,7 +453,7 @@ proptest! {
     /// Whatever is held, and in whatever order it is decided on: every call is answered once, in
     /// order, those that may run have run once, and the history is valid all the time.
     #[test]
-    fn every_order_of_decisions_keeps_the_promise(
+    fn every_order_of_decisions_keeps_the_guarantees(
         drawn in prop::collection::vec(
             (any::<bool>(), prop::bool::weighted(0.2), 0_usize..3, prop::bool::weighted(0.7)).prop_map(
                 |(held, exclusive, round, allow)| Drawn { held, exclusive, round, allow },
@@ -506,7 +506,7 @@ fn results(conversation: &Conversation) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resumed_run_that_is_dropped_or_cancelled_leaves_what_it_did_in_the_history() {
+async fn a_stopped_resumed_run_keeps_its_work_in_the_history() {
     for dropped in [true, false] {
         let (agent, ledger) = slow_bank(&[5, 6]);
         let conversation = agent.conversation();
@@ -537,7 +537,7 @@ async fn a_resumed_run_that_is_dropped_or_cancelled_leaves_what_it_did_in_the_hi
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_suspended_run_that_nobody_takes_is_in_the_history() {
+async fn a_suspended_run_that_is_not_taken_is_in_the_history() {
     for events in 0.. {
         let (agent, _) = slow_bank(&[5]);
         let conversation = agent.conversation();
@@ -563,7 +563,7 @@ async fn a_suspended_run_that_nobody_takes_is_in_the_history() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happens_to_resumed_calls_is_told_as_it_happens() {
+async fn resumed_calls_are_reported_as_they_happen() {
     let (agent, _) = slow_bank(&[5, 6]);
     let conversation = agent.conversation();
     let waiting = suspended(conversation.run("Pay.").await.unwrap());

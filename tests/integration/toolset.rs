@@ -148,7 +148,7 @@ fn definitions_are_the_same_bytes_every_time() {
     );
 }
 
-/// Tells what it is once, and never again.
+/// Returns its definition once, and never again.
 struct Forgetful(AtomicBool, ToolDefinition);
 
 impl Tool for Forgetful {

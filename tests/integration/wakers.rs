@@ -1,4 +1,4 @@
-//! Wakers that panic: whoever is to be woken, all others have their answers.
+//! Wakers that panic: all other calls still get their answers.
 
 use std::future::pending;
 use std::panic::panic_any;
@@ -17,7 +17,7 @@ use crate::rogue_layers::{around, call, dispatcher};
 use crate::support::{calls, codes};
 
 #[tokio::test(start_paused = true)]
-async fn a_waker_that_panics_keeps_no_call_from_its_answer() {
+async fn a_waker_that_panics_loses_no_answer() {
     let (dispatcher, diary) = dispatcher();
     let wakes = around(|mut inner, context| {
         Box::pin(async move {
@@ -41,13 +41,14 @@ async fn a_waker_that_panics_keeps_no_call_from_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_waker_that_panics_when_it_hears_of_the_end_keeps_no_call_from_its_answer() {
-    /// Ask to be told of the end.
+async fn a_waker_that_panics_at_the_end_loses_no_answer() {
+    /// Wait for the end of the call.
     #[tool(timeout = "1s")]
     async fn ask(#[context] cx: &CallContext) {
-        let mut told = pin!(cx.cancellation().cancelled());
+        let mut reported = pin!(cx.cancellation().cancelled());
         assert!(
-            told.poll_unpin(&mut Context::from_waker(&rude()))
+            reported
+                .poll_unpin(&mut Context::from_waker(&rude()))
                 .is_pending()
         );
         pending::<()>().await;
@@ -64,7 +65,7 @@ async fn a_waker_that_panics_when_it_hears_of_the_end_keeps_no_call_from_its_ans
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_whose_waker_panics_leaves_nothing_behind() {
+async fn a_caller_whose_waker_panics_leaves_nothing() {
     let (dispatcher, _diary) = dispatcher();
     let message = || vec![call("a", "work", 10), call("b", "work", 20)];
     let mut batch = Box::pin(dispatcher.dispatch(message()));
@@ -86,7 +87,7 @@ async fn a_caller_whose_waker_panics_leaves_nothing_behind() {
     assert_eq!(codes(&stream.collect::<Vec<_>>().await), ["ok"; 2]);
 }
 
-/// Panics when it is to wake somebody.
+/// Panics when it is woken.
 fn rude() -> Waker {
     struct Rude;
 
@@ -100,7 +101,7 @@ fn rude() -> Waker {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_waker_panics_with_may_panic_again() {
+async fn the_payload_of_a_waker_panic_may_panic_in_drop() {
     struct Rude;
 
     impl Wake for Rude {

@@ -43,7 +43,7 @@ async fn a_bar_spans_the_time_its_call_ran() {
 }
 
 #[test]
-fn an_empty_batch_has_a_picture() {
+fn an_empty_batch_has_a_timeline() {
     assert_eq!(
         Waterfall::new(&[]).to_string(),
         "0.0 ms together, 0.0 ms added up: 1.0 times as fast"

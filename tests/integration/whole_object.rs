@@ -32,7 +32,7 @@ async fn get_lab_results(#[args] query: LabQuery) -> LabQuery {
 
 /// Get lab results, on a thread.
 #[tool]
-fn lend_query(#[state] prefix: &String, #[args] query: &LabQuery) -> String {
+fn borrow_query(#[state] prefix: &String, #[args] query: &LabQuery) -> String {
     format!("{prefix}{}", query.patient_id)
 }
 
@@ -61,11 +61,11 @@ async fn add_up(#[args] numbers: BTreeMap<String, u8>) -> u32 {
 }
 
 fn all() -> ToolSet {
-    tools![get_lab_results, lend_query, search, add_up].with_state("P: ".to_owned())
+    tools![get_lab_results, borrow_query, search, add_up].with_state("P: ".to_owned())
 }
 
 /// The code of the error and what the model reads, or `ok` and the output.
-async fn told(tool: &str, arguments: &str) -> (&'static str, String) {
+async fn reported(tool: &str, arguments: &str) -> (&'static str, String) {
     let results = Dispatcher::new(all())
         .dispatch(calls([(tool, arguments)]))
         .await;
@@ -115,7 +115,7 @@ fn the_schema_is_that_of_the_type() {
 
 #[tokio::test]
 async fn the_object_is_decoded_as_the_type_says() {
-    let (code, text) = told(
+    let (code, text) = reported(
         "get_lab_results",
         r#"{"tests": [{"code": 7.0}], "patient_id": "P-1"}"#,
     )
@@ -127,21 +127,21 @@ async fn the_object_is_decoded_as_the_type_says() {
         json!({"patient_id": "P-1", "limit": null, "abnormal_only": false, "tests": [{"code": 7}]})
     );
     assert_eq!(
-        told("lend_query", r#"{"tests": [], "patient_id": "1"}"#).await,
+        reported("borrow_query", r#"{"tests": [], "patient_id": "1"}"#).await,
         ("ok", "P: 1".to_owned())
     );
 }
 
 #[tokio::test]
-async fn what_is_no_object_is_refused_even_where_a_struct_would_take_it() {
+async fn only_an_object_is_accepted_even_if_serde_accepts_more() {
     for arguments in [r#"["P-1", 5, true, []]"#, "[]", "null", "7", r#""P-1""#] {
-        let (code, text) = told("get_lab_results", arguments).await;
+        let (code, text) = reported("get_lab_results", arguments).await;
         assert_eq!(code, "invalid_arguments", "{arguments}: {text}");
         assert!(text.contains("object"), "{arguments}: {text}");
     }
     for arguments in ["", "{", r#"{"patient_id": "P-1", "tests": []} and more"#] {
         assert_eq!(
-            told("get_lab_results", arguments).await.0,
+            reported("get_lab_results", arguments).await.0,
             "invalid_json",
             "{arguments}"
         );
@@ -149,7 +149,7 @@ async fn what_is_no_object_is_refused_even_where_a_struct_would_take_it() {
     // A map would take nothing else either.
     for arguments in ["null", "[]"] {
         assert_eq!(
-            told("add_up", arguments).await.0,
+            reported("add_up", arguments).await.0,
             "invalid_arguments",
             "{arguments}"
         );
@@ -157,7 +157,7 @@ async fn what_is_no_object_is_refused_even_where_a_struct_would_take_it() {
 }
 
 #[tokio::test]
-async fn each_mistake_is_told_with_its_path() {
+async fn each_mistake_is_reported_with_its_path() {
     for (arguments, expected) in [
         (r#"{"tests": []}"#, "missing field `patient_id`"),
         (
@@ -170,7 +170,7 @@ async fn each_mistake_is_told_with_its_path() {
         ),
     ] {
         assert_eq!(
-            told("get_lab_results", arguments).await,
+            reported("get_lab_results", arguments).await,
             ("invalid_arguments", expected.to_owned()),
             "{arguments}"
         );
@@ -202,12 +202,12 @@ async fn unknown_and_repeated_properties_are_refused() {
             "query",
         ),
     ] {
-        let (code, text) = told("get_lab_results", arguments).await;
+        let (code, text) = reported("get_lab_results", arguments).await;
         assert_eq!(code, "invalid_arguments", "{arguments}: {text}");
         assert!(text.contains(named), "{arguments}: {text}");
     }
-    let (code, text) = told(
-        "lend_query",
+    let (code, text) = reported(
+        "borrow_query",
         r#"{"patient_id": "P-1", "tests": [], "prefix": "forged"}"#,
     )
     .await;
@@ -253,11 +253,11 @@ fn an_enum_becomes_one_plain_object() {
 #[tokio::test]
 async fn the_tool_decides_between_the_forms_of_an_enum() {
     assert_eq!(
-        told("search", r#"{"by": "name", "name": "Jana"}"#).await,
+        reported("search", r#"{"by": "name", "name": "Jana"}"#).await,
         ("ok", "Jana None".to_owned())
     );
     assert_eq!(
-        told("search", r#"{"exact": true, "number": 7, "by": "number"}"#).await,
+        reported("search", r#"{"exact": true, "number": 7, "by": "number"}"#).await,
         ("ok", "7 Some(true)".to_owned())
     );
     for arguments in [
@@ -267,7 +267,7 @@ async fn the_tool_decides_between_the_forms_of_an_enum() {
         r#"{"by": "colour"}"#,
     ] {
         assert_eq!(
-            told("search", arguments).await.0,
+            reported("search", arguments).await.0,
             "invalid_arguments",
             "{arguments}"
         );
@@ -284,11 +284,11 @@ async fn a_map_takes_any_property_of_its_type() {
         &json!({"type": "object", "additionalProperties": numbers, "properties": {}})
     );
     assert_eq!(
-        told("add_up", r#"{"a": 1, "b": 2.0}"#).await,
+        reported("add_up", r#"{"a": 1, "b": 2.0}"#).await,
         ("ok", "3".to_owned())
     );
-    assert_eq!(told("add_up", "{}").await, ("ok", "0".to_owned()));
-    let (code, text) = told("add_up", r#"{"a": 1, "b": 256}"#).await;
+    assert_eq!(reported("add_up", "{}").await, ("ok", "0".to_owned()));
+    let (code, text) = reported("add_up", r#"{"a": 1, "b": 256}"#).await;
     assert_eq!(
         (code, text.as_str()),
         (
@@ -324,7 +324,7 @@ async fn a_type_that_takes_unknown_properties_keeps_them() {
 }
 
 #[tokio::test]
-async fn forms_that_are_no_object_are_left_out() {
+async fn variants_that_are_not_objects_are_left_out() {
     #[derive(Deserialize, schemars::JsonSchema)]
     enum Change {
         Add { bed: u8 },

@@ -120,7 +120,7 @@ async fn calls_are_run_however_they_arrive() {
                         assert_eq!(position, calls);
                         calls += 1;
                     }
-                    AgentEvent::Reply(said) => assert_eq!(said.text, reply, "{prompt}"),
+                    AgentEvent::Reply(answer) => assert_eq!(answer.text, reply, "{prompt}"),
                     _ => {}
                 }
             }
@@ -132,7 +132,7 @@ async fn calls_are_run_however_they_arrive() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_waited_out_as_long_as_it_says() {
+async fn a_rate_limit_is_waited_for_as_long_as_it_asks() {
     let Some(mock) = Mock::start() else { return };
     let start = Instant::now();
     assert_eq!(
@@ -151,7 +151,7 @@ async fn a_rate_limit_is_waited_out_as_long_as_it_says() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_is_told_and_the_history_stays_as_it_was() {
+async fn errors_are_reported_and_the_history_is_unchanged() {
     let Some(mock) = Mock::start() else { return };
     for (prompt, policy, is_so) in [
         (

@@ -68,7 +68,7 @@ const CALLS: [(&str, &str); 2] = [
 type Case = (ScriptedReply, Value, Value);
 
 /// Asks for each turn in each of these ways. Every answer is to be as expected, and the helper to
-/// tell of each call when it is complete.
+/// report each call when it is complete.
 async fn read_alike<const N: usize>(python: &OsStr, hows: [&str; N], body: &Value, cases: &[Case]) {
     let script = cases.iter().flat_map(|(turn, ..)| vec![turn.clone(); N]);
     let server = ScriptedServer::start(script).await.unwrap();
@@ -201,23 +201,23 @@ async fn the_sdk_reads_refusals_and_broken_streams_as_the_services_own() {
         "a rate limit is waited out: {}",
         answers[0]
     );
-    let said = |answer: &Value, class: &str, words: &str| {
+    let wording = |answer: &Value, class: &str, words: &str| {
         let error = &answer["error"];
         error[0] == class && error[1].as_str().unwrap().contains(words)
     };
     assert!(
-        said(&answers[1], "BadRequestError", "Not today."),
+        wording(&answers[1], "BadRequestError", "Not today."),
         "{}",
         answers[1]
     );
     assert!(
-        said(&answers[2], "APIError", "The model is overloaded."),
+        wording(&answers[2], "APIError", "The model is overloaded."),
         "{}",
         answers[2]
     );
     assert!(answers[3]["error"].is_array(), "{}", answers[3]);
     assert!(
-        said(&answers[4], "LengthFinishReasonError", ""),
+        wording(&answers[4], "LengthFinishReasonError", ""),
         "{}",
         answers[4]
     );
@@ -226,7 +226,7 @@ async fn the_sdk_reads_refusals_and_broken_streams_as_the_services_own() {
         (&json!([["add", "{\"a\": 1, "]]), &json!("incomplete"))
     );
     assert!(
-        said(
+        wording(
             &answers[6],
             "BadRequestError",
             "must be a response to a preceeding message"
@@ -237,7 +237,7 @@ async fn the_sdk_reads_refusals_and_broken_streams_as_the_services_own() {
 }
 
 #[tokio::test]
-async fn a_conversation_goes_on_through_the_sdk() {
+async fn a_conversation_continues_through_the_sdk() {
     let Some(python) = tool_at("INTEROP_PYTHON") else {
         return;
     };
@@ -275,6 +275,6 @@ async fn a_conversation_goes_on_through_the_sdk() {
         json!({"how": "feed_back", "body": body(json!([user()]))}),
     ];
     let answers = ask(&python, &server, asks).await;
-    let said: Vec<_> = answers.iter().map(|answer| &answer["content"]).collect();
-    assert_eq!(said, ["Sure.", "Sums."], "{answers:?}");
+    let wording: Vec<_> = answers.iter().map(|answer| &answer["content"]).collect();
+    assert_eq!(wording, ["Sure.", "Sums."], "{answers:?}");
 }

@@ -80,7 +80,7 @@ pub(crate) fn hold(stage: &Stage, cx: &CallContext, call: usize) -> End {
         stage.block(FOR_EVER);
     }
     if cx.cancellation().is_cancelled() {
-        stage.note(What::Told(call));
+        stage.note(What::Reported(call));
     }
     leave(stage, call, end)
 }

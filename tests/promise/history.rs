@@ -40,7 +40,7 @@ impl Run {
     }
 }
 
-/// What became of a call.
+/// What happened to a call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Life {
     pub(crate) opened: Option<u64>,
@@ -54,7 +54,7 @@ pub(crate) struct Life {
     pub(crate) polls: Vec<Moment>,
     /// From when to when it waited for calls within it.
     pub(crate) waits: Vec<(u64, u64)>,
-    /// The batches that it waits for, as the trace goes on.
+    /// The batches that it waits for, as the trace continues.
     waits_for: BTreeSet<usize>,
     pub(crate) answers: Vec<(Moment, End)>,
     pub(crate) known: Vec<(Moment, Answer)>,
@@ -62,15 +62,15 @@ pub(crate) struct Life {
     pub(crate) held: Option<(Moment, Answer)>,
     /// When it came before that.
     pub(crate) came_before: Option<u64>,
-    /// Whether its thread was told to end.
-    pub(crate) told: bool,
+    /// Whether its thread was cancelled.
+    pub(crate) reported: bool,
     /// When it began to run, if it did.
     pub(crate) started: u64,
-    /// When it was answered, or nobody waited any more.
+    /// When it was answered, or the caller dropped it.
     pub(crate) settled: u64,
     /// When nothing of it was alive any more, calls within it among that.
     pub(crate) dead: u64,
-    /// The same, as early as it may have been: nobody was told when a call was answered if its
+    /// The same, as early as it may have been: it is not known when a call was answered if its
     /// batch was given up on later.
     pub(crate) surely_alive: u64,
 }
@@ -102,7 +102,7 @@ impl Life {
         self.waits_for.insert(batch);
     }
 
-    fn go_on(&mut self, at: u64, batch: usize) {
+    fn continue_run(&mut self, at: u64, batch: usize) {
         self.waits_for.remove(&batch);
         if let Some((_, to)) = self.waits.last_mut().filter(|_| self.waits_for.is_empty()) {
             *to = at;
@@ -114,7 +114,7 @@ impl Life {
     }
 }
 
-/// What became of a batch.
+/// What happened to a batch.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Course {
     pub(crate) begun: Option<Moment>,
@@ -148,7 +148,7 @@ pub(crate) struct History {
     pub(crate) courses: Vec<Course>,
     /// How much work waited for a thread from when on.
     pub(crate) queued: Vec<(u64, usize)>,
-    /// When somebody heard that nothing was alive.
+    /// When `idle` returned.
     pub(crate) idle: Option<Moment>,
     /// Every time at which something happened.
     pub(crate) times: Vec<u64>,
@@ -194,7 +194,7 @@ impl History {
         self.call(call).key()
     }
 
-    /// All calls, with what became of them.
+    /// All calls, with what happened to them.
     pub(crate) fn all(&self) -> impl Iterator<Item = (usize, &Call, &Life)> {
         self.stage
             .plan
@@ -213,11 +213,11 @@ impl History {
             What::CutsOff(call) => self.lives[*call].cut_off = Some(at),
             What::Asks(call) => self.lives[*call].asked.push(at),
             What::Decides(call) => self.lives[*call].decided = Some(at),
-            What::Told(call) => self.lives[*call].told = true,
+            What::Reported(call) => self.lives[*call].reported = true,
             What::Layer(call) => _ = self.lives[*call].layered.get_or_insert(moment),
             What::Poll(call) => self.lives[*call].polls.push(moment),
             What::Waits { call, batch } => self.lives[*call].wait(at, *batch),
-            What::GoesOn { call, batch } => self.lives[*call].go_on(at, *batch),
+            What::Continues { call, batch } => self.lives[*call].continue_run(at, *batch),
             What::Enters {
                 call,
                 on_thread,
@@ -313,14 +313,14 @@ impl History {
                 .map_or(NEVER, |moment| moment.at);
             let life = &mut self.lives[call];
             let answer = life.answer();
-            let told = answer.and_then(|answer| answer.started);
+            let reported = answer.and_then(|answer| answer.started);
             let seen = life
                 .layered
                 .into_iter()
                 .chain(life.runs.first().map(|run| run.from))
                 .map(|moment| moment.at);
             let (started, settled) = (
-                seen.chain(told).min().unwrap_or(NEVER),
+                seen.chain(reported).min().unwrap_or(NEVER),
                 answer
                     .map_or(NEVER, |answer| answer.finished)
                     .min(dropped)
@@ -381,7 +381,7 @@ impl History {
                 .any(|other| own(other) && self.plan().is_within(other, call))
     }
 
-    /// Whether a layer may have answered for the call, though nobody was told.
+    /// Whether a layer may have answered for the call, though the answer was not delivered.
     pub(crate) fn may_be_left(&self, call: usize) -> bool {
         let gives_up = matches!(self.call(call).mischief, Mischief::GiveUp(_));
         gives_up && self.lives[call].answer().is_none()
@@ -390,7 +390,7 @@ impl History {
     /// When the call has to be answered.
     pub(crate) fn deadline(&self, call: usize) -> Option<u64> {
         let (plan, life) = (self.call(call), &self.lives[call]);
-        // Time goes by while a call waits for a thread; where nobody was told since when, its
+        // Time passes while a call waits for a thread; if the start of that is not known, its
         // thread knows how much is left.
         if let Some(run) = life
             .runs

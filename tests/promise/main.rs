@@ -1,6 +1,6 @@
 //! The promise itself: n calls in, n results out, in call order, whatever happens.
 //!
-//! Each case draws a dispatcher with its tools, messages for it and what becomes of each call, lets
+//! Each case draws a dispatcher with its tools, messages for it and what happens to each call, lets
 //! all that happen on a paused clock, and judges what was noted against a model of the contract.
 //! They are the same cases in every run, so that a failure is the last change's:
 //! `PROMISE_CASES=10000 cargo test --test promise` draws more, `PROMISE_SEED=1000000` others. A
@@ -25,6 +25,6 @@ mod trace;
 mod world;
 
 #[test]
-fn whatever_happens_each_call_is_answered_and_each_rule_is_kept() {
+fn each_call_is_answered_and_each_rule_holds() {
     cases::run_all();
 }

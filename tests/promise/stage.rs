@@ -22,7 +22,7 @@ pub(crate) struct Stage {
 
 type Results = Pin<Box<dyn Future<Output = Vec<ToolResult>> + Send>>;
 
-/// A batch whose results somebody waits for; notes when it is handed over, when it returns and when
+/// A batch whose results are awaited; notes when it is handed over, when it returns and when
 /// it is dropped.
 pub(crate) struct Waiting<'a> {
     stage: &'a Stage,
@@ -111,7 +111,7 @@ impl Future for Waiting<'_> {
             return Poll::Pending;
         };
         if let Some(call) = parent {
-            this.stage.note(What::GoesOn {
+            this.stage.note(What::Continues {
                 call,
                 batch: this.batch,
             });
@@ -127,7 +127,7 @@ impl Drop for Waiting<'_> {
         if self.results.take().is_some() && self.begun {
             self.stage.note(What::Drops { batch: self.batch });
             if let Some(call) = self.stage.plan.batches[self.batch].parent {
-                self.stage.note(What::GoesOn {
+                self.stage.note(What::Continues {
                     call,
                     batch: self.batch,
                 });

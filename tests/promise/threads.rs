@@ -16,9 +16,9 @@ type Work = Box<dyn FnOnce() + Send>;
 /// How long threads may take for what takes no time.
 const STUCK: Duration = Duration::from_secs(20);
 
-/// A pool of so many threads. Nothing of it runs while the runtime does: whoever lets a thread go
-/// waits until that waits again or has ended. So the clock stands still meanwhile, and a case goes
-/// the same way each time.
+/// A pool of so many threads. Nothing of it runs while the runtime does: the caller that lets a
+/// thread go waits until that waits again or has ended. So the clock does not advance meanwhile,
+/// and a case goes the same way each time.
 #[derive(Debug)]
 pub(crate) struct Threads {
     size: usize,
@@ -37,7 +37,7 @@ struct State {
     waited: BTreeSet<usize>,
     /// Those that are over.
     over: BTreeSet<usize>,
-    /// The case is over: nobody waits any more.
+    /// The case is over: no thread waits any more.
     released: bool,
 }
 
@@ -56,8 +56,8 @@ impl Threads {
         self.start()
     }
 
-    /// Waits, on one of the threads, until so much virtual time has gone by. `then` hears how much
-    /// work waits for a thread after that.
+    /// Waits, on one of the threads, until so much virtual time has gone by. `then` receives how
+    /// much work waits for a thread after that.
     pub(crate) fn wait(self: &Arc<Self>, millis: u64, then: impl Fn(usize) + Send + 'static) {
         let wait = self.new_wait();
         let threads = Arc::clone(self);
@@ -173,7 +173,8 @@ impl Threads {
     }
 }
 
-/// Lets a thread go on, by way of the runtime: whoever wakes it may be in the middle of something.
+/// Lets a thread continue, through the runtime: the code that wakes it may be in the middle of
+/// something.
 struct Wakes<F> {
     threads: Arc<Threads>,
     wait: usize,

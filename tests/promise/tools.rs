@@ -111,8 +111,8 @@ impl Tool for Drawn {
             let call = Given::read(arguments)?.call;
             match outcome(act(&self.stage, context, call).await) {
                 Ok(answer) => ToolOutput::from_serialize(&answer),
-                Err(error) => match error.told {
-                    Some(told) => Err(told),
+                Err(error) => match error.reported {
+                    Some(reported) => Err(reported),
                     None => Err(ToolError::from_error(error)),
                 },
             }
@@ -207,16 +207,22 @@ pub(crate) const DONE: &str = "done";
 
 fn outcome(end: End) -> Result<Answer, Failure> {
     match end {
-        End::Error => Err(Failure { end, told: None }),
+        End::Error => Err(Failure {
+            end,
+            reported: None,
+        }),
         End::Fatal => Err(Failure {
             end,
-            told: Some(ToolError::fatal("fatal")),
+            reported: Some(ToolError::fatal("fatal")),
         }),
         End::BadArguments => Err(Failure {
             end,
-            told: Some(ToolError::invalid_arguments("not this bed")),
+            reported: Some(ToolError::invalid_arguments("not this bed")),
         }),
-        End::PanicWhenShown => Err(Failure { end, told: None }),
+        End::PanicWhenShown => Err(Failure {
+            end,
+            reported: None,
+        }),
         end => Ok(Answer(end)),
     }
 }
@@ -237,7 +243,7 @@ impl Serialize for Answer {
 #[derive(Debug)]
 struct Failure {
     end: End,
-    told: Option<ToolError>,
+    reported: Option<ToolError>,
 }
 
 impl fmt::Display for Failure {
@@ -249,7 +255,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.told.as_ref().map(|told| told as _)
+        self.reported.as_ref().map(|reported| reported as _)
     }
 }
 

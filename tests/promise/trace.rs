@@ -39,7 +39,7 @@ pub(crate) enum What {
     Cancels {
         batch: usize,
     },
-    /// Nobody waits for it any more.
+    /// Its caller dropped it.
     Drops {
         batch: usize,
     },
@@ -73,7 +73,7 @@ pub(crate) enum What {
         call: usize,
         batch: usize,
     },
-    GoesOn {
+    Continues {
         call: usize,
         batch: usize,
     },
@@ -84,8 +84,8 @@ pub(crate) enum What {
         call: usize,
         on_thread: bool,
     },
-    /// A thread that is to end is told so.
-    Told(usize),
+    /// A thread is cancelled.
+    Reported(usize),
     /// Nothing that the dispatcher started is alive.
     Idle,
     /// Work waits for a thread: so much after this.

@@ -1,4 +1,4 @@
-//! What a case consists of: a dispatcher, its tools, and messages with what becomes of each call.
+//! What a case consists of: a dispatcher, its tools, and messages with what happens to each call.
 
 /// A dispatcher and all that is asked of it. Times are in milliseconds.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(crate) struct World {
     pub(crate) bounds: Bounds,
     pub(crate) has_policy: bool,
     pub(crate) layered: Layered,
-    /// When somebody begins to wait until it is idle.
+    /// When a caller begins to wait until it is idle.
     pub(crate) idle: Option<u64>,
     /// Tools whose behavior is drawn; those in [`Tool`] that have attributes come on top.
     pub(crate) kinds: Vec<Kind>,

@@ -107,7 +107,7 @@ exceptions! {
     a_unit_variant_may_be_an_object_when_buffered: Untagged<Order, u8>, ACCEPTED_ONLY [r#"{"as it comes":null}"#];
     a_128_bit_integer_cannot_be_buffered: Untagged<u128, String>, ADMITTED_ONLY ["1"];
     a_128_bit_integer_cannot_be_flattened: WithMap<i128>, ADMITTED_ONLY [r#"{"due":1,"a":1}"#];
-    a_128_bit_integer_cannot_stand_before_its_tag: Adjacent<u8, u128>, ADMITTED_ONLY [r#"{"of":{"left":1},"kind":"Named"}"#];
+    a_128_bit_integer_cannot_precede_its_tag: Adjacent<u8, u128>, ADMITTED_ONLY [r#"{"of":{"left":1},"kind":"Named"}"#];
     integer_keys_cannot_be_buffered: Internal<BTreeMap<u8, u8>>, ADMITTED_ONLY [r#"{"kind":"Card","number":{"1":1}}"#];
     a_flattened_option_takes_mistakes_for_nothing: MaybeSolo, ACCEPTED_ONLY [r#"{"due":1,"only":"one"}"#];
     a_flattened_part_that_denies_unknown_properties_denies_the_others: Denying, ADMITTED_ONLY [

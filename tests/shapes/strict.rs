@@ -1,4 +1,4 @@
-//! What a service that holds the model to a schema is told of each shape, and what comes back from
+//! The strict schema of each shape for a service that enforces it, and what comes back from
 //! it.
 
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ fn strict_schema(definition: &ToolDefinition, profile: &Profile) -> Option<Value
         .filter(|_| function.strict == Some(true))
 }
 
-/// Puts bodies before checkers made from what OpenAI has published. They are no part of this
+/// Sends bodies to checkers made from what OpenAI has published. They are not part of this
 /// repository: `ORACLE` says in which folder they are.
 fn check(checker: &str, options: &[&str], body: &Value) {
     let Some(folder) = env::var_os("ORACLE").map(PathBuf::from) else {
@@ -110,7 +110,7 @@ fn services_take_every_shape() {
 
 /// Draws 100 strings for each tool, or as many as `SHAPES_STRINGS` says.
 #[test]
-fn no_tool_refuses_what_a_service_admits_that_holds_the_model_to_its_schema() {
+fn no_tool_refuses_what_a_schema_enforcing_service_admits() {
     for (name, profile) in profiles() {
         let walks = each_tool(|definition, caller| walk(definition, caller, &profile));
         let failures: Vec<_> = walks.into_iter().filter_map(Result::err).collect();
@@ -178,21 +178,25 @@ fn without_what_is_described(schema: &Value) -> Value {
 }
 
 #[test]
-fn what_a_schema_admits_can_still_be_said_when_it_is_strict() {
+fn a_strict_schema_still_expresses_what_the_schema_admits() {
     for (name, profile) in profiles() {
-        let counts = each_tool(|definition, caller| still_said(definition, caller, &profile));
+        let counts =
+            each_tool(|definition, caller| still_expressible(definition, caller, &profile));
         let failures: Vec<_> = counts
             .iter()
             .filter_map(|count| count.as_ref().err())
             .map(String::as_str)
             .collect();
         assert!(failures.is_empty(), "{name}: {}", failures.join("\n"));
-        let said: usize = counts.into_iter().flatten().sum();
-        assert!(said > 1_000, "{name}: only {said} values were lawful");
+        let expressed: usize = counts.into_iter().flatten().sum();
+        assert!(
+            expressed > 1_000,
+            "{name}: only {expressed} values were lawful"
+        );
     }
 }
 
-fn still_said(
+fn still_expressible(
     definition: &ToolDefinition,
     caller: &Caller,
     profile: &Profile,
@@ -203,7 +207,7 @@ fn still_said(
     };
     let mut grammar = Grammar::new(original).map_err(|error| format!("{shape}: {error}"))?;
     let (before, after) = (judge(original), judge(&schema));
-    let (mut random, mut said) = (StdRng::seed_from_u64(2), 0);
+    let (mut random, mut expressed) = (StdRng::seed_from_u64(2), 0);
     for _ in 0..50 {
         let text = grammar.draw(&mut random);
         let Ok(arguments) = serde_json::from_str::<Value>(&text) else {
@@ -212,7 +216,7 @@ fn still_said(
         if !before.is_valid(&arguments) || caller.refusal(definition.name(), &text).is_some() {
             continue;
         }
-        said += 1;
+        expressed += 1;
         let Some(full) = with_nulls(&arguments, &schema, &schema) else {
             if shape.contains("WithTwo") {
                 continue; // described in open parts, and closed as one object
@@ -229,7 +233,7 @@ fn still_said(
             return Err(format!("{shape}: {text} came back as {back}: {refusal}"));
         }
     }
-    Ok(said)
+    Ok(expressed)
 }
 
 /// The value with `null` for what it leaves out, as the first form of a strict schema that it fits

@@ -1,4 +1,4 @@
-//! The tools that `build.rs` writes, one for each shape, and what becomes of a call.
+//! The tools that `build.rs` writes, one for each shape, and what happens to a call.
 
 #![expect(
     clippy::let_unit_value,

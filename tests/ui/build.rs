@@ -1,4 +1,4 @@
-//! Tells `main.rs` whether this compiler is the one whose wording the cases record.
+//! Passes to `main.rs` whether this compiler is the one whose wording the cases record.
 
 use std::env;
 use std::error::Error;

@@ -9,7 +9,7 @@ use tool_openai::chat::{self, Completion, HistoryChange, Message, ParsedMessage}
 use super::{Call, exchanges};
 
 #[test]
-fn recorded_answers_are_read_as_others_read_them() {
+fn recorded_answers_match_other_parsers() {
     let mut counts = BTreeMap::<String, usize>::new();
     for exchange in exchanges("chat.jsonl") {
         let Some(body) = exchange.body else { continue };
@@ -70,7 +70,7 @@ fn parse(body: Value, tools: &ToolSet) -> (ParsedMessage, bool) {
     (choice.parse(tools, 1), cut)
 }
 
-/// The calls as the answer has them, for answers that nobody else has read.
+/// The calls as the answer has them, for answers without a reference result.
 fn written(body: &Value) -> Vec<Call> {
     let calls = body["choices"][0]["message"]["tool_calls"]
         .as_array()

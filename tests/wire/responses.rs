@@ -10,7 +10,7 @@ use super::{Call, Exchange, exchanges};
 const FILE: &str = "responses.jsonl";
 
 #[test]
-fn recorded_bodies_have_the_calls_that_others_read() {
+fn recorded_bodies_match_other_parsers() {
     let mut bodies = 0;
     for exchange in exchanges(FILE) {
         let Some(body) = &exchange.body else { continue };
@@ -28,14 +28,19 @@ fn recorded_bodies_have_the_calls_that_others_read() {
 }
 
 #[test]
-fn recorded_streams_cut_into_bytes_have_the_calls_that_others_read() {
+fn recorded_streams_cut_into_bytes_match_other_parsers() {
     let mut streams = 0;
     for exchange in exchanges(FILE) {
         let Some(sse) = &exchange.sse else { continue };
         streams += 1;
         let (whole, events) = assemble([sse.as_bytes()]);
-        let (bytes, told) = assemble(sse.as_bytes().chunks(1));
-        assert_eq!((&whole, &events), (&bytes, &told), "{}", name(&exchange));
+        let (bytes, reported) = assemble(sse.as_bytes().chunks(1));
+        assert_eq!(
+            (&whole, &events),
+            (&bytes, &reported),
+            "{}",
+            name(&exchange)
+        );
         check(&exchange, &whole, &Value::Array(items(sse)));
         check_events(&exchange, &whole, &events);
     }
@@ -95,7 +100,7 @@ fn assemble<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Response, Vec<Mo
     for piece in pieces {
         for event in assembler.push_bytes(piece).unwrap() {
             match (&event, events.last_mut()) {
-                // Where a delta ends is no matter.
+                // Where a delta ends does not matter.
                 (
                     ModelEvent::ToolCallDelta { position: p, delta },
                     Some(ModelEvent::ToolCallDelta {
@@ -165,15 +170,15 @@ fn check_events(exchange: &Exchange, response: &Response, events: &[ModelEvent])
         .iter()
         .filter(|item| item.tool_call().is_some() && item.is_complete())
         .count();
-    let told: Vec<_> = events
+    let reported: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
             ModelEvent::ToolCallComplete { position, call } => Some((*position, call)),
             _ => None,
         })
         .collect();
-    assert_eq!(told.len(), complete, "{}", name(exchange));
-    for (position, call) in told {
+    assert_eq!(reported.len(), complete, "{}", name(exchange));
+    for (position, call) in reported {
         assert_eq!(call, &all[position], "{}", name(exchange));
         let arguments: String = events
             .iter()

@@ -10,7 +10,7 @@ use tool_openai::{Assembler, ModelEvent};
 
 use crate::{Call, Exchange, exchanges};
 
-/// Streams that nobody's code made calls of, and how many calls one sees in them, each with an
+/// Streams without a reference result, and how many calls a person sees in them, each with an
 /// object.
 const WITHOUT_EXPECTATION: [(&str, usize); 1] = [
     // The official SDK fails on it. The call comes whole, in one piece.
@@ -64,7 +64,7 @@ fn bodies() -> impl Iterator<Item = (Exchange, Value)> {
         .filter_map(|mut exchange| exchange.body.take().map(|body| (exchange, body)))
 }
 
-/// What becomes of a stream that comes in these parts.
+/// What happens to a stream that comes in these parts.
 fn assemble<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<ModelEvent>, Completion) {
     let mut assembler = ChatAssembler::new();
     let mut events = Vec::new();
@@ -76,7 +76,7 @@ fn assemble<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<ModelEvent>, 
 }
 
 #[test]
-fn calls_are_those_that_others_made_of_the_stream() {
+fn calls_match_those_of_other_parsers() {
     let (mut streams_read, mut calls_read) = (0, 0);
     for (mut exchange, text) in streams() {
         let (_, completion) = assemble([text.as_bytes()]);
@@ -149,7 +149,7 @@ fn lines_may_end_in_any_way() {
     }
 }
 
-/// When a call was said to be complete.
+/// When a call was reported as complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum When {
     /// When another call began.
@@ -224,7 +224,7 @@ fn a_body_says_the_same_as_a_stream() {
                 .collect::<String>()
                 + "data: [DONE]\n\n";
             let (_, completion) = assemble([text.as_bytes()]);
-            let told = |completion: &Completion| {
+            let reported = |completion: &Completion| {
                 let choice = &completion.choices[0];
                 let finish = choice
                     .finish_reason
@@ -241,7 +241,7 @@ fn a_body_says_the_same_as_a_stream() {
                     completion.usage.clone(),
                 )
             };
-            assert_eq!(told(&completion), told(&whole), "{}", exchange.file);
+            assert_eq!(reported(&completion), reported(&whole), "{}", exchange.file);
         }
     }
     println!("{count} bodies");
@@ -294,7 +294,7 @@ fn both_recordings_of_a_conversation_have_the_same_calls() {
             .replace("streaming", "")
     };
     let mut whole = BTreeMap::<String, Vec<Vec<(String, Value)>>>::new();
-    let told = |completion: &Completion| -> Vec<_> {
+    let reported = |completion: &Completion| -> Vec<_> {
         read(completion)
             .into_iter()
             .map(|call| (call.name, call.arguments))
@@ -305,17 +305,17 @@ fn both_recordings_of_a_conversation_have_the_same_calls() {
         whole
             .entry(key(&exchange))
             .or_default()
-            .push(told(&from_value(body).unwrap()));
+            .push(reported(&from_value(body).unwrap()));
     }
     let mut count = 0;
     for (exchange, text) in streams() {
         if let Some(turns) = whole.get(&key(&exchange)) {
             let (_, completion) = assemble([text.as_bytes()]);
             assert!(
-                turns.contains(&told(&completion)),
+                turns.contains(&reported(&completion)),
                 "{}: {:?} is not in {turns:?}",
                 exchange.file,
-                told(&completion)
+                reported(&completion)
             );
             count += 1;
         }

@@ -34,7 +34,7 @@ use support::forms::{Form, Program};
 use support::table::{self, Rounds, Row, Target};
 use support::tools::{self, ARGUMENTS, message};
 
-/// Who answers the messages.
+/// Which thread answers the messages.
 #[derive(Clone, Copy)]
 enum Caller {
     /// A task on one of the runtime's threads, as in a server.
@@ -133,7 +133,7 @@ fn processor_time(runtime: &Runtime) -> Row<'_> {
 
 /// Eight tools that compute, before their first await or on a thread; milliseconds for all.
 ///
-/// Tells something only while two cores are free: "joined" then takes twice as long as "spawned".
+/// Meaningful only while two cores are free: "joined" then takes twice as long as "spawned".
 fn computing<'a>(runtime: &'a Runtime, caller: Caller, tool: &'a str, most: f64) -> Row<'a> {
     const EACH: Duration = Duration::from_millis(20);
     let program = Arc::new(Program::new(|dispatcher| dispatcher));

@@ -63,7 +63,7 @@ pub use {schemars, serde, serde_json};
 /// Lists tools: `tools![add, billing::refund]` is a [`ToolSet`] in that order.
 ///
 /// An entry is the name of a function with `#[tool]`, or a path to it; `#[cfg(…)]` before one is
-/// honoured. The set is generic over its state until [`ToolSet::with_state`] supplies it. Where a
+/// respected. The set is generic over its state until [`ToolSet::with_state`] supplies it. Where a
 /// function has no `#[tool]`, the compiler says "expected type, found function".
 ///
 /// Two tools of one name do not compile:

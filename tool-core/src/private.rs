@@ -1,4 +1,4 @@
-//! For generated code only: no part of the public interface, and free to change in any release.
+//! For generated code only: not part of the public interface; it may change in any release.
 
 #[cfg(feature = "linked")]
 pub use inventory;
@@ -15,7 +15,7 @@ pub use crate::model::{Retry, Timeout};
 /// By a name that no program has in scope, so that no lint finds the path too long.
 pub use crate::registry::Provide as ProvideState;
 pub use crate::registry::{
-    BoxFailure, Declaration, DisplayFailure, Lent, Named, Params, PlainOutput, Probe, Seen,
+    Borrowed, BoxFailure, Declaration, DisplayFailure, Named, Params, PlainOutput, Probe, Seen,
     ToolSet, Tools, declare, names, probe,
 };
 #[cfg(feature = "linked")]

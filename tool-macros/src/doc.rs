@@ -15,7 +15,7 @@ enum Part {
 }
 
 impl Doc {
-    /// The doc attributes among `attrs`. Others may stand between them.
+    /// The doc attributes among `attrs`, ignoring others.
     pub(crate) fn from_attrs(attrs: &[Attribute]) -> Self {
         let lines = attrs
             .iter()
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stars_of_a_block_comment_are_no_text() {
+    fn the_stars_of_a_block_comment_are_not_text() {
         let attrs: [Attribute; 1] =
             [parse_quote!(#[doc = "\n     * First.\n     *\n     * Second.\n     "])];
         assert_eq!(text(&attrs).as_deref(), Some("First.\n\nSecond."));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn other_attributes_are_passed_over() {
+    fn other_attributes_are_skipped() {
         let attrs: [Attribute; 3] = [
             parse_quote!(#[doc = " Text."]),
             parse_quote!(#[inline]),

@@ -14,7 +14,7 @@ pub(crate) fn tool(options: TokenStream, mut item: ItemFn) -> TokenStream {
     let ty = options.type_name().unwrap_or(&item.sig.ident).clone();
     model::without_helpers(&mut item.sig);
     if item.sig.receiver().is_some() || validate::hidden_crate(&item, &ty).is_some() {
-        return quote!(#item); // no type may stand beside it
+        return quote!(#item); // no type may be beside it
     }
     let type_item = expand::named_type(&item.vis, &ty);
     let empty = adds_nothing(&ty, &Generics::default(), &options.krate());

@@ -17,12 +17,14 @@ use syn::{DeriveInput, ItemFn, ItemImpl};
 
 use crate::errors::Errors;
 
-/// Makes a function a tool that a language model can call. The function stays what it was.
+/// Makes a function a tool for tool calling (function calling) by a language model.
+///
+/// The function itself does not change.
 ///
 /// # A function
 ///
-/// The doc comment tells the model what the tool is for; a parameter's own tells it what to write
-/// there.
+/// The doc comment is the description that the model reads; the comment on a parameter describes
+/// that parameter.
 ///
 /// ```
 /// use tool_core::{tool, tools};
@@ -48,11 +50,11 @@ use crate::errors::Errors;
 /// ```
 ///
 /// An `async fn` (or one that returns `impl Future`) runs as a task; a plain `fn` runs on a thread
-/// of the blocking pool, or with `inline` where it stands, if it is done in no time. Methods become
-/// tools with [`toolbox`](macro@toolbox).
+/// of the blocking pool, or with `inline` on the caller's thread, if it is very fast. Methods
+/// become tools with [`toolbox`](macro@toolbox).
 ///
-/// Beside the function stands a hidden type of its name, which is what `tools![…]` lists and `use`
-/// brings along. Where that name is taken by a module or another type, give it one: `#[tool(type =
+/// The macro adds a hidden type of the function's name, which `tools![…]` lists and `use`
+/// imports. Where that name is taken by a module or another type, give it one: `#[tool(type =
 /// SearchTool)]`, listed as `tools![SearchTool]`.
 ///
 /// # Parameters
@@ -60,7 +62,7 @@ use crate::errors::Errors;
 /// | parameter | what the model may write |
 /// | --- | --- |
 /// | `T`, of any type with `serde::Deserialize` and `schemars::JsonSchema` | it must be there |
-/// | `&str`, `&[T]`, `&T` | as for `String`, `Vec<T>`, `T`; lent for the call |
+/// | `&str`, `&[T]`, `&T` | as for `String`, `Vec<T>`, `T`; borrowed for the call |
 /// | `Option<T>`, `Option<&T>` | may be left out |
 /// | `#[arg(default = 5)] limit: u32` | may be left out or `null`; the model is shown literal and constant defaults |
 /// | `#[arg(range(1..=50))]` | numbers in that range |
@@ -68,7 +70,7 @@ use crate::errors::Errors;
 /// | `#[arg(name = "type")]`, `#[arg(description = "…")]` | another property name; another description |
 /// | `#[serde(…)]`, `#[schemars(…)]` | as those derives say of a field: `alias`, `with`, `deserialize_with`, …; what only schemars knows, a `regex` for example, is shown and not checked, and beside such attributes no default is shown |
 /// | `#[args] query: LabQuery` | the whole object is one value of that struct |
-/// | `#[state] db: &Db`, or an owned `Clone` type | nothing: it comes from the program |
+/// | `#[state] db: &Db`, or an owned `Clone` type | nothing: the program injects it |
 /// | `#[context] cx: &CallContext` | nothing: it is the call itself, its id for example |
 ///
 /// ```
@@ -97,9 +99,9 @@ use crate::errors::Errors;
 /// assert_eq!(results[1].content(), r#"{"error":"`times`: must be at least 1 and at most 3, but is 9","tool":"greet"}"#);
 /// ```
 ///
-/// What the model writes never reaches a `#[state]` or `#[context]` parameter: a property of its
-/// name is refused as unknown. State is checked while the program is compiled: what it holds beside
-/// itself is said with [`Provide`](derive@Provide).
+/// Input from the model never reaches a `#[state]` or `#[context]` parameter: a property of its
+/// name is refused as unknown. State is checked at compile time; with
+/// [`Provide`](derive@Provide) one value provides several types of state.
 ///
 /// One struct may take the whole object:
 ///
@@ -143,10 +145,10 @@ use crate::errors::Errors;
 /// | `title = "…"` | a title for people, which the model does not read |
 /// | `description = "…"` | instead of the doc comment; a constant will do |
 /// | `timeout = "5s"` | how long a call may run: a number and `ms`, `s`, `m` or `h`, or `"none"` |
-/// | `inline` | a plain `fn` runs where it stands: for one that is done in no time |
+/// | `inline` | a plain `fn` runs on the caller's thread: for a very fast one |
 /// | `read_only` | calls change nothing |
 /// | `idempotent` | a repeated call changes no more than the first did |
-/// | `destructive` | a call may destroy what cannot be brought back |
+/// | `destructive` | a call may destroy something for good |
 /// | `open_world` | calls reach beyond what the program controls: the web, say |
 /// | `remote` | the work is done elsewhere: dropping the future does not prove that it has stopped |
 /// | `concurrency = 4` | how many calls of it run at once, in all messages of a dispatcher |
@@ -154,21 +156,21 @@ use crate::errors::Errors;
 /// | `serialize_by(patient_id)` | calls with equal values of these parameters run one after the other, in call order, also those of other tools that are serialised by them |
 /// | `retry`, `retry(attempts = 3, backoff = "100ms", max_backoff = "10s")` | a call whose tool returns an error is tried again, within its timeout; for `read_only` or `idempotent` tools |
 /// | `strict` | its schema has to be one that a service can enforce: `tool_openai::chat::tools` leaves it out otherwise |
-/// | `structured` | publishes the schema of what it returns, which needs a `schemars::JsonSchema`, for clients that read values. The output is JSON whatever it returns, and one that is too long is an error instead of being cut |
+/// | `structured` | publishes the schema of what it returns, which needs a `schemars::JsonSchema`, for clients that read values. The output is always JSON, and one that is too long is an error instead of being cut |
 /// | `linked` | listed by the linker, for `ToolSet::linked` (feature `linked`) |
 /// | `type = SearchTool` | the name of its type, instead of the function's |
 /// | `crate = my_crate::tool_core` | where `tool_core` is found, if not at `::tool_core` |
 ///
 /// `read_only`, `idempotent`, `destructive` and `open_world` can be denied, too: `destructive = false`
-/// says that calls destroy nothing, which is more than to say nothing about it.
+/// declares that calls destroy nothing; leaving it out declares nothing.
 ///
 /// How calls behave is part of the definition, as `Behavior`, for the dispatcher to act on and for
 /// the program to read.
 ///
 /// # Mistakes
 ///
-/// Each is reported where it was made, with the mend, and several at once. (One cannot be: on an
-/// associated function outside of a [`toolbox`](macro@toolbox), rustc speaks of a `struct` in an
+/// Each is reported where it was made, with the fix, and several at once. (One cannot be: on an
+/// associated function outside of a [`toolbox`](macro@toolbox), rustc reports a `struct` in an
 /// `impl`.)
 ///
 /// ```compile_fail
@@ -190,7 +192,7 @@ pub fn tool(
                 .unwrap_or_else(|error| beside(&error, fallback::tool(options, item)))
         }
         Err(error) => beside(
-            &syn::Error::new(error.span(), "`#[tool]` goes on a function with a body"),
+            &syn::Error::new(error.span(), "`#[tool]` needs a function with a body"),
             original,
         ),
     };
@@ -252,10 +254,11 @@ fn try_tool(options: TokenStream, item: &ItemFn) -> syn::Result<TokenStream> {
 /// assert_eq!(results[1].content(), "2");
 /// ```
 ///
-/// A type has one such block, and all its tools stand there (of a second one the compiler says
-/// "conflicting implementations"); it may be generic (`tools![Hospital<Pg>]`). Tools of several types stand in one list with functions, given a state
-/// that provides each ([`Provide`](derive@Provide)); `ToolSet::with_prefix` keeps two objects of one
-/// type apart. The only option is `crate = path`, as for [`tool`](macro@tool).
+/// A type has one such block for all its tools (for a second one the compiler reports "conflicting
+/// implementations"); it may be generic (`tools![Hospital<Pg>]`). One list may hold functions and
+/// tools of several types, given a state that provides each ([`Provide`](derive@Provide));
+/// `ToolSet::with_prefix` distinguishes two objects of one type. The only option is `crate = path`,
+/// as for [`tool`](macro@tool).
 #[proc_macro_attribute]
 pub fn toolbox(
     options: proc_macro::TokenStream,
@@ -269,18 +272,18 @@ pub fn toolbox(
                 .unwrap_or_else(|error| beside(&error, fallback::toolbox(options, item)))
         }
         Err(error) => beside(
-            &syn::Error::new(error.span(), "`#[toolbox]` goes on an `impl` block"),
+            &syn::Error::new(error.span(), "`#[toolbox]` needs an `impl` block"),
             original,
         ),
     };
     tokens.into()
 }
 
-/// Lends each field of a struct to the tools that ask for its type.
+/// Provides each field of a struct as state (dependency injection) to tools that need its type.
 ///
-/// A field `Arc<T>` lends both itself and the `T`. `#[provide(skip)]` leaves a field out; two that
-/// lend one type do not compile, since a tool could not tell which it gets. `#[provide(crate =
-/// path)]` on the struct says where `tool_core` is found.
+/// A field `Arc<T>` provides both itself and the `T`. `#[provide(skip)]` leaves a field out; two
+/// that provide one type do not compile, since it would not be clear which one a tool gets.
+/// `#[provide(crate = path)]` on the struct says where `tool_core` is found.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -238,7 +238,7 @@ fn cfgs(attrs: &[Attribute]) -> Vec<Attribute> {
         .collect()
 }
 
-/// What an attribute makes of a parameter, if it is no property.
+/// What an attribute makes of a parameter, if it is not a property.
 fn mark(attr: &Attribute) -> Option<ParamKind> {
     match attr.path().get_ident()?.to_string().as_str() {
         "state" => Some(ParamKind::State),
@@ -262,7 +262,7 @@ fn check_mark(mark: &Attribute, more: &[&Attribute], input: &PatType, errors: &m
             format!("the parameter is `#[{name}]` already; remove one"),
         ));
     }
-    let mend = if mark.path().is_ident("args") {
+    let fix = if mark.path().is_ident("args") {
         "the properties are described in its type"
     } else {
         "the model never sees it"
@@ -272,7 +272,7 @@ fn check_mark(mark: &Attribute, more: &[&Attribute], input: &PatType, errors: &m
         .iter()
         .filter(|attr| attr.path().is_ident("arg") || attr::is_passed_on(attr))
     {
-        let message = format!("a `#[{name}]` parameter is no property, {mend}; remove this");
+        let message = format!("a `#[{name}]` parameter is not a property, {fix}; remove this");
         errors.push(syn::Error::new_spanned(attr.path(), message));
     }
 }

@@ -1,4 +1,4 @@
-//! `#[derive(Provide)]`: a struct that lends its fields, each by its type.
+//! `#[derive(Provide)]`: a struct that provides its fields as state, each by its type.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -27,44 +27,44 @@ pub(crate) fn try_provide(item: &DeriveInput) -> syn::Result<TokenStream> {
         None => attr::crate_option(TokenStream::new(), &mut errors),
     };
     let Data::Struct(data) = &item.data else {
-        let message = "`Provide` lends the fields of a struct; put the data into one, or implement `Provide` by hand";
+        let message = "`Provide` provides the fields of a struct; put the data into one, or implement `Provide` by hand";
         return Err(syn::Error::new(item.ident.span(), message));
     };
-    let mut lent: Vec<Lent> = Vec::new();
+    let mut borrowed: Vec<Borrowed> = Vec::new();
     for (position, field) in data.fields.iter().enumerate() {
         let member = field
             .ident
             .clone()
             .map_or_else(|| Member::Unnamed(Index::from(position)), Member::Named);
         if !is_skipped(field, &mut errors) {
-            lent.push(Lent {
+            borrowed.push(Borrowed {
                 member: member.clone(),
                 ty: &field.ty,
                 in_arc: false,
             });
-            lent.extend(ty::arc_of(&field.ty).map(|ty| Lent {
+            borrowed.extend(ty::arc_of(&field.ty).map(|ty| Borrowed {
                 member,
                 ty,
                 in_arc: true,
             }));
         }
     }
-    check_types(&lent, &mut errors);
-    let impls = lent
+    check_types(&borrowed, &mut errors);
+    let impls = borrowed
         .iter()
-        .map(|lent| lent.implement(item, &krate))
+        .map(|borrowed| borrowed.implement(item, &krate))
         .collect();
     errors.finish(impls)
 }
 
 /// A field, or what is in its `Arc`.
-struct Lent<'t> {
+struct Borrowed<'t> {
     member: Member,
     ty: &'t Type,
     in_arc: bool,
 }
 
-impl Lent<'_> {
+impl Borrowed<'_> {
     fn implement(&self, item: &DeriveInput, krate: &Path) -> TokenStream {
         let Self { member, ty, in_arc } = self;
         let value = if *in_arc {
@@ -77,7 +77,7 @@ impl Lent<'_> {
         quote_spanned! {ty.span()=>
             #[automatically_derived]
             impl #generics #krate::__private::ProvideState<#ty> for #name #arguments #where_clause {
-                fn provide(&self) -> &#krate::__private::Lent<#ty> {
+                fn provide(&self) -> &#krate::__private::Borrowed<#ty> {
                     &#value
                 }
             }
@@ -85,15 +85,15 @@ impl Lent<'_> {
     }
 }
 
-fn check_types(lent: &[Lent], errors: &mut Errors) {
-    let spelled = |lent: &Lent| lent.ty.to_token_stream().to_string();
-    for (position, later) in lent.iter().enumerate() {
-        if lent[..position]
+fn check_types(borrowed: &[Borrowed], errors: &mut Errors) {
+    let spelled = |borrowed: &Borrowed| borrowed.ty.to_token_stream().to_string();
+    for (position, later) in borrowed.iter().enumerate() {
+        if borrowed[..position]
             .iter()
             .any(|before| spelled(before) == spelled(later))
         {
             let message = format!(
-                "two fields lend a `{}`, and a tool could not tell which it gets; give one a type of its own, or leave it out with `#[provide(skip)]`",
+                "two fields provide a `{}`, so it is not clear which one a tool gets; give one a type of its own, or leave it out with `#[provide(skip)]`",
                 model::compact(later.ty),
             );
             errors.push(syn::Error::new_spanned(later.ty, message));

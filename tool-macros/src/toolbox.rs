@@ -47,7 +47,7 @@ fn tools(item: &ItemImpl, errors: &mut Errors) -> Vec<ToolFn> {
             Meta::NameValue(value) => {
                 errors.push(syn::Error::new(
                     value.eq_token.span,
-                    "options stand in parentheses; write `#[tool(name = \"…\")]`",
+                    "options need parentheses; write `#[tool(name = \"…\")]`",
                 ));
                 continue;
             }
@@ -78,7 +78,7 @@ fn check(item: &ItemImpl, tools: &[ToolFn], errors: &mut Errors) {
             .type_params()
             .any(|generic| mentions(&param.ty, &generic.ident))
         {
-            let message = "attributes of serde and schemars cannot speak of a type parameter of the block; put them on a field of your own type";
+            let message = "attributes of serde and schemars cannot use a type parameter of the block; put them on a field of your own type";
             errors.push(syn::Error::new_spanned(
                 argument.derive_attrs[0].path(),
                 message,

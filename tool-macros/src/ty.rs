@@ -1,4 +1,4 @@
-//! Every question asked of a type by its spelling. The macro sees no more than that: an alias of
+//! What the spelling of a type shows. The macro sees no more than that: an alias of
 //! `Option<T>` is a required parameter, and an alias of `&str` a borrowed one that cannot be.
 
 use std::borrow::Cow;
@@ -46,7 +46,7 @@ pub(crate) fn is_string(ty: &Type) -> bool {
     path_ending(ty, &["string", "String"]).is_some()
 }
 
-/// Whether a type is spelled as one whose JSON is no object.
+/// Whether a type is spelled as one whose JSON is not an object.
 pub(crate) fn is_no_object(ty: &Type) -> bool {
     const NAMES: [&str; 18] = [
         "String", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize",
@@ -148,8 +148,8 @@ pub(crate) fn inner_reference(ty: &Type) -> Option<&TypeReference> {
     }
 }
 
-/// The type with `'static` in place of `'_`: what is decoded, or lent from the state, borrows from
-/// nothing else.
+/// The type with `'static` in place of `'_`: what is decoded, or borrowed from the state, borrows
+/// from nothing else.
 pub(crate) fn without_elided_lifetimes(ty: &Type) -> TokenStream {
     fn each(tokens: TokenStream) -> TokenStream {
         let mut quoted = false;

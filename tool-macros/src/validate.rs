@@ -190,7 +190,7 @@ fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
     if tool.owner.is_some() {
         for key in options.of_items() {
             let message = match key.unraw().to_string().as_str() {
-                "crate" => "the path stands on the block; write `#[toolbox(crate = …)]`",
+                "crate" => "the path belongs on the block; write `#[toolbox(crate = …)]`",
                 "type" => "methods are listed by their type; remove `type`",
                 _ => {
                     "the methods of a `#[toolbox]` are listed by their type, not linked; remove `linked`"
@@ -217,19 +217,17 @@ fn check_behavior(tool: &ToolFn, errors: &mut Errors) {
             Some(ParamKind::Argument(_)) => {}
             Some(ParamKind::Whole) => refuse(
                 name.span(),
-                "calls are told apart by single properties; `#[args]` is the whole object",
+                "calls are distinguished by single properties; `#[args]` is the whole object",
             ),
             Some(_) => refuse(
                 name.span(),
-                "calls are told apart by what the model writes; name one of those parameters",
+                "calls are distinguished by what the model writes; name one of those parameters",
             ),
             // It may be one that was refused.
             None if tool.params.len() < tool.sig.inputs.len() => {}
             None => refuse(
                 name.span(),
-                &format!(
-                    "there is no parameter `{name}` to tell calls apart by; name one that is there"
-                ),
+                &format!("there is no parameter `{name}`; name one that is there"),
             ),
         }
     }
@@ -257,12 +255,12 @@ fn check_state(param: &Param, errors: &mut Errors) {
     if let Some(lifetime) = lifetime.filter(|lifetime| lifetime.ident == "static") {
         errors.push(syn::Error::new_spanned(
             lifetime,
-            "state is lent for the call; remove `'static`, or take an owned `Clone` type",
+            "state is borrowed for the call; remove `'static`, or take an owned `Clone` type",
         ));
     }
     if let Some(reference) = ty::option_of(&param.ty).and_then(ty::reference) {
         let message = format!(
-            "state is lent as it is; take `&Option<{}>`, which the state then provides",
+            "state is provided as it is; take `&Option<{}>`, which the state then provides",
             compact(&reference.elem)
         );
         errors.push(syn::Error::new_spanned(&param.ty, message));
@@ -359,7 +357,7 @@ fn check_argument(ty: &Type, argument: &Argument, errors: &mut Errors) {
         check_argument_type(inner, errors);
         if let Some(Default::Expr(default)) = &argument.default {
             let message = format!(
-                "an `Option` is `None` when left out, so a default could never be told from it; write `{}`",
+                "an `Option` is `None` when left out, so a default could never be distinguished from it; write `{}`",
                 compact(inner)
             );
             errors.push(syn::Error::new_spanned(default, message));
@@ -416,8 +414,8 @@ fn admits(range: &ExprRange, value: f64) -> bool {
     least.is_none_or(|least| least <= value) && most.is_none_or(below)
 }
 
-/// The value of a literal number. Near enough: a default is not told from a limit it differs from
-/// in the 17th digit.
+/// The value of a literal number. Near enough: a default is not distinguished from a limit it
+/// differs from in the 17th digit.
 fn number(expr: &Expr) -> Option<f64> {
     match expr {
         Expr::Lit(ExprLit {

@@ -22,7 +22,7 @@ pub(crate) fn continue_trace(
     let _ = (span, meta, headers);
 }
 
-/// Names the current span to the server.
+/// Sends the current span to the server.
 #[cfg(feature = "client")]
 pub(crate) fn pass_on(meta: &mut RequestMetaObject) {
     #[cfg(feature = "opentelemetry")]

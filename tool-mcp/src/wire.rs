@@ -1,4 +1,4 @@
-//! What both sides know of the wire: keys of `_meta`, and content blocks.
+//! The wire format of both sides: keys of `_meta`, and content blocks.
 
 use rmcp::model::ContentBlock;
 use tool_core::{Content, ToolOutput};
@@ -25,7 +25,7 @@ pub(crate) fn to_blocks(output: &ToolOutput) -> Vec<ContentBlock> {
     output.blocks().iter().map(block).collect()
 }
 
-/// The blocks as they were received. One that cannot be read becomes a text that says so.
+/// The blocks as they were received. One that cannot be read becomes a text with that note.
 #[cfg(feature = "client")]
 pub(crate) fn from_blocks(blocks: Vec<ContentBlock>) -> ToolOutput {
     let content = |block: ContentBlock| match block {

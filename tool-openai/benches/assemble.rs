@@ -104,7 +104,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 fn main() -> Result<()> {
     let is_given = |option| env::args().any(|argument| argument == option);
     if !is_given("--bench") {
-        return Ok(()); // `cargo test` runs it too, if told to take all targets
+        return Ok(()); // `cargo test --all-targets` runs it too
     }
     let rounds = if is_given("--quick") { 21 } else { 201 };
     let chunks = chunks();

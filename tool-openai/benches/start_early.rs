@@ -84,23 +84,27 @@ impl ChatModel for Played {
         );
         Box::pin(stream::unfold(
             start,
-            |(mut assembler, mut chunks, mut told): (_, VecDeque<String>, VecDeque<ModelEvent>)| async move {
+            |(mut assembler, mut chunks, mut reported): (
+                _,
+                VecDeque<String>,
+                VecDeque<ModelEvent>,
+            )| async move {
                 loop {
-                    if let Some(event) = told.pop_front() {
-                        return Some((Ok(event), (assembler, chunks, told)));
+                    if let Some(event) = reported.pop_front() {
+                        return Some((Ok(event), (assembler, chunks, reported)));
                     }
                     let Some(chunk) = chunks.pop_front() else {
                         let end = assembler.take().map(|assembler: ChatAssembler| {
                             assembler.finish().map(ModelEvent::Finished)
                         });
-                        return end.map(|end| (end, (assembler, chunks, told)));
+                        return end.map(|end| (end, (assembler, chunks, reported)));
                     };
                     tokio::time::sleep(TOKEN).await;
                     match assembler
                         .as_mut()
                         .map_or(Ok(Vec::new()), |assembler| assembler.push_text(&chunk))
                     {
-                        Ok(events) => told.extend(events),
+                        Ok(events) => reported.extend(events),
                         Err(error) => {
                             return Some((Err(error), (None, VecDeque::new(), VecDeque::new())));
                         }
@@ -139,7 +143,7 @@ async fn run(start: StartPolicy, limit: usize) -> Result<(Duration, Duration)> {
 #[tokio::main]
 async fn main() -> Result<()> {
     if !env::args().any(|argument| argument == "--bench") {
-        return Ok(()); // `cargo test` runs it too, if told to take all targets
+        return Ok(()); // `cargo test --all-targets` runs it too
     }
     println!(
         "four calls in {} tokens, 60 a second, 300 ms each; milliseconds from the request to the first result and to the last",

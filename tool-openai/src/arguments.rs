@@ -13,7 +13,7 @@ use tool_core::serde_json::{self, Map, Value};
 /// error.
 const MOST_OBJECTS: usize = 64;
 
-/// What was mended in a call before it ran, so that a program can log it. `Display` says it in a
+/// What was repaired in a call before it ran, so that a program can log it. `Display` says it in a
 /// few words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -25,11 +25,11 @@ pub enum Repair {
     Surroundings,
     /// The arguments were the text of an object, as a JSON string.
     DoubleEncoding,
-    /// A closing brace too many stood behind the arguments and was left out.
+    /// A surplus closing brace after the arguments was left out.
     SurplusBrace,
-    /// The same object stood there several times: it is taken once.
+    /// The same object was there several times: it is taken once.
     Repetition,
-    /// Empty objects stood before the arguments and were left out.
+    /// Empty objects before the arguments were left out.
     Placeholder,
     /// Control characters inside strings were escaped.
     ControlCharacters,
@@ -39,7 +39,7 @@ pub enum Repair {
     SplitObjects,
     /// The call was one of several inside another: `multi_tool_use.parallel`.
     Unpacked,
-    /// The name had something around it that is no part of the tool's.
+    /// The name had a prefix or suffix that is not part of the tool's name.
     Name {
         /// The name as the model wrote it.
         given: String,
@@ -74,7 +74,7 @@ impl fmt::Display for Repair {
 /// The parsed arguments of one call.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Arguments {
-    /// Texts of one object each. Several: the call stands for as many. Where none could be made
+    /// Texts of one object each. Several: the call represents as many. Where none could be made
     /// out, the text as it came.
     pub(crate) texts: Vec<String>,
     pub(crate) repairs: Vec<Repair>,
@@ -87,7 +87,7 @@ pub(crate) struct Arguments {
 ///
 /// Of a message that was `cut` short, missing arguments stay missing: they may not have been
 /// written yet. With `split`, several different objects are several calls; else they are malformed.
-/// Where the tool `takes_none`, an empty list or string says so.
+/// Where the tool `takes_none`, an empty list or string means that.
 pub(crate) fn parse(text: String, cut: bool, split: bool, takes_none: bool) -> Arguments {
     if is_object(&text) {
         return Arguments {
@@ -123,8 +123,8 @@ pub(crate) fn parse(text: String, cut: bool, split: bool, takes_none: bool) -> A
         repairs.push(Repair::SurplusBrace);
         return parsed_as(object.trim_end(), repairs);
     }
-    let mended = mend_strings(bare, &mut repairs);
-    match mended.and_then(|mended| objects(&mended, &repairs, split)) {
+    let repaired = repair_strings(bare, &mut repairs);
+    match repaired.and_then(|repaired| objects(&repaired, &repairs, split)) {
         Some(parsed) => parsed,
         None => malformed(text),
     }
@@ -208,8 +208,8 @@ fn is_empty(object: &str) -> bool {
     tokens(object).eq(*b"{}")
 }
 
-/// Whether two texts differ in spacing only. Told from the bytes: as values, big numbers would be
-/// the same too soon.
+/// Whether two texts differ in spacing only. Compares bytes: as values, different big numbers would
+/// be equal.
 fn same(left: &str, right: &str) -> bool {
     tokens(left).eq(tokens(right))
 }
@@ -232,10 +232,10 @@ fn tokens(text: &str) -> impl Iterator<Item = u8> {
 /// Escapes control characters inside strings, and doubles backslashes that begin no escape. `None`
 /// if there are neither.
 ///
-/// `\b`, `\n` and `\t` stay what JSON says they are: nothing tells those of `C:\new\tables` from
-/// those that are meant.
-fn mend_strings(text: &str, repairs: &mut Vec<Repair>) -> Option<String> {
-    let mut mended = String::with_capacity(text.len() + 16);
+/// `\b`, `\n` and `\t` stay what JSON says they are: nothing distinguishes those of
+/// `C:\new\tables` from intended ones.
+fn repair_strings(text: &str, repairs: &mut Vec<Repair>) -> Option<String> {
+    let mut repaired = String::with_capacity(text.len() + 16);
     let (mut controls, mut escapes, mut in_string) = (false, false, false);
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -244,8 +244,8 @@ fn mend_strings(text: &str, repairs: &mut Vec<Repair>) -> Option<String> {
             '\\' if in_string => {
                 let length = escape_length(rest.as_str());
                 escapes |= length == 0;
-                mended.push('\\');
-                mended.push_str(if length == 0 {
+                repaired.push('\\');
+                repaired.push_str(if length == 0 {
                     "\\"
                 } else {
                     &rest.as_str()[..length]
@@ -255,19 +255,19 @@ fn mend_strings(text: &str, repairs: &mut Vec<Repair>) -> Option<String> {
             }
             '\0'..='\u{1f}' if in_string => {
                 controls = true;
-                mended.push_str(&format!("\\u{:04x}", u32::from(c)));
+                repaired.push_str(&format!("\\u{:04x}", u32::from(c)));
                 continue;
             }
             _ => {}
         }
-        mended.push(c);
+        repaired.push(c);
     }
     repairs.extend(controls.then_some(Repair::ControlCharacters));
     repairs.extend(escapes.then_some(Repair::Escapes));
-    (controls || escapes).then_some(mended)
+    (controls || escapes).then_some(repaired)
 }
 
-/// How many bytes behind a backslash belong to its escape; none, if it is no escape.
+/// How many bytes behind a backslash belong to its escape; none, if it is not an escape.
 fn escape_length(behind: &str) -> usize {
     match behind.as_bytes() {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 1,

@@ -48,7 +48,7 @@ pub trait Assembler {
     /// Takes the data of one event: JSON text, or the `[DONE]` that streams end with.
     ///
     /// # Errors
-    /// As for [`push`](Self::push), and [`ModelError::InvalidResponse`] if the text is no JSON.
+    /// As for [`push`](Self::push), and [`ModelError::InvalidResponse`] if the text is not JSON.
     fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError>;
 
     /// Takes one event, or chunk.
@@ -58,7 +58,7 @@ pub trait Assembler {
     /// answer becomes larger than what is kept, or cannot be understood.
     fn push(&mut self, event: Value) -> Result<Vec<ModelEvent>, ModelError>;
 
-    /// Whether the server said that the answer is over. Bytes and text that follow are not read.
+    /// Whether the server ended the answer. Bytes and text that follow are not read.
     fn is_done(&self) -> bool;
 
     /// The stream is over: returns the events that are known only now. Call it once, before

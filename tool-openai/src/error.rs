@@ -1,4 +1,4 @@
-//! What can go wrong between us and the model.
+//! Errors of models and runs.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use tool_core::ToolError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The client cannot be set up: a missing key, or a base URL that is none.
+    /// The client cannot be set up: a missing key, or an invalid base URL.
     #[error("{0}")]
     Configuration(String),
     /// The service refused the API key (status 401).
@@ -17,7 +17,7 @@ pub enum ModelError {
         of_request(request_id)
     )]
     Unauthorized {
-        /// The service's own words.
+        /// The message of the service.
         message: String,
         /// The id that the service gave the request, for its support.
         request_id: Option<String>,
@@ -30,20 +30,20 @@ pub enum ModelError {
     UnknownModel {
         /// The model that was asked for.
         model: String,
-        /// The service's own words.
+        /// The message of the service.
         message: String,
         /// The id that the service gave the request, for its support.
         request_id: Option<String>,
     },
-    /// Any other answer that is not a success. What may pass, 429 and 5xx above all, has been tried
-    /// again as the client was set to.
+    /// Any other answer that is not a success. Transient ones (429, 5xx) have been retried
+    /// as configured.
     #[error("the service answered {status}: {message}{}", of_request(request_id))]
     Status {
         /// The HTTP status.
         status: u16,
         /// The service's code for the error, `context_length_exceeded` for example.
         code: Option<String>,
-        /// The service's own words.
+        /// The message of the service.
         message: String,
         /// The id that the service gave the request, for its support.
         request_id: Option<String>,
@@ -60,9 +60,9 @@ pub enum ModelError {
         /// The id that the service gave the request, for its support, if it began to answer.
         request_id: Option<String>,
     },
-    /// A successful answer that is no chat completion.
+    /// A successful answer that is not a chat completion.
     #[error(
-        "the answer is no chat completion ({reason}): {body}{}",
+        "the answer is not a chat completion ({reason}): {body}{}",
         of_request(request_id)
     )]
     InvalidResponse {
@@ -81,7 +81,7 @@ pub enum ModelError {
     StreamError {
         /// The service's code for the error, `tool_use_failed` for example.
         code: Option<String>,
-        /// The service's own words.
+        /// The message of the service.
         message: String,
         /// What the model wrote and the service could not read as a call (Groq's
         /// `failed_generation`).
@@ -100,7 +100,7 @@ pub enum ModelError {
         /// The id that the service gave the request, for its support.
         request_id: Option<String>,
     },
-    /// A failure of a [`ChatModel`](crate::ChatModel) of another make.
+    /// A failure of a custom [`ChatModel`](crate::ChatModel).
     #[error("the model failed: {}", chain(&**.0))]
     Other(#[source] Box<dyn Error + Send + Sync>),
 }
@@ -131,7 +131,7 @@ impl ModelError {
         }
     }
 
-    /// The error of a service that answers with this status, and the code and words of its own.
+    /// The error of a service that answers with this status, code and text.
     #[cfg(any(feature = "http", feature = "testing"))]
     pub(crate) fn refused(status: u16, code: Option<String>, message: String, model: &str) -> Self {
         let request_id = None;
@@ -227,9 +227,9 @@ impl ModelError {
         CODES.contains(&code) || WORDS.iter().any(|words| message.contains(words))
     }
 
-    /// Whether the service could not read what the model wrote as a call, so that asking again may
-    /// do. Groq says so.
-    pub(crate) fn is_botched_call(&self) -> bool {
+    /// Whether the service could not read what the model wrote as a call, so that a retry may
+    /// help. Groq reports this.
+    pub(crate) fn is_malformed_call(&self) -> bool {
         matches!(self, Self::StreamError { code: Some(code), .. } | Self::Status { code: Some(code), .. } if code == "tool_use_failed")
     }
 }
@@ -247,7 +247,7 @@ pub(crate) fn excerpt(body: &[u8]) -> String {
 }
 
 /// Why a run ended without a reply, its cause on the same line. The history is valid after each: the
-/// next run can go on from it.
+/// next run can continue from it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AgentError {
@@ -285,25 +285,25 @@ pub enum AgentError {
     /// The model refused to answer. Its refusal is in the history.
     #[error("the model refused: {refusal}")]
     Refused {
-        /// The model's own words.
+        /// The text of the model.
         refusal: String,
     },
-    /// The model said nothing and called nothing, though there were no results before it, or it was
-    /// cut short. Nothing of this turn is in the history.
+    /// The model wrote nothing and called nothing, though there were no results before it, or it
+    /// was cut short. Nothing of this turn is in the history.
     #[error("the model gave no answer (finish reason: {})", finish_reason.as_deref().unwrap_or("none"))]
     NoAnswer {
-        /// Why it stopped, in the service's word; `length` or `content_filter` for example.
+        /// Why it stopped, as the provider writes it; `length` or `content_filter` for example.
         finish_reason: Option<String>,
     },
     /// The model was still calling tools in its last turn. The calls and their results are in the
-    /// history; [`resume`](crate::Conversation::resume) goes on.
+    /// history; [`resume`](crate::Conversation::resume) continues.
     #[error("the model has not answered within {turns} turns; raise `with_max_turns`, or resume")]
     TurnLimit {
         /// The limit.
         turns: usize,
     },
     /// The run has used the tokens of [`with_token_budget`](crate::Agent::with_token_budget). The
-    /// turns so far are in the history; [`resume`](crate::Conversation::resume) goes on.
+    /// turns so far are in the history; [`resume`](crate::Conversation::resume) continues.
     #[error("the run has used {used} tokens of {budget}; raise `with_token_budget`, or resume")]
     TokenBudget {
         /// Tokens used.
@@ -320,7 +320,7 @@ pub enum AgentError {
         /// How often.
         times: usize,
     },
-    /// What the model says is not of the type that was asked for.
+    /// The answer is not of the requested type (structured output).
     #[error("the answer is not what was asked for: {reason}")]
     Answer {
         /// What is wrong, and where.
@@ -331,7 +331,7 @@ pub enum AgentError {
     /// Another run of the conversation is not over. Nothing was asked.
     #[error("the conversation has a run that is not over; wait for it, or begin another")]
     Busy,
-    /// The suspended run does not fit the decisions, or is not as it was stored. Nothing ran.
+    /// The suspended run does not match the decisions, or is not as it was stored. Nothing ran.
     #[error("the run cannot be resumed: {reason}")]
     NotResumed {
         /// The run, as it was given.
@@ -358,7 +358,7 @@ pub enum AgentError {
 }
 
 impl AgentError {
-    /// What kind of error it is, in a word.
+    /// The kind of error.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Model { .. } => "model",
@@ -385,7 +385,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_conversation_that_is_too_long_is_known_in_every_dialect() {
+    fn context_overflow_is_recognised_for_every_provider() {
         let refused = |code: Option<&str>, message: &str| ModelError::Status {
             status: 400,
             code: code.map(str::to_owned),

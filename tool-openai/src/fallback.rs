@@ -1,4 +1,4 @@
-//! Another model, where the first gives no answer.
+//! Fallback models, for when the first gives no answer.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -10,15 +10,15 @@ use crate::model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
 use crate::profile::Profile;
 use crate::relay::{Queue, relay};
 
-/// Models that are asked one after the other until one answers: when a service is down, out of
-/// quota, or refuses, the next is asked the same. Once anything of an answer has been delivered,
-/// nothing else is asked.
+/// Fallback: models that are tried in order until one answers. When a provider is down, out of
+/// quota, or refuses, the next gets the same request. Once any part of an answer has been
+/// delivered, no other is tried.
 ///
 /// The first is asked as the agent names it, each other one by the name given here. What is sent
 /// has the form that the first takes: choose models that take the same, or set one that all take by
-/// [`Agent::with_profile`](crate::Agent::with_profile). What one model has thought is noted as the
-/// first one's, and sent to whichever is asked next: with models that must get their thoughts back,
-/// choose others of the same maker.
+/// [`Agent::with_profile`](crate::Agent::with_profile). The reasoning of one model is recorded as
+/// the first one's, and sent to whichever is asked next: with models that need their reasoning
+/// back, choose others of the same provider.
 ///
 /// ```
 /// use tool_openai::testing::{MockModel, ScriptedReply};
@@ -50,7 +50,7 @@ impl Fallback {
         }
     }
 
-    /// This one where those before give no answer.
+    /// This one when those before give no answer.
     #[must_use]
     pub fn or(mut self, model: impl ChatModel + 'static, model_name: impl Into<String>) -> Self {
         self.others.push((Arc::new(model), model_name.into()));
@@ -136,7 +136,7 @@ enum Gave {
 
 async fn ask(model: &dyn ChatModel, request: &Request, queue: &Queue) -> Gave {
     let mut events = model.stream(request);
-    // Keys of a message are not shown before it is over: alone they are no answer.
+    // Keys of a message are not shown before it is over: alone they are not an answer.
     let (mut has_begun, mut keys) = (false, Vec::new());
     while let Some(event) = poll_fn(|cx| events.as_mut().poll_next(cx)).await {
         match event {

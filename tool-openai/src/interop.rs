@@ -1,7 +1,7 @@
-//! Conversions to and from the types of `async-openai`, by way of the JSON that both stand for.
+//! Conversions to and from the types of `async-openai`, by way of the JSON that both represent.
 //!
-//! Theirs are closed (0.43 has no call of a custom tool as services write it, for example): what
-//! they have no place for is an error, rather than left out. Programs that want to keep it, the
+//! Theirs are closed (0.43 has no call of a custom tool as services write it, for example): a
+//! field that they lack is an error, not left out. Programs that want to keep it, the
 //! `reasoning_content` of some services for example, give our types to that crate's client as they
 //! are, with its bring-your-own-types calls.
 
@@ -13,12 +13,12 @@ use tool_core::serde_json::{self, Value};
 use crate::chat;
 use crate::responses::forget;
 
-/// Why a value of one crate is no value of the other.
+/// Why a value of one crate is not a value of the other.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConversionError {
     /// It has another shape there.
-    #[error("this is no `{target}`")]
+    #[error("this is not a `{target}`")]
     Shape {
         /// The type it should become.
         target: &'static str,
@@ -31,7 +31,7 @@ pub enum ConversionError {
     NoPlace {
         /// The type it should become.
         target: &'static str,
-        /// Where the part stands in the JSON.
+        /// Where the part is in the JSON.
         path: String,
     },
 }
@@ -93,8 +93,8 @@ fn convert<T: Serialize, U: Serialize + DeserializeOwned>(value: &T) -> Result<U
     }
 }
 
-/// Where something of `before` is not in `after`. A `null` says nothing, nor does the role of an
-/// answer; numbers may have become shorter.
+/// Where something of `before` is not in `after`. A `null` and the role of an answer do not count;
+/// numbers may have become shorter.
 fn lost(before: &Value, after: &Value) -> Option<String> {
     let inside = |key: String, before: &Value, after: &Value| {
         let path = lost(before, after)?;
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_place_there_is_named() {
+    fn fields_without_a_counterpart_are_reported() {
         let message: chat::Message =
             from_value(json!({"role": "assistant", "content": "Hi.", "reasoning_content": "Hm."}))
                 .unwrap();

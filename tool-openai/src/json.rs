@@ -1,8 +1,8 @@
 //! JSON as services write it: one bad character does not lose an answer.
 //!
-//! Half a surrogate pair and bytes that are no UTF-8 become U+FFFD, `NaN` and infinities `null`.
-//! Arguments with such a character are not those that the model wrote: they are made no JSON, so
-//! that the call is refused, and the model reads why.
+//! Half a surrogate pair and bytes that are not UTF-8 become U+FFFD, `NaN` and infinities `null`.
+//! Arguments with such a character are not those that the model wrote: they are made invalid JSON,
+//! so that the call is refused, and the model reads why.
 
 use serde::de::Error as _;
 use tool_core::serde_json::{Error, Value, from_str};
@@ -21,7 +21,7 @@ fn check_count(text: &[u8]) -> Result<(), Error> {
             _ if is_escaped => is_escaped = false,
             b'\\' => is_escaped = in_string,
             b'"' => in_string = !in_string,
-            // Each value stands behind one of these; an empty list counts twice.
+            // Each value is behind one of these; an empty list counts twice.
             b',' | b'[' | b'{' if !in_string => values += 1,
             _ => {}
         }
@@ -34,16 +34,16 @@ fn check_count(text: &[u8]) -> Result<(), Error> {
     }
 }
 
-/// Reads a text. `is_lossy` is whether bytes of it, or before it, were no UTF-8.
+/// Reads a text. `is_lossy` is whether bytes of it, or before it, were not UTF-8.
 ///
 /// # Errors
-/// It is no JSON, whatever its characters are; or such a character is in the input of a custom
+/// It is not JSON, whatever its characters are; or such a character is in the input of a custom
 /// tool, which has no form that would be refused; or it has more than [`MOST_VALUES`] in it.
 pub(crate) fn read(text: &str, is_lossy: bool) -> Result<Value, Error> {
     check_count(text.as_bytes())?;
     let (mut value, error) = match from_str(text) {
         Ok(value) if !is_lossy => return Ok(value),
-        Ok(value) => (value, Error::custom("it has bytes that are no UTF-8")),
+        Ok(value) => (value, Error::custom("it has bytes that are not UTF-8")),
         Err(error) => match repair(text).map(|repaired| from_str(&repaired)) {
             Some(Ok(value)) => (value, error),
             _ => return Err(error),
@@ -57,8 +57,8 @@ pub(crate) fn read(text: &str, is_lossy: bool) -> Result<Value, Error> {
     Ok(value)
 }
 
-/// Whether a text is none that was meant as JSON: a ping, say. What begins like JSON may be a part
-/// of an answer, and nobody knows what is lost with it.
+/// Whether a text was not meant as JSON: a ping, say. What begins like JSON may be a part of an
+/// answer, and skipping it could lose data.
 pub(crate) fn is_other_text(text: &str) -> bool {
     !text.starts_with(['{', '[', '"'])
 }
@@ -92,10 +92,10 @@ pub(crate) fn read_bytes(bytes: &[u8]) -> Result<Value, Error> {
     }
 }
 
-/// What stands for `NaN` or an infinity until the text is read.
+/// The placeholder for `NaN` or an infinity until the text is parsed.
 const NO_NUMBER: &str = "\"\u{fffd}NaN\u{fffd}\"";
 
-/// The text with what only its characters make invalid put right. `None` if there is nothing.
+/// The text with invalid characters repaired. `None` if there are none.
 fn repair(text: &str) -> Option<String> {
     const NO_NUMBERS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
     let mut repaired = String::with_capacity(text.len());
@@ -169,10 +169,10 @@ fn has_bad_input(value: &Value) -> bool {
     }
 }
 
-/// Makes arguments with U+FFFD in them no JSON: what the model wrote there is not known. Elsewhere
-/// what is no number becomes `null`.
+/// Makes arguments with U+FFFD in them invalid JSON: what the model wrote there is not known.
+/// Elsewhere what is not a number becomes `null`.
 fn spoil(value: &mut Value, key: &str) {
-    // Not JSON, whatever stands before it.
+    // Not JSON, whatever is before it.
     const HALVES: &str = "\\ud800\\ud800";
     match value {
         Value::Object(members) => {
@@ -201,7 +201,7 @@ mod tests {
     use tool_core::serde_json::json;
 
     #[test]
-    fn a_bad_character_spoils_itself_alone() {
+    fn an_invalid_character_affects_nothing_else() {
         for (text, expected) in [
             (
                 r#"{"a": "Hi \ud83c", "b": 1}"#,
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn arguments_with_a_bad_character_are_no_json() {
+    fn arguments_with_an_invalid_character_are_not_json() {
         let arguments = |value: &Value| value["arguments"].as_str().unwrap().to_owned();
         for (text, is_lossy) in [
             (r#"{"arguments": "{\"a\":\"\ud83c\"}"}"#, false),
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(arguments(&plain), "\u{fffd}");
         let delta = r#"{"type": "response.function_call_arguments.delta", "delta": "\ud800"}"#;
         assert_eq!(read(delta, false).unwrap()["delta"], "\\ud800\\ud800");
-        // Whatever stands before it, and whatever form the arguments have.
+        // Whatever is before it, and whatever form the arguments have.
         for text in [
             r#"{"arguments": "{\"a\":\"\\\ud83c\"}"}"#,
             r#"{"arguments": {"a": "\ud83c"}}"#,

@@ -1,4 +1,4 @@
-//! The seam between the agent and whatever answers it.
+//! The model interface: what the agent asks.
 
 use std::fmt;
 use std::pin::Pin;
@@ -28,8 +28,8 @@ pub type ModelStream<'a> = Pin<Box<dyn Stream<Item = Result<ModelEvent, ModelErr
 pub enum ModelEvent {
     /// More of the text.
     Text(String),
-    /// More of what the model thinks, as far as the service shows it: for people to read. What goes
-    /// back to the service of it stands in [`MessageKeys`](Self::MessageKeys).
+    /// More of the model's reasoning, as far as the service shows it: for people to read. What is
+    /// sent back to the service is in [`MessageKeys`](Self::MessageKeys).
     Thinking(String),
     /// More of a refusal.
     Refusal(String),
@@ -50,7 +50,7 @@ pub enum ModelEvent {
         /// What is added.
         delta: String,
     },
-    /// A call is complete, as far as can be told before the message is.
+    /// A call is complete, as far as is known before the message ends.
     ToolCallComplete {
         /// The call's place in the message.
         position: usize,
@@ -71,7 +71,7 @@ pub enum ModelEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum RequestRepair {
-    /// A key of what a model had said was left out.
+    /// A key of an earlier answer was left out.
     KeyLeftOut {
         /// The key.
         key: String,
@@ -105,10 +105,10 @@ impl fmt::Display for RequestRepair {
     }
 }
 
-/// Anything that speaks chat completions: a service over HTTP, a model in the process, a script in
-/// a test.
+/// A chat model (LLM) that answers chat completions: a provider over HTTP, a model in the process,
+/// a mock in a test.
 ///
-/// One call is one turn; whoever implements it retries, if anybody does. Dropping the future
+/// One call is one turn; retries, if any, are part of the implementation. Dropping the future
 /// abandons the turn.
 ///
 /// ```
@@ -116,7 +116,7 @@ impl fmt::Display for RequestRepair {
 /// use tool_openai::chat::Request;
 /// use tool_openai::{Agent, ChatModel, ModelError, ModelFuture};
 ///
-/// /// Says back what it is told.
+/// /// Repeats the last message.
 /// struct Echo;
 ///
 /// impl ChatModel for Echo {
@@ -143,14 +143,14 @@ pub trait ChatModel: Send + Sync {
         Profile::portable()
     }
 
-    /// As [`complete`](Self::complete), told while it is written. All at once, where the model
-    /// cannot do better.
+    /// As [`complete`](Self::complete), streamed as it is written; in one piece, where the model
+    /// does not stream.
     fn stream<'a>(&'a self, request: &'a Request) -> ModelStream<'a> {
         whole(self.complete(request))
     }
 }
 
-/// A completion that is told all at once.
+/// A completion streamed in one piece.
 pub(crate) fn whole(completion: ModelFuture<'_>) -> ModelStream<'_> {
     Box::pin(Whole(Some(completion)))
 }

@@ -1,9 +1,9 @@
-//! What a service takes, where services differ.
+//! Provider profiles: what a provider accepts, where providers differ.
 
 use crate::strict::Limits;
 
-/// What a service takes, where services differ: which schemas it can enforce, how the ids of calls
-/// look, what goes back of what a model said, and where the images of results go.
+/// Provider profile: what an OpenAI-compatible provider accepts. Which schemas it can enforce, the
+/// form of call ids, which keys of answers are sent back, and where images of results go.
 ///
 /// [`chat::tools_for`](crate::chat::tools_for) offers tools in the form that a profile asks for;
 /// [`chat::tools`](crate::chat::tools) in that of [`Profile::openai`], which is also the default.
@@ -39,7 +39,7 @@ pub struct Profile {
     short_ids: bool,
     /// The most characters of a call's id.
     longest_id: usize,
-    /// What goes back of the keys that answers have beside content and calls.
+    /// Which keys of answers, beside content and calls, are sent back.
     returned_keys: &'static [&'static str],
     alternates: bool,
     images: bool,
@@ -47,7 +47,7 @@ pub struct Profile {
     images_in_results: bool,
 }
 
-/// Keys in which services write what their models think.
+/// Keys in which services write reasoning.
 pub(crate) const REASONING_KEYS: [&str; 7] = [
     "extra_content",
     "provider_specific_fields",
@@ -98,7 +98,7 @@ impl Profile {
     }
 
     /// Azure: `strict` without any bounds, patterns or formats, with 100 properties in 5 levels.
-    /// What cannot be enforced is said in the descriptions.
+    /// What cannot be enforced is written in the descriptions.
     ///
     /// Azure does not enforce schemas beside parallel calls. To have both, do without:
     /// `Profile::azure().without_strict()`; or send `parallel_tool_calls: false`.
@@ -118,9 +118,9 @@ impl Profile {
         }
     }
 
-    /// Any service that knows `strict`: only what all of them take, and no images. What models have
-    /// thought goes back, since some services refuse a call without the thoughts that led to it; ids
-    /// go back as they came.
+    /// Any service that knows `strict`: only what all of them take, and no images. Reasoning is
+    /// sent back, since some services refuse a call without the reasoning before it; ids are
+    /// sent back as they came.
     pub fn portable() -> Self {
         Self {
             cautious: true,
@@ -142,7 +142,7 @@ impl Profile {
     }
 
     /// Gemini behind its OpenAI-compatible API: no `strict`, `nullable` in place of a list of types,
-    /// which it refuses, images, and the signatures of thoughts.
+    /// which it refuses, images, and the signatures of reasoning.
     pub fn gemini() -> Self {
         Self {
             nullable: true,
@@ -162,7 +162,7 @@ impl Profile {
     }
 
     /// Keeps `minLength` and `maxLength` in strict schemas. api.openai.com takes them, though it
-    /// does not say so; others refuse the whole request. Without this, they are said in the
+    /// does not say so; others refuse the whole request. Without this, they are written in the
     /// descriptions.
     #[must_use]
     pub fn with_lengths(self) -> Self {
@@ -256,7 +256,7 @@ impl Profile {
         }
     }
 
-    /// Images, if there are to be any, stand in the results themselves.
+    /// Images, if any, are in the results themselves.
     #[cfg(feature = "http")]
     pub(crate) fn with_images_in_results(self) -> Self {
         Self {
@@ -265,7 +265,7 @@ impl Profile {
         }
     }
 
-    /// The same for an API in which images stand where they do in another profile's.
+    /// The same, with images where another profile has them.
     pub(crate) fn with_images_as_in(self, other: &Self) -> Self {
         Self {
             images_in_results: other.images_in_results,

@@ -1,11 +1,11 @@
-//! What a service says is wrong, in whatever form it says so.
+//! Error messages of services, in every known form.
 
 use tool_core::serde_json::{Map, Value, from_str};
 
 use crate::error::ModelError;
 use crate::json;
 
-/// The service's own sentence, and its code.
+/// The service's error message, and its code.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ServiceError {
     pub(crate) code: Option<String>,
@@ -14,11 +14,11 @@ pub(crate) struct ServiceError {
     pub(crate) failed_generation: Option<String>,
 }
 
-/// Errors stand within each other only so deep.
+/// How deep errors may be nested.
 const MOST_DEPTH: usize = 6;
 
-/// Where the sentence is, the first one that says something. Each may hold another error, which then
-/// is what is said.
+/// Where the sentence is, the first one with text. Each may hold another error, which is then
+/// used instead.
 const SENTENCES: [&str; 8] = [
     "message",
     "Message",
@@ -30,18 +30,18 @@ const SENTENCES: [&str; 8] = [
     "errors",
 ];
 
-/// Where the code is; what stands in for it, if there is none in the error within either.
+/// Where the code is; fallbacks, if the nested error has none either.
 const CODES: [&str; 2] = ["code", "error_code"];
 const KINDS: [&str; 4] = ["type", "status", "error_type", "__type"];
 
-/// A type that says no more than the status 400.
+/// A type that adds nothing to the status 400.
 const INVALID: &str = "invalid_request_error";
 
-/// What gateways say before they repeat what the service behind them said.
+/// Prefixes that gateways put before the error of the service behind them.
 const NO_SENTENCE: &str = "Provider returned error";
 
 impl ServiceError {
-    /// The error in an `error`, or in a body that is one. `None` if it says nothing.
+    /// The error in an `error`, or in a body that is one. `None` if it is empty.
     pub(crate) fn of(value: &Value) -> Option<Self> {
         Self::within(value, 0)
     }
@@ -127,17 +127,18 @@ impl ServiceError {
                     let found = members.get(key).filter(|_| depth < MOST_DEPTH)?;
                     Self::within(found, depth + 1)
                 };
-                let said = SENTENCES.iter().find_map(|key| inside(key));
+                let sentence = SENTENCES.iter().find_map(|key| inside(key));
                 let behind = members
                     .get("metadata")
                     .and_then(|metadata| Self::within(metadata.get("raw")?, depth + 1))
                     .filter(|_| {
-                        said.as_ref()
-                            .is_none_or(|said| said.message.starts_with(NO_SENTENCE))
+                        sentence
+                            .as_ref()
+                            .is_none_or(|sentence| sentence.message.starts_with(NO_SENTENCE))
                     });
-                let said = behind.or(said);
+                let sentence = behind.or(sentence);
                 let code = CODES.iter().find_map(|key| text(key));
-                let code = code.or_else(|| said.as_ref()?.code.clone());
+                let code = code.or_else(|| sentence.as_ref()?.code.clone());
                 // llama.cpp repeats the status as the code.
                 let kind = text("type").filter(|kind| {
                     code.as_deref() == Some("400") && kind.contains('_') && kind != INVALID
@@ -147,9 +148,9 @@ impl ServiceError {
                         .or(code)
                         .or_else(|| KINDS.iter().find_map(|key| text(key))),
                     failed_generation: text("failed_generation")
-                        .or_else(|| said.as_ref()?.failed_generation.clone()),
+                        .or_else(|| sentence.as_ref()?.failed_generation.clone()),
                     message: at(members)
-                        + &said.map_or_else(|| value.to_string(), |said| said.message),
+                        + &sentence.map_or_else(|| value.to_string(), |sentence| sentence.message),
                 })
             }
             Value::Number(number) => Some(Self::plain(number.to_string())),
@@ -173,7 +174,7 @@ fn at(error: &Map<String, Value>) -> String {
     path.join(".") + ": "
 }
 
-/// Whether it says that there is no error: services have the keys beside every answer.
+/// Whether it means "no error": services have the keys beside every answer.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sentence_and_the_code_are_found_wherever_they_stand() {
+    fn the_sentence_and_the_code_are_found_at_any_position() {
         let raw = r#"{"error":{"message":"too long","type":"invalid_request_error"}}"#;
         for (body, message, code) in [
             (
@@ -329,20 +330,20 @@ mod tests {
     }
 
     #[test]
-    fn beside_an_answer_only_an_error_is_one() {
-        let said = |body: Value| ServiceError::of_body(&body, true).map(|error| error.message);
+    fn beside_an_answer_only_an_error_object_is_an_error() {
+        let sentence = |body: Value| ServiceError::of_body(&body, true).map(|error| error.message);
         assert_eq!(
-            said(json!({"detail": "high", "message": "m", "code": 1})),
+            sentence(json!({"detail": "high", "message": "m", "code": 1})),
             None
         );
         assert_eq!(
-            said(json!({"error": {"message": "no"}})),
+            sentence(json!({"error": {"message": "no"}})),
             Some("no".to_owned())
         );
     }
 
     #[test]
-    fn errors_within_errors_end_somewhere() {
+    fn nested_errors_are_read_to_a_limited_depth() {
         let nest = |inner: Value, _| json!({"error": inner.to_string()});
         let deep = (0..6).fold(json!({"message": "no"}), nest);
         assert!(ServiceError::of(&deep).is_some());

@@ -19,15 +19,15 @@ const MAX_ID_BYTES: usize = 1 << 10;
 pub(crate) struct Event {
     pub(crate) event: String,
     pub(crate) data: String,
-    /// Whether bytes of it were no UTF-8.
+    /// Whether bytes of it were not UTF-8.
     pub(crate) is_lossy: bool,
 }
 
 /// Reads events out of bytes. However the bytes are cut, the events are the same, and each byte is
 /// looked at a fixed number of times.
 ///
-/// Lines may end in LF, CR or both; comments and a byte order mark are passed over; what is no
-/// UTF-8 becomes U+FFFD.
+/// Lines may end in LF, CR or both; comments and a byte order mark are skipped; bytes that
+/// are not UTF-8 become U+FFFD.
 #[derive(Debug)]
 pub(crate) struct Sse {
     parser: SseParser,
@@ -35,8 +35,8 @@ pub(crate) struct Sse {
     unfinished: Vec<u8>,
 }
 
-/// Stands for bytes that are no UTF-8 on their way through the parser: no character, so that it is
-/// told from those that a model wrote.
+/// Marks bytes that are not UTF-8 on their way through the parser. It is a noncharacter, so that it
+/// differs from characters that a model wrote.
 const BAD_BYTES: &str = "\u{fdd0}";
 
 impl Sse {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_make_no_difference() {
+    fn chunk_boundaries_make_no_difference() {
         let text = "\u{feff}: a comment\r\nevent: error\r\ndata: é😀\r\ndata:second\r\n\r\ndata\n\ndata: three\r\rid: 7\n\ndata: [DONE]";
         let mut whole = Sse::new();
         let mut expected = whole.push(text.as_bytes()).unwrap();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_that_is_no_text_spoils_itself_alone() {
+    fn an_invalid_byte_affects_nothing_else() {
         assert_eq!(
             data(Sse::new().push(b"data: a\xffb\n\ndata: c\n\n").unwrap()),
             ["a\u{fffd}b", "c"]
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_bytes_are_noticed_in_their_event_alone_however_they_are_cut() {
+    fn invalid_bytes_affect_only_their_event() {
         let body = b"data: \xef\xbf\xbd\n\ndata: a\xffb\n\ndata: \xf0\x9f\x98.\n\ndata: \xf0\x9f\x98\x80\n\n";
         for cut in 0..=body.len() {
             let mut sse = Sse::new();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_end_is_an_error() {
+    fn an_endless_event_is_an_error() {
         let mut sse = Sse::new();
         sse.push(b"data: ").unwrap();
         let piece = vec![b'x'; 1 << 20];

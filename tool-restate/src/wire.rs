@@ -1,8 +1,8 @@
-//! What workers and callers agree on.
+//! The protocol between workers and callers.
 
 use tool_core::{ErrorCode, ToolError};
 
-/// A service for each tool begins with this: so any name that a model may use is one of a service.
+/// The prefix of each tool's service, so that any tool name is a valid service name.
 pub(crate) const PREFIX: &str = "tool.";
 
 /// The one handler of each service.
@@ -19,7 +19,7 @@ pub(crate) const FINGERPRINT: &str = "tool-core/fingerprint";
 pub(crate) const FINGERPRINT_HEADER: &str = "x-tool-fingerprint";
 
 /// The header of a call that says whether the tool may be begun [`AGAIN`] or just [`ONCE`]. It is the
-/// same in each attempt, whatever has become of the tool.
+/// same in each attempt, even if the tool has changed.
 pub(crate) const BEGIN_HEADER: &str = "x-tool-begin";
 pub(crate) const AGAIN: &str = "again";
 pub(crate) const ONCE: &str = "once";
@@ -42,19 +42,19 @@ pub(crate) fn to_message(error: &ToolError) -> String {
     format!("{}: {}", error.code(), error.message_for_model())
 }
 
-/// A failure as a worker wrote it; `None` if something else did.
+/// A failure as a worker wrote it; `None` if it has another source.
 #[cfg(feature = "remote")]
 pub(crate) fn from_message(message: &str) -> Option<ToolError> {
     let (code, text) = message.split_once(": ")?;
     let code = match code.parse().ok()? {
-        // Nobody here can decide on it.
+        // A decision is not possible here.
         ErrorCode::Held => ErrorCode::Denied,
         code => code,
     };
     Some(ToolError::new(code, text))
 }
 
-/// The HTTP status that is nearest to a code, for callers that know nothing of codes.
+/// The HTTP status that is nearest to a code, for callers without these codes.
 #[cfg(feature = "worker")]
 pub(crate) fn status(code: ErrorCode) -> u16 {
     match code {

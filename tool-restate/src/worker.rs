@@ -1,4 +1,4 @@
-//! Runs tools for an engine.
+//! The worker: runs tools for an engine.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -29,25 +29,25 @@ use crate::wire::{
 /// How long an answer may take on its way, beyond the call itself.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// How long a call may take that has no timeout: the engine wants to know.
+/// The timeout of a call that has none: the engine requires one.
 pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Runs the tools of a [`Dispatcher`] for a Restate engine, with the dispatcher's limits, deadlines,
-/// policy and spans.
+/// Worker: runs the tools of a [`Dispatcher`] for a Restate engine (durable execution), with the
+/// dispatcher's limits, deadlines, policy and spans.
 ///
 /// Each tool is a service of its own, `tool.` and its name, with one handler `call`: different tools
 /// may be on different workers. A failed call is a terminal error with the
 /// [code](tool_core::ErrorCode) and the message that a model reads; the engine does not repeat it.
 ///
-/// What the engine does repeat is a call whose worker died. A tool that says that it may be repeated
-/// (`read_only` or `idempotent`) is begun again: **at least once**. Any other is begun **at most
-/// once**: that it begins is written down before, and when it is asked for again the answer is
+/// What the engine does repeat is a call whose worker died. A tool that declares that it may be
+/// repeated (`read_only` or `idempotent`) is begun again: **at least once**. Any other is begun
+/// **at most once**: its start is recorded first, and when it is requested again the answer is
 /// [`LostIndeterminate`](tool_core::ErrorCode::LostIndeterminate).
 ///
 /// The tool's [idempotency key](tool_core::CallContext::idempotency_key) is the same each time.
 ///
-/// A policy of the worker's dispatcher has to be quick: the engine takes a call that is silent for
-/// longer than its tool's timeout and the dispatcher's queue time for lost.
+/// A policy of the worker's dispatcher has to be quick: the engine treats a call as lost after its
+/// tool's timeout and the dispatcher's queue time.
 ///
 /// ```no_run
 /// use tool_core::{Dispatcher, tool, tools};
@@ -64,7 +64,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:9080").await?;
 /// let worker = Worker::new(Dispatcher::new(tools![add]));
 /// let working = tokio::spawn(worker.serve(listener));
-/// // The engine reads what the worker has, and calls it from then on.
+/// // The engine lists the worker's tools, and calls it from then on.
 /// register("http://127.0.0.1:9070", "http://127.0.0.1:9080").await?;
 /// working.await??;
 /// # Ok(())
@@ -89,7 +89,7 @@ impl Worker {
     }
 
     /// Runs this agent, too, for [`RemoteAgent`](crate::RemoteAgent)s of the same name. Its runs
-    /// outlive this process: what the model answers is written down, and what its calls give. A run
+    /// outlive this process: answers of the model and results of calls are recorded. A run
     /// whose process dies begins again on another worker that has the agent, and takes from there
     /// what was done; no model is asked again for an answer that came, and no call is run again that
     /// has its result.
@@ -97,9 +97,9 @@ impl Worker {
     /// Its tools are best those of a [`Remote`](crate::Remote): their calls are joined where they
     /// run. A tool of this process is begun again.
     ///
-    /// Each attempt tells [`with_on_event`](tool_openai::Agent::with_on_event) the story from its
-    /// beginning. An agent that is changed is best given another name: runs of the old one end as
-    /// they began.
+    /// Each attempt reports all events from the beginning to
+    /// [`with_on_event`](tool_openai::Agent::with_on_event). An agent that is changed is best given
+    /// another name: runs of the old one end as they began.
     #[cfg(feature = "agent")]
     #[must_use]
     pub fn with_agent(mut self, name: impl Into<String>, agent: tool_openai::Agent) -> Self {
@@ -125,7 +125,7 @@ impl Worker {
         self.serve(TcpListener::bind(address).await?).await
     }
 
-    /// As [`listen`](Self::listen), for a listener that is there already.
+    /// As [`listen`](Self::listen), with an existing listener.
     ///
     /// # Errors
     /// The listener fails.
@@ -156,7 +156,7 @@ impl Worker {
             tokio::select! {
                 () = cancellation.cancelled() => break,
                 accepted = listener.accept() => {
-                    // A connection that fails is not the listener's end.
+                    // A failed connection does not end the listener.
                     if let Ok((stream, _)) = accepted {
                         let serving = serve(stream, endpoint.clone(), cancellation.clone());
                         connections.spawn(serving);
@@ -223,7 +223,7 @@ impl Service for ToolService {
     }
 }
 
-/// The output as JSON, or a failure that is not to be repeated.
+/// The output as JSON, or a failure without retry.
 async fn call(
     dispatcher: &Dispatcher,
     tool: &str,
@@ -233,7 +233,7 @@ async fn call(
 ) -> Result<Vec<u8>, TerminalError> {
     let definition = dispatcher.tools().definition(tool);
     let definition = definition.ok_or_else(|| failure(ErrorCode::UnknownTool, "unknown tool"))?;
-    // First of all, and by the call's own word: each attempt has to take the same steps.
+    // First of all, and from the call's own header: each attempt has to take the same steps.
     let is_once = match metadata.headers.get(BEGIN_HEADER).map(String::as_str) {
         Some(ONCE) => true,
         Some(AGAIN) => false,
@@ -263,8 +263,8 @@ async fn call(
     }
 }
 
-/// Writes down that the call begins, unless that was written before: by another attempt, of which
-/// nobody knows how far it came.
+/// Records that the call begins, unless that was recorded before: by another attempt, whose
+/// progress is not known.
 async fn begin_once(context: &ContextInternal) -> Result<(), TerminalError> {
     let mine = attempt();
     let written = mine.clone();
@@ -281,7 +281,7 @@ async fn begin_once(context: &ContextInternal) -> Result<(), TerminalError> {
     }
 }
 
-/// A name that no other attempt has, on this worker or another.
+/// A name that is unique to this attempt.
 fn attempt() -> String {
     static ATTEMPTS: AtomicU64 = AtomicU64::new(0);
     let number = ATTEMPTS.fetch_add(1, Ordering::Relaxed);
@@ -315,7 +315,8 @@ fn describe(dispatcher: &Dispatcher, tool: &ToolDefinition) -> io::Result<discov
     if let Some(schema) = tool.output_schema() {
         say(OUTPUT_SCHEMA, schema.to_string());
     }
-    // A call says nothing until it is answered. The engine would take it for lost, and begin it again.
+    // A call sends nothing until it is answered. The engine would treat it as lost, and start it
+    // again.
     let timeout = dispatcher.timeout_of(tool.name()).unwrap_or(LONGEST);
     let queue = dispatcher.limits().queue_time.unwrap_or(LONGEST);
     let silence = timeout.saturating_add(queue).min(LONGEST) + MARGIN;
@@ -358,8 +359,8 @@ pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Registers a worker, or what balances several, with an engine: it reads what tools there are, and
-/// sends calls there from then on. `admin` is the engine's admin address, `http://127.0.0.1:9070` for
+/// Registers a worker, or a load balancer of several, with an engine: it lists the tools, and sends
+/// calls there from then on. `admin` is the engine's admin address, `http://127.0.0.1:9070` for
 /// example, `worker` the worker's address as the engine reaches it. Repeating it is harmless.
 ///
 /// A worker with other tools is best given another address: calls that run end where they began.

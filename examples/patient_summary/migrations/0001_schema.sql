@@ -1,4 +1,4 @@
--- Runs as it stands on SQLite and on PostgreSQL. Dates are ISO 8601 text: the two have no date type in common.
+-- Runs unchanged on SQLite and on PostgreSQL. Dates are ISO 8601 text: the two have no date type in common.
 
 CREATE TABLE patients (
     patient_id    TEXT PRIMARY KEY,

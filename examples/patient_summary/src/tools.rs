@@ -70,7 +70,7 @@ pub fn patient_tools(db: PatientDb) -> ToolSet {
     .with_state(db)
 }
 
-/// Who a patient is, and how to reach them.
+/// Identity and contact data of a patient.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Demographics {
     patient_id: String,

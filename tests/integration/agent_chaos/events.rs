@@ -11,7 +11,7 @@ const REOPENED: &str = "before all of its arguments had been written";
 
 /// What was reported of one message.
 #[derive(Default)]
-struct Told<'a> {
+struct Reported<'a> {
     calls: BTreeMap<usize, &'a ToolCall>,
     all_calls: Option<&'a [ToolCall]>,
     results: BTreeMap<usize, &'a ToolResult>,
@@ -49,8 +49,8 @@ pub(super) fn faults(events: &[AgentEvent], added: &[Value], ended: bool) -> Vec
     faults
 }
 
-fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> Told<'a> {
-    let mut reported = Told::default();
+fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> Reported<'a> {
+    let mut reported = Reported::default();
     for event in events {
         if reported.all_results.is_some()
             && !matches!(event, AgentEvent::Usage(_) | AgentEvent::Reply(_))
@@ -84,7 +84,7 @@ fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> 
                     ));
                 }
             }
-            // It comes again when somebody has decided.
+            // It comes again after the decision.
             AgentEvent::Result(result) if result.held_for().is_some() => {}
             AgentEvent::Results(results)
                 if results.iter().any(|result| result.held_for().is_some()) => {}
@@ -108,7 +108,7 @@ fn one_message<'a>(events: &'a [AgentEvent], wrong: &mut impl FnMut(String)) -> 
     reported
 }
 
-fn agree(reported: &Told, wrong: &mut impl FnMut(String)) {
+fn agree(reported: &Reported, wrong: &mut impl FnMut(String)) {
     let reported_calls: Vec<_> = reported
         .calls
         .values()
@@ -166,7 +166,12 @@ fn agree(reported: &Told, wrong: &mut impl FnMut(String)) {
     }
 }
 
-fn in_history(reported: &Told, message: &Value, behind: &[Value], wrong: &mut impl FnMut(String)) {
+fn in_history(
+    reported: &Reported,
+    message: &Value,
+    behind: &[Value],
+    wrong: &mut impl FnMut(String),
+) {
     let kept: Vec<_> = message["tool_calls"]
         .as_array()
         .unwrap()

@@ -139,10 +139,10 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
             faults.push(format!("it went on over its budget: {reply:?}"));
         }
         Outcome::Ended(Err(AgentError::Cancelled)) if case.cancelled_after.is_none() => {
-            faults.push("nobody cancelled it".to_owned());
+            faults.push("it was not cancelled".to_owned());
         }
         Outcome::Ended(Err(error)) if is_last && !matches!(error, AgentError::Cancelled) => {
-            faults.push(format!("it does not go on: {error:?}"));
+            faults.push(format!("it does not continue: {error:?}"));
         }
         Outcome::Hung => faults.push("it hangs".to_owned()),
         _ => {}
@@ -237,7 +237,7 @@ fn executions(case: &Case, script: &[Vec<Wire>], notes: &[Note]) -> Vec<String> 
     faults
 }
 
-/// Each result is of the call that it stands behind, and no call stands there twice.
+/// Each result is of the call that it is behind, and no call is there twice.
 fn pairs(messages: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut seen = HashSet::new();
@@ -261,10 +261,10 @@ fn pairs(messages: &[Value]) -> Vec<String> {
             }
             for n in asked {
                 if !seen.insert(n) {
-                    faults.push(format!("{n} stands in the history twice"));
+                    faults.push(format!("{n} is in the history twice"));
                 }
                 if n <= last || last > 0 && n / 1000 != last / 1000 {
-                    faults.push(format!("{n} stands behind {last}"));
+                    faults.push(format!("{n} is behind {last}"));
                 }
                 last = n;
             }

@@ -25,7 +25,7 @@ const CASES: u64 = 300;
 const HTTP_CASES: u64 = 12;
 
 #[test]
-fn whatever_the_model_writes_each_call_is_answered_and_the_history_is_valid() {
+fn any_model_output_answers_each_call_and_keeps_history_valid() {
     cases::run_all(
         CASES,
         &[
@@ -39,6 +39,6 @@ fn whatever_the_model_writes_each_call_is_answered_and_the_history_is_valid() {
 }
 
 #[test]
-fn whatever_comes_over_http_each_call_is_answered_and_the_history_is_valid() {
+fn any_http_body_answers_each_call_and_keeps_history_valid() {
     cases::run_all(HTTP_CASES, &[Form::Http]);
 }

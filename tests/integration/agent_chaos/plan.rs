@@ -1,4 +1,4 @@
-//! What is drawn: messages, what becomes of them, and the runs over them.
+//! What is drawn: messages, what happens to them, and the runs over them.
 
 use proptest::collection::vec;
 use proptest::option::weighted;
@@ -16,7 +16,7 @@ pub(super) struct Case {
     pub(super) limit: usize,
     /// Calls of one message that the dispatcher takes, if few.
     pub(super) most: Option<usize>,
-    /// Whether a policy holds some calls, until somebody approves all of a message.
+    /// Whether a policy holds some calls, until all of a message are approved.
     pub(super) holds: bool,
     /// Tokens that a run may use.
     pub(super) budget: Option<u64>,
@@ -30,7 +30,7 @@ pub(super) struct Case {
 pub(super) enum Form {
     /// As events of a model in the program.
     Events,
-    /// The same, but the model tells only the whole message.
+    /// The same, but the model reports only the whole message.
     Silent,
     /// As server-sent events through the assembler.
     Bytes,
@@ -67,7 +67,7 @@ pub(super) enum End {
     NoChoice,
 }
 
-/// How chunks tell which call they belong to.
+/// How chunks identify the call they belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     Canonical,
@@ -89,7 +89,7 @@ pub(super) struct Call {
     pub(super) arguments: Arguments,
     /// How long the tool takes, in milliseconds.
     pub(super) millis: u64,
-    /// What the model writes on after the call was complete; told as events only.
+    /// What the model writes on after the call was complete; reported as events only.
     pub(super) reopens: Option<Reopens>,
 }
 
@@ -156,7 +156,7 @@ pub(super) enum Reopens {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub(super) how: How,
-    /// Something is said first.
+    /// Text comes first.
     pub(super) says: bool,
     /// The conversation is stored and read back before.
     pub(super) stored: bool,
@@ -174,7 +174,15 @@ pub(super) enum How {
 
 /// The tools that take a number.
 pub(super) const NUMBERED: [&str; 9] = [
-    "look", "look", "enter", "fail", "burst", "dawdle", "halt", "give_up", "alone",
+    "look",
+    "look",
+    "enter",
+    "fail",
+    "burst",
+    "sleep_long",
+    "halt",
+    "give_up",
+    "alone",
 ];
 
 pub(super) fn case(form: Form) -> impl Strategy<Value = Case> {
@@ -270,7 +278,7 @@ fn call() -> impl Strategy<Value = Call> {
     ]);
     (id, name(), arguments(), 0..200_u64, weighted(0.08, reopens)).prop_map(
         |(id, name, arguments, millis, reopens)| Call {
-            // What has neither a name nor an id of its own goes on with the call before it.
+            // What has neither a name nor an id of its own continues with the call before it.
             id: if name == Name::Empty { Id::Own } else { id },
             name,
             arguments,

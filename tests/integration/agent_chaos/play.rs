@@ -20,7 +20,7 @@ use super::tools::{Log, Note, dispatcher};
 /// Longer than anything that ends.
 const FOREVER: Duration = Duration::from_secs(3600);
 
-/// What became of a run.
+/// What happened to a run.
 #[derive(Debug)]
 pub(super) enum Outcome {
     Ended(Result<Reply, AgentError>),
@@ -83,7 +83,7 @@ impl Model {
         Self::Server(ScriptedServer::start_with(script).await.unwrap(), over)
     }
 
-    fn agent(&self, case: &Case, dispatcher: &Dispatcher, told: Told) -> Agent {
+    fn agent(&self, case: &Case, dispatcher: &Dispatcher, reported: Reported) -> Agent {
         let agent = match self {
             Self::Script(script) => Agent::new(Arc::clone(script), "scripted"),
             Self::Server(server, _) => Agent::new(server.client().unwrap(), "scripted"),
@@ -98,7 +98,7 @@ impl Model {
             None => agent,
         };
         agent
-            .with_on_event(move |event| told.lock().unwrap().push(stored(event)))
+            .with_on_event(move |event| reported.lock().unwrap().push(stored(event)))
             .with_tools(dispatcher.clone())
             .with_start_policy(policy)
             .with_max_turns(case.max_turns)
@@ -112,10 +112,10 @@ impl Model {
     }
 }
 
-/// What `on_event` is told.
-type Told = Arc<Mutex<Vec<AgentEvent>>>;
+/// The events that `on_event` receives.
+type Reported = Arc<Mutex<Vec<AgentEvent>>>;
 
-/// An event as somebody reads it who is sent it.
+/// An event after serialisation.
 fn stored(event: &AgentEvent) -> AgentEvent {
     serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap()
 }
@@ -128,13 +128,13 @@ fn history(agent: &Conversation) -> Vec<Value> {
         .collect()
 }
 
-/// Plays all runs, then lets the model be well-behaved and goes on until it has said its last.
+/// Plays all runs, then lets the model behave well and continues to its last answer.
 pub(super) async fn play(case: &Case) -> Played {
     let log = Log::default();
     let dispatcher = dispatcher(case, &log);
     let model = Model::new(case, &log).await;
-    let told = Told::default();
-    let agent = || model.agent(case, &dispatcher, Arc::clone(&told));
+    let reported = Reported::default();
+    let agent = || model.agent(case, &dispatcher, Arc::clone(&reported));
     let mut conversation = agent().conversation();
     if let Some(millis) = case.cancelled_after {
         let token = CancellationToken::new();
@@ -163,7 +163,7 @@ pub(super) async fn play(case: &Case) -> Played {
             conversation = agent().conversation_from(history);
         }
         log.lock().unwrap().push(Note::Run(at));
-        let seen = one_run(&conversation, run, at == 0 || run.says, &told, &log).await;
+        let seen = one_run(&conversation, run, at == 0 || run.says, &reported, &log).await;
         if let Outcome::Ended(Err(AgentError::Cancelled)) = seen.outcome {
             conversation = conversation.with_cancellation(CancellationToken::new());
         }
@@ -181,9 +181,15 @@ pub(super) async fn play(case: &Case) -> Played {
     }
 }
 
-async fn one_run(agent: &Conversation, run: Run, says: bool, told: &Told, log: &Log) -> Seen {
+async fn one_run(
+    agent: &Conversation,
+    run: Run,
+    says: bool,
+    reported: &Reported,
+    log: &Log,
+) -> Seen {
     let (before, cost) = (history(agent), agent.usage().total_tokens);
-    told.lock().unwrap().clear();
+    reported.lock().unwrap().clear();
     let mut faults = Vec::new();
     let outcome = match run.how {
         How::Whole => ended(timeout(FOREVER, whole(agent, says)).await, log).into(),
@@ -193,19 +199,23 @@ async fn one_run(agent: &Conversation, run: Run, says: bool, told: &Told, log: &
         How::Streamed => ended(
             timeout(
                 FOREVER,
-                streamed(agent, says, usize::MAX, told, &mut faults),
+                streamed(agent, says, usize::MAX, reported, &mut faults),
             )
             .await,
             log,
         )
         .into(),
         How::Left(events) => ended(
-            timeout(FOREVER, streamed(agent, says, events, told, &mut faults)).await,
+            timeout(
+                FOREVER,
+                streamed(agent, says, events, reported, &mut faults),
+            )
+            .await,
             log,
         )
         .into(),
     };
-    let events = std::mem::take(&mut *told.lock().unwrap());
+    let events = std::mem::take(&mut *reported.lock().unwrap());
     Seen {
         outcome,
         events,
@@ -218,7 +228,7 @@ async fn one_run(agent: &Conversation, run: Run, says: bool, told: &Told, log: &
 
 async fn whole(agent: &Conversation, says: bool) -> Result<Reply, AgentError> {
     let mut reply = match says {
-        true => agent.run("Go on.").await?,
+        true => agent.run("Continue.").await?,
         false => agent.resume().await?,
     };
     while let Some((waiting, decisions)) = approved(&reply) {
@@ -240,17 +250,17 @@ fn approved(reply: &Reply) -> Option<(Suspended, Vec<(usize, Decision)>)> {
     Some((waiting, yes))
 }
 
-/// The last of a stream, or nothing if it was left before. What it tells is what `on_event` is
-/// told.
+/// The last item of a stream, or nothing if it was dropped before. Its events are those that
+/// `on_event` receives.
 async fn streamed(
     agent: &Conversation,
     says: bool,
     most: usize,
-    told: &Told,
+    reported: &Reported,
     faults: &mut Vec<String>,
 ) -> Option<Result<Reply, AgentError>> {
     let mut stream = if says {
-        agent.stream("Go on.")
+        agent.stream("Continue.")
     } else {
         agent.resume_stream()
     };
@@ -267,13 +277,13 @@ async fn streamed(
                 return Some(Ok(reply));
             }
             Some(Ok(event)) => {
-                let same = told
+                let same = reported
                     .lock()
                     .unwrap()
                     .get(at)
                     .map(|event| to_value(event).unwrap());
                 if same != Some(to_value(&event).unwrap()) {
-                    faults.push(format!("the stream tells {event:?}, `on_event` {same:?}"));
+                    faults.push(format!("the stream reports {event:?}, `on_event` {same:?}"));
                 }
                 at += 1;
             }

@@ -18,7 +18,7 @@ use super::tools::{Log, Note};
 /// What the model does next.
 #[derive(Clone, Debug)]
 enum Act {
-    Tell(Box<ModelEvent>),
+    Emit(Box<ModelEvent>),
     Send(Vec<u8>),
     Note(Note),
     Think(u64),
@@ -60,7 +60,7 @@ impl Script {
             .push(to_value(request).unwrap());
         let Some((at, turn)) = self.turns.lock().unwrap().pop_front() else {
             let over = ModelEvent::Finished(completion(&json!({"content": "Over."}), Some("stop")));
-            return ([tell(over)].into(), None);
+            return ([emit(over)].into(), None);
         };
         self.log.lock().unwrap().push(Note::Begun(at));
         let acts = if self.form == Form::Bytes {
@@ -90,7 +90,7 @@ fn ended(mut acts: Vec<Act>, turn: &Turn, form: Form) -> Vec<Act> {
                 b"data: {\"choices\": []}\n\ndata: [DONE]\n\n".to_vec(),
             )];
         }
-        End::NoChoice => acts.push(tell(ModelEvent::Finished(
+        End::NoChoice => acts.push(emit(ModelEvent::Finished(
             from_value(json!({"choices": []})).unwrap(),
         ))),
     }
@@ -110,7 +110,7 @@ fn events(turn: &Turn, at: usize, silent: bool) -> Vec<Act> {
     let calls = calls(turn, at);
     let mut acts = Vec::new();
     if !silent {
-        acts.extend(turn.text.then(|| tell(ModelEvent::Text(TEXT.to_owned()))));
+        acts.extend(turn.text.then(|| emit(ModelEvent::Text(TEXT.to_owned()))));
         if turn.interleaved {
             let parts: Vec<_> = calls
                 .iter()
@@ -132,7 +132,7 @@ fn events(turn: &Turn, at: usize, silent: bool) -> Vec<Act> {
         }
         acts.extend(
             turn.refusal
-                .then(|| tell(ModelEvent::Refusal(REFUSAL.to_owned()))),
+                .then(|| emit(ModelEvent::Refusal(REFUSAL.to_owned()))),
         );
     }
     acts.push(Act::Think(turn.pace));
@@ -144,33 +144,33 @@ fn events(turn: &Turn, at: usize, silent: bool) -> Vec<Act> {
         message["refusal"] = json!(REFUSAL);
     }
     acts.extend((0..calls.len()).map(|position| Act::Note(Note::Written(at, position))));
-    acts.push(tell(ModelEvent::Finished(completion(
+    acts.push(emit(ModelEvent::Finished(completion(
         &message,
         turn.finish,
     ))));
     acts
 }
 
-fn tell(event: ModelEvent) -> Act {
-    Act::Tell(Box::new(event))
+fn emit(event: ModelEvent) -> Act {
+    Act::Emit(Box::new(event))
 }
 
 /// One call as it is written.
 fn parts(turn: &Turn, at: usize, position: usize, call: &Wire) -> Vec<Act> {
     let complete = |text: &str| {
-        tell(ModelEvent::ToolCallComplete {
+        emit(ModelEvent::ToolCallComplete {
             position,
             call: from_value(call.json(text)).unwrap(),
         })
     };
     let arguments = |delta: &str| {
-        tell(ModelEvent::ToolCallDelta {
+        emit(ModelEvent::ToolCallDelta {
             position,
             delta: delta.to_owned(),
         })
     };
     let mut acts = vec![
-        tell(ModelEvent::ToolCallStarted {
+        emit(ModelEvent::ToolCallStarted {
             position,
             name: call.name.clone(),
         }),
@@ -189,7 +189,7 @@ fn parts(turn: &Turn, at: usize, position: usize, call: &Wire) -> Vec<Act> {
     if let Some((reopens, more)) = &call.more {
         acts.extend([
             Act::Think(turn.pace),
-            tell(ModelEvent::ToolCallReopened { position }),
+            emit(ModelEvent::ToolCallReopened { position }),
             arguments(more),
         ]);
         if *reopens != super::plan::Reopens::Unfinished {
@@ -208,7 +208,7 @@ pub(super) fn chunks(turn: &Turn, at: usize) -> Vec<(String, Vec<usize>)> {
             json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
         )
     };
-    // Where free text ends, only the order of the pieces can tell.
+    // Only the order of the pieces shows where free text ends.
     let style = if calls.iter().any(|call| call.custom) {
         Style::Canonical
     } else {
@@ -326,7 +326,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// Notes what is about to be told.
+    /// Records what is about to be reported.
     fn note(&self, event: &ModelEvent) {
         let note = match event {
             ModelEvent::ToolCallComplete { call, .. } => Some(Note::Complete(numbers(
@@ -347,7 +347,7 @@ impl Reading {
                 return Some((Ok(event), self));
             }
             match self.acts.pop_front() {
-                Some(Act::Tell(event)) => {
+                Some(Act::Emit(event)) => {
                     self.note(&event);
                     return Some((Ok(*event), self));
                 }

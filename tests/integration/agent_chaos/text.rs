@@ -36,7 +36,7 @@ pub(super) struct Number {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It runs if nothing stands in the way.
+    /// It runs if nothing is in the way.
     Runs,
     /// It may run, or be answered with an error.
     MayRun,

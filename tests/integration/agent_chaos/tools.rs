@@ -17,7 +17,7 @@ pub(super) enum Note {
     Begun(usize),
     /// All arguments of a call are written: message and call.
     Written(usize, usize),
-    /// The model said that the call with these numbers is complete.
+    /// The model reported the call with these numbers as complete.
     Complete(Vec<u32>),
     /// The model's message is over.
     Finished(usize),
@@ -80,7 +80,7 @@ async fn burst(#[state] lab: &Lab, n: u32, millis: Option<u64>) -> String {
 
 /// Take too long.
 #[tool(read_only, timeout = "1s")]
-async fn dawdle(#[state] lab: &Lab, n: u32, millis: Option<u64>) -> String {
+async fn sleep_long(#[state] lab: &Lab, n: u32, millis: Option<u64>) -> String {
     lab.ran(n);
     sleep(Duration::from_millis(millis.unwrap_or_default() * 10)).await;
     format!("#{n}.")
@@ -102,7 +102,7 @@ async fn give_up(#[state] lab: &Lab, n: u32, millis: Option<u64>) -> Result<(), 
     Err(ToolError::fatal(format!("#{n}. stops")))
 }
 
-/// Do something that nothing else may stand beside.
+/// Do something that nothing else may be beside.
 #[tool(exclusive)]
 async fn alone(#[state] lab: &Lab, n: u32, millis: Option<u64>) -> String {
     lab.ran(n);
@@ -131,7 +131,7 @@ fn nothing(#[state] lab: &Lab) -> &'static str {
 
 /// Whether calls of the tool may start before the message is over.
 pub(super) fn starts_early(tool: &str) -> bool {
-    ["look", "fail", "burst", "dawdle", "give_up", "nothing"].contains(&tool)
+    ["look", "fail", "burst", "sleep_long", "give_up", "nothing"].contains(&tool)
 }
 
 pub(super) fn dispatcher(case: &Case, log: &Log) -> Dispatcher {
@@ -139,7 +139,7 @@ pub(super) fn dispatcher(case: &Case, log: &Log) -> Dispatcher {
         log: Arc::clone(log),
     };
     let tools = tools![
-        look, enter, fail, burst, dawdle, halt, give_up, alone, memo, nothing
+        look, enter, fail, burst, sleep_long, halt, give_up, alone, memo, nothing
     ]
     .with_state(lab);
     let dispatcher = Dispatcher::new(tools).with_max_concurrency(case.limit);

@@ -69,7 +69,7 @@ fn assistant(message: &Value) -> Vec<String> {
         return wrong;
     }
     let Some(calls) = calls.as_array().filter(|calls| !calls.is_empty()) else {
-        wrong.push("`tool_calls` is no list with calls in it".to_owned());
+        wrong.push("`tool_calls` is not a list with calls in it".to_owned());
         return wrong;
     };
     let mut ids = HashSet::new();

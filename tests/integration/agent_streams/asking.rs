@@ -1,4 +1,4 @@
-//! What the model is asked, and what becomes of calls that are not as they should be.
+//! What the model is asked, and what happens to calls that are not as they should be.
 
 use super::*;
 
@@ -12,7 +12,7 @@ async fn a_choice_of_tool_is_for_the_first_message_only() {
         .with_parallel_tool_calls(true)
         .conversation();
     agent.run("Go.").await.unwrap();
-    agent.run("Go on.").await.unwrap();
+    agent.run("Continue.").await.unwrap();
     let requests = model.requests.lock().unwrap();
     let choices: Vec<_> = requests
         .iter()
@@ -27,7 +27,7 @@ async fn a_choice_of_tool_is_for_the_first_message_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_botched_call_is_asked_for_again_but_not_for_ever() {
+async fn a_malformed_call_is_retried_a_limited_number_of_times() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([vec![Act::Botch], vec![Act::Botch], says("Done.")]);
     let agent = Agent::new(model.clone(), "scripted")
@@ -53,14 +53,14 @@ async fn a_botched_call_is_asked_for_again_but_not_for_ever() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_botched_call_is_not_asked_for_again_once_another_has_started() {
+async fn a_malformed_call_is_not_retried_once_another_has_started() {
     let (dispatcher, _) = clinic();
-    let botched = [
+    let malformed = [
         writes(0, "look_up", json!({"what": "a"}), 0),
         vec![Act::Think(1), Act::Botch],
     ]
     .concat();
-    let model = Scripted::new([botched]);
+    let model = Scripted::new([malformed]);
     let agent = Agent::new(model.clone(), "scripted")
         .with_tools(dispatcher)
         .with_start_policy(StartPolicy::CallEnd)
@@ -115,7 +115,7 @@ async fn a_custom_tool_takes_free_text() {
 }
 
 #[tokio::test]
-async fn a_tool_that_no_service_takes_is_left_out_and_reported() {
+async fn an_invalid_tool_is_left_out_and_reported() {
     let model = Scripted::new([says("Done.")]);
     let (dispatcher, _) = clinic();
     let tools = dispatcher.tools().clone();
@@ -135,7 +135,7 @@ async fn a_tool_that_no_service_takes_is_left_out_and_reported() {
     assert_eq!(left_out.lock().unwrap().len(), tools.len());
 }
 
-/// How long an agent takes with a message of so many calls, each of which has something to be told
+/// How long an agent takes with a message of so many calls, each of which has something to report
 /// of.
 async fn time_for(calls: usize) -> Duration {
     let wire = vec![json!({"function": {"name": "look_up", "arguments": "{}"}}); calls];
@@ -172,7 +172,7 @@ async fn time_is_linear_in_the_calls_of_a_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn objects_in_one_call_are_calls_where_that_is_asked_for() {
+async fn several_objects_in_one_call_are_split_if_enabled() {
     let (dispatcher, diary) = clinic();
     let two = call(0, "look_up", &json!(r#"{"what":"a"}{"what":"b"}"#));
     let model = Scripted::new([

@@ -1,11 +1,11 @@
-//! What becomes of a message that ends early, and of the history.
+//! What happens to a message that ends early, and of the history.
 
 use super::*;
 use tool_openai::Profile;
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_ran_stays_in_the_history_of_a_message_that_broke() {
+async fn a_call_that_ran_stays_in_history_when_its_message_breaks() {
     let (dispatcher, _) = clinic();
     let broken = [
         writes(0, "look_up", json!({"what": "a"}), 0),
@@ -37,7 +37,7 @@ async fn a_call_that_ran_stays_in_the_history_of_a_message_that_broke() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_of_a_message_that_broke_is_in_the_history_if_nothing_had_started() {
+async fn a_broken_message_without_started_calls_is_not_in_the_history() {
     let (dispatcher, diary) = clinic();
     let broken = [
         writes(0, "look_up", json!({"what": "a"}), 0),
@@ -192,7 +192,7 @@ async fn a_token_that_is_cancelled_ends_a_run_before_it_asks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_stream_leaves_a_history_to_go_on_from() {
+async fn a_dropped_stream_leaves_a_usable_history() {
     let (dispatcher, _) = clinic();
     let model = Scripted::new([calls(&[look("a")], 10), says("Done.")]);
     let agent = Agent::new(model.clone(), "scripted")
@@ -210,8 +210,8 @@ async fn a_dropped_stream_leaves_a_history_to_go_on_from() {
     assert!(result.contains("cancelled"), "{conversation}");
 }
 
-/// Wherever a stream is dropped: no tool runs on, every call in the history is answered, and the
-/// next run works.
+/// A stream is dropped at any event: no tool still runs, every call in the history is answered, and
+/// the next run works.
 #[tokio::test(start_paused = true)]
 async fn a_stream_can_be_dropped_at_every_event() {
     for policy in [StartPolicy::StreamEnd, StartPolicy::CallEnd] {
@@ -251,7 +251,7 @@ async fn a_stream_can_be_dropped_at_every_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conversation_goes_on_from_its_serialised_history() {
+async fn a_conversation_continues_from_its_serialised_history() {
     let (dispatcher, _) = clinic();
     let first = Scripted::new([calls(&[look("a")], 0), says("Found it.")]);
     let agent = Agent::new(first, "scripted")
@@ -273,7 +273,7 @@ async fn a_conversation_goes_on_from_its_serialised_history() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_history_that_no_service_would_take_is_repaired_and_told_of() {
+async fn an_invalid_history_is_repaired_and_reported() {
     let (dispatcher, _) = clinic();
     let crashed: Vec<Message> = from_value(json!([
         {"role": "user", "content": "Go."},
@@ -317,12 +317,13 @@ async fn a_refusal_leaves_no_call_in_the_history() {
             agent.run("Go.").await,
             Err(AgentError::Refused { .. })
         ));
-        let said = json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
-        assert_eq!(to_value(agent.messages()).unwrap()[1], said);
+        let refusal_message =
+            json!({"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
+        assert_eq!(to_value(agent.messages()).unwrap()[1], refusal_message);
     }
 }
 
-/// Services that think want their thoughts back beside the calls.
+/// Services with reasoning need it back beside the calls.
 #[tokio::test]
 async fn what_the_model_thought_stays_beside_a_call_that_ran() {
     let chunk =

@@ -1,10 +1,10 @@
-//! The agent while the model still writes: what it tells, what starts early, and what becomes of a
+//! The agent while the model still writes: its events, what starts early, and what happens to a
 //! message that never ends.
 
 mod asking;
 mod ending;
+mod events;
 mod starting;
-mod telling;
 
 use std::collections::VecDeque;
 use std::future::pending;

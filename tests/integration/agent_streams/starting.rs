@@ -45,7 +45,7 @@ async fn read_only_calls_start_while_the_model_writes_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_changes_something_waits_for_the_end_and_so_do_those_behind_it() {
+async fn a_call_that_is_not_read_only_and_later_ones_wait_for_the_end() {
     let (dispatcher, diary) = clinic();
     let writing = ("write_down", json!({"what": "b"}));
     let model = Scripted::new([calls(&[look("a"), writing, look("c")], 100), says("Done.")]);
@@ -66,7 +66,7 @@ async fn a_call_that_changes_something_waits_for_the_end_and_so_do_those_behind_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_written_on_after_it_ran_is_reported_as_its_result() {
+async fn a_call_extended_after_it_ran_is_reported_as_its_result() {
     let (dispatcher, _) = clinic();
     let (first, second) = (
         call(0, "look_up", &json!({"what": "a"})),
@@ -106,7 +106,7 @@ async fn a_call_written_on_after_it_ran_is_reported_as_its_result() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fatal_error_of_an_early_call_ends_the_run_when_the_message_is_over() {
+async fn a_fatal_error_of_an_early_call_ends_the_run_after_the_message() {
     let (dispatcher, diary) = clinic();
     let model = Scripted::new([calls(
         &[("give_up", json!({})), ("write_down", json!({"what": "a"}))],
@@ -127,7 +127,7 @@ async fn a_fatal_error_of_an_early_call_ends_the_run_when_the_message_is_over() 
 
 /// A service may write the names of two tools into one call; the one that is run decides.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_names_two_tools_starts_early_only_if_the_one_that_is_run_may() {
+async fn a_call_naming_two_tools_starts_early_only_if_the_run_one_may() {
     let two_names = |function: &str, custom: &str| -> ToolCall {
         from_value(json!({
             "id": "call_0", "type": "custom",

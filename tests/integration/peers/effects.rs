@@ -49,8 +49,8 @@ async fn two_edits_of_one_file_do_not_overlap_and_others_do() {
     assert_eq!(diary.runs(), ["a 0..20", "c 0..10", "b 20..30"]);
 }
 
-/// tulipfarm #181, nac #105, mistri #3, EDDI #817: a call that timed out goes on and acts. Here an
-/// async tool has ended when its time-out is told.
+/// tulipfarm #181, nac #105, mistri #3, EDDI #817: a call that timed out continues and acts. Here
+/// an async tool has ended when its timeout is reported.
 #[tokio::test(start_paused = true)]
 async fn a_time_out_stops_the_work() {
     let diary = Diary::begin();
@@ -66,7 +66,7 @@ async fn a_time_out_stops_the_work() {
 /// model is asked to try again. Here the model reads that it may still be acting, in time, and the
 /// next call of its kind is not let in beside it.
 #[tokio::test(start_paused = true)]
-async fn work_that_cannot_be_stopped_is_said_to_go_on() {
+async fn work_that_cannot_be_stopped_is_reported_as_still_running() {
     /// Write from a thread.
     #[tool(serialize_by(path), timeout = "1s")]
     fn flush(#[state] gate: &Gate, path: String) -> String {
@@ -149,17 +149,17 @@ async fn a_long_call_reports_how_far_it_is() {
     let begun = Instant::now();
     let mut seen = Vec::new();
     while let Some(event) = events.next().await {
-        let said = match event {
+        let wording = match event {
             DispatchEvent::Progress(progress) => progress.message,
             DispatchEvent::Result(result) => result.content().into_owned(),
             _ => continue,
         };
-        seen.push((begun.elapsed().as_secs(), said));
+        seen.push((begun.elapsed().as_secs(), wording));
     }
     assert_eq!(
         seen,
         [(10, "part 1 of 2"), (20, "part 2 of 2"), (20, "2")]
-            .map(|(at, said)| (at, said.to_owned()))
+            .map(|(at, wording)| (at, wording.to_owned()))
     );
 }
 

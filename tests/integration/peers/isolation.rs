@@ -128,7 +128,7 @@ async fn errors_go_to_the_model_by_default() {
 
 /// pydantic-ai #6884; openai-agents-python #1859, #2599; lmstudio-python #102: a model made 792
 /// calls in one turn, and all ran at once. Here 64 do, unless set, all 800 are answered in order,
-/// and what is past the bound on a message is told so.
+/// and calls past the limit of a message are answered so.
 #[tokio::test(start_paused = true)]
 async fn eight_hundred_calls_of_one_message_run_a_few_at_a_time() {
     let (dispatcher, diary) = dispatcher();
@@ -158,13 +158,13 @@ async fn eight_hundred_calls_of_one_message_run_a_few_at_a_time() {
 /// pydantic-ai #6370: one call that waits for a person holds up, repeats or loses its siblings.
 /// Here they run meanwhile, each once, and all are answered in order.
 #[tokio::test(start_paused = true)]
-async fn a_call_that_waits_for_approval_holds_up_only_what_is_ordered_behind_it() {
+async fn a_call_awaiting_approval_delays_only_calls_ordered_after_it() {
     let (dispatcher, diary) = dispatcher();
     let dispatcher = dispatcher.with_policy(|proposal: ApprovalRequest| async move {
         if !proposal.definition().behavior().is_destructive() {
             return Decision::Allow;
         }
-        sleep(Duration::from_secs(600)).await; // somebody reads it
+        sleep(Duration::from_secs(600)).await; // a person reads it
         if proposal.position() == 1 {
             Decision::deny("not this file")
         } else {
@@ -193,7 +193,7 @@ async fn a_call_that_waits_for_approval_holds_up_only_what_is_ordered_behind_it(
 }
 
 /// pydantic-ai #3352, #2593, #3120, #5179; vercel #19007; kagent #2734: one number limits all tools
-/// or none, and nobody tells how long a call waited. Here a tool has a limit of its own, and a
+/// or none, and none reports how long a call waited. Here a tool has a limit of its own, and a
 /// result says when it was queued, begun and done.
 #[tokio::test(start_paused = true)]
 async fn a_tool_has_a_limit_of_its_own_and_a_result_its_times() {

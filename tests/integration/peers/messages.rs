@@ -40,11 +40,11 @@ fn look_up_for(id: &str, millis: u64) -> ToolCall {
     ToolCall::new(id, "look_up", json!({"millis": millis}).to_string())
 }
 
-/// vercel #16567, #16578; strands harness-sdk #2112, #2340; open-swe #2198: results stand in the
+/// vercel #16567, #16578; strands harness-sdk #2112, #2340; open-swe #2198: results are in the
 /// order in which they finished, which differs from run to run and costs the provider's cache. Here
-/// they stand in call order.
+/// they are in call order.
 #[tokio::test(start_paused = true)]
-async fn results_stand_in_call_order() {
+async fn results_are_in_call_order() {
     let (dispatcher, _) = dispatcher();
     let results = dispatcher
         .dispatch(vec![
@@ -60,9 +60,9 @@ async fn results_stand_in_call_order() {
 }
 
 /// zeroclaw #10959, qwen-code #6338, vercel #15811: definitions in the order of a hash map, and 6.7
-/// % cache hits. Here they stand as declared, byte for byte the same.
+/// % cache hits. Here they are as declared, byte for byte the same.
 #[test]
-fn definitions_stand_in_declaration_order() {
+fn definitions_are_in_declaration_order() {
     let of = || {
         let tools = tools![send_mail, look_up].with_shared_state(Diary::begin());
         tools
@@ -167,7 +167,7 @@ async fn a_name_that_does_not_exist_is_answered_with_the_nearest() {
 
 /// pydantic-ai #3461, #4728, #6319, #7977; dify #41616; positron #15719; everruns #2097: a call of
 /// an interrupted run has no answer, and the next request is refused for it. Here every call has
-/// one after every outcome, and it tells what became of the call.
+/// one after every outcome, and it reports what happened to the call.
 #[tokio::test(start_paused = true)]
 async fn every_call_of_an_interrupted_message_is_answered() {
     let (dispatcher, _) = dispatcher();

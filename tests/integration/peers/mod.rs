@@ -1,6 +1,6 @@
 //! What users of other systems have reported, as scenarios with our answer.
 //!
-//! The doc comment of each test names the issues it stands for, so that one who knows an issue
+//! The doc comment of each test names the issues it represents, so that one who knows an issue
 //! finds what happens here.
 
 mod effects;

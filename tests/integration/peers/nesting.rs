@@ -2,7 +2,7 @@
 //!
 //! oh-my-pi #3749, gptme #2892, librefang #3613, agentbridge #273, pydantic-ai #3899, #4663,
 //! livekit #4661, Codewhale #2157: a parent holds its permit while its nested tool waits for one,
-//! and the run hangs until somebody ends it. Here a parent that waits does not count against its
+//! and the run hangs until it is killed. Here a parent that waits does not count against its
 //! nested calls, and calls that wait for each other through keys end by their deadlines.
 
 use std::time::Duration;

@@ -142,7 +142,7 @@ async fn vary(number: u64) -> Result<u64, String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_batch_is_answered_in_order_whatever_its_calls_do() {
+async fn a_large_batch_is_answered_in_order() {
     for (slow_poll, limit) in [(None, 64), (Some(Duration::ZERO), 5000), (None, 1)] {
         let dispatcher = Dispatcher::new(tools![vary])
             .with_limits(|limits| (limits.calls, limits.queue) = (5000, 5000))
@@ -197,17 +197,17 @@ async fn overruns(name: &str, limit: usize, batch: Vec<ToolCall>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_thread_past_its_deadline_is_answered_in_time_and_keeps_its_permit() {
+async fn a_thread_past_its_deadline_is_answered_and_keeps_its_permit() {
     overruns("overrun_on_thread", 1, vec![call("overrun_on_thread")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_later_poll_that_computes_past_its_deadline_is_answered_in_time_and_keeps_its_permit() {
+async fn a_later_poll_past_its_deadline_is_answered_and_keeps_its_permit() {
     overruns("overrun_later", 1, vec![call("overrun_later")]).await;
 }
 
-/// The caller polls calls for the first time, and nobody can answer before such a poll ends. Then a
-/// result that is ready is kept, and a pending call past its deadline is stopped.
+/// The caller polls calls for the first time, and no answer is possible before such a poll ends.
+/// Then a result that is ready is kept, and a pending call past its deadline is stopped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_first_poll_past_its_deadline_is_the_last() {
     /// Compute past the deadline, and be done.
@@ -228,10 +228,10 @@ async fn a_first_poll_past_its_deadline_is_the_last() {
     assert_eq!(ended.load(Ordering::SeqCst), 1);
 }
 
-/// Whoever waits for a call that is alone polls it for the first time, and nobody can answer before
+/// The caller of a single call polls it for the first time, and no answer is possible before
 /// that poll ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_first_poll_of_a_call_alone_in_its_message_is_its_last_past_its_deadline() {
+async fn a_single_call_past_its_deadline_is_polled_only_once() {
     let (dispatcher, ended) = dispatcher();
     assert_eq!(
         codes(&dispatcher.dispatch(vec![call("overrun")]).await),
@@ -242,7 +242,7 @@ async fn a_first_poll_of_a_call_alone_in_its_message_is_its_last_past_its_deadli
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn what_is_polled_on_other_threads_as_its_batch_is_dropped_is_polled_no_more() {
+async fn a_dropped_batch_stops_calls_polled_on_other_threads() {
     for round in 0..50 {
         let (dispatcher, polls) = dispatcher();
         let batch = dispatcher.dispatch(vec![call("spin"); 6]);

@@ -18,7 +18,7 @@ use crate::rogue_layers::around;
 use crate::support::codes;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_cancelled_as_it_begins_leaves_nothing_behind() {
+async fn a_call_cancelled_as_it_starts_leaves_nothing() {
     /// Answer at once.
     #[tool]
     async fn answer(#[state] begun: &AtomicUsize) {
@@ -79,7 +79,7 @@ async fn of_two_threads_of_a_layer_that_run_a_tool_at_once_one_does() {
 }
 
 #[test]
-fn a_call_that_is_answered_before_anybody_waits_for_it_is_let_go_of() {
+fn a_call_answered_before_it_is_awaited_is_released() {
     /// Fail at the second poll, with something that is counted as long as it is there.
     #[tool]
     async fn fail(#[state] there: &Arc<()>) -> Result<(), Counted> {
@@ -116,29 +116,32 @@ fn a_call_that_is_answered_before_anybody_waits_for_it_is_let_go_of() {
 }
 
 #[test]
-fn a_context_that_is_used_as_its_call_ends_takes_no_permit_along() {
-    /// Lend the context to somebody else, and end.
+fn a_context_used_as_its_call_ends_keeps_no_permit() {
+    /// Share the context, and end.
     #[tool]
-    async fn lend(#[context] cx: &CallContext, #[state] lent: &Mutex<Option<CallContext>>) {
-        *lent.lock().unwrap() = Some(cx.clone());
+    async fn share_context(
+        #[context] cx: &CallContext,
+        #[state] shared: &Mutex<Option<CallContext>>,
+    ) {
+        *shared.lock().unwrap() = Some(cx.clone());
         (0..cx.idempotency_key().len() * 7 % 400).for_each(|_| std::hint::spin_loop());
     }
 
-    let lent = Arc::new(Mutex::new(None::<CallContext>));
-    let dispatcher = Dispatcher::new(tools![lend].with_shared_state(Arc::clone(&lent)));
+    let shared = Arc::new(Mutex::new(None::<CallContext>));
+    let dispatcher = Dispatcher::new(tools![share_context].with_shared_state(Arc::clone(&shared)));
     let (runtime, over) = (runtime(), AtomicUsize::new(0));
     let _entered = runtime.enter();
     thread::scope(|scope| {
         scope.spawn(|| {
             let _entered = runtime.enter();
             while over.load(Ordering::SeqCst) == 0 {
-                let context = lent.lock().unwrap().take();
+                let context = shared.lock().unwrap().take();
                 context.map(|context| context.dispatch(Vec::new()).now_or_never());
             }
         });
         let answered = (0..100_000).all(|_| {
             dispatcher
-                .dispatch(vec![call("lend")])
+                .dispatch(vec![call("share_context")])
                 .now_or_never()
                 .is_some()
         });
@@ -151,7 +154,7 @@ fn a_context_that_is_used_as_its_call_ends_takes_no_permit_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_a_layer_has_in_a_task_ends_although_it_is_polled_as_its_call_ends() {
+async fn work_of_a_layer_in_a_task_ends_with_its_call() {
     struct Signal(mpsc::Sender<()>);
 
     impl Drop for Signal {

@@ -13,7 +13,7 @@ use super::{Door, LONG, call, runtime};
 use crate::support::codes;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thread_that_waits_for_nested_calls_goes_on() {
+async fn a_thread_that_waits_for_nested_calls_continues() {
     /// Answer at once.
     #[tool]
     async fn answer() -> u32 {
@@ -98,8 +98,8 @@ async fn a_call_may_wait_for_nested_ones_inside_a_poll() {
 }
 
 #[test]
-fn what_waits_behind_a_thread_is_answered_when_the_runtime_of_that_has_gone() {
-    /// Stay until told to end.
+fn calls_behind_a_thread_are_answered_when_its_runtime_is_gone() {
+    /// Run until cancelled.
     #[tool(timeout = "500ms", concurrency = 1)]
     fn stay(#[state] door: &Door) {
         door.pass();

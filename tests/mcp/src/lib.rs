@@ -178,7 +178,7 @@ pub fn logs() -> &'static str {
     "logged"
 }
 
-/// Tools that the suite wants to ask for input: here, to be approved.
+/// Tools that ask for input, as the suite requires: here, for approval.
 const ASKING: [&str; 7] = [
     "test_input_required_result_elicitation",
     "test_input_required_result_request_state",

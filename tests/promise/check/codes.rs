@@ -1,4 +1,4 @@
-//! Each answer has a code that tells the truth.
+//! Each answer has an accurate code.
 
 use crate::history::{History, Life, NEVER};
 use crate::plan::Call;
@@ -30,7 +30,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
         }
         if NOT_RUN.contains(&answer.code) && answer.started.is_some() {
             faults.push(format!(
-                "call {call} is answered {}, but said to have started",
+                "call {call} is answered {}, but reported as started",
                 answer.code
             ));
         }
@@ -55,7 +55,7 @@ fn may_be_held(history: &History, call: usize) -> bool {
     let earlier = &history.plan().batches[plan.batch].calls[..plan.position];
     let is_behind = earlier.iter().any(|&earlier| {
         let life = &history.lives[earlier];
-        // Where nobody was told, or its message is over, it may have been.
+        // If no one received its answer, or its message is over, it may have been.
         let may_have_been = |known: &Answer| matches!(known.code, "held" | "not_started");
         let is_held = life.held.is_some() || life.answer().is_none_or(may_have_been);
         is_held && plan.excludes(history.call(earlier))
@@ -154,7 +154,7 @@ fn is_stopped(history: &History, call: usize, at: u64) -> bool {
         || ended_before
 }
 
-/// Whether a call that it is within is over: a thread may hear of that.
+/// Whether a parent call is over: a thread may be cancelled by that.
 fn is_parent_over(history: &History, call: usize, at: u64) -> bool {
     std::iter::successors(history.call(call).parent, |&parent| {
         history.call(parent).parent
@@ -247,7 +247,7 @@ fn check_outcome(
     }
 }
 
-/// What becomes of a script's end.
+/// What happens to a script's end.
 fn code_of(end: End) -> &'static str {
     match end {
         End::Text | End::Long(_) => "ok",

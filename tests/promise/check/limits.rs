@@ -1,8 +1,8 @@
 //! No more calls run at once than the dispatcher, or a tool, allows: a call of the program starts
 //! while fewer than the limit are unfinished, a nested one while fewer are running. A call that waits
-//! for nested ones is not running, and goes on at once.
+//! for nested ones is not running, and continues at once.
 //!
-//! When exactly a call gets its permit no trace tells. What follows at any time: of the unfinished
+//! The trace does not show when exactly a call gets its permit. At any time: of the unfinished
 //! calls no more than the limit are the program's, and no more than the limit have never waited for
 //! nested ones.
 
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::history::History;
 use crate::trace::What;
 
-/// Which calls hold permits for certain, as the trace goes on.
+/// Which calls hold permits for certain, as the trace continues.
 #[derive(Default)]
 struct Holding {
     tasks: BTreeSet<usize>,

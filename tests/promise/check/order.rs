@@ -65,7 +65,7 @@ fn check_keys(history: &History, one: usize, other: usize, faults: &mut Vec<Stri
         faults.push(format!("calls {one} and {other} run at once with one key"));
     }
     let same_batch = history.call(one).batch == history.call(other).batch;
-    // Nobody could know by what key it would go before the policy had its word.
+    // Its key is not known before the policy has decided.
     let held = first.held.as_ref().map(|(_, answer)| answer.finished);
     let was_known = held
         .or(first.decided)

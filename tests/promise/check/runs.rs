@@ -146,7 +146,7 @@ fn check_attempts(call: usize, plan: &Call, life: &Life, faults: &mut Vec<String
     }
 }
 
-/// Whoever hears that nothing is alive can rely on that.
+/// When `idle` returns, nothing is alive.
 fn check_idle(history: &History, faults: &mut Vec<String>) {
     let Some(idle) = history.idle else { return };
     for (call, plan, life) in history.all() {
@@ -173,7 +173,7 @@ fn check_idle(history: &History, faults: &mut Vec<String>) {
     }
 }
 
-/// A thread is told to end when its call is over, and not before.
+/// A thread is cancelled when its call is over, and not before.
 fn check_word_to_end(history: &History, call: usize, faults: &mut Vec<String>) {
     let life = &history.lives[call];
     let Some(run) = life
@@ -183,17 +183,15 @@ fn check_word_to_end(history: &History, call: usize, faults: &mut Vec<String>) {
     else {
         return;
     };
-    if run.end() > life.settled && !life.told {
-        faults.push(format!("a thread of call {call} is not told to end"));
+    if run.end() > life.settled && !life.reported {
+        faults.push(format!("a thread of call {call} is not cancelled"));
     }
-    if life.told
+    if life.reported
         && run.end() < life.settled
         && !history.may_be_left(call)
         && run.deadline.is_none_or(|deadline| deadline > run.end())
     {
-        faults.push(format!(
-            "a thread of call {call} is told to end, and need not"
-        ));
+        faults.push(format!("a thread of call {call} is cancelled without need"));
     }
 }
 

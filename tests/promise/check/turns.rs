@@ -18,7 +18,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
                     .is_none_or(|ended| began < ended);
             let behind = plan.calls[..at].iter().find(|&&earlier| {
                 let life = &history.lives[earlier];
-                // One that found no place when it opened will not run, and holds up nobody.
+                // One that found no place when it opened will not run, and delays no other call.
                 if life
                     .opened
                     .is_some_and(|opened| is_too_much(history, earlier, opened))
@@ -31,11 +31,11 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
                 {
                     return false;
                 }
-                // Nobody sees when a call begins to wait for a thread.
+                // The trace does not show when a call begins to wait for a thread.
                 if history.call(earlier).kind.is_sync && life.answer().is_none() {
                     return false;
                 }
-                // What a caller that gave up was not told may have been answered at any time.
+                // A call whose caller dropped the batch may have been answered at any time.
                 let settled = life.answer().map_or(0, |answer| answer.finished);
                 life.submitted.is_none_or(|came| came > began)
                     && life.cut_off.is_none_or(|cut| cut > began)

@@ -45,7 +45,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
             .all()
             .filter(|(_, call, life)| !call.is_sound() && life.settled == at)
             .map(|(_, call, _)| call.batch);
-        // Nobody sees when a call begins to wait for a thread.
+        // The trace does not show when a call begins to wait for a thread.
         let unseen = history
             .all()
             .filter(|(_, call, life)| call.kind.is_sync && (still.queued > 0 || life.started == at))
@@ -180,7 +180,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Permits that nobody uses, though somebody could.
+    /// Permits that are unused, though a call could use them.
     fn idle_permits(&self) -> Vec<String> {
         let limit = self.history.plan().world.limit;
         let has_permit = |call: &usize| self.counted(*call).len() + self.queued < limit;
@@ -195,8 +195,8 @@ impl<'a> Scene<'a> {
 
     /// Calls that wait for nested ones which are all answered.
     fn stuck_parents(&self) -> Vec<String> {
-        let stuck = (0..self.history.lives.len()).filter(|&call| self.could_go_on(call));
-        let fault = |call| format!("at {}: call {call} could go on and does not", self.at);
+        let stuck = (0..self.history.lives.len()).filter(|&call| self.could_continue(call));
+        let fault = |call| format!("at {}: call {call} could continue and does not", self.at);
         stuck.map(fault).collect()
     }
 
@@ -204,9 +204,9 @@ impl<'a> Scene<'a> {
     fn full_queue(&self) -> Option<String> {
         let (at, most) = (self.at, self.history.plan().world.bounds.queue);
         let waits = |life: &Life| {
-            let is_told = life.answer().is_some() || life.started != NEVER;
+            let is_reported = life.answer().is_some() || life.started != NEVER;
             // A call that is resumed was admitted before.
-            is_told
+            is_reported
                 && life.held.is_none()
                 && life.submitted.is_some_and(|came| came <= at)
                 && life.started > at
@@ -254,10 +254,10 @@ impl<'a> Scene<'a> {
         plan.is_sound() && plan.position < bounds.calls && plan.depth <= bounds.nesting
     }
 
-    /// Whether it may have an answer that nobody was told.
+    /// Whether it may have an answer that was not delivered.
     fn may_be_answered(&self, call: usize) -> bool {
         let history = self.history;
-        let is_told =
+        let is_reported =
             history.lives[call].answer().is_some() || history.lives[call].started != NEVER;
         let has_small_queue = history.plan().world.bounds.queue < history.lives.len();
         let has_threads = history
@@ -269,7 +269,7 @@ impl<'a> Scene<'a> {
         let may_be_held = up_to.iter().any(|&call| history.call(call).is_held());
         let queue_time = history.plan().world.bounds.queue_time;
         let came = history.lives[call].submitted.unwrap_or(NEVER);
-        !is_told
+        !is_reported
             && (self.at >= came.saturating_add(queue_time)
                 || has_small_queue
                 || may_be_held
@@ -345,7 +345,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether it waited for calls within it that are all answered.
-    fn could_go_on(&self, call: usize) -> bool {
+    fn could_continue(&self, call: usize) -> bool {
         let (history, life) = (self.history, &self.history.lives[call]);
         let is_waiting = life.is_waiting(self.at) && life.settled > self.at;
         let open = |(_, child, life): (usize, &Call, &Life)| {
@@ -382,7 +382,7 @@ impl<'a> Scene<'a> {
                 continue;
             }
             let since = *since.entry(call).or_insert(at);
-            // A call is looked at again an eighth of the time after one that stood still.
+            // A call is looked at again an eighth of the time after one that made no progress.
             if at - since > most + most / 8 + 10 {
                 faults.push(format!(
                     "at {at}: call {call} of batch {} waits for its turn since {since}",

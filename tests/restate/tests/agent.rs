@@ -93,7 +93,7 @@ async fn a_run_asks_and_calls_once_and_is_joined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_outlives_its_process_the_engine_and_who_asked() {
+async fn a_run_survives_its_process_the_engine_and_the_caller() {
     let mut engine = Engine::start();
     let (mut workers, agent) = Workers::start(&engine).await;
     let first = tokio::spawn({
@@ -133,7 +133,7 @@ async fn a_run_outlives_its_process_the_engine_and_who_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn held_calls_wait_for_decisions_whatever_dies() {
+async fn held_calls_survive_the_death_of_any_process() {
     let mut engine = Engine::start();
     let (mut workers, agent) = Workers::start(&engine).await;
     assert!(agent.held("case").await.unwrap().is_none());
@@ -217,7 +217,7 @@ async fn a_run_that_is_stopped_stops_its_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_goes_wrong_is_said() {
+async fn errors_are_reported() {
     let engine = Engine::start();
     let (_workers, agent) = Workers::start(&engine).await;
     let refused = agent.run("1", "refuse").await.unwrap_err();

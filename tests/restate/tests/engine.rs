@@ -144,12 +144,12 @@ async fn a_killed_worker_s_call_is_begun_again_only_if_it_may_be() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_engine_says_has_a_truthful_code() {
+async fn errors_of_the_engine_have_an_accurate_code() {
     Remote::connect(INGRESS, "http://127.0.0.1:9")
         .await
         .unwrap_err();
     let engine = Engine::start();
-    register(ADMIN, "http://127.0.0.1:9").await.unwrap_err(); // nobody is there
+    register(ADMIN, "http://127.0.0.1:9").await.unwrap_err(); // no worker is there
     let worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
     let dispatcher = dispatcher().await;
@@ -221,19 +221,19 @@ impl Adapter for Cluster {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sixty_calls_survive_the_death_of_workers_engine_and_caller() {
+async fn sixty_calls_survive_killed_workers_engine_and_caller() {
     let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
     let report = scenario::sixty_calls(&mut Cluster::start().await, seed);
     println!("{report}");
     assert_eq!(report.wrong, Vec::<String>::new());
     assert_eq!(report.lost, 0);
-    // A worker that dies between its last line and its answer has finished, and nobody knows.
+    // A worker that dies between its last line and its answer has finished, which is not known.
     assert!(report.ended_twice <= report.kills, "{report}");
     assert_eq!(report.begun_after, 0, "what is done is not begun again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_reads_slowly_holds_up_nobody() {
+async fn a_caller_that_reads_slowly_delays_no_other() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let engine = Engine::start();
     let _worker = engine.worker(WORKER, 9080);
@@ -298,7 +298,7 @@ async fn what_must_not_be_repeated_is_begun_at_most_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_somebody_else_stops_may_have_acted() {
+async fn a_call_stopped_by_someone_else_may_have_acted() {
     let engine = Engine::start();
     let _worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
@@ -318,7 +318,7 @@ async fn a_call_that_somebody_else_stops_may_have_acted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_is_replaced_in_mid_call_says_that_the_call_is_lost() {
+async fn a_worker_replaced_during_a_call_reports_the_call_as_lost() {
     use tool_core::{DynamicTool, ToolSet};
     let _engine = Engine::start();
     let schema = serde_json::json!({"type": "object", "properties": {}});
@@ -339,7 +339,7 @@ async fn a_worker_that_is_replaced_in_mid_call_says_that_the_call_is_lost() {
     until("the first worker ends", || !listens("127.0.0.1:9080"));
     let second = serve("Wait for long.");
     let code = codes(&running.await.unwrap())[0];
-    // Nothing had begun, or nobody knows.
+    // Nothing had begun, or it is not known.
     assert!(
         ["lost_indeterminate", "not_started"].contains(&code),
         "{code}"
@@ -366,7 +366,7 @@ async fn a_worker_that_stops_answers_what_it_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_engine_that_stops_gracefully_keeps_what_it_took() {
+async fn an_engine_that_shuts_down_gracefully_keeps_accepted_calls() {
     let mut engine = Engine::start();
     let _worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
@@ -423,7 +423,7 @@ async fn another_definition_is_not_called() {
 }
 
 #[tokio::test]
-async fn what_is_no_engine_is_said_to_be_none() {
+async fn a_server_that_is_not_an_engine_is_reported() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {

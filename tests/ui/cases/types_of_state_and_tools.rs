@@ -6,7 +6,7 @@ mod dispatcher_without_state {
 
     struct Session;
 
-    /// Log somebody out.
+    /// Log a user out.
     #[tool]
     async fn log_out(#[state] session: &Session) {
         let _ = session;

@@ -42,7 +42,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// Whether `cargo bench` runs this program: `cargo test` does so too, if told to take all targets.
+/// Whether `cargo bench` runs this program: `cargo test --all-targets` does so too.
 pub(crate) fn is_asked_for() -> bool {
     is_given("--bench")
 }

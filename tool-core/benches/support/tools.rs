@@ -58,7 +58,7 @@ pub(crate) static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 static NEVER: Notify = Notify::const_new();
 
-/// Wait until nobody waits for the answer any more.
+/// Wait until the caller drops the future.
 #[tool(read_only)]
 async fn wait(patient_id: String, limit: Option<u32>) -> (String, Option<u32>) {
     WAITING.fetch_add(1, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Numbers as JSON writes them: told apart exactly, and spelled anew.
+//! Numbers as JSON writes them: compared exactly, and written in one canonical form.
 
 use std::fmt;
 

@@ -15,7 +15,7 @@ use super::integers;
 use super::strict::Strict;
 use crate::schema::{self, Property};
 
-/// What the model can write: the type of a tool's parameter.
+/// A type of a tool's parameter, which the model can write.
 ///
 /// It is implemented for every type that has `serde::Deserialize` and `schemars::JsonSchema`. A type
 /// of your own derives both:
@@ -177,7 +177,7 @@ impl<T> Param<T> {
         self
     }
 
-    /// Has other names too, which the model is not told.
+    /// Has other names too, which are not shown to the model.
     pub const fn or_called(mut self, aliases: &'static [&'static str]) -> Self {
         self.aliases = aliases;
         self
@@ -193,7 +193,7 @@ impl<T> Param<T> {
     /// The value of the property, or what is wrong with it.
     #[inline]
     pub(crate) fn read(&self, raw: Option<&str>) -> Result<T, ArgumentError> {
-        if let Some(value) = self.stand_in(raw) {
+        if let Some(value) = self.replace_missing(raw) {
             return Ok(value());
         }
         let raw = raw.ok_or_else(|| ArgumentError::new(self.name, self.missing_message()))?;
@@ -207,7 +207,7 @@ impl<T> Param<T> {
     }
 
     /// What makes the value of a property that need not be there and is not.
-    fn stand_in(&self, raw: Option<&str>) -> Option<fn() -> T> {
+    fn replace_missing(&self, raw: Option<&str>) -> Option<fn() -> T> {
         match (&self.missing, raw) {
             (
                 Missing::Becomes(value) | Missing::IsNull(value) | Missing::HasDefault(value, _),
@@ -245,12 +245,12 @@ impl<T> fmt::Debug for Param<T> {
     }
 }
 
-/// Decodes one value, and refuses what its schema refuses wherever [`Strict`] can see it.
+/// Decodes one value, and refuses what its schema refuses, as far as [`Strict`] sees it.
 ///
 /// Integers may be written as floats: what does not decode is tried once more with `5.0` written as
 /// `5`. What is wrong then is wrong for another reason.
 fn decode<T: DeserializeOwned>(text: &str) -> Result<T, ArgumentError> {
-    // What is no array or object has nothing in it that would have to be watched.
+    // Only arrays and objects have parts to check.
     if !matches!(text.as_bytes().first(), Some(b'{' | b'['))
         && let Ok(value) = serde_json::from_str(text)
     {
@@ -259,7 +259,7 @@ fn decode<T: DeserializeOwned>(text: &str) -> Result<T, ArgumentError> {
     decode_watched(text)
 }
 
-#[inline(never)] // what is in the way of every call stays small
+#[inline(never)] // keeps the code on the path of every call small
 fn decode_watched<T: DeserializeOwned>(text: &str) -> Result<T, ArgumentError> {
     decode_text(text).or_else(|error| match integers::write_out(text) {
         Some(text) => decode_text(&text),
@@ -293,7 +293,7 @@ pub trait Describe: Property + fmt::Debug {
     /// Whether it is the one meant by `name`.
     fn answers_to(&self, name: &str) -> bool;
 
-    /// Whether the property can be decoded. Nothing is made to stand in for one that may be left
+    /// Whether the property can be decoded. No default is made for one that may be left
     /// out.
     ///
     /// # Errors
@@ -321,7 +321,7 @@ impl<T> Property for Param<T> {
         }
         if let Missing::HasDefault(default, Some(shown)) = self.missing {
             let default = shown(&default());
-            // One that JSON cannot hold.
+            // One without a JSON form.
             if !default.is_null() {
                 schema.insert("default".to_owned(), default);
             }
@@ -336,7 +336,7 @@ impl<T> Describe for Param<T> {
     }
 
     fn check(&self, raw: Option<&str>) -> Result<(), ArgumentError> {
-        match self.stand_in(raw) {
+        match self.replace_missing(raw) {
             Some(_) => Ok(()),
             None => self.read(raw).map(drop),
         }

@@ -63,7 +63,7 @@ pub fn check_range<T>(value: Option<&T>, range: impl NumberRange<T>) -> Result<(
         value.to_string()
     };
     match worded(&range.ends()).as_str() {
-        // One end is no number, and nothing lies beside it.
+        // One end is NaN, and nothing is outside of it.
         "" => Err(format!("no value is taken, but it is {value}")),
         limits => Err(format!("must be {limits}, but is {value}")),
     }

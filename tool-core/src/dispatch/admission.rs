@@ -1,5 +1,4 @@
-//! What is decided on before a call runs: whether it can, whether it may, and what it has to wait
-//! for.
+//! Admission: whether a call can run, whether the policy allows it, and what it has to wait for.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -35,6 +34,7 @@ impl Setup {
         run: Option<Arc<RunName>>,
     ) -> Vec<ToolResult> {
         let span = span::of_batch(calls.len());
+        // Fast path: most messages have one call, and most of these need only a permit.
         if let [call] = &*calls
             && span.is_disabled()
             && let Some(called) = self.runs_alone(call)
@@ -67,6 +67,7 @@ impl Setup {
 
     /// Starts the calls of a message, as far as they can and may run.
     pub(super) fn begin(&self, calls: Vec<ToolCall>, origin: Origin) -> Running {
+        // Nested calls need the scheduler: their parent must not count against them.
         let mut plain = origin.parent.is_none() && self.policy.is_none();
         let running = Running::new(origin);
         let batch = running.batch();
@@ -77,6 +78,7 @@ impl Setup {
                 self.admit(batch, &call, position, last)
                     .and_then(|called| match runtime {
                         Some(_) => Ok(called),
+                        // Last, so that an unknown name is reported as such even then.
                         None => Err(not_started("the program has no tokio runtime to run it on")),
                     });
             last = admitted
@@ -85,10 +87,11 @@ impl Setup {
             plain &= last.is_none_or(|called| called.is_plain);
             Arc::new(Call::new(call, position, Arc::clone(batch), last))
         });
-        // collected, they would keep the room of the message
+        // if collected, they would keep the space of the whole message
         let mut made = Vec::with_capacity(calls.len());
         made.extend(calls);
         let calls: Calls = Arc::new(made);
+        // Before any answer: the last one lets the caller take the results.
         batch.set_calls(Arc::clone(&calls));
         for (position, error) in refused {
             calls[position].refuse(error);
@@ -108,6 +111,7 @@ impl Setup {
             ..self.origin(None, None) // no span until there is a call
         };
         let running = Running::new(origin);
+        // Remembers the runtime now: calls may come later from a thread without one.
         running.batch().runtime();
         running
     }
@@ -139,6 +143,7 @@ impl Setup {
         position: usize,
         last: Option<Called>,
     ) -> Result<Called, ToolError> {
+        // First, since it costs nothing: too long a message must not cost a lookup for each call.
         if position >= self.limits.calls {
             return Err(too_many(self.limits.calls));
         }
@@ -164,10 +169,10 @@ impl Setup {
         })
     }
 
-    /// The tool of a call that, alone in its message, needs nothing but a permit to begin on the
+    /// The tool of a call that is alone in its message and needs only a permit to begin on the
     /// spot.
     fn runs_alone(&self, call: &ToolCall) -> Option<Called> {
-        // A task has a runtime, which is quicker to see.
+        // Inside a task there is a runtime; checking the task is faster.
         let has_runtime = || tokio::task::try_id().is_some() || Handle::try_current().is_ok();
         let called = self.called(&call.name).filter(|called| called.is_plain)?;
         let admitted = self.limits.calls > 0 && self.check_size(&call.arguments).is_ok();
@@ -192,6 +197,7 @@ impl Setup {
     }
 
     fn unknown_tool(&self, name: &str, batch: &Batch) -> ToolError {
+        // A comparison with all names is slow: a message of wrong names must not block a worker.
         let error = if batch.may_guess(MOST_GUESSES) {
             UnknownToolError::new(name, &self.tools)
         } else {
@@ -220,6 +226,7 @@ impl Setup {
     /// What decoding the arguments would refuse.
     fn check_arguments(&self, tool: usize, arguments: &str) -> Result<(), ToolError> {
         self.check_size(arguments)?;
+        // Decoding runs user code (`Deserialize`), which may panic.
         catch_unwind(AssertUnwindSafe(|| self.runnables[tool].check(arguments)))
             .unwrap_or_else(|panic| Err(ToolError::panic(panic_text(panic))))
     }
@@ -267,6 +274,7 @@ impl Setup {
             let mut admitted = Vec::new();
             for (call, tool, spec) in waiting {
                 let parent = batch.parent.as_ref();
+                // Checked under the lock: batches must not pass the bound together.
                 if scheduler.waiting() >= self.limits.queue {
                     refused.push((call, overload(self.limits.queue)));
                 } else if parent.is_some_and(|parent| parent.begin_nested(None).is_err()) {
@@ -274,6 +282,7 @@ impl Setup {
                 } else {
                     let seat = scheduler.reserve(id, call.position, Arc::clone(call), spec.clone());
                     call.take_seat(seat);
+                    // Its place is taken now, so that the order holds while the policy decides.
                     if self.policy.is_some() {
                         undecided.push((call, tool, seat));
                     } else {
@@ -291,6 +300,7 @@ impl Setup {
                 .filter(|(_, seat)| scheduler.is_queued(*seat));
             still_waiting.extend(waits.map(|(call, _)| Arc::clone(call)));
         });
+        // After the lock is released: both run user code, wakers and policies.
         for (call, error) in refused {
             call.refuse(error);
         }
@@ -319,12 +329,12 @@ impl Setup {
         };
         let (setup, call) = (self.clone(), Arc::clone(call));
         let batch = Arc::clone(&call.batch);
-        // also if the runtime goes before the first poll
+        // Made here: if the runtime drops the task unpolled, the call is answered all the same.
         let undecided = Undecided::new(&call);
         let alive = Alive::new(Arc::clone(&self.engine));
         batch.spawn(async move {
             let _alive = alive;
-            let (setup, call, policy) = (setup, call, policy); // dropped before that
+            let (setup, call, policy) = (setup, call, policy); // dropped before `_alive`
             let request = ApprovalRequest {
                 call: Arc::clone(&call),
             };
@@ -365,6 +375,7 @@ impl Setup {
                 return call.hold(None);
             }
         }
+        // Only now: edited arguments may have another key.
         let spec = self.spec(tool, call.arguments());
         let waits = self.engine.with(|scheduler| {
             scheduler.admit(seat, spec);
@@ -420,9 +431,11 @@ pub(super) async fn nested(
             ToolError::with_text(ErrorCode::Overloaded, text.clone())
         });
     }
+    // A context can be kept beyond its call; it must start nothing then.
     if parent.is_over() {
         return setup.refuse_all(calls, || not_started("the call it belongs to is over"));
     }
+    // Without a place in the scheduler the parent's permit would count against its own calls.
     setup.engine.adopt(&parent);
     parent.release(); // it may have been answered while it had no seat
     let span = span::of_batch(calls.len()); // code of the subscriber's, which may panic
@@ -436,6 +449,7 @@ pub(super) async fn nested(
         ..setup.origin(Some(span), Some(calls.len()))
     };
     let running = setup.begin(calls, origin);
+    // The parent was stopped meanwhile, and did not see this batch.
     if !parent.add_child(running.batch()) {
         running.batch().cancel(Stop::Cancel);
     }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::admission::nested;
-use super::call::{Call, not_started, quietly};
+use super::call::{Call, catch_panic, not_started};
 use super::engine::Alive;
 use super::span;
 use super::stream::Progress;
@@ -70,6 +70,7 @@ impl CallHost for Call {
     #[inline]
     fn written_bytes(&self) -> usize {
         let setup = &self.batch.setup;
+        // With an overflow store more is written than the model reads: the store gets all of it.
         match setup.overflow {
             None => setup.limits.output_bytes,
             Some(_) => setup.limits.overflow_bytes.max(setup.limits.output_bytes),
@@ -113,6 +114,7 @@ impl Call {
         let host: Arc<dyn CallHost> = Arc::clone(&context.host);
         let host: Arc<dyn Any + Send + Sync> = host;
         match host.downcast() {
+            // A derived context wraps the one that it was made from.
             Ok(call) => Some(call),
             Err(_) => Self::of(context.host.base()?),
         }
@@ -126,6 +128,7 @@ async fn run_blocking(
     context: CallContext,
     work: BlockingWork,
 ) -> Result<ToolOutput, ToolError> {
+    // First: a call that is stopped before its thread begins has run no tool code.
     call.ask_for_thread();
     let (answer, answered) = tokio::sync::oneshot::channel();
     let (on_thread, span) = (Arc::clone(&call), Span::current()); // the call's, while it is polled
@@ -133,19 +136,22 @@ async fn run_blocking(
         if answer.is_closed() || !on_thread.begin_on_thread() {
             return; // the caller has gone
         }
+        // `idle` waits for the thread even when the call is answered already.
         let _alive = Alive::new(Arc::clone(&on_thread.batch.setup.engine));
-        let (on_thread, context) = (on_thread, context); // dropped before that
+        let (on_thread, context) = (on_thread, context); // dropped before `_alive`
         let outcome = span::within(Some(&span), || work(&context));
-        quietly(|| drop(span));
-        // Before it is known: whoever receives it may run the tool again.
+        catch_panic(|| drop(span));
+        // Before the answer is sent: its receiver may run the tool again.
         on_thread.end_on_thread();
-        quietly(move || drop(answer.send(outcome)));
+        catch_panic(move || drop(answer.send(outcome)));
     });
     // Where no thread can be started, the runtime panics; the work is dropped then.
-    quietly(|| call.batch.setup.on_thread(&call, work));
+    catch_panic(|| call.batch.setup.on_thread(&call, work));
     match answered.await {
         Ok(Ok(outcome)) => outcome,
+        // Continued in the task, where it is caught like a panic of an async tool.
         Ok(Err(panic)) => resume_unwind(panic),
+        // The work was dropped before it ran, so the code `not_started` is accurate.
         Err(_) => Err(not_started(
             "no thread ran it: the program is shutting down, or can have no more threads",
         )

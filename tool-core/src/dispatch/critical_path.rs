@@ -1,4 +1,4 @@
-//! Which calls a batch took so long for.
+//! The critical path of a batch: the calls that determined how long it took.
 
 use std::cmp::Reverse;
 use std::time::Duration;

@@ -24,7 +24,7 @@ impl CallContext {
     /// It is at position 0 and attempt 1, and has no deadline, unless
     /// [`with_deadline`](Self::with_deadline) sets one for the tool to read. Its idempotency key is
     /// of this context alone, unless [`with_idempotency_key`](Self::with_idempotency_key) sets one:
-    /// whoever may run the same call again should.
+    /// set one if the same call may run again.
     /// Progress is dropped, [`dispatch`](Self::dispatch) answers each call `not_started`, and an
     /// output is at most as long as [`Limits`] has it by default. A sync tool that is not `inline`
     /// needs a tokio runtime, whose blocking pool it runs on.

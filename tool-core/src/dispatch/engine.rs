@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
 
-use super::call::{Call, CallTask, lock, quietly};
+use super::call::{Call, CallTask, catch_panic, lock};
 use super::key::Key;
 use super::permits::Permits;
 use super::scheduler::Scheduler;
@@ -30,7 +30,7 @@ pub(crate) struct Engine {
     gates: Mutex<BTreeMap<(String, usize), usize>>,
     /// Batches that are not done, and tasks and threads that may outlive their batch.
     alive: AtomicUsize,
-    /// Whether anybody ever waited for that to be none.
+    /// Whether anything ever waited for that to be zero.
     is_awaited: AtomicBool,
     idle: Notify,
 }
@@ -118,12 +118,12 @@ impl<E: Deref<Target = Engine>> Alive<E> {
 
 impl<E: Deref<Target = Engine>> Drop for Alive<E> {
     fn drop(&mut self) {
-        // The last one sees that somebody waits, or that one sees that nothing is alive.
+        // Either the last guard sees the waiter, or the waiter sees that nothing is alive.
         if self.0.alive.fetch_sub(1, Ordering::SeqCst) == 1
             && self.0.is_awaited.load(Ordering::SeqCst)
         {
-            // What is woken may panic, and is nobody's business here.
-            quietly(|| self.0.idle.notify_waiters());
+            // A waker is user code and may panic; that must not affect this call.
+            catch_panic(|| self.0.idle.notify_waiters());
         }
     }
 }
@@ -152,7 +152,7 @@ fn start_all(mut calls: Vec<Arc<Call>>) {
         })
     };
     // What is dropped there may panic, and must not keep this thread from starting others.
-    let start = |call| quietly(|| CallTask::spawn(call));
+    let start = |call| catch_panic(|| CallTask::spawn(call));
     match is_first {
         Ok(true) => {
             while let Ok(Some(call)) = next() {

@@ -1,5 +1,5 @@
-//! The short way: calls that need no order, no decision and no waiting are polled once where they
-//! are, one after the other. What is ready is done; a call that is not gets a task of its own.
+//! The fast path: calls that need no order, no decision and no waiting are polled once in the
+//! caller's task, one after the other. A call that is not ready then gets a task of its own.
 //!
 //! A small batch is polled in the caller's task, a large one in one task for each worker. A tool
 //! that computes before its first await holds up the calls behind it: when its poll is over, these
@@ -15,7 +15,7 @@ use tracing::Span;
 
 use super::Setup;
 use super::batch::{Batch, Calls, Origin, Running};
-use super::call::{Call, CallTask, Called, First, Polled, QUEUED, drop_quietly};
+use super::call::{Call, CallTask, Called, First, Polled, QUEUED, drop_catching_panic};
 use super::engine::{Alive, Engine};
 use crate::model::{RunName, ToolCall, ToolResult};
 
@@ -27,7 +27,7 @@ const LARGE: usize = 256;
 const MOST_IN_A_ROW: usize = 128;
 
 /// Begins the only call of a message, on a permit that is borrowed for it. The result is there at
-/// once, unless the call goes on: then when that is done.
+/// once, unless the call continues: then when that is done.
 pub(super) fn run_alone(
     setup: Setup,
     call: ToolCall,
@@ -40,7 +40,7 @@ pub(super) fn run_alone(
     };
     let batch = Arc::new(Batch::new(origin));
     let call = Arc::new(Call::new(call, 0, batch, Some(called)));
-    let goes_on = {
+    let continues = {
         let engine = &*call.batch.setup.engine;
         let _alive = Alive::new(engine);
         match begin(&call, QUEUED, false, &mut Some(BorrowedPermit(engine))) {
@@ -48,10 +48,10 @@ pub(super) fn run_alone(
             Polled::Over { .. } => None,
         }
     };
-    let Some(running) = goes_on else {
+    let Some(running) = continues else {
         return Ok(call.into_result());
     };
-    go_on(call);
+    continue_call(call);
     Err(running)
 }
 
@@ -64,7 +64,7 @@ pub(super) fn run(setup: &Setup, batch: &Arc<Batch>, calls: &Calls, runtime: &Ha
     };
     if calls.len() < LARGE || workers < 2 {
         let begun = poll_some(setup, batch, calls);
-        batch.fewer(begun.untold);
+        batch.fewer(begun.unreported);
         return setup.enqueue(batch, &calls[begun.calls..]);
     }
     let size = calls.len().div_ceil(workers);
@@ -73,16 +73,16 @@ pub(super) fn run(setup: &Setup, batch: &Arc<Batch>, calls: &Calls, runtime: &Ha
     }
 }
 
-/// What became of some calls.
+/// What happened to some calls.
 #[derive(Default)]
 struct Begun {
     calls: usize,
-    /// Answers that the batch is still to be told of.
-    untold: usize,
+    /// Answers that the batch is not notified of yet.
+    unreported: usize,
 }
 
-/// Polls calls for the first time, as long as there are permits, nobody else waits for one, and none
-/// of them takes long.
+/// Polls calls for the first time, as long as there are permits, no other call waits for one, and
+/// none of them takes long.
 fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Begun {
     let mut begun = Begun::default();
     let (mut at, mut permit) = (batch.now(), None);
@@ -96,8 +96,8 @@ fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Begun {
         begun.calls += 1;
         let began = at;
         match begin(call, at, !batch.observed, &mut permit) {
-            Polled::Over { untold, .. } => begun.untold += usize::from(untold),
-            Polled::Pending => go_on(Arc::clone(call)),
+            Polled::Over { unreported, .. } => begun.unreported += usize::from(unreported),
+            Polled::Pending => continue_call(Arc::clone(call)),
         }
         at = call
             .finished_offset()
@@ -116,11 +116,11 @@ fn poll_some(setup: &Setup, batch: &Arc<Batch>, calls: &[Arc<Call>]) -> Begun {
 fn begin(
     call: &Arc<Call>,
     at: u64,
-    untold: bool,
+    unreported: bool,
     permit: &mut Option<BorrowedPermit<'_>>,
 ) -> Polled {
-    let first = First { at, untold };
-    // Nobody is woken: the task polls it again at once.
+    let first = First { at, unreported };
+    // No waker is needed: the task polls it again at once.
     let polled = call.poll(&mut Context::from_waker(Waker::noop()), Some(first));
     let permit_left = matches!(polled, Polled::Over { permit_left, .. } if permit_left);
     if !permit_left && let Some(permit) = permit.take() {
@@ -129,8 +129,8 @@ fn begin(
     polled
 }
 
-/// Has a task of its own go on with a call that has begun, and its deadline watched.
-fn go_on(call: Arc<Call>) {
+/// Has a task of its own continue with a call that has begun, and its deadline watched.
+fn continue_call(call: Arc<Call>) {
     call.batch.watch(&call);
     CallTask::spawn(call);
 }
@@ -161,8 +161,8 @@ struct Chunk {
     calls: Calls,
     from: usize,
     to: usize,
-    /// Answers that the batch is still to be told of.
-    untold: usize,
+    /// Answers that the batch is not notified of yet.
+    unreported: usize,
     _alive: Alive,
 }
 
@@ -173,7 +173,7 @@ impl Chunk {
             calls: Arc::clone(calls),
             from,
             to,
-            untold: 0,
+            unreported: 0,
             _alive: Alive::new(Arc::clone(&batch.setup.engine)),
         };
         batch.spawn(chunk.run());
@@ -183,9 +183,9 @@ impl Chunk {
         let setup = self.batch.setup.clone();
         while self.from < self.to {
             let most = self.to.min(self.from + MOST_IN_A_ROW);
-            let Begun { calls, untold } =
+            let Begun { calls, unreported } =
                 poll_some(&setup, &self.batch, &self.calls[self.from..most]);
-            (self.from, self.untold) = (self.from + calls, self.untold + untold);
+            (self.from, self.unreported) = (self.from + calls, self.unreported + unreported);
             if self.from == self.to || calls == 0 || setup.engine.permits.is_waited_for() {
                 break; // others are before it: the rest waits in turn
             }
@@ -195,7 +195,7 @@ impl Chunk {
                 Self::spawn(&self.batch, &self.calls, middle, self.to);
                 self.to = middle;
             }
-            self.batch.fewer(mem::take(&mut self.untold));
+            self.batch.fewer(mem::take(&mut self.unreported));
             tokio::task::yield_now().await;
         }
         self.leave();
@@ -208,10 +208,10 @@ impl Chunk {
         if !rest.is_empty() {
             self.batch.setup.enqueue(&self.batch, &calls[rest]);
         }
-        // Whoever is woken by the last answer takes the calls apart, and would have to copy what
+        // The task that the last answer wakes takes the calls apart, and would have to copy what
         // others hold.
-        drop_quietly(calls);
-        self.batch.fewer(mem::take(&mut self.untold));
+        drop_catching_panic(calls);
+        self.batch.fewer(mem::take(&mut self.unreported));
     }
 }
 

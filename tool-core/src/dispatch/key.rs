@@ -1,5 +1,5 @@
-//! What `serialize_by` compares: the values of some of a call's arguments, however they are
-//! written.
+//! What `serialize_by` compares: the values of some of a call's arguments,
+//! independent of their spelling.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Key {
     /// shows, or else is `null`; one that is given twice has its last value. `params` knows other
     /// names of properties; it may be empty.
     ///
-    /// `None` if the arguments are no JSON object, or one of the values cannot be read: it nests
+    /// `None` if the arguments are not a JSON object, or one of the values cannot be read: it nests
     /// too deep, for example.
     pub(crate) fn of(
         arguments: &str,
@@ -40,7 +40,7 @@ impl Key {
                 .map_or(property, |param| param.name())
         };
         let value = |name: &str| {
-            // Of two that mean the same, either will do: the tool refuses both.
+            // If two have the same meaning, either is used: the tool refuses both.
             match given
                 .iter()
                 .find(|(property, value)| meant(property) == name && value.get() != "null")
@@ -57,7 +57,7 @@ impl Key {
     }
 }
 
-/// The one value that stands for all spellings of it.
+/// The canonical form of a value.
 fn settled(json: &str) -> Option<Value> {
     let respelled = respell(json, |number| Some(Decimal::read(number).to_string()));
     let mut value: Value = serde_json::from_str(respelled.as_deref().unwrap_or(json)).ok()?;
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_or_too_deep_has_no_key() {
+    fn only_an_object_within_the_depth_limit_has_a_key() {
         for text in [
             "",
             "null",

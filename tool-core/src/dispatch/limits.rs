@@ -1,9 +1,9 @@
-//! The bounds of a dispatcher: everything it keeps has one.
+//! The limits of a dispatcher: everything it keeps is bounded.
 
 use std::time::Duration;
 
-/// How much a dispatcher takes and keeps. Every bound is finite, unless it is set to `None`;
-/// past one, the latest calls are answered, never dropped.
+/// The limits of a dispatcher: sizes, nesting and queue timeout. Each is finite, unless set to
+/// `None`; past one, the latest calls are answered, never dropped.
 ///
 /// ```
 /// use tool_core::{Dispatcher, tools};
@@ -44,11 +44,11 @@ pub struct Limits {
     /// Bytes of the outputs of one message: 4 MiB. When they are used up, later outputs are
     /// shortened to a few hundred bytes.
     pub batch_output_bytes: usize,
-    /// Progress events that wait to be read, in one batch: 256. Past that the oldest is forgotten.
+    /// Progress events that wait to be read, in one batch: 256. Past that the oldest is dropped.
     pub progress_events: usize,
-    /// How long a call waits for its turn, from when it was admitted: ten minutes; `None` for as
-    /// long as it takes. Then it is answered [`NotStarted`](crate::ErrorCode::NotStarted). The time
-    /// stands still while a policy decides on the call, or on one that it is ordered behind.
+    /// How long a call waits for its turn, from when it was admitted: ten minutes; `None` for
+    /// no timeout. Then it is answered [`NotStarted`](crate::ErrorCode::NotStarted). The time
+    /// does not advance while a policy decides on the call, or on one that it is ordered behind.
     pub queue_time: Option<Duration>,
 }
 

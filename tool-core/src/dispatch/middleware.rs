@@ -11,7 +11,7 @@ use backon::BackoffBuilder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::call::{Call, Run, drop_quietly, panic_text};
+use super::call::{Call, Run, drop_catching_panic, panic_text};
 use crate::model::{BoxError, CallContext, ErrorCode, Retry, ToolError, ToolFuture, ToolOutput};
 
 /// Runs a call: what a `tower` layer wraps.
@@ -50,6 +50,7 @@ impl Service<CallContext> for CallService {
         };
         match inner {
             Some(wrapped) => CallFuture::new(wrapped.run(context), None),
+            // A layer may call its inner service more than once, or keep it: that is checked here.
             None => match call.begin_run() {
                 Ok(run) => {
                     let tool = async move { attempts(call, context).await };
@@ -66,7 +67,7 @@ pub struct CallFuture(Option<Running>);
 
 struct Running {
     future: ToolFuture<'static>,
-    /// If it is the tool, and not a layer around it. Ended when the future is dropped.
+    /// Set for the tool itself, not for a layer around it. Ended when the future is dropped.
     run: Option<Run>,
 }
 
@@ -96,14 +97,15 @@ impl Future for CallFuture {
                 Err(panic) => Err(ToolError::panic(panic_text(panic))),
             },
         };
-        drop_quietly(self.0.take());
+        // Now, not when the layer drops this: the tool's own values must not outlive its run.
+        drop_catching_panic(self.0.take());
         Poll::Ready(outcome)
     }
 }
 
 impl Drop for CallFuture {
     fn drop(&mut self) {
-        drop_quietly(self.0.take());
+        drop_catching_panic(self.0.take());
     }
 }
 
@@ -153,6 +155,7 @@ impl Layers {
             .of_tool(place)
             .cloned()
             .map_or(Inner::Tool, Inner::Wrapped);
+        // The new layer wraps the earlier ones, so it takes their place in the list.
         self.tools.retain(|other| other.tool != tool);
         self.tools.push(ToolLayer {
             tool: tool.to_owned(),
@@ -168,20 +171,20 @@ impl Layers {
             .map(|layer| &layer.wrapped)
     }
 
-    /// Goes on with other tools, whose places `place_of` knows.
+    /// The same layers for other tools, whose places `place_of` knows.
     pub(super) fn set_places(&mut self, place_of: impl Fn(&str) -> Option<usize>) {
         for layer in &mut self.tools {
             layer.place = place_of(&layer.tool);
         }
     }
 
-    /// What stands around the tool, if anything does.
+    /// The layers around the tool, if there are any.
     pub(super) fn around(&self, tool: usize) -> Option<&Wrapped> {
         self.all.as_ref().or_else(|| self.of_tool(tool))
     }
 }
 
-/// A service whose type is forgotten. Each call readies and calls a clone of its own.
+/// A type-erased service. Each call readies and calls a clone of its own.
 #[derive(Clone)]
 pub(crate) struct Wrapped(Arc<dyn Fn(CallContext) -> ToolFuture<'static> + Send + Sync>);
 
@@ -193,14 +196,15 @@ impl Wrapped {
         S::Future: Send + 'static,
     {
         Self(Arc::new(move |context| {
+            // `poll_ready` and `call` belong together: a shared service would mix up calls.
             let mut service = service.clone();
             let call = Call::of(&context);
             Box::pin(async move {
                 let failed = |error: S::Error| {
                     let error = ToolError::of_layer(error.into());
-                    // The layer has given up on what it was to wait for.
+                    // A timeout layer, for example, stops waiting while the tool still acts.
                     if error.code() == ErrorCode::MiddlewareError
-                        && call.as_ref().is_some_and(|call| call.is_at_work())
+                        && call.as_ref().is_some_and(|call| call.has_running_work())
                     {
                         error.still_acting()
                     } else {
@@ -243,6 +247,7 @@ fn attempts(call: Arc<Call>, context: CallContext) -> ToolFuture<'static> {
     match call.definition().behavior().retry {
         Some(retry) if retry.attempts > 1 => Box::pin(try_often(call, context, retry)),
         _ if call.batch.setup.layers.around(call.tool).is_some() => {
+            // A layer may run the tool again, so nested calls are counted for each attempt.
             let attempt = call.begin_attempt();
             start(&call, context, Some(attempt))
         }
@@ -271,6 +276,7 @@ async fn try_often(
     let mut attempt = call.begin_attempt();
     loop {
         let outcome = start(&call, context.clone(), Some(attempt)).await;
+        // Only the tool's own error: after a timeout or a panic it may still act, or fail again.
         let failed = outcome
             .as_ref()
             .is_err_and(|error| error.code() == ErrorCode::ToolError && !error.is_fatal());
@@ -281,7 +287,7 @@ async fn try_often(
             }
             _ => return outcome,
         }
-        // A nested call that runs on belongs to the attempt, also one that it has left to a task.
+        // A nested call that still runs belongs to the attempt, also one that was moved to a task.
         match call.begin_retry() {
             Some(next) => attempt = next,
             None => return outcome,

@@ -1,8 +1,8 @@
-//! The dispatcher: n calls in, n results out, in call order, whatever happens to any of them.
+//! The dispatcher: n calls in, n results out, in call order, even if calls fail.
 //!
 //! [`scheduler`] decides which call runs next and knows nothing of tasks; [`engine`] starts it.
-//! [`call`] is one call from handed over to answered, [`batch`] the calls of one message,
-//! [`in_place`] the short way around the scheduler.
+//! [`call`] is one call from dispatch to answer, [`batch`] the calls of one message,
+//! [`in_place`] the fast path around the scheduler.
 
 mod admission;
 mod batch;
@@ -54,15 +54,16 @@ pub use run_id::InvalidRunIdError;
 pub use stream::{DispatchEvent, EventStream, Progress, ResultStream};
 pub use streaming_batch::StreamingBatch;
 
-/// Runs the calls of a message at once, within a limit, and answers each in call order.
+/// Dispatcher: runs the tool calls of a message in parallel, within a concurrency limit, and
+/// answers each in call order.
 ///
 /// Whatever happens to one call (an unknown tool, arguments that do not parse, an error, a panic, a
 /// deadline) is the result in its own slot; its siblings finish.
 ///
 /// Calls run in parallel where there are cores. The calls of a small message are polled for the
-/// first time in the caller's task, one after the other; one that is not ready goes on in a task of
-/// its own, and when a first poll takes long, so do the calls behind it. What computes before its
-/// first await is better a plain `fn`, which runs on a thread.
+/// first time in the caller's task, one after the other; one that is not ready continues in a task
+/// of its own, and when a first poll takes long, so do the calls behind it. What computes before
+/// its first await is better a plain `fn`, which runs on a thread.
 ///
 /// Clones share the tools and the limit, and so do dispatchers that were [bound](Self::with_state)
 /// to the state of a request. Only a `Dispatcher<()>`, which has all the state that its tools ask
@@ -179,7 +180,7 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
         Dispatcher::of(self.setup.bind(Arc::new(state)))
     }
 
-    /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
+    /// As [`with_state`](Self::with_state), for state that the program shares.
     #[must_use]
     pub fn with_shared_state(&self, state: Arc<S>) -> Dispatcher {
         Dispatcher::of(self.setup.bind(state))
@@ -243,7 +244,8 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     }
 
     /// Asks `policy` about each call before it runs: it may allow it, deny it, or put other
-    /// arguments in place of the model's. It returns a [`Decision`], or a future of one.
+    /// arguments in place of the model's (approval, human-in-the-loop). It returns a [`Decision`],
+    /// or a future of one.
     ///
     /// All calls of a message are asked about at once, each once, if they could run: the tool
     /// exists and takes the arguments. A call keeps its place in the order while the policy
@@ -347,7 +349,7 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     /// around every call.
     ///
     /// # Errors
-    /// There is no tool of that name.
+    /// No tool has that name.
     pub fn with_tool_layer<L>(self, tool: &str, layer: L) -> Result<Self, UnknownToolError>
     where
         L: Layer<CallService>,
@@ -394,21 +396,22 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
         self.setup.tools.definitions()
     }
 
-    /// How long a call of the tool may run, by the tool's word or this dispatcher's; `None` for no
-    /// limit, and for a tool that is not there.
+    /// How long a call of the tool may run, as the tool declares or this dispatcher sets; `None`
+    /// for no limit, and for a tool that is not there.
     pub fn timeout_of(&self, tool: &str) -> Option<Duration> {
         self.setup.timeout(self.setup.tools.position(tool)?)
     }
 
-    /// Waits until nothing that this dispatcher and its copies, bound to state or not, started is alive: no batch is under
-    /// way, no call that was given up on runs, and no policy still decides on one.
+    /// Waits until nothing that this dispatcher and its copies, bound to state or not, started is
+    /// alive (graceful shutdown): no batch is in progress, no abandoned call runs, and no policy
+    /// still decides on one.
     pub async fn idle(&self) {
         self.setup.engine.idle().await;
     }
 }
 
-// What runs calls stands on `Dispatcher<()>` alone, so that `Dispatcher::new(tools![add])` needs no
-// type annotation.
+// Methods that run calls are on `Dispatcher<()>` alone, so that `Dispatcher::new(tools![add])`
+// needs no type annotation.
 impl Dispatcher {
     /// The tools it runs.
     pub fn tools(&self) -> &ToolSet {
@@ -476,8 +479,9 @@ impl Dispatcher {
         Ok(self.setup.clone().answer(calls, Some(run_id)))
     }
 
-    /// Goes on with a message some of whose calls are [held](Decision::Hold): takes its results and
-    /// the decisions, each with the position of its call, and returns one result per call again.
+    /// Resumes a message that has [held](Decision::Hold) calls, after their approval: takes its
+    /// results and the decisions, each with the position of its call, and returns one result per
+    /// call again.
     ///
     /// What is approved runs, in order and under the same idempotency keys, and the policy is not
     /// asked again. A call that is denied lets those behind it run. A call without a decision stays
@@ -485,11 +489,11 @@ impl Dispatcher {
     /// has another definition than when it was held is answered
     /// [`NotStarted`](crate::ErrorCode::NotStarted).
     ///
-    /// The results may come from another process, as JSON; they must have been kept where nobody
-    /// else can change them, since what they say is approved. The dispatcher has the same tools.
+    /// The results may come from another process, as JSON; keep them where no one
+    /// else can change them, since they state what is approved. The dispatcher has the same tools.
     /// Dropping the future stops what it started: keep the results until there are new ones. A call
-    /// that was answered `…_indeterminate` is over for those behind it: where it may have been in
-    /// another process, nobody could wait for it.
+    /// that was answered `…_indeterminate` counts as over for those behind it: it may have run in
+    /// another process, which cannot be waited for.
     ///
     /// # Errors
     /// A decision is not on a call that [waits for one](crate::HeldFor::Decision), two are on one
@@ -512,7 +516,7 @@ impl Dispatcher {
     /// assert_eq!(results[0].outcome().unwrap_err().code(), ErrorCode::Held);
     ///
     /// let stored = serde_json::to_string(&results)?;
-    /// // … and when somebody has approved it, perhaps in another process:
+    /// // … and when a person has approved it, perhaps in another process:
     /// let results: Vec<ToolResult> = serde_json::from_str(&stored)?;
     /// let results = dispatcher.resume(results, vec![(0, Decision::Allow)])?.await;
     /// assert_eq!(results[0].content(), "sent 500");
@@ -543,7 +547,7 @@ impl Dispatcher {
     }
 
     /// As [`dispatch`](Self::dispatch), but yields each result when it is there;
-    /// [`ToolResult::position`] tells whose it is.
+    /// [`ToolResult::position`] is the position of its call.
     ///
     /// ```
     /// use tool_core::{Dispatcher, ToolCall, tool, tools};

@@ -1,6 +1,6 @@
-//! How deep JSON text nests, told without reading it.
+//! How deep JSON text nests, found without parsing it.
 
-/// Whether arrays and objects stand in one another more than `most` deep. Text that is not JSON has
+/// Whether arrays and objects nest more than `most` levels deep. Text that is not JSON has
 /// some answer too.
 pub(crate) fn deeper_than(text: &str, most: usize) -> bool {
     if text.len() <= most || opened(text) <= most {
@@ -35,7 +35,7 @@ fn opened(text: &str) -> usize {
         .sum()
 }
 
-/// Goes on past the closing quote.
+/// Continues past the closing quote.
 fn skip_string(bytes: &mut impl Iterator<Item = u8>) {
     while let Some(byte) = bytes.next() {
         match byte {
@@ -101,7 +101,7 @@ mod tests {
         }
 
         #[test]
-        fn what_begins_is_counted(text in vec(prop::sample::select(vec!['[', ']', '{', '}', '"', 'é', ';']), 0..600)) {
+        fn only_opened_brackets_are_counted(text in vec(prop::sample::select(vec!['[', ']', '{', '}', '"', 'é', ';']), 0..600)) {
             let text: String = text.into_iter().collect();
             prop_assert_eq!(opened(&text), text.matches(['[', '{']).count());
             prop_assert_eq!(opened(&"[{".repeat(text.len())), 2 * text.len());
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_too_deep_is_not_too_deep_for_serde_json() {
+    fn the_depth_limit_is_within_that_of_serde_json() {
         for (depth, fits) in [(127, true), (128, false)] {
             let text = "[".repeat(depth) + &"]".repeat(depth);
             assert_eq!(deeper_than(&text, 127), !fits);

@@ -1,4 +1,4 @@
-//! How many calls may run: a count that a call takes without a lock while nobody waits for it.
+//! How many calls may run: a count that a call takes without a lock while no other call waits.
 
 #[cfg(all(test, loom))]
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ impl Permits {
         }
     }
 
-    /// A permit for a call that nobody is before: none while others wait.
+    /// A permit for a call that has no other before it: none while others wait.
     #[inline]
     pub(crate) fn borrow(&self) -> bool {
         let free = |word| (word & WAITED_FOR == 0 && word / ONE < self.limit).then(|| word + ONE);
@@ -33,21 +33,21 @@ impl Permits {
             .is_ok()
     }
 
-    /// Whether somebody waits, and [`borrow`](Self::borrow) is refused.
+    /// Whether a call waits, so that [`borrow`](Self::borrow) is refused.
     #[inline]
     pub(crate) fn is_waited_for(&self) -> bool {
         self.word.load(Ordering::Acquire) & WAITED_FOR != 0
     }
 
-    /// Gives a permit back. True if somebody waits for it: whoever gave it back has the scheduler
-    /// pass it on.
+    /// Gives a permit back. True if a call waits for it: then the caller lets the scheduler pass it
+    /// on.
     #[must_use]
     #[inline]
     pub(crate) fn give_back(&self) -> bool {
         self.word.fetch_sub(ONE, Ordering::AcqRel) & WAITED_FOR != 0
     }
 
-    /// A permit for the call whose turn it is; without one, everybody is told that it waits.
+    /// A permit for the call whose turn it is; without one, the word is marked: a call waits.
     ///
     /// Both are one step: a permit that is given back is either seen here, or its giver sees that
     /// it is waited for.
@@ -66,8 +66,8 @@ impl Permits {
         taken
     }
 
-    /// Nobody waits any more.
-    pub(super) fn nobody_waits(&self) {
+    /// No call waits any more.
+    pub(super) fn clear_waiting(&self) {
         self.word.fetch_and(!WAITED_FOR, Ordering::AcqRel);
     }
 

@@ -1,4 +1,4 @@
-//! The program's policy: whether a call may run.
+//! The approval policy of the program: whether a call may run.
 
 use std::fmt;
 use std::future::{Ready, ready};
@@ -9,10 +9,10 @@ use std::task::Poll;
 
 use serde::{Deserialize, Serialize};
 
-use super::call::{Call, drop_quietly, panic_text};
+use super::call::{Call, drop_catching_panic, panic_text};
 use crate::model::{ErrorCode, ToolCall, ToolDefinition, ToolError};
 
-/// A call that a policy is asked to approve.
+/// A tool call that a policy is asked to approve (human-in-the-loop).
 #[derive(Clone, Debug)]
 pub struct ApprovalRequest {
     pub(super) call: Arc<Call>,
@@ -40,7 +40,7 @@ impl ApprovalRequest {
     }
 }
 
-/// What becomes of a call that a policy was asked about.
+/// The decision of an approval policy on a call: allow, deny, edit or hold.
 ///
 /// Shape: serialised as `"allow"`, `{"deny": "reason"}`, `{"edit": "arguments"}` or `"hold"`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub enum Decision {
     Edit(String),
     /// It waits until it is resumed: it is answered [`Held`](ErrorCode::Held), and so are the calls of
     /// its message that are ordered behind it. [`Dispatcher::resume`](super::Dispatcher::resume)
-    /// goes on, later or in another process. A call within another cannot be held, and is denied.
+    /// continues, later or in another process. A call within another cannot be held, and is denied.
     Hold,
 }
 
@@ -118,7 +118,7 @@ struct Quiet(Option<Deciding>);
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        drop_quietly(self.0.take());
+        drop_catching_panic(self.0.take());
     }
 }
 

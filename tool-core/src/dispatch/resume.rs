@@ -1,4 +1,4 @@
-//! What becomes of held calls when they are decided on.
+//! Resuming held calls after their approval or denial.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -20,7 +20,7 @@ use super::stream::DispatchEvent;
 use super::{not_started, span};
 use crate::model::{HeldFor, ToolError, ToolResult, clip};
 
-/// Why decisions do not fit the results of a message. Nothing ran, and the results are in here.
+/// Why decisions do not match the results of a message. Nothing ran; the error holds the results.
 #[derive(Clone, Debug)]
 pub struct ResumeError {
     results: Vec<ToolResult>,
@@ -86,6 +86,7 @@ fn match_up(
     results: &[ToolResult],
     decisions: Vec<(usize, Decision)>,
 ) -> Result<BTreeMap<usize, Decision>, Why> {
+    // Results may come from a store, so nothing about them is taken for granted.
     let mut calls = BTreeMap::new();
     for result in results {
         if calls.insert(result.position(), result).is_some() {
@@ -95,10 +96,12 @@ fn match_up(
     let mut runs = results
         .iter()
         .filter_map(|result| Some(&result.held()?.run));
+    // Idempotency keys depend on the run: mixed messages would get wrong ones.
     let first = runs.next();
     if !runs.all(|run| Some(run) == first) {
         return Err(Why::TwoMessages);
     }
+    // A call without its predecessor could run before that is decided on.
     for (position, result) in &calls {
         if let Some(HeldFor::Earlier(earlier)) = result.held_for()
             && (earlier >= *position || !calls.contains_key(&earlier))
@@ -109,6 +112,7 @@ fn match_up(
     }
     let mut decided = BTreeMap::new();
     for (position, decision) in decisions {
+        // A decision on the wrong call must not be ignored: the person meant another one.
         let result = calls.get(&position).ok_or(Why::NoCall(position))?;
         match result.held_for() {
             Some(HeldFor::Decision) => {}
@@ -122,7 +126,7 @@ fn match_up(
     Ok(decided)
 }
 
-/// A message with held calls that goes on; made by [`Dispatcher::resume_stream`]. As a stream it
+/// A resumed message with held calls; made by [`Dispatcher::resume_stream`]. As a stream it
 /// yields what happens to the calls that run; dropped, it stops them.
 ///
 /// [`Dispatcher::resume_stream`]: crate::Dispatcher::resume_stream
@@ -192,8 +196,8 @@ impl fmt::Debug for ResumedBatch {
 }
 
 impl Setup {
-    /// Goes on with the held calls of a message, unless the decisions do not fit them. Whether what
-    /// happens is `observed`, as it happens.
+    /// Resumes the held calls of a message, unless the decisions do not match them. `observed`:
+    /// whether events are read.
     pub(super) fn resume(
         self,
         results: Vec<ToolResult>,
@@ -201,12 +205,12 @@ impl Setup {
         observed: bool,
     ) -> Result<impl FnOnce() -> ResumedBatch + Send + use<>, ResumeError> {
         match match_up(&results, decisions) {
-            Ok(decisions) => Ok(move || self.go_on(results, decisions, observed)),
+            Ok(decisions) => Ok(move || self.continue_run(results, decisions, observed)),
             Err(why) => Err(ResumeError { results, why }),
         }
     }
 
-    fn go_on(
+    fn continue_run(
         self,
         results: Vec<ToolResult>,
         mut decisions: BTreeMap<usize, Decision>,
@@ -217,6 +221,7 @@ impl Setup {
             results,
             slots: Vec::new(),
         };
+        // After a fatal error nothing of the message may start.
         if results.iter().any(is_fatal) {
             return nothing(results.into_iter().map(not_after_fatal).collect());
         }
@@ -231,9 +236,11 @@ impl Setup {
                 places.push(result);
             } else if result.held().is_some() {
                 let decision = decisions.remove(&result.position());
+                // Without a decision of its own it was held only because of an earlier call.
                 going.push((at, result, decision.unwrap_or(Decision::Allow)));
             }
         }
+        // Stored results may have any order; calls start in call order.
         going.sort_by_key(|(_, result, _)| result.position());
         let running = self.begin_held(&places, &going, observed);
         let slots = going.iter().map(|(at, ..)| *at).collect();
@@ -259,6 +266,7 @@ impl Setup {
         });
         let batch = running.batch();
         batch.runtime();
+        // These places first, or calls that are ordered behind them would start.
         for result in places {
             let spec = self.spec_of_held(result);
             self.engine.with(|scheduler| {
@@ -282,6 +290,7 @@ impl Setup {
         }
         let calls = waiting.iter().map(|(call, ..)| Arc::clone(call));
         batch.set_calls(Arc::new(calls.collect()));
+        // After `set_calls`: an answer may be the last one, and lets the caller take the results.
         let mut seated = Vec::with_capacity(waiting.len());
         for (call, called, refused, decision) in waiting {
             if let Some(error) = refused {
@@ -307,9 +316,11 @@ impl Setup {
         decision: &Decision,
     ) -> Result<Called, ToolError> {
         if let Decision::Deny(reason) = decision {
-            return Err(denied(reason)); // whatever became of its tool
+            return Err(denied(reason)); // whatever happened to its tool
         }
+        // Position 0: the bound on calls of a message was applied when the message came.
         let called = self.admit(batch, result.call(), 0, None)?;
+        // The approval is for the tool as it was; a changed one may do something else.
         let definition = self.tools.definition_at(called.tool).fingerprint();
         if result
             .held()
@@ -323,11 +334,12 @@ impl Setup {
         )))
     }
 
-    /// The place of a call that stays held. Of one whose tool is gone nobody knows what is ordered
-    /// behind it.
+    /// The place of a call that stays held. If its tool is gone, what is ordered behind
+    /// it is not known.
     fn spec_of_held(&self, result: &ToolResult) -> Spec<Key> {
         match self.tools.position(result.name()) {
             Some(tool) => self.spec(tool, &result.call().arguments),
+            // The safe choice: nothing passes it.
             None => Spec {
                 exclusive: true,
                 ..Spec::none()
@@ -352,6 +364,7 @@ fn stay_held(results: &[ToolResult], decisions: &BTreeMap<usize, Decision>) -> B
     let waits = |result: &ToolResult| Some((result.position(), result.held_for()?));
     let held: BTreeMap<_, _> = results.iter().filter_map(waits).collect();
     let mut stay = BTreeSet::new();
+    // In call order: whether a call stays depends on the earlier ones.
     for (position, waits) in held {
         let stays = match waits {
             HeldFor::Earlier(earlier) => stay.contains(&earlier),

@@ -29,8 +29,8 @@ pub(super) fn checked(run_id: &str) -> Result<Arc<RunName>, InvalidRunIdError> {
 }
 
 impl Call {
-    /// Shape: of a run with an id, a hash and the call's path, both the same wherever the same call
-    /// runs in the same place of that run; otherwise a number of this process and one of the batch
+    /// Shape: of a run with an id, a hash and the call's path, both the same when the same call
+    /// runs at the same place of that run; otherwise a number of this process and one of the batch
     /// in it, and the position.
     pub(crate) fn idempotency_key(&self) -> String {
         let mut path = String::new();

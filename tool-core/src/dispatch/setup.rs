@@ -88,7 +88,7 @@ impl Setup {
                     let _runtime = runtime.enter();
                     work();
                 };
-                _ = thread::Builder::new().name("tool".to_owned()).spawn(work); // without a thread, the call hears of it
+                _ = thread::Builder::new().name("tool".to_owned()).spawn(work); // without a thread, the dropped work answers the call
             }
             (None, _) => _ = tokio::task::spawn_blocking(work),
         }

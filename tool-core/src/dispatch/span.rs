@@ -9,7 +9,7 @@ use std::time::Duration;
 use tracing::{Level, Span, field};
 
 use super::batch::Batch;
-use super::call::{Call, quietly};
+use super::call::{Call, catch_panic};
 use super::critical_path::{Lane, critical_path};
 use crate::model::ToolDefinition;
 use crate::model::clip;
@@ -34,17 +34,17 @@ pub(super) fn of_batch(calls: usize) -> Span {
     )
 }
 
-/// Runs code of the user's within a call's span. `Err` is its panic; one of whoever reads spans
-/// gets no further.
+/// Runs user code within a call's span. `Err` is its panic; a panic of the subscriber is
+/// caught.
 #[inline]
 pub(super) fn within<T>(span: Option<&Span>, run: impl FnOnce() -> T) -> thread::Result<T> {
     let Some(span) = span else {
         return catch_unwind(AssertUnwindSafe(run));
     };
     let mut entered = None;
-    quietly(|| entered = Some(span.enter()));
+    catch_panic(|| entered = Some(span.enter()));
     let done = catch_unwind(AssertUnwindSafe(run));
-    quietly(|| drop(entered));
+    catch_panic(|| drop(entered));
     done
 }
 
@@ -57,12 +57,12 @@ impl Batch {
         definition: Option<&ToolDefinition>,
     ) -> Option<Box<Span>> {
         let mut span = None;
-        quietly(|| {
+        catch_panic(|| {
             span =
                 tracing::enabled!(Level::INFO).then(|| Box::new(open_call_span(call, definition)));
         });
         if let Some(span) = &span {
-            quietly(|| self.note_begin(span, call));
+            catch_panic(|| self.note_begin(span, call));
         }
         span
     }
@@ -83,7 +83,8 @@ impl Batch {
 
     /// Notes how a call ended.
     pub(super) fn close_call_span(&self, span: Box<Span>, call: &Call) {
-        quietly(|| match call.outcome() {
+        // A subscriber is user code: its panic must not take the answer away.
+        catch_panic(|| match call.outcome() {
             Some(Err(error)) => {
                 span.record("error.type", error.code().as_str());
                 span.record("otel.status_code", "ERROR");
@@ -94,12 +95,13 @@ impl Batch {
             }
             _ => {}
         });
-        quietly(|| drop(span)); // not while that unwinds: a second panic would end the program
+        catch_panic(|| drop(span)); // not while that unwinds: a second panic would end the program
     }
 
     /// Notes what the batch came to: how many calls failed, how long they waited, and which calls it
-    /// took so long for.
+    /// took the longest.
     pub(super) fn close_span(&self, calls: &[Arc<Call>]) {
+        // Computed only for an enabled span: it looks at every call.
         let lanes: Vec<Lane> = calls.iter().map(|call| call.lane()).collect();
         let path = critical_path(&lanes);
         let ran = |lane: &Lane| lane.end.saturating_sub(lane.start.unwrap_or(lane.end));
@@ -124,6 +126,7 @@ impl Batch {
 }
 
 fn open_call_span(call: &Call, definition: Option<&ToolDefinition>) -> Span {
+    // The model wrote the name: it may be of any length.
     let name = clip(&call.call.name);
     tracing::span!(
         parent: call.batch.span(),

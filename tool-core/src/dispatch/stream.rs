@@ -1,4 +1,4 @@
-//! Results as they come, and what tools report before.
+//! Results and progress as a stream.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,7 +13,8 @@ use super::batch::{Origin, Running};
 use super::span;
 use crate::model::{RunName, ToolCall, ToolResult, Version};
 
-/// What a tool says of its progress, by [`CallContext::progress`](crate::CallContext::progress).
+/// The progress of a running tool, reported with
+/// [`CallContext::progress`](crate::CallContext::progress).
 ///
 /// Shape: serialised as an object with these fields and `version` (1).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Progress {
     pub position: usize,
     /// What it says, for people to read.
     pub message: String,
-    /// How much is done, from 0 to 1, if it can tell.
+    /// How much is done, from 0 to 1, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<f64>,
 }
@@ -40,7 +41,7 @@ pub struct Progress {
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum DispatchEvent {
-    /// A tool reports progress. Of many events that nobody reads in time, the oldest are forgotten.
+    /// A tool reports progress. When events are not read in time, the oldest are dropped.
     Progress(Progress),
     /// A call is answered; it reports no more progress.
     Result(ToolResult),

@@ -18,7 +18,7 @@ use super::{Setup, not_started};
 use crate::model::{ErrorCode, ToolError};
 use crate::model::{ToolCall, ToolResult};
 
-/// The calls of a message that still arrives; made by
+/// A batch of streamed tool calls, whose message still arrives; made by
 /// [`Dispatcher::streaming_batch`](crate::Dispatcher::streaming_batch).
 ///
 /// A call's place is taken when it [opens](Self::open), and the call may run once it is
@@ -156,8 +156,8 @@ impl StreamingBatch {
         self.running.results().await
     }
 
-    /// As [`finish`](Self::finish), without waiting: [`next`](Self::next) tells how the
-    /// rest fares, until it returns `None`.
+    /// As [`finish`](Self::finish), without waiting: [`next`](Self::next) reports the
+    /// rest, until it returns `None`.
     pub fn end(&mut self) {
         let open: Vec<usize> = self.places.open.keys().copied().collect();
         for position in open {
@@ -241,7 +241,7 @@ impl fmt::Debug for StreamingBatch {
     }
 }
 
-/// What the scheduler and the batch are told of a streaming batch.
+/// How a streaming batch notifies the scheduler and the batch.
 impl Setup {
     /// Takes a place for a call of which only the name is known. None if too many wait.
     fn reserve(&self, batch: &Arc<Batch>, id: &str, name: &str, position: usize) -> Option<CallId> {

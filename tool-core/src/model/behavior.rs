@@ -1,22 +1,22 @@
-//! How calls of a tool behave: what the dispatcher knows of it.
+//! How calls of a tool behave, as declared to the dispatcher.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How calls of a tool behave. [`tool`](crate::tool) declares it with options of the same names;
-/// tools of other kinds with
+/// How calls of a tool behave: timeout, concurrency, retry, hints. [`tool`](crate::tool) declares
+/// it with options of the same names; tools of other kinds with
 /// [`ToolDefinition::with_behavior`](crate::ToolDefinition::with_behavior).
 ///
-/// `read_only`, `idempotent`, `destructive` and `open_world` have three values: `None` is not said,
-/// which clients take for the worst, and `Some(false)` is said to be so.
+/// `read_only`, `idempotent`, `destructive` and `open_world` have three values: `None` is
+/// undeclared, which clients read as the worst case, and `Some(false)` declares that it is not so.
 ///
 /// The [`Dispatcher`](crate::Dispatcher) acts on all of it but `destructive` and `open_world`, which
-/// are there for policies and clients to read, and `strict`, which is for the services that
+/// are for policies and clients to read, and `strict`, which is for the providers that
 /// definitions are sent to.
 ///
 /// Shape: serialised as an object with these fields; what is missing in one that is read back has
-/// its default, and unknown fields are passed over.
+/// its default, and unknown fields are ignored.
 ///
 /// ```
 /// use tool_core::{tool, tools};
@@ -45,14 +45,14 @@ pub struct Behavior {
     pub concurrency: Option<usize>,
     /// Whether a call runs with no other call of its message beside it.
     pub exclusive: bool,
-    /// The properties that tell calls apart: those with equal values run one after the other, in
+    /// The properties that distinguish calls: those with equal values run one after the other, in
     /// call order.
     pub serialize_by: Vec<String>,
     /// Whether calls change nothing.
     pub read_only: Option<bool>,
     /// Whether a repeated call changes no more than the first did.
     pub idempotent: Option<bool>,
-    /// Whether a call may destroy what cannot be brought back.
+    /// Whether a call may destroy something for good.
     pub destructive: Option<bool>,
     /// Whether calls reach beyond what the program controls: the web, say, and not its own
     /// database.
@@ -67,12 +67,12 @@ pub struct Behavior {
 }
 
 impl Behavior {
-    /// Whether calls are said to change nothing.
+    /// Whether calls are declared to change nothing.
     pub fn is_read_only(&self) -> bool {
         self.read_only == Some(true)
     }
 
-    /// Whether calls are said to destroy something.
+    /// Whether calls are declared to destroy something.
     pub fn is_destructive(&self) -> bool {
         self.destructive == Some(true)
     }
@@ -82,8 +82,8 @@ impl Behavior {
         self.is_read_only() || self.idempotent == Some(true)
     }
 
-    /// What is contradictory in it, if anything. `has` tells whether there is a property of that
-    /// name.
+    /// What is contradictory in it, if anything. `has` checks whether a property of that name
+    /// exists.
     pub(crate) fn contradiction(&self, has: impl Fn(&str) -> bool) -> Option<String> {
         if self.is_read_only() && self.is_destructive() {
             return Some("it cannot be both `read_only` and `destructive`".to_owned());
@@ -98,7 +98,7 @@ impl Behavior {
     }
 }
 
-/// How long a call may run.
+/// The timeout of a call.
 ///
 /// Shape: serialised as `"inherit"`, `{"after": {"secs": 5, "nanos": 0}}` or `"never"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ pub enum Timeout {
     Never,
 }
 
-/// How a failed call is tried again.
+/// The retry policy of a tool: attempts and backoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One request by the model to run a tool.
+/// A tool call: one request by the model to run a tool (function calling).
 ///
 /// Shape: serialised as an object with these three strings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

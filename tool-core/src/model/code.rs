@@ -9,8 +9,8 @@ use super::text::{clip, nearest};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
-        /// Why a call has no output. The text of each code is stable and fit for `error.type` on a
-        /// span.
+        /// Error code: why a call has no output. The text of each code is stable and fit for
+        /// `error.type` on a span.
         ///
         /// Shape: serialised as that text. [`FromStr`] reads it back.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

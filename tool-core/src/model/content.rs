@@ -109,7 +109,7 @@ impl Content {
         }
     }
 
-    /// What stands in the place of one that is too long to be sent.
+    /// What replaces one that is too long to be sent.
     pub(super) fn left_out(&self) -> String {
         let kind = quotable(&self.to_string());
         format!("[{kind}, left out: too large]")
@@ -302,7 +302,7 @@ impl fmt::Debug for ResourceContents {
     }
 }
 
-/// Where a file or a record is found that a tool speaks of.
+/// A link to a file or a record, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Link {

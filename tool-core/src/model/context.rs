@@ -1,4 +1,4 @@
-//! What a running call knows of itself, and what it can ask for.
+//! The context of a running call.
 
 use std::any::Any;
 use std::fmt;
@@ -17,15 +17,16 @@ use super::output::{OutputFormat, ToolOutput};
 use super::result::ToolResult;
 use super::tool::ToolFuture;
 
-/// One running call, as its tool sees it; also the request that layers around a call pass on.
+/// The context of one running call, as its tool sees it; also the request that layers around a call
+/// pass on.
 ///
 /// A dispatcher makes one for each call. [`detached`](Self::detached) makes one without: for unit
 /// tests, workers and other engines.
 #[derive(Clone)]
 pub struct CallContext {
     pub(crate) host: Arc<dyn CallHost>,
-    /// Which attempt of the tool it is for. `None` in the hands of layers, and of a tool without any
-    /// that is tried once.
+    /// Which attempt of the tool it is for. `None` for layers, and for a tool without layers that
+    /// is not retried.
     pub(crate) attempt: Option<NonZeroU32>,
 }
 
@@ -130,7 +131,7 @@ impl CallContext {
 
     /// Cancelled when the call is stopped: at its deadline, with its message, or because the caller
     /// dropped the future. An async tool is dropped then and need not look; one that runs on a
-    /// thread is asked this way to end.
+    /// thread has to check it and end.
     pub fn cancellation(&self) -> &CancellationToken {
         self.host.cancellation()
     }
@@ -146,15 +147,16 @@ impl CallContext {
         self.host.idempotency_key()
     }
 
-    /// What the program called the message, by [`dispatch_as`](crate::Dispatcher::dispatch_as), if it
-    /// gave it a name. That of the outermost message, for a call within another.
+    /// The run id that the program gave the message with
+    /// [`dispatch_as`](crate::Dispatcher::dispatch_as), if any. That of the outermost message, for
+    /// a call within another.
     pub fn run_id(&self) -> Option<String> {
         self.host.run_id()
     }
 
-    /// Tells the program how far the call is: a message for people, and how much is done, from 0 to
-    /// 1, if that is known. Goes to whoever reads [`EventStream`](crate::EventStream) or
-    /// [`StreamingBatch`](crate::StreamingBatch); without effect where nobody does.
+    /// Reports progress: a message for people, and how much is done, from 0 to 1, if known. The
+    /// readers of [`EventStream`](crate::EventStream) or
+    /// [`StreamingBatch`](crate::StreamingBatch) receive it; without a reader it has no effect.
     ///
     /// ```
     /// use tool_core::{CallContext, Dispatcher, DispatchEvent, ToolCall, tool, tools};
@@ -191,9 +193,10 @@ impl CallContext {
     /// Runs other calls of the same dispatcher and returns their results in call order.
     ///
     /// Calls within calls cannot use up the dispatcher's limits: from the first poll of this future
-    /// until the last of its calls is answered, this call does not count against them. It goes on
+    /// until the last of its calls is answered, this call does not count against them. It continues
     /// at once then, so that more calls may be running than the limit says, by the parents that
-    /// have gone on; other calls of the program start only while fewer than the limit are unfinished.
+    /// have continued; other calls of the program start only while fewer than the limit are
+    /// unfinished.
     ///
     /// Nested calls inherit the call's deadline and the keys it is serialised by, and they are
     /// stopped with it. They are at most 8 deep within each other, unless

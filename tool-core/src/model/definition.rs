@@ -1,4 +1,4 @@
-//! What a model reads of a tool, and what the dispatcher knows of it.
+//! Tool definitions: what a model reads of a tool, and what the dispatcher knows of it.
 
 use std::hash::Hasher;
 
@@ -11,13 +11,13 @@ use super::behavior::Behavior;
 use super::schema_check::{self, SchemaMistake};
 use super::text::quotable;
 
-/// What a model reads of a tool, and what the dispatcher knows of its behavior.
+/// Tool definition: name, description and parameters (JSON Schema) for the model, and the behavior.
 ///
 /// Shape: serialised as what the model reads, an object with `name`, `description` and
 /// `parameters`, which is a JSON Schema (draft 2020-12). Equal declarations have equal definitions,
 /// byte for byte, in every run and on every machine.
 ///
-/// A service may take less than any name and any schema: an adapter says so when the tools are
+/// A provider may not accept every name and schema: an adapter reports that when the tools are
 /// offered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolDefinition {
@@ -36,7 +36,7 @@ impl ToolDefinition {
     /// Schema that describes the arguments object.
     ///
     /// # Errors
-    /// The name is empty, `parameters` is no JSON Schema, or it admits no object.
+    /// The name is empty, `parameters` is not a JSON Schema, or it admits no object.
     pub fn new(
         name: impl Into<String>,
         description: impl Into<String>,
@@ -99,12 +99,12 @@ impl ToolDefinition {
     }
 
     /// Publishes the schema of what calls return, for clients that read values: a JSON Schema. The
-    /// tool's output is then JSON whatever it returns, and one that is too long is
+    /// tool's output is then always JSON, and one that is too long is
     /// [`ErrorCode::UnserializableOutput`](crate::ErrorCode::UnserializableOutput) instead of being
     /// cut. Nothing else holds the output to the schema.
     ///
     /// # Errors
-    /// `schema` is no JSON Schema.
+    /// `schema` is not a JSON Schema.
     pub fn with_output_schema(self, schema: Value) -> Result<Self, InvalidDefinitionError> {
         match schema_check::check(&schema) {
             Ok(()) => Ok(self.with_checked_output_schema(schema)),
@@ -124,10 +124,10 @@ impl ToolDefinition {
         }
     }
 
-    /// Says how calls behave, to what was said before.
+    /// Changes how calls behave, on top of earlier settings.
     ///
     /// # Errors
-    /// What is said contradicts itself.
+    /// The behavior contradicts itself.
     pub fn with_behavior(
         mut self,
         behave: impl FnOnce(&mut Behavior),
@@ -197,8 +197,8 @@ impl ToolDefinition {
         &self.behavior
     }
 
-    /// A hash of what the model reads of the tool, the same in every process: to tell that a call was
-    /// made for another definition. Shape: 32 hexadecimal digits.
+    /// A hash of what the model reads of the tool, the same in every process: to detect that a call
+    /// was made for another definition. Shape: 32 hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         let mut hasher = SipHasher24::new();
         hasher.write(&serde_json::to_vec(self).unwrap_or_default());
@@ -206,7 +206,7 @@ impl ToolDefinition {
     }
 
     /// Whether the tool itself refuses arguments that its schema refuses, as every `#[tool]` does;
-    /// a service need not be told of what hardly any model gets wrong.
+    /// so a schema may omit what hardly any model gets wrong.
     pub fn checks_arguments(&self) -> bool {
         self.checks_arguments
     }
@@ -270,9 +270,9 @@ pub enum InvalidDefinitionError {
     /// A tool without a name cannot be called.
     #[error("a tool has an empty name; give it one that the model can call it by")]
     EmptyName,
-    /// The parameters are no JSON Schema.
+    /// The parameters are not a JSON Schema.
     #[error(
-        "the parameters of tool `{}` are no JSON Schema{}: {message}",
+        "the parameters of tool `{}` are not a JSON Schema{}: {message}",
         quotable(name),
         at(path)
     )]
@@ -284,9 +284,9 @@ pub enum InvalidDefinitionError {
         /// What is there, and what would have to be.
         message: String,
     },
-    /// The schema of the output is no JSON Schema.
+    /// The schema of the output is not a JSON Schema.
     #[error(
-        "the output schema of tool `{}` is no JSON Schema{}: {message}",
+        "the output schema of tool `{}` is not a JSON Schema{}: {message}",
         quotable(name),
         at(path)
     )]
@@ -307,7 +307,7 @@ pub enum InvalidDefinitionError {
         /// The tool.
         name: String,
     },
-    /// What is said of its calls contradicts itself.
+    /// The declared behavior contradicts itself.
     #[error(
         "the behavior of tool `{}` contradicts itself: {contradiction}",
         quotable(name)
@@ -315,7 +315,7 @@ pub enum InvalidDefinitionError {
     Behavior {
         /// The tool.
         name: String,
-        /// What is said against what.
+        /// The two options that contradict each other.
         contradiction: String,
     },
 }

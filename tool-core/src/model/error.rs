@@ -1,5 +1,5 @@
-//! What can go wrong with one call, for two readers: the program gets a typed error, the model text
-//! it can act on.
+//! Errors of one call, for two readers: the program gets a typed error, the model text it can act
+//! on.
 
 use std::error::Error;
 use std::fmt;
@@ -22,11 +22,11 @@ const MOST_SOURCES: usize = 64;
 /// How much of an error's text is kept. What the model reads of it may be bounded further.
 const MOST_TEXT: usize = 256 << 10;
 
-/// What the model reads of an error that says nothing.
+/// What the model reads for an error without text.
 const NO_TEXT: &str = "the tool failed, and its error has no text";
 
-/// What holds the error a tool returned, whole: some types lend out their error, and would lose its
-/// type if turned into a box.
+/// What holds the error a tool returned, whole: some types only give a reference to their error,
+/// and would lose its type if turned into a box.
 pub(crate) trait Cause: Send + Sync {
     fn error(&self) -> &(dyn Error + 'static);
 }
@@ -46,7 +46,7 @@ impl<E: AsRef<dyn Error + Send + Sync> + Send + Sync> Cause for BorrowedError<E>
     }
 }
 
-/// Why one call failed.
+/// Tool error: why one call failed.
 ///
 /// The program reads [`code`](Self::code) and the [`source`](Error::source) chain, which ends in
 /// the value the tool returned. The model reads [`message_for_model`](Self::message_for_model),
@@ -89,11 +89,11 @@ struct Failure {
 impl ToolError {
     /// A failure of that kind; the model reads `message` as one line.
     ///
-    /// An adapter says this way what became of a call on the other side. The code must tell the
-    /// truth about effects: `not_started` only if nothing ran, `…_indeterminate` if something may
-    /// still be acting.
+    /// An adapter reports this way what happened to a call on the other side. The code must be
+    /// accurate about effects: `not_started` only if nothing ran, `…_indeterminate` if something
+    /// may still be acting.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self::with_text(code, said(one_line(&message.into())))
+        Self::with_text(code, or_placeholder(one_line(&message.into())))
     }
 
     /// The same with `error` as its [`source`](Error::source), which the program reads.
@@ -112,9 +112,9 @@ impl ToolError {
         Self::with_cause(ErrorCode::ToolError, error.into())
     }
 
-    /// The tool failed in a way that makes going on pointless: calls not yet started are answered
-    /// `not_started`, and an agent stops after this batch. Siblings that already run finish. An
-    /// error of this type keeps its code.
+    /// The tool failed in a way that makes further work pointless: calls not yet started are
+    /// answered `not_started`, and an agent stops after this batch. Siblings that already run
+    /// finish. An error of this type keeps its code.
     pub fn fatal(error: impl Into<BoxError>) -> Self {
         let error = match error.into().downcast::<Self>() {
             Ok(own) => *own,
@@ -132,7 +132,8 @@ impl ToolError {
     /// What the model should read is what the cause says.
     fn with_cause(code: ErrorCode, cause: impl Cause + 'static) -> Self {
         let text = one_line(&bounded::display(cause.error(), MOST_TEXT));
-        Self::with_text(code, said(text)).but(|failure| failure.source = Some(Arc::new(cause)))
+        Self::with_text(code, or_placeholder(text))
+            .but(|failure| failure.source = Some(Arc::new(cause)))
     }
 
     fn but(mut self, change: impl FnOnce(&mut Failure)) -> Self {
@@ -140,8 +141,8 @@ impl ToolError {
         self
     }
 
-    /// What a tool returned. If it is one of these, it speaks for itself; if it wraps one, it takes
-    /// its code and stops the run where that one does.
+    /// What a tool returned. A `ToolError` is used as it is; an error that wraps one takes its code
+    /// and is fatal if that one is.
     pub(crate) fn returned(cause: impl Cause + 'static) -> Self {
         if let Some(own) = cause.error().downcast_ref::<Self>() {
             return own.clone().of_running();
@@ -160,7 +161,7 @@ impl ToolError {
         Self::with_cause(code, cause).but(|failure| failure.fatal = fatal)
     }
 
-    /// What a tool returned has a text, and is no error beyond that.
+    /// What a tool returned has a text, and is not an error beyond that.
     pub(crate) fn displayed(error: &impl fmt::Display) -> Self {
         Self::from_error(bounded::display(error, MOST_TEXT))
     }
@@ -275,7 +276,7 @@ impl ToolError {
     }
 
     /// What a tool or a layer failed with. The answer of another call, passed on, is its own error:
-    /// what became of that call says nothing of what this one has done.
+    /// what happened to that call says nothing of what this one has done.
     pub(crate) fn of_running(self) -> Self {
         if self.0.tool.is_none() {
             return self;
@@ -306,7 +307,7 @@ impl ToolError {
 }
 
 /// What the model reads, which is never empty.
-fn said(text: String) -> String {
+fn or_placeholder(text: String) -> String {
     if text.is_empty() {
         return NO_TEXT.to_owned();
     }

@@ -1,4 +1,4 @@
-//! The data model: what a tool is, what it is asked, and what it answers. Nothing here runs calls;
+//! The data model: tools, calls and results. Nothing here runs calls;
 //! [`dispatch`](crate::dispatch) does, and anything else may.
 
 mod behavior;

@@ -131,7 +131,7 @@ impl ToolOutput {
                     true if output.encoded_len() > most => Err(ToolError::output_too_long(most)),
                     true if output.structured().is_some() => Ok(output),
                     true => Err(ToolError::unserializable(serde_json::Error::custom(
-                        "the tool publishes the schema of a value, and this is none",
+                        "the tool publishes the schema of a JSON value, and this is not one",
                     ))),
                 }
             }
@@ -147,9 +147,9 @@ impl ToolOutput {
     }
 
     /// The same, shortened to `most` bytes, or 256 if that is less. Text keeps its head and tail
-    /// around a line that tells how many bytes are left out; JSON becomes an object that holds
+    /// around a line that says how many bytes are left out; JSON becomes an object that holds
     /// them: `{"truncated":true,"omitted_bytes":1234,"head":"[{\"na","tail":"}]"}`; a text that
-    /// names its kind and size stands for any other block.
+    /// names its kind and size replaces any other block.
     pub(crate) fn within(self, most: usize) -> Self {
         if !self.exceeds(most) {
             return self;
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn json_and_text_are_told_apart_when_they_are_shortened() {
+    fn json_and_text_are_shortened_differently() {
         let (text, list) = ("word ".repeat(1000), vec!["word"; 1000]);
         let short = ToolOutput::from_text(&text).within(1000);
         assert!(short.text().contains(" bytes left out]\n") && short.truncated());
@@ -419,7 +419,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
         #[test]
-        fn content_is_known_by_whatever_way_it_is_returned(blocks in vec(content(), 1..5)) {
+        fn content_is_recognised_however_it_is_returned(blocks in vec(content(), 1..5)) {
             #[derive(Serialize)]
             struct Newtype<T>(T);
             let output = ToolOutput::from_blocks(blocks.clone());
@@ -444,7 +444,7 @@ mod tests {
         }
 
         #[test]
-        fn what_fits_stays_and_the_rest_is_named(blocks in vec(content(), 1..8), most in 0..2000_usize) {
+        fn output_within_the_bound_stays_and_the_rest_is_replaced(blocks in vec(content(), 1..8), most in 0..2000_usize) {
             let output = ToolOutput::from_blocks(blocks);
             let short = output.clone().within(most);
             let most = most.max(bounded::LEAST);
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_behind_content_is_bounded() {
+    fn text_after_content_is_bounded() {
         let deep = (0..200).fold(serde_json::json!(0), |inner, _| serde_json::json!([inner]));
         let image = Image::new("image/png", b"abc");
         let error = ToolOutput::serialize_within(&(&image, &deep), bounded(1000)).unwrap_err();

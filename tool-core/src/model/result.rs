@@ -16,7 +16,7 @@ use super::output::ToolOutput;
 use super::text::clip;
 use super::version::Version;
 
-/// The one result of one call.
+/// Tool result: the one result of one call.
 ///
 /// [`content`](Self::content) is what the model reads, [`outcome`](Self::outcome) what the program
 /// reads.
@@ -196,7 +196,7 @@ impl ToolResult {
         }
     }
 
-    /// When the batch was handed over: of calls that come one by one, the first of them.
+    /// When the batch was dispatched; in a streaming batch, when its first call was opened.
     pub fn queued(&self) -> Instant {
         self.times.queued
     }
@@ -311,7 +311,8 @@ struct Clocks {
 
 impl Clocks {
     /// One pair for the whole program, so that the results of a batch keep their distances. It is
-    /// taken anew when the clocks have drifted apart: the wall clock was set, or the machine slept.
+    /// taken again when the clocks have drifted apart: the wall clock was set, or the machine
+    /// slept.
     fn now() -> Self {
         const DRIFT: Duration = Duration::from_secs(1);
         static PAIR: Mutex<Option<Clocks>> = Mutex::new(None);

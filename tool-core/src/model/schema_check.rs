@@ -10,7 +10,7 @@
 //! - `exclusiveMinimum` and `exclusiveMaximum` are numbers, in every draft.
 //! - A reference leads to a schema in the same document. Nothing is fetched.
 //!
-//! Patterns are not compiled. Unknown keywords are not looked into.
+//! Patterns are not compiled. Unknown keywords are not checked.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -13,16 +13,16 @@ use super::output::ToolOutput;
 /// The future of one call.
 pub type ToolFuture<'a> = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send + 'a>>;
 
-/// Something a model can call. [`tool`](crate::tool) makes one of a function;
+/// A tool: something a model can call. [`tool`](crate::tool) makes one of a function;
 /// [`DynamicTool`](crate::DynamicTool) is one that is known only at run time.
 ///
 /// The definition does not change while the tool lives. `call` may run many times at once.
 ///
 /// Anyone may run a tool: `call` needs a context, and [`CallContext::detached`] makes one. Run by a
 /// [`Dispatcher`](crate::Dispatcher), it may panic or never end without harm to its siblings, and
-/// is dropped at an await point when its deadline passes or the caller has gone. Run by hand, it is
-/// isolated from nothing: a panic unwinds, and time limits, retries, layers and policies are the
-/// dispatcher's.
+/// is dropped at an await point when its deadline passes or the caller drops the future. Run by
+/// hand, it is isolated from nothing: a panic unwinds, and time limits, retries, layers and
+/// policies are the dispatcher's.
 ///
 /// ```
 /// use tool_core::{CallContext, Tool, ToolDefinition, ToolError, ToolFuture, ToolOutput};
@@ -58,7 +58,7 @@ pub trait Tool: Send + Sync {
     /// policy asked about the call. That they are one JSON object, unless the tool looks closer.
     ///
     /// # Errors
-    /// The arguments are none that the tool takes.
+    /// The tool does not accept the arguments.
     fn check(&self, arguments: &str) -> Result<(), ToolError> {
         object::read_arguments(arguments).map(drop)
     }

@@ -101,7 +101,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// Where the bit of a name stands: its hash (FNV-1a), modulo 1 024.
+/// The position of a name's bit: its hash (FNV-1a), modulo 1 024.
 const fn place(name: &str) -> (usize, u64) {
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut at = 0;
@@ -241,7 +241,7 @@ impl<S> Clone for Declared<S> {
 }
 
 impl<S: Send + Sync + 'static> Declared<S> {
-    /// With a state of its own; without, it has that of whoever runs it.
+    /// With a state of its own, or else with that of its caller.
     pub(crate) fn bind(&self, state: Option<Arc<S>>) -> Arc<dyn Runnable> {
         Arc::new(Bound {
             declared: self.clone(),
@@ -265,7 +265,7 @@ struct Bound<S> {
 impl<S: Send + Sync + 'static> Bound<S> {
     #[inline]
     fn state<'a>(&'a self, context: &'a CallContext) -> Option<&'a S> {
-        // A tool that asks for no state has one wherever it runs.
+        // A tool without state parameters runs with any state.
         let none: &dyn Any = &();
         match &self.state {
             Some(state) => Some(state),
@@ -341,7 +341,7 @@ impl<S: Send + Sync + 'static> FunctionCall<S> {
     /// The arguments object, as one value.
     ///
     /// # Errors
-    /// It is no object, or not one of that type.
+    /// It is not an object, or not one of that type.
     pub fn __tool_whole<T>(&self, param: &Param<T>) -> Result<T, ToolError> {
         decode::whole(self.context.arguments(), param).map_err(ToolError::undecoded)
     }

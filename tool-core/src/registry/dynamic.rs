@@ -17,7 +17,7 @@ use crate::schema;
 
 type Handler = dyn Fn(CallContext, &str, OutputFormat) -> ToolFuture<'static> + Send + Sync;
 
-/// A tool that is known only at run time: its name, description and schema are values, its body is
+/// A dynamic tool, known only at run time: its name, description and schema are values, its body is
 /// an async closure over the arguments object.
 ///
 /// The arguments are one JSON object; checking them against the schema is the closure's part, with
@@ -56,7 +56,7 @@ impl DynamicTool {
     /// A tool that runs `handler`. Shape: `parameters` is a JSON Schema of the arguments object.
     ///
     /// # Errors
-    /// The name is empty, or the schema is none.
+    /// The name is empty, or the schema is not a JSON Schema.
     pub fn new<H, F, T, E>(
         name: impl Into<String>,
         description: impl Into<String>,
@@ -130,7 +130,7 @@ impl DynamicTool {
     /// ```
     ///
     /// # Errors
-    /// The name is empty, or the type is none that is written as an object.
+    /// The name is empty, or the type does not serialise as an object.
     pub fn typed<A, H, F, T, E>(
         name: impl Into<String>,
         description: impl Into<String>,
@@ -213,7 +213,7 @@ impl DynamicTool {
     /// Publishes the schema of what the handler returns.
     ///
     /// # Errors
-    /// `schema` is no JSON Schema.
+    /// `schema` is not a JSON Schema.
     pub fn with_output_schema(self, schema: Value) -> Result<Self, InvalidDefinitionError> {
         Ok(Self {
             definition: self.definition.with_output_schema(schema)?,
@@ -221,10 +221,10 @@ impl DynamicTool {
         })
     }
 
-    /// Says how calls behave.
+    /// Sets how calls behave.
     ///
     /// # Errors
-    /// What is said contradicts itself.
+    /// The behavior contradicts itself.
     ///
     /// ```
     /// # use tool_core::serde_json::json;

@@ -1,4 +1,4 @@
-//! Tools gathered by the linker: every `#[tool(linked)]` of the program, wherever it stands
+//! Tools collected by the linker: every `#[tool(linked)]` of the program
 //! (feature `linked`).
 
 use std::any::{Any, TypeId, type_name};
@@ -29,7 +29,7 @@ impl States {
         self.with_shared_state(Arc::new(state))
     }
 
-    /// As [`with_state`](Self::with_state), for state that the program keeps a hold of, or a trait object.
+    /// As [`with_state`](Self::with_state), for state that the program shares, or a trait object.
     #[must_use]
     pub fn with_shared_state<T: Send + Sync + ?Sized + 'static>(mut self, state: Arc<T>) -> Self {
         self.0.insert(
@@ -95,8 +95,8 @@ pub fn missing<const STATES: usize>(missing: [Option<&'static str>; STATES]) -> 
 impl ToolSet {
     /// Every `#[tool(linked)]` of the program, in the order of their names (feature `linked`).
     ///
-    /// A crate whose tools are wanted must be linked: one that is in `Cargo.toml` and nowhere named
-    /// in code is not, and `use that_crate as _;` is enough. Works where
+    /// A crate with such tools must be linked: one that is in `Cargo.toml` and not named in code is
+    /// not, and `use that_crate as _;` is enough. Works where
     /// [`inventory`](https://docs.rs/inventory) does: Linux, macOS, Windows, the BSDs, Android, iOS
     /// and WebAssembly.
     ///
@@ -149,7 +149,7 @@ impl ToolSet {
     }
 }
 
-/// Why the linked tools of a program are no set.
+/// Why the linked tools of a program cannot form a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkedError {

@@ -17,7 +17,7 @@ pub use dynamic::DynamicTool;
 #[cfg(feature = "linked")]
 pub use linked::{LinkedError, LinkedTool, States, linked, missing};
 pub use output_store::OutputStore;
-pub use provide::{Lent, Provide};
+pub use provide::{Borrowed, Provide};
 pub use returned::{BoxFailure, DisplayFailure, PlainOutput, Probe, probe};
 pub(crate) use runnable::Runnable;
 pub use set::{DuplicateToolError, ToolSet};

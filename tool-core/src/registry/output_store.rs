@@ -1,4 +1,4 @@
-//! Outputs that were too long for the model, kept for it to read on.
+//! Outputs that were too long for the model, stored so that it can read the rest.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,8 +10,8 @@ use tool_macros::tool;
 use super::set::ToolSet;
 use crate::model::{CallContext, Content, ResourceContents, ToolError, ToolOutput};
 
-/// Keeps outputs that were cut, in memory, and has a tool for the model to read them back, a part at
-/// a time.
+/// Stores truncated outputs in memory, and has a tool for the model to read them back, a part at a
+/// time.
 ///
 /// ```
 /// use tool_core::{Dispatcher, OutputStore, ToolCall, tool, tools};
@@ -51,7 +51,7 @@ const NAME: &str = "read_output";
 
 struct Shared {
     most: usize,
-    /// Make references that nobody can guess.
+    /// Make references that cannot be guessed.
     secrets: [RandomState; 2],
     kept: Mutex<Kept>,
 }
@@ -100,7 +100,7 @@ impl OutputStore {
         if bytes + ENTRY > self.shared.most {
             return "[the rest is too long to be kept; ask for less]".to_owned();
         }
-        let mut gone = Vec::new(); // dropped when others may go on
+        let mut gone = Vec::new(); // dropped when others may continue
         let mut kept = self.kept();
         kept.count += 1;
         let [high, low] = self.shared.secrets.each_ref();

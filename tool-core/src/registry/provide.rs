@@ -1,8 +1,8 @@
-//! How state reaches a tool, checked by the compiler.
+//! How state reaches a tool, checked at compile time.
 
 use std::sync::Arc;
 
-/// Lends a `T` to the tools that ask for one with `#[state]`.
+/// Provides state of type `T` to tools with a `#[state]` parameter (dependency injection).
 ///
 /// Every type provides itself, and an `Arc<T>` provides `T`. A program's own state type says what
 /// else it holds, with [`#[derive(Provide)]`](derive@crate::Provide) or by hand:
@@ -50,13 +50,13 @@ use std::sync::Arc;
     note = "call `.with_state(…)` with a `{T}`, or with a struct of your own that has a field of this type and derives `tool_core::Provide`"
 )]
 pub trait Provide<T: ?Sized> {
-    /// The value lent to a `#[state]` parameter.
+    /// The value that a `#[state]` parameter borrows.
     fn provide(&self) -> &T;
 }
 
 /// A type behind a name: a trait object is `'static` here, where behind a bare `&` it would live as
 /// long as the reference. Used by generated code.
-pub type Lent<T> = T;
+pub type Borrowed<T> = T;
 
 impl<T> Provide<T> for T {
     fn provide(&self) -> &T {

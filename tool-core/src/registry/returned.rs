@@ -45,7 +45,8 @@ pub trait ReturnedError: Display {}
 #[diagnostic::do_not_recommend]
 impl<E: Display> ReturnedError for E {}
 
-/// Tells a `Result` from every other return value by its shape, before any bound is asked for.
+/// Distinguishes a `Result` from every other return value by its shape, before any bound is
+/// checked.
 ///
 /// Choosing by bound would send errors as successes: `serde` serialises `Result<T, String>`.
 #[derive(Debug)]
@@ -119,7 +120,8 @@ impl<T, E> Fallible<T, E> {
 }
 
 impl<T, E: AsRef<dyn Error + Send + Sync> + Send + Sync + 'static> Fallible<T, E> {
-    /// Chosen before the traits below, for errors that lend another: `anyhow::Error` and its like.
+    /// Chosen before the traits below, for errors that dereference to another: `anyhow::Error` and
+    /// its like.
     pub fn __tool_finish(
         self,
         returned: Result<T, E>,
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_that_is_only_displayable_will_do() {
+    fn an_error_that_is_only_displayable_is_accepted() {
         struct Plain;
         impl Display for Plain {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -295,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_json_cannot_hold_is_an_error() {
+    fn a_value_without_a_json_form_is_an_error() {
         let map = BTreeMap::from([((1, 2), "pair")]);
         assert_eq!(
             finish!(map).unwrap_err().code(),

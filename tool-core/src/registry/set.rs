@@ -11,7 +11,8 @@ use super::runnable::{Foreign, Runnable};
 use super::set_tool::SetTool;
 use crate::model::{Tool, ToolDefinition};
 
-/// The tools a model may call, in declaration order, each name once. Cheap to clone.
+/// A tool set (registry): the tools a model may call, in declaration order, each name once. Cheap
+/// to clone.
 ///
 /// `tools![…]` makes one for any state `S` that provides what its tools ask for;
 /// [`with_state`](Self::with_state) supplies the state. A `ToolSet` (that is, `ToolSet<()>`) has
@@ -138,7 +139,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
         self.with_shared_state(Arc::new(state))
     }
 
-    /// As [`with_state`](Self::with_state), for state that the program keeps a hold of.
+    /// As [`with_state`](Self::with_state), for state that the program shares.
     #[must_use]
     pub fn with_shared_state(self, state: Arc<S>) -> ToolSet {
         // What is made of the definitions is the same for every state.
@@ -160,7 +161,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
         }
     }
 
-    /// The same tools with the state of whatever runs them.
+    /// The same tools with the state of their caller.
     pub(crate) fn unbound(&self) -> ToolSet {
         let unbound = |entry: &ToolEntry<S>| ToolEntry {
             definition: Arc::clone(&entry.definition),
@@ -241,7 +242,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
         Self::of_different(self.entries.tools.iter().map(prefixed))
     }
 
-    /// The tools whose definitions `keep` says yes to, in the same order: those of a role, for
+    /// The tools whose definitions `keep` accepts, in the same order: those of a role, for
     /// example.
     ///
     /// ```
@@ -310,7 +311,7 @@ impl<S: Send + Sync + 'static> ToolSet<S> {
     }
 }
 
-// What can be asked of a set stands on `ToolSet<()>` alone, so that `tools![add].len()` needs no
+// The accessors of a set are on `ToolSet<()>` alone, so that `tools![add].len()` needs no
 // type annotation.
 impl ToolSet {
     /// A set of tools of one kind, in their order: [`DynamicTool`](crate::DynamicTool)s, or
@@ -378,7 +379,7 @@ impl ToolSet {
         self.definitions().map(ToolDefinition::name)
     }
 
-    /// The tool called `name`, for anyone to run: a unit test, a worker, another engine.
+    /// The tool named `name`, to run without a dispatcher: a unit test, a worker, another engine.
     ///
     /// ```
     /// use tool_core::{CallContext, ToolCall, tool, tools};
@@ -405,7 +406,7 @@ impl ToolSet {
         }))
     }
 
-    /// The definition of the tool called `name`.
+    /// The definition of the tool named `name`.
     pub fn definition(&self, name: &str) -> Option<&ToolDefinition> {
         self.entries
             .positions
@@ -477,7 +478,7 @@ impl ToolSet {
         made
     }
 
-    /// The place of the tool called `name`.
+    /// The place of the tool named `name`.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.entries.positions.get(name).copied()
     }
@@ -498,7 +499,7 @@ impl ToolSet {
     }
 }
 
-/// Two tools of one name; the model could not tell them apart.
+/// Two tools of one name; the model could not distinguish them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("two tools are named `{name}`; rename one, with `#[tool(name = \"…\")]` for example")]
 pub struct DuplicateToolError {

@@ -1,4 +1,4 @@
-//! One tool of a set, for anyone to run.
+//! One tool of a set, to run without a dispatcher.
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use super::set::ToolSet;
 use crate::model::{clip, nearest};
 
-/// There is no tool of that name.
+/// No tool has that name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no tool `{name}`; {help}")]
 pub struct UnknownToolError {

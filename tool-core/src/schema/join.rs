@@ -25,7 +25,7 @@ pub(super) fn join_parts(root: &mut Schema) {
     join(root, &definitions, &mut Vec::new());
 }
 
-/// `within` are the definitions this one stands in: one that contains itself stays in parts.
+/// `within` are the definitions this one is in: one that contains itself stays in parts.
 fn join(schema: &mut Schema, definitions: &Map<String, Value>, within: &mut Vec<String>) {
     let depth = within.len();
     if let Some(object) = schema

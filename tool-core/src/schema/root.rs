@@ -9,7 +9,7 @@ use super::join::join_parts;
 use super::property::Property;
 use super::tidy::{is_type, is_type_of, tidy};
 
-/// The parameters schema of one tool. Properties stand in the order of `params`.
+/// The parameters schema of one tool. Properties are in the order of `params`.
 pub(crate) fn of_parameters<P: Property + ?Sized>(params: &[&P]) -> Value {
     // A generator of its own for each tool: names in `$defs` cannot depend on other tools.
     let mut generator = SchemaSettings::draft2020_12().into_generator();
@@ -168,7 +168,7 @@ pub(crate) fn of_type<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema 
     }
 }
 
-/// Puts `description` in front; a type's own stands behind the parameter's.
+/// Puts `description` in front; a type's own is behind the parameter's.
 pub(crate) fn describe(mut schema: Schema, description: &str) -> Schema {
     let description = trimmed(description);
     if !description.is_empty() {

@@ -128,7 +128,7 @@ fn leave_out_zero(object: &mut Map<String, Value>) {
     object.insert("anyOf".to_owned(), json!([below, above]));
 }
 
-/// Formats that are none of JSON Schema's say nothing to a service, and some refuse them.
+/// Formats that JSON Schema does not define mean nothing to a provider, and some refuse them.
 fn tidy_format(object: &mut Map<String, Value>) {
     let known = [
         "date",
@@ -163,7 +163,7 @@ fn tidy_format(object: &mut Map<String, Value>) {
     }
 }
 
-/// Dates and times without a time zone, as chrono and jiff call them: JSON Schema has no format for
+/// Dates and times without a time zone, as chrono and jiff name them: JSON Schema has no format for
 /// them.
 const EXAMPLES: [(&str, &str); 2] = [
     ("partial-date-time", "2026-05-12T08:30:00"),
@@ -171,8 +171,8 @@ const EXAMPLES: [(&str, &str); 2] = [
 ];
 
 fn say_example(object: &mut Map<String, Value>, example: &str) {
-    let said = object.get("description").and_then(Value::as_str);
-    let text = match said.map(str::trim_end).unwrap_or_default() {
+    let description = object.get("description").and_then(Value::as_str);
+    let text = match description.map(str::trim_end).unwrap_or_default() {
         "" => format!("Like {example}."),
         text if text.ends_with(['.', '!', '?', ':']) => format!("{text} Like {example}."),
         text => format!("{text}. Like {example}."),
@@ -201,7 +201,7 @@ fn give_items(object: &mut Map<String, Value>) {
     object.insert("items".to_owned(), items);
 }
 
-/// Stands for a moment on a schema that describes one part of an object: it must not refuse the
+/// A temporary mark on a schema that describes one part of an object: it must not refuse the
 /// other parts' properties.
 const PART: &str = "x-part";
 

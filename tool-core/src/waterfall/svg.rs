@@ -9,12 +9,11 @@ use super::text::{Millis, Summary};
 use super::times::Row;
 
 impl Waterfall {
-    /// The timeline as a stand-alone SVG image: no scripts, styles or fonts from elsewhere.
+    /// The timeline as a self-contained SVG image: no scripts, styles or fonts from elsewhere.
     ///
     /// The time a call waited in the queue is pale; a failed call is red and has its code beside
-    /// it; the calls of the
-    /// [critical path](Self::critical_path) are outlined and their names bold. Each row tells its times when pointed at. Of
-    /// more than 500 calls, the first are drawn.
+    /// it; the calls of the [critical path](Self::critical_path) are outlined and their names bold.
+    /// Each row shows its times as a tooltip. Of more than 500 calls, the first are drawn.
     ///
     /// ```
     /// use tool_core::{Dispatcher, ToolCall, Waterfall, tool, tools};
@@ -133,7 +132,7 @@ fn column(texts: &[String]) -> usize {
     texts.iter().map(width).max().unwrap_or(0) + PADDING
 }
 
-/// What stands to the right of the bars.
+/// What is to the right of the bars.
 fn remark(row: &Row) -> String {
     match (row.start, row.note) {
         (None, note) => note.to_owned(),

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use crate::dispatch::{Lane, critical_path};
 use crate::model::ToolResult;
 
-/// What ran when in one batch: as text for a terminal, or [as an image](Self::to_svg).
+/// The timeline (waterfall chart) of one batch: as text for a terminal, or [as an
+/// image](Self::to_svg).
 ///
 /// ```text
 /// get_patient_demographics  ████████████████████████████████████████  200 ms

@@ -69,7 +69,7 @@ fn limits(key: &Ident, input: ParseStream, example: &str) -> syn::Result<ExprRan
         )),
         _ => Err(syn::Error::new_spanned(
             tokens,
-            format!("this is no range; write `{example}`"),
+            format!("this is not a range; write `{example}`"),
         )),
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use syn::LitStr;
 
-/// A whole number and its unit. `example` is what to write where this is none.
+/// A whole number and its unit. `example` is shown in the error.
 pub(super) fn duration(text: &LitStr, example: &str) -> syn::Result<Duration> {
     let invalid = || {
         let message = format!(

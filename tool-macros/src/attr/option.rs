@@ -99,7 +99,10 @@ pub(super) fn value<T>(
     parse(input).map_err(|_| {
         syn::Error::new(
             start,
-            format!("this is no value for `{}`; write `{example}`", key.unraw()),
+            format!(
+                "this is not a value for `{}`; write `{example}`",
+                key.unraw()
+            ),
         )
     })
 }
@@ -136,7 +139,7 @@ pub(super) fn flag(key: &Ident, input: ParseStream) -> syn::Result<bool> {
     )))
 }
 
-/// Something that is said to be so, or not to be so.
+/// A flag: set, or denied with `= false`.
 pub(crate) struct Hint {
     pub(crate) key: Ident,
     pub(crate) value: bool,
@@ -165,7 +168,7 @@ pub(super) fn hint(key: &Ident, input: ParseStream) -> syn::Result<Hint> {
 
 fn hint_form(key: &Ident) -> String {
     format!(
-        "`{key}` is said to be so or not; write `{key}`, or `{key} = false`",
+        "`{key}` is a flag; write `{key}`, or `{key} = false`",
         key = key.unraw()
     )
 }

@@ -1,4 +1,4 @@
-//! `#[serde(…)]` and `#[schemars(…)]` on a parameter: what they say of the property is the tool's,
+//! `#[serde(…)]` and `#[schemars(…)]` on a parameter: what concerns the property is read here,
 //! the rest is passed on to their derives.
 
 use proc_macro2::Span;
@@ -89,7 +89,7 @@ impl PassedOn {
                 let function = path.parse().map_err(|_| {
                     syn::Error::new(
                         path.span(),
-                        "this is no function's path; write `default = \"path::to::function\"`",
+                        "this is not a function's path; write `default = \"path::to::function\"`",
                     )
                 })?;
                 self.default = Some(SerdeDefault::Function(function));

@@ -87,7 +87,7 @@ pub(crate) struct RetryOption {
     pub(crate) max_backoff: Option<Duration>,
 }
 
-/// Parses what stands in the parentheses of `#[tool(…)]`. What could be read is returned beside the
+/// Parses what is in the parentheses of `#[tool(…)]`. What could be read is returned beside the
 /// errors.
 pub(crate) fn tool_options(tokens: TokenStream, errors: &mut Errors) -> ToolOptions {
     let mut options = ToolOptions::default();
@@ -198,7 +198,7 @@ fn serialize_by(key: &Ident, input: ParseStream) -> syn::Result<Vec<Ident>> {
         }
         Err(_) => Err(syn::Error::new_spanned(
             tokens,
-            format!("these are no names of parameters; write `{example}`"),
+            format!("these are not names of parameters; write `{example}`"),
         )),
     }
 }

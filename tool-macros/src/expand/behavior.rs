@@ -61,8 +61,8 @@ pub(super) fn closure(tool: &ToolFn, options: &ToolOptions) -> Option<TokenStrea
         let (field, value) = (Ident::new(field, Span::call_site()), hint.as_ref()?.value);
         Some(quote!(#behavior.#field = ::core::option::Option::Some(#value);))
     });
-    let said = quote!(#timeout #concurrency #serialize_by #retry #(#flags)* #(#hints)*);
-    (!said.is_empty()).then(|| quote!(.behaves(|#behavior| { #said })))
+    let settings = quote!(#timeout #concurrency #serialize_by #retry #(#flags)* #(#hints)*);
+    (!settings.is_empty()).then(|| quote!(.behaves(|#behavior| { #settings })))
 }
 
 fn retry(options: &RetryOption) -> TokenStream {
@@ -80,12 +80,12 @@ fn retry(options: &RetryOption) -> TokenStream {
         .max_backoff
         .map(duration)
         .map(|pause| quote!(#retry.max_backoff = #pause;));
-    let said = quote!(#attempts #backoff #max_backoff);
+    let settings = quote!(#attempts #backoff #max_backoff);
     let new = quote!(<#private::Retry as ::core::default::Default>::default());
-    if said.is_empty() {
+    if settings.is_empty() {
         new
     } else {
-        quote!({ let mut #retry = #new; #said #retry })
+        quote!({ let mut #retry = #new; #settings #retry })
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn entry(tool: &ToolFn, ty: &Ident) -> TokenStream {
         quote_spanned! {ty.span()=>
             #[automatically_derived]
             impl #private::ProvideState<#ty> for __ToolStates {
-                fn provide(&self) -> &#private::Lent<#ty> {
+                fn provide(&self) -> &#private::Borrowed<#ty> {
                     &*self.#field
                 }
             }

@@ -51,8 +51,8 @@ pub(crate) fn toolbox(item: &ItemImpl, tools: &[ToolFn], krate: &Path) -> TokenS
     quote!(#item #registration)
 }
 
-/// The lints that are silent about generated code: those that the function allows itself, and that of
-/// deprecated items if it is one, since our call of it is no use. Nothing else: a crate may forbid a
+/// The lints to allow in generated code: those that the function allows itself, and that of
+/// deprecated items if it is one, since our call is not a use. Nothing else: a crate may forbid a
 /// lint, and then no `allow` of it compiles.
 fn allowed<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> Vec<TokenStream> {
     let lints = |attr: &Attribute| match &attr.meta {
@@ -70,7 +70,7 @@ fn allowed<'a>(attrs: impl IntoIterator<Item = &'a Attribute>) -> Vec<TokenStrea
     lints.map(|lints| quote!(#[allow(#lints)])).collect()
 }
 
-/// What makes a type stand for its tools.
+/// The impls that let `tools![…]` list a type.
 fn registration(
     krate: &Path,
     ty: &Type,
@@ -145,7 +145,7 @@ fn registration(
     }
 }
 
-/// The root of every path in generated code, written at `span` so that rustc underlines what stands
+/// The root of every path in generated code, written at `span` so that rustc underlines what is
 /// there.
 fn private(span: Span) -> Ident {
     Ident::new("__tool_private", span)
@@ -207,7 +207,7 @@ fn constant_keyword(is_associated: bool) -> TokenStream {
 struct Emitted<'t> {
     tool: &'t ToolFn,
     index: usize,
-    /// Whose constants its parameters are, if they do not stand by themselves.
+    /// The type that owns the constants of its parameters, if they are associated constants.
     holder: Option<&'t Type>,
 }
 

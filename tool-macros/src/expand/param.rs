@@ -1,4 +1,4 @@
-//! The constant that says all of one parameter.
+//! The constant that describes one parameter.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -52,7 +52,7 @@ pub(super) fn constant(param: &Param, constant: &Ident, is_associated: bool) -> 
     let limits = limits
         .as_ref()
         .map(|limits| within(ty, limits, wrapper.is_some()));
-    // Any part of this that stands elsewhere would draw the underline of a missing bound there.
+    // Any part of this that is elsewhere would draw the underline of a missing bound there.
     let new = quote_spanned!(span=> <#decoded as #private::Parameter>::__TOOL_PARAM.described(#name, #description));
     quote_spanned!(span=> #(#cfgs)* #keyword #constant: #private::Param<#decoded> = #new #missing #aliases #limits;)
 }
@@ -67,7 +67,7 @@ pub(super) fn wrapper(param: &Param, constant: &Ident) -> Option<Ident> {
     }
 }
 
-/// A field is what those attributes go on.
+/// Those attributes belong on a field.
 pub(super) fn wrapper_item(param: &Param, constant: &Ident) -> Option<TokenStream> {
     let name = wrapper(param, constant)?;
     let ParamKind::Argument(argument) = &param.kind else {

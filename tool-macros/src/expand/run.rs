@@ -55,8 +55,8 @@ pub(super) fn closure(emitted: &Emitted) -> TokenStream {
     quote!(|#call| #boxed)
 }
 
-/// Named where its type is written: rustc may find a bound missing wherever a value of the type
-/// stands.
+/// Named where its type is written: rustc may report a missing bound at any value of the
+/// type.
 fn value_name(position: usize, param: &Param) -> Ident {
     format_ident!(
         "__tool_value_{position}",
@@ -107,7 +107,7 @@ fn decode(emitted: &Emitted, call: &Ident) -> TokenStream {
             return ::core::result::Result::Err(#arguments.__tool_into_error());
         };
     };
-    // In a block: what is dropped while the function goes on would still have its place in the
+    // In a block: what is dropped while the function continues would still have its place in the
     // future.
     match values.is_empty() {
         true => quote!({ #checked }),

@@ -1,4 +1,4 @@
-//! What the attribute writes, to be read: the four tools of the clinical summary.
+//! The generated code of the four tools of the patient summary, as snapshots.
 
 use syn::{Item, Meta};
 

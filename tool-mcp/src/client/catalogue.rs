@@ -11,7 +11,7 @@ use tool_core::{Behavior, LeftOutTool, ToolDefinition, ToolSet};
 use super::supervisor::Line;
 use super::tool::RemoteTool;
 
-/// What a server listed, and what was made of it.
+/// The tools that a server listed, and those that can be used.
 pub(super) struct Catalogue {
     pub(super) listed: Vec<Tool>,
     pub(super) tools: ToolSet,
@@ -70,19 +70,20 @@ fn read(tool: &Tool, trusted: bool) -> Result<(ToolDefinition, Validator), Strin
     Ok((definition, validator))
 }
 
-/// Of a server that is not trusted, only what makes a tool look worse.
-fn set(behavior: &mut Behavior, said: &ToolAnnotations, trusted: bool) {
-    let believed = |said: Option<bool>, worse| said.filter(|said| trusted || *said == worse);
+/// From an untrusted server, only hints that make a tool look worse.
+fn set(behavior: &mut Behavior, declared: &ToolAnnotations, trusted: bool) {
+    let believed =
+        |declared: Option<bool>, worse| declared.filter(|declared| trusted || *declared == worse);
     behavior.remote = true;
-    behavior.read_only = believed(said.read_only_hint, false);
-    behavior.idempotent = believed(said.idempotent_hint, false);
-    behavior.open_world = believed(said.open_world_hint, true);
-    // It means nothing of a tool that only reads.
+    behavior.read_only = believed(declared.read_only_hint, false);
+    behavior.idempotent = believed(declared.idempotent_hint, false);
+    behavior.open_world = believed(declared.open_world_hint, true);
+    // It has no meaning for a read-only tool.
     let writes = !behavior.is_read_only();
-    behavior.destructive = believed(said.destructive_hint, true).filter(|_| writes);
+    behavior.destructive = believed(declared.destructive_hint, true).filter(|_| writes);
 }
 
-/// A schema of a server's makes this program read no file and ask no other server.
+/// A server's schema cannot make this program read a file or send a request.
 struct Nowhere;
 
 impl Retrieve for Nowhere {

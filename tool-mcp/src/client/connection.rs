@@ -37,7 +37,7 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// Calls that are sent at once over HTTP; the dispatcher has limits of its own.
 const REQUESTS: usize = 1024;
 
-/// How often a stream that broke off is asked for again.
+/// How many retries a broken stream gets.
 const RETRIES: usize = 3;
 
 /// A connection that is open.
@@ -115,7 +115,7 @@ impl Connection {
                         child: Some(child),
                         ..connection
                     }),
-                    // A process that has ended says more by its status.
+                    // The exit status of an ended process is more useful.
                     Err(error) => Err(match tokio::time::timeout(LAST_WORDS, child.wait()).await {
                         Ok(Ok(status)) => {
                             ConnectError::because(format!("its process has ended: {status}"))
@@ -179,7 +179,7 @@ impl Connection {
         })
     }
 
-    /// Whether the server tells of other tools only if it is asked to.
+    /// Whether the server notifies of other tools only after a subscription.
     pub(super) fn needs_subscription(peer: &Peer<RoleClient>) -> bool {
         peer.peer_info().is_some_and(|server| {
             let tools = server.capabilities.tools.as_ref();
@@ -188,7 +188,7 @@ impl Connection {
         })
     }
 
-    /// Waits until it has ended: the other end was closed, or the process is no more.
+    /// Waits until it has ended: the other end was closed, or the process has ended.
     pub(super) async fn ended(&mut self) {
         let exited = async {
             match &mut self.child {
@@ -258,7 +258,7 @@ fn streamable_http(
         // A session that has expired is a connection that was lost: its tools are listed again.
         .reinit_on_expired_session(false);
     config.auth_header.clone_from(&http.token);
-    // A stream that broke off is asked for again a few times, not for ever: a call waits for it.
+    // A broken stream gets a few retries, not endless ones: a call waits for it.
     let mut retry = FixedInterval::default();
     (retry.max_times, retry.duration) = (Some(RETRIES), Duration::from_millis(500));
     config.retry_config = Arc::new(retry);
@@ -266,7 +266,7 @@ fn streamable_http(
     Ok(StreamableHttpClientTransport::with_client(client, config))
 }
 
-/// What the server says without being asked.
+/// Notifications of the server.
 struct Events {
     config: ClientConfig,
     signals: Signals,

@@ -1,4 +1,4 @@
-//! The error of a call that has no result, with the code that is true of it.
+//! The error of a call without a result, with an accurate code.
 
 use std::error::Error;
 
@@ -12,19 +12,19 @@ use tool_core::{ErrorCode, ToolError};
 pub(super) enum Failure {
     /// It was not sent.
     BeforeSending(ServiceError),
-    /// What came of sending it.
+    /// The error of sending it.
     Answered(ServiceError),
     /// The connection was closed while it ran.
     Lost,
 }
 
-/// Whether it says more of the connection than of the call.
+/// Whether the failure concerns the connection rather than the call.
 pub(super) fn is_of_connection(failure: &Failure) -> bool {
     !matches!(failure, Failure::Answered(ServiceError::McpError(_)))
 }
 
-/// The texts are ours: what the server or the network says may be long, or hold an address with a
-/// key in it. The program has it as the source.
+/// The texts are ours: those of the server or the network may be long, or hold an address with a
+/// key in it. The program has them as the source.
 pub(super) fn to_error(failure: Failure) -> ToolError {
     match failure {
         Failure::BeforeSending(error) => not_sent(error),
@@ -64,7 +64,7 @@ fn not_sent(error: ServiceError) -> ToolError {
 
 /// What is known of a failed HTTP request.
 enum HttpFailure {
-    /// Nobody received it.
+    /// No server received it.
     NotConnected,
     Status(u16),
 }
@@ -107,7 +107,7 @@ fn code_of_protocol(code: WireCode, message: &str) -> ErrorCode {
     }
 }
 
-/// The code that the server names, unless it says what only a dispatcher of this program knows.
+/// The code that the server names, unless only a dispatcher of this program can know it.
 pub(super) fn code_of(named: Option<&str>) -> ErrorCode {
     match named.and_then(|text| text.parse().ok()) {
         None | Some(ErrorCode::Held) => ErrorCode::ToolError,

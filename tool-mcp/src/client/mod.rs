@@ -22,8 +22,8 @@ pub use connection::ConnectError;
 use supervisor::Inner;
 pub use transport::{HttpTransport, Transport};
 
-/// Connects to an MCP server: a [`Command`](std::process::Command) that speaks it over its stdin and
-/// stdout, an [`HttpTransport`], or a [`Transport::io`].
+/// Connects to an MCP server: a [`Command`](std::process::Command) with the protocol on its stdin
+/// and stdout, an [`HttpTransport`], or a [`Transport::io`].
 ///
 /// ```no_run
 /// # async fn run() -> Result<(), tool_mcp::ConnectError> {
@@ -80,9 +80,9 @@ impl Connect {
         self
     }
 
-    /// Believes what the server says of its tools' [behavior](tool_core::Behavior): that one is
-    /// read-only, say, and may be called again. Otherwise only the worse half of it is believed:
-    /// that a tool is destructive.
+    /// Trusts the server's annotations on [behavior](tool_core::Behavior): that a tool is
+    /// read-only, say, and may be called again. Otherwise only hints that make a tool look worse
+    /// count, such as destructive.
     pub fn with_trusted_annotations(mut self) -> Self {
         self.settings.trusted = true;
         self
@@ -106,7 +106,8 @@ impl IntoFuture for Connect {
     }
 }
 
-/// A connection to an MCP server, whose tools are [`Tool`](tool_core::Tool)s here. Cheap to clone.
+/// MCP client: a connection to an MCP server, whose tools are [`Tool`](tool_core::Tool)s here.
+/// Cheap to clone.
 ///
 /// It stays while it or one of its tools is there. When it is lost it is made again, and the tools
 /// are listed again; a process is started again. Calls wait up to five seconds for that.
@@ -126,7 +127,7 @@ pub struct Client {
 
 impl Client {
     /// The tools that the server listed last. A set that is taken from here stays as it is, and its
-    /// calls go to whatever connection there is.
+    /// calls use the current connection.
     pub fn tools(&self) -> ToolSet {
         self.catalogue().tools.clone()
     }
@@ -147,15 +148,15 @@ impl Client {
         }
     }
 
-    /// What the server calls itself: its name and its version.
+    /// The server's name and version.
     pub fn server(&self) -> Option<(String, String)> {
         let server = self.inner.line.peer_now()?.peer_info()?;
         let Implementation { name, version, .. } = server.server_info.clone()?;
         Some((name, version))
     }
 
-    /// What the server says to the model of itself and its tools, for the instructions of an agent.
-    /// It is the server's text: give it to a model only if the server is trusted.
+    /// The server's instructions for the model on itself and its tools, for the instructions of an
+    /// agent. It is the server's text: give it to a model only if the server is trusted.
     pub fn instructions(&self) -> Option<String> {
         self.inner
             .line

@@ -32,7 +32,7 @@ pub(super) struct Inner {
     pub(super) catalogue: watch::Sender<Arc<Catalogue>>,
 }
 
-/// What calls need of the connection. The connection is closed when nobody holds this any more.
+/// What calls need of the connection. The connection is closed when the last handle is dropped.
 pub(super) struct Line {
     state: watch::Receiver<State>,
     signals: Signals,
@@ -49,7 +49,7 @@ enum State {
     Down(String),
 }
 
-/// What the server says without being asked, for whom it concerns.
+/// Notifications of the server, for the calls that they concern.
 #[derive(Clone, Default)]
 pub(super) struct Signals {
     pub(super) progress: Arc<ProgressReports>,
@@ -61,7 +61,7 @@ impl Line {
     /// The connection, as soon as there is one.
     ///
     /// # Errors
-    /// There is none in time: no tool code ran.
+    /// No connection in time: no tool code ran.
     pub(super) async fn peer(&self) -> Result<Peer<RoleClient>, ToolError> {
         let mut state = self.state.clone();
         let is_up = |state: &State| matches!(state, State::Up(_));
@@ -167,7 +167,7 @@ impl Supervisor {
         }
     }
 
-    /// Connects until it succeeds; `None` if there is no other connection to be had.
+    /// Connects until it succeeds; `None` if no other connection is possible.
     async fn reconnect(&mut self) -> Option<(Connection, Vec<Tool>)> {
         let mut waits = forever().build();
         loop {
@@ -187,7 +187,7 @@ impl Supervisor {
         }
     }
 
-    /// Lists the tools whenever they may have changed, until the server cannot be reached.
+    /// Lists the tools each time they may have changed, until the server cannot be reached.
     async fn keep_listed(&self, peer: &Peer<RoleClient>) {
         let mut subscription = Subscribed::No;
         loop {
@@ -241,16 +241,16 @@ async fn subscribe(peer: &Peer<RoleClient>) -> Result<Subscription, ServiceError
     peer.listen(filter).await
 }
 
-/// Whether the server tells of other tools.
+/// How the server notifies of other tools.
 enum Subscribed {
     No,
     To(Box<Subscription>),
-    /// It does not want to be asked.
+    /// It does not take subscriptions.
     Refused,
 }
 
 impl Subscribed {
-    /// Waits for other tools; whether it can say so again. Without a subscription, forever.
+    /// Waits for other tools; whether it can notify again. Without a subscription, forever.
     async fn changed(&mut self) -> bool {
         match self {
             Self::To(subscription) => matches!(subscription.next().await, Ok(Some(_))),

@@ -152,7 +152,7 @@ impl Tool for RemoteTool {
     }
 }
 
-/// Asks the server to cancel a call that nobody waits for.
+/// Asks the server to cancel a call that its caller dropped.
 struct CancelOnDrop(Option<(Peer<RoleClient>, RequestId)>);
 
 impl Drop for CancelOnDrop {

@@ -25,7 +25,7 @@ pub(super) type Pair = (
 );
 
 impl Transport {
-    /// A connection that is there already: a socket, or a pipe. When it is lost, there is no other.
+    /// An existing connection: a socket, or a pipe. When it is lost, there is no other.
     pub fn io(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
@@ -86,7 +86,7 @@ pub struct HttpTransport {
     pub(super) headers: HashMap<HeaderName, HeaderValue>,
     pub(super) token: Option<String>,
     pub(super) client: Option<reqwest::Client>,
-    /// What is wrong with what was set.
+    /// What is wrong with the settings.
     pub(super) mistake: Option<String>,
 }
 
@@ -109,7 +109,7 @@ impl HttpTransport {
         Self { token, ..self }
     }
 
-    /// Sends a header with each request. One that is none is an error of
+    /// Sends a header with each request. An invalid one is an error of
     /// [`connect`](crate::connect).
     #[must_use]
     pub fn with_header(

@@ -1,4 +1,4 @@
-//! Held calls: the client's user is asked whether they may run.
+//! Approval of held calls (human-in-the-loop): the client's user is asked whether they may run.
 //!
 //! Clients of revision 2026-07-28 receive the question as the result of their call, and send the call
 //! again with the answer and with our seal of what was asked: nothing is kept here. Clients before
@@ -46,7 +46,7 @@ pub(super) fn ability(context: &RequestContext<RoleServer>) -> Ability {
     }
 }
 
-/// What the user says.
+/// The answer of the user.
 #[derive(Clone, Copy)]
 pub(super) enum Answer {
     Approved,
@@ -85,7 +85,7 @@ impl From<ElicitationAction> for Answer {
     }
 }
 
-/// The answer that a client brings with its call; `None` if it brings none that can be read.
+/// The answer that a client sends with its call; `None` if there is none that can be read.
 pub(super) fn answer(responses: Option<&InputResponses>) -> Option<Answer> {
     let response = responses?.get(QUESTION)?.clone();
     let response: ElicitResult = serde_json::from_value(response).ok()?;
@@ -156,7 +156,7 @@ impl Seal {
         Self(RequestStateCodec::new_unchecked(key))
     }
 
-    /// Says that this call was asked about.
+    /// Proves that the user was asked about this call.
     pub(super) fn close(&self, call: &ToolCall) -> String {
         let about = about(call);
         let options = SealOptions::new().associated_data(&about).ttl(PATIENCE);
@@ -176,6 +176,6 @@ impl Seal {
 
 /// What a question is about.
 fn about(call: &ToolCall) -> Vec<u8> {
-    // No name holds the byte in between.
+    // The separator byte cannot be in a name.
     [call.name.as_bytes(), &[0xff], call.arguments.as_bytes()].concat()
 }

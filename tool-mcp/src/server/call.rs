@@ -61,7 +61,7 @@ impl<S: Send + Sync + 'static> Handler<S> {
             request.name.clone(),
             Value::Object(request.arguments.clone().unwrap_or_default()).to_string(),
         );
-        // The client brings the answer to a question of ours; what it says counts if that was about
+        // The client sends the answer to a question of ours; it counts if the question was about
         // this call. The policy is asked again: it may have other reasons by now.
         let answer = match &request.request_state {
             Some(sealed) => {
@@ -127,7 +127,7 @@ async fn resume(
     progress.follow(resumed).await
 }
 
-/// Reports what a call says of its progress, if the client asks for it.
+/// Reports the progress of a call, if the client asks for it.
 struct ProgressSender<'a> {
     peer: &'a Peer<RoleServer>,
     token: Option<ProgressToken>,
@@ -162,13 +162,13 @@ impl<'a> ProgressSender<'a> {
         let Some(token) = self.token.clone() else {
             return;
         };
-        // The protocol wants each report to be more than the last, which a tool need not know.
+        // The protocol requires each report to be more than the last, which a tool need not know.
         let fraction = progress.fraction.filter(|fraction| *fraction > self.last);
         self.last = fraction.unwrap_or(self.last + f64::EPSILON);
         let mut report = ProgressNotificationParam::new(token, self.last);
         report.total = progress.fraction.map(|_| 1.0);
         report.message = Some(progress.message);
-        // A client that has gone is noticed elsewhere.
+        // A disconnected client is detected elsewhere.
         _ = self.peer.notify_progress(report).await;
     }
 }

@@ -37,13 +37,13 @@ fn to_tool(definition: &ToolDefinition) -> Tool {
     tool.output_schema = definition.output_schema().map(object).map(Arc::new);
     let behavior = definition.behavior();
     let annotations = ToolAnnotations::from_raw(
-        tool.title.clone(), // where revisions before 2025-06-18 look for it
+        tool.title.clone(), // where revisions before 2025-06-18 have it
         behavior.read_only,
         behavior.destructive,
         behavior.idempotent,
         behavior.open_world,
     );
-    tool.annotations = Some(annotations).filter(|said| *said != ToolAnnotations::default());
+    tool.annotations = Some(annotations).filter(|declared| *declared != ToolAnnotations::default());
     tool
 }
 

@@ -51,7 +51,7 @@ impl<S: Send + Sync + 'static> ServerHandler for Handler<S> {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_tool_list_changed()
-            // There are none of either: many clients ask for them whatever a server declares.
+            // Both are empty: many clients ask for them whatever a server declares.
             .enable_prompts()
             .enable_resources()
             .build();
@@ -169,7 +169,7 @@ impl Peers {
         peers.push((peer, Handle::current()));
     }
 
-    /// Tells them that the tools have been replaced.
+    /// Notifies them that the tools have been replaced.
     pub(super) fn notify(&self) {
         let peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (peer, runtime) in &*peers {

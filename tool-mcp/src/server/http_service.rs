@@ -54,7 +54,7 @@ impl<S: Send + Sync + 'static> HttpService<S> {
             config = config.with_allowed_hosts(hosts);
         }
         let mut sessions = LocalSessionManager::default();
-        // A session that is silent for so long ends, even while its user is asked.
+        // The idle timeout of a session, which also ends while its user is asked.
         sessions.session_config.keep_alive = Some(2 * PATIENCE);
         let sessions = Arc::new(sessions);
         let handler = move || Ok(handler.clone());
@@ -62,7 +62,7 @@ impl<S: Send + Sync + 'static> HttpService<S> {
     }
 }
 
-/// Cancelled when those calls have had their time that ran when the other was.
+/// Cancelled when the grace period of running calls after the other token is over.
 fn after_grace(cancellation: &CancellationToken) -> CancellationToken {
     let (first, second) = (cancellation.clone(), CancellationToken::new());
     let Ok(runtime) = Handle::try_current() else {

@@ -1,4 +1,4 @@
-//! Tools for MCP clients.
+//! The MCP server: tools for MCP clients.
 
 mod approval;
 mod call;
@@ -30,11 +30,11 @@ use handler::Handler;
 pub use http_service::HttpService;
 pub use request::RequestParts;
 
-/// Serves the tools of a [`Dispatcher`] to MCP clients: over [stdio](Self::stdio) to one, over
-/// [streamable HTTP](Self::service) to many. Cheap to clone; clones and all their clients share the
-/// dispatcher, with its limits, keys and [`idle`](Dispatcher::idle).
+/// MCP server: serves the tools of a [`Dispatcher`] to MCP clients, over [stdio](Self::stdio) to
+/// one, over [streamable HTTP](Self::service) to many. Cheap to clone; clones and all their clients
+/// share the dispatcher, with its limits, keys and [`idle`](Dispatcher::idle).
 ///
-/// It speaks every revision of the protocol from 2024-11-05 to 2026-07-28.
+/// It supports every revision of the protocol from 2024-11-05 to 2026-07-28.
 ///
 /// - A tool's title, its output schema (`structured`) and the hints of its behavior are listed as
 ///   far as they were declared.
@@ -43,9 +43,9 @@ pub use request::RequestParts;
 ///   tool is an error of the protocol, −32602.
 /// - [Progress](tool_core::CallContext::progress) goes to clients that ask for it; a call that the
 ///   client cancels is dropped at its next await.
-/// - A call that the policy [holds](tool_core::Decision::Hold) is put to the client's user
-///   (elicitation), who has half an hour. Where the client cannot ask, it is denied, and says so. The
-///   client is trusted to ask: what nobody may do is for the policy to deny.
+/// - A call that the policy [holds](tool_core::Decision::Hold) needs the approval of the client's user
+///   (elicitation), who has half an hour. Where the client cannot ask, it is denied, with that reason.
+///   The client is trusted to ask: forbidden calls have to be denied by the policy.
 /// - An idempotency key in `_meta` of the call, under `tool-core/idempotencyKey`, gives it the same
 ///   [key](tool_core::CallContext::idempotency_key) each time it is sent.
 ///
@@ -109,7 +109,7 @@ impl Server {
 
 impl<S: Send + Sync + 'static> Server<S> {
     /// Serves tools whose state differs from request to request: `state` makes it of the request's
-    /// headers, or of what a layer in front has found out of them. An error denies the call, and
+    /// headers, or of what a layer in front has added. An error denies the call, and
     /// is read by the model.
     ///
     /// ```
@@ -174,8 +174,8 @@ impl<S: Send + Sync + 'static> Server<S> {
         self.with(|settings| settings.info = Implementation::new(name, version))
     }
 
-    /// Sets what clients may tell the model of the server: what it is for, and how its tools belong
-    /// together.
+    /// Sets the instructions that clients may give the model: what the server is for, and how its
+    /// tools are used together.
     #[must_use]
     pub fn with_instructions(self, instructions: impl Into<String>) -> Self {
         self.with(|settings| settings.instructions = Some(instructions.into()))
@@ -192,7 +192,7 @@ impl<S: Send + Sync + 'static> Server<S> {
 
     /// Sets the pages whose scripts may send HTTP requests, each by scheme, host and port:
     /// `https://app.example.com:443`, or `:*` for any port. Those of this machine, unless set.
-    /// Programs that are no browser send no origin, and are not concerned.
+    /// Programs other than browsers send no origin, and are not affected.
     #[must_use]
     pub fn with_allowed_origins(
         self,
@@ -209,9 +209,9 @@ impl<S: Send + Sync + 'static> Server<S> {
         self.with(|settings| settings.cancellation = token)
     }
 
-    /// Sets the key of the seal by which a client of revision 2026-07-28 shows that the call it sends
-    /// again was asked about: at least 32 bytes, the same for all servers behind one address. A
-    /// random one, unless set.
+    /// Sets the key of the seal by which a client of revision 2026-07-28 proves that its user was
+    /// asked about the call it repeats: at least 32 bytes, the same for all servers behind one
+    /// address. A random one, unless set.
     ///
     /// # Errors
     /// The key is shorter.
@@ -269,7 +269,7 @@ impl<S: Send + Sync + 'static> Server<S> {
         };
         match handler.serve_with_ct((reader, writer), stop).await {
             Ok(running) => running.waiting().await.map(drop).map_err(ServeError::new),
-            // It has asked for nothing.
+            // It has sent no request.
             Err(ServerInitializeError::ConnectionClosed(_) | ServerInitializeError::Cancelled) => {
                 Ok(())
             }
@@ -292,7 +292,7 @@ impl<S: Send + Sync + 'static> Server<S> {
     }
 }
 
-/// Tells when the client has closed its end: subscriptions, which have no other, end then.
+/// Detects that the client has closed its end: subscriptions, which have no other end, end then.
 struct UntilEnd<R> {
     reader: R,
     ended: CancellationToken,

@@ -7,7 +7,7 @@ use rmcp::model::Implementation;
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::Value;
 
-/// A request, as far as it says who makes it: headers, and what layers in front have added.
+/// The context of a request: headers, and what layers in front have added.
 #[derive(Clone, Copy)]
 pub struct RequestParts<'a> {
     http: Option<&'a http::request::Parts>,
@@ -47,7 +47,7 @@ impl<'a> RequestParts<'a> {
         self.context.meta.0.0.get(key)
     }
 
-    /// What the client calls itself: its name and its version.
+    /// The client's name and version.
     pub fn client(&self) -> Option<(String, String)> {
         let Implementation { name, version, .. } = self.context.client_info()?;
         Some((name, version))

@@ -1,5 +1,5 @@
-//! Whatever a model writes as arguments: each call is parsed as one or more that can be answered, and
-//! a call that is an object already is not touched.
+//! Any text that a model writes as arguments: each call is parsed as one or more that can be
+//! answered, and a call that is an object already is not changed.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Whatever a server streams: no panic, no call lost or doubled between the events and the message,
+//! Any stream of a server: no panic, no call lost or doubled between the events and the message,
 //! and the same message however the bytes are cut.
 #![no_main]
 
@@ -108,7 +108,7 @@ fuzz_target!(|input: Input| {
 fn assemble(parts: &[&[u8]]) -> Result<Completion, ModelError> {
     let mut assembler = ChatAssembler::new();
     let (mut begun, mut complete) = (0, Vec::new());
-    let mut hear = |events: Vec<ModelEvent>| {
+    let mut receive = |events: Vec<ModelEvent>| {
         for event in events {
             match event {
                 ModelEvent::ToolCallStarted { position, .. } => {
@@ -126,9 +126,9 @@ fn assemble(parts: &[&[u8]]) -> Result<Completion, ModelError> {
         begun
     };
     for part in parts {
-        hear(assembler.push_bytes(part)?);
+        receive(assembler.push_bytes(part)?);
     }
-    let begun = hear(assembler.close()?);
+    let begun = receive(assembler.close()?);
     let completion = assembler.finish()?;
     if let Some(choice) = completion
         .choices
@@ -136,16 +136,16 @@ fn assemble(parts: &[&[u8]]) -> Result<Completion, ModelError> {
         .find(|choice| choice.extra["index"] == 0)
     {
         assert_eq!(choice.message.tool_calls.len(), begun, "a call was lost");
-        for (call, told) in choice.message.tool_calls.iter().zip(complete) {
+        for (call, reported) in choice.message.tool_calls.iter().zip(complete) {
             // An id may still come, and a name where there was none.
-            let Some(told) = told else { continue };
+            let Some(reported) = reported else { continue };
             assert_eq!(
-                text(&told),
+                text(&reported),
                 text(call),
                 "the arguments of a complete call changed"
             );
             assert!(
-                name(&told).is_empty() || name(&told) == name(call),
+                name(&reported).is_empty() || name(&reported) == name(call),
                 "the name of a complete call changed"
             );
         }

@@ -1,4 +1,4 @@
-//! Whatever is stored as a conversation: no panic, a repair that changes nothing more the second
+//! Any stored conversation: no panic, a repair that changes nothing more the second
 //! time, and every call answered once, in order, right behind the message that asked for it.
 #![no_main]
 
@@ -9,12 +9,12 @@ use tool_openai::chat::{self, Message};
 
 #[derive(Debug, Arbitrary)]
 struct Input {
-    messages: Vec<Said>,
+    messages: Vec<DrawnMessage>,
     raw: String,
 }
 
 #[derive(Debug, Arbitrary)]
-struct Said {
+struct DrawnMessage {
     role: u8,
     content: Content,
     calls: Vec<Call>,
@@ -49,7 +49,7 @@ fn id(number: u8) -> Value {
     }
 }
 
-impl Said {
+impl DrawnMessage {
     fn message(&self) -> Value {
         let role = [
             "user",
@@ -113,7 +113,7 @@ impl Call {
 }
 
 fuzz_target!(|input: Input| {
-    let drawn: Value = input.messages.iter().map(Said::message).collect();
+    let drawn: Value = input.messages.iter().map(DrawnMessage::message).collect();
     let raw: Value = from_str(&input.raw).unwrap_or_default();
     for messages in [drawn, raw] {
         if let Ok(messages) = from_value::<Vec<Message>>(messages) {

@@ -1,4 +1,4 @@
-//! Whatever a server of the Responses API streams: no panic, no call lost or doubled between the
+//! Any stream of the Responses API: no panic, no call lost or doubled between the
 //! events and the response, and the same response however the bytes are cut.
 #![no_main]
 
@@ -114,7 +114,7 @@ fuzz_target!(|input: Input| {
 fn assemble(parts: &[&[u8]]) -> Result<Response, ModelError> {
     let mut assembler = ResponsesAssembler::new();
     let mut calls: Vec<Option<ToolCall>> = Vec::new();
-    let mut hear = |events: Vec<ModelEvent>| {
+    let mut receive = |events: Vec<ModelEvent>| {
         for event in events {
             match event {
                 ModelEvent::ToolCallStarted { position, .. } => {
@@ -129,9 +129,9 @@ fn assemble(parts: &[&[u8]]) -> Result<Response, ModelError> {
         }
     };
     for part in parts {
-        hear(assembler.push_bytes(part)?);
+        receive(assembler.push_bytes(part)?);
     }
-    hear(assembler.close()?);
+    receive(assembler.close()?);
     let response = assembler.finish()?;
     let made = response.tool_calls();
     assert_eq!(made.len(), calls.len(), "a call was lost");

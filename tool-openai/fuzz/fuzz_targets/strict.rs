@@ -1,4 +1,4 @@
-//! Whatever schema a tool of somebody else's has: it becomes one that is strict, which stays as it
+//! Any schema of a foreign tool: it becomes one that is strict, which stays as it
 //! is when it is made strict again, or a reason; and nulls are dropped from arguments without a
 //! panic, for good.
 #![no_main]

@@ -16,10 +16,10 @@ use super::{Agent, AgentStream, History, Reply, StartPolicy, Suspended};
 use crate::chat::{self, HistoryRepair, Message, Usage};
 use crate::error::AgentError;
 
-/// A conversation with a model that may call tools; made by [`Agent::conversation`].
+/// A multi-turn conversation with a model that may call tools; made by [`Agent::conversation`].
 ///
 /// It is a handle: a clone is the same conversation. One run at a time adds to it; another is
-/// [`AgentError::Busy`]. Its history stays valid whatever happens: a message with calls and all
+/// [`AgentError::Busy`]. Its history is always valid: a message with calls and all
 /// their results enter it together, so a run that fails or is dropped can be followed by another.
 ///
 /// Serialised, it is its [`History`]; during a run, what has been added to it so far.
@@ -61,7 +61,7 @@ pub(super) struct Shared {
 #[derive(Default)]
 pub(super) struct State {
     pub(super) history: History,
-    /// What was changed in the history that it began with, until a run tells of it.
+    /// What was changed in the history that it began with, until a run reports it.
     pub(super) repairs: Vec<HistoryRepair>,
 }
 
@@ -89,7 +89,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        // What this one wrote is seen by whoever comes next.
+        // The next holder sees what this one wrote.
         self.0.is_running.store(false, Ordering::Release);
     }
 }
@@ -111,17 +111,17 @@ impl Conversation {
         &self.agent
     }
 
-    /// Says `prompt` to the model and returns its reply, after running whatever tools it calls on
-    /// the way.
+    /// Sends `prompt` to the model, runs the tools that it calls, and returns its reply.
     ///
     /// # Errors
-    /// Each [`AgentError`] says why there is no reply and what of the run is in the history.
+    /// Each [`AgentError`] states why there is no reply and which part of the run is in the
+    /// history.
     pub async fn run(&self, prompt: impl Into<Message>) -> Result<Reply, AgentError> {
         self.begin(Some(prompt.into()), false, None).await.reply
     }
 
-    /// Goes on from where the conversation stands, after [`AgentError::TurnLimit`] or a model that
-    /// could not be reached.
+    /// Continues the conversation without a new prompt, after [`AgentError::TurnLimit`] or a model
+    /// that could not be reached.
     ///
     /// # Errors
     /// As for [`run`](Self::run).
@@ -129,36 +129,39 @@ impl Conversation {
         self.begin(None, false, None).await.reply
     }
 
-    /// Goes on with a run that was [suspended](crate::Outcome::Suspended), with decisions on held
-    /// calls by their positions. A call without a decision, or with
+    /// Resumes a run that was [suspended](crate::Outcome::Suspended) for approval, with decisions
+    /// on held calls by their positions. A call without a decision, or with
     /// [`Decision::Hold`](tool_core::Decision::Hold), stays held, and the run with it.
     ///
-    /// The history becomes that of the suspended run: what was said since is not in it. If the run is
+    /// The history becomes that of the suspended run: later messages are not in it. If the run is
     /// cancelled or dropped while calls run, the message enters the history with a result for each,
     /// and calls that are still held are answered so.
     ///
     /// # Errors
-    /// [`AgentError::NotResumed`] if the decisions do not fit; it holds what was given. Else as for
-    /// [`run`](Self::run).
+    /// [`AgentError::NotResumed`] if the decisions do not match; it holds what was given. Else as
+    /// for [`run`](Self::run).
     pub async fn resume_with(
         &self,
         suspended: Suspended,
         decisions: Vec<(usize, Decision)>,
     ) -> Result<Reply, AgentError> {
-        self.go_on(suspended, decisions, None).await.reply
+        self.continue_run(suspended, decisions, None).await.reply
     }
 
-    /// As [`resume_with`](Self::resume_with), told while it happens.
+    /// As [`resume_with`](Self::resume_with), as a stream of events.
     pub fn resume_stream_with(
         &self,
         suspended: Suspended,
         decisions: Vec<(usize, Decision)>,
     ) -> AgentStream {
         let queue = Queue::default();
-        AgentStream::new(self.go_on(suspended, decisions, Some(queue.clone())), queue)
+        AgentStream::new(
+            self.continue_run(suspended, decisions, Some(queue.clone())),
+            queue,
+        )
     }
 
-    fn go_on(
+    fn continue_run(
         &self,
         suspended: Suspended,
         decisions: Vec<(usize, Decision)>,
@@ -179,18 +182,18 @@ impl Conversation {
         })
     }
 
-    /// As [`run`](Self::run), told while it happens, text as the model writes it.
+    /// As [`run`](Self::run), as a stream of events, with text as the model writes it.
     pub fn stream(&self, prompt: impl Into<Message>) -> AgentStream {
-        self.told(Some(prompt.into()))
+        self.stream_events(Some(prompt.into()))
     }
 
-    /// As [`resume`](Self::resume), told while it happens.
+    /// As [`resume`](Self::resume), as a stream of events.
     pub fn resume_stream(&self) -> AgentStream {
-        self.told(None)
+        self.stream_events(None)
     }
 
     /// Nothing happens before the stream is polled.
-    fn told(&self, prompt: Option<Message>) -> AgentStream {
+    fn stream_events(&self, prompt: Option<Message>) -> AgentStream {
         let queue = Queue::default();
         AgentStream::new(self.begin(prompt, true, Some(queue.clone())), queue)
     }
@@ -245,7 +248,7 @@ impl Conversation {
         self.shared.lock().history.clone()
     }
 
-    /// Forgets all messages. The count of tokens goes on.
+    /// Removes all messages. The count of tokens continues.
     ///
     /// # Errors
     /// [`AgentError::Busy`] during a run.
@@ -253,7 +256,7 @@ impl Conversation {
         self.truncate(0)
     }
 
-    /// Forgets the oldest messages: the newest stay, `most` at most, from one of the user on.
+    /// Removes the oldest messages: the newest stay, `most` at most, from one of the user on.
     ///
     /// # Errors
     /// [`AgentError::Busy`] during a run.

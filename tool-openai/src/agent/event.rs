@@ -1,4 +1,4 @@
-//! What the agent tells while it runs, and what it says in the end.
+//! Events of an agent's run, and its reply.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::Suspended;
 use crate::chat::{HistoryRepair, InvalidToolsError, Repair, Usage};
 use crate::model::{RequestRepair, RequestRetry};
 
-/// What happens in a run, as it happens.
+/// An event of a run, reported as it happens.
 ///
 /// Positions count the calls of one message from 0. Those of `ToolCallStarted` and
 /// `ToolCallDelta` count what the model writes; where one call that it wrote was several (a wrapper
@@ -21,7 +21,7 @@ use crate::model::{RequestRepair, RequestRetry};
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum AgentEvent {
-    /// The history that the agent was given was none a service would accept; this was changed.
+    /// The given history was invalid for a provider; these changes repaired it.
     HistoryRepaired(Vec<HistoryRepair>),
     /// These tools are not offered, since the service would refuse the request because of them.
     /// Once in a run, before its first turn.
@@ -36,9 +36,9 @@ pub enum AgentEvent {
         /// The turn, from 1.
         turn: usize,
     },
-    /// More of what the model says. All of it at once, where the answer is not streamed.
+    /// More of the model's text. All of it at once, where the answer is not streamed.
     Text(String),
-    /// More of what the model thinks, as far as the service shows it: for people to read. All of it
+    /// More of the model's reasoning, as far as the service shows it: for people to read. All of it
     /// at once, where the answer is not streamed.
     Thinking(String),
     /// More of why the model will not answer.
@@ -66,14 +66,14 @@ pub enum AgentEvent {
         /// What had to be repaired before it could run.
         repairs: Vec<Repair>,
     },
-    /// The model's message is over; these are its calls, all of them, in call order.
+    /// The model's message is complete; these are its calls, all of them, in call order.
     ToolCallsReady(Vec<ToolCall>),
     /// A tool reports progress.
     Progress(Progress),
     /// A call is answered. Results come as tools finish.
     Result(ToolResult),
     /// Every call of the message is answered: one result per call, in call order. Calls that are held
-    /// are among them; when the run goes on, it comes again with what became of them.
+    /// are among them; when the run continues, it comes again with what happened to them.
     Results(Vec<ToolResult>),
     /// What the turn has cost, where the service counts it.
     Usage(Usage),
@@ -91,11 +91,11 @@ impl From<&InvalidToolsError> for LeftOutTool {
 #[derive(Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reply {
-    /// What the model says; empty if it had nothing to add to the results of its calls.
+    /// The text of the model; empty if it had nothing to add to the results of its calls.
     pub text: String,
     /// Whether that is its answer, or it waits for decisions on calls.
     pub outcome: Outcome,
-    /// Why it stopped, in the service's word: `stop`, or `length` if the text is cut short.
+    /// Why it stopped, as the provider writes it: `stop`, or `length` if the text is cut short.
     pub finish_reason: Option<String>,
     /// How often the model was asked in this run.
     pub turns: usize,
@@ -122,7 +122,7 @@ pub enum Outcome {
     /// [`with_final_tool`](crate::Agent::with_final_tool): the last message has calls, and their
     /// results are in the history.
     Stopped,
-    /// A policy held calls: the run goes on when somebody has decided on them.
+    /// A policy held calls: the run continues after a decision (approval) on them.
     Suspended(Box<Suspended>),
 }
 

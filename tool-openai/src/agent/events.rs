@@ -1,4 +1,4 @@
-//! Who is told what happens.
+//! Reports events of a run to its callback and its stream.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use super::{AgentEvent, span};
 
 pub(super) type OnEvent = Arc<dyn Fn(&AgentEvent) + Send + Sync>;
 
-/// Events that happened and are not told yet.
+/// Events that are not delivered yet.
 #[derive(Clone, Default)]
 pub(super) struct Queue(Arc<Mutex<VecDeque<AgentEvent>>>);
 
@@ -25,11 +25,11 @@ impl Queue {
     }
 }
 
-/// Tells of one run.
+/// Reports the events of one run.
 pub(super) struct Events {
     on_event: Option<OnEvent>,
     queue: Option<Queue>,
-    /// The calls of this turn whose results are told, and whether as held.
+    /// The calls of this turn whose results are reported, and whether as held.
     answered: BTreeMap<usize, bool>,
 }
 
@@ -42,7 +42,7 @@ impl Events {
         }
     }
 
-    pub(super) fn tell(&mut self, event: AgentEvent) {
+    pub(super) fn emit(&mut self, event: AgentEvent) {
         span::note_event(&event);
         if let Some(on_event) = &self.on_event {
             on_event(&event);
@@ -52,43 +52,43 @@ impl Events {
         }
     }
 
-    pub(super) fn tell_of_tools(&mut self, event: DispatchEvent) {
+    pub(super) fn report_tools(&mut self, event: DispatchEvent) {
         match event {
-            DispatchEvent::Progress(progress) => self.tell(AgentEvent::Progress(progress)),
+            DispatchEvent::Progress(progress) => self.emit(AgentEvent::Progress(progress)),
             DispatchEvent::Result(result) => {
-                self.tell_result(&result);
+                self.report_result(&result);
             }
             _ => {}
         }
     }
 
-    pub(super) fn tell_turn_started(&mut self, turn: usize) {
+    pub(super) fn report_turn_started(&mut self, turn: usize) {
         self.answered.clear();
-        self.tell(AgentEvent::TurnStarted { turn });
+        self.emit(AgentEvent::TurnStarted { turn });
     }
 
-    /// The results of a run that goes on were told before, but those of held calls.
-    pub(super) fn have_told(&mut self, results: &[ToolResult]) {
+    /// The results of a resumed run were reported before, except those of held calls.
+    pub(super) fn have_reported(&mut self, results: &[ToolResult]) {
         for result in results {
             let is_held = result.held_for().is_some();
             self.answered.insert(result.position(), is_held);
         }
     }
 
-    /// Once for each call, and once more if it was told as held and is answered now.
-    fn tell_result(&mut self, result: &ToolResult) {
+    /// Once for each call, and once more if it was reported as held and is answered now.
+    fn report_result(&mut self, result: &ToolResult) {
         let is_held = result.held_for().is_some();
-        let told = self.answered.insert(result.position(), is_held);
-        if told.is_none_or(|was_held| was_held && !is_held) {
-            self.tell(AgentEvent::Result(result.clone()));
+        let reported = self.answered.insert(result.position(), is_held);
+        if reported.is_none_or(|was_held| was_held && !is_held) {
+            self.emit(AgentEvent::Result(result.clone()));
         }
     }
 
-    /// Calls that were stopped have results that nothing has told of yet.
-    pub(super) fn tell_results(&mut self, results: &[ToolResult]) {
+    /// Calls that were stopped have results that are not reported yet.
+    pub(super) fn report_results(&mut self, results: &[ToolResult]) {
         for result in results {
-            self.tell_result(result);
+            self.report_result(result);
         }
-        self.tell(AgentEvent::Results(results.to_vec()));
+        self.emit(AgentEvent::Results(results.to_vec()));
     }
 }

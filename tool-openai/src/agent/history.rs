@@ -48,7 +48,7 @@ impl History {
     /// Leaves out the oldest messages: the newest stay, `most` at most, from one of a user on.
     pub(super) fn truncate(&mut self, most: usize) {
         let first = self.messages.len().saturating_sub(most);
-        // Images of results stand behind them in a message of the user.
+        // Images of results are behind them in a message of the user.
         let is_prompt = |at: usize| {
             let follows_result = at > 0 && is_result(&self.messages[at - 1]);
             matches!(&self.messages[at], Message::User(text) if !(follows_result && text.content.is_array()))

@@ -1,4 +1,4 @@
-//! One message of the model: heard while it is written, its calls run, every one of them answered.
+//! One message of the model: received while it is written, its calls run, each of them answered.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,7 @@ pub(super) struct Answering<'a> {
     pub(super) running: StreamingBatch,
     /// Complete calls that may not start yet, by their place in what the model writes.
     waiting: BTreeMap<usize, chat::ToolCall>,
-    /// What became of the calls that were parsed before the message was over.
+    /// What happened to the calls that were parsed before the message was over.
     early: Vec<Vec<ParsedCall>>,
     /// Positions of those that the model wrote on after they had started.
     reopened: BTreeSet<usize>,
@@ -34,7 +34,7 @@ pub(super) struct Answering<'a> {
     /// The complete call that may not start early, and holds up those behind it.
     blocked: Option<usize>,
     text: String,
-    /// Whether it is told what the model thinks.
+    /// Whether the reasoning of the model was reported.
     has_thought: bool,
     /// The other keys of the message so far.
     keys: Map<String, Value>,
@@ -42,7 +42,7 @@ pub(super) struct Answering<'a> {
 }
 
 /// A message whose calls are all handed over.
-pub(super) struct Heard {
+pub(super) struct ReceivedMessage {
     pub(super) parsed: ParsedMessage,
     /// Calls that ran before the model had finished writing them, by position.
     reopened: BTreeSet<usize>,
@@ -71,24 +71,24 @@ impl<'a> Answering<'a> {
         }
     }
 
-    /// Takes in a part of the message.
-    pub(super) fn hear(&mut self, event: ModelEvent, events: &mut Events) {
+    /// Receives a part of the message.
+    pub(super) fn receive(&mut self, event: ModelEvent, events: &mut Events) {
         match event {
             ModelEvent::Text(text) => {
                 self.text.push_str(&text);
-                events.tell(AgentEvent::Text(text));
+                events.emit(AgentEvent::Text(text));
             }
             ModelEvent::Thinking(text) => {
                 self.has_thought = true;
-                events.tell(AgentEvent::Thinking(text));
+                events.emit(AgentEvent::Thinking(text));
             }
             ModelEvent::MessageKeys(keys) => merge_message_keys(&mut self.keys, keys),
-            ModelEvent::Refusal(text) => events.tell(AgentEvent::Refusal(text)),
+            ModelEvent::Refusal(text) => events.emit(AgentEvent::Refusal(text)),
             ModelEvent::ToolCallStarted { position, name } => {
-                events.tell(AgentEvent::ToolCallStarted { position, name });
+                events.emit(AgentEvent::ToolCallStarted { position, name });
             }
             ModelEvent::ToolCallDelta { position, delta } => {
-                events.tell(AgentEvent::ToolCallDelta { position, delta });
+                events.emit(AgentEvent::ToolCallDelta { position, delta });
             }
             ModelEvent::ToolCallComplete { position, call } => {
                 self.blocked = self.blocked.filter(|blocked| *blocked != position);
@@ -145,7 +145,7 @@ impl<'a> Answering<'a> {
         repairs: Vec<Repair>,
         events: &mut Events,
     ) {
-        events.tell(AgentEvent::ToolCallReady {
+        events.emit(AgentEvent::ToolCallReady {
             position: self.handed_over,
             call: call.clone(),
             repairs,
@@ -160,17 +160,21 @@ impl<'a> Answering<'a> {
     }
 
     /// The message is over: hands over the rest of its calls.
-    pub(super) fn finish(mut self, choice: Choice, events: &mut Events) -> (Heard, StreamingBatch) {
+    pub(super) fn finish(
+        mut self,
+        choice: Choice,
+        events: &mut Events,
+    ) -> (ReceivedMessage, StreamingBatch) {
         if !self.has_thought {
             let thinking = choice.message.thinking();
             if !thinking.is_empty() {
-                events.tell(AgentEvent::Thinking(thinking));
+                events.emit(AgentEvent::Thinking(thinking));
             }
         }
         if self.text.is_empty() {
             let text = choice.message.text();
             if !text.is_empty() {
-                events.tell(AgentEvent::Text(text));
+                events.emit(AgentEvent::Text(text));
             }
         }
         let cut = choice.is_cut();
@@ -193,7 +197,7 @@ impl<'a> Answering<'a> {
             }
         }
         (
-            Heard {
+            ReceivedMessage {
                 parsed,
                 reopened: self.reopened,
             },
@@ -203,7 +207,7 @@ impl<'a> Answering<'a> {
 
     /// The message never ends, or does not count: stops what runs of it. Nothing, if nothing has
     /// started.
-    pub(super) fn abandon(self) -> Option<(Heard, Vec<ToolResult>)> {
+    pub(super) fn abandon(self) -> Option<(ReceivedMessage, Vec<ToolResult>)> {
         let results = self.running.cancel();
         let content = if self.text.is_empty() {
             Value::Null
@@ -221,7 +225,7 @@ impl<'a> Answering<'a> {
         };
         let parsed = self.parser.parse_rest(self.early, message, false);
         (!results.is_empty()).then_some((
-            Heard {
+            ReceivedMessage {
                 parsed,
                 reopened: self.reopened,
             },
@@ -251,7 +255,7 @@ fn in_places(items: Value) -> Value {
     list.into()
 }
 
-impl Heard {
+impl ReceivedMessage {
     pub(super) fn new(parsed: ParsedMessage, reopened: BTreeSet<usize>) -> Self {
         Self { parsed, reopened }
     }

@@ -1,4 +1,4 @@
-//! The loop: ask the model, run what it calls, send it the results, until it answers.
+//! The agent loop: ask the model, run its tool calls, send it the results, until it answers.
 
 mod conversation;
 mod event;
@@ -38,11 +38,11 @@ pub use stream::AgentStream;
 pub use suspended::Suspended;
 pub use tool_core::LeftOutTool;
 
-/// A model, its instructions and its tools: what every conversation with it has in common.
+/// Agent: a model, its instructions and its tools, with the loop that runs tool calls.
 ///
 /// It is cheap to clone, and many requests can share one. [`run`](Self::run) asks, runs all calls of
-/// each message at once, and returns the model's reply; a [`conversation`](Self::conversation) goes
-/// on from there.
+/// each message at once, and returns the model's reply; a [`conversation`](Self::conversation)
+/// keeps the history.
 ///
 /// ```no_run
 /// // `no_run`: asks a real service.
@@ -167,7 +167,7 @@ impl Agent {
         self
     }
 
-    /// The same agent, with another model to ask: one around its [`model`](Self::model), for example.
+    /// The same agent with another model: one around its [`model`](Self::model), for example.
     #[must_use]
     pub fn with_model(self, model: impl ChatModel + 'static) -> Self {
         self.with(|config| config.model = Arc::new(model))
@@ -179,7 +179,7 @@ impl Agent {
         self.with(|config| config.name = Some(name.into()))
     }
 
-    /// Sets the instructions that stand before the conversation, as a system message.
+    /// Sets the instructions that are before the conversation, as a system message.
     #[must_use]
     pub fn with_instructions(self, instructions: impl Into<String>) -> Self {
         self.with(|config| config.instructions = Some(instructions.into()))
@@ -256,13 +256,13 @@ impl Agent {
         self.with(|config| drop(config.extra.insert(key.into(), value.into())))
     }
 
-    /// Calls `on_event` with whatever happens in a run, as it happens.
+    /// Calls `on_event` with each event of a run, as it happens.
     #[must_use]
     pub fn with_on_event(self, on_event: impl Fn(&AgentEvent) + Send + Sync + 'static) -> Self {
         self.with(|config| config.on_event = Some(Arc::new(on_event)))
     }
 
-    /// Ends a run with [`Outcome::Stopped`] after a turn whose results `stop` says yes to: they are in
+    /// Ends a run with [`Outcome::Stopped`] after a turn whose results `stop` accepts: they are in
     /// the history, and the model is not asked again. Of several conditions any one ends it.
     #[must_use]
     pub fn with_stop_when(
@@ -273,7 +273,7 @@ impl Agent {
     }
 
     /// Ends a run with [`Outcome::Stopped`] when this tool has been called with success: one by which
-    /// the model hands over what it was asked for. One that the agent does not have is an error of
+    /// the model returns its final output. One that the agent does not have is an error of
     /// the run.
     #[must_use]
     pub fn with_final_tool(self, tool: impl Into<String>) -> Self {
@@ -311,8 +311,8 @@ impl Agent {
     /// [`AgentError::Cancelled`](crate::AgentError::Cancelled). Calls that run are stopped at their
     /// next await, every call is answered, and the history takes them.
     ///
-    /// A token stays cancelled: a run that begins with it ends before the model is asked. To go on
-    /// with the conversation, set a new one.
+    /// A token stays cancelled: a run that begins with it ends before the model is asked. To
+    /// continue with the conversation, set a new one.
     ///
     /// ```
     /// use tokio_util::sync::CancellationToken;
@@ -350,30 +350,30 @@ impl Agent {
         self.conversation_from(History::default())
     }
 
-    /// Goes on from an earlier conversation.
+    /// Continues from an earlier conversation.
     ///
-    /// What no service would accept is [repaired](crate::chat::repair), as after a crash between a
-    /// call and its answer; the next run tells of it as [`AgentEvent::HistoryRepaired`].
+    /// An invalid history is [repaired](crate::chat::repair), as after a crash between a call and
+    /// its answer; the next run reports it as [`AgentEvent::HistoryRepaired`].
     pub fn conversation_from(&self, history: impl Into<History>) -> Conversation {
         Conversation::new(self.clone(), history.into())
     }
 
-    /// Says `prompt` to the model, in a conversation of its own, and returns its reply, after
-    /// running whatever tools it calls on the way.
+    /// Sends `prompt` to the model in a new conversation, runs the tools that it calls, and returns
+    /// its reply.
     ///
     /// # Errors
-    /// Each [`AgentError`] says why there is no reply.
+    /// Each [`AgentError`] states why there is no reply.
     pub async fn run(&self, prompt: impl Into<Message>) -> Result<Reply, AgentError> {
         self.conversation().run(prompt).await
     }
 
-    /// As [`run`](Self::run), told while it happens, text as the model writes it.
+    /// As [`run`](Self::run), as a stream of events, with text as the model writes it.
     pub fn stream(&self, prompt: impl Into<Message>) -> AgentStream {
         self.conversation().stream(prompt)
     }
 
-    /// Goes on with a run that was [suspended](Outcome::Suspended), as
-    /// [`Conversation::resume_with`] does. To talk on afterwards, resume it in a conversation.
+    /// Resumes a run that was [suspended](Outcome::Suspended) for approval, as
+    /// [`Conversation::resume_with`] does. To continue afterwards, resume it in a conversation.
     ///
     /// # Errors
     /// As for [`Conversation::resume_with`].

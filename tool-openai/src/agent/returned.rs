@@ -1,4 +1,4 @@
-//! What goes back to a service of what models have said.
+//! Which parts of earlier answers are sent back to a provider.
 
 use tool_core::serde_json::{Map, Value};
 
@@ -7,10 +7,10 @@ use crate::chat::{AssistantMessage, Message, replace_ids};
 use crate::profile::Profile;
 use crate::responses::{ITEM, OUTPUT};
 
-/// Keys that are no thoughts: every service takes them.
+/// Keys that are not reasoning: every service takes them.
 const PLAIN: [&str; 2] = ["audio", "name"];
 
-/// Notes the model of a message with thoughts in it.
+/// Records the model of a message with reasoning in it.
 pub(super) fn note_model(message: &mut Message, model: &str) {
     if let Message::Assistant(message) = message
         && has_thoughts(message)
@@ -37,9 +37,9 @@ fn is_reasoning(item: &Value) -> bool {
     item["type"] == "reasoning"
 }
 
-/// Makes the messages ones that this model of the service takes: with the thoughts that it must get
-/// back and no others, none of another model, and with ids of the form that it takes. `before` is
-/// how many messages stand before them.
+/// Adapts the messages to this model of the service: with the reasoning that it must get back and
+/// no other, none of another model, and with ids of the form that it takes. `before` is how many
+/// messages are before them.
 pub(super) fn fit(messages: &mut [Message], before: usize, profile: &Profile, model: &str) {
     for message in messages.iter_mut() {
         if let Message::Assistant(message) = message {
@@ -68,7 +68,8 @@ fn leave_out(message: &mut AssistantMessage, is_own: bool, profile: &Profile) {
     }
 }
 
-/// An item's id refers to what was thought before it. Places stay: calls say where they were read.
+/// An item's id refers to the reasoning before it. Places stay: calls have the place they were read
+/// at.
 fn without_reasoning(items: &mut [Value]) {
     for item in items {
         match item {
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_gets_the_thoughts_that_it_must_and_no_model_those_of_another() {
+    fn reasoning_is_sent_back_only_to_the_model_that_wrote_it() {
         let call = json!({"id": "a", "type": "function", "function": {"name": "now", "arguments": "{}"}, "extra_content": {"google": {"thought_signature": "S"}}});
         let message = json!({"role": "assistant", "content": "hm", "name": "n", "reasoning_content": "r", "reasoning_details": [], "odd": 1, "tool_calls": [call]});
         let keys = |profile: Profile, model: &str| {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_thoughts_notes_nothing() {
+    fn a_message_without_reasoning_records_nothing() {
         let plain = json!({"role": "assistant", "content": "hm"});
         let mut message: Message = from_value(plain.clone()).unwrap();
         note_model(&mut message, "first");

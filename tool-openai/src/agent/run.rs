@@ -7,9 +7,9 @@ use tracing::Instrument;
 
 use super::conversation::{State, Writer};
 use super::events::{Events, Queue};
-use super::message::{Answering, Heard};
+use super::message::{Answering, ReceivedMessage};
 use super::prepared::Prepared;
-use super::unsettled::{Batch, Kept, Unheard, Unsettled};
+use super::unsettled::{Batch, Kept, RequestFailure, Unsettled};
 use super::{Agent, AgentEvent, LeftOutTool, OWN_KEYS, Outcome, Reply, Suspended};
 use super::{returned, span, typed};
 use crate::chat::{
@@ -17,7 +17,7 @@ use crate::chat::{
 };
 use crate::error::{AgentError, ModelError};
 
-/// How often a turn is asked for when the model botches its calls.
+/// How often a turn is requested when the model writes malformed calls.
 const MOST_TRIES: usize = 3;
 
 /// One run of a conversation.
@@ -40,18 +40,18 @@ pub(super) struct Run {
 /// How a run ended.
 pub(super) struct Ended {
     pub(super) reply: Result<Reply, AgentError>,
-    /// The right to add to the history, if the run is suspended: until that is handed out, it is
-    /// nowhere else.
+    /// The right to add to the history, if the run is suspended, until the suspended run is handed
+    /// out.
     pub(super) kept: Option<Kept>,
 }
 
 impl Ended {
-    /// Nobody takes the reply. A suspended run enters the history: calls of it may have acted.
+    /// The reply is dropped unread. A suspended run enters the history: its calls may have acted.
     pub(super) fn forget(self) {
         if let (Ok(reply), Some(kept)) = (self.reply, self.kept)
             && let Outcome::Suspended(suspended) = reply.outcome
         {
-            kept.keep(suspended.heard(), suspended.results());
+            kept.keep(suspended.received(), suspended.results());
         }
     }
 }
@@ -74,7 +74,7 @@ impl Run {
         let mut events = Events::new(agent.config.on_event.clone(), queue);
         let repairs = std::mem::take(&mut writer.lock().repairs);
         if !repairs.is_empty() {
-            events.tell(AgentEvent::HistoryRepaired(repairs));
+            events.emit(AgentEvent::HistoryRepaired(repairs));
         }
         let mut parameters = agent.config.extra.keys();
         if let Some(key) = parameters.find(|key| OWN_KEYS.contains(&key.as_str())) {
@@ -88,7 +88,7 @@ impl Run {
         let prepared = agent.config.prepared()?;
         if !prepared.left_out.is_empty() {
             let left_out = prepared.left_out.iter().map(LeftOutTool::from);
-            events.tell(AgentEvent::ToolsLeftOut(left_out.collect()));
+            events.emit(AgentEvent::ToolsLeftOut(left_out.collect()));
         }
         let request = Request {
             model: agent.config.model_name.clone(),
@@ -123,7 +123,7 @@ impl Run {
         self.ended(reply)
     }
 
-    /// Nobody else adds to a conversation before its suspended run is handed out.
+    /// No other run adds to a conversation before its suspended run is handed out.
     fn ended(self, reply: Result<Reply, AgentError>) -> Ended {
         let suspended = |reply: &Reply| matches!(reply.outcome, Outcome::Suspended(_));
         let is_suspended = reply.as_ref().is_ok_and(suspended);
@@ -139,22 +139,24 @@ impl Run {
             self.check_budget()?;
             let (text, results) = match self.turn(turn, streamed).await? {
                 Turn::Called { text, results } => (text, results),
-                Turn::Said(said) => return Ok(self.reply(turn, said, Outcome::Finished)),
+                Turn::FinalText(final_text) => {
+                    return Ok(self.reply(turn, final_text, Outcome::Finished));
+                }
                 Turn::Held(suspended) => return Ok(self.suspended(suspended)),
             };
             self.check_repeats(&results)?;
             if self.agent.config.stops(&results) {
-                return Ok(self.reply(turn, Said::new(text, None), Outcome::Stopped));
+                return Ok(self.reply(turn, FinalText::new(text, None), Outcome::Stopped));
             }
         }
         Err(AgentError::TurnLimit { turns })
     }
 
-    fn reply(&self, turns: usize, said: Said, outcome: Outcome) -> Reply {
+    fn reply(&self, turns: usize, final_text: FinalText, outcome: Outcome) -> Reply {
         Reply {
-            text: said.text,
+            text: final_text.text,
             outcome,
-            finish_reason: said.finish_reason,
+            finish_reason: final_text.finish_reason,
             request_id: self.request_id.clone(),
             turns,
             usage: self.usage.clone(),
@@ -163,11 +165,11 @@ impl Run {
 
     fn suspended(&self, suspended: Box<Suspended>) -> Reply {
         let turns = suspended.turns();
-        let said = Said::new(suspended.text(), None);
-        self.reply(turns, said, Outcome::Suspended(suspended))
+        let final_text = FinalText::new(suspended.text(), None);
+        self.reply(turns, final_text, Outcome::Suspended(suspended))
     }
 
-    /// Goes on with a run whose calls are decided on.
+    /// Resumes a run whose calls are decided on.
     pub(super) async fn resume(
         mut self,
         suspended: Suspended,
@@ -197,21 +199,21 @@ impl Run {
         resumed: ResumedBatch,
         streamed: bool,
     ) -> Result<Reply, AgentError> {
-        self.events.have_told(suspended.results());
+        self.events.have_reported(suspended.results());
         self.usage = suspended.usage().clone();
         self.state().history = suspended.history().clone();
         let turns = suspended.turns();
         // A clone: if calls are held still, the run stays as it was stored.
-        let heard = suspended.heard();
-        let (heard, cancelled, results) = self.settled((heard, resumed)).await?;
+        let received = suspended.received();
+        let (received, cancelled, results) = self.settled((received, resumed)).await?;
         let suspended = suspended.with_results(results);
         if !cancelled && suspended.held().next().is_some() {
-            self.events.tell_results(suspended.results());
+            self.events.report_results(suspended.results());
             return Ok(self.suspended(Box::new(suspended)));
         }
         let text = suspended.text();
         let results = suspended.results();
-        self.commit(heard, results);
+        self.commit(received, results);
         if cancelled {
             return Err(AgentError::Cancelled);
         }
@@ -219,7 +221,7 @@ impl Run {
             return Err(fatal);
         }
         if self.agent.config.stops(results) {
-            return Ok(self.reply(turns, Said::new(text, None), Outcome::Stopped));
+            return Ok(self.reply(turns, FinalText::new(text, None), Outcome::Stopped));
         }
         self.turns_after(turns, streamed).await
     }
@@ -228,8 +230,8 @@ impl Run {
     /// the results.
     async fn settled<B: Batch>(
         &mut self,
-        message: (Heard, B),
-    ) -> Result<(Heard, bool, Vec<ToolResult>), AgentError> {
+        message: (ReceivedMessage, B),
+    ) -> Result<(ReceivedMessage, bool, Vec<ToolResult>), AgentError> {
         let mut unsettled = Unsettled::new(message, &self.history);
         let cancellation = &self.agent.config.cancellation;
         let cancelled = unsettled
@@ -237,14 +239,14 @@ impl Run {
             .await
             .is_err();
         // All are answered, or are stopped now: nothing is awaited for long.
-        let Some((heard, batch)) = unsettled.take() else {
+        let Some((received, batch)) = unsettled.take() else {
             return Err(AgentError::Cancelled);
         };
         let results = match cancelled {
             true => batch.cancel(),
             false => batch.finish().await,
         };
-        Ok((heard, cancelled, results))
+        Ok((received, cancelled, results))
     }
 
     fn check_budget(&self) -> Result<(), AgentError> {
@@ -320,15 +322,15 @@ impl Run {
         if let Some(used) = completion.usage.take() {
             self.usage += &used;
             self.state().history.usage += &used;
-            self.events.tell(AgentEvent::Usage(used));
+            self.events.emit(AgentEvent::Usage(used));
         }
         let retries = completion.request_retries();
         if !retries.is_empty() {
-            self.events.tell(AgentEvent::RequestRetried(retries));
+            self.events.emit(AgentEvent::RequestRetried(retries));
         }
         let repairs = completion.request_repairs();
         if !repairs.is_empty() {
-            self.events.tell(AgentEvent::RequestRepaired(repairs));
+            self.events.emit(AgentEvent::RequestRepaired(repairs));
         }
         self.request_id = completion.request_id().map(str::to_owned);
         let has_alternatives = self.request.extra.get("n").is_some_and(|n| *n != 1);
@@ -358,8 +360,8 @@ impl Run {
         self.history.writer.lock()
     }
 
-    /// Asks until the model is heard to the end of a message: once, unless it botches a call in a
-    /// way that asking again may repair.
+    /// Requests until a message is received to its end: once, unless a call is malformed in a way
+    /// that a retry may fix.
     async fn ask<'a>(
         &mut self,
         turn: usize,
@@ -372,7 +374,7 @@ impl Run {
             if self.agent.config.cancellation.is_cancelled() {
                 return Err(AgentError::Cancelled);
             }
-            self.events.tell_turn_started(turn);
+            self.events.report_turn_started(turn);
             let parser = MessageParser::new(dispatcher.tools(), self.asked)
                 .with_profile(&self.prepared.profile)
                 .with_split_calls(self.agent.config.split_calls);
@@ -380,30 +382,31 @@ impl Run {
             let answering = Answering::new(dispatcher, parser, start_policy);
             let mut unsettled = Unsettled::new(answering, &self.history);
             let span = span::of_request(&self.request.model, streamed);
-            let heard = unsettled.hear(&self.agent, &self.request, streamed, &mut self.events);
-            let heard = heard.instrument(span.clone()).await;
-            match &heard {
+            let received =
+                unsettled.receive(&self.agent, &self.request, streamed, &mut self.events);
+            let received = received.instrument(span.clone()).await;
+            match &received {
                 Ok(completion) => span::note_answer(&span, completion),
-                Err(Unheard::Failed(error)) => span::note_model_error(&span, error),
-                Err(Unheard::Cancelled) => span::note_error(&span, "cancelled"),
+                Err(RequestFailure::Failed(error)) => span::note_model_error(&span, error),
+                Err(RequestFailure::Cancelled) => span::note_error(&span, "cancelled"),
             }
             drop(span);
             let Some(answering) = unsettled.take() else {
                 return Err(AgentError::Cancelled);
             };
-            let unheard = match heard {
+            let failure = match received {
                 Ok(completion) => return Ok((answering, completion)),
-                Err(unheard) => unheard,
+                Err(failure) => failure,
             };
             let has_started = self.abandon(answering);
-            match unheard {
-                Unheard::Cancelled => return Err(AgentError::Cancelled),
-                Unheard::Failed(source)
-                    if has_started || tries == 0 || !source.is_botched_call() =>
+            match failure {
+                RequestFailure::Cancelled => return Err(AgentError::Cancelled),
+                RequestFailure::Failed(source)
+                    if has_started || tries == 0 || !source.is_malformed_call() =>
                 {
                     return Err(AgentError::Model { turn, source });
                 }
-                Unheard::Failed(_) => {}
+                RequestFailure::Failed(_) => {}
             }
         }
     }
@@ -416,31 +419,31 @@ impl Run {
         choice: Choice,
     ) -> Result<Turn, AgentError> {
         let (finish_reason, is_cut) = (choice.finish_reason.clone(), choice.is_cut());
-        let (heard, mut running) = answering.finish(choice, &mut self.events);
-        if heard.parsed.calls.is_empty() {
-            let text = heard.parsed.message.text();
+        let (received, mut running) = answering.finish(choice, &mut self.events);
+        if received.parsed.calls.is_empty() {
+            let text = received.parsed.message.text();
             if text.is_empty() {
                 // After its tools have run, a model may have nothing to add.
                 return match !is_cut && follows_results(&self.state().history.messages) {
-                    true => Ok(Turn::Said(Said::new(text, finish_reason))),
+                    true => Ok(Turn::FinalText(FinalText::new(text, finish_reason))),
                     false => Err(AgentError::NoAnswer { finish_reason }),
                 };
             }
-            self.history.keep(heard, &[]);
-            return Ok(Turn::Said(Said::new(text, finish_reason)));
+            self.history.keep(received, &[]);
+            return Ok(Turn::FinalText(FinalText::new(text, finish_reason)));
         }
-        let calls = heard.parsed.calls.clone();
-        self.events.tell(AgentEvent::ToolCallsReady(calls));
+        let calls = received.parsed.calls.clone();
+        self.events.emit(AgentEvent::ToolCallsReady(calls));
         running.end();
-        let text = heard.parsed.message.text();
-        let (heard, cancelled, results) = self.settled((heard, running)).await?;
+        let text = received.parsed.message.text();
+        let (received, cancelled, results) = self.settled((received, running)).await?;
         if !cancelled && results.iter().any(|result| result.held_for().is_some()) {
-            self.events.tell_results(&results);
+            self.events.report_results(&results);
             let (history, usage) = (self.state().history.clone(), self.usage.clone());
-            let suspended = Suspended::new(history, heard, results, turn, usage);
+            let suspended = Suspended::new(history, received, results, turn, usage);
             return Ok(Turn::Held(Box::new(suspended)));
         }
-        self.commit(heard, &results);
+        self.commit(received, &results);
         if cancelled {
             return Err(AgentError::Cancelled);
         }
@@ -452,16 +455,16 @@ impl Run {
 
     /// The message never ends, or does not count. What has run of it stays; whether anything has.
     fn abandon(&mut self, answering: Answering<'_>) -> bool {
-        let Some((heard, results)) = answering.abandon() else {
+        let Some((received, results)) = answering.abandon() else {
             return false;
         };
-        self.commit(heard, &results);
+        self.commit(received, &results);
         true
     }
 
-    fn commit(&mut self, heard: Heard, results: &[ToolResult]) {
-        self.history.keep(heard, results);
-        self.events.tell_results(results);
+    fn commit(&mut self, received: ReceivedMessage, results: &[ToolResult]) {
+        self.history.keep(received, results);
+        self.events.report_results(results);
     }
 }
 
@@ -469,7 +472,7 @@ impl Run {
 fn follows_results(messages: &[Message]) -> bool {
     let mut latest = messages.iter().rev();
     match latest.next() {
-        // Their images stand behind them.
+        // Their images are behind them.
         Some(Message::User(text)) if text.content.is_array() => {
             latest.next().is_some_and(is_result)
         }
@@ -496,26 +499,26 @@ fn fatal(results: &[ToolResult]) -> Option<AgentError> {
     })
 }
 
-/// What came of a turn.
+/// The result of a turn.
 enum Turn {
-    /// Calls and their results, and what the model said beside them.
+    /// Calls and their results, and the model's text beside them.
     Called {
         text: String,
         results: Vec<ToolResult>,
     },
     /// The reply.
-    Said(Said),
+    FinalText(FinalText),
     /// Calls that wait for decisions.
     Held(Box<Suspended>),
 }
 
-/// What the model says, and why it stopped.
-struct Said {
+/// The final text of the model, and its finish reason.
+struct FinalText {
     text: String,
     finish_reason: Option<String>,
 }
 
-impl Said {
+impl FinalText {
     fn new(text: String, finish_reason: Option<String>) -> Self {
         Self {
             text,

@@ -136,7 +136,7 @@ pub(super) fn note_error(span: &Span, kind: &str) {
     span.record("otel.status_description", kind);
 }
 
-/// A word of few: the status, or what kind of error it is.
+/// A value of few variants: the status, or the kind of error.
 fn model_error_type(error: &ModelError) -> String {
     match error {
         ModelError::Status { status, .. } => status.to_string(),

@@ -1,4 +1,4 @@
-//! A run as a stream of what happens in it.
+//! A run as a stream of its events.
 
 use std::fmt;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use crate::error::AgentError;
 
 type Run = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// A run as it happens; made by [`Agent::stream`](crate::Agent::stream) and
+/// A run as a stream of events; made by [`Agent::stream`](crate::Agent::stream) and
 /// [`Conversation::stream`](crate::Conversation::stream). It owns what it needs, so that it can be
 /// the body of a response. The last item is [`AgentEvent::Reply`], or an error.
 ///
@@ -45,7 +45,7 @@ impl Stream for AgentStream {
     type Item = Result<AgentEvent, AgentError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        // What has happened is told before anything else does.
+        // Events that happened are delivered before the run continues.
         if let Some(event) = self.events.pop() {
             return Poll::Ready(Some(Ok(event)));
         }

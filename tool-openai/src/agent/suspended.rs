@@ -1,4 +1,4 @@
-//! A run that waits for decisions on calls.
+//! A run that waits for the approval of calls.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
@@ -9,19 +9,19 @@ use tool_core::serde_json::{Map, Value};
 use tool_core::{HeldFor, ToolResult};
 
 use super::History;
-use super::message::Heard;
+use super::message::ReceivedMessage;
 use crate::chat::{AssistantMessage, ParsedMessage, Usage};
 use crate::version::Version;
 
-/// A run that waits for decisions on calls of its last message, because a policy said
-/// [`Decision::Hold`](tool_core::Decision::Hold). [`Agent::resume`](crate::Agent::resume) goes on
-/// with it: here, or in another process that has the same tools.
+/// A suspended run, which waits for human approval of calls, because a policy decided
+/// [`Decision::Hold`](tool_core::Decision::Hold). [`Agent::resume`](crate::Agent::resume) continues
+/// it: here, or in another process that has the same tools.
 ///
 /// Shape: serialised as an object with `version` (1), the `history` before the message, the
 /// `message`, the `results` of its calls so far, the `turns` and the `usage` of the run, and a
 /// `fingerprint` of the calls. Unknown fields are kept; a later version is refused.
 ///
-/// What it says is run. Store it where the user of the model cannot change it, or with a signature
+/// Its content is run. Store it where the user of the model cannot change it, or with a signature
 /// (an HMAC of the text, by a key that only the program has) that is checked before it is read: the
 /// fingerprint finds a mistake, not an attack. Resume it once: take it out of the store in the
 /// transaction in which the outcome is put there. Of two attempts the calls have the same
@@ -44,12 +44,12 @@ pub struct Suspended {
 impl Suspended {
     pub(super) fn new(
         history: History,
-        heard: Heard,
+        received: ReceivedMessage,
         results: Vec<ToolResult>,
         turns: usize,
         usage: Usage,
     ) -> Self {
-        let (message, results) = heard.into_parts(results);
+        let (message, results) = received.into_parts(results);
         let fingerprint = fingerprint(&message, &results);
         Self {
             version: Version,
@@ -140,7 +140,7 @@ impl Suspended {
         self.with_results(results)
     }
 
-    /// What the model says beside the calls.
+    /// The model's text beside the calls.
     pub(super) fn text(&self) -> String {
         self.message.text()
     }
@@ -166,7 +166,7 @@ impl Suspended {
     }
 
     /// The message, to be kept with its results.
-    pub(super) fn heard(&self) -> Heard {
+    pub(super) fn received(&self) -> ReceivedMessage {
         let calls = self.results.iter().map(|result| result.call().clone());
         let parsed = ParsedMessage {
             calls: calls.collect(),
@@ -174,12 +174,12 @@ impl Suspended {
             repairs: Vec::new(),
             truncated: Vec::new(),
         };
-        Heard::new(parsed, BTreeSet::new())
+        ReceivedMessage::new(parsed, BTreeSet::new())
     }
 }
 
-/// Another one if anything is changed about what is run, or what was said of it. The same wherever
-/// it was stored in between: no order of keys, no form of numbers.
+/// Changes with anything about what is run, or with its messages. Independent of how it was stored
+/// in between: the order of keys and the form of numbers do not matter.
 fn fingerprint(message: &AssistantMessage, results: &[ToolResult]) -> String {
     let mut hasher = SipHasher13::new();
     let mut add = |part: &str| {

@@ -1,4 +1,4 @@
-//! Answers of a type.
+//! Structured output: answers of a type.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use crate::error::AgentError;
 use crate::profile::Profile;
 use crate::strict::{drop_nulls, strict};
 
-/// The schema of an answer, and what it is called.
+/// The schema of an answer, and its name.
 #[derive(Clone)]
 pub(super) struct Answer {
     name: String,
@@ -95,15 +95,16 @@ pub(super) fn ask_for(answer: &Answer, profile: &Profile, request: &mut Request)
 }
 
 impl Agent {
-    /// Has the model answer with the JSON of a `T`: its schema goes with every request in which the
-    /// model may answer, and the service holds the model to it where it can. [`Reply::decode`] reads
-    /// the answer. A `T` that is no object, a list for example, stands in one under `value`.
+    /// Structured output: the model answers with the JSON of a `T`. Its schema goes with every
+    /// request in which the model may answer, and the service holds the model to it where it can.
+    /// [`Reply::decode`] reads the answer. A `T` that is not an object, a list for example, is
+    /// wrapped in one under `value`.
     #[must_use]
     pub fn with_answer<T: JsonSchema>(self) -> Self {
         self.with(|config| config.answer = Some(Answer::of::<T>()))
     }
 
-    /// As [`run`](Self::run), for an answer of a type.
+    /// As [`run`](Self::run), with structured output: an answer of a type.
     ///
     /// ```
     /// use serde::Deserialize;
@@ -128,7 +129,7 @@ impl Agent {
     /// ```
     ///
     /// # Errors
-    /// As for [`run`](Self::run), and [`AgentError::Answer`] if the answer is no `T`.
+    /// As for [`run`](Self::run), and [`AgentError::Answer`] if the answer is not a `T`.
     pub async fn run_as<T: DeserializeOwned + JsonSchema>(
         &self,
         prompt: impl Into<Message>,
@@ -138,10 +139,10 @@ impl Agent {
 }
 
 impl Conversation {
-    /// As [`run`](Self::run), for an answer of a type: see [`Agent::run_as`].
+    /// As [`run`](Self::run), with structured output: see [`Agent::run_as`].
     ///
     /// # Errors
-    /// As for [`run`](Self::run), and [`AgentError::Answer`] if the answer is no `T`.
+    /// As for [`run`](Self::run), and [`AgentError::Answer`] if the answer is not a `T`.
     pub async fn run_as<T: DeserializeOwned + JsonSchema>(
         &self,
         prompt: impl Into<Message>,
@@ -157,7 +158,7 @@ impl Reply {
     ///
     /// # Errors
     /// [`AgentError::Answer`] says what is wrong, and where, and holds the reply: one that is
-    /// [suspended](Outcome::Suspended), for example, is no answer yet.
+    /// [suspended](Outcome::Suspended), for example, is not an answer yet.
     pub fn decode<T: DeserializeOwned + JsonSchema>(self) -> Result<T, AgentError> {
         let reason = match &self.outcome {
             Outcome::Suspended(_) => "the run is suspended".to_owned(),
@@ -174,7 +175,7 @@ impl Reply {
     }
 }
 
-/// An answer that is no object, in the object that services ask for.
+/// An answer that is not an object, in the object that services ask for.
 #[derive(serde::Deserialize)]
 struct Wrapped<T> {
     value: T,

@@ -11,7 +11,7 @@ use tool_core::{DispatchEvent, ResumedBatch, StreamingBatch, ToolResult};
 
 use super::conversation::Writer;
 use super::events::Events;
-use super::message::{Answering, Heard};
+use super::message::{Answering, ReceivedMessage};
 use super::prepared::Prepared;
 use super::{Agent, returned};
 use crate::chat::{Completion, Message, Request};
@@ -27,8 +27,8 @@ pub(super) struct Kept {
 
 impl Kept {
     /// Nothing is awaited in between: a message and all its results enter the history together.
-    pub(super) fn keep(&self, heard: Heard, results: &[ToolResult]) {
-        let messages = heard.into_messages(results, &self.prepared.profile);
+    pub(super) fn keep(&self, received: ReceivedMessage, results: &[ToolResult]) {
+        let messages = received.into_messages(results, &self.prepared.profile);
         self.extend(messages);
     }
 
@@ -49,11 +49,11 @@ pub(super) struct Unsettled<'a, T: Settle> {
 
 pub(super) trait Settle {
     /// Stops what runs. Nothing, if nothing has started.
-    fn stop(self) -> Option<(Heard, Vec<ToolResult>)>;
+    fn stop(self) -> Option<(ReceivedMessage, Vec<ToolResult>)>;
 }
 
 impl Settle for Answering<'_> {
-    fn stop(self) -> Option<(Heard, Vec<ToolResult>)> {
+    fn stop(self) -> Option<(ReceivedMessage, Vec<ToolResult>)> {
         self.abandon()
     }
 }
@@ -87,8 +87,8 @@ impl Batch for ResumedBatch {
     }
 }
 
-impl<B: Batch> Settle for (Heard, B) {
-    fn stop(self) -> Option<(Heard, Vec<ToolResult>)> {
+impl<B: Batch> Settle for (ReceivedMessage, B) {
+    fn stop(self) -> Option<(ReceivedMessage, Vec<ToolResult>)> {
         Some((self.0, self.1.cancel()))
     }
 }
@@ -106,23 +106,24 @@ impl<'a, T: Settle> Unsettled<'a, T> {
 
 impl<T: Settle> Drop for Unsettled<'_, T> {
     fn drop(&mut self) {
-        if let Some((heard, results)) = self.message.take().and_then(T::stop) {
-            self.kept.keep(heard, &results);
+        if let Some((received, results)) = self.message.take().and_then(T::stop) {
+            self.kept.keep(received, &results);
         }
     }
 }
 
 impl Unsettled<'_, Answering<'_>> {
-    /// Listens to the model until its message is over, while what it has called by then may run.
-    pub(super) async fn hear(
+    /// Receives events of the model until its message is over; calls that are complete may run
+    /// already.
+    pub(super) async fn receive(
         &mut self,
         agent: &Agent,
         request: &Request,
         streamed: bool,
         events: &mut Events,
-    ) -> Result<Completion, Unheard> {
+    ) -> Result<Completion, RequestFailure> {
         let Some(answering) = &mut self.message else {
-            return Err(Unheard::Cancelled);
+            return Err(RequestFailure::Cancelled);
         };
         let mut cancelled = pin!(agent.config.cancellation.cancelled());
         let model = &agent.config.model;
@@ -142,23 +143,23 @@ impl Unsettled<'_, Answering<'_>> {
                 poll_event(&mut answering.running, cx).map(Step::Tools)
             });
             match step.await {
-                Step::Cancelled => return Err(Unheard::Cancelled),
+                Step::Cancelled => return Err(RequestFailure::Cancelled),
                 Step::Tools(event) => event
                     .into_iter()
-                    .for_each(|event| events.tell_of_tools(event)),
+                    .for_each(|event| events.report_tools(event)),
                 Step::Model(Some(Ok(ModelEvent::Finished(completion)))) => return Ok(completion),
-                Step::Model(Some(Ok(event))) => answering.hear(event, events),
-                Step::Model(Some(Err(error))) => return Err(Unheard::Failed(error)),
+                Step::Model(Some(Ok(event))) => answering.receive(event, events),
+                Step::Model(Some(Err(error))) => return Err(RequestFailure::Failed(error)),
                 Step::Model(None) => {
                     let reason = "the stream ended before its message did";
-                    return Err(Unheard::Failed(ModelError::invalid_response(reason)));
+                    return Err(RequestFailure::Failed(ModelError::invalid_response(reason)));
                 }
             }
         }
     }
 }
 
-impl<B: Batch> Unsettled<'_, (Heard, B)> {
+impl<B: Batch> Unsettled<'_, (ReceivedMessage, B)> {
     /// Waits until every call is answered, or the run is cancelled.
     pub(super) async fn watch(
         &mut self,
@@ -175,7 +176,7 @@ impl<B: Batch> Unsettled<'_, (Heard, B)> {
                 Poll::Pending => poll_event(running, cx).map(Ok),
             });
             match step.await? {
-                Some(event) => events.tell_of_tools(event),
+                Some(event) => events.report_tools(event),
                 None => return Ok(()),
             }
         }
@@ -189,8 +190,8 @@ enum Step {
     Cancelled,
 }
 
-/// Why a message was not heard to its end.
-pub(super) enum Unheard {
+/// Why a message was not received to its end.
+pub(super) enum RequestFailure {
     Failed(ModelError),
     Cancelled,
 }

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-/// The objects and what was mended; no objects, if the text stays as it is.
+/// The objects and what was repaired; no objects, if the text stays as it is.
 fn parse(text: &str) -> (Vec<String>, Vec<Repair>) {
     parse_with(text, false, false)
 }
@@ -21,7 +21,7 @@ fn parse_with(text: &str, cut: bool, split: bool) -> (Vec<String>, Vec<Repair>) 
     )
 }
 
-fn mended(text: &str, into: &str, repairs: &[Repair]) {
+fn repaired(text: &str, into: &str, repairs: &[Repair]) {
     assert_eq!(
         parse(text),
         (vec![into.to_owned()], repairs.to_vec()),
@@ -38,23 +38,23 @@ fn stays(text: &str) {
 }
 
 #[test]
-fn an_object_is_not_changed_by_a_byte() {
+fn an_object_is_kept_byte_for_byte() {
     for text in [
         "{}",
         " {\"a\" : 1}\n",
         r#"{"n": 123456789012345678901234567890.10, "a": 1, "a": 2}"#,
         r#"{"path": "C:\\new\tables \u00e9"}"#,
     ] {
-        mended(text, text, &[]);
+        repaired(text, text, &[]);
     }
 }
 
 #[test]
 fn an_object_in_a_string_is_taken_out_of_it() {
-    mended(r#""{\"a\": 1}""#, r#"{"a": 1}"#, &[Repair::DoubleEncoding]);
-    mended(r#""{}""#, "{}", &[Repair::DoubleEncoding]);
+    repaired(r#""{\"a\": 1}""#, r#"{"a": 1}"#, &[Repair::DoubleEncoding]);
+    repaired(r#""{}""#, "{}", &[Repair::DoubleEncoding]);
     let fenced = [Repair::Surroundings, Repair::DoubleEncoding];
-    mended("```json\n\"{}\"\n```", "{}", &fenced);
+    repaired("```json\n\"{}\"\n```", "{}", &fenced);
     for text in [
         r#""Oslo""#,
         r#""[1]""#,
@@ -68,8 +68,8 @@ fn an_object_in_a_string_is_taken_out_of_it() {
 
 #[test]
 fn one_surplus_brace_is_left_out() {
-    mended(r#"{"a": 1}}"#, r#"{"a": 1}"#, &[Repair::SurplusBrace]);
-    mended("{} }", "{}", &[Repair::SurplusBrace]);
+    repaired(r#"{"a": 1}}"#, r#"{"a": 1}"#, &[Repair::SurplusBrace]);
+    repaired("{} }", "{}", &[Repair::SurplusBrace]);
     for text in [r#"{"a": 1}}}"#, r#"{"a": 1}]"#, "}", r#"{"a": {}"#] {
         stays(text);
     }
@@ -92,7 +92,7 @@ fn a_tool_without_parameters_takes_nothing_however_it_is_written() {
 #[test]
 fn missing_arguments_are_none_unless_the_message_was_cut() {
     for text in ["", " \n", "null", " null "] {
-        mended(text, "{}", &[Repair::NoArguments]);
+        repaired(text, "{}", &[Repair::NoArguments]);
         assert_eq!(
             parse_with(text, true, true),
             (Vec::new(), Vec::new()),
@@ -110,23 +110,23 @@ fn a_code_fence_and_foreign_space_are_left_out() {
         "\u{feff}{\"a\": 1}",
         "{\"a\": 1}\u{a0}\u{2028}",
     ] {
-        mended(text, r#"{"a": 1}"#, &[Repair::Surroundings]);
+        repaired(text, r#"{"a": 1}"#, &[Repair::Surroundings]);
     }
 }
 
 #[test]
 fn a_repeated_object_is_taken_once() {
-    mended(r#"{"a": 1}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Repetition]);
-    mended(
+    repaired(r#"{"a": 1}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Repetition]);
+    repaired(
         "{\"a\": \" }\"}\n{\"a\":\" }\"} {\"a\": \" }\"}\n",
         r#"{"a": " }"}"#,
         &[Repair::Repetition],
     );
-    mended("{}{}", "{}", &[Repair::Repetition]);
+    repaired("{}{}", "{}", &[Repair::Repetition]);
 }
 
 #[test]
-fn objects_that_differ_only_in_a_big_number_or_in_the_space_of_a_string_are_not_the_same() {
+fn objects_differing_in_digits_or_string_spaces_are_different() {
     stays_unsplit(r#"{"n": 123456789012345678901234567890}{"n": 123456789012345678901234567891}"#);
     stays_unsplit(r#"{"a": "x"}{"a": " x"}"#);
     stays_unsplit(r#"{"a": "\"x"}{"a": "\" x"}"#);
@@ -138,8 +138,8 @@ fn stays_unsplit(text: &str) {
 
 #[test]
 fn empty_objects_before_the_arguments_are_left_out() {
-    mended(r#"{}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Placeholder]);
-    mended(
+    repaired(r#"{}{"a": 1}"#, r#"{"a": 1}"#, &[Repair::Placeholder]);
+    repaired(
         r#"{ }{} {"a": 1}{"a": 1}"#,
         r#"{"a": 1}"#,
         &[Repair::Placeholder, Repair::Repetition],
@@ -149,7 +149,7 @@ fn empty_objects_before_the_arguments_are_left_out() {
 
 #[test]
 fn control_characters_are_escaped_inside_strings_only() {
-    mended(
+    repaired(
         "{\n\"a\": \"x\ny\tz\u{1}\"\n}",
         "{\n\"a\": \"x\\u000ay\\u0009z\\u0001\"\n}",
         &[Repair::ControlCharacters],
@@ -158,18 +158,18 @@ fn control_characters_are_escaped_inside_strings_only() {
 }
 
 #[test]
-fn backslashes_that_escape_nothing_are_doubled_and_others_left() {
-    mended(
+fn invalid_backslashes_are_doubled_and_others_kept() {
+    repaired(
         r#"{"re": "\d+\.\w \u12 \\ \" \n"}"#,
         r#"{"re": "\\d+\\.\\w \\u12 \\ \" \n"}"#,
         &[Repair::Escapes],
     );
-    mended(
+    repaired(
         r#"{"path": "C:\new\Users\ö"}"#,
         r#"{"path": "C:\new\\Users\\ö"}"#,
         &[Repair::Escapes],
     );
-    mended(
+    repaired(
         "{\"a\": \"\\\n\"}",
         "{\"a\": \"\\\\\\u000a\"}",
         &[Repair::ControlCharacters, Repair::Escapes],
@@ -177,14 +177,14 @@ fn backslashes_that_escape_nothing_are_doubled_and_others_left() {
 }
 
 #[test]
-fn several_things_at_once_are_mended() {
+fn several_faults_at_once_are_repaired() {
     let all = [
         Repair::Surroundings,
         Repair::Escapes,
         Repair::Placeholder,
         Repair::Repetition,
     ];
-    mended(
+    repaired(
         "```json\n{}{\"re\": \"\\d\"}{\"re\": \"\\d\"}\n```",
         r#"{"re": "\\d"}"#,
         &all,
@@ -192,7 +192,7 @@ fn several_things_at_once_are_mended() {
 }
 
 #[test]
-fn different_objects_are_an_error_unless_they_are_to_be_split() {
+fn different_objects_are_an_error_unless_split() {
     let text = r#"{"city": "Oslo"}{"city": "Rome"}"#;
     stays_unsplit(text);
     let objects = vec![
@@ -211,7 +211,7 @@ fn different_objects_are_an_error_unless_they_are_to_be_split() {
 }
 
 #[test]
-fn what_is_no_object_stays_what_it_is() {
+fn text_that_is_not_an_object_is_unchanged() {
     for text in [
         "{\"a\": 1",
         "{\"a\": [1}",
@@ -234,7 +234,7 @@ fn what_is_no_object_stays_what_it_is() {
 
 proptest! {
     #[test]
-    fn any_text_is_read_and_only_objects_come_of_it(text in text(), cut: bool, split: bool) {
+    fn any_text_is_read_and_gives_only_objects(text in text(), cut: bool, split: bool) {
         let parsed = super::parse(text.clone(), cut, split, false);
         prop_assert!(!parsed.texts.is_empty() && (split || parsed.texts.len() == 1));
         if parsed.objects {

@@ -8,9 +8,9 @@ use crate::arguments;
 
 impl AssistantMessage {
     /// The message as it goes into the history of the next request. What services write but do not
-    /// take back is left out; names are written as they accept them, and arguments that are no JSON
-    /// object as `{}`: the tool message says what was wrong with them. A refusal becomes a part of
-    /// the content.
+    /// take back is left out; names are written as they accept them, and arguments that are not a
+    /// JSON object as `{}`: the tool message names the mistake. A refusal becomes a part of the
+    /// content.
     pub fn into_message(mut self) -> Message {
         self.extra.retain(|key, value| keeps(key, value));
         self.function_call = self
@@ -80,7 +80,7 @@ pub(super) fn legal_name(name: &str) -> String {
     }
 }
 
-/// The answer to the one call of a service that knows no `tool_calls`.
+/// The answer to the one call of a service without `tool_calls`.
 pub(super) fn function_message(name: &str, content: Value) -> Message {
     let keys = [
         ("role", "function".into()),

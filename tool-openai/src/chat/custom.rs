@@ -1,4 +1,4 @@
-//! Tools that take free text instead of JSON.
+//! Custom tools, which take free text instead of JSON.
 
 use tool_core::ToolDefinition;
 use tool_core::serde_json::{Map, Value, json};

@@ -1,10 +1,10 @@
-//! Whether a message was cut short.
+//! Whether a message was truncated.
 
 use tool_core::serde_json::{Map, Value};
 
 use super::wire::Choice;
 
-/// What services say who stopped the model before it had finished.
+/// Finish reasons of services that stopped the model before it had finished.
 const REASONS: [&str; 7] = [
     "length",
     "max_tokens",
@@ -26,9 +26,9 @@ impl Choice {
 /// As [`Choice::is_cut`], by the parts of a choice: why it ended, and its other keys.
 pub(super) fn is_cut(finish_reason: Option<&str>, extra: &Map<String, Value>) -> bool {
     let native = extra.get("native_finish_reason").and_then(Value::as_str);
-    [finish_reason, native].into_iter().flatten().any(|said| {
+    [finish_reason, native].into_iter().flatten().any(|given| {
         REASONS
             .iter()
-            .any(|reason| said.eq_ignore_ascii_case(reason))
+            .any(|reason| given.eq_ignore_ascii_case(reason))
     })
 }

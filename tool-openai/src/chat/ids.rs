@@ -28,7 +28,7 @@ impl Ids {
         }
     }
 
-    /// Invents ids of the form that the service demands.
+    /// Generates ids of the form that the service requires.
     pub(super) fn for_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
     }
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invented_id_is_never_one_that_was_given() {
+    fn a_generated_id_never_equals_a_given_one() {
         let first = "call_000000000000000000000001";
         assert_eq!(
             taken(0, &[first, "", ""]),

@@ -25,7 +25,7 @@ impl ShownImages {
 
     /// The content of a result.
     ///
-    /// Shape: a string, or a list of parts if images stand in it.
+    /// Shape: a string, or a list of parts if images are in it.
     pub(super) fn content(&mut self, result: &ToolResult) -> Value {
         match self.place {
             Images::Within => content_with_images(result),

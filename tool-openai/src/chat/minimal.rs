@@ -1,4 +1,4 @@
-//! Schemas that no service enforces: in few bytes, and in words that every service takes.
+//! Schemas that no service enforces: few bytes, and only keywords that every service accepts.
 
 use tool_core::serde_json::{Map, Value, json};
 
@@ -7,11 +7,11 @@ use crate::strict::each_subschema;
 /// How deep a schema is followed; deeper down it stays as it is.
 const DEEPEST: usize = 128;
 
-/// How many values are said twice for the sake of services that want `items`.
+/// How many values are repeated for services that require `items`.
 const MOST_REPEATED: usize = 256;
 
 /// Brings a schema into a form that every service takes: `anyOf` in place of `oneOf`, lists always
-/// with `items`; and without what tells a model nothing: `$schema`, `title`, the `format` of
+/// with `items`; and without keywords that do not help a model: `$schema`, `title`, the `format` of
 /// numbers.
 pub(super) fn tidy(schema: &mut Value) {
     tidy_at(schema, 0);
@@ -58,14 +58,14 @@ fn has_type(object: &Map<String, Value>, names: &[&str]) -> bool {
     }
 }
 
-/// What is in the places is said again, unless that is much: lists in lists would double it with
-/// each level.
+/// The schemas of the places are repeated under `items`, unless they are large: nested lists would
+/// double them with each level.
 ///
 /// Input:  `{"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}]}`
 /// Output: `{…, "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}`
 fn give_items(object: &mut Map<String, Value>) {
     if let Some(places @ Value::Array(_)) = object.get("items").cloned() {
-        object.insert("prefixItems".to_owned(), places); // as it was called before 2020
+        object.insert("prefixItems".to_owned(), places); // its name before 2020
         object.shift_remove("items");
     } else if object.get("items").is_some_and(Value::is_object) {
         return;
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_in_lists_are_not_said_twice_at_each_level() {
+    fn nested_lists_are_not_described_twice_at_each_level() {
         let list =
             |inside: Value| json!({"type": "array", "prefixItems": [inside, {"type": "null"}]});
         let mut schema = (0..60).fold(json!({"type": "string"}), |inside, _| list(inside));

@@ -31,7 +31,7 @@ fn write_nullable_at(schema: &mut Value, depth: usize) {
     unwrap_only_branch(object);
 }
 
-/// Takes the list of types apart; whether `null` was in it.
+/// Splits the list of types; returns whether `null` was in it.
 fn split_types(object: &mut Map<String, Value>) -> bool {
     let Some(Value::Array(names)) = object.get_mut("type") else {
         return false;
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_no_type() {
+    fn null_is_removed_from_types() {
         for (schema, expected) in [
             (
                 json!({"type": ["string", "null"], "minLength": 1}),

@@ -1,4 +1,4 @@
-//! `null` for what was left out.
+//! `null` for absent properties.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,8 @@ use tool_core::ToolDefinition;
 use crate::strict::drop_nulls;
 
 /// The arguments of a call without the properties that are `null` where the tool's schema lists
-/// them, but neither requires them nor allows `null`: what a model writes for what it leaves out,
-/// when it is held to a strict schema. The rest keeps its text.
+/// them, but neither requires them nor allows `null`. A model writes these for absent properties
+/// when the service enforces a strict schema. The rest keeps its text.
 ///
 /// ```
 /// use tool_core::serde_json::json;

@@ -1,4 +1,4 @@
-//! What a user says, with images, sounds and files.
+//! Prompts of a user: text, images, sounds and files.
 
 use tool_core::serde_json::{Value, json};
 use tool_core::{Content, Image, ResourceContents};
@@ -7,21 +7,21 @@ use super::images::{data_url, image_part};
 use super::wire::{Message, TextMessage};
 
 impl From<&str> for Message {
-    /// What the user says.
+    /// A message of the user.
     fn from(text: &str) -> Self {
         Self::user(text)
     }
 }
 
 impl From<String> for Message {
-    /// What the user says.
+    /// A message of the user.
     fn from(text: String) -> Self {
         Self::user(text)
     }
 }
 
 impl From<Vec<Content>> for Message {
-    /// What the user says and shows: text, images, sounds (`input_audio`), and files.
+    /// A multimodal message of the user: text, images, sounds (`input_audio`), and files.
     ///
     /// ```
     /// use tool_core::{Content, Image};

@@ -28,9 +28,9 @@ use super::wire::{Request, Tool};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ToolChoice {
-    /// None: the model answers in words.
+    /// None: the model answers with text.
     None,
-    /// Any number, as the model sees fit. What services do unless told.
+    /// Any number, as the model decides. The default of services.
     Auto,
     /// At least one.
     Required,
@@ -198,7 +198,7 @@ impl Request {
     /// otherwise.
     ///
     /// # Errors
-    /// One is not, or there is none where one must be called.
+    /// One is not on offer, or a call is required and there are no tools.
     pub fn check_tool_choice(&self) -> Result<(), InvalidToolChoiceError> {
         match &self.tool_choice {
             None => return Ok(()),
@@ -220,14 +220,14 @@ impl Request {
         Err(match self.tools.iter().any(|tool| name_of(tool) == name) {
             true => InvalidToolChoiceError::OtherKind { name, kind },
             false => InvalidToolChoiceError::Unknown {
-                mend: mend(&name, &self.tools),
+                mend: fix(&name, &self.tools),
                 name,
             },
         })
     }
 }
 
-fn mend(name: &str, tools: &[Tool]) -> String {
+fn fix(name: &str, tools: &[Tool]) -> String {
     const ALIKE: f64 = 0.8;
     let likeness = |tool: &str| strsim::jaro_winkler(&name.to_lowercase(), &tool.to_lowercase());
     let nearest = tools
@@ -251,7 +251,7 @@ pub enum InvalidToolChoiceError {
     Unknown {
         /// The name.
         name: String,
-        /// The name that was meant, perhaps.
+        /// How to fix it: the nearest name, or the tools on offer.
         mend: String,
     },
     /// A function named as a custom tool, or the other way round.
@@ -322,7 +322,7 @@ mod tests {
             assert!(!matches!(choice, ToolChoice::Other(_)), "{wire}");
             assert_eq!(to_value(choice).unwrap(), wire);
         }
-        let other = json!("any"); // Mistral's word
+        let other = json!("any"); // Mistral's name for it
         assert_eq!(
             from_value::<ToolChoice>(other.clone()).unwrap(),
             ToolChoice::Other(other.clone())
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_is_not_on_offer_is_named_with_the_one_that_was_meant() {
+    fn an_unknown_tool_choice_suggests_the_nearest_name() {
         assert_eq!(
             refusal(ToolChoice::function("get_patient"), offered()),
             None
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_tools_where_there_are_none() {
+    fn tool_keys_are_omitted_without_tools() {
         let extra = Map::from_iter([
             ("parallel_tool_calls".to_owned(), false.into()),
             ("temperature".to_owned(), 0.into()),

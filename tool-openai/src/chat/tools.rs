@@ -54,15 +54,15 @@ pub fn tools(tools: &ToolSet) -> Result<OfferedTools, InvalidToolsError> {
 ///
 /// Shape: each tool is held to its schema by the service, `strict: true`, where the schema can be
 /// carried over without loss. Then every property is required, and one that is optional may be
-/// `null` for absent. The others are offered without `strict`; [`strictness`] tells which, and why.
-/// In these, what tells a model nothing is left out, and of tools that check their arguments
-/// themselves also `additionalProperties: false` at the root and the bounds of 32-bit and 64-bit
-/// integers. The same set gives the same bytes in every run; they are made once for a set and a
-/// profile.
+/// `null` for absent. The others are offered without `strict`; [`strictness`] lists which, and why.
+/// In these, keywords that do not help a model are left out, and of tools that check their
+/// arguments themselves also `additionalProperties: false` at the root and the bounds of 32-bit and
+/// 64-bit integers. The same set gives the same bytes in every run; they are made once for a set
+/// and a profile.
 ///
 /// A tool that services refuse is [left out](OfferedTools::left_out): one whose name they do not
-/// take, or whose parameters are no plain object, and one that must be strict, `#[tool(strict)]`,
-/// and cannot be.
+/// take, or whose parameters are not a plain object, and one that must be strict,
+/// `#[tool(strict)]`, and cannot be.
 ///
 /// # Errors
 /// [`InvalidToolsError::TooMany`] if there are more tools than services accept.
@@ -117,8 +117,8 @@ fn tool(definition: &ToolDefinition, profile: &Profile) -> Result<Tool, InvalidT
     })
 }
 
-/// The schema that the service can enforce, or why there is none; nothing if it enforces none at
-/// all.
+/// The schema that the service can enforce, or the reason why not; nothing if it enforces no
+/// schemas.
 fn carried(
     definition: &ToolDefinition,
     profile: &Profile,
@@ -220,7 +220,7 @@ impl Strictness {
         self.reason.as_ref()
     }
 
-    /// What some services are known to refuse, though this one takes it.
+    /// What some services are known to refuse, though this one accepts it.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -257,7 +257,7 @@ pub enum Warning {
     },
     /// Forms that begin with the same property.
     #[error(
-        "the forms at `{path}` begin with the same property `{property}`, and some services cannot tell them apart"
+        "the variants at `{path}` begin with the same property `{property}`, and some services cannot distinguish them"
     )]
     SameFirstKey {
         /// Where in the strict schema.

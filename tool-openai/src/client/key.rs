@@ -1,4 +1,4 @@
-//! A key that is asked for before each request, for one that changes.
+//! An API key that is requested before each request, for keys that change.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -22,8 +22,8 @@ type Key = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 #[derive(Clone)]
 pub(super) struct KeySource {
     ask: Arc<dyn Fn() -> Key + Send + Sync>,
-    /// The latest ones, which must not be shown either: answers to requests with them may be under
-    /// way.
+    /// The latest ones, which must not be shown either: answers to requests with them may be
+    /// in flight.
     latest: Arc<Mutex<VecDeque<HeaderValue>>>,
 }
 

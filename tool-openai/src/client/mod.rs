@@ -1,4 +1,4 @@
-//! Chat completions over HTTP.
+//! Chat completions over HTTP: the client for OpenAI and OpenAI-compatible providers.
 
 mod endpoint;
 mod gate;
@@ -38,11 +38,11 @@ use crate::model::{ChatModel, ModelFuture, ModelStream};
 use crate::profile::Profile;
 use crate::service_error::ServiceError;
 
-/// A service that speaks chat completions over HTTP: OpenAI, or whatever is at the base URL.
+/// Client for OpenAI and OpenAI-compatible providers: chat completions over HTTP at a base URL.
 ///
-/// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are tried again: twice
-/// unless set, after 0.5 s and up, or as the service says, in `Retry-After` or in its words. So are
-/// those whose answer says that the failure may pass, an overload for example, whatever its status.
+/// Requests that could not be made, or were answered 408, 409, 429 or 5xx, are retried: twice
+/// unless set, after 0.5 s and up, or as the provider asks, in `Retry-After` or in its text. So are
+/// those whose answer reports a transient failure, an overload for example, whatever its status.
 /// A wait that the service asks for holds back the requests of all clones of the client that have the
 /// same headers, and are tried again at all. Nothing is
 /// tried again when the service asks for more than a minute, or the quota is spent; and once any of
@@ -107,7 +107,7 @@ impl OpenAi {
     /// its own. Shape: as for [`with_base_url`](Self::with_base_url).
     ///
     /// # Errors
-    /// [`ModelError::Configuration`] if it is no URL.
+    /// [`ModelError::Configuration`] if it is not a URL.
     pub fn at(base_url: &str) -> Result<Self, ModelError> {
         Ok(Self {
             service: Service::new(base_url)?,
@@ -125,10 +125,10 @@ impl OpenAi {
 
     /// Sets where the service is: the URL that `/chat/completions` is added to,
     /// `http://localhost:11434/v1` for example; one that ends with it already is taken too. What
-    /// stands in its query is sent with every request.
+    /// is in its query is sent with every request.
     ///
     /// # Errors
-    /// [`ModelError::Configuration`] if it is no URL.
+    /// [`ModelError::Configuration`] if it is not a URL.
     pub fn with_base_url(self, base_url: &str) -> Result<Self, ModelError> {
         Ok(Self {
             service: self.service.with_base_url(base_url)?,
@@ -149,8 +149,8 @@ impl OpenAi {
         })
     }
 
-    /// Sets how long one attempt may take, or of a stream, how long nothing may come; ten minutes
-    /// unless set. What only keeps the connection open, comments for example, is nothing.
+    /// Sets the timeout of one attempt, and the idle timeout of a stream; ten minutes unless set.
+    /// Data that only keeps the connection open, comments for example, does not count.
     #[must_use]
     pub fn with_timeout(self, timeout: Duration) -> Self {
         Self {
@@ -159,9 +159,9 @@ impl OpenAi {
         }
     }
 
-    /// Sets how long one attempt may take from the request to the end of the answer, where that is
-    /// less than [`with_timeout`](Self::with_timeout) allows. A stream may take any time unless this
-    /// is set.
+    /// Sets the total timeout of one attempt, from the request to the end of the answer, where that
+    /// is less than [`with_timeout`](Self::with_timeout) allows. A stream may take any time unless
+    /// this is set.
     #[must_use]
     pub fn with_total_timeout(self, timeout: Duration) -> Self {
         Self {
@@ -208,7 +208,7 @@ impl OpenAi {
         }
     }
 
-    /// Sets how often a failed request is tried again; twice unless set.
+    /// Sets how many retries a failed request gets; two unless set.
     #[must_use]
     pub fn with_retries(self, retries: usize) -> Self {
         Self {
@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_success_that_is_no_completion_is_an_error() {
+    fn a_200_body_that_is_not_a_completion_is_an_error() {
         assert!(matches!(
             OpenAi::read(b"<html>"),
             Err(ModelError::InvalidResponse { .. })

@@ -1,4 +1,4 @@
-//! What a service says when it refuses.
+//! The error body of a refused request.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::error::{ModelError, excerpt};
 use crate::json;
 use crate::service_error::ServiceError;
 
-/// What a service says when it refuses: `{"error": {"message", "code", …}}`, or as near as it gets.
+/// The error body of a refused request: `{"error": {"message", "code", …}}`, or a variant of it.
 pub(crate) struct Refusal {
     pub(crate) message: String,
     pub(crate) code: Option<String>,
@@ -44,7 +44,8 @@ impl Refusal {
     }
 }
 
-/// Gemini's `retryDelay`, or `retry_after` in seconds, wherever it is: also in JSON that is a text.
+/// Gemini's `retryDelay`, or `retry_after` in seconds, at any position, also in JSON inside of a
+/// string.
 fn retry_delay(value: &Value) -> Option<Duration> {
     match value {
         Value::Object(members) => {
@@ -60,7 +61,7 @@ fn retry_delay(value: &Value) -> Option<Duration> {
         Value::Array(items) => items.iter().find_map(retry_delay),
         Value::String(text) if text.starts_with(['{', '[']) => {
             let inner: Value = from_str(text).ok()?;
-            // A text in the text is not looked into.
+            // A string inside of that string is not parsed.
             (!inner.is_string()).then(|| retry_delay(&inner)).flatten()
         }
         _ => None,
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_are_read_in_every_dialect() {
+    fn error_bodies_are_read_in_every_known_format() {
         for (body, message, code) in [
             (
                 r#"{"error":{"message":"no","code":"bad"}}"#,

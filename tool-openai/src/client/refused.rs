@@ -1,5 +1,5 @@
-//! What a service does not take back of what its models said: it is left out, and the request sent
-//! once more.
+//! Parts of earlier answers that a provider refuses in a request: they are removed, and the request
+//! is sent once more.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -27,7 +27,7 @@ pub(super) struct Refused(Mutex<HashMap<String, Parts>>);
 /// Parts of requests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Parts {
-    /// Keys of what models said.
+    /// Keys of earlier answers.
     keys: HashSet<String>,
     /// Ids of calls of any form but that of [`Profile::mistral`].
     ids: bool,
@@ -98,9 +98,9 @@ fn hash(text: &str) -> u64 {
     hasher.finish()
 }
 
-/// A request that can do without parts of what models said.
+/// A request from which parts of earlier answers can be removed.
 pub(super) trait Request: Serialize + Sync {
-    /// Where it goes: a path below the base URL.
+    /// Its path below the base URL.
     const PATH: &'static str;
 
     /// The model that is asked.
@@ -109,10 +109,10 @@ pub(super) trait Request: Serialize + Sync {
     /// Keys that can be left out.
     fn keys(&self) -> HashSet<String>;
 
-    /// The hashes of what models have thought.
+    /// The hashes of models' reasoning.
     fn reasoning(&self) -> HashSet<u64>;
 
-    /// Leaves out what is in it of these, and says what that was.
+    /// Removes these, and returns what was removed.
     fn leave_out(&mut self, parts: &Parts) -> Vec<RequestRepair>;
 }
 
@@ -294,7 +294,7 @@ impl Request for Asking<'_> {
     }
 }
 
-/// Keys of items that say what they are.
+/// Keys that identify an item.
 const NEEDED: [&str; 11] = [
     "arguments",
     "call_id",
@@ -336,7 +336,7 @@ impl Request for responses::Request {
         self.input.retain(|item| !is_unreadable(item));
         if self.input.len() < before {
             repairs.add(RequestRepair::ReasoningLeftOut);
-            // They refer to what was thought before them.
+            // They refer to the reasoning before them.
             let calls = ["function_call", "custom_tool_call", "message"];
             for item in &mut self.input {
                 if calls.contains(&item.kind()) {
@@ -435,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_refusal_names_is_left_out() {
+    fn a_key_named_by_an_error_is_removed() {
         for (message, expected) in [
             (
                 "property 'reasoning_content' is unsupported",
@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_sent_again_without_what_is_refused_of_them() {
+    fn items_are_resent_without_refused_keys() {
         let request = || -> responses::Request {
             from_value(json!({"model": "m", "input": [
                 {"type": "message", "role": "user", "content": "hi"},

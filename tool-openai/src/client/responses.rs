@@ -17,10 +17,11 @@ use crate::model::{ChatModel, ModelFuture, ModelStream};
 use crate::profile::Profile;
 use crate::responses::{self, MOST_ID, Response, ResponsesAssembler};
 
-/// A service that speaks the Responses API over HTTP, as a model for the [`Agent`](crate::Agent).
+/// Client for the Responses API of OpenAI and compatible providers, as a model for the
+/// [`Agent`](crate::Agent).
 ///
-/// Made by [`OpenAi::into_responses`], with the settings made there. [`responses::Request`] says what
-/// becomes of a chat request, and [`Response::into_completion`] what becomes of the answer. The
+/// Made by [`OpenAi::into_responses`], with the settings made there. [`responses::Request`] shows
+/// how a chat request is converted, and [`Response::into_completion`] how the answer is. The
 /// agent's history keeps what the model made, its reasoning among it, and each request sends it
 /// back as it came; the same history goes to chat completions without it.
 ///

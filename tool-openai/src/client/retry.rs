@@ -1,4 +1,4 @@
-//! Which failures are tried again, and when.
+//! Retries: which failures are tried again, and when (rate limits, backoff).
 
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +37,7 @@ impl Failure {
         model: &str,
     ) -> Self {
         let wait = wait(headers, SystemTime::now()).or(refusal.wait);
-        // A 400 may be about a parameter that is called so.
+        // A 400 may be about a parameter of that name.
         let words = match status.is_client_error() {
             true => &PASSING[..PLAIN],
             false => &PASSING,
@@ -52,7 +52,7 @@ impl Failure {
         Self::passing(refusal.into_error(status, model), retry, wait)
     }
 
-    /// The answer came with a success, and is none.
+    /// The status is a success, but the body is not an answer.
     pub(super) fn of_answer(error: ModelError) -> Self {
         let (code, message) = match &error {
             ModelError::StreamError { code, message, .. }
@@ -64,7 +64,7 @@ impl Failure {
         Self::passing(error, retry, wait)
     }
 
-    /// A failure that passes, unless only after a long wait.
+    /// A transient failure, unless the wait is too long.
     fn passing(error: ModelError, retry: bool, wait: Option<Duration>) -> Self {
         Self {
             error,
@@ -96,7 +96,7 @@ pub(super) fn backoff(retries: usize) -> ExponentialBuilder {
         .with_jitter()
 }
 
-/// What services say of failures that pass. The first are said of nothing else.
+/// Text of transient failures. The first entries mean nothing else.
 const PASSING: [&str; 13] = [
     "overload",
     "rate limit",
@@ -114,8 +114,8 @@ const PASSING: [&str; 13] = [
 ];
 const PLAIN: usize = 6;
 
-/// Whether a service says that a failure may pass, whatever the status it came with. `None` if it
-/// says nothing of it.
+/// Whether a provider reports a failure as transient, whatever its status. `None` if it does not
+/// say.
 fn says_it_may_pass(code: Option<&str>, message: &str, words: &[&str]) -> Option<bool> {
     const LASTING: [&str; 2] = ["insufficient_quota", "billing"];
     let code = code.unwrap_or_default().to_ascii_lowercase();
@@ -125,13 +125,13 @@ fn says_it_may_pass(code: Option<&str>, message: &str, words: &[&str]) -> Option
     if let Ok(status) = code.parse::<u16>() {
         return matches!(status, 408 | 409 | 429 | 500..=599).then_some(true);
     }
-    let said = match code.as_str() {
+    let wording = match code.as_str() {
         "" => message.to_ascii_lowercase(),
         _ => code,
     };
     // As the reason to finish.
-    let is_plain_error = said == "error";
-    (is_plain_error || words.iter().any(|word| said.contains(word))).then_some(true)
+    let is_plain_error = wording == "error";
+    (is_plain_error || words.iter().any(|word| wording.contains(word))).then_some(true)
 }
 
 /// The wait a service asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date.
@@ -159,7 +159,7 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     #[test]
-    fn what_may_pass_is_known_by_its_code_or_its_words() {
+    fn transient_errors_are_recognised_by_code_or_text() {
         for (code, message) in [
             (Some("429"), "no"),
             (Some("502"), "no"),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_tried_again_whatever_its_status() {
+    fn transient_errors_are_retried_whatever_the_status() {
         let failure = |status: u16, body: &str| {
             let status = StatusCode::from_u16(status).unwrap();
             Failure::refused(
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_read_in_every_form_a_service_writes_it() {
+    fn the_retry_wait_is_read_in_every_known_format() {
         let seconds = |seconds| Some(Duration::from_secs_f64(seconds));
         for (headers, expected) in [
             (&[("retry-after", "7")][..], seconds(7.0)),
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_may_say_itself_whether_to_try_again() {
+    fn a_service_may_forbid_or_demand_a_retry() {
         let failure = |status: u16, should: &'static str| {
             let headers = HeaderMap::from_iter([(
                 "x-should-retry".parse().unwrap(),

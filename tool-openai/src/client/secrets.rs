@@ -6,10 +6,10 @@ use reqwest::header::HeaderMap;
 
 use crate::error::ModelError;
 
-/// What stands in the place of a secret.
+/// What replaces a secret.
 const REDACTED: &str = "[redacted]";
 
-/// Shorter values are no secrets, and words of many sentences.
+/// Shorter values are not secrets; they are common words.
 const SHORTEST: usize = 8;
 
 /// So much of the beginning of a secret is not shown.
@@ -65,7 +65,7 @@ impl Secrets {
         Self(secrets)
     }
 
-    /// The text without them. Where it was cut, `…` says so: a part of one may stand before it.
+    /// The text without them. Where it was cut, `…` says so: a part of one may be before it.
     pub(super) fn redact(&self, text: &str) -> String {
         let redact = |text: String, secret: &String| text.replace(secret.as_str(), REDACTED);
         let text = self.0.iter().fold(text.to_owned(), redact);
@@ -92,7 +92,7 @@ impl Secrets {
         }
     }
 
-    /// The error without them, wherever it repeats the service's words.
+    /// The error without them, in all text of the service.
     pub(super) fn redact_error(&self, mut error: ModelError) -> ModelError {
         let redact = |text: &mut String| *text = self.redact(text);
         match &mut error {

@@ -177,7 +177,7 @@ impl Service {
         if url.scheme() == "https" && !SPEAKS_HTTPS && !self.is_own_client {
             return Err(Failure::unanswered(no_https(), false));
         }
-        // Without retries nobody wants to wait.
+        // Without retries the caller does not want to wait.
         if self.retries > 0 {
             self.gate.wait().await;
         }
@@ -248,9 +248,9 @@ impl fmt::Debug for Service {
 /// How long an answer may take, and how large it may be.
 #[derive(Clone, Copy)]
 struct Limits {
-    /// How long nothing of it may come.
+    /// The idle timeout.
     silence: Duration,
-    /// How long all of it may take.
+    /// The total timeout.
     total: Option<Duration>,
     /// When it was asked for.
     since: Instant,
@@ -289,7 +289,7 @@ impl Limits {
     }
 }
 
-/// The body of an answer, of bounded size and with no long silence in it.
+/// The body of an answer, of bounded size, with an idle timeout.
 pub(crate) struct Answer {
     response: Response,
     url: Url,
@@ -373,7 +373,7 @@ impl Answer {
         Ok(body)
     }
 
-    /// As much as can be had of the first `most` bytes, within the time for a whole answer.
+    /// As much as arrives of the first `most` bytes, within the timeout for a whole answer.
     async fn beginning(&mut self, most: usize) -> Vec<u8> {
         let total = self.limits.total.unwrap_or(self.limits.silence);
         self.limits.total = Some(total.min(self.limits.silence));
@@ -388,7 +388,7 @@ impl Answer {
         body
     }
 
-    /// What the service says when it refuses.
+    /// The error of a refused request.
     async fn refuse(mut self, encoding: Option<String>, model: &str) -> Failure {
         let (status, headers) = (self.status(), self.response.headers().clone());
         let mut refusal = match encoding {
@@ -407,7 +407,7 @@ impl Answer {
     }
 }
 
-/// The id of a request, as services call it.
+/// The headers with the id of a request.
 fn request_id(headers: &HeaderMap) -> Option<String> {
     const NAMES: [&str; 5] = [
         "x-request-id",
@@ -513,7 +513,7 @@ fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-/// No proxy stands between a machine and itself, whatever `HTTP_PROXY` says.
+/// Requests to loopback use no proxy, whatever `HTTP_PROXY` says.
 fn is_loopback(url: &Url) -> bool {
     url.host_str()
         .is_some_and(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."))
@@ -578,7 +578,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_can_hold_is_named() {
+    fn a_value_invalid_in_a_header_is_reported() {
         let service = || Service::new(OPENAI_BASE_URL).unwrap();
         assert!(service().with_key("sk\nsecret").is_err());
         let error = service()

@@ -1,6 +1,6 @@
-//! What keeps a connection open and says nothing.
+//! Data that keeps a connection open without content.
 
-/// Whether anything comes: comments of a stream, blank lines and spaces are nothing.
+/// Whether content arrives: comments of a stream, blank lines and spaces are not content.
 #[derive(Debug, Default)]
 pub(super) struct Silence {
     line: Line,
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_and_blanks_are_silence_however_they_are_cut() {
+    fn comments_and_blanks_are_ignored_however_they_are_split() {
         for (body, expected) in [
             (&b": ping\n\n: data: {}\r\n\r\n"[..], false),
             (b"  \n \t\r\n", false),

@@ -1,4 +1,4 @@
-//! An answer as it arrives, whole or in events: what it is decides, not what was asked for.
+//! An answer as it arrives, whole or in events. Its format decides, not the request.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -63,7 +63,7 @@ struct Reading<A> {
     /// Why it was asked for again.
     retries: Vec<RequestRetry>,
     assembler: A,
-    /// Told by the assembler, not yet by us.
+    /// Events of the assembler that are not delivered yet.
     events: std::vec::IntoIter<ModelEvent>,
     is_over: bool,
 }
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_told_from_a_whole_answer_by_how_it_begins() {
+    fn a_stream_and_a_whole_answer_differ_in_their_first_bytes() {
         for stream in ["data: {}", "d", "event: x", ": PROCESSING", "id:7", "retry"] {
             assert!(is_stream(stream.as_bytes()), "{stream}");
         }

@@ -34,7 +34,7 @@ impl Response {
             .join("\n\n")
     }
 
-    /// Why the model will not answer, if it says so. Then there is nothing to run.
+    /// The refusal of the model, if any. Then there is nothing to run.
     pub fn refusal(&self) -> Option<String> {
         let refusal: String = self.output.iter().map(Item::refusal).collect();
         Some(refusal).filter(|refusal| !refusal.is_empty())
@@ -84,7 +84,7 @@ impl Response {
         }
     }
 
-    /// In the words of chat completions.
+    /// With the terms of chat completions.
     fn finish_reason(&self) -> &'static str {
         let reason = self
             .incomplete_details
@@ -98,7 +98,7 @@ impl Response {
         match (self.status.as_deref(), reason) {
             (_, Some("content_filter")) => "content_filter",
             (Some("incomplete"), _) | (_, Some(_)) => "length",
-            // A call that is not complete is not to be run, whatever is said of the whole.
+            // An incomplete call must not run, whatever the status of the response.
             _ if calls.peek().is_some() => {
                 if calls.all(Item::is_complete) {
                     "tool_calls"
@@ -111,7 +111,7 @@ impl Response {
     }
 
     /// In a response that is completed, a call that is in progress is complete, if it is whole: some
-    /// services never say so of the call itself. `is_open` tells those at which positions never
+    /// services never mark the call itself. `is_open` reports which positions never
     /// ended.
     pub(crate) fn complete_calls(&mut self, is_open: impl Fn(usize) -> bool) {
         if self.status.as_deref() != Some("completed") {
@@ -129,7 +129,7 @@ impl Response {
         }
     }
 
-    /// A response that the service did not finish is no answer, however it arrived.
+    /// A response that the service did not finish is not an answer, however it arrived.
     pub(crate) fn check(mut self) -> Result<Self, ModelError> {
         self.complete_calls(|_| false);
         if let Some(error) = self.error.as_ref().and_then(ServiceError::of) {
@@ -137,8 +137,8 @@ impl Response {
         }
         match self.status.as_deref() {
             Some(status @ ("failed" | "cancelled" | "error")) => {
-                let said = format!("the response has the status `{status}`");
-                Err(ServiceError::of_event(&said).into())
+                let status_text = format!("the response has the status `{status}`");
+                Err(ServiceError::of_event(&status_text).into())
             }
             Some(status @ ("queued" | "in_progress")) => Err(ModelError::invalid_response(
                 format!("its status is `{status}`; ask without `background`"),
@@ -182,7 +182,7 @@ pub(crate) fn forget(message: &mut chat::Message) {
     }
 }
 
-/// Who asked for a call, if the service says so: the output repeats it.
+/// The `caller` of a call, if the service sends one: the output repeats it.
 pub(super) fn caller<'m>(message: &'m AssistantMessage, call: &ToolCall) -> Option<&'m Value> {
     let place = usize::try_from(call.extra.get(ITEM)?.as_u64()?).ok()?;
     let item = message.extra.get(OUTPUT)?.get(place)?;
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn why_it_stopped_is_said_in_the_words_of_chat() {
+    fn the_finish_reason_uses_the_terms_of_chat() {
         let call = |status: &str| json!([{"type": "function_call", "call_id": "1", "name": "n", "arguments": "{}", "status": status}]);
         for (answer, expected) in [
             (json!({"status": "completed", "output": []}), "stop"),

@@ -1,5 +1,4 @@
-//! What the model said, sent back: the items it made where they are known, the message where they
-//! are not.
+//! Answers of the model, sent back: the original items where they are known, else the message.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +20,7 @@ pub(super) fn assistant(message: &AssistantMessage, stateless: bool, items: &mut
             echo(message, output, stateless, items);
         }
         None => {
-            let text = said(message);
+            let text = text_or_refusal(message);
             if !text.is_empty() {
                 items.push(Item::from([
                     ("type", "message".into()),
@@ -37,7 +36,7 @@ pub(super) fn assistant(message: &AssistantMessage, stateless: bool, items: &mut
             );
         }
     }
-    leave_out_reasoning(start, items); // nothing came of it
+    leave_out_reasoning(start, items); // no item follows it
     for Item(item) in &mut items[start..] {
         let is_too_long = |id: &Value| id.as_str().is_some_and(|id| id.len() > MOST_ID);
         if item.get("id").is_some_and(is_too_long) {
@@ -56,7 +55,7 @@ fn echo(message: &AssistantMessage, output: Vec<Item>, stateless: bool, items: &
     for (position, item) in output.into_iter().enumerate() {
         let calls = calls.remove(&position);
         match item.tool_call() {
-            // Without a call there will be no answer either, and what led to the call leads
+            // Without a call there is no answer either, and the reasoning before it leads
             // nowhere.
             Some(_) if calls.is_none() => leave_out_reasoning(start, items),
             None if item.0.is_empty() => {} // was left out
@@ -168,7 +167,7 @@ pub(super) fn call(kind: &str, id: &str, name: &str, key: &str, text: &str) -> I
 }
 
 /// The text of a message, or its refusal.
-fn said(message: &AssistantMessage) -> String {
+fn text_or_refusal(message: &AssistantMessage) -> String {
     let refused = || match &message.content {
         Value::Array(parts) => parts
             .iter()
@@ -214,12 +213,12 @@ mod tests {
 
     #[test]
     fn items_go_back_as_they_came() {
-        let said = json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "phase": "commentary",
+        let text_or_refusal = json!({"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "phase": "commentary",
                           "content": [{"type": "output_text", "text": "Hm.", "annotations": [], "logprobs": []}]});
         let unknown = json!({"type": "tool_search_call", "call_id": null, "arguments": {"x": 1}});
         let output = json!([
             reasoning("rs_1"),
-            said,
+            text_or_refusal,
             unknown,
             function_call("a", "{}"),
             reasoning("rs_2"),
@@ -283,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_that_led_to_nothing_stays_behind() {
+    fn reasoning_without_a_following_item_is_not_sent_back() {
         let output = json!([
             reasoning("rs_1"),
             function_call("a", "{}"),
@@ -299,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_that_nobody_can_read_goes_back_only_where_it_is_stored() {
+    fn encrypted_reasoning_is_sent_back_only_if_stored() {
         let hollow = json!({"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "encrypted_content": null});
         let open = json!({"type": "reasoning", "id": "rs_2", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]});
         let output = json!([hollow, open, function_call("a", "{}")]);
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_no_service_takes_back_are_left_out() {
+    fn ids_that_no_service_accepts_are_left_out() {
         let long = "x".repeat(65);
         let output = json!([
             {"type": "reasoning", "id": long, "summary": [], "encrypted_content": "x"},

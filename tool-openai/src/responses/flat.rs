@@ -45,7 +45,7 @@ mod tests {
     use tool_core::serde_json::json;
 
     #[test]
-    fn what_a_kind_nests_moves_up() {
+    fn nested_fields_move_up() {
         for (nested, expected) in [
             (json!("required"), json!("required")),
             (

@@ -23,7 +23,7 @@ impl From<&chat::Request> for Request {
         rename(&mut extra);
         let has_tools = !request.tools.is_empty();
         let (instructions, messages) = match request.messages.as_slice() {
-            // Instructions alone are no input.
+            // Instructions alone are not an input.
             [
                 Message::System(TextMessage {
                     content: Value::String(text),
@@ -56,7 +56,7 @@ impl From<&chat::Request> for Request {
     }
 }
 
-/// What a parameter cannot set.
+/// Parameters that cannot be set.
 const OWN_KEYS: [&str; 5] = ["model", "input", "messages", "tools", "stream"];
 
 /// Gives the parameters of chat completions their names here, and sets what the loop needs, unless
@@ -82,7 +82,7 @@ fn rename(parameters: &mut Map<String, Value>) {
     }
     let store = parameters.entry("store").or_insert(Value::Bool(false));
     if *store == Value::Bool(false) {
-        // What is not stored can only be thought through again if it is sent back.
+        // Reasoning that is not stored can only be reused if it is sent back.
         parameters
             .entry("include")
             .or_insert_with(|| json!([ENCRYPTED_REASONING]));
@@ -107,8 +107,8 @@ struct Input<'a> {
 impl<'a> Input<'a> {
     fn push(&mut self, message: &'a Message) {
         match message {
-            Message::System(text) => self.items.push(said("system", text)),
-            Message::User(text) => self.items.push(said("user", text)),
+            Message::System(text) => self.items.push(message_item("system", text)),
+            Message::User(text) => self.items.push(message_item("user", text)),
             Message::Assistant(message) => self.assistant(message),
             Message::Tool(ToolMessage {
                 tool_call_id,
@@ -158,7 +158,7 @@ fn nameless(number: usize) -> String {
     format!("call_{number:024}")
 }
 
-fn said(role: &str, text: &TextMessage) -> Item {
+fn message_item(role: &str, text: &TextMessage) -> Item {
     Item::from([
         ("type", "message".into()),
         ("role", role.into()),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_become_items() {
+    fn messages_become_input_items() {
         let request = converted(json!({"model": "m", "messages": [
             {"role": "system", "content": "Be brief."},
             {"role": "developer", "content": "And polite.", "name": "bob"},
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_tools_where_there_are_none() {
+    fn tool_keys_are_omitted_without_tools() {
         let request = converted(
             json!({"model": "m", "messages": [], "tool_choice": "none", "parallel_tool_calls": true}),
         );
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_not_overruled() {
+    fn explicit_settings_are_kept() {
         let chat = json!({"model": "m", "messages": [{"role": "system", "content": "A"}, {"role": "user", "content": "hi"}]});
         let with = |key: &str, value: Value| {
             let mut chat = chat.clone();

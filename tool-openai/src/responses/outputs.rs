@@ -1,4 +1,4 @@
-//! What the model calls, what it said, and what it is told.
+//! Calls and messages of the model, and the outputs for it.
 
 use tool_core::serde_json::Value;
 use tool_core::{ToolResult, ToolSet};
@@ -15,8 +15,8 @@ impl Response {
     /// [`Choice::parse`](crate::chat::Choice::parse), which it serves too, repaired in the same way. A
     /// call that the response was cut short in is never run.
     ///
-    /// The next request has [`items`] of the message and [`outputs`] of the results after what
-    /// stood in the last.
+    /// The next request appends [`items`] of the message and [`outputs`] of the results to the
+    /// last one.
     ///
     /// ```
     /// use tool_core::serde_json::{from_value, json, to_value};
@@ -33,7 +33,7 @@ impl Response {
     /// let response: Response = from_value(json!({"status": "completed", "output": [
     ///     {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "add", "arguments": "{\"a\": 2, \"b\": 3}"},
     /// ]}))?;
-    /// let mut input = Vec::new(); // and what was said before
+    /// let mut input = Vec::new(); // and the earlier conversation
     ///
     /// let parsed = response.parse(dispatcher.tools(), input.len());
     /// let results = dispatcher.dispatch_blocking(parsed.calls);
@@ -53,7 +53,7 @@ impl Response {
     }
 }
 
-/// The items of what the model said: as they came, if it said them here; else a message, and its
+/// The items of a message: as they came, if they came from this API; else a message, and its
 /// calls.
 pub fn items(message: &AssistantMessage) -> Vec<Item> {
     let mut items = Vec::new();
@@ -75,7 +75,7 @@ pub fn outputs(results: &[ToolResult], message: &AssistantMessage) -> Vec<Item> 
     results.iter().enumerate().map(output).collect()
 }
 
-/// How a call was asked for.
+/// The kind of a call.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Asked<'m> {
     is_custom: bool,
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asked_for_a_call_is_told_again_with_its_output() {
+    fn the_caller_of_a_call_is_repeated_with_its_output() {
         let caller = json!({"type": "program", "caller_id": "prog_1"});
         let response: Response = from_value(json!({"status": "completed", "output": [
             {"type": "program", "id": "prog_1"},

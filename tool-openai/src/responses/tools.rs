@@ -46,7 +46,7 @@ pub fn tools(tools: &ToolSet) -> Result<OfferedTools<Tool>, InvalidToolsError> {
 }
 
 /// The `tools` array of a Responses request to a service of that profile: what [`chat::tools_for`]
-/// gives, flat, and with `strict` always said, since left out it would be the service's choice.
+/// gives, flat, and with `strict` always explicit, since the service decides if it is left out.
 ///
 /// # Errors
 /// As for [`chat::tools_for`].
@@ -123,9 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn definitions_are_flat_and_strict_is_always_said() {
+    fn definitions_are_flat_and_strict_is_always_explicit() {
         let parameters = json!({"type": "object", "properties": {}});
-        for (strict, said) in [
+        for (strict, expected) in [
             (Value::Null, false),
             (json!(false), false),
             (json!(true), true),
@@ -134,7 +134,7 @@ mod tests {
                 converted(
                     json!({"type": "function", "function": {"name": "n", "description": "d", "parameters": parameters, "strict": strict}})
                 ),
-                json!({"type": "function", "name": "n", "description": "d", "parameters": parameters, "strict": said}),
+                json!({"type": "function", "name": "n", "description": "d", "parameters": parameters, "strict": expected}),
             );
         }
     }

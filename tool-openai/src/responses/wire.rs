@@ -10,7 +10,7 @@ use crate::chat::{CustomCall, FunctionCall, ToolCall};
 
 /// The body of a request: `POST /responses`.
 ///
-/// A chat request becomes one with `From`. Where it has no tools, nothing is said of them. Its
+/// A chat request becomes one with `From`. Without tools, their keys are omitted. Its
 /// messages become items, its instructions `instructions`, and the parameters that have another
 /// name here (`max_completion_tokens`, `reasoning_effort`, `response_format`, `verbosity`) get it.
 /// Unless `store` says otherwise the service is asked to keep nothing (`store: false`) and to hand
@@ -45,7 +45,7 @@ use crate::chat::{CustomCall, FunctionCall, ToolCall};
 pub struct Request {
     /// The model to ask, by the service's name for it.
     pub model: String,
-    /// What stands before the conversation.
+    /// The instructions before the conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
     /// The conversation so far.
@@ -60,7 +60,7 @@ pub struct Request {
     /// Whether the model may ask for several calls at once. Left out unless set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel_tool_calls: Option<bool>,
-    /// Whether the answer arrives as a stream. Set by whoever sends the request.
+    /// Whether the answer arrives as a stream. Set by the sender of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
     /// Any other key of the body, `temperature` for example.
@@ -200,7 +200,7 @@ impl<const N: usize> From<[(&str, Value); N]> for Item {
 }
 
 /// The body of an answer, alone or in the last event of a stream. It is read as leniently as a
-/// stream: what is not of the type it should be is passed over.
+/// stream: fields of a wrong type are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Response {
     /// The service's name for it.
@@ -228,12 +228,12 @@ pub struct Response {
 impl<'de> Deserialize<'de> for Response {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Value::Object(mut keys) = Value::deserialize(deserializer)? else {
-            return Err(D::Error::custom("it is no object"));
+            return Err(D::Error::custom("it is not an object"));
         };
         let output = match keys.remove("output") {
             Some(Value::Array(items)) => items,
             Some(Value::Null) => Vec::new(),
-            Some(_) => return Err(D::Error::custom("its `output` is no list")),
+            Some(_) => return Err(D::Error::custom("its `output` is not a list")),
             None => return Err(D::Error::missing_field("output")),
         };
         let items = output.into_iter().filter_map(|item| match item {
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_output_is_none() {
+    fn an_answer_without_output_is_an_error() {
         assert!(from_value::<Response>(json!({"id": "resp_1"})).is_err());
         assert_eq!(
             from_value::<Response>(json!({"output": null, "id": null})).unwrap(),
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_of_another_type_is_passed_over() {
+    fn items_of_another_type_are_skipped() {
         let response: Response = from_value(json!({
             "id": 7, "status": {}, "incomplete_details": null, "error": null, "usage": "many",
             "output": [null, "x", {"type": "message", "content": "Hello."}, {"type": 1}, {"type": "message", "content": [1, {"type": "text", "text": "You."}]}],
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_read_from_servers_that_leave_things_out() {
+    fn calls_with_missing_fields_are_read() {
         let item = |value| from_value::<Item>(value).unwrap().tool_call().unwrap();
         assert_eq!(
             item(json!({"type": "function_call"})).function.arguments,

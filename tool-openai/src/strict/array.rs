@@ -34,6 +34,7 @@ impl Rewriter<'_> {
                 first
             }
         };
+        // A tuple becomes a list, whose length is a bound, or a note where that is refused.
         let items = self.schema_at(&["items"], of)?;
         Ok(Object::from_iter([("items".to_owned(), items.into())]))
     }
@@ -43,7 +44,7 @@ impl Rewriter<'_> {
 fn places(schema: &Object) -> (&[Value], Option<&Value>) {
     match (schema.get("prefixItems"), schema.get("items")) {
         (Some(Value::Array(places)), rest) => (places, rest),
-        // Before 2020, the places stood in `items`, and what follows them in `additionalItems`.
+        // Before 2020, the places were in `items`, and what follows them in `additionalItems`.
         (_, Some(Value::Array(places))) => (places, schema.get("additionalItems")),
         (_, rest) => (&[], rest),
     }

@@ -31,6 +31,7 @@ impl Definitions {
             return (*place, false);
         }
         let name = self.unused(legal_name(root, pointer));
+        // Before its schema is known, so that a recursive reference finds it.
         self.places.insert(original, self.found.len());
         self.found.push(Definition {
             original,
@@ -65,6 +66,7 @@ impl Definitions {
             .enumerate()
             .map(|(position, (_, schema))| (std::ptr::from_ref(schema), position))
             .collect();
+        // Not in the order of discovery, which an unrelated change of the schema would alter.
         let mut found = self.found;
         found.sort_by_key(|definition| {
             order
@@ -79,19 +81,21 @@ impl Definitions {
     }
 
     fn unused(&mut self, name: String) -> String {
+        // Different names may become equal when their letters are replaced.
         let mut unused = name.clone();
         let mut number = self.names.get(&name).copied().unwrap_or(1);
         while self.names.contains_key(&unused) {
             number += 1;
             unused = format!("{name}_{number}");
         }
+        // The number is kept, so that many equal names do not take quadratic time.
         self.names.insert(unused.clone(), 1);
         self.names.insert(name, number);
         unused
     }
 }
 
-/// A name of plain letters. What stands in `$defs` keeps its own, if it is one.
+/// A name of plain letters. What is in `$defs` keeps its own, if it is one.
 fn legal_name(root: &Value, pointer: &str) -> String {
     let plain = |name: &str| {
         name.chars()

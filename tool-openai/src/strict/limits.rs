@@ -1,4 +1,4 @@
-//! What services count, and what they look for in a whole schema.
+//! Limits of services for a whole schema.
 
 use std::collections::{HashMap, HashSet};
 
@@ -39,6 +39,7 @@ pub(crate) fn check(
         same: None,
         path: Vec::new(),
     };
+    // Counted once, at the end: services count the schema as it is sent, definitions included.
     look.at(schema)?;
     let levels = look.levels(schema, &mut Vec::new(), &mut HashMap::new())?.0;
     let (counts, limits) = (&look.counts, &profile.limits);
@@ -57,6 +58,7 @@ pub(crate) fn check(
             limits.characters_of_one,
         ),
     ] {
+        // One over a limit and the service refuses the whole request, with all other tools in it.
         if count > limit {
             return Err(NotStrictError::new(
                 &[],
@@ -65,6 +67,7 @@ pub(crate) fn check(
         }
     }
     match look.same {
+        // A service that does not accept such variants would refuse the whole request.
         Some((path, key)) if !profile.same_first_key => {
             Err(NotStrictError::new(&path, Obstacle::SameFirstKey(key)))
         }
@@ -90,6 +93,7 @@ struct Look<'s> {
 
 impl<'s> Look<'s> {
     fn at(&mut self, schema: &'s Value) -> Result<(), NotStrictError> {
+        // `true` and `false` have nothing to count.
         let Some(object) = schema.as_object() else {
             return Ok(());
         };
@@ -101,6 +105,7 @@ impl<'s> Look<'s> {
                 .into_iter()
                 .flatten()
             {
+                // Names of definitions count as characters, but are not properties.
                 self.counts.properties += usize::from(key == "properties");
                 self.counts.characters += name.chars().count();
                 self.path.extend([key.to_owned(), name.clone()]);
@@ -114,7 +119,8 @@ impl<'s> Look<'s> {
             self.path.pop();
         }
         if object.contains_key("$ref") {
-            self.objects(schema, &mut Vec::new(), &mut Vec::new())?; // for one without end
+            // Finds a reference that leads back to itself with nothing in between.
+            self.objects(schema, &mut Vec::new(), &mut Vec::new())?;
         }
         let Some(Value::Array(branches)) = object.get("anyOf") else {
             return Ok(());
@@ -136,6 +142,7 @@ impl<'s> Look<'s> {
         let characters = values.iter().map(length).sum();
         self.counts.values += values.len();
         self.counts.characters += characters;
+        // The documented limit applies to long enums only.
         if values.len() > 250 {
             self.counts.characters_of_one = self.counts.characters_of_one.max(characters);
         }
@@ -155,15 +162,18 @@ impl<'s> Look<'s> {
             };
             let values = values_of(tag);
             let same = match (seen.get_mut(key.as_str()), values) {
+                // A first variant with this key cannot be confused with another.
                 (None, values) => {
                     seen.insert(key, values);
                     false
                 }
+                // Different constants distinguish the variants, equal ones do not.
                 (Some(Some(seen)), Some(values)) => {
                     values.into_iter().any(|value| !seen.insert(value))
                 }
                 _ => true,
             };
+            // The first is enough: the message names one place to fix.
             if same && self.same.is_none() {
                 self.same = Some((self.path.clone(), key.clone()));
             }
@@ -189,6 +199,7 @@ impl<'s> Look<'s> {
                     Obstacle::EndlessReference(reference.to_owned()),
                 ));
             }
+            // Only while it is followed: the same reference elsewhere is not a loop.
             within.push(reference);
             if let Some(target) = super::target(self.root, reference) {
                 self.objects(target, within, found)?;
@@ -220,6 +231,7 @@ impl<'s> Look<'s> {
             return Ok((0, true));
         };
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
+            // A recursive type has no depth of its own; the result is not reusable elsewhere.
             if within.contains(&reference) {
                 return Ok((0, false));
             }
@@ -233,12 +245,14 @@ impl<'s> Look<'s> {
             let target = super::target(self.root, reference).unwrap_or(&Value::Null);
             let (levels, whole) = self.levels(target, within, known)?;
             within.pop();
+            // Remembered only if no loop was cut off, or another path would get too small a number.
             if whole {
                 known.insert(reference, levels);
             }
             return Ok((levels, whole));
         }
         let (mut most, mut whole) = (0, true);
+        // Only objects count as levels; lists and unions between them do not.
         let properties = object.get("properties").and_then(Value::as_object);
         let branches = object.get("anyOf").and_then(Value::as_array);
         for below in branches
@@ -254,6 +268,7 @@ impl<'s> Look<'s> {
         Ok((most + usize::from(properties.is_some()), whole))
     }
 
+    /// References can make a small schema describe exponentially many paths.
     fn step(&mut self) -> Result<(), NotStrictError> {
         self.steps = self
             .steps

@@ -19,6 +19,7 @@ impl Rewriter<'_> {
     /// The forms that a schema leaves, without what it says of itself: each a plain schema, `anyOf`
     /// and the like gone.
     pub(super) fn forms(&mut self, schema: &Object) -> Result<Vec<Object>, NotStrictError> {
+        // By weight: merging copies what is in a schema, and `allOf` of unions multiplies.
         self.count_steps(1 + weight(schema))?;
         let mut forms = vec![assertions(schema)];
         if let Some(reference) = schema.get("$ref") {
@@ -39,6 +40,7 @@ impl Rewriter<'_> {
             .filter_map(|key| schema.get(*key)?.as_array())
         {
             let mut parts = Vec::new();
+            // Strict schemas have no `oneOf`: "one of" is read as "any of", which admits no less.
             for branch in branches {
                 parts.extend(self.forms_of(branch)?);
             }
@@ -55,6 +57,7 @@ impl Rewriter<'_> {
         if self.inlined.iter().any(|inlined| inlined == reference) {
             return Err(self.because(Obstacle::EndlessReference(reference.to_owned())));
         }
+        // Inlined, since keywords beside a reference cannot be merged into a shared definition.
         self.inlined.push(reference.to_owned());
         let forms = self.forms_of(target)?;
         self.inlined.pop();
@@ -64,9 +67,11 @@ impl Rewriter<'_> {
     /// As [`forms`](Self::forms), each with what the schema says of itself.
     fn forms_of(&mut self, schema: &Value) -> Result<Vec<Object>, NotStrictError> {
         match schema {
+            // `true` adds nothing to the other parts, `false` leaves no form at all.
             Value::Bool(true) => Ok(vec![Object::new()]),
             Value::Bool(false) => Ok(Vec::new()),
             Value::Object(object) => self.deeper(|this| {
+                // The text of a part would be lost with the part.
                 let text = notes::of(object);
                 Ok(this
                     .forms(object)?
@@ -82,6 +87,7 @@ impl Rewriter<'_> {
         let mut both = Vec::new();
         for one in some {
             for other in others {
+                // Two unions give the product of their branches.
                 self.count_steps(weight(one) + weight(other))?;
                 both.extend(
                     merged(one, other).map_err(|keyword| self.because(Obstacle::Parts(keyword)))?,
@@ -103,6 +109,7 @@ fn assertions(schema: &Object) -> Object {
         .collect();
     if let (Some(Value::Bool(true)), Some(Value::String(name))) =
         (schema.get("nullable"), schema.get("type"))
+    // As a type, so that it takes part in the merge.
     {
         plain.insert("type".to_owned(), json!([name, "null"]));
     }
@@ -131,10 +138,12 @@ fn merged(one: &Object, other: &Object) -> Result<Option<Object>, String> {
     {
         return Err("items".to_owned());
     }
+    // Starts with one part, so that its order of keys stays.
     let mut both = one.clone();
     for (key, theirs) in other {
         let ours = match both.get(key) {
             Some(ours) if ours == theirs => continue,
+            // Properties need both parts as a whole: they are merged at the end.
             Some(ours) if key != "properties" => ours,
             _ => {
                 if key != "properties" {
@@ -166,11 +175,13 @@ fn merged_keyword(key: &str, ours: &Value, theirs: &Value) -> Result<Option<Valu
                 .flatten()
                 .filter(|value| theirs.contains(value))
                 .collect();
+            // No common value: this combination describes nothing.
             match common.is_empty() {
                 true => return Ok(None),
                 false => json!(common),
             }
         }
+        // Equal constants were skipped above, so these differ.
         "const" => return Ok(None),
         "required" => {
             let ours = ours.as_array().into_iter().flatten();
@@ -181,14 +192,17 @@ fn merged_keyword(key: &str, ours: &Value, theirs: &Value) -> Result<Option<Valu
                 .filter(|name| !ours.clone().any(|ours| ours == *name));
             ours.clone().chain(more).cloned().collect()
         }
+        // Both must hold, so they are merged one level down.
         "items" | "propertyNames" => json!({ "allOf": [ours, theirs] }),
         "additionalProperties" | "unevaluatedProperties" => {
+            // One closed part closes the whole.
             match ours == false || theirs == false {
                 true => false.into(),
                 false => json!({ "allOf": [ours, theirs] }),
             }
         }
         "uniqueItems" => true.into(),
+        // Neither may match: not a and not b is not (a or b).
         "not" => json!({ "anyOf": [ours, theirs] }),
         "description" => format!(
             "{}\n{}",
@@ -196,6 +210,7 @@ fn merged_keyword(key: &str, ours: &Value, theirs: &Value) -> Result<Option<Valu
             theirs.as_str().unwrap_or_default()
         )
         .into(),
+        // Of two bounds the narrower one holds.
         "minimum" | "exclusiveMinimum" | "minLength" | "minItems" | "minProperties"
         | "minContains" => {
             if lesser(compared(ours, theirs)) {
@@ -212,11 +227,13 @@ fn merged_keyword(key: &str, ours: &Value, theirs: &Value) -> Result<Option<Valu
                 ours.clone()
             }
         }
+        // Two patterns, for example: there is no one keyword for both.
         _ => return Err(key.to_owned()),
     }))
 }
 
 fn compared(one: &Value, other: &Value) -> Option<Ordering> {
+    // As integers first: floats would make large neighbours equal.
     match (one.as_i64(), other.as_i64()) {
         (Some(one), Some(other)) => Some(one.cmp(&other)),
         _ => one.as_f64()?.partial_cmp(&other.as_f64()?),
@@ -231,6 +248,7 @@ fn common_types(ours: &Value, theirs: &Value) -> Option<Value> {
     let theirs = names(theirs);
     let common = |name: Value| match () {
         () if theirs.contains(&name) => Some(name),
+        // Every integer is a number, so the common part is `integer`.
         () if name == "integer" && theirs.iter().any(|their| their == "number") => Some(name),
         () if name == "number" && theirs.iter().any(|their| their == "integer") => {
             Some("integer".into())
@@ -277,6 +295,7 @@ fn merge_properties(one: &Object, other: &Object, both: &mut Object) -> bool {
         };
         let schema = match beside {
             Value::Bool(true) => schema.clone(),
+            // The other part is closed: a property it lacks cannot be given.
             Value::Bool(false) if required(name) => return false,
             Value::Bool(false) => continue,
             beside if beside == *schema => beside,

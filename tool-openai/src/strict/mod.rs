@@ -1,5 +1,6 @@
-//! Schemas that a service can hold the model to: `strict: true` takes only a part of JSON Schema. A
-//! schema is rewritten into that part without loss, or the reason says what cannot be carried over.
+//! Strict schemas (structured output), which a service can enforce: `strict: true` takes only a
+//! part of JSON Schema. A schema is rewritten into that part without loss, or the reason says what
+//! cannot be carried over.
 //!
 //! Every property becomes required; one that was optional may be `null`, and [`drop_nulls`] takes
 //! the `null` out again before the arguments are decoded. What the service cannot enforce, but the

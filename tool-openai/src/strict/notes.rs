@@ -1,4 +1,4 @@
-//! What keywords say that strict schemas cannot carry, in words for the description.
+//! Keywords that strict schemas cannot carry, as text for the description.
 
 use serde_json::{Map, Value};
 
@@ -26,6 +26,7 @@ pub(super) fn of(schema: &Object) -> String {
         .and_then(Value::as_str)
         .unwrap_or_default();
     let mut notes = Vec::new();
+    // Strict schemas have no annotations: as text the model still reads them.
     if let Some(default) = schema.get("default").filter(|default| !default.is_null()) {
         notes.push(format!("Default: {default}."));
     }
@@ -57,7 +58,7 @@ pub(super) fn of(schema: &Object) -> String {
 }
 
 /// Moves the assertions of a plain schema of one type over to `strict` where the service takes
-/// them; says the others.
+/// them; describes the others.
 pub(super) fn carry(
     name: &str,
     schema: &Object,
@@ -70,10 +71,12 @@ pub(super) fn carry(
             continue;
         };
         match carries(keyword, value, profile) {
+            // The tool checks it in any case; a note saves the model a failed call.
             true => drop(strict.insert((*keyword).to_owned(), value.clone())),
             false => notes.extend(words(keyword, value)),
         }
     }
+    // `contains` and `not` hold schemas, which strict mode does not take.
     if name == "array" {
         notes.extend(
             schema
@@ -121,8 +124,10 @@ fn carries(keyword: &str, value: &Value, profile: &Profile) -> bool {
                     .as_str()
                     .is_some_and(|pattern| is_regular(pattern, profile.cautious))
         }
+        // Not documented, but accepted by api.openai.com; others refuse the request.
         "minLength" | "maxLength" => profile.lengths && profile.constraints && value.is_u64(),
         "minItems" | "maxItems" => profile.constraints && value.is_u64(),
+        // A step of 0 is invalid, and would cost the whole request.
         "multipleOf" => profile.constraints && value.as_f64().is_some_and(|step| step > 0.0),
         "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum" => {
             profile.constraints && value.is_number()
@@ -137,6 +142,7 @@ fn words(keyword: &str, value: &Value) -> Option<String> {
         Some(format!("{value} {}", if count == 1.0 { one } else { many }))
     };
     let text = value.as_str();
+    // Of a wrong type it means nothing, so it is not described.
     Some(match keyword {
         "format" => format!("Format: {}.", text?),
         "pattern" => format!("Pattern: {}", text?),
@@ -144,6 +150,7 @@ fn words(keyword: &str, value: &Value) -> Option<String> {
         "maxLength" => format!("At most {}.", counted("character", "characters")?),
         "minItems" => format!("At least {}.", counted("item", "items")?),
         "maxItems" => format!("At most {}.", counted("item", "items")?),
+        // In strict mode absent properties are `null`, so these do not count.
         "minProperties" => format!(
             "At least {} that are not null.",
             counted("property", "properties")?
@@ -163,8 +170,8 @@ fn words(keyword: &str, value: &Value) -> Option<String> {
     })
 }
 
-/// Whether it is the least or the most that an integer type of 32 or 64 bits holds, which nobody
-/// means to say.
+/// Whether it is the least or the most that an integer type of 32 or 64 bits holds, which is not
+/// an intended bound.
 fn is_of_type(limit: &Value) -> bool {
     let least = [
         i64::from(i32::MIN),
@@ -198,6 +205,7 @@ fn excluded(not: &Value) -> Option<String> {
         .flatten()
         .chain(not.get("const"));
     let values: Vec<String> = values.map(Value::to_string).collect();
+    // Listed values are easy to read; any other `not` is shown as JSON Schema.
     match not {
         Value::Bool(_) => None,
         _ if values.is_empty() => Some(format!("Must not match the JSON Schema {not}.")),
@@ -207,6 +215,7 @@ fn excluded(not: &Value) -> Option<String> {
 
 fn contained(contains: &Value, schema: &Object) -> String {
     let count = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
+    // Without `minContains` one match is required.
     let least = format!("at least {}", count("minContains").unwrap_or(1));
     let most = count("maxContains")
         .map(|most| format!(", at most {most}"))
@@ -217,6 +226,7 @@ fn contained(contains: &Value, schema: &Object) -> String {
 /// Whether a pattern is one that a service can enforce: regular, so without looking around (`\b`
 /// does) or back. Not all know more than the common escapes, or groups with names.
 fn is_regular(pattern: &str, cautious: bool) -> bool {
+    // A pattern that the service cannot compile fails the whole request.
     let escapes = if cautious {
         "dDwWsSnrtfv"
     } else {
@@ -226,6 +236,7 @@ fn is_regular(pattern: &str, cautious: bool) -> bool {
     while let Some(at) = rest.find(['\\', '(']) {
         let (escape, after) = (rest[at..].starts_with('\\'), &rest[at + 1..]);
         let bad = match (escape, after.chars().next()) {
+            // A backslash at the end escapes nothing.
             (true, None) => true,
             (true, Some(c)) => c.is_ascii_alphanumeric() && !escapes.contains(c),
             (false, _) => match after.strip_prefix('?') {
@@ -239,6 +250,7 @@ fn is_regular(pattern: &str, cautious: bool) -> bool {
         if bad {
             return false;
         }
+        // The escaped character is not the start of a group.
         let skipped = if escape {
             after.chars().next().map_or(0, char::len_utf8)
         } else {
@@ -254,6 +266,7 @@ fn is_balanced(pattern: &str) -> bool {
     let (mut groups, mut class, mut chars) = (0_usize, false, pattern.chars());
     while let Some(c) = chars.next() {
         match c {
+            // Brackets count only outside of classes and escapes.
             '\\' => drop(chars.next()),
             ']' if class => class = false,
             _ if class => {}

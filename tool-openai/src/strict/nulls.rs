@@ -1,4 +1,4 @@
-//! `null` for what was left out: what a model that is held to a strict schema has to write.
+//! `null` for absent properties: a model has to write it when a strict schema is enforced.
 
 use std::collections::HashSet;
 
@@ -19,12 +19,14 @@ const STEPS_PER_BYTE: usize = 10;
 /// became strict, lists them, but neither requires them nor allows `null`. None if there are none,
 /// or the text is not one JSON object. What is kept keeps its text.
 pub(crate) fn drop_nulls(arguments: &str, schema: &Value) -> Option<String> {
+    // Most calls have no `null`, and need no parsing here.
     if !arguments.contains("null") {
         return None;
     }
     let Node::Object(members) = Node::parse(serde_json::from_str(arguments).ok()?, 0) else {
         return None;
     };
+    // In proportion to the text: a hostile schema must not take longer than that.
     let steps = MOST_STEPS.saturating_add(STEPS_PER_BYTE.saturating_mul(arguments.len()));
     let mut walk = Walk {
         root: schema,
@@ -48,6 +50,7 @@ type Members<'a> = [(String, &'a RawValue, Node<'a>)];
 impl<'a> Node<'a> {
     fn parse(text: &'a RawValue, depth: usize) -> Self {
         let parsed = match text.get().as_bytes().first() {
+            // Not parsed, so deep arguments cannot use up the stack.
             Some(b'{' | b'[') if depth >= DEEPEST => None,
             Some(b'{') => serde_json::from_str(text.get())
                 .ok()
@@ -95,6 +98,7 @@ impl<'de> serde::Deserialize<'de> for Entries<'de> {
                 self,
                 mut map: A,
             ) -> Result<Self::Value, A::Error> {
+                // Not a map: repeated keys must reach the decoder, which refuses them.
                 let mut entries = Vec::new();
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
@@ -137,6 +141,7 @@ impl<'s> Walk<'s> {
         let mut kept: Vec<String> = Vec::with_capacity(members.len());
         for (name, text, node) in members {
             let described = described(&parts, name);
+            // Only here something is dropped; in doubt a `null` stays, and the tool decides.
             if node.is_null() && self.means_absent(&parts, name, &described) {
                 changed = true;
                 continue;
@@ -146,6 +151,7 @@ impl<'s> Walk<'s> {
             kept.push(format!(
                 "{}:{}",
                 Value::from(name.as_str()),
+                // The original text, so that numbers keep their digits.
                 value.as_deref().unwrap_or(text.get())
             ));
         }
@@ -170,7 +176,7 @@ impl<'s> Walk<'s> {
         changed.then(|| format!("[{}]", kept.join(",")))
     }
 
-    /// Whether a property that is `null` stands for one that was left out.
+    /// Whether a `null` property means an absent one.
     fn means_absent(&mut self, parts: &[&'s Object], name: &str, described: &[&'s Value]) -> bool {
         let required = |part: &&Object| {
             part.get("required")
@@ -188,6 +194,7 @@ impl<'s> Walk<'s> {
             && !described
                 .iter()
                 .all(|schema| allows_null(root, schema, &mut self.steps))
+            // Out of steps the answers above are guesses.
             && self.steps > 0
     }
 
@@ -206,6 +213,7 @@ impl<'s> Walk<'s> {
                 let (Some(object), true) = (schema.as_object(), self.step()) else {
                     continue;
                 };
+                // By address: recursive references come back to the same schema.
                 if !read.insert(std::ptr::from_ref(object)) {
                     continue;
                 }
@@ -232,13 +240,14 @@ impl<'s> Walk<'s> {
             let Some(branches) = choices.pop() else {
                 return parts;
             };
+            // A call with a mistake fits no branch, but its nulls are still worth dropping.
             let fitting = branches.iter().find(|branch| fits(self, branch, &parts));
             unread.extend(fitting.or_else(|| branches.iter().find(|branch| may_be(self, branch))));
         }
     }
 
-    /// Whether a value is one that the schema takes, once the properties that stand for nothing are
-    /// gone.
+    /// Whether a value is one that the schema takes, once the `null`s for absent properties
+    /// are removed.
     fn fits(&mut self, node: &Node<'_>, schema: &'s Value) -> bool {
         match node {
             Node::Object(members) => self.fits_object(members, schema, &[]),
@@ -248,6 +257,7 @@ impl<'s> Walk<'s> {
                     walk.fits(node, schema)
                 })
             }
+            // Unknown, so it must not exclude a branch.
             Node::Deep => true,
         }
     }
@@ -265,10 +275,12 @@ impl<'s> Walk<'s> {
         if !self.fits_itself(schema, "object", None, &again) {
             return false;
         }
+        // Members cost steps too, or wide objects would be free.
         self.steps = self.steps.saturating_sub(members.len());
         let Some(object) = schema.as_object() else {
             return true;
         };
+        // A `null` that means "absent" does not satisfy `required`.
         let mut given = |required: &Value| {
             let mut named = members.iter().filter(|(name, ..)| required == name);
             named.any(|(name, _, node)| {
@@ -295,6 +307,7 @@ impl<'s> Walk<'s> {
         let (Some(object), true) = (schema.as_object(), hops < MOST_HOPS && self.step()) else {
             return false;
         };
+        // Bounded hops: references may form a circle.
         if let Some(reference) = object.get("$ref").and_then(Value::as_str) {
             return super::target(self.root, reference)
                 .is_some_and(|schema| self.may_be(members, schema, hops + 1));
@@ -329,6 +342,7 @@ impl<'s> Walk<'s> {
                 .and_then(Value::as_u64)
                 .and_then(|count| usize::try_from(count).ok())
         };
+        // Lengths distinguish tuples from each other.
         count("minItems").is_none_or(|least| items.len() >= least)
             && count("maxItems").is_none_or(|most| items.len() <= most)
             && items.iter().enumerate().all(|(place, (_, node))| {
@@ -344,6 +358,7 @@ impl<'s> Walk<'s> {
         value: Option<&Value>,
         again: Again<'_, 's>,
     ) -> bool {
+        // Arguments and references nest independently, hence twice the depth.
         if !self.step() || self.depth >= 2 * DEEPEST {
             return false;
         }
@@ -373,6 +388,7 @@ impl<'s> Walk<'s> {
             Some(named) => named.as_str().is_some_and(is),
             None => implied_type(object).is_none_or(is),
         };
+        // OpenAPI's `nullable` adds `null` to the type beside it.
         let nullable = name == "null" && object.get("nullable") == Some(&Value::Bool(true));
         // Of objects and lists only the type is compared.
         let equal =
@@ -414,6 +430,7 @@ fn described<'s>(parts: &[&'s Object], name: &str) -> Vec<&'s Value> {
             .get("properties")
             .and_then(Value::as_object)
             .and_then(|listed| listed.get(name));
+        // A property that is not listed is described by the schema of a map, if there is one.
         listed.or_else(|| {
             part.get("additionalProperties")
                 .filter(|more| more.is_object())
@@ -429,6 +446,7 @@ fn item(list: &Object, place: usize) -> Option<&Value> {
         list.get("prefixItems"),
     ) {
         (Some(Value::Array(places)), _) if place < places.len() => return places.get(place),
+        // The form before 2020-12.
         (Some(Value::Array(_)), None) => list.get("additionalItems"),
         _ => list.get("items"),
     };

@@ -16,6 +16,7 @@ impl Rewriter<'_> {
             schema.get("unevaluatedProperties"),
         ];
         let patterns = schema.get("patternProperties").and_then(Value::as_object);
+        // Strict objects are closed, so a map of any keys cannot be expressed.
         if more.into_iter().flatten().any(|more| *more != false)
             || patterns.is_some_and(|patterns| !patterns.is_empty())
         {
@@ -34,7 +35,7 @@ impl Rewriter<'_> {
             }
             required.push(name);
         }
-        // A tool without parameters may say nothing of them; a bare object further down is a bag of
+        // A tool without parameters may say nothing of them; a bare object further down may hold
         // anything.
         if listed.is_none_or(Object::is_empty)
             && more.iter().all(Option::is_none)
@@ -51,6 +52,7 @@ impl Rewriter<'_> {
             }
             let rewritten = self.schema_at(&["properties", name], schema)?;
             let allows_null = optional && self.allows_null(schema);
+            // "Set to null" and "not given" would become the same value.
             if allows_null && !self.is_same_absent(name, schema) {
                 self.path.extend(["properties".to_owned(), name.clone()]);
                 return Err(self.because(Obstacle::NullOrAbsent));
@@ -68,6 +70,7 @@ impl Rewriter<'_> {
         if properties.is_empty() && self.profile.cautious && !self.path.is_empty() {
             return Err(self.because(Obstacle::EmptyObject));
         }
+        // Strict mode requires every property; `null` replaces an absent one.
         let names: Vec<Value> = properties.keys().map(|name| json!(name)).collect();
         Ok(Object::from_iter([
             ("properties".to_owned(), properties.into()),

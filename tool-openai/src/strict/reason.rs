@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Why the parameters of a tool cannot be offered with `strict: true`: where in them, and what
-/// stands there.
+/// is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NotStrictError {
     path: String,
@@ -31,12 +31,12 @@ impl NotStrictError {
         &self.path
     }
 
-    /// The parameter that it stands in, unless it is about all of them.
+    /// The parameter that it is in, unless it is about all of them.
     pub fn parameter(&self) -> Option<&str> {
         self.parameter.as_deref()
     }
 
-    /// What stands there.
+    /// What is there.
     pub fn obstacle(&self) -> &Obstacle {
         &self.obstacle
     }
@@ -58,18 +58,18 @@ impl fmt::Display for NotStrictError {
 
 impl std::error::Error for NotStrictError {}
 
-/// What strict schemas have no words for.
+/// What strict schemas cannot express.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Obstacle {
-    /// Any JSON value is taken: `serde_json::Value`, or a schema that says nothing.
+    /// Any JSON value is taken: `serde_json::Value`, or an empty schema.
     #[error("takes any JSON value; give it a type")]
     Anything,
     /// No value is taken.
     #[error("takes no value at all; leave it out")]
     Nothing,
-    /// Not an object or a boolean, where a schema should stand.
-    #[error("is no schema; write an object")]
+    /// Not an object or a boolean, where a schema should be.
+    #[error("is not a schema; write an object")]
     NoSchema,
     /// No `type`, nor anything that implies one.
     #[error("has no `type`; name one")]
@@ -119,12 +119,12 @@ pub enum Obstacle {
     /// A constant that is an object or a list.
     #[error("has a constant that is an object or a list; list its properties")]
     Constant,
-    /// Arguments in one of several forms.
+    /// Arguments in one of several variants.
     #[error(
-        "takes one of several forms; services want one plain object: move the choice into a parameter"
+        "takes one of several variants; services require one plain object: move the choice into a parameter"
     )]
     Forms,
-    /// Forms that begin with the same property, which some services cannot tell apart.
+    /// Variants that begin with the same property, which some services cannot distinguish.
     #[error(
         "has forms that begin with the same property `{0}`; begin each with a constant of its own"
     )]

@@ -1,4 +1,4 @@
-//! The way through a schema: which of the rules is for which of its parts.
+//! Walks a schema and applies to each part its rule.
 
 use serde_json::{Value, json};
 
@@ -23,8 +23,8 @@ const MOST_STEPS: usize = 200_000;
 #[derive(Debug)]
 pub(crate) struct Strict {
     pub(crate) schema: Value,
-    /// A property that several forms of a value begin with, and where; some services cannot tell
-    /// such forms apart.
+    /// A property that several forms of a value begin with, and where; some services cannot
+    /// distinguish such variants.
     pub(crate) same_first_key: Option<(String, String)>,
 }
 
@@ -38,6 +38,7 @@ pub(crate) fn strict(
     profile: &Profile,
     null_means_absent: &dyn Fn(&str) -> bool,
 ) -> Result<Strict, NotStrictError> {
+    // Before anything recurses: the schema may come from another program.
     if is_deeper(schema, DEEPEST_JSON) {
         return Err(NotStrictError::new(&[], Obstacle::TooComplex));
     }
@@ -57,6 +58,7 @@ pub(crate) fn strict(
         root.insert("$defs".to_owned(), definitions.into());
     }
     let schema = Value::Object(root);
+    // Last: limits apply to the schema that is sent, not to the original.
     let same_first_key = limits::check(&schema, profile)?;
     Ok(Strict {
         schema,
@@ -95,12 +97,14 @@ impl Rewriter<'_> {
             false => self.plain(object)?,
             true => {
                 let mut forms = self.forms(object)?;
+                // The root has to be one plain object, so a choice at the top is not possible.
                 let (Some(form), true) = (forms.pop(), forms.is_empty()) else {
                     return Err(self.because(Obstacle::Forms));
                 };
                 describe(self.plain(&form)?, &notes::of(&form))
             }
         };
+        // Arguments are never `null`.
         if root.get("type") == Some(&json!(["object", "null"])) {
             root.insert("type".to_owned(), "object".into());
         }
@@ -156,6 +160,7 @@ impl Rewriter<'_> {
             .into_iter()
             .filter_map(|key| Some((key, object.get(key)?)))
             .collect();
+        // A single kind of keyword keeps its form; only mixtures have to be merged.
         let rewritten = match (own, reference, lists.as_slice()) {
             (true, None, []) => {
                 return self
@@ -174,7 +179,7 @@ impl Rewriter<'_> {
         Ok(self.or_null(describe(rewritten, &notes::of(object)), object))
     }
 
-    /// What OpenAPI calls `nullable`.
+    /// `nullable` of OpenAPI.
     fn or_null(&self, rewritten: Object, object: &Object) -> Object {
         if object.get("nullable") == Some(&Value::Bool(true)) {
             nullable(rewritten)
@@ -206,6 +211,7 @@ impl Rewriter<'_> {
     /// Keeps a reference; what it refers to is rewritten once.
     fn reference(&mut self, reference: &Value) -> Rewritten {
         let pointer = reference.as_str().unwrap_or_default();
+        // The root is not a definition: services take the reference as it is.
         if pointer == "#" {
             return Ok(Object::from_iter([("$ref".to_owned(), pointer.into())]));
         }
@@ -218,6 +224,7 @@ impl Rewriter<'_> {
             )));
         };
         let (place, new) = self.definitions.place(root, pointer);
+        // Once for each target, or a recursive type would never end.
         if new {
             let rewritten = self.schema(target)?;
             self.definitions.set(place, rewritten);

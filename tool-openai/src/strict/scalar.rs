@@ -9,7 +9,7 @@ use super::rewrite::{Rewriter, Rewritten};
 use super::schema::{Object, implied_type};
 use super::shape::{note, nullable};
 
-/// Keywords that no service takes, and that say more than a description can.
+/// Keywords that no service takes, and that a description cannot replace.
 const REFUSED: [&str; 7] = [
     "$dynamicRef",
     "$recursiveRef",
@@ -29,8 +29,10 @@ impl Rewriter<'_> {
         {
             return Err(self.because(Obstacle::Keyword(keyword)));
         }
+        // Values decide more than types: both are needed to know which types remain.
         let values = listed(schema);
         let mut names = self.types(schema, values.as_deref())?;
+        // Split off, and added at the end: as a type, or as a branch, whatever the form allows.
         let null = names.contains(&"null")
             && values
                 .as_ref()
@@ -45,6 +47,7 @@ impl Rewriter<'_> {
             [] if null => return Ok(Object::from_iter([("type".to_owned(), "null".into())])),
             [] => return Err(self.because(Obstacle::Nothing)),
             [name] => self.of_type(name, schema, values.as_deref())?,
+            // Keywords of one type have no meaning for another, so each gets a branch.
             names => {
                 let mut branches = Vec::new();
                 for name in names {
@@ -68,6 +71,7 @@ impl Rewriter<'_> {
                 [Value::Object(_) | Value::Array(_), ..] => {
                     return Err(self.because(Obstacle::Constant));
                 }
+                // Kept as declared: the tag of a variant is a `const`.
                 [constant] if schema.contains_key("const") => {
                     drop(strict.insert("const".to_owned(), (*constant).clone()));
                 }
@@ -99,6 +103,7 @@ impl Rewriter<'_> {
         for named in named {
             match TYPES.into_iter().find(|name| named == name) {
                 Some(name) => types.push(name),
+                // A typing error, probably: the service would refuse the request.
                 None => {
                     return Err(self.because(Obstacle::UnknownType(
                         named
@@ -119,6 +124,7 @@ impl Rewriter<'_> {
                 (None, None) => return Err(self.because(Obstacle::Untyped)),
             }
         }
+        // `number` includes `integer`; both would be two branches for one value.
         if types.contains(&"number") {
             types.retain(|name| *name != "integer");
         }
@@ -161,6 +167,7 @@ fn is_of(value: &Value, name: &str) -> bool {
     match name {
         "string" => value.is_string(),
         "integer" => {
+            // JSON Schema counts `5.0` as an integer.
             value.is_i64()
                 || value.is_u64()
                 || value.as_f64().is_some_and(|number| number.fract() == 0.0)
@@ -178,7 +185,7 @@ fn is_best_as(value: &Value, name: &str) -> bool {
     is_of(value, name) && (name != "number" || !is_of(value, "integer"))
 }
 
-/// The bounds in the words of today, and those that a format or a tuple implies: a value that the
+/// The bounds in current keywords, and those that a format or a tuple implies: a value that the
 /// schema admits must fit the type.
 ///
 /// Input:  `{"minimum": 0, "exclusiveMinimum": true}`, as it was written before draft 6
@@ -197,6 +204,7 @@ fn with_own_bounds(schema: &Object) -> Object {
             ("minimum", "exclusiveMinimum", least),
             ("maximum", "exclusiveMaximum", most),
         ] {
+            // A declared bound is at least as narrow as the type.
             if !schema.contains_key(bound) && !schema.contains_key(exclusive) {
                 schema.insert(bound.to_owned(), limit.into());
             }

@@ -1,4 +1,4 @@
-//! Questions asked of a schema, whatever it was made by.
+//! Properties of any schema.
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
@@ -70,6 +70,7 @@ pub(super) fn decides(schema: &Object) -> bool {
 pub(crate) fn target<'s>(root: &'s Value, reference: &str) -> Option<&'s Value> {
     let pointer = reference.strip_prefix('#')?;
     let decoded = percent_decode_str(pointer).decode_utf8().ok()?;
+    // Some writers do not encode the fragment, so a `%` may be part of the name.
     root.pointer(&decoded).or_else(|| root.pointer(pointer))
 }
 
@@ -90,6 +91,7 @@ pub(super) fn allows_null(root: &Value, schema: &Value, steps: &mut usize) -> bo
 
 fn allows_null_at(root: &Value, schema: &Value, steps: &mut usize, depth: usize) -> bool {
     const DEEPEST: usize = 64;
+    // Out of steps the answer is a guess; callers look at `steps` before they act on it.
     *steps = steps.saturating_sub(1);
     if *steps == 0 || depth > DEEPEST {
         return false;
@@ -97,6 +99,7 @@ fn allows_null_at(root: &Value, schema: &Value, steps: &mut usize, depth: usize)
     let Some(object) = schema.as_object() else {
         return *schema != false;
     };
+    // OpenAPI's keyword: it wins over the type beside it.
     if object.get("nullable") == Some(&Value::Bool(true)) {
         return true;
     }
@@ -111,6 +114,7 @@ fn allows_null_at(root: &Value, schema: &Value, steps: &mut usize, depth: usize)
             .as_array()
             .is_none_or(|values| values.contains(&Value::Null))
     };
+    // All keywords of a schema must hold together.
     of_type
         && object.get("const").is_none_or(Value::is_null)
         && object.get("enum").is_none_or(listed)
@@ -141,6 +145,7 @@ pub(crate) fn each_subschema(schema: &mut Object, act: &mut dyn FnMut(&mut Value
             ) => {
                 schemas.values_mut().for_each(&mut *act);
             }
+            // A list under `items` is the older form of `prefixItems`.
             ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items", Value::Array(schemas)) => {
                 schemas.iter_mut().for_each(&mut *act);
             }

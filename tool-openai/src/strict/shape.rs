@@ -1,11 +1,10 @@
-//! What is done to a schema that is in the subset already.
+//! Edits of a schema that is in the subset already.
 
 use serde_json::{Value, json};
 
 use super::schema::Object;
 
-/// The same with something said in front of its description. A reference cannot have one, so it is
-/// wrapped:
+/// The same with text in front of its description. A reference cannot have one, so it is wrapped:
 ///
 /// Input:  `{"$ref": "#/$defs/Visit"}`
 /// Output: `{"description": "The last.", "anyOf": [{"$ref": "#/$defs/Visit"}]}`
@@ -28,7 +27,7 @@ pub(super) fn describe(schema: Object, text: &str) -> Object {
     schema
 }
 
-/// The same with something said behind its description.
+/// The same with text after its description.
 pub(super) fn note(mut schema: Object, notes: &[String]) -> Object {
     if !notes.is_empty() {
         let text = schema
@@ -53,6 +52,7 @@ pub(super) fn sentences(text: &str, notes: &[String]) -> String {
 
 /// The same or `null`.
 pub(super) fn nullable(mut schema: Object) -> Object {
+    // Services refuse keywords beside a reference.
     if schema.contains_key("$ref") {
         return Object::from_iter([("anyOf".to_owned(), json!([schema, {"type": "null"}]))]);
     }

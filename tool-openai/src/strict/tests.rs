@@ -1,4 +1,4 @@
-//! What becomes of schemas, keyword by keyword and type by type.
+//! What happens to schemas, keyword by keyword and type by type.
 
 mod hostile;
 mod keywords;
@@ -17,7 +17,7 @@ fn strict(schema: &Value, profile: &Profile) -> Result<Strict, NotStrictError> {
     super::strict(schema, profile, &|_| true)
 }
 
-/// What becomes of the schema of one required parameter `p`.
+/// What happens to the schema of one required parameter `p`.
 fn parameter_for(schema: Value, profile: &Profile) -> Result<Value, (String, Obstacle)> {
     whole(json!({"type": "object", "properties": {"p": schema}, "required": ["p"], "additionalProperties": false}), profile)
         .map(|schema| schema["properties"]["p"].clone())
@@ -40,7 +40,7 @@ fn whole(schema: Value, profile: &Profile) -> Result<Value, (String, Obstacle)> 
     Ok(once)
 }
 
-/// What stands in the way of the parameter `p`, and where.
+/// Why the parameter `p` is not strict, and where.
 fn obstacle(schema: Value) -> (String, Obstacle) {
     parameter(schema).expect_err("not strict")
 }

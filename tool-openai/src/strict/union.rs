@@ -1,4 +1,4 @@
-//! Values in one of several forms.
+//! Values in one of several variants.
 
 use std::collections::HashSet;
 
@@ -17,8 +17,10 @@ impl Rewriter<'_> {
             .iter()
             .enumerate()
             .filter(|(_, branch)| **branch != false)
+        // `false` matches nothing, so the union is the same without it.
         {
             let mut branch = self.schema_at(&[&format!("{key}[{position}]")], branch)?;
+            // Flattened: nested unions cost levels and are hard to read for a model.
             let inner = match branch.remove("anyOf") {
                 Some(Value::Array(inner)) if branch.is_empty() => inner,
                 Some(inner) => {
@@ -27,6 +29,7 @@ impl Rewriter<'_> {
                 }
                 None => vec![branch.into()],
             };
+            // Different branches may become equal; repeated ones would only cost tokens.
             rewritten.extend(
                 inner
                     .into_iter()
@@ -44,6 +47,7 @@ impl Rewriter<'_> {
         if let Some(constants) = constants(&rewritten) {
             return Ok(constants);
         }
+        // Some services distinguish variants by their first property only.
         tags_first(&mut rewritten);
         Ok(Object::from_iter([("anyOf".to_owned(), rewritten.into())]))
     }
@@ -53,6 +57,7 @@ impl Rewriter<'_> {
 /// Output: `{"description": "up: Rising.", "type": "string", "enum": ["up", "down"]}`
 fn constants(branches: &[Value]) -> Option<Object> {
     let (mut of, mut null, mut values, mut lines) = (None, false, Vec::new(), Vec::new());
+    // Only constants of one type can be listed in one `enum`, with their texts in its description.
     for branch in branches {
         let branch = branch.as_object()?;
         if branch
@@ -78,6 +83,7 @@ fn constants(branches: &[Value]) -> Option<Object> {
                 .collect();
             lines.push(format!("{}: {text}", names.join(", ")));
         }
+        // `null` is written as a second type, so it is kept apart from the values.
         null |= these.contains(&Value::Null);
         these.retain(|value| !value.is_null());
         let name = match branch.get("type")? {
@@ -91,6 +97,7 @@ fn constants(branches: &[Value]) -> Option<Object> {
     }
     let name = of?;
     let mut seen = HashSet::new();
+    // The values of an enum have to be unique.
     values.retain(|value| seen.insert(value.to_string()));
     let mut schema = Object::new();
     if !lines.is_empty() {
@@ -111,7 +118,7 @@ fn constants(branches: &[Value]) -> Option<Object> {
     Some(schema)
 }
 
-/// Where objects begin with the same property: puts in front what tells them apart.
+/// Where objects begin with the same property: puts in front what distinguishes them.
 fn tags_first(branches: &mut [Value]) {
     let mut objects: Vec<&mut Object> = branches
         .iter_mut()
@@ -125,14 +132,15 @@ fn tags_first(branches: &mut [Value]) {
     let Some(first) = objects.first().filter(|_| firsts.len() < objects.len()) else {
         return;
     };
-    let tells_apart = |name: &&String| {
+    // A tag has to have constants in all variants, all of them different.
+    let distinguishes = |name: &&String| {
         let mut seen = HashSet::new();
         objects.iter().all(|object| {
             values_of(&object["properties"][name.as_str()])
                 .is_some_and(|values| values.into_iter().all(|v| seen.insert(v)))
         })
     };
-    let Some(tag) = names(first).find(tells_apart).cloned() else {
+    let Some(tag) = names(first).find(distinguishes).cloned() else {
         return;
     };
     for object in &mut objects {
@@ -142,6 +150,7 @@ fn tags_first(branches: &mut [Value]) {
         if let Some(schema) = properties.shift_remove(&tag) {
             properties.shift_insert(0, tag.clone(), schema);
         }
+        // Rebuilt in the new order of the properties.
         let required: Vec<Value> = properties.keys().map(|name| json!(name)).collect();
         object.insert("required".to_owned(), required.into());
     }

@@ -1,4 +1,4 @@
-//! The two APIs that a script is told by.
+//! The two APIs that a scripted mock answers with.
 
 use tool_core::serde_json::{self, Value};
 

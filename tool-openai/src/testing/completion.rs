@@ -1,4 +1,4 @@
-//! A message of the scripted model as chat completions write it, whole or in chunks.
+//! A message of the mock model in the chat completions format, whole or in chunks.
 
 use tool_core::serde_json::{Map, Value, json};
 
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_are_the_text() {
+    fn the_fragments_join_to_the_text() {
         for text in ["", "1234567", "12345678", "123456789", "äöüß€🦀äöüß€🦀"] {
             assert_eq!(pieces(text).collect::<String>(), text);
             assert!(pieces(text).all(|piece| piece.chars().count() <= 8));

@@ -11,7 +11,7 @@ use tool_core::serde_json::Value;
 
 use super::script::End;
 
-/// One server-sent event. The Responses API repeats what stands in `type`.
+/// One server-sent event. The Responses API repeats what is in `type`.
 pub(super) fn event(data: &Value) -> String {
     let kind = data["type"]
         .as_str()

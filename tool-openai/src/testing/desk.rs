@@ -1,4 +1,4 @@
-//! Where a script is kept, and what it was asked.
+//! A mock script, and its recorded requests.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,11 +11,11 @@ use super::check::{ApiError, Dialect};
 use super::script::{Script, ScriptedReply};
 use crate::chat::Request;
 
-/// A script, and the requests it has had.
+/// A mock script, and the requests it received.
 pub(super) struct Desk {
     script: Mutex<Script>,
     requests: Mutex<Vec<Value>>,
-    /// Whether the model has thought aloud.
+    /// Whether the mock wrote reasoning.
     thinks: AtomicBool,
 }
 

@@ -60,7 +60,7 @@ fn push(messages: &mut Vec<Message>, item: Item) -> Result<(), serde_json::Error
     Ok(())
 }
 
-/// A tool of ours; those that the service runs are none.
+/// A tool of the program; not one that the service runs.
 fn tool(flat: Value) -> Option<Result<Tool, serde_json::Error>> {
     let Value::Object(mut definition) = flat else {
         return None;

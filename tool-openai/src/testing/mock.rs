@@ -1,4 +1,4 @@
-//! A scripted model in the process.
+//! A mock model in the process.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,11 +20,10 @@ use crate::model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
 use crate::profile::Profile;
 use crate::relay::{Queue, relay};
 
-/// A model that follows a script, in the process: as [`ScriptedServer`](super::ScriptedServer), with
-/// the same scripts and as strict, but without HTTP. A clone is the same model.
+/// A mock model (fake LLM) for tests, in the process: as [`ScriptedServer`](super::ScriptedServer),
+/// with the same scripts and as strict, but without HTTP. A clone is the same model.
 ///
-/// It tries nothing again, and has no headers and no redirects: what the client is tested for needs
-/// the server.
+/// It does not retry, and has no headers and no redirects: tests of the client need the server.
 ///
 /// ```
 /// use tool_core::serde_json::json;
@@ -80,7 +79,7 @@ impl MockModel {
         }
     }
 
-    /// Sets what it is known to take; [`Profile::portable`], unless set.
+    /// Sets what it accepts; [`Profile::portable`], unless set.
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
@@ -91,7 +90,7 @@ impl MockModel {
         self.desk.requests()
     }
 
-    /// How many replies of its list nobody has asked for yet.
+    /// How many replies of its list are not requested yet.
     pub fn replies_left(&self) -> usize {
         lock(&self.replies).len()
     }

@@ -1,6 +1,6 @@
-//! A scripted server on loopback for chat completions and the Responses API, for examples and
-//! tests. It speaks real HTTP, answers what its script says, and checks what it is sent as strictly
-//! as the service does.
+//! Mocks for examples and tests: a scripted server on loopback for chat completions and the
+//! Responses API. It uses real HTTP, answers with its script, and checks requests as strictly as
+//! the service does.
 
 mod api;
 mod check;

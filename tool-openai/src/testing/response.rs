@@ -98,14 +98,16 @@ fn items(head: &Head<'_>, spoken: &Spoken) -> Vec<Value> {
         let summary = json!([{"type": "summary_text", "text": text}]);
         json!({"type": "reasoning", "id": id("rs", 0), "summary": summary, "encrypted_content": id("scripted", 0)})
     });
-    let said = |content: Value| json!({"type": "message", "id": id("msg", 0), "role": "assistant", "status": "completed", "content": [content]});
+    let message_item = |content: Value| json!({"type": "message", "id": id("msg", 0), "role": "assistant", "status": "completed", "content": [content]});
     let text = spoken.text.iter().map(|text| {
-        said(json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}))
+        message_item(
+            json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []}),
+        )
     });
     let refusal = spoken
         .refusal
         .iter()
-        .map(|refusal| said(json!({"type": "refusal", "refusal": refusal})));
+        .map(|refusal| message_item(json!({"type": "refusal", "refusal": refusal})));
     let calls = spoken.calls.iter().enumerate().map(|(position, (name, arguments))| {
         let call_id = head.call_id(position);
         if head.is_custom(name) {
@@ -143,20 +145,20 @@ fn empty(item: &Value) -> Value {
     empty
 }
 
-/// What is told between an item's beginning and its end.
+/// The delta events between an item's beginning and its end.
 fn parts(item: &Value) -> Vec<Value> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     match item["type"].as_str().unwrap_or_default() {
         "function_call" => {
             let done = json!({"arguments": item["arguments"], "name": item["name"]});
-            told(
+            delta_events(
                 "response.function_call_arguments",
                 &text(&item["arguments"]),
                 done,
                 &json!({}),
             )
         }
-        "custom_tool_call" => told(
+        "custom_tool_call" => delta_events(
             "response.custom_tool_call_input",
             &text(&item["input"]),
             json!({"input": item["input"]}),
@@ -165,7 +167,7 @@ fn parts(item: &Value) -> Vec<Value> {
         "reasoning" => {
             let part = &item["summary"][0];
             let inner = |at: &Value| {
-                told(
+                delta_events(
                     "response.reasoning_summary_text",
                     &text(&part["text"]),
                     json!({"text": part["text"]}),
@@ -184,7 +186,7 @@ fn parts(item: &Value) -> Vec<Value> {
             let (part, at) = (&item["content"][0], json!({"content_index": 0}));
             if part["type"] == "refusal" {
                 let inner = |at: &Value| {
-                    told(
+                    delta_events(
                         "response.refusal",
                         &text(&part["refusal"]),
                         json!({"refusal": part["refusal"]}),
@@ -195,7 +197,7 @@ fn parts(item: &Value) -> Vec<Value> {
             } else {
                 let at_text = json!({"content_index": 0, "logprobs": []});
                 let inner = |_: &Value| {
-                    told(
+                    delta_events(
                         "response.output_text",
                         &text(&part["text"]),
                         json!({"text": part["text"]}),
@@ -209,14 +211,14 @@ fn parts(item: &Value) -> Vec<Value> {
 }
 
 /// The text in pieces, and then whole.
-fn told(kind: &str, text: &str, done: Value, at: &Value) -> Vec<Value> {
+fn delta_events(kind: &str, text: &str, done: Value, at: &Value) -> Vec<Value> {
     let deltas = pieces(text)
         .map(|delta| joined(json!({"type": format!("{kind}.delta"), "delta": delta}), at));
     let done = joined(joined(json!({"type": format!("{kind}.done")}), &done), at);
     deltas.chain([done]).collect()
 }
 
-/// A part with nothing under `key`, what is told of it, and the part whole.
+/// A part with nothing under `key`, its delta events, and the whole part.
 fn framed(
     kind: &str,
     part: &Value,

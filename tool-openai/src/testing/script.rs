@@ -1,4 +1,4 @@
-//! What the scripted model says, and how it arrives.
+//! Replies of the mock model, and how they arrive.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tool_core::serde_json::{Value, json};
 
 use crate::chat::Request;
 
-/// One reply of the scripted model.
+/// One scripted reply of the mock model.
 ///
 /// A request with `stream: true` is answered in chunks, in OpenAI's order: the role; the text in
 /// pieces of eight characters; of each call its id and name, then its arguments in such pieces; the
@@ -44,7 +44,7 @@ pub(super) enum ScriptedAnswer {
     Sse(String),
 }
 
-/// A message of the scripted model.
+/// A message of the mock model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Spoken {
     pub(super) reasoning: Option<String>,
@@ -100,7 +100,7 @@ impl ScriptedReply {
         }))
     }
 
-    /// The model refuses to answer, in these words.
+    /// The model refuses to answer, with this text.
     pub fn refusal(refusal: impl Into<String>) -> Self {
         Self::new(ScriptedAnswer::Message(Spoken {
             refusal: Some(refusal.into()),
@@ -108,7 +108,7 @@ impl ScriptedReply {
         }))
     }
 
-    /// The service refuses with this HTTP status, the way OpenAI words it.
+    /// The service refuses with this HTTP status, with the text of OpenAI.
     pub fn error(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self::new(ScriptedAnswer::Status {
             status,
@@ -130,13 +130,13 @@ impl ScriptedReply {
         })
     }
 
-    /// The service answers 200 with this body, whatever it is and whatever was asked for.
+    /// The service answers 200 with this body, valid or not, for any request.
     pub fn body(body: impl Into<String>) -> Self {
         Self::new(ScriptedAnswer::Body(body.into()))
     }
 
-    /// The service answers with this stream of server-sent events, whatever it is and whatever was
-    /// asked for. What stands between two blank lines counts as a chunk.
+    /// The service answers with this stream of server-sent events, valid or not, for any
+    /// request. Text between two blank lines counts as a chunk.
     pub fn sse(events: impl Into<String>) -> Self {
         Self::new(ScriptedAnswer::Sse(events.into()))
     }
@@ -147,7 +147,7 @@ impl ScriptedReply {
         self.with(|message| message.text = Some(text.into()))
     }
 
-    /// Lets the model think aloud before anything else: a reasoning item of the Responses API, or
+    /// Adds reasoning before anything else: a reasoning item of the Responses API, or
     /// `reasoning_content`, which OpenAI's own chat completions do not have. The server takes it
     /// back from then on.
     #[must_use]
@@ -155,7 +155,7 @@ impl ScriptedReply {
         self.with(|message| message.reasoning = Some(reasoning.into()))
     }
 
-    /// Gives another finish reason than `tool_calls` with calls and `stop` without.
+    /// Sets another finish reason than `tool_calls` with calls and `stop` without.
     #[must_use]
     pub fn with_finish_reason(self, reason: impl Into<String>) -> Self {
         self.with(|message| message.finish_reason = Some(reason.into()))
@@ -177,8 +177,8 @@ impl ScriptedReply {
         }
     }
 
-    /// Ends a stream with an error after so many chunks, as services do that run into trouble on
-    /// the way; a whole answer is that error, with status 200.
+    /// Ends a stream with an error after so many chunks, as services do that fail while
+    /// streaming; a whole answer is that error, with status 200.
     #[must_use]
     pub fn with_error_after(self, chunks: usize, code: &str, message: impl Into<String>) -> Self {
         Self {
@@ -191,7 +191,7 @@ impl ScriptedReply {
         matches!(&self.answer, ScriptedAnswer::Message(message) if message.reasoning.is_some())
     }
 
-    /// Only what the model says has these parts.
+    /// Only messages of the model have these parts.
     fn with(mut self, set: impl FnOnce(&mut Spoken)) -> Self {
         if let ScriptedAnswer::Message(message) = &mut self.answer {
             set(message);

@@ -23,11 +23,11 @@ use super::desk::{Desk, Replies, Reply, in_turn, lock};
 use super::script::{End, ScriptedAnswer, ScriptedReply};
 use crate::chat::Request;
 
-/// A server on loopback that answers by script, whole or as a stream, and stops when dropped. It
-/// speaks chat completions at `/v1/chat/completions`, and at `/v1/responses` the Responses API:
+/// A mock server on loopback that answers by script, whole or as a stream, and stops when dropped.
+/// It serves chat completions at `/v1/chat/completions`, and at `/v1/responses` the Responses API:
 /// scripts are the same, and see its requests as chat requests.
 ///
-/// A request that the service would refuse is refused with the service's own words, and uses no
+/// A request that the service would refuse is refused with the service's own error, and uses no
 /// reply of the script: a missing or misplaced tool message, an unknown key, a name that no tool may
 /// have, a message with a key that only answers have.
 ///
@@ -63,7 +63,7 @@ impl ScriptedServer {
     /// Answers with these replies, one for each request; after the last, every request is refused.
     ///
     /// # Errors
-    /// No port can be had.
+    /// No port is free.
     pub async fn start(replies: impl IntoIterator<Item = ScriptedReply>) -> io::Result<Self> {
         let scripted = Replies::default();
         lock(&scripted).extend(replies);
@@ -73,7 +73,7 @@ impl ScriptedServer {
     /// Decides each answer from the request, like a model would.
     ///
     /// # Errors
-    /// No port can be had.
+    /// No port is free.
     pub async fn start_with(
         script: impl FnMut(&Request) -> ScriptedReply + Send + 'static,
     ) -> io::Result<Self> {

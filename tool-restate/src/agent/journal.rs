@@ -1,4 +1,4 @@
-//! What a run writes down, so that another process finds it.
+//! The journal of a run, which another process can read.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,7 +29,7 @@ impl Journal {
         }
     }
 
-    /// What the step gives, now or when it was first taken. `Err` if the engine ends the run.
+    /// The result of the step, now or when it first ran. `Err` if the engine ends the run.
     pub(super) async fn step<T>(
         &self,
         name: &str,
@@ -43,7 +43,7 @@ impl Journal {
         written.inspect_err(|error| self.end(error))
     }
 
-    /// Says in the state what it waits for, and waits until somebody resolves it by its id. `Err` if
+    /// Stores in the state what it waits for, and waits until it is resolved by its id. `Err` if
     /// the engine ends the run.
     pub(super) async fn wait<T: Serialize>(
         &self,
@@ -71,7 +71,7 @@ impl Journal {
     }
 }
 
-/// A model whose answers are written down: it is not asked again for one that is.
+/// A model with journaled answers: it is not asked again for a recorded one.
 pub(super) struct JournaledModel {
     pub(super) model: Arc<dyn ChatModel>,
     pub(super) journal: Journal,

@@ -1,4 +1,4 @@
-//! Runs of an agent that outlive its process.
+//! Durable runs of an agent, which outlive its process.
 
 mod journal;
 mod remote;
@@ -15,11 +15,11 @@ pub(crate) use service::{AgentService, describe};
 /// An agent is a workflow named by this and its name.
 const PREFIX: &str = "agent.";
 
-/// The handler that is a run, and the one that says which calls it holds.
+/// The handler that is a run, and the one that returns its held calls.
 const RUN: &str = "run";
 const HELD: &str = "held";
 
-/// What the messages of a run are called begins with this.
+/// The prefix of the names of a run's messages.
 fn run_ids(service: &str, id: &str) -> String {
     format!("{service} {id}, turn ")
 }
@@ -43,17 +43,17 @@ enum Ended {
     },
 }
 
-/// The end of a run: the model's reply, and the conversation that it ends.
+/// The end of a run: the model's reply, and the conversation.
 #[derive(Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunReply {
-    /// What the model says, and what the run has used.
+    /// The reply of the model, and the usage of the run.
     pub reply: Reply,
-    /// The conversation, to go on from.
+    /// The conversation, to continue from.
     pub history: History,
 }
 
-/// Calls of a run that wait for a decision.
+/// Calls of a run that wait for a decision (approval, human-in-the-loop).
 ///
 /// Shape: serialised as an object with `id` and `results`.
 #[derive(Clone, Debug, Serialize, Deserialize)]

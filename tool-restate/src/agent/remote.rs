@@ -1,4 +1,4 @@
-//! An agent that runs on some worker, as a program sees it.
+//! The client of an agent that runs on a worker.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ use super::{Begin, Ended, HELD, HeldCalls, PREFIX, RUN, RunReply, run_ids};
 use crate::remote::{Engine, PATIENCE, RemoteError, quoted, waits};
 use crate::wire::encode;
 
-/// An agent of some [`Worker`](crate::Worker), whose runs outlive its process and this one.
+/// Client for a durable agent of some [`Worker`](crate::Worker), whose runs outlive its process and
+/// this one.
 ///
 /// ```no_run
 /// use tool_core::Decision;
@@ -26,7 +27,7 @@ use crate::wire::encode;
 ///     let agent = agent.clone();
 ///     async move { agent.run("case 17", "Pay the bill of March.").await }
 /// });
-/// // Wherever somebody approves, in any process:
+/// // When a person approves, in any process:
 /// if let Some(calls) = agent.held("case 17").await? {
 ///     let all = calls.held().map(|call| (call.position(), Decision::Allow)).collect();
 ///     agent.decide(&calls, all).await?;
@@ -46,7 +47,7 @@ impl RemoteAgent {
     /// `admin` the one for its administration.
     ///
     /// # Errors
-    /// The engine cannot be reached, is no engine, or knows no such agent.
+    /// The engine cannot be reached, is not an engine, or has no such agent.
     ///
     /// Cancel-safe.
     pub async fn connect(ingress: &str, admin: &str, name: &str) -> Result<Self, RemoteError> {
@@ -59,15 +60,15 @@ impl RemoteAgent {
         }
     }
 
-    /// Says `prompt` to the agent in a run of this id, and waits for its reply. If there is such a
-    /// run, or was one within a day, its reply is waited for, whatever it began with. An id has 1 to
-    /// 400 bytes.
+    /// Sends `prompt` to the agent in a run of this id, and waits for its reply. If there is such a
+    /// run, or was one within a day, it waits for that reply, whatever the prompt was. An id has 1
+    /// to 400 bytes.
     ///
-    /// The run needs nobody who waits: dropped, this leaves it alone.
+    /// Dropping the future does not stop the run.
     ///
     /// # Errors
-    /// Each [`RunError`] says why there is no reply. After [`Unreachable`](RunError::Unreachable) the
-    /// same can be asked again.
+    /// Each [`RunError`] states why there is no reply. After [`Unreachable`](RunError::Unreachable)
+    /// the same can be asked again.
     pub async fn run(&self, id: &str, prompt: impl Into<Message>) -> Result<RunReply, RunError> {
         self.run_from(id, History::default(), prompt).await
     }
@@ -118,7 +119,8 @@ impl RemoteAgent {
     /// decisions on the same [`HeldCalls`] the first counts.
     ///
     /// # Errors
-    /// A decision is on no call that waits for one; or the engine does not answer, or refuses.
+    /// A decision is for a call that does not wait for one; or the engine does not answer, or
+    /// refuses.
     ///
     /// Cancel-safe, and can be repeated.
     pub async fn decide(
@@ -139,8 +141,8 @@ impl RemoteAgent {
         Ok(())
     }
 
-    /// Stops the run and its calls that run: who waits for it gets [`RunError::Stopped`]. Whether
-    /// there was one that could be stopped.
+    /// Stops the run and its running calls; its waiters get [`RunError::Stopped`]. Returns whether
+    /// a run was there to stop.
     ///
     /// # Errors
     /// The engine does not answer, or refuses.
@@ -239,7 +241,7 @@ pub enum RunError {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What the engine says.
+        /// The text of the engine.
         message: String,
     },
     /// The run ended with an [error of the agent](tool_openai::AgentError).
@@ -247,16 +249,16 @@ pub enum RunError {
     Failed {
         /// The error.
         message: String,
-        /// The conversation, to go on from.
+        /// The conversation, to continue from.
         history: Box<History>,
     },
-    /// Somebody stopped the run.
+    /// The run was stopped.
     #[error("the run was stopped")]
     Stopped,
     /// A decision is on a call that does not wait for one.
     #[error("call {0} does not wait for a decision")]
     NoSuchCall(usize),
-    /// The answer is none of an agent: that of another version, for example.
+    /// The answer is not from an agent, or from one of another version.
     #[error("the answer cannot be read: {0}")]
     Unreadable(#[source] serde_json::Error),
 }

@@ -21,7 +21,7 @@ use super::journal::{Journal, JournaledModel};
 use super::{Begin, Ended, HELD, HeldCalls, PREFIX, RUN, RunReply, run_ids};
 use crate::worker::{LONGEST, manifest, millis};
 
-/// An agent whose runs are written down: a step for each answer of the model, and one for the
+/// An agent with journaled runs: a step for each answer of the model, and one for the
 /// results of each message's calls. A run that begins again takes them from there.
 pub(crate) struct AgentService {
     agent: Agent,
@@ -42,7 +42,7 @@ impl Service for AgentService {
             match context.handler_name() {
                 RUN => {
                     let (body, metadata) = context.input::<Bytes>().await;
-                    // A panic would look like a process that died, and be repeated for ever.
+                    // A panic would look like a dead process, and be repeated for ever.
                     let run = AssertUnwindSafe(run(agent, &context, &metadata.key, &body));
                     let ended = run
                         .catch_unwind()
@@ -69,7 +69,7 @@ impl Service for AgentService {
     }
 }
 
-/// One run, from the beginning: the steps that were written down are not taken again.
+/// One run, from the beginning: recorded steps do not run again.
 async fn run(
     agent: Agent,
     context: &ContextInternal,
@@ -89,7 +89,7 @@ async fn run(
         model: Arc::clone(agent.model()),
         journal: steps.journal.clone(),
     };
-    // The agent runs no call itself: what is run has to be written down before it goes on.
+    // The agent runs no call itself: each run of calls has to be a journaled step.
     let holding = steps.dispatcher.clone().with_policy(|_| Decision::Hold);
     let conversation = agent
         .with_model(model)
@@ -144,7 +144,7 @@ impl Steps<'_> {
         let mut results = self.finish("calls", dispatched).await?;
         while results.iter().any(is_held) {
             let decisions = self.decisions(&results).await?;
-            // Decisions that do not fit leave the calls held.
+            // Decisions that do not match leave the calls held.
             if let Ok(resumed) = self.dispatcher.resume(results.clone(), decisions) {
                 results = self.finish("decided calls", resumed).await?;
             }
@@ -168,7 +168,7 @@ impl Steps<'_> {
         done.map_err(TerminalError::new)
     }
 
-    /// Waits for decisions on held calls, however long that takes: meanwhile the run needs no process.
+    /// Waits for decisions on held calls, without a timeout: meanwhile the run needs no process.
     async fn decisions(
         &self,
         results: &[ToolResult],

@@ -1,4 +1,4 @@
-//! The engine, as a caller sees it: what it lists, and what it stops.
+//! The client of the engine: lists services, and stops calls.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::RemoteError;
 
-/// How long an engine that has taken nothing may be away.
+/// How long an engine that has accepted nothing may be unreachable.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The waits before it is asked again, without an end.
@@ -99,13 +99,14 @@ impl Engine {
             let url = format!("{}/invocations/{id}/kill", self.admin);
             let answer = self.http.patch(url).send().await?;
             if !matches!(answer.status().as_u16(), 404 | 409) {
-                answer.error_for_status()?; // it is not over by now
+                answer.error_for_status()?; // it is still running
             }
         }
         Ok(rows.len())
     }
 
-    /// Kills what runs under the key, also if the engine is away, or has not taken the call yet.
+    /// Kills what runs under the key, also if the engine is unreachable, or has not accepted the
+    /// call yet.
     pub(super) async fn kill_for_sure(&self, service: &str, key: &str) {
         let waits = ExponentialBuilder::new()
             .with_min_delay(Duration::from_millis(100))
@@ -123,7 +124,7 @@ impl Engine {
             }
             tokio::time::sleep(wait).await;
         }
-        tracing::warn!(service, "a call that nobody waits for could not be stopped");
+        tracing::warn!(service, "an abandoned call could not be stopped");
     }
 }
 

@@ -13,19 +13,20 @@ pub(crate) use engine::Engine;
 #[cfg(feature = "agent")]
 pub(crate) use engine::{PATIENCE, quoted, waits};
 
-/// The tools of all workers of a Restate engine.
+/// Remote tools: those of all workers of a Restate engine.
 ///
-/// They are like any others, run by a [`Dispatcher`](tool_core::Dispatcher) with its limits, policy,
-/// deadlines and spans; only their work is done elsewhere. Each call is sent under its
+/// They are like any others, run by a [`Dispatcher`](tool_core::Dispatcher) with its limits,
+/// policy, deadlines and spans; only their work is done elsewhere. Each call is sent under its
 /// [idempotency key](tool_core::CallContext::idempotency_key). When the connection or the engine is
-/// lost it is asked for again under the same key, which joins what runs or gets what is done. So a
-/// program that died and dispatches the same message under the same run id
+/// lost, it is requested again under the same key, which joins a running call or returns its
+/// result. So a program that died and dispatches the same message under the same run id
 /// ([`Dispatcher::dispatch_as`](tool_core::Dispatcher::dispatch_as)) gets the same results, and
-/// nothing that has finished runs twice. An engine keeps results for a day, unless
-/// configured otherwise.
+/// nothing that has finished runs twice. An engine keeps results for a day, unless configured
+/// otherwise.
 ///
-/// A call that is stopped, by its deadline for example, is killed in the engine, also for others who
-/// have joined it: its run id is spent then. That is tried for a minute, while the runtime lives.
+/// A call that is stopped, by its deadline for example, is killed in the engine, also for others
+/// that have joined it: its run id cannot be used again. That is tried for a minute, while the
+/// runtime lives.
 ///
 /// ```no_run
 /// use tool_core::{LeftOutTool, ToolSet};
@@ -47,11 +48,11 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Reads what tools there are. `ingress` is the engine's address for calls, `admin` the one for
+    /// Lists the tools. `ingress` is the engine's address for calls, `admin` the one for
     /// its administration.
     ///
     /// # Errors
-    /// The engine cannot be reached, or is no engine.
+    /// The engine cannot be reached, or is not an engine.
     ///
     /// Cancel-safe.
     pub async fn connect(ingress: &str, admin: &str) -> Result<Self, RemoteError> {
@@ -62,7 +63,7 @@ impl Remote {
         services.sort_by(|one, other| one.name.cmp(&other.name));
         for service in services {
             let Some(name) = service.name.strip_prefix(PREFIX).map(str::to_owned) else {
-                continue; // of somebody else
+                continue; // not one of ours
             };
             let remote = service.into_tool(&name, &engine);
             let added = remote.and_then(|tool| {
@@ -85,7 +86,7 @@ impl Remote {
         self.tools.clone()
     }
 
-    /// Services that are named like tools and are none, each with the reason.
+    /// Services that are named like tools but are not tools, each with the reason.
     pub fn left_out(&self) -> &[LeftOutTool] {
         &self.left_out
     }
@@ -106,7 +107,7 @@ pub enum RemoteError {
     /// The engine does not answer.
     #[error("the Restate engine cannot be reached: {0}")]
     Unreachable(#[source] reqwest::Error),
-    /// What answers is no engine, or one of another version.
+    /// The server is not an engine, or one of another version.
     #[error("what answers at the engine's admin address is not Restate's admin API: {0}")]
     NotAnEngine(#[source] reqwest::Error),
     /// No worker with such an agent was registered.

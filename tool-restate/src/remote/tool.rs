@@ -33,12 +33,12 @@ impl Described {
             .find(|handler| handler.name == HANDLER);
         let schema = handler.and_then(|handler| handler.input_json_schema);
         let schema = schema.ok_or("the service has no handler with a schema")?;
-        let said = |key| self.metadata.get(key).map(String::as_str);
-        let behavior = said(BEHAVIOR).ok_or("the service does not say how it behaves")?;
+        let metadata = |key| self.metadata.get(key).map(String::as_str);
+        let behavior = metadata(BEHAVIOR).ok_or("the service does not say how it behaves")?;
         let behavior: Behavior =
             serde_json::from_str(behavior).map_err(|error| error.to_string())?;
-        let fingerprint = said(FINGERPRINT).unwrap_or_default().to_owned();
-        let output_schema = said(OUTPUT_SCHEMA).map(serde_json::from_str);
+        let fingerprint = metadata(FINGERPRINT).unwrap_or_default().to_owned();
+        let output_schema = metadata(OUTPUT_SCHEMA).map(serde_json::from_str);
         let output_schema = output_schema
             .transpose()
             .map_err(|error| error.to_string())?;
@@ -46,7 +46,7 @@ impl Described {
             let description = self.documentation.as_deref().unwrap_or_default();
             let mut definition = ToolDefinition::new(name, description, schema)?
                 .with_behavior(|ours| *ours = as_remote(behavior))?;
-            if let Some(title) = said(TITLE) {
+            if let Some(title) = metadata(TITLE) {
                 definition = definition.with_title(title);
             }
             match output_schema {
@@ -83,21 +83,21 @@ impl Tool for RemoteTool {
     }
 }
 
-/// What came of asking once.
+/// The result of one request.
 enum Asked {
-    /// What the worker says.
+    /// The answer of the worker.
     Done(Result<ToolOutput, ToolError>),
-    /// Nobody received it.
+    /// No engine received it.
     NotSent,
-    /// It may run, and is to be asked for again.
+    /// It may run, and has to be requested again.
     Again,
-    /// The engine does not take it: of a first time, nothing runs.
+    /// The engine refuses it: if it was the first request, nothing runs.
     Refused(ToolError),
-    /// The engine failed, or gave the call up; asked again it may know better.
+    /// The engine failed, or abandoned the call; a retry may succeed.
     Failed,
 }
 
-/// How often an engine that fails is asked again.
+/// How many retries a failing engine gets.
 const TRIES: u32 = 5;
 
 impl RemoteTool {
@@ -131,7 +131,7 @@ impl RemoteTool {
                 let text = "the engine that runs the tool cannot be reached";
                 return Err(ToolError::new(ErrorCode::NotStarted, text));
             }
-            // Until the call's deadline: what was sent may be done, and the engine knows.
+            // Until the call's deadline: the call may be done, and the engine has its result.
             let wait = waits.next().unwrap_or(PATIENCE);
             tokio::time::sleep(wait).await;
         }
@@ -200,12 +200,12 @@ async fn failed(status: StatusCode, answer: Response) -> Asked {
         return Asked::Done(Err(error));
     }
     let (code, text) = match status.as_u16() {
-        // The engine is busy, or away from its workers.
+        // The engine is busy, or cannot reach its workers.
         429 | 502..=504 => return Asked::Again,
         404 => (ErrorCode::UnknownTool, "no worker has this tool any more"),
-        // Somebody killed or cancelled it.
+        // It was killed or cancelled.
         409 | 410 => return Asked::Done(Err(lost())),
-        // No engine takes the same arguments another time.
+        // A retry with the same arguments would fail too.
         413 => {
             let text = "the arguments are larger than the engine takes";
             return Asked::Done(Err(ToolError::new(ErrorCode::TooLarge, text)));
@@ -219,11 +219,11 @@ async fn failed(status: StatusCode, answer: Response) -> Asked {
 fn lost() -> ToolError {
     ToolError::new(
         ErrorCode::LostIndeterminate,
-        "the engine gave the call up, or somebody stopped it; the tool may have acted",
+        "the engine abandoned the call, or it was stopped; the tool may have acted",
     )
 }
 
-/// Kills a call that nobody waits for.
+/// Kills a call that its caller dropped.
 struct KillOnDrop<'a> {
     engine: &'a Arc<Engine>,
     service: &'a str,

@@ -150,7 +150,7 @@ async fn what_is_approved_is_what_was_asked() {
     let tampered = approval(call(), Some(format!("{state}x")));
     assert!(refused(tampered).await.starts_with(of_another));
 
-    // An answer without the call that it is about is no approval, and one to another question none.
+    // An answer without its call, or to another question, is not an approval.
     for unasked in [approval(call(), None), {
         let mut call = call();
         call.request_state = Some(state.clone());
@@ -182,7 +182,7 @@ async fn what_is_approved_is_what_was_asked() {
 }
 
 #[tokio::test]
-async fn servers_with_one_key_go_on_with_each_other_s_calls() {
+async fn servers_with_one_key_continue_each_others_calls() {
     let key = [7; 32];
     let server = |key: &[u8]| {
         Server::new(dispatcher().unwrap())

@@ -105,7 +105,7 @@ async fn only_a_trusted_server_s_annotations_make_a_tool_look_harmless() {
     ]);
     let behaviors = |client: Client| {
         let tools = client.tools();
-        let said = tools.definitions().map(|definition| {
+        let hints = tools.definitions().map(|definition| {
             let behavior = definition.behavior();
             assert!(behavior.remote);
             (
@@ -115,7 +115,7 @@ async fn only_a_trusted_server_s_annotations_make_a_tool_look_harmless() {
                 behavior.open_world,
             )
         });
-        said.collect::<Vec<_>>()
+        hints.collect::<Vec<_>>()
     };
     let client = listing(list.clone(), json!({})).await.unwrap();
     assert_eq!(
@@ -303,7 +303,7 @@ async fn progress_on_the_server_is_progress_here() {
 }
 
 #[tokio::test]
-async fn a_closed_client_starts_nothing_more() {
+async fn a_closed_client_starts_no_calls() {
     let client = connected(&Server::new(Dispatcher::new(tools![add]))).await;
     let dispatcher = Dispatcher::new(client.tools());
     client.close().await;
@@ -319,7 +319,7 @@ async fn a_closed_client_starts_nothing_more() {
 }
 
 #[tokio::test]
-async fn tools_of_a_server_stand_beside_tools_of_the_program() {
+async fn tools_of_a_server_can_join_tools_of_the_program() {
     /// Greet somebody.
     #[tool]
     fn greet(#[state] greeting: &String, name: &str) -> String {

@@ -142,7 +142,7 @@ async fn a_killed_http_server_loses_its_calls_and_may_come_back() {
 }
 
 #[tokio::test]
-async fn lines_that_are_no_messages_are_passed_over() {
+async fn lines_that_are_not_messages_are_skipped() {
     let script = r#"echo 'Starting up'; echo '{"a": '; printf '\377\376\n'; exec "$FIXTURE" stdio"#;
     let client = connect(shell(script)).await.unwrap();
     every_fault_is_answered(&client).await;
@@ -189,14 +189,14 @@ async fn a_server_that_closes_its_pipe_is_an_error_that_says_so() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_not_waited_for() {
+async fn a_silent_server_times_out() {
     let connecting = connect(shell("exec sleep 60")).with_timeout(Duration::from_millis(200));
     let error = connecting.await.unwrap_err().to_string();
     assert!(error.contains("does not answer within 200ms"), "{error}");
 }
 
 #[tokio::test]
-async fn what_listens_on_a_port_need_not_be_a_server() {
+async fn a_listener_that_is_not_an_mcp_server_is_an_error() {
     let nobody = HttpTransport::new("http://127.0.0.1:9/mcp");
     connect(nobody).await.unwrap_err();
 
@@ -227,7 +227,7 @@ async fn a_connection_in_memory_that_ends_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_waits_for_is_dropped_on_the_server() {
+async fn an_abandoned_call_is_dropped_on_the_server() {
     let events = Arc::<Events>::default();
     let server = Dispatcher::new(tools![watched].with_state(Arc::clone(&events)));
     let client = connected(&Server::new(server.clone())).await;

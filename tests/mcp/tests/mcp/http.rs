@@ -195,7 +195,7 @@ async fn answering(status: u16, body: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn what_a_gateway_answers_has_a_truthful_code() {
+async fn errors_of_a_gateway_have_an_accurate_code() {
     let no_id =
         r#"{"jsonrpc": "2.0", "id": null, "error": {"code": -32000, "message": "no session"}}"#;
     for (status, body, code) in [

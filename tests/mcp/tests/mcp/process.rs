@@ -6,7 +6,7 @@ use tool_mcp::connect;
 use crate::support::{calls, contents, fixture};
 
 #[tokio::test]
-async fn what_a_tool_prints_is_no_message() {
+async fn output_printed_by_a_tool_is_not_a_message() {
     let client = connect(fixture()).await.unwrap();
     let dispatcher = Dispatcher::new(client.tools());
     let printed = r#"{"text": "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}"}"#;

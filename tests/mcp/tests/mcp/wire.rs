@@ -164,7 +164,7 @@ async fn clients_are_notified_of_other_tools() {
 }
 
 #[tokio::test]
-async fn requests_that_are_none_harm_nobody() {
+async fn invalid_requests_affect_no_other_request() {
     let server = Server::new(dispatcher().unwrap());
     let mut client = ByHand::new(&server, json!({})).await;
     for line in ["", "garbage", "{", "\u{0}", "[]"] {

@@ -15,11 +15,11 @@ struct Script;
 impl ChatModel for Script {
     fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
         Box::pin(async {
-            let said = request.messages.iter().find_map(|message| match message {
+            let prompt = request.messages.iter().find_map(|message| match message {
                 Message::User(text) => text.content.as_str(),
                 _ => None,
             });
-            let prompt = said.unwrap_or_default();
+            let prompt = prompt.unwrap_or_default();
             let results: Vec<&str> = request.messages.iter().filter_map(result).collect();
             restate_tests::log("asked", &format!("{prompt} {}", results.len()));
             tokio::time::sleep(Duration::from_millis(250)).await;

@@ -24,7 +24,7 @@ pub struct Arguments<'a> {
     slots: SmallVec<[Option<&'a str>; 8]>,
     taken: usize,
     errors: Vec<ArgumentError>,
-    /// The text is no object: there is nothing to take.
+    /// The text is not an object: there is nothing to take.
     unreadable: Option<ToolError>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> Arguments<'a> {
     pub(crate) fn read(text: &'a str, params: &'a [&'a (dyn Describe + Sync)]) -> Self {
         let mut arguments = Self::uncut(text, params);
         if params.is_empty() {
-            arguments.cut(); // nobody will take any
+            arguments.cut(); // no parameter takes any
         }
         arguments
     }
@@ -123,13 +123,13 @@ pub(crate) fn whole<T>(text: &str, param: &Param<T>) -> Result<T, ToolError> {
 fn whole_object(text: &str) -> Result<&str, ToolError> {
     let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_an_object(text, &error))?;
     if !raw.get().starts_with('{') {
-        object::read_arguments(text)?; // refused, in the same words
+        object::read_arguments(text)?; // refused, with the same errors
     }
     Ok(raw.get())
 }
 
-/// Refuses what a tool with these parameters would refuse, in the same words, without running it.
-/// `whole` tells that the one parameter is the whole object.
+/// Refuses what a tool with these parameters would refuse, with the same errors, without running
+/// it. `whole`: the one parameter is the whole object.
 ///
 /// # Errors
 /// Those of [`Arguments`], or of [`whole`].
@@ -189,14 +189,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_check_refuses_what_decoding_refuses_in_the_same_words(
+        fn a_check_gives_the_same_errors_as_decoding(
             properties in vec((prop::sample::select(vec!["patient_id", "limit", "page", "limits"]), prop::sample::select(VALUES)), 0..4),
             end in prop::sample::select(vec!["}", "}", "}", "", "}}"]),
         ) {
             let properties: Vec<_> = properties.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
             let text = format!("{{{}{end}", properties.join(","));
             let (checked, decoded) = (check(&text, PARAMS, false), decode(&text));
-            prop_assert_eq!(told(checked), told(decoded));
+            prop_assert_eq!(code_and_text(checked), code_and_text(decoded));
         }
     }
 
@@ -219,7 +219,7 @@ mod tests {
         "nil",
     ];
 
-    fn told<T>(outcome: Result<T, ToolError>) -> Option<(ErrorCode, String)> {
+    fn code_and_text<T>(outcome: Result<T, ToolError>) -> Option<(ErrorCode, String)> {
         outcome
             .err()
             .map(|error| (error.code(), error.message_for_model().to_owned()))
@@ -245,9 +245,9 @@ mod tests {
             ("", false),
             ("{} {}", false),
         ] {
-            let checked = told(check(text, &[&LIMITS], true));
+            let checked = code_and_text(check(text, &[&LIMITS], true));
             assert_eq!(checked.is_none(), good, "{text}");
-            assert_eq!(checked, told(whole(text, &LIMITS)), "{text}");
+            assert_eq!(checked, code_and_text(whole(text, &LIMITS)), "{text}");
         }
     }
 
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_default_stands_in_for_what_is_absent_or_null() {
+    fn a_default_replaces_an_absent_or_null_argument() {
         let expected = ("P-1".to_owned(), 5);
         assert_eq!(decode(r#"{"patient_id":"P-1"}"#).unwrap(), expected);
         assert_eq!(

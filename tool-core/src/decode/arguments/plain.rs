@@ -5,7 +5,7 @@ use crate::decode::param::Describe;
 
 /// Cuts the plainest objects, which most are, in a fraction of the time: each property is known and
 /// given once, its name without escapes, and is a string without `\u`, a number, `true`, `false` or
-/// `null`. `None` of all others, and of what is no JSON: the slots are good for nothing then.
+/// `null`. `None` of all others, and of what is not JSON: then the slots must not be used.
 #[inline]
 pub(super) fn cut<'a>(
     text: &'a str,
@@ -98,7 +98,7 @@ fn past(json: &[u8], at: usize, byte: u8) -> Option<usize> {
     (json.get(at) == Some(&byte)).then_some(at + 1)
 }
 
-/// How many bytes stand before the first quote, backslash or control character.
+/// How many bytes are before the first quote, backslash or control character.
 fn before_special(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255; // 1 in each byte
     let (words, rest) = bytes.as_chunks();

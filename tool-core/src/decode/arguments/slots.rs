@@ -76,7 +76,7 @@ impl Visitor<'_> for KeyOf<'_> {
 
 fn unknown(name: &str, params: &[&(dyn Describe + Sync)]) -> ArgumentError {
     let names = params.iter().map(|param| param.name());
-    let mend = match nearest(name, names.clone()) {
+    let fix = match nearest(name, names.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if params.is_empty() => "the tool takes none".to_owned(),
         None => format!(
@@ -87,5 +87,5 @@ fn unknown(name: &str, params: &[&(dyn Describe + Sync)]) -> ArgumentError {
                 .join(", ")
         ),
     };
-    ArgumentError::new(name, format!("unknown argument ({mend})"))
+    ArgumentError::new(name, format!("unknown argument ({fix})"))
 }

@@ -1,5 +1,5 @@
-//! What is wrong with a value, by its schema: where decoders have no words for it that a model could
-//! act on, or do not say where it is.
+//! What is wrong with a value, by its schema: for decoder errors that a model cannot act on, or
+//! that do not say where the mistake is.
 
 mod words;
 
@@ -29,7 +29,7 @@ const CLEAR: [&str; 7] = [
     "unknown variant",
 ];
 
-/// What decoders say of a value in one of several forms.
+/// Decoder errors for a value with several possible variants.
 const SAYS_NOTHING: [&str; 4] = [
     "did not match any variant",
     "expected value",
@@ -37,7 +37,7 @@ const SAYS_NOTHING: [&str; 4] = [
     "unit variant",
 ];
 
-/// The same error in words that its schema has for it, if they say more. `schema` is that of the
+/// The same error described by its schema, if that is clearer. `schema` is that of the
 /// value in `raw`, its definitions in `$defs`.
 pub(super) fn explain(raw: &str, schema: &Value, error: ArgumentError) -> ArgumentError {
     let message = shortened(error.message());
@@ -62,7 +62,7 @@ pub(super) fn explain(raw: &str, schema: &Value, error: ArgumentError) -> Argume
     };
     let mistake = root.find(&value, schema, &Path::Root, 0, &is_refused);
     let mistake = mistake.filter(|mistake| !is_clear || is_within(&mistake.path, error.path()));
-    // A decoder may refuse more than a schema does: a text that is no date.
+    // A decoder may refuse more than a schema does: a text that is not a date.
     let of_format = |path: &Path<'_>, value: &Value, schema: &Map<String, Value>| {
         value.is_string() && schema.contains_key("format") && path.to_string() == error.path()
     };
@@ -111,7 +111,7 @@ fn is_within(path: &str, outer: &str) -> bool {
         .is_some_and(|rest| rest.starts_with(['.', '[']) || outer.is_empty() && !rest.is_empty())
 }
 
-/// The path of the first key below `parent` that is no number.
+/// The path of the first key below `parent` that is not a number.
 fn with_key(value: &Value, parent: &str) -> String {
     let steps = parent
         .split(['.', '[', ']'])

@@ -125,27 +125,27 @@ fn forms_within_forms_take_no_time() {
 #[test]
 fn quoted_values_are_short() {
     let long = "x".repeat(500);
-    let said = mistake::<u8>(&format!("{long:?}"));
+    let wording = mistake::<u8>(&format!("{long:?}"));
     assert!(
-        said.len() < 200 && said.ends_with("…\", expected u8"),
-        "{said}"
+        wording.len() < 200 && wording.ends_with("…\", expected u8"),
+        "{wording}"
     );
-    let said = mistake::<Order>(&format!("{long:?}"));
+    let wording = mistake::<Order>(&format!("{long:?}"));
     assert!(
-        said.len() < 200 && said.ends_with("…`, expected `rising` or `falling`"),
-        "{said}"
+        wording.len() < 200 && wording.ends_with("…`, expected `rising` or `falling`"),
+        "{wording}"
     );
     let quotes = "\\\"`".repeat(5_000);
-    for said in [
+    for wording in [
         mistake::<u8>(&format!("\"{quotes}\"")),
         mistake::<Order>(&format!("\"{quotes}\"")),
     ] {
-        assert!(said.chars().count() < 1_100, "{said}");
+        assert!(wording.chars().count() < 1_100, "{wording}");
     }
 }
 
 #[test]
-fn null_is_no_mistake_where_a_value_is_optional() {
+fn null_is_not_a_mistake_for_an_optional_value() {
     #[derive(Debug, Deserialize, JsonSchema)]
     #[expect(dead_code, reason = "only decoded")]
     struct Sorted {
@@ -160,7 +160,7 @@ fn null_is_no_mistake_where_a_value_is_optional() {
 }
 
 #[test]
-fn a_key_that_is_a_question_is_no_unknown_key() {
+fn a_key_with_a_question_mark_is_not_an_unknown_key() {
     assert_eq!(
         mistake::<BTreeMap<String, Order>>(r#"{"why?": 5, "b": 1}"#),
         "`p.why?`: found integer `5`, expected `rising` or `falling`"

@@ -1,12 +1,14 @@
-//! What becomes of a call's answer: it is cut to what may go out, counted, and told to whoever
-//! waits for results or events.
+//! What happens to a call's answer: it is shortened to its bound and counted, and the readers of
+//! results and events are notified.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use super::Batch;
-use crate::dispatch::call::{Call, Outcome, drop_quietly, lock, quietly, wake_quietly};
+use crate::dispatch::call::{
+    Call, Outcome, catch_panic, drop_catching_panic, lock, wake_catching_panic,
+};
 use crate::dispatch::stream::{DispatchEvent, Progress};
 use crate::model::{CallContext, CallHost, ToolError, ToolOutput, ToolResult};
 
@@ -18,6 +20,7 @@ impl Batch {
     pub(in crate::dispatch) fn answered(&self, call: &Arc<Call>) {
         if self.observed {
             let event = DispatchEvent::Result(call.result());
+            // The waker is user code, so it is woken after the lock is released.
             let waker = {
                 let mut state = lock(&self.state);
                 if !state.forgotten {
@@ -25,26 +28,27 @@ impl Batch {
                 }
                 state.waker.take()
             };
-            wake_quietly(waker);
+            wake_catching_panic(waker);
         }
         self.fewer(1);
     }
 
-    /// So many calls have their answers.
+    /// This many calls are answered.
     pub(in crate::dispatch) fn fewer(&self, answered: usize) {
+        // `AcqRel` pairs with `is_done`: a thread that reads 0 sees all answers.
         if answered == 0 || self.unanswered.fetch_sub(answered, Ordering::AcqRel) != answered {
             return;
         }
         if !self.span().is_disabled() {
             let calls = self.calls();
-            quietly(|| self.close_span(&calls));
+            catch_panic(|| self.close_span(&calls));
         }
         if let Some(parent) = &self.parent {
             parent.end_wait();
         }
         let (kept, waker) = {
             let mut state = lock(&self.state);
-            // A call may have come since.
+            // A call may have been added since.
             let kept = self.is_done().then(|| {
                 let deadlines = std::mem::take(&mut state.deadlines);
                 (state.watch.take(), deadlines, state.alive.take())
@@ -52,7 +56,7 @@ impl Batch {
             (kept, state.waker.take())
         };
         drop(kept);
-        wake_quietly(waker);
+        wake_catching_panic(waker);
     }
 
     pub(in crate::dispatch) fn is_done(&self) -> bool {
@@ -61,6 +65,8 @@ impl Batch {
 
     /// Ready when all calls are answered.
     pub(super) fn poll_done(&self, cx: &mut Context<'_>) -> Poll<()> {
+        // The waker is stored before the count is read again: the last answer counts down, and then
+        // takes the waker.
         if !self.is_done() {
             self.wait(cx);
         }
@@ -88,14 +94,14 @@ impl Batch {
         calls.into_iter().map(Call::into_result).collect()
     }
 
-    /// Lets go of calls and events: they hold on to the batch.
+    /// Drops calls and events, which hold references to the batch.
     pub(super) fn forget(&self) {
         let (calls, events) = {
             let mut state = lock(&self.state);
             state.forgotten = true;
             (state.calls.take(), std::mem::take(&mut state.events))
         };
-        drop_quietly((calls, events)); // outputs and errors nobody has asked for
+        drop_catching_panic((calls, events)); // outputs and errors that were not read
     }
 
     /// The next event, or `None` when there will be no more.
@@ -124,12 +130,13 @@ impl Batch {
         }
     }
 
-    /// Tells whoever reads events, unless the call is answered. The oldest progress is forgotten
-    /// when nobody reads it.
+    /// Notifies the reader of events, unless the call is answered. When events are not read, the
+    /// oldest progress is dropped.
     pub(in crate::dispatch) fn report(&self, call: &Call, progress: Progress) {
         if !self.observed || self.setup.limits.progress_events == 0 {
             return;
         }
+        // Under the lock, so that no progress follows the result.
         let mut state = lock(&self.state);
         if call.outcome().is_some() {
             return;
@@ -147,11 +154,11 @@ impl Batch {
         state.progress += 1;
         let waker = state.waker.take();
         drop(state);
-        wake_quietly(waker);
+        wake_catching_panic(waker);
     }
 
-    /// Shortens an output, or what the model is told of an error, that is longer than what is left
-    /// for it.
+    /// Shortens an output, or the model's text of an error, that is longer than the bytes left for
+    /// it.
     #[inline]
     pub(in crate::dispatch) fn within_limits(&self, call: &Arc<Call>, outcome: Outcome) -> Outcome {
         match outcome {
@@ -175,7 +182,7 @@ impl Batch {
         let mut note = None;
         if let Some(keep) = &self.setup.overflow {
             let context = CallContext::new(Arc::clone(call) as Arc<dyn CallHost>);
-            quietly(|| note = Some(keep(&context, &output)));
+            catch_panic(|| note = Some(keep(&context, &output)));
         }
         Ok(match note {
             Some(note) => output.within_and(most, note),
@@ -191,6 +198,7 @@ impl Batch {
         }
         let wanted = length.min(self.setup.limits.output_bytes);
         let take = |left: usize| Some(left.saturating_sub(wanted));
+        // `Relaxed`: only the number matters, it publishes nothing.
         let left = self
             .output_left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)

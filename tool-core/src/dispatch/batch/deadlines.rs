@@ -1,5 +1,4 @@
-//! When calls of a batch have to end: their deadlines, the next one first, and the task that sees
-//! to it.
+//! Timeouts: the deadlines of a batch's calls, the next one first, and the task that enforces them.
 
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,8 +14,7 @@ use super::Batch;
 use crate::dispatch::call::{Call, Stop, lock};
 use crate::dispatch::scheduler::Wait;
 
-/// How long a poll may be under way when its deadline strikes before it counts as one that
-/// computes.
+/// How long a poll may run past its deadline before it counts as one that computes.
 const LATE: Duration = Duration::from_millis(5);
 
 pub(super) struct Watch {
@@ -32,7 +30,7 @@ pub(super) struct Deadline {
     kind: DeadlineKind,
 }
 
-/// What is over when a deadline strikes.
+/// Which time limit is exceeded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DeadlineKind {
     /// The time of a call that has begun.
@@ -76,7 +74,7 @@ impl Decisions {
 }
 
 impl Batch {
-    /// Sees to it that the call, which has begun, is stopped at its deadline.
+    /// Makes sure that the call, which has begun, is stopped at its deadline.
     pub(in crate::dispatch) fn watch(self: &Arc<Self>, call: &Arc<Call>) {
         if let Some(at) = call.deadline()
             && call.begin_watch()
@@ -85,7 +83,7 @@ impl Batch {
         }
     }
 
-    /// Sees to it that calls, which have been admitted, do not wait for ever.
+    /// Makes sure that admitted calls do not wait for ever.
     pub(in crate::dispatch) fn watch_queue(
         self: &Arc<Self>,
         calls: impl IntoIterator<Item = Arc<Call>>,
@@ -115,6 +113,7 @@ impl Batch {
         };
         let is_first = lock(&self.state).watch.is_none();
         let has_timers = !is_first || self.has_timers(); // which runs code of the program's
+        // Under the lock: a deadline that is added after the end would keep the batch alive.
         let mut state = lock(&self.state);
         if self.is_done() || state.forgotten {
             return;
@@ -122,6 +121,7 @@ impl Batch {
         let deadlines = calls.map(|call| Reverse(Deadline { at, call, kind }));
         state.deadlines.extend(deadlines);
         match &mut state.watch {
+            // The task wakes early enough: most deadlines are later than the next one.
             Some(watch) if watch.until.is_some_and(|until| until <= at) => {}
             Some(watch) => {
                 watch.until = Some(at);
@@ -136,6 +136,7 @@ impl Batch {
                     until: Some(at),
                 });
             }
+            // In a task: stopping takes locks and runs user code, and `state` is locked here.
             None => {
                 self.spawn(async move { first.stop(Stop::NoTimers) });
             }
@@ -159,6 +160,7 @@ impl Batch {
             && next.at <= now
             && let Some(Reverse(Deadline { at, call, kind })) = state.deadlines.pop()
         {
+            // Answered in time: it stays in the heap until now, since a search would cost more.
             if call.outcome().is_some() {
                 continue;
             }
@@ -196,7 +198,7 @@ enum Due {
 }
 
 impl Call {
-    /// Answers the call if it has waited for its turn too long. The time stands still while it
+    /// Answers the call if it has waited for its turn too long. The time does not advance while it
     /// waits for a decision: then it is looked at again, and when that is made, the time for which
     /// decisions were pending does not count.
     fn dequeue(self: &Arc<Self>, since: Instant, undecided: Duration) {
@@ -205,17 +207,18 @@ impl Call {
         let wait = setup
             .engine
             .with(|scheduler| scheduler.wait_of(self.seat()?));
-        let stood_still = lock(&self.batch.state)
+        let decision_time = lock(&self.batch.state)
             .decisions
             .before
             .saturating_sub(undecided);
         let left = queue_time
-            .saturating_add(stood_still)
+            .saturating_add(decision_time)
             .saturating_sub(now.saturating_duration_since(since));
         match wait {
             None => {}
             Some(Wait::Turn) if left.is_zero() => self.stop_unstarted(Stop::Queue),
             Some(_) => {
+                // Not at once: a long decision must not cause a wake-up for each millisecond.
                 let kind = DeadlineKind::Queue { since, undecided };
                 if let Some(again) = now.checked_add(left.max(queue_time / 8).max(LATE)) {
                     self.batch.watch_until(again, [Arc::clone(self)], kind);

@@ -1,9 +1,8 @@
 //! The calls of one message: how many are unanswered, who waits for them, and when the next
 //! deadline is.
 //!
-//! [`shared`] is what its calls have in common, [`answers`] what becomes of each call's answer,
-//! [`deadlines`] stops those that take too long, [`running`] is the batch in the hands of whoever
-//! waits for it.
+//! [`shared`] is what its calls have in common, [`answers`] what happens to each call's answer,
+//! [`deadlines`] stops those that take too long, [`running`] is the batch as its caller holds it.
 
 mod answers;
 mod deadlines;

@@ -1,4 +1,4 @@
-//! A batch in the hands of whoever started it: awaited, or given up.
+//! A batch as its caller holds it: awaited, or dropped.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::{Batch, Origin};
 use crate::dispatch::call::{Call, Stop};
 use crate::model::ToolResult;
 
-/// The batch as whoever started it holds it: given up, it stops.
+/// The batch as its caller holds it. Dropping it stops the batch.
 #[derive(Debug)]
 pub(in crate::dispatch) struct Running {
     batch: Arc<Batch>,
@@ -42,6 +42,7 @@ impl Running {
     /// The results, when all calls are answered.
     pub(in crate::dispatch) async fn results(mut self) -> Vec<ToolResult> {
         std::future::poll_fn(|cx| self.batch.poll_done(cx)).await;
+        // With events, `drop` still has to clear those that were not read.
         self.is_over = !self.batch.observed;
         self.batch.take_results()
     }

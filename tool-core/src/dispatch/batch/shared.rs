@@ -35,9 +35,9 @@ pub(crate) struct Batch {
     pub(in crate::dispatch) depth: usize,
     /// The deadline of the call it was dispatched from.
     pub(in crate::dispatch) deadline: Option<Instant>,
-    /// When it was handed over: of calls that come one by one, the first.
+    /// When it was dispatched; in a streaming batch, when its first call was opened.
     queued: OnceLock<Instant>,
-    /// Its number among all batches of the process, if anybody has asked.
+    /// Its number among all batches of the process, if it was needed so far.
     serial: OnceLock<u64>,
     /// Set when it is made, or else when its first call opens.
     span: OnceLock<Span>,
@@ -47,7 +47,7 @@ pub(crate) struct Batch {
     open: AtomicBool,
     /// Why no more calls of it start, if they do not.
     halted: OnceLock<Stop>,
-    /// Whether somebody reads events.
+    /// Whether events are read.
     pub(in crate::dispatch) observed: bool,
     pub(super) state: Mutex<BatchState>,
     pub(super) output_left: AtomicUsize,
@@ -89,9 +89,9 @@ pub(super) struct BatchState {
     pub(super) decisions: Decisions,
     /// Until the last call is answered.
     pub(super) alive: Option<Alive>,
-    /// Wakes whoever waits for the batch or for its next event.
+    /// Wakes the task that waits for the batch or for its next event.
     pub(super) waker: Option<Waker>,
-    /// Nobody will ask for anything any more.
+    /// The caller has dropped the batch.
     pub(super) forgotten: bool,
 }
 
@@ -104,7 +104,7 @@ pub(in crate::dispatch) struct Origin {
     pub(in crate::dispatch) span: Option<Span>,
     /// Calls it is made for; none, if they are still to come.
     pub(in crate::dispatch) calls: Option<usize>,
-    /// Whether somebody reads events.
+    /// Whether events are read.
     pub(in crate::dispatch) observed: bool,
 }
 
@@ -153,7 +153,7 @@ impl Batch {
         self.span.get_or_init(Span::none)
     }
 
-    /// Its first call opens: there is something to have a span around, below `parent`.
+    /// Its first call opens, so its span opens below `parent`.
     pub(in crate::dispatch) fn open_span(&self, parent: &Span) {
         self.queued();
         let open = || parent.in_scope(|| span::of_batch(1));
@@ -181,7 +181,7 @@ impl Batch {
         offset(self.queued(), Instant::now())
     }
 
-    /// The runtime that it was dispatched on: this one, if nobody has asked before, or that of the
+    /// The runtime that it was dispatched on: this one at the first use, or that of the
     /// call it is within.
     pub(in crate::dispatch) fn runtime(&self) -> Option<&Handle> {
         self.runtime.get().or_else(|| {

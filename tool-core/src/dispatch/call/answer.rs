@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Call, Outcome, Span, Stop, drop_quietly};
+use super::{Answer, Call, Outcome, Span, Stop, drop_catching_panic};
 use crate::model::{ToolError, clip};
 
 impl Call {
@@ -20,7 +20,7 @@ impl Call {
         span: Option<Box<Span>>,
     ) -> bool {
         let answered = self.answer(outcome, span);
-        // Before the batch hears of it: whoever waits for the answer may want the permit.
+        // Before the batch is notified: the caller that waits for the answer may need the permit.
         let permit_left = self.end();
         if answered {
             self.batch.answered(self);
@@ -28,13 +28,13 @@ impl Call {
         permit_left
     }
 
-    /// Gives the call its one answer and closes its span. False if it has one: otherwise the batch
-    /// is to be told.
+    /// Gives the call its one answer and closes its span. False if it has one already; if true, the
+    /// batch has to be notified.
     #[inline]
     pub(super) fn answer(self: &Arc<Self>, outcome: Outcome, span: Option<Box<Span>>) -> bool {
         let outcome = match self.outcome() {
             None => self.batch.within_limits(self, outcome),
-            Some(_) => outcome, // nobody gets it
+            Some(_) => outcome, // the caller dropped the batch
         };
         let outcome = outcome.map_err(|error| error.of_tool(&clip(&self.call.name)));
         let fatal = outcome.as_ref().is_err_and(ToolError::is_fatal);
@@ -57,7 +57,7 @@ impl Call {
             self.close_span(span);
         }
         if let Some(late) = late {
-            drop_quietly(late); // answered already
+            drop_catching_panic(late); // answered already
             return false;
         }
         if fatal {

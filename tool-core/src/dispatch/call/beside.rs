@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 
 use super::state::Beside;
-use super::{Call, Outcome, Seat, Stop, quietly};
+use super::{Call, Outcome, Seat, Stop, catch_panic};
 use crate::dispatch::batch::{Batch, BatchNumber};
 use crate::dispatch::scheduler::CallId;
 use crate::model::ErrorCode;
 
-/// A run of the tool in the hands of a layer, as long as it exists.
+/// A run of the tool that a layer holds, as long as it exists.
 pub(crate) struct Run(Arc<Call>);
 
 impl Drop for Run {
@@ -38,7 +38,7 @@ impl Call {
     /// Cancels its token, for what is left of it.
     pub(super) fn cancel_token(&self) {
         if let Some(token) = self.extra.get().and_then(|extra| extra.token.get()) {
-            quietly(|| token.cancel()); // it wakes those who wait for it
+            catch_panic(|| token.cancel()); // it wakes those who wait for it
         }
     }
 
@@ -84,12 +84,12 @@ impl Call {
         self.reads_beside(Beside::is_acting)
     }
 
-    /// Whether something of the tool runs, in the hands of a layer or beside the body.
-    pub(crate) fn is_at_work(&self) -> bool {
-        self.reads_beside(Beside::is_at_work)
+    /// Whether something of the tool runs, called by a layer or beside the body.
+    pub(crate) fn has_running_work(&self) -> bool {
+        self.reads_beside(Beside::has_running_work)
     }
 
-    /// A layer runs the tool, unless it may not: then with why.
+    /// A layer runs the tool; the error is why it may not.
     pub(crate) fn begin_run(self: &Arc<Self>) -> Result<Run, &'static str> {
         let repeated = self.definition().behavior().is_repeatable();
         let begun = self.state().begin_run(repeated);
@@ -98,8 +98,8 @@ impl Call {
 
     // ---- nested calls
 
-    /// Begins a call within it, or calls that an attempt asks for, unless it is stopped or the
-    /// attempt is over: then with which of these.
+    /// Begins a nested call, or calls that an attempt dispatches. The error says whether the call
+    /// is stopped or the attempt is over.
     pub(crate) fn begin_nested(&self, attempt: Option<NonZeroU32>) -> Result<(), &'static str> {
         self.state().begin_nested(attempt)
     }
@@ -142,8 +142,8 @@ impl Call {
         });
     }
 
-    /// Tells the call that it is within, if what it was answered leaves it acting where nothing
-    /// here sees its end.
+    /// Notifies the parent call if this one, though answered, may still act on a remote system,
+    /// where its end is not seen.
     pub(super) fn note_acting_elsewhere(&self, outcome: &Outcome) {
         let (Some(parent), Err(error)) = (&self.batch.parent, outcome) else {
             return;
@@ -175,7 +175,7 @@ impl Call {
         }
     }
 
-    /// The scheduler takes its permit into the books. False if it has none any more.
+    /// The scheduler takes over the count of its permit. False if it has none any more.
     pub(crate) fn adopt(&self, id: CallId) -> bool {
         self.state().adopt(id)
     }

@@ -1,36 +1,36 @@
-//! User code may panic wherever it runs: what keeps that to the call it happened in.
+//! Panic isolation: a panic of user code affects only the call it happened in.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-/// Locks what no panic leaves half-done.
+/// Locks data that a panic cannot leave inconsistent.
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs code of the user's, which may panic: then what it said.
+/// Runs user code, which may panic: returns the text of the panic.
 #[inline]
-pub(crate) fn quietly(run: impl FnOnce()) -> Option<String> {
+pub(crate) fn catch_panic(run: impl FnOnce()) -> Option<String> {
     catch_unwind(AssertUnwindSafe(run)).err().map(panic_text)
 }
 
-/// Drops a value of the user's.
+/// Drops a value of the user, whose destructor may panic.
 #[inline]
-pub(crate) fn drop_quietly<T>(value: T) -> Option<String> {
-    quietly(|| drop(value))
+pub(crate) fn drop_catching_panic<T>(value: T) -> Option<String> {
+    catch_panic(|| drop(value))
 }
 
-/// Wakes all of them, whatever the first does.
-pub(crate) fn wake_quietly(wakers: impl IntoIterator<Item = Waker>) {
+/// Wakes all of them, even if the first panics.
+pub(crate) fn wake_catching_panic(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
-        quietly(|| waker.wake());
+        catch_panic(|| waker.wake());
     }
 }
 
-/// What a panic said, for the operator.
+/// The text of a panic, for the operator.
 pub(crate) fn panic_text(panic: Box<dyn Any + Send>) -> String {
     let text = match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),

@@ -1,4 +1,4 @@
-//! One call from handed over to answered.
+//! One call, from dispatch to answer.
 //!
 //! [`state`] is the life of a call. [`poll`] begins and polls it, mostly from its [`task`];
 //! [`answer`] gives it its answer, [`stop`] stops it, and [`beside`] is what it runs beside its
@@ -29,7 +29,7 @@ use crate::model::{
 };
 
 pub(crate) use beside::Run;
-pub(crate) use guard::{drop_quietly, lock, panic_text, quietly, wake_quietly};
+pub(crate) use guard::{catch_panic, drop_catching_panic, lock, panic_text, wake_catching_panic};
 pub(super) use poll::{First, Polled};
 use state::{Seat, State, Times};
 pub(crate) use stop::{Stop, not_started};
@@ -44,7 +44,7 @@ pub(crate) struct Call {
     pub(crate) position: usize,
     /// The tool's place in the set, if there is one of its name.
     pub(crate) tool: usize,
-    /// Whether layers stand around its tool.
+    /// Whether layers are around its tool.
     is_layered: bool,
     pub(crate) batch: Arc<Batch>,
     answer: OnceLock<Answer>,
@@ -60,7 +60,7 @@ pub(super) struct Called {
     pub(super) tool: usize,
     /// Whether calls of it wait for nothing but permits of the dispatcher.
     pub(super) is_plain: bool,
-    /// Whether layers stand around it.
+    /// Whether layers are around it.
     pub(super) is_layered: bool,
 }
 
@@ -120,7 +120,7 @@ impl Call {
         &self.answer.get_or_init(never_answered).outcome
     }
 
-    /// The result, for somebody who reads events; the batch has it too.
+    /// The result, for the reader of events; the batch has it too.
     pub(super) fn result(&self) -> ToolResult {
         let call = ToolCall {
             arguments: self.arguments().to_owned(),
@@ -223,7 +223,7 @@ impl Call {
     pub(crate) fn token(&self) -> &CancellationToken {
         let token = self.extra().token.get_or_init(CancellationToken::new);
         if self.state().is_cancelled() {
-            quietly(|| token.cancel()); // it was stopped before it was asked
+            catch_panic(|| token.cancel()); // it was stopped before the token was made
         }
         token
     }
@@ -248,7 +248,7 @@ impl Call {
         times::since_queued(deadline)?.checked_sub(times::since_queued(started)?)
     }
 
-    /// Whether nobody has watched its deadline so far.
+    /// Whether its deadline is not watched so far.
     pub(super) fn begin_watch(&self) -> bool {
         self.state().begin_watch()
     }

@@ -12,18 +12,18 @@ use crate::model::ToolError;
 pub(in crate::dispatch) struct First {
     /// When: an [`offset`](super::offset).
     pub(in crate::dispatch) at: u64,
-    /// Whether the poller tells its batch that it is answered.
-    pub(in crate::dispatch) untold: bool,
+    /// Whether the poller notifies its batch that it is answered.
+    pub(in crate::dispatch) unreported: bool,
 }
 
-/// What became of a call by a poll.
+/// What happened to a call by a poll.
 pub(in crate::dispatch) enum Polled {
     /// It has taken along the permit of its poller, if it was polled on that.
     Pending,
     /// There is nothing more to poll.
     Over {
-        /// Its batch is to be told that it is answered.
-        untold: bool,
+        /// Its batch has to be notified that it is answered.
+        unreported: bool,
         /// The poller still has the permit that it was polled on.
         permit_left: bool,
     },
@@ -31,21 +31,21 @@ pub(in crate::dispatch) enum Polled {
 
 impl Polled {
     const OVER: Self = Self::Over {
-        untold: false,
+        unreported: false,
         permit_left: true,
     };
 }
 
 impl Call {
-    /// Polls the call once, from wherever its turn has come. The first poll begins it: with what it
-    /// is given, or else now, and then its deadline is watched.
+    /// Polls the call once. The first poll begins it at the given time, or else now, and then its
+    /// deadline is watched.
     #[inline]
     pub(in crate::dispatch) fn poll(
         self: &Arc<Self>,
         cx: &mut Context<'_>,
         first: Option<First>,
     ) -> Polled {
-        let untold = first.as_ref().is_some_and(|first| first.untold);
+        let unreported = first.as_ref().is_some_and(|first| first.unreported);
         let resumed = match first {
             None => self.state().resume(),
             Some(_) => None,
@@ -59,7 +59,7 @@ impl Call {
             Ok(Poll::Ready(outcome)) => outcome.map_err(ToolError::of_running),
             Err(panic) => Err(self.panicked(panic_text(panic))),
         };
-        self.finish(body, outcome, untold)
+        self.finish(body, outcome, unreported)
     }
 
     /// The body of a call that has not begun so far, unless it is stopped.
@@ -97,22 +97,23 @@ impl Call {
         Times { started, deadline }
     }
 
-    /// A poll that was late, or stopped while it was under way, is the last.
+    /// A poll that was late, or stopped while it ran, is the last.
     fn park(self: &Arc<Self>, body: Body, cx: &Context<'_>) -> Polled {
-        // A poll that computes may hold up the runtime's clock and whoever watches the deadline.
+        // A poll that computes may delay the runtime's clock and the task that watches the
+        // deadline.
         let parked = self.state().park(body, cx.waker(), self.batch.now());
         let permit_left = match parked {
             Parked::Yes => return Polled::Pending,
             Parked::Stopped(body, why) => self.end_stopped(Some(body), why),
         };
         Polled::Over {
-            untold: false,
+            unreported: false,
             permit_left,
         }
     }
 
     #[inline]
-    fn finish(self: &Arc<Self>, body: Body, outcome: Outcome, untold: bool) -> Polled {
+    fn finish(self: &Arc<Self>, body: Body, outcome: Outcome, unreported: bool) -> Polled {
         let Body { future, span } = body;
         let _ = span::within(span.as_deref(), || drop(future)); // it has an outcome already
         if self.end_beside() {
@@ -121,11 +122,11 @@ impl Call {
         }
         let answered = self.answer(outcome, span);
         let permit_left = self.end();
-        if answered && !untold {
+        if answered && !unreported {
             self.batch.answered(self);
         }
         Polled::Over {
-            untold: answered && untold,
+            unreported: answered && unreported,
             permit_left,
         }
     }

@@ -32,7 +32,7 @@ pub(super) struct State<B> {
     is_closed: bool,
     /// Its cancellation token is cancelled, for what is left of it.
     is_cancelled: bool,
-    /// A deadline task knows of it.
+    /// A deadline task watches it.
     is_watched: bool,
     pub(super) times: Times,
     /// Wakes its task.
@@ -75,7 +75,7 @@ pub(super) struct Times {
     pub(super) deadline: u64,
 }
 
-/// What became of a call that was to be parked.
+/// The result of parking a call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Parked<B> {
     Yes,
@@ -224,7 +224,7 @@ impl<B> State<B> {
         self.seat = Seat::Scheduled(id);
     }
 
-    /// The scheduler takes its permit into the books. False if it has none any more.
+    /// The scheduler takes over the count of its permit. False if it has none any more.
     pub(super) fn adopt(&mut self, id: CallId) -> bool {
         let adopts = matches!(self.seat, Seat::Borrowed | Seat::Permit);
         if adopts {
@@ -279,7 +279,7 @@ impl<B> State<B> {
         Some(std::mem::take(&mut beside.children))
     }
 
-    /// Calls of this attempt, or whichever is under way, begin within the call.
+    /// Nested calls of this attempt, or else of the current one, begin.
     pub(super) fn begin_nested(&mut self, attempt: Option<NonZeroU32>) -> Result<(), &'static str> {
         if self.is_closed {
             return Err("the call it belongs to is over");
@@ -309,7 +309,7 @@ impl<B> State<B> {
         !self.is_closed
     }
 
-    /// Sees to it that no thread begins. False if one has, or none was asked for.
+    /// Makes sure that no thread begins. False if one has, or none was requested.
     pub(super) fn refuse_thread(&mut self) -> bool {
         let waits = self.beside.as_ref().is_some_and(|own| own.waits_for_thread);
         waits && !std::mem::replace(&mut self.is_closed, true)
@@ -326,7 +326,7 @@ impl<B> State<B> {
                 "a layer ran the tool twice, which only a `read_only` or `idempotent` tool allows",
             );
         }
-        if beside.run != Run::Never && beside.is_at_work() {
+        if beside.run != Run::Never && beside.has_running_work() {
             return Err("a layer ran the tool again while it was still running");
         }
         beside.run = Run::Running;

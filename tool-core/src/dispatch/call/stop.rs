@@ -1,9 +1,9 @@
-//! How a call is stopped, and what is said of it then.
+//! How a call is stopped, and how it is answered then.
 
 use std::sync::Arc;
 
 use super::state::{Beside, Stopped};
-use super::{Body, Call, panic_text, wake_quietly};
+use super::{Body, Call, panic_text, wake_catching_panic};
 use crate::dispatch::span;
 use crate::model::{ErrorCode, ToolError};
 
@@ -21,7 +21,7 @@ pub(crate) enum Stop {
     Queue,
     /// The runtime is gone.
     Shutdown,
-    /// The runtime cannot tell the time.
+    /// The runtime has no timers.
     NoTimers,
 }
 
@@ -38,7 +38,7 @@ impl Call {
             Stopped::Busy => {
                 self.cancel_token();
                 // Answered before what it waits for is: the poll must not come first with what
-                // became of that.
+                // happened to that.
                 let error = why.error(self, self.started().is_some(), true);
                 let answered = self.answer(Err(error), None);
                 self.release(); // if the poll is over meanwhile
@@ -84,7 +84,7 @@ impl Call {
         let error = match panic {
             None => why.error(self, started, alive),
             Some(text) if !alive => self.panicked(text),
-            // That something may still be acting is more to the point.
+            // That something may still be acting matters more.
             Some(text) => {
                 let error = why.error(self, started, alive);
                 ToolError::failed(error.code(), error.message_for_model(), text)
@@ -98,7 +98,7 @@ impl Call {
     /// Wakes its task: it is past its deadline, and is polled for the last time, or it is stopped.
     pub(crate) fn wake(&self) {
         let waker = self.state().take_waker();
-        wake_quietly(waker);
+        wake_catching_panic(waker);
     }
 }
 
@@ -108,7 +108,7 @@ impl Stop {
         not_started(match self {
             Self::Deadline => "no thread was free for it in time",
             Self::Cancel => "the message was cancelled",
-            Self::Drop => "nobody waited for it",
+            Self::Drop => "the caller dropped it",
             Self::Fatal => "another call of this message failed in a way that stops the run",
             Self::Queue => "its turn did not come in time; try again later",
             Self::Shutdown => "the program is shutting down",
@@ -122,7 +122,7 @@ impl Stop {
             return self.unstarted();
         }
         let behavior = call.definition().behavior();
-        // What was sent elsewhere may go on there, though nothing of it does here.
+        // A remote system may continue the work, though nothing of it runs here.
         let alive = alive || behavior.remote;
         let after = call
             .timeout()

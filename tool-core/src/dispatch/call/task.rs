@@ -15,7 +15,7 @@ pub(crate) struct CallTask {
 
 impl CallTask {
     pub(crate) fn spawn(call: Arc<Call>) {
-        // Not a count of the batch's, which calls that begin at once would all change.
+        // Not counted in the batch: calls that begin at once would all write to that count.
         let task = Self {
             call: Some(Arc::clone(&call)),
             _alive: Alive::new(Arc::clone(&call.batch.setup.engine)),
@@ -33,6 +33,7 @@ impl Future for CallTask {
         {
             return Poll::Pending;
         }
+        // Otherwise `drop` would stop a call that is over.
         self.call = None;
         Poll::Ready(())
     }
@@ -40,6 +41,7 @@ impl Future for CallTask {
 
 impl Drop for CallTask {
     fn drop(&mut self) {
+        // A runtime that shuts down drops its tasks: the call must still be answered.
         if let Some(call) = self.call.take() {
             call.stop(Stop::Shutdown);
         }

@@ -28,11 +28,11 @@ impl Engine {
         })
     }
 
-    /// Tells the scheduler something, and runs the calls that it starts.
-    fn with(&self, tell: impl FnOnce(&mut Scheduler<(), Arc<AtomicUsize>>)) {
+    /// Sends the scheduler an event, and runs the calls that it starts.
+    fn with(&self, notify: impl FnOnce(&mut Scheduler<(), Arc<AtomicUsize>>)) {
         let mut started = {
             let mut scheduler = self.scheduler.lock().unwrap();
-            tell(&mut scheduler);
+            notify(&mut scheduler);
             scheduler.take_started()
         };
         while let Some(seat) = started.pop() {
@@ -105,7 +105,7 @@ fn meet<const N: usize>(limit: usize, calls: [fn(&Engine); N]) {
         beside.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(engine.ended.load(Ordering::SeqCst), N, "every call ends");
         assert_eq!(engine.permits.in_use(), 0, "every permit is given back");
-        assert!(engine.permits.borrow(), "nobody is waited for");
+        assert!(engine.permits.borrow(), "no call waits");
     });
 }
 

@@ -269,7 +269,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         behind
     }
 
-    /// Tells what a reserved call's start will depend on: it counts for the calls behind.
+    /// Sets what a reserved call's start will depend on: it counts for the calls behind.
     pub(crate) fn propose(&mut self, id: CallId, spec: Spec<K>) {
         if self.is_in(id, Phase::Reserved) {
             self.respecify(id, spec);
@@ -296,7 +296,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         }
     }
 
-    /// A call that runs on a borrowed permit, under nobody's order, becomes one of the machine's,
+    /// A call that runs on a borrowed permit, outside any order, becomes one of the machine's,
     /// unless `is_running` says that it has given the permit back.
     pub(crate) fn adopt(&mut self, call: C, is_running: impl FnOnce(CallId) -> bool) {
         let batch = self.open(None, false);
@@ -332,7 +332,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         self.schedule();
     }
 
-    /// The call goes on at once, whoever runs beside it.
+    /// The call continues at once, whatever else runs.
     pub(crate) fn end_wait(&mut self, id: CallId) {
         self.set_parent(id, false);
     }

@@ -13,6 +13,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         }
         self.enter(id, Phase::Keyed);
         let since = self.new_id();
+        // Only the first of its batch is listed, so that a large batch does not keep the key.
         if self.is_first_of_key(id)
             && let Some(entry) = self.calls.get_mut(&id)
             && let Some(key) = entry.spec.key.clone()
@@ -25,7 +26,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         }
     }
 
-    /// Whether no other call stands between this one and its key: none before it in its batch, none
+    /// Whether no other call is between this one and its key: none before it in its batch, none
     /// that holds it but those that this one runs for.
     pub(super) fn has_key(&self, id: CallId) -> bool {
         let key = self
@@ -34,6 +35,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             .and_then(|entry| entry.spec.key.as_ref());
         let Some(key) = key else { return true };
         let last_holder = self.keys.get(key).and_then(|state| state.holders.last());
+        // A nested call shares its parent's key: waiting for it would be a deadlock.
         let is_ancestor = |holder: &CallId| self.ancestors(id).any(|ancestor| ancestor == *holder);
         self.is_first_of_key(id) && last_holder.is_none_or(is_ancestor)
     }
@@ -80,6 +82,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
                 .get(&id)
                 .is_some_and(|entry| entry.since.is_some())
         };
+        // One that is listed already keeps its place: entering again would put it last.
         if let Some(first) = first
             && self.is_in(first, Phase::Keyed)
             && !is_noted(first)
@@ -87,6 +90,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             self.enter_key(first);
         }
         self.let_on(key);
+        // Keys come from the model: unused ones must not stay in the map for ever.
         if self.keys.get(key).is_some_and(KeyState::is_unused) {
             self.keys.remove(key);
         }
@@ -106,13 +110,13 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         }
     }
 
-    /// Lets calls on that wait for a key: of each tool's limit the first. Nobody has the key before
-    /// it starts, so a call whose tool has no room keeps it from no other.
+    /// Moves calls on that wait for a key: the first of each tool's limit. A call takes the key
+    /// only when it starts, so a call whose tool is at its limit does not block the others.
     pub(super) fn let_on(&mut self, key: &K) {
         let Some(state) = self.keys.get(key) else {
             return;
         };
-        // While somebody holds it, only a call that runs for the holder can have it.
+        // While a call holds it, only a call nested in the holder can have it.
         let only_nested = !state.holders.is_empty();
         let gates_of = |nested: bool| {
             let gates = state.waiting[usize::from(nested)].keys();
@@ -131,6 +135,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
                 self.enter_ready(next);
                 let batch = self.calls.get(&next).map(|entry| entry.batch);
                 let batch = batch.and_then(|batch| self.batches.get(&batch));
+                // A call of a halted batch never starts, so the next one is moved on, too.
                 if batch.is_some_and(|batch| !batch.halted) {
                     break;
                 }

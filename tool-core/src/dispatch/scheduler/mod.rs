@@ -16,8 +16,8 @@
 //!
 //! No event costs more than what it concerns: other batches that wait are not visited.
 //!
-//! [`machine`] is what is known of calls, keys and turns, [`events`] what happens to calls,
-//! [`stages`] what each passes before it starts, [`keys`] who has a key.
+//! [`machine`] is the data on calls, keys and turns, [`events`] the input, [`stages`] what each
+//! call passes before it starts, [`keys`] which call holds a key.
 
 mod events;
 mod keys;

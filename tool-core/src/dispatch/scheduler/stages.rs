@@ -8,6 +8,7 @@ use super::machine::{BatchEntry, BatchId, CallEntry, CallId, Gate, Phase, Schedu
 impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     pub(super) fn enter(&mut self, id: CallId, phase: Phase) {
         if let Some(entry) = self.calls.get_mut(&id) {
+            // The bound of the queue reads this count, so it follows every change of phase.
             self.waiting -= usize::from(entry.phase.is_waiting());
             self.waiting += usize::from(phase.is_waiting());
             entry.phase = phase;
@@ -33,6 +34,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         let Some(batch) = self.batches.get_mut(&entry.batch) else {
             return;
         };
+        // Indexed by position: a call behind finds what it waits for without a scan of the batch.
         if entry.spec.exclusive {
             batch.barriers.insert(entry.position);
         }
@@ -54,6 +56,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             && let Some(positions) = batch.by_key.get_mut(key)
         {
             positions.remove(&entry.position);
+            // Keys come from the model: empty sets would pile up in a long batch.
             if positions.is_empty() {
                 batch.by_key.remove(key);
             }
@@ -80,6 +83,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             return;
         };
         let (batch, position, gate) = (entry.batch, entry.position, entry.spec.gate);
+        // A halted batch starts nothing, so it must not take a turn from others.
         if let Some(group) = self.batches.get_mut(&batch)
             && !group.halted
         {
@@ -98,6 +102,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         };
         if let Some(positions) = batch.ready.get_mut(&gate) {
             positions.remove(&entry.position);
+            // Without a ready call the batch gives up its turn: `next` would find it, and no call.
             if positions.is_empty() {
                 batch.ready.remove(&gate);
                 self.turns[usize::from(batch.parent.is_some())].remove(gate, batch.turn, id);
@@ -107,6 +112,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
 
     /// Starts calls as long as there are permits: nested ones first, the batches in turn.
     pub(crate) fn schedule(&mut self) {
+        // Nested calls first: only their end lets their parents, which hold permits, continue.
         for nested in [true, false] {
             while let Some(next) = self.next(nested) {
                 // Calls that wait for nested ones do not count against these.
@@ -117,7 +123,8 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
                 self.start(next);
             }
         }
-        self.permits.nobody_waits();
+        // Nothing ready is left, so calls may borrow permits again without this lock.
+        self.permits.clear_waiting();
     }
 
     /// The call that a permit would go to.
@@ -126,6 +133,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             let turns = &self.turns[usize::from(nested)];
             let batch = turns.next(|gate| self.has_room(gate, nested))?;
             let group = self.batches.get(&batch)?;
+            // A tool at its limit must not hold up the other tools of the batch.
             let open = group.ready.iter();
             let open = open.filter(|(gate, _)| self.has_room(**gate, nested));
             let first = open.filter_map(|(_, positions)| positions.first()).min();
@@ -133,7 +141,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             if self.has_key(id) {
                 return Some(id);
             }
-            // Another batch took the key first.
+            // Another batch took the key first: it waits for the key again, without a permit.
             self.leave_ready(id);
             self.enter_key(id);
         }
@@ -162,6 +170,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         };
         let (batch, position) = (entry.batch, entry.position);
         self.started.push(entry.call.clone());
+        // A new turn puts the batch behind all others, so that a large one starves none.
         let turn = self.new_id();
         if let Some(group) = self.batches.get_mut(&batch) {
             group.unstarted.remove(&position);
@@ -172,6 +181,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             }
             group.turn = turn;
         }
+        // While a message still arrives, the calls behind waited for this start.
         self.advance(batch);
     }
 
@@ -180,6 +190,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
         let Some(entry) = self.calls.get_mut(&id) else {
             return;
         };
+        // Counted once: the end of a call also ends a wait that may be over already.
         if entry.is_parent == is_parent || entry.phase != Phase::Running {
             return;
         }
@@ -203,6 +214,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
     }
 
     pub(super) fn remove(&mut self, id: CallId) {
+        // All of these find what to undo through the entry, so they come before its removal.
         self.give_permits_back(id);
         self.unnote(id);
         self.leave_key(id);
@@ -227,6 +239,7 @@ impl<K: Clone + Eq + Hash, C: Clone> Scheduler<K, C> {
             self.release_key(&key, id, batch);
         }
         self.advance(batch);
+        // Otherwise every message that ever ran would stay in the map.
         if self.batches.get(&batch).is_some_and(BatchEntry::is_over) {
             self.batches.remove(&batch);
         }

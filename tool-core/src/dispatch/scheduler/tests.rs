@@ -308,7 +308,7 @@ fn batches_start_in_turn() {
 
 #[test]
 fn borrowed_permits() {
-    let lend = |mut world: World| {
+    let borrow = |mut world: World| {
         world.groups.push(Group {
             parent: None,
             admission: Borrowed,
@@ -320,7 +320,7 @@ fn borrowed_permits() {
         "borrowed",
         worlds(&[PLAIN, KEYED, GATED], AtOnce, 2)
             .into_iter()
-            .map(lend),
+            .map(borrow),
     );
 }
 
@@ -428,7 +428,7 @@ proptest! {
 }
 
 #[test]
-fn calls_that_are_given_up_leave_nothing_behind_while_permits_stand_still() {
+fn abandoned_calls_leave_nothing_while_permits_are_held() {
     let mut scheduler = Scheduler::<char, usize>::new(Arc::new(Permits::new(1)), []);
     for call in 0..100 {
         let batch = scheduler.open(None, false);

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use super::ends::Ends;
 use super::shorten::Form;
 
-/// What a value displays. One whose `Display` fails has said what it had written by then.
+/// What a value displays. One whose `Display` fails keeps what it had written by then.
 pub(crate) fn display(value: &(impl Display + ?Sized), most: usize) -> String {
     let mut text = Ends::new(most);
     let _ = write!(text, "{value}");

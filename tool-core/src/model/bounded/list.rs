@@ -145,7 +145,7 @@ impl<T: ?Sized + Serialize> Serialize for Element<'_, T> {
     }
 }
 
-/// Takes content aside, in the form in which it is stored, and writes `null` in its place. Leaves
+/// Extracts content, in the form in which it is stored, and writes `null` in its place. Leaves
 /// everything else to another serializer.
 pub(super) struct Divert<'a, S> {
     pub(super) inner: S,

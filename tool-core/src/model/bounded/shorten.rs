@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-/// The smallest bound: room for what is said of the part left out, and for some of the rest.
+/// The smallest bound: room for the note on the omitted part, and for some of the rest.
 /// Smaller ones are raised to it.
 pub(crate) const LEAST: usize = 256;
 
 /// What a text is, and so how it is shortened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Stays text: a line stands for what is left out.
+    /// Stays text: a line replaces what is left out.
     Text,
     /// Stays JSON: an object holds the head and the tail as strings.
     Json,
@@ -35,7 +35,7 @@ pub(super) fn shortened(text: &str, form: Form, most: usize) -> Option<String> {
     })
 }
 
-/// What is said of a text of `written` bytes that begins with `first` and ends in `last`, which may
+/// The note on a text of `written` bytes that begins with `first` and ends in `last`, which may
 /// be cut inside a character.
 pub(super) fn join(form: Form, first: &[u8], last: &[u8], written: usize, most: usize) -> String {
     let first = first.utf8_chunks().next().map_or("", |chunk| chunk.valid());
@@ -98,7 +98,7 @@ pub(super) mod tests {
         #![proptest_config(ProptestConfig::with_cases(100))]
 
         #[test]
-        fn what_fits_stays_and_the_rest_is_made_to_fit(text in text(), most in 0..500_usize) {
+        fn text_within_the_bound_stays_and_longer_text_is_cut(text in text(), most in 0..500_usize) {
             for form in [Form::Text, Form::Json] {
                 prop_assert_eq!(&shorten(text.clone(), form, text.len()), &text);
                 prop_assert!(shorten(text.clone(), form, most).len() <= most.max(LEAST));

@@ -14,7 +14,7 @@ use super::forward::forward;
 use super::list::{CONTENT, Divert, List, blocks_before};
 use super::shorten::{Form, shortened};
 
-/// What became of a value.
+/// The form of a written value.
 #[derive(Debug)]
 pub(crate) enum Written {
     /// Its text, shortened or not.
@@ -161,7 +161,7 @@ impl Formatter for Nesting {
     }
 }
 
-/// Takes a string aside before it is quoted and escaped, and content for the model, and leaves
+/// Extracts a string before it is quoted and escaped, and content for the model, and leaves
 /// everything else to `serde_json`.
 struct Outermost<'a> {
     json: &'a mut Json,
@@ -290,7 +290,7 @@ mod tests {
                 form,
                 truncated,
             } => (text, form, truncated),
-            written => panic!("{written:?} is no text"),
+            written => panic!("{written:?} is not text"),
         }
     }
 
@@ -317,7 +317,7 @@ mod tests {
             match write_json(&value, most).unwrap() {
                 Written::Text { text, form, truncated } =>
                     prop_assert_eq!((text, form, truncated), cut(json, Form::Json, most)),
-                written => prop_assert!(false, "{written:?} is no text"),
+                written => prop_assert!(false, "{written:?} is not text"),
             }
         }
 
@@ -331,7 +331,7 @@ mod tests {
         }
 
         #[test]
-        fn text_is_text_by_whatever_way_it_is_serialised(text in text(), most in 0..800_usize) {
+        fn text_is_text_however_it_is_serialised(text in text(), most in 0..800_usize) {
             #[derive(serde::Serialize)]
             struct Newtype<T>(T);
             struct Shown<'a>(&'a str);

@@ -1,13 +1,13 @@
 use super::*;
 
 #[test]
-fn an_error_is_told_to_the_model_on_one_line() {
+fn an_error_for_the_model_is_one_line() {
     let error = ToolError::from_error("first\n   second\tthird");
     assert_eq!(error.message_for_model(), "first second third");
 }
 
 #[test]
-fn a_returned_tool_error_keeps_its_own_word() {
+fn a_returned_tool_error_keeps_its_text() {
     let error = ToolError::returned(BoxError::from(ToolError::fatal("stop")));
     assert!(error.is_fatal());
     assert_eq!(error.of_tool("pay").to_string(), "tool `pay` failed");

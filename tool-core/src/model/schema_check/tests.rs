@@ -284,7 +284,7 @@ fn schema(odd_names: bool) -> impl Strategy<Value = Value> {
     prop_oneof![40 => object(inner.boxed()), 1 => odd()]
 }
 
-/// Whether the mistake is none to the meta-schema.
+/// Whether the meta-schema accepts the mistake.
 fn is_stricter(SchemaMistake { path, message }: &SchemaMistake) -> bool {
     let leads_nowhere = ["nothing is at", "`#", "no schema here has the `$id`"];
     path.is_empty()

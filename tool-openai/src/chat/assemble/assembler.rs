@@ -44,16 +44,16 @@ const DONE: &str = "[DONE]";
 ///
 /// # What it makes of a stream
 ///
-/// - **Calls** stand in the order in which they began; a position in an event is a place in the
+/// - **Calls** are in the order in which they began; a position in an event is a place in the
 ///   final `tool_calls`. Ids are kept as the server gave them: they may be empty, or the same for
 ///   two calls.
 /// - **A call is complete** when a piece of another call comes, when the choice has a
 ///   `finish_reason`, or at the latest at the end of the stream; and only if its arguments are
 ///   whole by then. No arguments at all count as whole, unless the model was [cut
-///   off](crate::chat::Choice::is_cut) or nothing says that the answer is over. What is between the
+///   off](crate::chat::Choice::is_cut) or nothing marks the end of the answer. What is between the
 ///   brackets is not checked. After a refusal no call is complete.
-/// - **Events** tell of the choice of index 0 alone, and of none by `function_call`, the older
-///   form. The completion has everything.
+/// - **Events** cover the choice of index 0 alone, and no `function_call`, the older form. The
+///   completion has everything.
 /// - **Unknown keys** of a delta are in the message's `extra`, strings one after the other; those
 ///   of a call, a choice or a chunk in theirs, where the first or the last one stays.
 /// - **It is bounded** by [`MAX_MESSAGE_BYTES`](super::MAX_MESSAGE_BYTES),
@@ -75,7 +75,7 @@ pub struct ChatAssembler {
     whole: bool,
     /// It came whole, with an empty list of choices.
     says_no_choices: bool,
-    /// The first line that is no JSON: what a service says that has nothing else to say.
+    /// The first line that is not JSON: an error in plain text, if nothing else arrives.
     other_text: Option<String>,
 }
 
@@ -86,7 +86,7 @@ impl Default for ChatAssembler {
 }
 
 impl ChatAssembler {
-    /// An assembler that has seen nothing.
+    /// An empty assembler.
     pub fn new() -> Self {
         Self::for_tools::<[String; 0]>([])
     }
@@ -138,22 +138,22 @@ impl Assembler for ChatAssembler {
     /// - [`ModelError::StreamError`]: there is an event of type `error`.
     /// - [`ModelError::InvalidResponse`]: an event is larger than 16 MiB.
     fn push_bytes(&mut self, bytes: &[u8]) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for event in self.sse.push(bytes)? {
-            self.take_event(&event, &mut told)?;
+            self.take_event(&event, &mut reported)?;
         }
-        Ok(told)
+        Ok(reported)
     }
 
     /// Takes the data of one event: a chunk as JSON text, or `[DONE]`, after which nothing is read.
     ///
     /// # Errors
     ///
-    /// As [`push`](Self::push), and [`ModelError::InvalidResponse`]: the text is no JSON.
+    /// As [`push`](Self::push), and [`ModelError::InvalidResponse`]: the text is not JSON.
     fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut told = Vec::new();
-        self.take_text(data, false, &mut told)?;
-        Ok(told)
+        let mut reported = Vec::new();
+        self.take_text(data, false, &mut reported)?;
+        Ok(reported)
     }
 
     /// Takes one chunk. What in it is not of the type it should be is ignored.
@@ -163,12 +163,12 @@ impl Assembler for ChatAssembler {
     /// - [`ModelError::StreamError`]: the chunk reports an error.
     /// - [`ModelError::InvalidResponse`]: there are more calls, choices or bytes than are kept.
     fn push(&mut self, chunk: Value) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut told = Vec::new();
-        self.take(chunk, &mut told)?;
-        Ok(told)
+        let mut reported = Vec::new();
+        self.take(chunk, &mut reported)?;
+        Ok(reported)
     }
 
-    /// Whether the server said that the answer is over. Whatever comes after is not read.
+    /// Whether the server ended the answer. Nothing after it is read.
     fn is_done(&self) -> bool {
         self.done
     }
@@ -181,17 +181,17 @@ impl Assembler for ChatAssembler {
     /// As [`push_bytes`](Self::push_bytes), for a last event that the server did not end with a
     /// blank line.
     fn close(&mut self) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for event in self.sse.finish()? {
             let is_cut = event.event != "error"
                 && event.data.trim() != DONE
                 && from_str::<IgnoredAny>(&event.data).is_err();
             if !is_cut {
-                self.take_event(&event, &mut told)?;
+                self.take_event(&event, &mut reported)?;
             }
         }
-        self.end(&mut told);
-        Ok(told)
+        self.end(&mut reported);
+        Ok(reported)
     }
 
     /// The completion.
@@ -199,7 +199,7 @@ impl Assembler for ChatAssembler {
     /// # Errors
     ///
     /// - [`ModelError::Interrupted`]: the stream ended although neither `[DONE]` nor a
-    ///   `finish_reason` said so, and it is not a message whose calls are all complete.
+    ///   `finish_reason` marked it, and it is not a message whose calls are all complete.
     /// - [`ModelError::InvalidResponse`]: there was no choice in it.
     /// - As [`close`](Self::close).
     fn finish(mut self) -> Result<Completion, ModelError> {
@@ -242,18 +242,22 @@ impl Assembler for ChatAssembler {
 }
 
 impl ChatAssembler {
-    fn take_event(&mut self, event: &Event, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn take_event(
+        &mut self,
+        event: &Event,
+        reported: &mut Vec<ModelEvent>,
+    ) -> Result<(), ModelError> {
         if event.event == "error" && !self.done {
             return Err(ServiceError::of_event(&event.data).into());
         }
-        self.take_text(&event.data, event.is_lossy, told)
+        self.take_text(&event.data, event.is_lossy, reported)
     }
 
     fn take_text(
         &mut self,
         data: &str,
         is_lossy: bool,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         let data = data.trim();
         if self.done || data.is_empty() {
@@ -261,11 +265,11 @@ impl ChatAssembler {
         }
         if data == DONE {
             self.done = true;
-            self.end(told);
+            self.end(reported);
             return Ok(());
         }
         match json::read(data, is_lossy) {
-            Ok(chunk) => self.take(chunk, told),
+            Ok(chunk) => self.take(chunk, reported),
             Err(_) if json::is_other_text(data) => {
                 let text = || excerpt(data.as_bytes());
                 self.other_text.get_or_insert_with(text);
@@ -274,10 +278,10 @@ impl ChatAssembler {
             Err(error) => match json::lines(data, is_lossy) {
                 Some(chunks) => chunks
                     .into_iter()
-                    .try_for_each(|chunk| self.take(chunk, told)),
+                    .try_for_each(|chunk| self.take(chunk, reported)),
                 None => Err(ServiceError::within_text(data).map_or_else(
                     || ModelError::InvalidResponse {
-                        reason: format!("a chunk of the stream is no JSON: {error}"),
+                        reason: format!("a chunk of the stream is not JSON: {error}"),
                         body: excerpt(data.as_bytes()),
                         request_id: None,
                     },
@@ -287,7 +291,7 @@ impl ChatAssembler {
         }
     }
 
-    fn take(&mut self, chunk: Value, told: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
+    fn take(&mut self, chunk: Value, reported: &mut Vec<ModelEvent>) -> Result<(), ModelError> {
         let has_answer = match chunk.get("choices") {
             Some(Value::Array(choices)) => !choices.is_empty(),
             choices => choices.is_some_and(Value::is_object),
@@ -319,7 +323,7 @@ impl ChatAssembler {
             _ => return Ok(()),
         };
         for (position, choice) in choices.into_iter().enumerate() {
-            self.take_choice(position, choice, told)?;
+            self.take_choice(position, choice, reported)?;
         }
         Ok(())
     }
@@ -334,7 +338,7 @@ impl ChatAssembler {
         true
     }
 
-    /// A key of the chunk. It comes with each chunk, the same or anew.
+    /// A key of the chunk. It comes with each chunk, the same or changed.
     fn keep(&mut self, key: String, value: Value) -> Result<(), ModelError> {
         let says_nothing = value.is_null() || value == "";
         if says_nothing || self.extra.get(&key) == Some(&value) {
@@ -358,17 +362,17 @@ impl ChatAssembler {
         &mut self,
         position: usize,
         choice: Value,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         let Value::Object(mut entry) = choice else {
             return Ok(());
         };
         if let Some(usage) = entry.remove("usage") {
-            self.take_usage(usage); // Moonshot's stands here
+            self.take_usage(usage); // Moonshot's is here
         }
-        let unless_said = if self.whole { position as u64 } else { 0 };
+        let unless_given = if self.whole { position as u64 } else { 0 };
         let index = entry.get("index").and_then(index);
-        let mut index = index.map_or(unless_said, |index| index as u64); // what is negative is last
+        let mut index = index.map_or(unless_given, |index| index as u64); // what is negative is last
         if self.whole && self.choices.contains_key(&index) {
             index = (0..)
                 .find(|free| !self.choices.contains_key(free))
@@ -377,8 +381,12 @@ impl ChatAssembler {
         if self.choices.len() == MAX_CHOICES && !self.choices.contains_key(&index) {
             return Err(too_much(MAX_CHOICES, "choices"));
         }
-        let mut untold = Vec::new();
-        let events = if index == 0 { told } else { &mut untold };
+        let mut unreported = Vec::new();
+        let events = if index == 0 {
+            reported
+        } else {
+            &mut unreported
+        };
         let mut scene = Scene {
             tools: &self.tools,
             budget: &mut self.budget,
@@ -391,12 +399,16 @@ impl ChatAssembler {
             .push(entry, &mut scene)
     }
 
-    fn end(&mut self, told: &mut Vec<ModelEvent>) {
+    fn end(&mut self, reported: &mut Vec<ModelEvent>) {
         for (index, choice) in &mut self.choices {
-            let mut untold = Vec::new();
+            let mut unreported = Vec::new();
             choice.end(
                 self.done || self.has_ended,
-                if *index == 0 { told } else { &mut untold },
+                if *index == 0 {
+                    reported
+                } else {
+                    &mut unreported
+                },
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What a stream may make us keep.
+//! Memory limits of a streamed answer.
 
 use tool_core::serde_json::{Map, Value};
 

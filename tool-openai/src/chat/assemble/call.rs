@@ -9,7 +9,7 @@ use super::merge::{Strings, merge};
 use super::scan::Scan;
 use crate::chat::wire::{CustomCall, FunctionCall, ToolCall};
 
-/// A call, and where its writing stands.
+/// A call, and how much of it has arrived.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) index: Option<i64>,
@@ -19,7 +19,7 @@ pub(super) struct Call {
     pub(super) object: Option<Map<String, Value>>,
     /// The list of pieces that had its latest one.
     pub(super) list: usize,
-    /// Whether the call was told to be complete, and nothing has come since.
+    /// Whether the call was reported as complete, and nothing has arrived since.
     pub(super) complete: bool,
     /// Whether something came after that.
     pub(super) reopened: bool,
@@ -121,7 +121,7 @@ impl Call {
         }
     }
 
-    /// Forgets the text so far.
+    /// Removes the text so far.
     pub(super) fn restart(&mut self) {
         self.text_mut().clear();
         self.scan = Scan::default();
@@ -147,7 +147,7 @@ impl Call {
         if self.wire.custom.is_some() {
             return !cut;
         }
-        // `null` says as little as nothing.
+        // `null` means the same as nothing.
         if self.scan.is_empty() || self.text().trim() == "null" {
             !cut
         } else {

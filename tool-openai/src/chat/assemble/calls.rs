@@ -50,7 +50,7 @@ enum Route {
     Merge(usize),
     /// A call begins; if the piece has no name, it calls the same tool as this one.
     New(Option<usize>),
-    /// The piece says again what was said.
+    /// The piece repeats an earlier one.
     Drop,
 }
 
@@ -126,7 +126,7 @@ impl Calls {
         if slot == self.calls.len() {
             self.begin(&mut entry, scene)?;
         } else {
-            self.go_on(slot, &mut entry, scene)?;
+            self.continue_call(slot, &mut entry, scene)?;
         }
         let call = &mut self.calls[slot];
         call.list = list;
@@ -179,7 +179,7 @@ impl Calls {
         self.identify(position, mem::take(&mut entry.id), scene)
     }
 
-    fn go_on(
+    fn continue_call(
         &mut self,
         slot: usize,
         entry: &mut Entry,
@@ -234,7 +234,7 @@ impl Calls {
     }
 
     /// A piece of another call has come. What was reopened waits for the end, or else a text could
-    /// be told again and again; so does what came as an object, since more of it may come.
+    /// be reported many times; so does what came as an object, since more of it may come.
     fn leave(&mut self, slot: usize, events: &mut Vec<ModelEvent>) {
         let call = &self.calls[slot];
         if !call.reopened && call.object.is_none() {
@@ -276,7 +276,7 @@ impl Calls {
         }
     }
 
-    /// The call that a piece names, or goes on with.
+    /// The call that a piece names, or continues with.
     fn slot_of(&self, entry: &Entry, tools: &HashSet<String>) -> Option<usize> {
         let indexed = entry
             .index
@@ -354,10 +354,10 @@ impl Call {
     /// Whether an id that was never seen is the late one of this call, or one of many: old vLLM
     /// invents one for each piece.
     fn takes_id_of(&self, entry: &Entry, tools: &HashSet<String>) -> bool {
-        let goes_on = entry.name.is_empty() && !entry.text.is_empty();
+        let continues = entry.name.is_empty() && !entry.text.is_empty();
         self.closed().is_none()
             && !self.is_left(entry, tools)
-            && (self.wire.id.is_empty() || goes_on)
+            && (self.wire.id.is_empty() || continues)
     }
 
     /// The name that a second one makes of the first, if either of them or both together are a

@@ -13,7 +13,7 @@ use crate::error::ModelError;
 use crate::model::ModelEvent;
 use crate::service_error::ServiceError;
 
-/// What has come of one entry of `choices`.
+/// The received part of one entry of `choices`.
 #[derive(Debug, Default)]
 pub(super) struct Alternative {
     content: Content,
@@ -46,6 +46,7 @@ impl Alternative {
                 ("delta", value) => delta = value,
                 ("message", value) => message = value,
                 ("text", value) => text = value,
+                // Some servers send an empty reason with each chunk.
                 ("finish_reason" | "finishReason", Value::String(reason)) => {
                     finish = Some(reason).filter(|reason| !reason.is_empty()).or(finish);
                 }
@@ -60,18 +61,20 @@ impl Alternative {
         if let Value::Object(delta) = delta {
             self.push_delta(delta, scene)?;
         }
-        // Some servers answer with one chunk that is the whole message, or end with one: what has
-        // come of it is not said again.
+        // Some servers answer with one chunk that is the whole message, or end with one: the
+        // parts that arrived are not reported again.
         if let Value::Object(mut message) = message {
             message.retain(|key, value| self.lacks(key, value));
             self.push_delta(message, scene)?;
         }
+        // `text` is the key of the older completions API.
         if is_bare {
             self.push_content(text, scene)?;
         }
         if let Some(error) = error.or_else(|| failure(finish.as_deref(), &self.extra)) {
             return Err(error.into());
         }
+        // The first reason counts: a later chunk may repeat it, or have another one.
         if let (Some(reason), None) = (finish, &self.finish_reason) {
             scene.budget.spend(reason.len())?;
             self.finish_reason = Some(reason);
@@ -91,7 +94,7 @@ impl Alternative {
             "tool_calls" => {
                 let id = |call: &Value| call.get("id").and_then(Value::as_str).map(str::to_owned);
                 if let Some(calls) = value.as_array_mut() {
-                    // Without an id nobody knows whether it has come.
+                    // Without an id it is not known whether it has arrived.
                     calls.retain(|call| id(call).is_some_and(|id| !self.calls.has_text_of(&id)));
                 }
                 value.is_array()
@@ -127,6 +130,7 @@ impl Alternative {
             scene.budget.spend(grown)?;
             scene.events.push(ModelEvent::MessageKeys(keys));
         }
+        // After text and reasoning, whatever the order of keys: events stay in a fixed order.
         let entries = match calls {
             Value::Array(entries) => entries,
             Value::Null => return Ok(()),
@@ -163,12 +167,13 @@ impl Alternative {
         Ok(())
     }
 
-    /// The call of servers that know no `tool_calls`. Some send an empty one beside each real call.
+    /// The call of servers without `tool_calls`. Some send an empty one beside each real call.
     fn push_function_call(
         &mut self,
         members: Map<String, Value>,
         scene: &mut Scene<'_>,
     ) -> Result<(), ModelError> {
+        // The empty ones would turn a message of `tool_calls` into one of the older form.
         let entry = Entry::read_function_call(members);
         if self.function_call.is_none() && entry.is_idle() {
             return Ok(());
@@ -183,10 +188,11 @@ impl Alternative {
         scene.budget.spend(grown)
     }
 
-    /// No more is coming. Unless the server has `said` so, here or for the whole answer, the
+    /// The stream has ended. Unless the server has `finished` the choice or the whole answer, the
     /// connection may have been lost.
-    pub(super) fn end(&mut self, said: bool, events: &mut Vec<ModelEvent>) {
-        let lost = !said && self.finish_reason.is_none();
+    pub(super) fn end(&mut self, finished: bool, events: &mut Vec<ModelEvent>) {
+        // Then missing arguments do not mean `{}`: they may be lost.
+        let lost = !finished && self.finish_reason.is_none();
         self.calls.end(
             lost || is_cut(self.finish_reason.as_deref(), &self.extra),
             events,
@@ -216,7 +222,7 @@ impl Alternative {
     }
 }
 
-/// What a reason to finish says that is none, but a failure.
+/// The error of a finish reason that means failure.
 fn failure(finish: Option<&str>, extra: &Map<String, Value>) -> Option<ServiceError> {
     let native = extra.get("native_finish_reason").and_then(Value::as_str);
     let fails = |reason: &str| {
@@ -224,6 +230,7 @@ fn failure(finish: Option<&str>, extra: &Map<String, Value>) -> Option<ServiceEr
         matches!(reason.as_str(), "error" | "failed" | "unexpected_tool_call")
             || reason.contains("malformed")
     };
+    // A gateway may hide the failure behind `stop`: the native reason is more precise.
     let reason = native.filter(|native| fails(native));
     let reason = reason.or(finish.filter(|finish| fails(finish)))?;
     Some(ServiceError {

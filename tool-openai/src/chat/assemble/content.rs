@@ -2,7 +2,7 @@
 
 use tool_core::serde_json::{Value, json};
 
-/// What has come of `content`.
+/// The received part of `content`.
 #[derive(Debug, Default)]
 pub(super) enum Content {
     #[default]
@@ -34,6 +34,7 @@ impl Content {
                 }
                 Some(text)
             }
+            // Of a wrong type: one bad chunk must not lose the answer.
             _ => None,
         }
     }
@@ -42,6 +43,7 @@ impl Content {
         match self {
             Self::None => *self = Self::Text(text.to_owned()),
             Self::Text(before) => before.push_str(text),
+            // Parts came before: the text stays behind them.
             Self::Parts(_) => self.push_part(json!({"type": "text", "text": text})),
         }
     }
@@ -50,6 +52,7 @@ impl Content {
         match self {
             Self::None => *self = Self::Parts(vec![part]),
             Self::Text(text) => {
+                // Text came before, so it becomes the first part; an empty part is left out.
                 let mut parts = Vec::new();
                 if !text.is_empty() {
                     parts.push(json!({"type": "text", "text": std::mem::take(text)}));
@@ -70,9 +73,10 @@ impl Content {
     }
 }
 
-/// Text continues the text before it, and a thought (Mistral's, which is a list of such parts) the
-/// thought.
+/// Text continues the text before it, and reasoning (Mistral's is a list of such parts) the
+/// reasoning before it.
 fn append(parts: &mut Vec<Value>, mut part: Value) {
+    // Otherwise the history would have one part for each chunk of the stream.
     if let Some((before, more)) = parts.last_mut().and_then(text_mut).zip(text_of(&part)) {
         before.push_str(more);
     } else if let Some((before, more)) = parts
@@ -90,8 +94,9 @@ fn thought_mut(part: &mut Value) -> Option<&mut Vec<Value>> {
     part.get_mut("thinking")?.as_array_mut()
 }
 
-/// The text of a part that is nothing else.
+/// The text of a part that is only text.
 fn text_of(part: &Value) -> Option<&str> {
+    // Some servers leave the type out.
     let is_text = part.get("type").is_none_or(|kind| kind == "text");
     part.get("text").filter(|_| is_text).and_then(Value::as_str)
 }

@@ -7,7 +7,7 @@ use tool_core::serde_json::{Map, Value};
 pub(super) struct Entry {
     pub(super) index: Option<i64>,
     pub(super) id: String,
-    /// `type`, in the service's word.
+    /// `type`, as the service writes it.
     pub(super) kind: String,
     /// Whether what is called is a custom tool.
     pub(super) custom: bool,
@@ -85,7 +85,7 @@ impl Entry {
         self.name.is_empty() && self.text.is_empty()
     }
 
-    /// Whether it says so little that no call can begin with it.
+    /// Whether it has too little content to begin a call.
     pub(super) fn is_idle(&self) -> bool {
         self.is_unnamed() && self.id.is_empty()
     }

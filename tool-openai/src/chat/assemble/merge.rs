@@ -1,4 +1,4 @@
-//! Keys we do not know, put together from their pieces.
+//! Unknown keys, assembled from their deltas.
 
 use tool_core::serde_json::map::Entry;
 use tool_core::serde_json::{Map, Value};
@@ -14,7 +14,7 @@ pub(super) enum Strings {
     Repeat,
 }
 
-/// Strings that are labels wherever they stand, and come again with every piece.
+/// Strings that are labels at any position, and come again with every piece.
 const LABELS: [&str; 8] = [
     "channel", "format", "id", "name", "object", "padding", "role", "type",
 ];
@@ -33,7 +33,7 @@ fn is_opaque(key: &str, of: &Map<String, Value>) -> bool {
     }
 }
 
-/// How many items of a list are looked through for the one that goes on.
+/// How many items of a list are looked through for the one that continues.
 const LATEST: usize = 16;
 
 /// Adds a piece of a message's unknown keys.
@@ -41,7 +41,7 @@ pub(crate) fn merge_message_keys(into: &mut Map<String, Value>, more: Map<String
     merge(into, more, Strings::Continue);
 }
 
-/// Adds what a piece says. `null` says nothing. Returns by how much what is kept has grown, in
+/// Adds what a piece says. `null` adds nothing. Returns the growth in
 /// bytes.
 pub(super) fn merge(
     into: &mut Map<String, Value>,
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_continue_and_labels_stay() {
+    fn texts_are_appended_and_labels_are_kept() {
         let pieces = json!([
             {"reasoning": "I ", "channel": "analysis", "n": 1, "x": null},
             {"reasoning": "think", "channel": "analysis", "n": 2, "reasoning_details": [{"type": "t", "index": 0, "text": "I "}]},
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_again_is_kept_once() {
+    fn a_repeated_value_is_kept_once() {
         let pieces = json!([
             {"google": {"thought_signature": "s"}, "log": {"content": [1]}},
             {"google": {"thought_signature": "s", "more": true}, "log": {"content": [2]}},

@@ -1,8 +1,8 @@
-//! Puts a message together from the chunks of a stream.
+//! Assembles a message from the chunks of a stream.
 //!
 //! Services differ in how they cut calls up: `index` or `id` may be missing, repeated or reused, a
-//! call may come whole or twice. `calls` finds the call that a piece belongs to, `scan` tells when
-//! its JSON has ended, `choice` keeps the rest of the message.
+//! call may come whole or twice. `calls` finds the call that a piece belongs to, `scan` detects
+//! the end of its JSON, `choice` keeps the rest of the message.
 
 mod assembler;
 pub(crate) mod budget;

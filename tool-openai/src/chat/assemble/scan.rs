@@ -1,4 +1,4 @@
-//! Where the JSON text of a call stands, followed byte by byte.
+//! How far the JSON text of a call has arrived, followed byte by byte.
 
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ const MAX_SCALAR_BYTES: usize = 64;
 pub(super) struct Scan {
     state: State,
     depth: usize,
-    /// How much has been looked at, in bytes.
+    /// How much has been scanned, in bytes.
     read: usize,
     start: usize,
     end: usize,
@@ -25,7 +25,7 @@ enum State {
     /// Nothing but white space.
     #[default]
     Empty,
-    /// A number or a word at the top. Whether it goes on cannot be seen.
+    /// A number or a word at the top. Whether it continues cannot be seen.
     Scalar,
     /// Inside brackets.
     Open,

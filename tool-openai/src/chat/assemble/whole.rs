@@ -1,4 +1,4 @@
-//! Answers that came whole, read as streams are: what a stream survives, they survive.
+//! Answers that came whole, read like streams: they tolerate the same faults.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};

@@ -22,7 +22,7 @@ enum Key {
 struct AskedCall {
     id: String,
     name: String,
-    /// The call of a service that knows no `tool_calls`.
+    /// The call of a service without `tool_calls`.
     function: bool,
     result: Option<(usize, Message)>,
 }
@@ -75,7 +75,7 @@ pub(super) fn place(messages: Vec<(usize, Message)>, repairs: &mut Repairs) -> V
         .collect()
 }
 
-/// What a result names its call by; `None` if the message is no result.
+/// What a result names its call by; `None` if the message is not a result.
 fn key_of(message: &Message) -> Option<Key> {
     match message {
         Message::Tool(result) => Some(Key::Id(result.tool_call_id.clone())),

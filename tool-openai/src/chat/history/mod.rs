@@ -1,7 +1,7 @@
-//! A stored conversation to one that services accept.
+//! Repairs a stored conversation, so that providers accept it.
 
 mod answers;
-mod mend;
+mod fix;
 #[cfg(test)]
 mod tests;
 
@@ -10,14 +10,15 @@ use std::fmt;
 use super::wire::Message;
 use serde::{Deserialize, Serialize};
 
-/// Makes a stored conversation one that services accept, and says what was changed: after a crash
-/// in the middle of a turn, after an edit by hand, or from another library.
+/// Repairs a stored conversation so that providers accept it, and reports each change: after a
+/// crash in the middle of a turn, after an edit by hand, or from another library.
 ///
-/// Every call is answered by one message behind it, in call order and before anybody else speaks;
-/// calls, names, arguments and contents have the form that all services take. Ids stay as they came,
-/// unless one is missing or stands for two calls. A conversation that is so already is not touched, and the same conversation always becomes the same. What a
-/// lost result was is not known: the model is told so, and decides itself. Messages of roles that
-/// the API does not have stay as they are, and so do unknown keys.
+/// Every call is answered by one message behind it, in call order and before any other message;
+/// calls, names, arguments and contents have the form that all services take. Ids stay as they
+/// came, unless one is missing or belongs to two calls. A valid conversation is not changed, and
+/// the result depends on the input only. A lost result is not known: the model reads that, and
+/// decides itself. Messages of roles that the API does not have stay as they are, and so do unknown
+/// keys.
 ///
 /// ```
 /// use tool_core::serde_json::{from_value, json};
@@ -31,7 +32,7 @@ use serde::{Deserialize, Serialize};
 ///     {"role": "user", "content": "Are you still there?"},
 /// ]))?;
 /// let repairs = chat::repair(&mut messages);
-/// assert_eq!(repairs[0].to_string(), "message 1: call `call_1` had no result; it is told to be interrupted");
+/// assert_eq!(repairs[0].to_string(), "message 1: call `call_1` had no result; it is reported as interrupted");
 /// assert!(matches!(&messages[2], Message::Tool(result) if result.tool_call_id == "call_1"));
 /// assert_eq!(chat::repair(&mut messages), []);
 /// # Ok::<(), tool_core::serde_json::Error>(())
@@ -39,10 +40,10 @@ use serde::{Deserialize, Serialize};
 pub fn repair(messages: &mut Vec<Message>) -> Vec<HistoryRepair> {
     let mut repairs = Repairs(Vec::new());
     let given = std::mem::take(messages).into_iter().enumerate();
-    let mended: Vec<(usize, Message)> = given
-        .filter_map(|(at, message)| Some((at, mend::message(message, at, &mut repairs)?)))
+    let repaired: Vec<(usize, Message)> = given
+        .filter_map(|(at, message)| Some((at, fix::message(message, at, &mut repairs)?)))
         .collect();
-    *messages = answers::place(mended, &mut repairs);
+    *messages = answers::place(repaired, &mut repairs);
     repairs.0.sort_by_key(|repair| repair.message);
     repairs.0.dedup();
     repairs.0
@@ -52,7 +53,7 @@ pub fn repair(messages: &mut Vec<Message>) -> Vec<HistoryRepair> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HistoryRepair {
-    /// Where the message stood before the repair, from 0.
+    /// The position of the message before the repair, from 0.
     pub message: usize,
     /// What was changed in it.
     pub change: HistoryChange,
@@ -91,12 +92,12 @@ pub enum HistoryChange {
         /// The name that it was.
         given: String,
     },
-    /// A call's arguments were no JSON object: they are `{}` now.
+    /// A call's arguments were not a JSON object: they are `{}` now.
     Arguments,
     /// The content was written as text, or as parts with a type; images in a result were moved into
     /// a message of the user behind all results.
     Content,
-    /// Keys were left out that only answers have, or that say nothing.
+    /// Keys were left out that only answers have, or that are empty.
     Keys,
 }
 
@@ -105,20 +106,23 @@ impl fmt::Display for HistoryRepair {
         write!(f, "message {}: ", self.message)?;
         match &self.change {
             HistoryChange::ResultMissing { id } => {
-                write!(f, "call `{id}` had no result; it is told to be interrupted")
+                write!(
+                    f,
+                    "call `{id}` had no result; it is reported as interrupted"
+                )
             }
             HistoryChange::ResultMoved { id } => write!(f, "result of `{id}` moved to its call"),
             HistoryChange::ResultRemoved { id } => write!(
                 f,
                 "result of `{id}` removed; no call before it is without one"
             ),
-            HistoryChange::EmptyRemoved => f.write_str("removed; it said nothing"),
+            HistoryChange::EmptyRemoved => f.write_str("removed; it was empty"),
             HistoryChange::Id { given } => write!(f, "id `{given}` replaced"),
             HistoryChange::Name { given } => {
                 write!(f, "name `{given}` changed to one that services accept")
             }
             HistoryChange::Arguments => {
-                f.write_str("arguments that were no object replaced by `{}`")
+                f.write_str("arguments that were not an object replaced by `{}`")
             }
             HistoryChange::Content => {
                 f.write_str("content written in the form that services accept")

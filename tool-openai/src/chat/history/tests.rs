@@ -27,7 +27,7 @@ fn user(text: &str) -> Value {
     json!({"role": "user", "content": text})
 }
 
-/// The conversation, repaired, and what was said of it.
+/// The conversation, repaired, and the reported changes.
 fn repaired(messages: Value) -> (Value, Vec<String>) {
     let mut messages: Vec<Message> = from_value(messages).unwrap();
     let repairs = repair(&mut messages);
@@ -37,10 +37,10 @@ fn repaired(messages: Value) -> (Value, Vec<String>) {
     )
 }
 
-fn becomes(messages: Value, expected: Value, said: &[&str]) {
+fn becomes(messages: Value, expected: Value, notes: &[&str]) {
     let (messages, repairs) = repaired(messages);
     assert_eq!(messages, expected);
-    assert_eq!(repairs, said);
+    assert_eq!(repairs, notes);
     assert_eq!(
         check_request(&json!({"model": "m", "messages": messages})),
         Ok(())
@@ -49,21 +49,21 @@ fn becomes(messages: Value, expected: Value, said: &[&str]) {
 }
 
 #[test]
-fn a_valid_conversation_is_not_touched() {
+fn a_valid_conversation_is_not_changed() {
     let valid = json!([
         {"role": "system", "content": "Be brief."}, user("hi"), asks(&["a", "b"]), result("a", "1"), result("b", "2"),
         {"role": "assistant", "content": "", "reasoning_content": "hm", "tool_calls": [call("a")]}, result("a", "3"),
         {"role": "assistant", "content": null, "function_call": {"name": "now", "arguments": "{}"}},
         {"role": "function", "name": "now", "content": "noon"},
         {"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "run", "input": "x"}}]},
-        result("c", "4"), {"role": "developer", "content": "Go on."},
+        result("c", "4"), {"role": "developer", "content": "Continue."},
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}, {"role": "user", "content": [{"type": "image_url", "image_url": {}}]},
     ]);
     assert_eq!(repaired(valid.clone()), (valid, Vec::new()));
 }
 
 #[test]
-fn a_call_without_a_result_is_told_to_be_interrupted() {
+fn a_call_without_a_result_is_reported_as_interrupted() {
     becomes(
         json!([user("hi"), asks(&["a", "b"]), result("b", "2")]),
         json!([
@@ -72,14 +72,14 @@ fn a_call_without_a_result_is_told_to_be_interrupted() {
             interrupted("a"),
             result("b", "2")
         ]),
-        &["message 1: call `a` had no result; it is told to be interrupted"],
+        &["message 1: call `a` had no result; it is reported as interrupted"],
     );
     let function = json!({"role": "assistant", "content": null, "function_call": {"name": "add", "arguments": "{}"}});
     let answer = json!({"role": "function", "name": "add", "content": interrupted("")["content"]});
     becomes(
         json!([function, user("hi")]),
         json!([function, answer, user("hi")]),
-        &["message 0: call `add` had no result; it is told to be interrupted"],
+        &["message 0: call `add` had no result; it is reported as interrupted"],
     );
 }
 
@@ -101,7 +101,7 @@ fn a_result_without_a_call_is_removed() {
 }
 
 #[test]
-fn a_result_elsewhere_moves_to_its_call_and_what_came_between_behind_it() {
+fn a_misplaced_result_moves_to_its_call() {
     becomes(
         json!([
             asks(&["a", "b"]),
@@ -127,7 +127,7 @@ fn a_result_elsewhere_moves_to_its_call_and_what_came_between_behind_it() {
 }
 
 #[test]
-fn results_stand_in_call_order() {
+fn results_are_in_call_order() {
     becomes(
         json!([
             asks(&["a", "b", "c"]),
@@ -158,7 +158,7 @@ fn a_result_belongs_to_the_latest_call_of_its_id() {
             asks(&["a"]),
             result("a", "2")
         ]),
-        &["message 0: call `a` had no result; it is told to be interrupted"],
+        &["message 0: call `a` had no result; it is reported as interrupted"],
     );
 }
 
@@ -186,19 +186,19 @@ fn ids_that_are_missing_or_repeated_are_replaced_in_call_and_result() {
 }
 
 #[test]
-fn names_and_arguments_get_the_form_that_services_take() {
+fn names_and_arguments_get_a_valid_form() {
     let broken = json!({"role": "assistant", "tool_calls": [
         {"id": "a", "index": 0, "function": {"name": "functions.add", "arguments": "{\"cut"}, "custom": {"name": "", "input": ""}},
     ]});
-    let mended = json!({"role": "assistant", "content": null, "tool_calls": [
+    let expected = json!({"role": "assistant", "content": null, "tool_calls": [
         {"id": "a", "type": "function", "function": {"name": "functions_add", "arguments": "{}"}},
     ]});
     becomes(
         json!([broken, result("a", "1")]),
-        json!([mended, result("a", "1")]),
+        json!([expected, result("a", "1")]),
         &[
             "message 0: name `functions.add` changed to one that services accept",
-            "message 0: arguments that were no object replaced by `{}`",
+            "message 0: arguments that were not an object replaced by `{}`",
             "message 0: keys left out that services do not take",
         ],
     );
@@ -215,7 +215,7 @@ fn names_and_arguments_get_the_form_that_services_take() {
 
 #[test]
 fn a_call_is_of_one_kind() {
-    let said = "message 0: keys left out that services do not take";
+    let notes = "message 0: keys left out that services do not take";
     for (key, value) in [
         ("custom", json!({"name": "", "input": ""})),
         ("index", json!(0)),
@@ -226,7 +226,7 @@ fn a_call_is_of_one_kind() {
         becomes(
             json!([odd, result("a", "1")]),
             json!([asks(&["a"]), result("a", "1")]),
-            &[said],
+            &[notes],
         );
     }
     let custom = json!({"id": "a", "type": "custom", "custom": {"name": "run", "input": ""}});
@@ -237,14 +237,14 @@ fn a_call_is_of_one_kind() {
         becomes(
             json!([asks(&odd), result("a", "1")]),
             json!([asks(&custom), result("a", "1")]),
-            &[said],
+            &[notes],
         );
     }
 }
 
 #[test]
-fn a_message_that_says_nothing_is_removed() {
-    let removed = |at: usize| format!("message {at}: removed; it said nothing");
+fn an_empty_message_is_removed() {
+    let removed = |at: usize| format!("message {at}: removed; it was empty");
     becomes(
         json!([
             {"role": "assistant", "content": null, "tool_calls": []}, {"role": "assistant", "content": ""}, {"role": "assistant", "content": []},
@@ -324,7 +324,7 @@ fn images_in_results_are_moved_behind_them() {
 }
 
 #[test]
-fn what_does_not_fit_its_role_is_kept_as_far_as_it_can_be() {
+fn fields_of_another_role_are_kept_if_possible() {
     becomes(
         json!([{"role": "assistant", "content": "hi", "refusal": 1, "tool_calls": ["x", call("a"), {"id": 1}], "function_call": "x"}, result("a", "1")]),
         json!([{"role": "assistant", "content": "hi", "tool_calls": [call("a")]}, result("a", "1")]),
@@ -332,7 +332,7 @@ fn what_does_not_fit_its_role_is_kept_as_far_as_it_can_be() {
     );
 }
 
-/// A message as it might stand in a file, more or less.
+/// A message as it might be in a file, more or less.
 fn message() -> impl Strategy<Value = Value> {
     let id = || {
         prop::sample::select(vec![
@@ -418,7 +418,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn any_conversation_becomes_one_that_the_service_takes(messages in prop::collection::vec(message(), 0..10)) {
+    fn any_conversation_becomes_valid(messages in prop::collection::vec(message(), 0..10)) {
         let given: Vec<Message> = from_value(json!(messages)).unwrap();
         let mut repaired = given.clone();
         let repairs = repair(&mut repaired);
@@ -439,7 +439,7 @@ proptest! {
     }
 
     #[test]
-    fn no_valid_conversation_is_touched(turns in prop::collection::vec((turn(), content_of_a_message()), 0..5)) {
+    fn no_valid_conversation_is_changed(turns in prop::collection::vec((turn(), content_of_a_message()), 0..5)) {
         let messages: Vec<Value> = turns.into_iter().flat_map(|(turn, content)| turn.into_iter().chain([json!({"role": "user", "content": content})])).collect();
         if !messages.is_empty() {
             prop_assert_eq!(check_request(&json!({"model": "m", "messages": messages})), Ok(()));

@@ -30,7 +30,7 @@ pub(super) fn resolve<'n>(tools: &ToolSet, given: &'n str) -> &'n str {
         .unwrap_or(given)
 }
 
-/// The name without `functions.` and its like.
+/// The name without `functions.` and similar prefixes.
 pub(super) fn unprefixed(name: &str) -> &str {
     let mut bare = PREFIXES
         .iter()

@@ -24,7 +24,7 @@ pub struct ParsedMessage {
     /// What was repaired, each with its call's position.
     pub repairs: Vec<(usize, Repair)>,
     /// The positions of calls that the message was cut short in. The dispatcher refuses them: their
-    /// arguments are no object.
+    /// arguments are not an object.
     pub truncated: Vec<usize>,
 }
 
@@ -39,8 +39,8 @@ impl ParsedMessage {
     /// expects it, and behind them the images of all results in one message of the user, if there
     /// are any and the service takes them there.
     ///
-    /// Shape: `role: "tool"` with the id of the call; for the one call of a service that knows no
-    /// `tool_calls`, `role: "function"` with its name. What is not text and not shown is named in
+    /// Shape: `role: "tool"` with the id of the call; for the one call of a service without
+    /// `tool_calls`, `role: "function"` with its name. What is neither text nor shown is named in
     /// the text of its result. Images are shown if they are GIF, JPEG, PNG or WebP.
     pub fn replies_for(&self, results: &[ToolResult], profile: &Profile) -> Vec<Message> {
         let function = self.message.function_call.as_ref();
@@ -125,7 +125,7 @@ impl MessageParser<'_> {
             parsed.message.tool_calls.push(wire);
         }
         for (position, call) in rest {
-            // The text of a custom call is over when another call follows; nothing in it says so.
+            // The text of a custom call ends when another call follows; it has no end marker.
             let cut = cut && (position == last || call.r#type != "custom");
             for call in self.parse(call, cut) {
                 let wire = parsed.add(call);

@@ -16,15 +16,15 @@ use crate::strict::drop_nulls;
 ///
 /// The same calls, tools and turn give the same, ids included.
 ///
-/// - **Names** that are no tool's are tried without space around them, `functions.` before them and
+/// - **Names** of no known tool are tried without space around them, `functions.` before them and
 ///   `:0` behind them.
 /// - **Wrappers** (`multi_tool_use.parallel`) become the calls inside them, unless a tool has that
 ///   name.
 /// - **Ids** that are missing or repeated are replaced; all others stay as they are.
 /// - **Arguments** are repaired where that is safe, and each [`Repair`] is reported. What stays malformed
 ///   is passed on, for the dispatcher to answer with what is wrong.
-/// - **Nulls** that stand for absent parameters, as models write them in strict mode, are left out
-///   of what runs.
+/// - **Nulls** for absent parameters, as models write them in strict mode, are left out of what
+///   runs.
 /// - **Custom** calls become calls with one argument: the tool's only string parameter, or `input`.
 ///
 /// ```
@@ -57,14 +57,14 @@ pub struct MessageParser<'a> {
 #[non_exhaustive]
 pub struct ParsedCall {
     /// What the history keeps: a name that services accept, arguments as repaired, `{}` where they
-    /// are no object.
+    /// are not an object.
     pub wire: ToolCall,
     /// What the dispatcher runs, or refuses.
     pub call: tool_core::ToolCall,
     /// What was repaired.
     pub repairs: Vec<Repair>,
     /// The message was cut short in this call: it is never to run, and what there is of its
-    /// arguments is no object.
+    /// arguments is not an object.
     pub truncated: bool,
 }
 
@@ -108,8 +108,8 @@ impl<'a> MessageParser<'a> {
     /// Parses the next call of the message. One call, unless it wraps several; never none.
     ///
     /// `cut`: the message was cut short, and this may be the call that it was cut in. Then a call
-    /// whose arguments are incomplete is marked, and so is a custom one, whose text may always go
-    /// on.
+    /// whose arguments are incomplete is marked, and so is a custom one, whose text may always
+    /// continue.
     pub fn parse(&mut self, call: ToolCall, cut: bool) -> Vec<ParsedCall> {
         let found = self.look_at(call, cut);
         self.take(found)
@@ -165,7 +165,7 @@ impl<'a> MessageParser<'a> {
             .collect()
     }
 
-    /// The calls that a function call stands for: several, if it is to be split and its arguments
+    /// The calls that a function call represents: several, if it is to be split and its arguments
     /// are several objects.
     fn found(&self, mut call: ToolCall, cut: bool, split: bool) -> Vec<Found> {
         let given = std::mem::take(&mut call.function.name);
@@ -228,7 +228,7 @@ impl<'a> MessageParser<'a> {
         custom.name = legal_name(&name);
         let mut arguments = self.custom_arguments(&name, &custom.input);
         if cut {
-            arguments.truncate(arguments.len().saturating_sub(2)); // `"}`: the text goes on, so the object does not end
+            arguments.truncate(arguments.len().saturating_sub(2)); // `"}`: the text continues, so the object does not end
             custom.input.clear();
         }
         call.r#type = "custom".to_owned();

@@ -36,7 +36,7 @@ struct WrappedCall<'a> {
     parameters: Option<&'a RawValue>,
 }
 
-/// The calls inside a call, if it is a wrapper. Entries that are no calls are kept as calls of a
+/// The calls inside a call, if it is a wrapper. Entries that are not calls are kept as calls of a
 /// tool without a name, so that they are answered.
 pub(super) fn unpack(tools: &ToolSet, call: &FunctionCall, cut: bool) -> Option<Vec<Use>> {
     if !is_wrapper(tools, &call.name) {
@@ -56,7 +56,7 @@ fn is_wrapper(tools: &ToolSet, name: &str) -> bool {
         )
 }
 
-/// `None` if the text is no wrapper's, or there are too many calls in it.
+/// `None` if the text is not a wrapper, or there are too many calls in it.
 fn unpack_into(
     uses: &mut Vec<Use>,
     tools: &ToolSet,

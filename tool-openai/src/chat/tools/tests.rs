@@ -32,7 +32,7 @@ fn more_tools_than_a_service_takes_are_counted() {
 }
 
 #[test]
-fn a_tool_that_cannot_be_strict_is_offered_without_and_says_why() {
+fn a_tool_that_cannot_be_strict_is_offered_with_a_reason() {
     let map = json!({"type": "object", "additionalProperties": {"type": "string"}});
     let tools = with_parameter(map.clone())
         .with_tool(dynamic("other", json!({"type": "object"})))
@@ -87,7 +87,7 @@ fn a_tool_that_must_be_strict_and_cannot_be_is_left_out() {
 }
 
 #[test]
-fn one_tool_that_is_refused_does_not_sink_the_others() {
+fn one_refused_tool_does_not_affect_the_others() {
     let tools = ["first", "a.b", "last"].map(|name| dynamic(name, json!({"type": "object"})));
     let root = dynamic("root", json!({"type": "object", "anyOf": [{}]}));
     let set = tools
@@ -189,7 +189,7 @@ fn null_and_left_out_are_kept_apart() {
 }
 
 #[test]
-fn what_is_not_strict_is_in_words_that_every_service_takes() {
+fn a_non_strict_schema_uses_only_common_keywords() {
     let plain = Profile::openai().without_strict();
     let parameter = |schema: Value| {
         let mut function = tools_for(&with_parameter(schema), &plain)
@@ -272,7 +272,7 @@ fn a_long_description_is_reported_and_sent_whole() {
 }
 
 #[test]
-fn forms_that_some_services_cannot_tell_apart_are_reported() {
+fn variants_that_some_services_confuse_are_reported() {
     let form = |name: &str| json!({"type": "object", "properties": {"x": {"type": name}}, "required": ["x"]});
     let tools = with_parameter(json!({"anyOf": [form("string"), form("integer")]}));
     let report = strictness(&tools, &Profile::openai()).remove(0);

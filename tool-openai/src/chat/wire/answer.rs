@@ -1,4 +1,4 @@
-//! What is answered, and what it cost.
+//! Answers and their token usage.
 
 use serde::{Deserialize, Serialize};
 #[cfg(feature = "http")]
@@ -29,13 +29,13 @@ pub struct Completion {
 }
 
 impl Completion {
-    /// The id that the service gave the request, in a header of its answer. It stands in `extra`
+    /// The id that the service gave the request, in a header of its answer. It is in `extra`
     /// under `_request_id`.
     pub fn request_id(&self) -> Option<&str> {
         self.extra.get(REQUEST_ID)?.as_str()
     }
 
-    /// What was changed in the request before the service took it. It stands in `extra` under
+    /// What was changed in the request before the service took it. It is in `extra` under
     /// `_request_repairs`.
     pub fn request_repairs(&self) -> Vec<RequestRepair> {
         let repairs = self.extra.get(REQUEST_REPAIRS).cloned();
@@ -44,7 +44,7 @@ impl Completion {
             .unwrap_or_default()
     }
 
-    /// Why the request was sent again, once for each time. It stands in `extra` under
+    /// Why the request was sent again, once for each time. It is in `extra` under
     /// `_request_retries`.
     pub fn request_retries(&self) -> Vec<RequestRetry> {
         let retries = self.extra.get(REQUEST_RETRIES).cloned();
@@ -75,7 +75,7 @@ impl Completion {
     }
 
     /// The one answer, where no alternatives were asked for (`n`): what a service has spread over
-    /// several choices is put together. Copilot's says the text in the first, and each call in one
+    /// several choices is merged. Copilot has the text in the first, and each call in one
     /// of its own. `None` if there is no choice.
     pub fn into_choice(self) -> Option<Choice> {
         let mut choices = self.choices.into_iter();
@@ -113,9 +113,9 @@ impl Choice {
 /// One alternative.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
-    /// What the model says.
+    /// The message of the model.
     pub message: AssistantMessage,
-    /// Why it stopped: `stop`, `tool_calls`, `length`, `content_filter`, or a word of the server's
+    /// Why it stopped: `stop`, `tool_calls`, `length`, `content_filter`, or a value of the server's
     /// own. Whether there are calls is decided by their presence, never by this.
     #[serde(default)]
     pub finish_reason: Option<String>,
@@ -142,7 +142,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What is known by now, where a service tells it in parts, or anew with each.
+    /// What is known by now, where a service sends it in parts, or again with each.
     pub(in crate::chat) fn update(&mut self, more: Self) {
         let latest = |known: u64, more: u64| if more == 0 { known } else { more };
         self.prompt_tokens = latest(self.prompt_tokens, more.prompt_tokens);

@@ -19,7 +19,7 @@ pub(super) fn empty_as_none<'de, D: Deserializer<'de>>(
     Ok(Option::deserialize(deserializer)?.filter(|text: &String| !text.is_empty()))
 }
 
-/// The role is the tag of [`Message`], and stands in answers where there is nothing to tell apart.
+/// The role is the tag of [`Message`], and is redundant in answers.
 pub(super) fn without_role<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Map<String, Value>, D::Error> {

@@ -1,4 +1,4 @@
-//! What is said, by whom.
+//! Messages of a conversation, by role.
 
 use serde::{Deserialize, Serialize};
 use tool_core::serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use super::lenient::{
 };
 use crate::responses::OUTPUT;
 
-/// Where a message keeps the name of the model whose thoughts it has. It is never sent.
+/// Where a message keeps the name of the model whose reasoning it has. It is never sent.
 pub(crate) const MODEL: &str = "_model";
 
 /// One message of the conversation.
@@ -17,9 +17,9 @@ pub(crate) const MODEL: &str = "_model";
 pub enum Message {
     /// Instructions to the model.
     System(TextMessage),
-    /// What the user says.
+    /// A message of the user.
     User(TextMessage),
-    /// What the model says, and the calls it asks for.
+    /// A message of the model: text and tool calls.
     Assistant(AssistantMessage),
     /// The result of one call.
     Tool(ToolMessage),
@@ -34,12 +34,12 @@ impl Message {
         Self::System(TextMessage::new(content))
     }
 
-    /// What the user says.
+    /// A message of the user.
     pub fn user(content: impl Into<String>) -> Self {
         Self::User(TextMessage::new(content))
     }
 
-    /// What the model said, without calls: for a history that is written by hand.
+    /// A message of the model without calls: for a history that is written by hand.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self::Assistant(AssistantMessage {
             content: Value::String(content.into()),
@@ -83,7 +83,7 @@ impl TextMessage {
     }
 }
 
-/// What the model says, and the calls it asks for.
+/// A message of the model: text and tool calls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AssistantMessage {
     /// A string, a list of content parts, or null beside calls.
@@ -103,7 +103,7 @@ pub struct AssistantMessage {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub tool_calls: Vec<ToolCall>,
-    /// The one call of services that know no `tool_calls`; it has no id.
+    /// The one call of services without `tool_calls`; it has no id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function_call: Option<FunctionCall>,
     /// Any other key (`reasoning_content`, for example), to be sent back untouched.
@@ -117,7 +117,7 @@ impl AssistantMessage {
         text_of(&self.content)
     }
 
-    /// What the model has thought, as far as the service shows it; empty if it does not.
+    /// The reasoning of the model, as far as the service shows it; empty if it does not.
     pub fn thinking(&self) -> String {
         match (thought(&self.extra), self.extra.get(OUTPUT)) {
             (Some(thought), _) => thought.to_owned(),
@@ -133,14 +133,14 @@ impl AssistantMessage {
     }
 }
 
-/// What a model thinks, by the keys of a message or a part of it. Some services write it twice.
+/// Reasoning, by the keys of a message or a part of it. Some services write it twice.
 pub(in crate::chat) fn thought(keys: &Map<String, Value>) -> Option<&str> {
     let text = |key: &str| keys.get(key).and_then(Value::as_str);
     let thought = text("reasoning_content").or_else(|| text("reasoning"))?;
     (!thought.is_empty()).then_some(thought)
 }
 
-/// What a part of the content says of it: Mistral writes `{"type": "thinking", "thinking": […]}`.
+/// The reasoning in a part of the content: Mistral writes `{"type": "thinking", "thinking": […]}`.
 pub(in crate::chat) fn thought_of_part(part: &Value) -> String {
     let parts = part["thinking"].as_array().into_iter().flatten();
     parts.filter_map(|part| part["text"].as_str()).collect()

@@ -1,4 +1,4 @@
-//! What is asked, and what is on offer.
+//! Requests and the tools on offer.
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -10,8 +10,8 @@ use super::Message;
 
 /// The body of a request: `POST /chat/completions`.
 ///
-/// Where there are no tools, nothing is said of them: services refuse `tool_choice` and
-/// `parallel_tool_calls` then.
+/// Without tools, their keys are omitted: services refuse `tool_choice` and `parallel_tool_calls`
+/// then.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Request {
     /// The model to ask, by the service's name for it.
@@ -29,7 +29,7 @@ pub struct Request {
     /// out unless set, and without tools.
     #[serde(default)]
     pub parallel_tool_calls: Option<bool>,
-    /// Whether the answer arrives as a stream. Set by whoever sends the request.
+    /// Whether the answer arrives as a stream. Set by the sender of the request.
     #[serde(default)]
     pub stream: Option<bool>,
     /// Any other key of the body, `temperature` for example.
@@ -122,7 +122,7 @@ pub struct CustomDefinition {
     pub extra: Map<String, Value>,
 }
 
-/// A tool as the service is told of it: `tools[].function`.
+/// A tool definition as it is sent: `tools[].function`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FunctionDefinition {
     /// 1 to 64 letters, digits, `_` or `-`.

@@ -19,7 +19,7 @@ fn unknown_keys_are_sent_back_untouched() {
 }
 
 #[test]
-fn calls_are_read_from_servers_that_leave_things_out() {
+fn calls_with_missing_fields_are_read() {
     let message: AssistantMessage = from_value(json!({"tool_calls": [
         {"function": {"name": "a", "arguments": {"x": 1}}, "index": 0},
         {"id": null, "type": null, "function": {"name": "b", "arguments": null}},
@@ -61,7 +61,7 @@ fn a_request_leaves_out_what_is_not_set() {
 }
 
 #[test]
-fn an_answer_is_read_whatever_it_says_of_its_costs() {
+fn an_answer_is_read_whatever_its_usage() {
     for usage in [
         json!(null),
         json!("none"),
@@ -87,7 +87,7 @@ fn text_is_found_in_parts() {
 }
 
 #[test]
-fn an_answer_spread_over_choices_is_one() {
+fn an_answer_split_over_choices_is_merged() {
     let call = |id: &str| json!({"id": id, "type": "function", "function": {"name": "get", "arguments": "{}"}});
     let choice = |index: u8, content: Value, calls: Value| json!({"index": index, "message": {"content": content, "tool_calls": calls, "key": index}, "finish_reason": "tool_calls"});
     let answer = json!({"choices": [

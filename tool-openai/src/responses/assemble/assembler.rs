@@ -23,9 +23,9 @@ pub const MAX_ITEMS: usize = 4096;
 ///
 /// Items are known by their `output_index`, since servers change their ids on the way. A call is
 /// complete when its item is: with `response.output_item.done` and a `status` of `completed`, or
-/// none. `response.function_call_arguments.done` is no sign of it, since it comes for calls that
-/// are cut short too. The last event's own account of the response must not contradict what was
-/// told before; where it leaves out the items, as some services do, they are taken from the events.
+/// none. `response.function_call_arguments.done` does not complete it, since it comes for calls
+/// that are cut short too. The response in the last event must not contradict what was reported
+/// before; where it leaves out the items, as some services do, they are taken from the events.
 ///
 /// ```
 /// use tool_openai::{Assembler, ModelEvent};
@@ -61,7 +61,7 @@ pub struct ResponsesAssembler {
     /// The latest item of each `output_index`. Servers that do not number have all at `None`.
     latest: HashMap<Option<u64>, usize>,
     calls: usize,
-    /// The message that text was last told of.
+    /// The message whose text was reported last.
     speaking: Option<usize>,
     /// After a refusal there is nothing to run.
     refused: bool,
@@ -78,7 +78,7 @@ impl Default for ResponsesAssembler {
 }
 
 impl ResponsesAssembler {
-    /// An assembler that has seen nothing.
+    /// An empty assembler.
     pub fn new() -> Self {
         Self {
             sse: Sse::new(),
@@ -110,7 +110,7 @@ impl Assembler for ResponsesAssembler {
     /// Takes the data of one event: JSON text, or the `[DONE]` that some services end with.
     ///
     /// # Errors
-    /// As for [`push`](Self::push), and if the text is no JSON.
+    /// As for [`push`](Self::push), and if the text is not JSON.
     fn push_text(&mut self, data: &str) -> Result<Vec<ModelEvent>, ModelError> {
         self.take_text(data, false)
     }
@@ -125,13 +125,13 @@ impl Assembler for ResponsesAssembler {
     /// - [`ModelError::InvalidResponse`]: it contradicts itself about a call, or sends more than
     ///   [`MAX_ITEMS`], or than [`MAX_MESSAGE_BYTES`](crate::chat::MAX_MESSAGE_BYTES).
     fn push(&mut self, event: Value) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         if let Value::Object(mut event) = event
             && !self.is_done()
         {
-            self.take(&mut event, &mut told)?;
+            self.take(&mut event, &mut reported)?;
         }
-        Ok(told)
+        Ok(reported)
     }
 
     /// Whether the last event has come: what follows makes no difference.
@@ -193,7 +193,7 @@ impl ResponsesAssembler {
                     Ok(events?.concat())
                 }
                 None => Err(ServiceError::within_text(data).map_or_else(
-                    || broken(format!("an event of the stream is no JSON: {error}")),
+                    || broken(format!("an event of the stream is not JSON: {error}")),
                     ModelError::from,
                 )),
             },
@@ -201,7 +201,7 @@ impl ResponsesAssembler {
     }
 
     fn push_all(&mut self, events: Vec<Event>) -> Result<Vec<ModelEvent>, ModelError> {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         for Event {
             event,
             data,
@@ -211,15 +211,15 @@ impl ResponsesAssembler {
             if event == "error" && !self.is_done() {
                 return Err(ServiceError::of_event(&data).into());
             }
-            told.extend(self.take_text(&data, is_lossy)?);
+            reported.extend(self.take_text(&data, is_lossy)?);
         }
-        Ok(told)
+        Ok(reported)
     }
 
     fn take(
         &mut self,
         event: &mut Map<String, Value>,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         let index = event.get("output_index").and_then(Value::as_u64);
         let kind = event
@@ -233,10 +233,10 @@ impl ResponsesAssembler {
         };
         match kind.as_str() {
             "response.output_item.added" => {
-                item(event).map_or(Ok(()), |item| self.added(index, item, told))
+                item(event).map_or(Ok(()), |item| self.added(index, item, reported))
             }
             "response.output_item.done" => {
-                item(event).map_or(Ok(()), |item| self.done(index, item, told))
+                item(event).map_or(Ok(()), |item| self.done(index, item, reported))
             }
             "response.output_text.delta"
             | "response.refusal.delta"
@@ -252,25 +252,25 @@ impl ResponsesAssembler {
                                     ("type", "message".into()),
                                     ("role", "assistant".into()),
                                 ]),
-                                told,
+                                reported,
                             )?;
                         }
-                        self.delta(index, kind == "response.refusal.delta", delta, told)
+                        self.delta(index, kind == "response.refusal.delta", delta, reported)
                     }
                     None => Ok(()),
                 }
             }
-            // What the model thinks stands in the item too, when that is done.
+            // The reasoning is in the item too, when that is done.
             "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
                 if let Some(delta) = event.get("delta").and_then(Value::as_str) {
                     self.budget.spend(delta.len())?;
-                    told.push(ModelEvent::Thinking(delta.to_owned()));
+                    reported.push(ModelEvent::Thinking(delta.to_owned()));
                 }
                 Ok(())
             }
             "response.reasoning_summary_part.added" => {
                 if event.get("summary_index").is_some_and(|index| *index != 0) {
-                    told.push(ModelEvent::Thinking("\n\n".to_owned()));
+                    reported.push(ModelEvent::Thinking("\n\n".to_owned()));
                 }
                 Ok(())
             }
@@ -280,17 +280,19 @@ impl ResponsesAssembler {
             | "response.custom_tool_call_input.done" => {
                 let keys = ["text", "arguments", "input"];
                 let whole = keys.iter().find_map(|key| event.get(*key)?.as_str());
-                whole.map_or(Ok(()), |whole| self.whole(index, whole, told))
+                whole.map_or(Ok(()), |whole| self.whole(index, whole, reported))
             }
             "response.completed"
             | "response.incomplete"
             | "response.failed"
-            | "response.cancelled" => {
-                self.over(&kind, event.remove("response").unwrap_or_default(), told)
-            }
+            | "response.cancelled" => self.over(
+                &kind,
+                event.remove("response").unwrap_or_default(),
+                reported,
+            ),
             "error" => {
-                let said = Value::Object(std::mem::take(event)).to_string();
-                Err(ServiceError::of_event(&said).into())
+                let text_of_event = Value::Object(std::mem::take(event)).to_string();
+                Err(ServiceError::of_event(&text_of_event).into())
             }
             _ => match event.get("error").and_then(ServiceError::of) {
                 Some(error) => Err(error.into()),
@@ -303,14 +305,14 @@ impl ResponsesAssembler {
         &mut self,
         index: Option<u64>,
         item: Item,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         let open = self
             .latest
             .get(&index)
             .filter(|slot| !self.slots[**slot].done && is_same(&self.slots[**slot].item, &item));
         if open.is_none() {
-            self.begin(index, item, told)?;
+            self.begin(index, item, reported)?;
         }
         Ok(())
     }
@@ -320,7 +322,7 @@ impl ResponsesAssembler {
         &mut self,
         index: Option<u64>,
         item: Item,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<usize, ModelError> {
         self.budget.spend(weight_of(&item.0))?;
         let place = self.slots.len();
@@ -330,7 +332,7 @@ impl ResponsesAssembler {
         let call = item.tool_call().map(|call| {
             let position = self.calls;
             self.calls += 1;
-            told.push(ModelEvent::ToolCallStarted {
+            reported.push(ModelEvent::ToolCallStarted {
                 position,
                 name: call.custom.map_or(call.function.name, |custom| custom.name),
             });
@@ -353,41 +355,43 @@ impl ResponsesAssembler {
         index: Option<u64>,
         refusal: bool,
         delta: &str,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         match self.latest.get(&index) {
-            Some(place) if !self.slots[*place].done => self.tell(*place, refusal, delta, told),
+            Some(place) if !self.slots[*place].done => {
+                self.report_delta(*place, refusal, delta, reported)
+            }
             _ => Ok(()),
         }
     }
 
-    /// The text of an item, all of it: what no delta has told yet is told.
+    /// The text of an item, all of it: the part that no delta has reported is reported.
     fn whole(
         &mut self,
         index: Option<u64>,
         whole: &str,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         let open = self.latest.get(&index).copied();
         let Some(place) = open.filter(|place| !self.slots[*place].done) else {
             return Ok(());
         };
         match whole.strip_prefix(&*self.slots[place].text) {
-            Some(rest) => self.tell(place, false, rest, told),
+            Some(rest) => self.report_delta(place, false, rest, reported),
             None => {
                 self.budget.spend(whole.len())?;
-                whole.clone_into(&mut self.slots[place].text); // its last word
+                whole.clone_into(&mut self.slots[place].text); // its final text
                 Ok(())
             }
         }
     }
 
-    fn tell(
+    fn report_delta(
         &mut self,
         place: usize,
         refusal: bool,
         delta: &str,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         if delta.is_empty() {
             return Ok(());
@@ -404,7 +408,7 @@ impl ResponsesAssembler {
                 _ => ModelEvent::Text(delta.to_owned()),
             },
         };
-        told.push(event);
+        reported.push(event);
         self.refused |= refusal;
         let slot = &mut self.slots[place];
         if refusal {
@@ -420,7 +424,7 @@ impl ResponsesAssembler {
         &mut self,
         index: Option<u64>,
         mut item: Item,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         self.keep_ids(index, &mut item);
         let place = match self.place_of(index, &item) {
@@ -429,9 +433,9 @@ impl ResponsesAssembler {
                 self.budget.spend(weight_of(&item.0))?;
                 place
             }
-            None => self.begin(index, item.clone(), told)?,
+            None => self.begin(index, item.clone(), reported)?,
         };
-        self.settle(place, item, told)
+        self.settle(place, item, reported)
     }
 
     /// Some services give a call other ids at its end: those that it began with stay.
@@ -440,19 +444,19 @@ impl ResponsesAssembler {
         let Some(slot) = open.map(|place| &self.slots[*place]) else {
             return;
         };
-        let goes_on = numbered(item, 0).is_some_and(|call| {
+        let continues = numbered(item, 0).is_some_and(|call| {
             let text = match &call.custom {
                 Some(custom) => &custom.input,
                 None => &call.function.arguments,
             };
             text.starts_with(&slot.text)
         });
-        if goes_on && !slot.done && is_same_but_ids(&slot.item, item) {
+        if continues && !slot.done && is_same_but_ids(&slot.item, item) {
             take_ids(item, &slot.item);
         }
     }
 
-    /// The item that this is an account of: the latest of its index, or where there is none, the
+    /// The item that this describes: the latest of its index, or where there is none, the
     /// open call of its id.
     fn place_of(&self, index: Option<u64>, item: &Item) -> Option<usize> {
         let is_it = |place: &usize| is_same(&self.slots[*place].item, item);
@@ -472,12 +476,12 @@ impl ResponsesAssembler {
             .or_else(by_id)
     }
 
-    /// Tells what was not told yet of an item that is done.
+    /// Reports the rest of an item that is done.
     fn settle(
         &mut self,
         place: usize,
         item: Item,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         let call = numbered(&item, place);
         let text = match &call {
@@ -488,29 +492,29 @@ impl ResponsesAssembler {
                 .clone(),
             None => item.text(),
         };
-        // What differs from what was told is told by the item alone.
+        // If it differs from what was reported, only the item has the final text.
         for (refusal, text) in [(false, text), (true, item.refusal())] {
             let slot = &self.slots[place];
             if let Some(rest) = text.strip_prefix(if refusal { &slot.refusal } else { &slot.text })
             {
-                self.tell(place, refusal, rest, told)?;
+                self.report_delta(place, refusal, rest, reported)?;
             }
         }
-        self.keep(place, &item, told);
+        self.keep(place, &item, reported);
         let slot = &mut self.slots[place];
         if let (Some(position), Some(call), true) =
             (slot.call, call, item.is_complete() && !self.refused)
         {
-            told.push(ModelEvent::ToolCallComplete { position, call });
+            reported.push(ModelEvent::ToolCallComplete { position, call });
         }
         slot.item = item;
         slot.done = true;
         Ok(())
     }
 
-    /// Tells of an item that is done, by its place, for a response that breaks off after a call of it
-    /// has run. Its calls say all that there is, unless there is reasoning between them.
-    fn keep(&mut self, place: usize, item: &Item, told: &mut Vec<ModelEvent>) {
+    /// Reports an item that is done, by its place, for a response that breaks off after a call of
+    /// it has run. The calls alone are enough, unless there is reasoning between them.
+    fn keep(&mut self, place: usize, item: &Item, reported: &mut Vec<ModelEvent>) {
         let is_first = item.kind() == "reasoning" && !self.has_thought;
         self.has_thought |= is_first;
         if !self.has_thought {
@@ -522,7 +526,7 @@ impl ResponsesAssembler {
         let items = items.chain([(place, item)]);
         let output = items.map(|(place, Item(item))| (place.to_string(), item.clone().into()));
         let keys = Map::from_iter([(OUTPUT.to_owned(), Value::Object(output.collect()))]);
-        told.push(ModelEvent::MessageKeys(keys));
+        reported.push(ModelEvent::MessageKeys(keys));
     }
 
     fn repeated(&self, place: usize, item: &Item) -> Result<(), ModelError> {
@@ -540,7 +544,7 @@ impl ResponsesAssembler {
         &mut self,
         kind: &str,
         response: Value,
-        told: &mut Vec<ModelEvent>,
+        reported: &mut Vec<ModelEvent>,
     ) -> Result<(), ModelError> {
         let mut response = match response {
             Value::Object(response) => response,
@@ -574,10 +578,10 @@ impl ResponsesAssembler {
             for (place, item) in response.output.iter().enumerate() {
                 match self.slots.get(place) {
                     Some(slot) if slot.done => {}
-                    Some(_) => self.settle(place, item.clone(), told)?,
+                    Some(_) => self.settle(place, item.clone(), reported)?,
                     None => {
-                        let place = self.begin(None, item.clone(), told)?;
-                        self.settle(place, item.clone(), told)?;
+                        let place = self.begin(None, item.clone(), reported)?;
+                        self.settle(place, item.clone(), reported)?;
                     }
                 }
             }

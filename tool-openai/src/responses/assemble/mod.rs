@@ -1,4 +1,4 @@
-//! Puts a response together from the events of a stream.
+//! Assembles a response from the events of a stream.
 
 mod assembler;
 mod slot;

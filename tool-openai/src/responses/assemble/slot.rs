@@ -8,15 +8,15 @@ use crate::responses::wire::Item;
 pub(super) struct Slot {
     /// As far as it is known: whole when it is done.
     pub(super) item: Item,
-    /// Of a call: how many calls stand before it.
+    /// Of a call: how many calls are before it.
     pub(super) call: Option<usize>,
-    /// What was told of its text, or of its arguments.
+    /// The part of its text or arguments that was reported.
     pub(super) text: String,
     pub(super) refusal: String,
     pub(super) done: bool,
 }
 
-/// Whether two accounts are of one item. Its `id` may change on the way.
+/// Whether two values describe one item. Its `id` may change on the way.
 pub(super) fn is_same(one: &Item, other: &Item) -> bool {
     let agree = |key: &str| {
         one.str(key).is_empty() || other.str(key).is_empty() || one.str(key) == other.str(key)
@@ -29,7 +29,7 @@ pub(super) fn is_same_but_ids(one: &Item, other: &Item) -> bool {
     one.kind() == other.kind() && one.str("name") == other.str("name")
 }
 
-/// Gives an item the ids of another account of it.
+/// Gives an item the ids of another value of it.
 pub(super) fn take_ids(item: &mut Item, of: &Item) {
     for key in ["id", "call_id"] {
         if let Some(id) = of.0.get(key).filter(|_| item.0.contains_key(key)) {
@@ -44,7 +44,7 @@ pub(super) fn unfinished(slots: Vec<Slot>) -> Vec<Item> {
 }
 
 impl Slot {
-    /// Whether the item has the text that was told so far; all of it, if that is done.
+    /// Whether the item has the text that was reported so far; all of it, if that is done.
     pub(super) fn has_text_of(&self, item: &Item) -> bool {
         let text = |item: &Item| match item.kind() {
             "function_call" => item.str("arguments").to_owned(),

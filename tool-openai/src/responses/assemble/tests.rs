@@ -69,22 +69,22 @@ fn stream() -> Vec<Value> {
     ]
 }
 
-fn told(
+fn reported(
     events: impl IntoIterator<Item = Value>,
 ) -> Result<(Vec<ModelEvent>, ResponsesAssembler), ModelError> {
     let mut assembler = ResponsesAssembler::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for event in events {
-        told.extend(assembler.push(event)?);
+        reported.extend(assembler.push(event)?);
     }
-    Ok((told, assembler))
+    Ok((reported, assembler))
 }
 
 fn read(
     events: impl IntoIterator<Item = Value>,
 ) -> Result<(Vec<ModelEvent>, Response), ModelError> {
-    let (told, assembler) = told(events)?;
-    Ok((told, assembler.finish()?))
+    let (reported, assembler) = reported(events)?;
+    Ok((reported, assembler.finish()?))
 }
 
 fn complete(events: &[ModelEvent]) -> Vec<(usize, &str, &str)> {
@@ -98,7 +98,7 @@ fn complete(events: &[ModelEvent]) -> Vec<(usize, &str, &str)> {
 }
 
 #[test]
-fn a_stream_is_told_as_it_comes() {
+fn a_stream_is_reported_as_it_arrives() {
     let (events, response) = read(stream()).unwrap();
     // Of its reasoning, and of what comes behind it.
     let (kept, events): (Vec<_>, Vec<_>) = events
@@ -133,7 +133,7 @@ fn a_stream_is_told_as_it_comes() {
 }
 
 #[test]
-fn items_stand_in_for_a_last_event_without_output() {
+fn items_replace_a_last_event_without_output() {
     let mut events = stream();
     let whole = read(events.clone()).unwrap();
     events.pop();
@@ -174,7 +174,7 @@ fn a_call_without_status_is_complete_when_it_is_done() {
 }
 
 #[test]
-fn what_no_delta_told_is_told_when_the_item_is_done() {
+fn what_no_delta_reported_is_reported_when_the_item_is_done() {
     for before in [
         vec![],
         vec![added(0, call("a", "", "in_progress"))],
@@ -279,7 +279,7 @@ fn an_output_index_may_be_used_again_or_be_missing() {
 }
 
 #[test]
-fn what_comes_twice_counts_once() {
+fn repeated_events_count_once() {
     let events = stream();
     let doubled = events
         .iter()
@@ -293,7 +293,7 @@ fn what_comes_twice_counts_once() {
 }
 
 #[test]
-fn calls_that_only_the_last_event_has_are_told_too() {
+fn calls_only_in_the_last_event_are_reported() {
     let output = json!([
         message("Hm."),
         call("a", "{}", "completed"),
@@ -310,20 +310,20 @@ fn calls_that_only_the_last_event_has_are_told_too() {
 }
 
 #[test]
-fn a_call_that_is_told_differently_the_second_time_is_an_error() {
+fn conflicting_repeats_of_a_call_are_an_error() {
     let first = done(0, call("a", "{}", "completed"));
     for second in [
         done(0, call("a", "{\"x\":1}", "completed")),
         completed(json!([call("a", "{\"x\":1}", "completed")])),
     ] {
         assert!(matches!(
-            told([first.clone(), second]).map(drop),
+            reported([first.clone(), second]).map(drop),
             Err(ModelError::InvalidResponse { .. })
         ));
     }
     let mut other = call("other", "{}", "completed");
     other["name"] = json!("get");
-    assert!(told([first, completed(json!([other]))]).is_err());
+    assert!(reported([first, completed(json!([other]))]).is_err());
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn custom_calls_are_streamed_too() {
 }
 
 #[test]
-fn a_refusal_is_told() {
+fn a_refusal_is_reported() {
     let refused = json!({"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]});
     let refusing = json!({"type": "response.refusal.delta", "output_index": 0, "delta": "No"});
     let (events, response) = read([
@@ -385,7 +385,7 @@ fn after_a_refusal_no_call_is_complete() {
 }
 
 #[test]
-fn an_empty_line_stands_between_two_messages() {
+fn an_empty_line_separates_two_messages() {
     let (events, response) = read([
         done(0, message("One.")),
         done(1, message("Two.")),
@@ -425,7 +425,7 @@ fn failures_of_every_kind_are_errors() {
         json!({"type": "error", "error": {"code": "server_error", "message": "Sorry."}}),
         json!({"error": {"code": "server_error", "message": "Sorry."}}),
     ] {
-        let error = told([event.clone()]).map(drop).unwrap_err();
+        let error = reported([event.clone()]).map(drop).unwrap_err();
         assert!(
             matches!(&error, ModelError::StreamError { code: Some(code), message, .. } if code == "server_error" && message == "Sorry."),
             "{event}: {error:?}"
@@ -442,7 +442,7 @@ fn failures_of_every_kind_are_errors() {
 }
 
 #[test]
-fn strange_events_are_passed_over() {
+fn unknown_events_are_skipped() {
     let strange = [
         json!(null),
         json!([1]),
@@ -461,7 +461,7 @@ fn strange_events_are_passed_over() {
 }
 
 #[test]
-fn bytes_without_end_are_an_error() {
+fn endless_bytes_are_an_error() {
     let mut assembler = ResponsesAssembler::new();
     assembler
         .push(added(0, call("a", "", "in_progress")))
@@ -482,7 +482,7 @@ fn bytes_without_end_are_an_error() {
 }
 
 #[test]
-fn items_without_end_are_an_error() {
+fn endless_items_are_an_error() {
     let mut assembler = ResponsesAssembler::new();
     let mut begin = |index| assembler.push(added(index as u64, json!({"type": "reasoning"})));
     assert!((0..MAX_ITEMS).all(|index| begin(index).is_ok()));
@@ -491,7 +491,7 @@ fn items_without_end_are_an_error() {
 
 proptest! {
     #[test]
-    fn pieces_make_no_difference(cuts in proptest::collection::vec(0usize..4000, 0..40), crlf: bool, named: bool) {
+    fn chunk_boundaries_make_no_difference(cuts in proptest::collection::vec(0usize..4000, 0..40), crlf: bool, named: bool) {
         let end = if crlf { "\r\n" } else { "\n" };
         let line = |event: &Value| {
             let name = if named { format!("event: {}{end}", event["type"].as_str().unwrap()) } else { String::new() };
@@ -509,15 +509,14 @@ proptest! {
         prop_assert_eq!((events, assembler.finish().unwrap()), read(stream()).unwrap());
     }
 
-    /// Whatever the events are and in whatever order they come, what is told fits what is given in
-    /// the end.
+    /// For any events in any order, the reported events match the final response.
     #[test]
-    fn any_order_of_events_is_survived(order in proptest::collection::vec(0usize..16, 0..40)) {
+    fn any_order_of_events_is_accepted(order in proptest::collection::vec(0usize..16, 0..40)) {
         let events = stream();
-        let Ok((told, assembler)) = told(order.into_iter().map(|at| events[at].clone())) else { return Ok(()) };
+        let Ok((reported, assembler)) = reported(order.into_iter().map(|at| events[at].clone())) else { return Ok(()) };
         let Ok(response) = assembler.finish() else { return Ok(()) };
         let calls = response.tool_calls();
-        for event in &told {
+        for event in &reported {
             if let ModelEvent::ToolCallComplete { position, call } = event {
                 prop_assert_eq!(Some(call), calls.get(*position));
             }
@@ -560,7 +559,7 @@ fn a_call_keeps_the_id_that_it_began_with() {
 }
 
 #[test]
-fn arguments_may_come_at_the_end_alone_and_a_completed_response_completes_calls() {
+fn a_completed_response_completes_its_calls() {
     let arguments_done = |text: &str| json!({"type": "response.function_call_arguments.done", "output_index": 0, "arguments": text});
     let begun = || added(0, call("a", "", "in_progress"));
     let expected = vec![("a".to_owned(), "{\"x\":1}".to_owned(), true)];
@@ -591,7 +590,7 @@ fn arguments_may_come_at_the_end_alone_and_a_completed_response_completes_calls(
 }
 
 #[test]
-fn events_that_were_run_together_are_each_read_and_pings_passed_over() {
+fn joined_events_are_split_and_pings_are_skipped() {
     let events: Vec<String> = stream().iter().map(ToString::to_string).collect();
     let body = format!(
         "data: {}\n\ndata: ping\n\ndata: {}\n\n",
@@ -612,7 +611,7 @@ fn events_that_were_run_together_are_each_read_and_pings_passed_over() {
 }
 
 #[test]
-fn text_without_a_beginning_is_text_and_the_last_word_on_arguments_counts() {
+fn text_without_a_start_event_is_text_and_final_arguments_win() {
     let events = [text(0, "Hel"), text(0, "lo"), completed(json!([]))];
     let response = read(events).unwrap().1;
     assert_eq!(
@@ -693,7 +692,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn what_a_stream_survives_a_whole_answer_survives_alike(
+    fn a_whole_answer_tolerates_what_a_stream_tolerates(
         items in (any_item(0), any_item(1), any_item(2)),
         status in mostly(Just(json!("completed"))),
         usage in odd(),

@@ -144,7 +144,7 @@ fn properties_keep_their_order() {
 }
 
 #[test]
-fn what_is_required_must_be_described() {
+fn required_properties_must_be_declared() {
     assert_eq!(
         obstacle(json!({"type": "object", "properties": {}, "required": ["x"]})),
         ("properties.p".into(), Obstacle::Undescribed("x".into()))
@@ -178,7 +178,7 @@ fn a_nullable_enum_lists_null_and_another_does_not() {
 }
 
 #[test]
-fn annotations_go_and_what_they_say_stays() {
+fn annotations_become_descriptions() {
     assert_eq!(
         parameter(json!({
             "title": "P", "$comment": "x", "readOnly": true, "x-order": 1, "type": "string", "description": "A name", "default": "Jo",
@@ -316,7 +316,7 @@ fn patterns_are_kept_unless_they_look_around_or_back() {
 }
 
 #[test]
-fn what_only_narrows_is_described() {
+fn narrowing_keywords_become_descriptions() {
     assert_eq!(
         parameter(json!({"type": "array", "items": {"type": "string"}, "uniqueItems": true, "contains": {"const": "a"}})).unwrap()["description"],
         "No item twice. Of its items, at least 1 must match the JSON Schema {\"const\":\"a\"}."
@@ -334,7 +334,7 @@ fn what_only_narrows_is_described() {
 }
 
 #[test]
-fn what_says_more_is_not_strict() {
+fn unsupported_keywords_are_not_strict() {
     for keyword in ["if", "then", "else", "dependentSchemas", "dependencies"] {
         let (path, obstacle) = obstacle(json!({"type": "object", "properties": {}, keyword: {}}));
         assert_eq!(
@@ -384,7 +384,7 @@ fn an_object_without_properties_is_not_portable() {
 }
 
 #[test]
-fn a_reason_names_parameter_path_and_mend() {
+fn a_reason_names_parameter_path_and_fix() {
     let schema = json!({"type": "object", "properties": {"visits": {"type": "array", "items": {"$ref": "#/$defs/Visit"}}},
         "$defs": {"Visit": {"type": "object", "properties": {"date": {}}}}});
     let reason = strict(&schema, &Profile::openai()).unwrap_err();

@@ -42,7 +42,7 @@ fn levels_are_counted() {
 }
 
 #[test]
-fn levels_are_counted_through_references_but_not_round_and_round() {
+fn levels_are_counted_through_references_without_cycles() {
     let chain = |levels: usize| {
         let link = |n: usize| {
             (

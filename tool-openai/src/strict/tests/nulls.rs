@@ -6,7 +6,7 @@ fn dropped(arguments: &str, schema: &Value) -> String {
 }
 
 #[test]
-fn what_is_neither_required_nor_nullable_is_dropped() {
+fn nulls_of_optional_non_nullable_properties_are_dropped() {
     let schema = json!({"type": "object", "properties": {
         "a": {"type": "integer"}, "b": {"type": ["integer", "null"]}, "c": {"type": "string"}, "d": {"enum": ["x", null]}, "e": {},
     }, "required": ["c"]});
@@ -24,7 +24,7 @@ fn what_is_neither_required_nor_nullable_is_dropped() {
 }
 
 #[test]
-fn the_rest_keeps_its_text() {
+fn other_arguments_keep_their_text() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "integer"}, "n": {"type": "number"}, "s": {"type": "string"}, "o": {"type": "object"}}});
     assert_eq!(
         dropped(
@@ -68,7 +68,7 @@ fn nulls_are_found_through_references_lists_and_maps() {
 }
 
 #[test]
-fn of_several_forms_the_one_that_fits_decides() {
+fn the_matching_variant_decides() {
     let form = |kind: &str, x: Value| json!({"type": "object", "properties": {"kind": {"const": kind}, "x": x, "y": {"type": "string"}}, "required": ["kind"]});
     let schema = json!({"type": "object", "properties": {"p": {"oneOf": [
         form("a", json!({"type": "integer"})), form("b", json!({"type": ["integer", "null"]})), {"type": "null"},
@@ -105,7 +105,7 @@ fn of_several_forms_the_one_that_fits_decides() {
 }
 
 #[test]
-fn a_form_of_listed_values_is_none_for_objects_and_lists() {
+fn an_enum_variant_never_matches_objects_or_lists() {
     let schema = json!({"type": "object", "properties": {"p": {"anyOf": [
         {"enum": ["x", "y"]}, {"const": 1}, {"type": "object", "properties": {"b": {"type": "string"}}},
         {"type": "array", "items": {"type": "object", "properties": {"b": {"type": "string"}}}},
@@ -115,7 +115,7 @@ fn a_form_of_listed_values_is_none_for_objects_and_lists() {
 }
 
 #[test]
-fn a_form_that_only_requires_is_read_beside_what_describes_its_properties() {
+fn a_variant_with_only_required_uses_sibling_properties() {
     let forms = json!([{"required": ["a"]}, {"required": ["b"]}]);
     let properties = json!({"a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": ["string", "null"]}});
     let object = json!({"type": "object", "properties": properties, "anyOf": forms});
@@ -124,16 +124,16 @@ fn a_form_that_only_requires_is_read_beside_what_describes_its_properties() {
     let schema =
         json!({"type": "object", "properties": {"object": object, "parts": parts, "inner": inner}});
     for name in ["object", "parts", "inner"] {
-        let said = format!(r#"{{"{name}":{{"a":null,"b":"x","c":null}}}}"#);
+        let wording = format!(r#"{{"{name}":{{"a":null,"b":"x","c":null}}}}"#);
         assert_eq!(
-            dropped(&said, &schema),
+            dropped(&wording, &schema),
             format!(r#"{{"{name}":{{"b":"x","c":null}}}}"#)
         );
     }
 }
 
 #[test]
-fn what_is_no_null_by_exclusion_is_dropped() {
+fn nulls_excluded_by_type_are_dropped() {
     let schema = json!({"type": "object", "properties": {"a": {"type": ["string", "null"], "not": {"type": "null"}}}});
     assert_eq!(dropped(r#"{"a":null}"#, &schema), "{}");
     let schema = json!({"type": "object", "properties": {"a": {"type": ["string", "null"], "not": {"const": "x"}}}});
@@ -141,7 +141,7 @@ fn what_is_no_null_by_exclusion_is_dropped() {
 }
 
 #[test]
-fn hostile_arguments_are_left_alone() {
+fn hostile_arguments_are_unchanged() {
     let schema = json!({"type": "object", "properties": {"a": {"type": "array", "items": {"$ref": "#/properties/a"}}, "b": {"type": "string"}}});
     let deep = format!(
         r#"{{"b":null,"a":{}{}}}"#,

@@ -9,7 +9,7 @@ fn strict_with(parameter: Value, definitions: Value) -> Result<Value, (String, O
 }
 
 #[test]
-fn a_reference_stands_alone() {
+fn a_reference_has_no_sibling_keywords() {
     let visit = closed(json!({"at": {"type": "string"}}));
     let definitions = json!({"Visit": visit, "Unused": {"type": "string"}});
     let described = strict_with(
@@ -83,7 +83,7 @@ fn references_to_other_places_become_definitions() {
 }
 
 #[test]
-fn definitions_have_names_of_plain_letters_each_its_own() {
+fn definitions_have_unique_ascii_names() {
     let definitions = json!({"薬": {"type": "null"}, "患": {"type": "string"}, "__2": {"type": "integer"}, "": {"type": "boolean"}});
     let reference = |name: &str| json!({"$ref": format!("#/$defs/{name}")});
     let list =
@@ -96,7 +96,7 @@ fn definitions_have_names_of_plain_letters_each_its_own() {
 }
 
 #[test]
-fn references_that_lead_nowhere_are_not_strict() {
+fn unresolved_references_are_not_strict() {
     for reference in ["#/$defs/None", "https://example.org/schema", "other.json"] {
         let (path, obstacle) = obstacle(json!({ "$ref": reference }));
         assert_eq!(
@@ -209,7 +209,7 @@ fn parts_are_merged() {
 }
 
 #[test]
-fn forms_begin_with_what_tells_them_apart() {
+fn variants_begin_with_their_distinguishing_key() {
     let form = |kind: &str| json!({"type": "object", "properties": {"x": {"type": "string"}, "kind": {"const": kind}}, "required": ["x", "kind"]});
     let strict = parameter(json!({"oneOf": [form("a"), form("b")]})).unwrap();
     assert_eq!(strict["anyOf"][0]["required"], json!(["kind", "x"]));

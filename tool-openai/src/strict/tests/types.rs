@@ -11,7 +11,7 @@ use tool_core::schemars::{self, JsonSchema};
 
 use super::*;
 
-/// What becomes of a parameter of that type.
+/// What happens to a parameter of that type.
 fn of<T: JsonSchema>() -> Result<Value, (String, Obstacle)> {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let parameter = generator.subschema_for::<T>().to_value();
@@ -123,7 +123,7 @@ fn a_struct_is_closed_and_requires_all() {
 }
 
 #[test]
-fn an_option_inside_of_a_type_may_mean_two_things() {
+fn a_nested_option_may_be_ambiguous() {
     #[derive(Deserialize, JsonSchema)]
     struct Patch {
         email: Option<String>,
@@ -155,7 +155,7 @@ fn options_are_kept() {
 }
 
 #[test]
-fn enums_are_told_apart_by_their_first_keys() {
+fn enums_are_distinguished_by_their_first_keys() {
     assert_eq!(
         of::<Unit>(),
         Ok(json!({"type": "string", "enum": ["Up", "Down"]}))

@@ -9,8 +9,8 @@ use super::{
     wrong_type,
 };
 
-/// The rules of a conversation: above all, every call is answered by a tool message before anybody
-/// else speaks.
+/// The rules of a conversation: above all, every call is answered by a tool message before any
+/// other message.
 pub(super) fn check(messages: &[Value], dialect: Dialect) -> Checked {
     // The calls of the last assistant message, and whether each is answered; none before the first.
     let mut calls: Option<BTreeMap<&str, bool>> = None;
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn thoughts_are_taken_back_by_a_service_that_writes_them() {
+    fn reasoning_is_accepted_by_a_service_that_writes_it() {
         let messages = [
             user(),
             json!({"role": "assistant", "content": "hi", "reasoning_content": "hm"}),
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_call_must_have_is_checked() {
+    fn required_fields_of_a_call_are_checked() {
         for (broken, expected) in [
             (json!({"tool_calls": []}), "empty array"),
             (json!({"content": null}), "expected a string, got null"),

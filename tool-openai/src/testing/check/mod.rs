@@ -1,4 +1,4 @@
-//! The rules the service enforces on a request, and its words for breaking them.
+//! The rules the service enforces on a request, and its error texts.
 
 mod choice;
 mod messages;
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stream_is_asked_for_as_specified() {
+    fn stream_options_are_checked() {
         let refusal = |rest: Value| {
             let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "hi"}]});
             body.as_object_mut()

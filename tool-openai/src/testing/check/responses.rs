@@ -90,7 +90,7 @@ fn tools(body: &Map<String, Value>) -> Checked {
     })
 }
 
-/// Every call has an output and every output a call; thoughts stand before what was thought of.
+/// Every call has an output and every output a call; reasoning is before the item it led to.
 fn input(items: &[Value]) -> Checked {
     for (position, item) in items.iter().enumerate() {
         let path = format!("input[{position}]");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_and_outputs_go_together() {
+    fn calls_and_outputs_must_match() {
         let user = json!({"role": "user", "content": "hi"});
         let thought = json!({"type": "reasoning", "id": "rs_1", "summary": []});
         assert_eq!(refusal(&json!("hi")), None);

@@ -1,4 +1,4 @@
-//! What the service looks for in strict schemas, and its words for what it refuses.
+//! The service's rules for strict schemas, and its error texts.
 
 use tool_core::serde_json::{Map, Value};
 
@@ -37,7 +37,7 @@ const KEYWORDS_OF_TYPES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// What the service has against a schema that it is to enforce.
+/// Why the service refuses a schema that it should enforce.
 pub(super) fn refusal(schema: &Value) -> Option<String> {
     let found = look(schema, schema, &mut Vec::new(), 0);
     found.or_else(|| {
@@ -199,7 +199,7 @@ mod tests {
     use tool_core::serde_json::json;
 
     #[test]
-    fn strict_schemas_are_refused_in_the_words_of_the_service() {
+    fn strict_schemas_are_refused_with_the_text_of_the_service() {
         let object = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
         let one = |schema: Value| object(json!({ "p": schema }), json!(["p"]));
         for (schema, expected) in [

@@ -19,12 +19,12 @@ pub(in crate::dispatch::call) struct Beside {
     /// And those that layers began.
     layer_batches: usize,
     pub(super) children: Vec<Weak<Batch>>,
-    /// A thread was asked for, and none has begun so far.
+    /// A thread was requested, and none has begun so far.
     pub(super) waits_for_thread: bool,
     pub(super) had_thread: bool,
-    /// A remote call within it was given up, and may still act.
+    /// A nested remote call was abandoned, and may still act.
     pub(in crate::dispatch::call) acts_elsewhere: bool,
-    /// The attempt of the tool that is under way, or was last.
+    /// The current attempt of the tool, or the last one.
     pub(super) attempt: Option<NonZeroU32>,
     /// What layers did with the tool.
     pub(super) run: Run,
@@ -49,8 +49,8 @@ impl Beside {
         self.acts_elsewhere || self.has_any()
     }
 
-    /// Whether something of the tool runs, in the hands of a layer or beside the body.
-    pub(in crate::dispatch::call) fn is_at_work(&self) -> bool {
+    /// Whether something of the tool runs, called by a layer or beside the body.
+    pub(in crate::dispatch::call) fn has_running_work(&self) -> bool {
         self.has_any() || self.run == Run::Running
     }
 

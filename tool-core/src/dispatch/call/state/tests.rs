@@ -33,7 +33,7 @@ enum Event {
     },
     /// A poll is over, and there is an answer.
     Finish,
-    /// Somebody stops the call, or wants it stopped if it has not begun.
+    /// The call is stopped, or stopped only if it has not begun.
     Stop,
     StopUnstarted,
     /// The stopped body is dropped.

@@ -106,7 +106,7 @@ enum Life {
 
 use Life::{Behind, Borrowed, Gone, Held, Over, Parent, Reserved, Running, Unsent, Waiting};
 
-/// The machine, what was sent to it, and what it said.
+/// The machine, what was sent to it, and its output.
 #[derive(Clone)]
 pub(super) struct State<'w> {
     world: &'w World,
@@ -147,7 +147,7 @@ impl<'w> State<'w> {
         fork
     }
 
-    /// What tells this state from others. Of ids only their order matters.
+    /// What distinguishes this state from others. Of ids only their order matters.
     pub(super) fn fingerprint(&self) -> u64 {
         let hash = &mut DefaultHasher::new();
         let Scheduler {

@@ -42,7 +42,7 @@ fn calls_choices_and_bytes_are_bounded() {
 }
 
 #[test]
-fn what_comes_anew_with_each_chunk_is_kept_once() {
+fn a_value_repeated_in_each_chunk_is_kept_once() {
     let long = "x".repeat(1 << 20);
     let mut assembler = ChatAssembler::new();
     for at in 0..200 {
@@ -56,7 +56,7 @@ fn what_comes_anew_with_each_chunk_is_kept_once() {
 }
 
 #[test]
-fn a_text_that_goes_on_after_its_end_is_told_once_more_at_most() {
+fn text_after_the_end_of_a_call_is_reported_once_at_most() {
     let piece = |index: usize, text: &str| {
         pieces(json!([{"index": index, "custom": {"name": "run", "input": text}}]))
     };
@@ -67,7 +67,7 @@ fn a_text_that_goes_on_after_its_end_is_told_once_more_at_most() {
 }
 
 #[test]
-fn an_index_is_no_size() {
+fn a_large_index_allocates_nothing() {
     let piece = |index: u64| {
         pieces(json!([{"index": index, "function": {"name": "add", "arguments": "{}"}}]))
     };

@@ -29,7 +29,7 @@ fn finish(reason: &str) -> Value {
     json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
 }
 
-/// What becomes of chunks, with `[DONE]` after them.
+/// What happens to chunks, with `[DONE]` after them.
 fn run(chunks: impl IntoIterator<Item = Value>) -> (Vec<ModelEvent>, Completion) {
     let mut assembler = ChatAssembler::for_tools(["add", "get", "get_weather"]);
     let mut events = Vec::new();
@@ -114,7 +114,7 @@ fn failure(chunks: impl IntoIterator<Item = Value>) -> ModelError {
     assembler.finish().unwrap_err()
 }
 
-/// Positions of the calls that were said to be complete.
+/// Positions of the calls that were reported as complete.
 fn complete(events: &[ModelEvent]) -> Vec<usize> {
     let position = |event: &_| {
         if let ModelEvent::ToolCallComplete { position, .. } = event {

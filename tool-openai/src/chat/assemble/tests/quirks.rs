@@ -103,7 +103,7 @@ fn quirk_05_indices_are_names_not_places() {
 }
 
 #[test]
-fn quirk_06_and_11_empty_ids_and_names_say_nothing() {
+fn quirk_06_and_11_empty_ids_and_names_are_ignored() {
     for nothing in [json!(""), json!(null)] {
         mean(
             [
@@ -155,7 +155,7 @@ fn quirk_07_one_id_for_two_calls() {
             &[("add", "add", "{\"a\":1}"), ("add", "add", "{\"a\":2}")],
         );
     }
-    // The index tells them apart also before there are arguments, and where they are the same.
+    // The index distinguishes them also before there are arguments, and where they are the same.
     mean(
         [
             pieces(call(json!(0), "")),
@@ -233,7 +233,7 @@ fn quirk_13_several_calls_in_one_delta() {
 }
 
 #[test]
-fn quirk_14_the_first_reason_to_finish_stays_and_reading_goes_on() {
+fn quirk_14_the_first_finish_reason_is_kept_and_reading_continues() {
     let (_, completion) = run([
         delta(json!({"content": "Hi"})),
         json!({"choices": [{"delta": {}, "finish_reason": "stop", "native_finish_reason": "completed"}]}),
@@ -263,7 +263,7 @@ fn quirk_15_calls_are_there_whatever_the_reason_to_finish() {
 }
 
 #[test]
-fn quirk_17_no_arguments_are_whole_unless_the_model_was_cut() {
+fn quirk_17_missing_arguments_are_complete_unless_truncated() {
     let call = |id: &str| pieces(json!([{"id": id, "function": {"name": "get", "arguments": ""}}]));
     let null = pieces(json!([{"id": "a", "function": {"name": "get", "arguments": " null"}}]));
     assert!(complete(&run([null, finish("length")]).0).is_empty());
@@ -322,7 +322,7 @@ fn quirk_19_and_20_arguments_are_missing_or_an_object() {
 }
 
 #[test]
-fn quirk_21_a_repeated_flush_says_nothing_and_a_placeholder_gives_way() {
+fn quirk_21_a_repeated_flush_is_ignored_and_a_placeholder_replaced() {
     let flush = pieces(
         json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}}]),
     );
@@ -441,7 +441,7 @@ fn quirk_24_an_error_within_the_stream_is_the_services_own() {
 }
 
 #[test]
-fn quirk_25_chunks_that_say_nothing_are_passed_over() {
+fn quirk_25_empty_chunks_are_skipped() {
     mean(
         [
             json!({"choices": [], "prompt_filter_results": [{"prompt_index": 0}], "id": "", "object": ""}),
@@ -520,7 +520,7 @@ fn quirk_31_custom_tools_take_free_text() {
 }
 
 #[test]
-fn an_index_that_counts_pieces_begins_no_call() {
+fn an_index_that_counts_fragments_starts_no_call() {
     for (first, rest) in [
         ("", vec!["{\"items\":", "[\"a\"]", "}"]),
         ("{\"items\":", vec!["[\"a\"]}"]),
@@ -544,7 +544,7 @@ fn an_index_that_counts_pieces_begins_no_call() {
 }
 
 #[test]
-fn what_a_service_says_in_place_of_an_answer_is_its_error() {
+fn text_in_place_of_an_answer_is_the_providers_error() {
     let mut assembler = ChatAssembler::new();
     assembler
         .push_bytes(b"data: upstream error: overloaded\n\n")

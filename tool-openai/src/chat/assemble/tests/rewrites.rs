@@ -276,7 +276,7 @@ fn pieces_of(entries: Vec<Value>) -> Value {
     pieces(Value::Array(entries))
 }
 
-/// What becomes of a body that comes in parts of these sizes, again and again.
+/// What happens to a body that comes in parts of these sizes, again and again.
 fn assemble(body: &str, sizes: &[usize]) -> (Vec<ModelEvent>, Completion) {
     let mut assembler = ChatAssembler::new();
     let (mut events, mut rest) = (Vec::new(), body.as_bytes());
@@ -307,8 +307,8 @@ fn plain() -> impl Strategy<Value = Plain> {
     )
 }
 
-/// Messages in which no call follows its like: where ids and indices are gone, nothing tells that
-/// from a repetition.
+/// Messages in which no call follows its like: where ids and indices are gone, nothing
+/// distinguishes that from a repetition.
 fn messages() -> impl Strategy<Value = Vec<Plain>> {
     prop::collection::vec(plain(), 1..6).prop_map(|mut calls| {
         calls.dedup_by(|one, other| one.name == other.name && one.arguments == other.arguments);
@@ -373,14 +373,14 @@ fn one_by_one_each_call_is_complete_when_the_next_begins() {
         cuts: Vec::new(),
     };
     let mut assembler = ChatAssembler::new();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for (at, delta) in clean(&[of("add"), of("get"), of("add")]).iter().enumerate() {
         let events = assembler
             .push(pieces_of(delta.iter().map(Piece::json).collect()))
             .unwrap();
-        told.extend(complete(&events).into_iter().map(|position| (at, position)));
+        reported.extend(complete(&events).into_iter().map(|position| (at, position)));
     }
-    assert_eq!(told, [(2, 0), (4, 1)]);
+    assert_eq!(reported, [(2, 0), (4, 1)]);
     assert_eq!(
         complete(&assembler.push(finish("tool_calls")).unwrap()),
         [2]

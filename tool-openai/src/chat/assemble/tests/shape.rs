@@ -117,7 +117,7 @@ fn a_legacy_call_is_in_the_message_but_in_no_event() {
 }
 
 #[test]
-fn each_choice_is_put_together_by_itself_and_the_first_is_told() {
+fn each_choice_is_assembled_alone_and_the_first_is_reported() {
     let chunk = |index: usize, name: &str| {
         json!({"choices": [{"index": index, "delta": {"content": name, "tool_calls": [
             {"index": 0, "id": name, "function": {"name": name, "arguments": "{}"}}]}, "finish_reason": "stop"}]})
@@ -146,12 +146,12 @@ fn one_chunk_may_be_the_whole_message() {
     let message = json!({"role": "assistant", "content": "Hi", "tool_calls": [{"id": "a", "function": {"name": "add", "arguments": "{}"}}]});
     let chunk = json!({"choices": [{"message": message, "finish_reason": "tool_calls"}]});
     mean([chunk.clone()], &[("a", "add", "{}")]);
-    // At the end of a stream it says again what was said.
+    // At the end of a stream it repeats the message.
     mean([delta(message), chunk], &[("a", "add", "{}")]);
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_an_error_that_has_what_was_there() {
+fn a_broken_stream_is_an_error_with_the_partial_message() {
     let open = pieces(json!([{"id": "a", "function": {"name": "add", "arguments": "{\"a\":"}}]));
     let begun = pieces(json!([{"id": "a", "function": {"name": "add", "arguments": ""}}]));
     let custom = pieces(json!([{"id": "a", "custom": {"name": "run", "input": "rm -r /tmp"}}]));
@@ -177,7 +177,7 @@ fn without_an_end_calls_are_complete_if_their_arguments_are() {
 }
 
 #[test]
-fn without_an_end_a_call_whose_arguments_may_still_follow_is_not_complete() {
+fn without_an_end_a_call_that_may_still_grow_is_incomplete() {
     let open = [
         json!({"function": {"name": "get", "arguments": ""}}),
         json!({"type": "custom", "custom": {"name": "get", "input": "SEL"}}),
@@ -239,19 +239,19 @@ fn nothing_is_read_after_the_end() {
 }
 
 #[test]
-fn what_is_no_json_is_said_to_be_none() {
+fn a_body_that_is_not_json_is_an_error() {
     let error = ChatAssembler::new()
         .push_bytes(b"data: {\"choices\": oops}\n\n")
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("no JSON") && error.contains("oops"),
+        error.contains("not JSON") && error.contains("oops"),
         "{error}"
     );
 }
 
 #[test]
-fn usage_is_known_wherever_it_stands() {
+fn usage_is_found_at_any_position() {
     let usage = |prompt: u64, completion: u64| json!({"prompt_tokens": prompt, "completion_tokens": completion});
     let text = || delta(json!({"content": "Hello"}));
     let in_choice = |usage: Value| json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "usage": usage}]});
@@ -330,7 +330,7 @@ fn after_the_chunk_that_only_has_usage_the_answer_is_whole() {
 }
 
 #[test]
-fn lines_that_are_no_json_are_passed_over_and_chunks_run_together_are_each_read() {
+fn non_json_lines_are_skipped_and_joined_chunks_are_split() {
     let chunk = |text: &str| delta(json!({"content": text})).to_string();
     let (one, two, end) = (chunk("Hel"), chunk("lo"), finish("stop").to_string());
     for body in [

@@ -5,11 +5,11 @@ use proptest::prelude::*;
 use super::*;
 use crate::chat::assemble::read;
 
-/// An error of the service, wherever it puts it.
+/// An error of the service, at any position.
 fn failed_answers(message: &str) -> Vec<Value> {
-    let said = json!({"role": "assistant", "content": "Half an ans"});
+    let whole_message = json!({"role": "assistant", "content": "Half an ans"});
     let choice = |rest: Value| {
-        let mut choice = json!({"index": 0, "message": said});
+        let mut choice = json!({"index": 0, "message": whole_message});
         choice
             .as_object_mut()
             .unwrap()
@@ -20,7 +20,7 @@ fn failed_answers(message: &str) -> Vec<Value> {
     vec![
         choice(json!({"error": error, "finish_reason": "error"})),
         choice(json!({"error": error})),
-        json!({"error": error, "choices": [{"message": said}]}),
+        json!({"error": error, "choices": [{"message": whole_message}]}),
         json!({"error": error, "choices": []}),
         json!({"error": error, "choices": null}),
         json!([{"error": error}]),
@@ -42,7 +42,7 @@ fn as_chunk(mut answer: Value) -> Value {
 }
 
 #[test]
-fn an_error_ends_the_answer_wherever_it_stands() {
+fn an_error_ends_the_answer_at_any_position() {
     let before = || delta(json!({"role": "assistant", "content": "Well, "}));
     for answer in failed_answers("Upstream idle timeout exceeded") {
         let outcomes = [
@@ -61,7 +61,7 @@ fn an_error_ends_the_answer_wherever_it_stands() {
 }
 
 #[test]
-fn a_reason_to_finish_that_is_a_failure_is_one() {
+fn a_finish_reason_that_means_failure_is_an_error() {
     for (finish, native) in [
         ("error", json!(null)),
         ("stop", json!("MALFORMED_FUNCTION_CALL")),
@@ -86,14 +86,17 @@ fn a_reason_to_finish_that_is_a_failure_is_one() {
 fn calls_of_a_message_at_the_end_of_a_stream_are_calls() {
     let call =
         json!({"id": "a", "type": "function", "function": {"name": "get", "arguments": "{}"}});
-    let said = |message: Value| json!({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]});
+    let whole_message = |message: Value| json!({"choices": [{"index": 0, "finish_reason": "tool_calls", "message": message}]});
     let text = || delta(json!({"role": "assistant", "content": "Let me check."}));
-    let last =
-        || said(json!({"role": "assistant", "content": "Let me check.", "tool_calls": [call]}));
+    let last = || {
+        whole_message(
+            json!({"role": "assistant", "content": "Let me check.", "tool_calls": [call]}),
+        )
+    };
     let (_, completion) = run([text(), last()]);
     assert_eq!(calls(&completion), [("a", "get", "{}")]);
     assert_eq!(completion.choices[0].message.text(), "Let me check.");
-    // What has come is not said again.
+    // Reported parts are not reported again.
     let (_, completion) = run([text(), pieces(json!([call])), last()]);
     assert_eq!(calls(&completion), [("a", "get", "{}")]);
     assert_eq!(completion.choices[0].message.text(), "Let me check.");
@@ -168,7 +171,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
-    fn what_a_stream_survives_a_whole_answer_survives_alike(message in mostly(any_message()), finish in mostly(Just(json!("stop")))) {
+    fn a_whole_answer_tolerates_what_a_stream_tolerates(message in mostly(any_message()), finish in mostly(Just(json!("stop")))) {
         let answer = json!({"id": "x", "choices": [{"index": 0, "message": message, "finish_reason": finish}]});
         let mut assembler = ChatAssembler::new();
         assembler.push(as_chunk(answer.clone())).unwrap();
@@ -179,13 +182,15 @@ proptest! {
 
 /// A body, as one stream and as one answer.
 fn bodies(content: &str, arguments: &str) -> [Vec<u8>; 2] {
-    let said = format!(
+    let whole_message = format!(
         r#"{{"content":"{content}","tool_calls":[{{"index":0,"id":"a","function":{{"name":"get","arguments":"{arguments}"}}}},{{"index":1,"id":"b","function":{{"name":"get","arguments":"{{}}"}}}}]}}"#
     );
     let logprobs = r#""logprobs":{"content":[{"token":"Hi","logprob":NaN,"top":[-Infinity]}]}"#;
-    let chunk = format!(r#"{{"choices":[{{"delta":{said},{logprobs},"finish_reason":"stop"}}]}}"#);
-    let whole =
-        format!(r#"{{"choices":[{{"message":{said},{logprobs},"finish_reason":"stop"}}]}}"#);
+    let chunk =
+        format!(r#"{{"choices":[{{"delta":{whole_message},{logprobs},"finish_reason":"stop"}}]}}"#);
+    let whole = format!(
+        r#"{{"choices":[{{"message":{whole_message},{logprobs},"finish_reason":"stop"}}]}}"#
+    );
     [
         format!("data: {chunk}\n\ndata: [DONE]\n\n").into(),
         whole.into(),
@@ -193,7 +198,7 @@ fn bodies(content: &str, arguments: &str) -> [Vec<u8>; 2] {
 }
 
 #[test]
-fn one_bad_character_spoils_no_more_than_itself() {
+fn an_invalid_character_affects_nothing_else() {
     let bad_byte = |body: Vec<u8>| {
         let mut body = body;
         while let Some(at) = body.windows(3).position(|bytes| bytes == b"BAD") {
@@ -224,25 +229,25 @@ fn one_bad_character_spoils_no_more_than_itself() {
 }
 
 #[test]
-fn a_message_beside_or_behind_pieces_adds_what_they_lack() {
+fn a_whole_message_adds_what_the_deltas_lack() {
     let call = |id: &str, arguments: &str| json!({"id": id, "function": {"name": "get", "arguments": arguments}});
-    let said = |message: Value| json!({"choices": [{"index": 0, "delta": {}, "message": message, "finish_reason": "tool_calls"}]});
+    let whole_message = |message: Value| json!({"choices": [{"index": 0, "delta": {}, "message": message, "finish_reason": "tool_calls"}]});
     for (chunks, expected) in [
         (
-            vec![said(json!({"tool_calls": [call("a", "{}")]}))],
+            vec![whole_message(json!({"tool_calls": [call("a", "{}")]}))],
             vec![("a", "get", "{}")],
         ),
         (
             vec![
                 pieces(json!([call("a", "")])),
-                said(json!({"tool_calls": [call("a", "{\"x\":1}")]})),
+                whole_message(json!({"tool_calls": [call("a", "{\"x\":1}")]})),
             ],
             vec![("a", "get", "{\"x\":1}")],
         ),
         (
             vec![
                 pieces(json!([call("a", "{}")])),
-                said(json!({"tool_calls": [call("a", "{}"), call("b", "{}")]})),
+                whole_message(json!({"tool_calls": [call("a", "{}"), call("b", "{}")]})),
             ],
             vec![("a", "get", "{}"), ("b", "get", "{}")],
         ),
@@ -251,7 +256,7 @@ fn a_message_beside_or_behind_pieces_adds_what_they_lack() {
     }
     let (_, completion) = run([
         delta(json!({"content": ""})),
-        said(json!({"content": "Hello"})),
+        whole_message(json!({"content": "Hello"})),
     ]);
     assert_eq!(completion.choices[0].message.text(), "Hello");
     let text = |text: &str| json!({"choices": [{"index": 0, "text": text}]});
@@ -276,7 +281,7 @@ fn objects_of_one_id_in_one_list_are_calls() {
 }
 
 #[test]
-fn whole_choices_of_one_index_are_choices_and_early_usage_ends_nothing() {
+fn repeated_choice_indices_and_early_usage_are_accepted() {
     let choice = |id: &str| json!({"index": 0, "message": {"tool_calls": [{"id": id, "function": {"name": "get", "arguments": "{}"}}]}});
     let whole = read(json!({"choices": [choice("a"), choice("b")]})).unwrap();
     assert_eq!(whole.into_choice().unwrap().message.tool_calls.len(), 2);
@@ -293,7 +298,7 @@ fn whole_choices_of_one_index_are_choices_and_early_usage_ends_nothing() {
 }
 
 #[test]
-fn a_choice_that_was_cut_cuts_the_answer() {
+fn a_truncated_choice_truncates_the_answer() {
     let answer = json!({"choices": [
         {"index": 0, "message": {"content": "Let me"}, "finish_reason": "stop"},
         {"index": 1, "message": {"tool_calls": [{"id": "a", "function": {"name": "get", "arguments": ""}}]}, "finish_reason": "length"},

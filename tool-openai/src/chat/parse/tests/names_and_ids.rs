@@ -2,7 +2,7 @@ use super::*;
 use crate::chat::Repair;
 
 #[test]
-fn quirk_02_a_name_is_found_with_what_models_put_around_it() {
+fn quirk_02_a_name_is_found_despite_prefix_and_suffix() {
     for name in [
         "functions.now",
         "now:0",
@@ -31,7 +31,7 @@ fn quirk_02_a_name_is_found_with_what_models_put_around_it() {
 }
 
 #[test]
-fn quirk_02_a_name_that_fits_is_taken_first_and_one_that_fits_nothing_stays() {
+fn quirk_02_an_exact_name_is_preferred_and_an_unknown_one_kept() {
     let parsed = parse(json!([
         call("1", "now", "{}"),
         call("2", "now:x", "{}"),
@@ -86,7 +86,7 @@ fn quirk_07_repeated_ids_are_replaced_in_the_message_and_in_the_answers() {
 }
 
 #[test]
-fn quirk_08_an_id_of_an_earlier_turn_is_no_repetition() {
+fn quirk_08_an_id_of_an_earlier_turn_is_not_a_duplicate() {
     let parse = |turn| {
         message(json!({"tool_calls": [call("now:0", "now", "{}")]})).parse(&tools(&["now"]), turn)
     };

@@ -104,7 +104,7 @@ fn wrapped_oddly() -> Value {
 }
 
 #[test]
-fn quirk_01_wrappers_in_wrappers_are_unpacked_so_far() {
+fn quirk_01_nested_wrappers_are_unpacked_to_a_limit() {
     let nest = |depth: usize| {
         let innermost = json!({"recipient_name": "functions.now", "parameters": {}});
         (1..depth).fold(innermost, |inside, _| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": [inside]}}))
@@ -120,7 +120,7 @@ fn quirk_01_wrappers_in_wrappers_are_unpacked_so_far() {
 }
 
 #[test]
-fn quirk_01_a_wrapper_of_too_many_stays_one_call_and_the_others_run() {
+fn quirk_01_a_wrapper_over_the_limit_stays_one_call() {
     let many =
         |calls: usize| vec![json!({"recipient_name": "functions.now", "parameters": {}}); calls];
     let wrap = |uses: Vec<Value>| json!({"recipient_name": "multi_tool_use.parallel", "parameters": {"tool_uses": uses}});
@@ -138,7 +138,7 @@ fn quirk_01_a_wrapper_of_too_many_stays_one_call_and_the_others_run() {
 }
 
 #[test]
-fn quirk_01_what_only_looks_like_a_wrapper_is_an_unknown_tool() {
+fn quirk_01_a_similar_looking_call_is_an_unknown_tool() {
     let many: Vec<_> = (0..1_000)
         .map(|_| json!({"recipient_name": "functions.now"}))
         .collect();
@@ -166,7 +166,7 @@ fn quirk_01_what_only_looks_like_a_wrapper_is_an_unknown_tool() {
 }
 
 #[test]
-fn quirk_15_the_reason_to_stop_does_not_decide_whether_there_are_calls() {
+fn quirk_15_calls_are_read_whatever_the_finish_reason() {
     for reason in [None, Some("stop"), Some("tool_calls"), Some("")] {
         let choice = |calls: Value| Choice {
             message: message(json!({"content": "hi", "tool_calls": calls})),
@@ -185,7 +185,7 @@ fn quirk_15_the_reason_to_stop_does_not_decide_whether_there_are_calls() {
 }
 
 #[test]
-fn quirk_16_a_cut_call_is_known_by_its_arguments_and_by_the_native_reason() {
+fn quirk_16_a_truncated_call_is_detected() {
     let choice: Choice = from_value(json!({
         "message": {"tool_calls": [call("1", "add", "{\"a\": 1}"), call("2", "add", "")]},
         "finish_reason": "tool_calls", "native_finish_reason": "length",
@@ -237,7 +237,7 @@ fn quirk_20_an_object_for_arguments_is_taken() {
 }
 
 #[test]
-fn quirk_21_an_object_twice_is_one_call_and_two_objects_are_an_error() {
+fn quirk_21_a_repeated_object_is_one_call_and_two_are_an_error() {
     let calls = json!([
         call("1", "add", r#"{"a":1}{"a":1}"#),
         call("2", "add", r#"{"a":1}{"a":2}"#),
@@ -256,7 +256,7 @@ fn quirk_21_an_object_twice_is_one_call_and_two_objects_are_an_error() {
 }
 
 #[test]
-fn quirk_21_two_objects_are_two_calls_where_that_is_asked_for() {
+fn quirk_21_two_objects_are_two_calls_if_enabled() {
     let message = message(
         json!({"tool_calls": [call("1", "add", r#"{"a":1}{"a":2}"#), call("2", "now", "{}")]}),
     );
@@ -313,7 +313,7 @@ fn nulls_for_absent_parameters_do_not_run_and_stay_in_the_history() {
 }
 
 #[test]
-fn quirk_23_what_was_cut_is_answered_and_not_sent_back() {
+fn quirk_23_a_truncated_call_is_answered_and_not_sent_back() {
     for text in ["", "null", "{\"a\": 1", "{\"a\": \"x", "{\"a\": 1}{\"a\""] {
         let parsed = parse_cut(json!([call("1", "now", "{}"), call("2", "add", text)]));
         assert_eq!(parsed.truncated, [1], "{text}");
@@ -327,7 +327,7 @@ fn quirk_23_what_was_cut_is_answered_and_not_sent_back() {
 }
 
 #[test]
-fn quirk_23_incomplete_arguments_are_an_error_whatever_the_reason_to_stop() {
+fn quirk_23_incomplete_arguments_are_always_an_error() {
     let parsed = parse(json!([call("1", "add", "{\"a\": 1")]));
     assert_eq!(codes(&parsed), [Some(ErrorCode::InvalidJson)]);
     assert_eq!(parsed.truncated, [] as [usize; 0]);
@@ -363,7 +363,7 @@ fn quirk_27_with_a_refusal_nothing_runs() {
 }
 
 #[test]
-fn quirk_28_an_unknown_name_is_answered_and_written_as_services_take_it() {
+fn quirk_28_an_unknown_name_is_answered_and_sent_back_valid() {
     let parsed = parse(json!([
         call("1", "add.numbers", "{}"),
         call("2", "", "{}"),
@@ -419,7 +419,7 @@ fn quirk_31_a_custom_call_runs_with_its_text_and_stays_custom() {
 }
 
 #[test]
-fn quirk_31_text_goes_to_the_parameter_that_it_was_offered_for() {
+fn quirk_31_text_goes_to_the_offered_parameter() {
     let parameters = json!({"type": "object", "properties": {"sql": {"$ref": "#/$defs/Sql"}}, "required": ["sql"],
         "$defs": {"Sql": {"type": "string"}}});
     let query =
@@ -443,7 +443,7 @@ fn quirk_31_a_custom_call_that_may_have_been_cut_does_not_run() {
 }
 
 #[test]
-fn quirk_31_of_a_call_that_is_both_the_type_decides() {
+fn quirk_31_the_type_decides_for_an_ambiguous_call() {
     let both = |kind: &str| {
         let function = json!({"name": "now", "arguments": "{}"});
         json!([{"id": "1", "type": kind, "function": function, "custom": {"name": "add", "input": "1"}}])

@@ -17,7 +17,7 @@ impl<'w> State<'w> {
         self.claim(self.has_permit(task), "a call starts on a free permit");
         self.claim(
             self.may_start(task),
-            "nothing stands in the way of a call that starts",
+            "nothing is in the way of a call that starts",
         );
         self.check_turn(task);
         self.lives[task] = Running;
@@ -134,7 +134,7 @@ impl<'w> State<'w> {
         let waits = tasks().any(|task| self.may_start(task));
         self.claim(
             !waits || machine.permits.is_waited_for(),
-            "whoever gives a permit back knows that it is waited for",
+            "giving a permit back reports that a call waits for it",
         );
         for task in tasks() {
             self.check_wait(task);
@@ -192,7 +192,7 @@ impl<'w> State<'w> {
         seen.contains(&task)
     }
 
-    /// The calls that have to go on before this one can.
+    /// The calls that have to continue before this one can.
     fn held_up_by(&self, task: usize) -> Vec<usize> {
         match self.lives[task] {
             Waiting => self.waits_for(task),
@@ -228,7 +228,7 @@ impl<'w> State<'w> {
         );
         self.claim(
             turns.iter().all(|turns| turns.batches().next().is_none()),
-            "nobody waits",
+            "no call waits",
         );
         let is_free = permits.in_use() == 0 && *parents == 0;
         self.claim(

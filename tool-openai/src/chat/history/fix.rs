@@ -10,17 +10,17 @@ use super::super::wire::{
 use super::{HistoryChange, Repairs};
 use crate::arguments;
 
-/// The message in the form that services take; `None` if it says nothing.
+/// The message in the form that services take; `None` if it is empty.
 pub(super) fn message(message: Message, at: usize, repairs: &mut Repairs) -> Option<Message> {
-    let mended = match message {
+    let repaired = match message {
         Message::System(text) => self::text(text, at, repairs).map(Message::System),
         Message::User(text) => self::text(text, at, repairs).map(Message::User),
         Message::Assistant(message) => assistant(message, at, repairs).map(Message::Assistant),
         Message::Tool(result) => Some(Message::Tool(tool(result, at, repairs))),
         Message::Other(keys) => return other(keys, at, repairs),
     };
-    repairs.add_if(mended.is_none(), at, || HistoryChange::EmptyRemoved);
-    mended
+    repairs.add_if(repaired.is_none(), at, || HistoryChange::EmptyRemoved);
+    repaired
 }
 
 /// A message of a role that has no type of its own, or one whose type it does not fit.
@@ -47,11 +47,11 @@ fn other(mut keys: Map<String, Value>, at: usize, repairs: &mut Repairs) -> Opti
         "assistant" => Message::Assistant(misfit(keys, at, repairs)),
         "system" | "user" | "developer" | "function" => {
             let content = keys.entry("content").or_insert(Value::Null);
-            let Some((mended, changed)) = content_of(content.take(), role == "function") else {
+            let Some((repaired, changed)) = content_of(content.take(), role == "function") else {
                 repairs.add(at, HistoryChange::EmptyRemoved);
                 return None;
             };
-            *content = mended;
+            *content = repaired;
             repairs.add_if(changed, at, || HistoryChange::Content);
             if role == "function" {
                 function_name(&mut keys, at, repairs);

@@ -1,4 +1,4 @@
-//! What the agent tells, and in which order.
+//! The events of an agent, and their order.
 
 use super::*;
 
@@ -22,16 +22,16 @@ fn kind(event: &AgentEvent) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_tells_everything_in_its_order() {
+async fn a_stream_reports_all_events_in_order() {
     let model = Scripted::new([calls(&[look("a")], 10), says("Done.")]);
     let (dispatcher, _) = clinic();
     let agent = Agent::new(model, "scripted")
         .with_tools(dispatcher)
         .conversation();
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut stream = agent.stream("Go.");
     while let Some(event) = stream.next().await {
-        told.push(kind(&event.unwrap()));
+        reported.push(kind(&event.unwrap()));
     }
     drop(stream);
     let expected = [
@@ -49,7 +49,7 @@ async fn a_stream_tells_everything_in_its_order() {
         "usage 15",
         "reply Done. 30",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     assert_eq!(agent.usage().total_tokens, 30);
 }
 
@@ -74,14 +74,14 @@ async fn each_cancelled_call_is_reported_once() {
         vec!["result 1", "result 0", "results 2"],
         vec!["result 0", "results 1"],
     ] {
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         agent = agent.with_cancellation(token.take().unwrap_or_default());
         let mut stream = agent.stream("Go.");
         while let Some(Ok(event)) = stream.next().await {
-            told.push(kind(&event));
+            reported.push(kind(&event));
         }
-        told.retain(|event| event.starts_with("result"));
-        assert_eq!(told, expected);
+        reported.retain(|event| event.starts_with("result"));
+        assert_eq!(reported, expected);
     }
 }
 
@@ -96,7 +96,7 @@ async fn a_stream_that_is_never_polled_says_nothing() {
 
 /// Some services spread one answer over several choices; alternatives that were asked for are none.
 #[tokio::test(start_paused = true)]
-async fn calls_in_any_choice_run_unless_alternatives_were_asked_for() {
+async fn calls_in_any_choice_run_unless_n_was_requested() {
     for (asked_for, ran) in [(None, 1), (Some(2), 0)] {
         let (dispatcher, diary) = clinic();
         let choice = |index: u8, message: Value| {
@@ -125,7 +125,7 @@ async fn calls_in_any_choice_run_unless_alternatives_were_asked_for() {
 
 /// A model may have nothing to add to what its tools have done.
 #[tokio::test(start_paused = true)]
-async fn an_empty_answer_after_results_is_a_reply_and_any_other_is_none() {
+async fn only_an_empty_answer_after_results_is_a_reply() {
     let silent = |finish: &str| vec![ends(json!({"content": ""}), finish)];
     for (turns, replies) in [
         (vec![calls(&[look("a")], 0), silent("stop")], true),
