@@ -129,6 +129,9 @@ impl Worker {
     ///
     /// # Errors
     /// The listener fails.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connections; the engine begins again what may be repeated.
     pub async fn serve(self, listener: TcpListener) -> io::Result<()> {
         let Self {
             dispatcher,
@@ -368,6 +371,7 @@ pub(crate) fn millis(time: Duration) -> u64 {
 /// # Errors
 /// The engine cannot be reached, or does not reach the worker.
 ///
+/// # Cancel safety
 /// Cancel-safe.
 pub async fn register(admin: &str, worker: &str) -> Result<(), RegisterError> {
     let url = format!("{}/deployments", admin.trim_end_matches('/'));

@@ -405,6 +405,9 @@ impl<S: Send + Sync + 'static> Dispatcher<S> {
     /// Waits until nothing that this dispatcher and its copies, bound to state or not, started is
     /// alive (graceful shutdown): no batch is in progress, no abandoned call runs, and no policy
     /// still decides on one.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: it only waits.
     pub async fn idle(&self) {
         self.setup.engine.idle().await;
     }
@@ -432,6 +435,10 @@ impl Dispatcher {
     ///
     /// Needs a tokio runtime with timers; without any runtime every call is answered
     /// [`NotStarted`](crate::ErrorCode::NotStarted).
+    ///
+    /// # Cancel safety
+    /// Dropping the future starts no further call. Async tools are dropped at their next await; a function on
+    /// a thread continues to its end. The results are lost.
     pub fn dispatch(
         &self,
         calls: Vec<ToolCall>,
@@ -470,6 +477,10 @@ impl Dispatcher {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// As for [`dispatch`](Self::dispatch). The same calls under the same run id have the same idempotency keys
+    /// again.
     pub fn dispatch_as(
         &self,
         run_id: &str,
@@ -523,6 +534,9 @@ impl Dispatcher {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Cancel safety
+    /// As for [`dispatch`](Self::dispatch): keep the results that were given until the new ones are stored.
     pub fn resume(
         &self,
         results: Vec<ToolResult>,

@@ -142,6 +142,9 @@ pub struct ResumedBatch {
 
 impl ResumedBatch {
     /// One result for every call of the message, when the last is there.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the calls, as dropping the batch does.
     pub async fn finish(mut self) -> Vec<ToolResult> {
         match self.running.take() {
             Some(running) => {

@@ -78,6 +78,9 @@ impl ResultStream {
     }
 
     /// The next result, or `None` when every call is answered.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: no result is lost.
     pub async fn next(&mut self) -> Option<ToolResult> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -85,6 +88,9 @@ impl ResultStream {
 
 impl EventStream {
     /// The next event, or `None` when every call is answered.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: no event is lost.
     pub async fn next(&mut self) -> Option<DispatchEvent> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -142,6 +142,9 @@ impl StreamingBatch {
 
     /// The next event: a result, or progress that a tool reports. `None` when every call handed
     /// over so far is answered and the batch has [ended](Self::end); until then it waits.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: no event is lost.
     pub async fn next(&mut self) -> Option<DispatchEvent> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
@@ -151,6 +154,9 @@ impl StreamingBatch {
     ///
     /// Returns one result per call that was opened, in call order. Dropping the future stops what
     /// still runs.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the calls, as dropping the batch does.
     pub async fn finish(mut self) -> Vec<ToolResult> {
         self.end();
         self.running.results().await

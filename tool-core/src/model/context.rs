@@ -228,6 +228,9 @@ impl CallContext {
     /// let results = dispatcher.dispatch_blocking(vec![ToolCall::new("call_1", "squares", r#"{"bound": 3}"#)]);
     /// assert_eq!(results[0].content(), r#"["1","4","9"]"#);
     /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the future starts no further call, and drops async tools at their next await.
     pub fn dispatch(
         &self,
         calls: Vec<ToolCall>,

@@ -141,6 +141,7 @@ impl Client {
     /// Waits until the server has listed other tools than when this clone was made, or this was
     /// awaited last. Never returns after [`close`](Self::close).
     ///
+    /// # Cancel safety
     /// Cancel-safe: nothing is missed if the future is dropped.
     pub async fn changed(&mut self) {
         if self.seen.changed().await.is_err() {
@@ -169,6 +170,7 @@ impl Client {
     /// Closes the connection, for all clones and tools, and waits until the server's process has
     /// ended, if it was started from here.
     ///
+    /// # Cancel safety
     /// Cancel-safe: the connection is closed in any case.
     pub async fn close(&self) {
         self.inner.line.close().await;

@@ -247,6 +247,9 @@ impl<S: Send + Sync + 'static> Server<S> {
     ///
     /// # Errors
     /// The client does not begin as the protocol says, or the process has no stdin or stdout.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection; calls that run are stopped.
     pub async fn stdio(&self) -> Result<(), ServeError> {
         let (reader, writer) = stdio::take().map_err(ServeError::new)?;
         self.serve(reader, writer).await
@@ -256,6 +259,9 @@ impl<S: Send + Sync + 'static> Server<S> {
     ///
     /// # Errors
     /// The client does not begin as the protocol says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes the connection; calls that run are stopped.
     pub async fn serve(
         &self,
         reader: impl AsyncRead + Send + Unpin + 'static,

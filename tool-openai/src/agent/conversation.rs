@@ -116,6 +116,10 @@ impl Conversation {
     /// # Errors
     /// Each [`AgentError`] states why there is no reply and which part of the run is in the
     /// history.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the request and the tools. The history is valid: a message whose tools have
+    /// begun is in it, with a result for each call.
     pub async fn run(&self, prompt: impl Into<Message>) -> Result<Reply, AgentError> {
         self.begin(Some(prompt.into()), false, None).await.reply
     }
@@ -124,6 +128,9 @@ impl Conversation {
     /// that could not be reached.
     ///
     /// # Errors
+    /// As for [`run`](Self::run).
+    ///
+    /// # Cancel safety
     /// As for [`run`](Self::run).
     pub async fn resume(&self) -> Result<Reply, AgentError> {
         self.begin(None, false, None).await.reply

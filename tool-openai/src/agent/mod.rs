@@ -363,6 +363,10 @@ impl Agent {
     ///
     /// # Errors
     /// Each [`AgentError`] states why there is no reply.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops the request and the tools, and the history is lost; keep a
+    /// [`conversation`](Self::conversation) where it matters.
     pub async fn run(&self, prompt: impl Into<Message>) -> Result<Reply, AgentError> {
         self.conversation().run(prompt).await
     }
@@ -377,6 +381,9 @@ impl Agent {
     ///
     /// # Errors
     /// As for [`Conversation::resume_with`].
+    ///
+    /// # Cancel safety
+    /// As for [`run`](Self::run): keep the stored run until its outcome is stored.
     pub async fn resume(
         &self,
         suspended: Suspended,

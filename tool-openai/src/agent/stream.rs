@@ -36,6 +36,9 @@ impl AgentStream {
     }
 
     /// The next event, or `None` after the last. Nothing is lost if the future is dropped.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: no event is lost.
     pub async fn next(&mut self) -> Option<Result<AgentEvent, AgentError>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

@@ -130,6 +130,9 @@ impl Agent {
     ///
     /// # Errors
     /// As for [`run`](Self::run), and [`AgentError::Answer`] if the answer is not a `T`.
+    ///
+    /// # Cancel safety
+    /// As for `run`.
     pub async fn run_as<T: DeserializeOwned + JsonSchema>(
         &self,
         prompt: impl Into<Message>,
@@ -143,6 +146,9 @@ impl Conversation {
     ///
     /// # Errors
     /// As for [`run`](Self::run), and [`AgentError::Answer`] if the answer is not a `T`.
+    ///
+    /// # Cancel safety
+    /// As for `run`.
     pub async fn run_as<T: DeserializeOwned + JsonSchema>(
         &self,
         prompt: impl Into<Message>,

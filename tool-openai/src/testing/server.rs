@@ -64,6 +64,9 @@ impl ScriptedServer {
     ///
     /// # Errors
     /// No port is free.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
     pub async fn start(replies: impl IntoIterator<Item = ScriptedReply>) -> io::Result<Self> {
         let scripted = Replies::default();
         lock(&scripted).extend(replies);
@@ -74,6 +77,9 @@ impl ScriptedServer {
     ///
     /// # Errors
     /// No port is free.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
     pub async fn start_with(
         script: impl FnMut(&Request) -> ScriptedReply + Send + 'static,
     ) -> io::Result<Self> {

@@ -49,6 +49,7 @@ impl RemoteAgent {
     /// # Errors
     /// The engine cannot be reached, is not an engine, or has no such agent.
     ///
+    /// # Cancel safety
     /// Cancel-safe.
     pub async fn connect(ingress: &str, admin: &str, name: &str) -> Result<Self, RemoteError> {
         let engine = Engine::new(ingress, admin)?;
@@ -69,6 +70,9 @@ impl RemoteAgent {
     /// # Errors
     /// Each [`RunError`] states why there is no reply. After [`Unreachable`](RunError::Unreachable)
     /// the same can be asked again.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: the run needs nobody who waits for it.
     pub async fn run(&self, id: &str, prompt: impl Into<Message>) -> Result<RunReply, RunError> {
         self.run_from(id, History::default(), prompt).await
     }
@@ -76,6 +80,9 @@ impl RemoteAgent {
     /// As [`run`](Self::run), after an earlier conversation.
     ///
     /// # Errors
+    /// As for [`run`](Self::run).
+    ///
+    /// # Cancel safety
     /// As for [`run`](Self::run).
     pub async fn run_from(
         &self,
@@ -108,6 +115,7 @@ impl RemoteAgent {
     /// # Errors
     /// The engine does not answer, or refuses.
     ///
+    /// # Cancel safety
     /// Cancel-safe.
     pub async fn held(&self, id: &str) -> Result<Option<HeldCalls>, RunError> {
         let path = self.path(id, HELD);
@@ -122,6 +130,7 @@ impl RemoteAgent {
     /// A decision is for a call that does not wait for one; or the engine does not answer, or
     /// refuses.
     ///
+    /// # Cancel safety
     /// Cancel-safe, and can be repeated.
     pub async fn decide(
         &self,
@@ -146,6 +155,9 @@ impl RemoteAgent {
     ///
     /// # Errors
     /// The engine does not answer, or refuses.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe, and can be repeated.
     pub async fn stop(&self, id: &str) -> Result<bool, RunError> {
         let (service, key) = (quoted(&self.service), quoted(id));
         let run = format!("target_service_name = {service} AND target_service_key = {key}");

@@ -54,6 +54,7 @@ impl Remote {
     /// # Errors
     /// The engine cannot be reached, or is not an engine.
     ///
+    /// # Cancel safety
     /// Cancel-safe.
     pub async fn connect(ingress: &str, admin: &str) -> Result<Self, RemoteError> {
         let engine = Arc::new(Engine::new(ingress, admin)?);
