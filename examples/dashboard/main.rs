@@ -5,13 +5,16 @@
 //! a second one, and a server that was restarted go on from there; a write waits for a person's
 //! approval in the same place.
 
+mod cards;
 mod chart;
+mod guard;
 mod pages;
 mod runs;
 mod store;
 mod tools;
 mod traces;
 mod view;
+mod watched;
 mod web;
 
 #[path = "../patient_summary/scripted.rs"]
@@ -67,38 +70,13 @@ async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let traces = options.otlp.as_deref().map(traces::export).transpose()?;
     let (model, script) = scripted::model().await?;
-    let (kind, url) = match env::var("DATABASE_URL")
-        .ok()
-        .filter(|url| !url.trim().is_empty())
-    {
-        Some(url) => ("the one at DATABASE_URL", url),
-        None => {
-            fs::create_dir_all(&options.data)?;
-            let file = options.data.join("patients.db");
-            (
-                "an SQLite file",
-                format!("sqlite://{}?mode=rwc", file.display()),
-            )
-        }
-    };
-    let (latency, network) = match options.latency {
-        Some(0) => (Latency::Fixed(Duration::ZERO), String::new()),
-        Some(millis) => (
-            Latency::Fixed(Duration::from_millis(millis)),
-            format!(", each query {millis} ms slower as over a network (simulated)"),
-        ),
-        None if kind.starts_with("an") => (
-            Latency::Simulated(0.into()),
-            ", each query 150 to 200 ms slower as over a network (simulated)".to_owned(),
-        ),
-        None => (Latency::Fixed(Duration::ZERO), String::new()),
-    };
+    let (url, latency, database) = database(&options)?;
     let about = About {
         model: match script {
             Some(_) => "a mock model, since OPENAI_API_KEY is not set".to_owned(),
             None => options.model.clone(),
         },
-        database: format!("{kind}{network}"),
+        database,
     };
 
     let db = Arc::new(PatientDb::open(&url, latency).await);
@@ -129,6 +107,37 @@ async fn main() -> anyhow::Result<()> {
     }
     println!("stopped");
     Ok(())
+}
+
+/// The database's address, how long its queries take, and what the page says of it.
+fn database(options: &Options) -> anyhow::Result<(String, Latency, String)> {
+    let (kind, url) = match env::var("DATABASE_URL")
+        .ok()
+        .filter(|url| !url.trim().is_empty())
+    {
+        Some(url) => ("the one at DATABASE_URL", url),
+        None => {
+            fs::create_dir_all(&options.data)?;
+            let file = options.data.join("patients.db");
+            (
+                "an SQLite file",
+                format!("sqlite://{}?mode=rwc", file.display()),
+            )
+        }
+    };
+    let (latency, network) = match options.latency {
+        Some(0) => (Latency::Fixed(Duration::ZERO), String::new()),
+        Some(millis) => (
+            Latency::Fixed(Duration::from_millis(millis)),
+            format!(", each query {millis} ms slower as over a network (simulated)"),
+        ),
+        None if kind.starts_with("an") => (
+            Latency::Simulated(0.into()),
+            ", each query 150 to 200 ms slower as over a network (simulated)".to_owned(),
+        ),
+        None => (Latency::Fixed(Duration::ZERO), String::new()),
+    };
+    Ok((url, latency, format!("{kind}{network}")))
 }
 
 /// Ctrl-C, or the signal that service managers send.

@@ -1,39 +1,33 @@
 //! The requests.
 
-use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Form, Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::from_fn;
+use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use futures_util::{Stream, stream};
 use patient_summary::DbError;
 use serde::Deserialize;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tool_core::Decision;
 use tool_openai::recording::to_html;
 use uuid::Uuid;
 
+use crate::guard::guard;
 use crate::pages::{self, About, Shown};
 use crate::runs::{Refused, Runs};
 use crate::store::Run;
 use crate::view::View;
+use crate::watched::Watched;
 
 /// Bytes that a form may have.
 const MOST_BYTES: usize = 16 * 1024;
 
 /// Characters that a question may have.
 const MOST_CHARACTERS: usize = 1000;
-
-/// How often a page with running calls sees its bars grow.
-const GROWTH: Duration = Duration::from_millis(250);
 
 /// What all requests share.
 #[derive(Clone)]
@@ -70,60 +64,6 @@ pub(crate) fn router(dashboard: Dashboard) -> Router {
 
 async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, kind)], text)
-}
-
-/// Only pages of this server may change anything, under a name of this machine; and a page runs no
-/// script but the server's.
-async fn guard(request: Request, next: Next) -> Response {
-    if !is_loopback(request.headers()) {
-        return (
-            StatusCode::MISDIRECTED_REQUEST,
-            "this server is for this machine alone",
-        )
-            .into_response();
-    }
-    if request.method() != Method::GET && !is_from_here(request.headers()) {
-        return (StatusCode::FORBIDDEN, "this form is of another site").into_response();
-    }
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "same-origin"),
-        (header::CACHE_CONTROL, "no-store"),
-    ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// Whether the name that was asked for is this machine's: a page elsewhere can make any name lead here.
-fn is_loopback(headers: &HeaderMap) -> bool {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    ["127.0.0.1", "localhost", "[::1]"].contains(&name)
-}
-
-/// Whether a form is of a page of this server, as browsers say.
-fn is_from_here(headers: &HeaderMap) -> bool {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    match (text(header::ORIGIN), text(header::HOST)) {
-        (Some(origin), Some(host)) => origin == format!("http://{host}"),
-        _ => false,
-    }
 }
 
 /// Why there is no page.
@@ -390,91 +330,11 @@ async fn events(
         .and_then(|id| id.to_str().ok()?.parse().ok());
     match run_of(&dashboard, run).await {
         Ok(run) => {
-            let watched = Watched {
-                news: dashboard.runs.news(run.id),
-                dashboard,
-                run,
-                view: View::default(),
-                shown: last.unwrap_or(after),
-                is_over: false,
-                parts: HashMap::new(),
-            };
+            let watched = Watched::new(dashboard, run, last.unwrap_or(after));
             Sse::new(watched.stream())
                 .keep_alive(KeepAlive::default())
                 .into_response()
         }
         Err(problem) => problem.page(&dashboard),
-    }
-}
-
-/// A run that a page watches.
-struct Watched {
-    dashboard: Dashboard,
-    run: Run,
-    view: View,
-    news: watch::Receiver<()>,
-    /// The last event that the page has seen.
-    shown: i64,
-    is_over: bool,
-    /// The parts as the page has them.
-    parts: HashMap<String, String>,
-}
-
-impl Watched {
-    fn stream(self) -> impl Stream<Item = Result<Event, Infallible>> + Send {
-        stream::unfold(self, async |mut watched| {
-            let event = watched.next().await?;
-            Some((Ok(event), watched))
-        })
-    }
-
-    /// Waits until there is something new.
-    async fn next(&mut self) -> Option<Event> {
-        loop {
-            if self.is_over {
-                return None;
-            }
-            self.news.borrow_and_update();
-            let is_active = self.dashboard.runs.is_active(self.run.id);
-            match self
-                .dashboard
-                .runs
-                .catch_up(self.run.id, &mut self.view)
-                .await
-            {
-                Ok(true) => continue, // there may be more
-                Ok(false) if !is_active => {
-                    self.view.interrupt();
-                    self.is_over = true;
-                    return Some(self.event("over"));
-                }
-                Ok(false) | Err(_) => {}
-            }
-            if self.view.seq > self.shown {
-                return Some(self.event("parts"));
-            }
-            tokio::select! {
-                () = self.dashboard.shutdown.cancelled() => return None,
-                () = tokio::time::sleep(GROWTH) => return Some(self.event("parts")),
-                _ = self.news.changed() => {}
-            }
-        }
-    }
-
-    /// The parts that are not as the page has them.
-    fn event(&mut self, kind: &str) -> Event {
-        self.shown = self.view.seq;
-        let shown = Shown {
-            run: &self.run,
-            view: &self.view,
-        };
-        let mut parts = pages::parts(&shown).collect::<HashMap<_, _>>();
-        let changed = parts
-            .iter()
-            .filter(|(id, html)| self.parts.get(*id) != Some(html));
-        let event = Event::default().event(kind).id(self.shown.to_string());
-        let event = event.json_data(changed.collect::<HashMap<_, _>>());
-        std::mem::swap(&mut self.parts, &mut parts);
-        event.unwrap_or_default()
     }
 }
