@@ -1,4 +1,4 @@
-//! Calls in, and what came out, in a form to compare.
+//! Calls and their results, in a form to compare.
 
 use tool_core::{ToolCall, ToolResult};
 

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use crate::picture::Picture;
+use crate::display::Display;
 
 pub(crate) const INGRESS: &str = "http://127.0.0.1:8080";
 pub(crate) const ADMIN: &str = "http://127.0.0.1:9070";
@@ -26,16 +26,16 @@ pub(crate) struct Cluster {
     workers: Mutex<Vec<Child>>,
     _engine: Child,
     folder: TempDir,
-    picture: Arc<Picture>,
+    display: Arc<Display>,
 }
 
 impl Cluster {
-    pub(crate) async fn start(picture: Arc<Picture>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(display: Arc<Display>) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let engine = engine(folder.path()).await?;
         let mut workers = Vec::new();
         for number in 0..PORTS.len() {
-            workers.push(worker(number, folder.path(), &picture).await?);
+            workers.push(worker(number, folder.path(), &display).await?);
         }
         tokio::spawn(balance(TcpListener::bind(BALANCER).await?));
         tool_restate::register(ADMIN, &format!("http://{BALANCER}")).await?;
@@ -43,19 +43,19 @@ impl Cluster {
             workers: Mutex::new(workers),
             _engine: engine,
             folder,
-            picture,
+            display,
         })
     }
 
     /// Kills the worker that runs most calls, at once, and starts another in its place.
     pub(crate) async fn kill_busiest(&self) {
-        let Some(number) = self.picture.busiest() else {
+        let Some(number) = self.display.busiest() else {
             return;
         };
         let mut workers = self.workers.lock().await;
         _ = workers[number].kill().await;
-        self.picture.killed(number);
-        if let Ok(another) = worker(number, self.folder.path(), &self.picture).await {
+        self.display.killed(number);
+        if let Ok(another) = worker(number, self.folder.path(), &self.display).await {
             workers[number] = another;
         }
     }
@@ -93,7 +93,7 @@ async fn engine(folder: &Path) -> anyhow::Result<Child> {
     Ok(engine)
 }
 
-async fn worker(number: usize, folder: &Path, picture: &Arc<Picture>) -> anyhow::Result<Child> {
+async fn worker(number: usize, folder: &Path, display: &Arc<Display>) -> anyhow::Result<Child> {
     let port = PORTS[number];
     let database = format!("sqlite://{}?mode=rwc", folder.join("patients.db").display());
     let mut worker = Command::new(env::current_exe()?)
@@ -102,11 +102,11 @@ async fn worker(number: usize, folder: &Path, picture: &Arc<Picture>) -> anyhow:
         .kill_on_drop(true)
         .spawn()?;
     let output = worker.stdout.take().context("its stdout is piped")?;
-    let picture = Arc::clone(picture);
+    let display = Arc::clone(display);
     tokio::spawn(async move {
         let mut lines = BufReader::new(output).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            picture.happened(number, &line);
+            display.happened(number, &line);
         }
     });
     listening(&format!("127.0.0.1:{port}")).await?;

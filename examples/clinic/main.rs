@@ -3,7 +3,7 @@
 //! same.
 
 mod cluster;
-mod picture;
+mod display;
 #[path = "../patient_summary/scripted.rs"]
 mod scripted;
 
@@ -19,7 +19,7 @@ use tower::layer::layer_fn;
 use tower::{Service, service_fn};
 
 use cluster::{ADMIN, Cluster, INGRESS};
-use picture::Picture;
+use display::Display;
 
 /// Summarises a patient with tools on three workers.
 ///
@@ -53,8 +53,8 @@ async fn main() -> anyhow::Result<()> {
             .await?);
     }
 
-    let picture = Arc::new(Picture::default());
-    let cluster = Arc::new(Cluster::start(Arc::clone(&picture)).await?);
+    let display = Arc::new(Display::default());
+    let cluster = Arc::new(Cluster::start(Arc::clone(&display)).await?);
     let remote = Remote::connect(INGRESS, ADMIN).await?;
     let (model, _script) = scripted::model().await?;
     println!(
@@ -77,7 +77,7 @@ async fn main() -> anyhow::Result<()> {
         .with_parallel_guidance()
         .run("Generate a complete clinical summary for patient P-00123.")
         .await?;
-    println!("\n{}\n\nSummary:\n\n{reply}", picture.sentence());
+    println!("\n{}\n\nSummary:\n\n{reply}", display.sentence());
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use tool_openai::{Agent, AgentError, AgentEvent, AgentStream, Conversation, Outc
 use uuid::Uuid;
 
 use crate::store::{Held, Kept, Store};
-use crate::tools::{Diary, Session};
+use crate::tools::{ActivityLog, Session};
 
 /// What all requests share.
 #[derive(Clone)]
@@ -56,7 +56,7 @@ impl Service {
     fn agent_of(&self, user: &str) -> Agent {
         let session = Session {
             user: user.to_owned(),
-            diary: Diary(self.store.path("diary.txt")),
+            activity: ActivityLog(self.store.path("activity.txt")),
         };
         let dispatcher = self.dispatcher.with_state(session);
         let agent = self.agent.clone().with_tools(dispatcher);

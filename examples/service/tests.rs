@@ -85,19 +85,19 @@ fn data() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn diary(data: &TempDir) -> String {
-    fs::read_to_string(data.path().join("diary.txt")).unwrap_or_default()
+fn activity(data: &TempDir) -> String {
+    fs::read_to_string(data.path().join("activity.txt")).unwrap_or_default()
 }
 
-/// Waits until a line is in the diary.
+/// Waits until a line is in the activity log.
 async fn noted(data: &TempDir, line: &str) {
     let wait = async {
-        while !diary(data).contains(line) {
+        while !activity(data).contains(line) {
             sleep(Duration::from_millis(20)).await;
         }
     };
     let end = timeout(FOREVER, wait).await;
-    assert!(end.is_ok(), "no `{line}` in: {}", diary(data));
+    assert!(end.is_ok(), "no `{line}` in: {}", activity(data));
 }
 
 /// Where the call that waits is decided on.
@@ -146,7 +146,7 @@ async fn a_chat_streams_its_events_and_continues() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_drops_its_tools() {
+async fn a_client_that_disconnects_drops_its_tools() {
     let data = data();
     let service = Service::start(data.path());
     let slow = json!({"message": "find archive"});
@@ -204,7 +204,7 @@ async fn an_approval_survives_a_restart_and_is_used_once() {
         "decide first"
     );
     service.kill();
-    assert_eq!(diary(&data), "", "nothing was booked");
+    assert_eq!(activity(&data), "", "nothing was booked");
 
     let service = Service::start(data.path());
     let approve = || json!({"approve": true});
@@ -218,7 +218,7 @@ async fn an_approval_survives_a_restart_and_is_used_once() {
         text(&events).contains("booked Monday 9:00 for ann"),
         "{events:?}"
     );
-    assert_eq!(diary(&data), "ann booked Monday 9:00\n");
+    assert_eq!(activity(&data), "ann booked Monday 9:00\n");
     assert_eq!(service.status(&path, "ann", approve()).await, 404, "used");
     let nowhere = "/approvals/..%2F..%2Fetc%2Fpasswd/x";
     assert_eq!(service.status(nowhere, "ann", approve()).await, 400);
@@ -235,13 +235,13 @@ async fn a_refusal_is_read_by_the_model() {
     let refusal = json!({"approve": false, "reason": "not on a Monday"});
     let events = service.events(&path, "ann", refusal).await;
     assert!(text(&events).contains("not on a Monday"), "{events:?}");
-    assert_eq!(diary(&data), "");
+    assert_eq!(activity(&data), "");
 }
 
 /// An active request is answered before the program ends.
 #[cfg(unix)]
 #[tokio::test]
-async fn a_service_that_is_asked_to_end_answers_first() {
+async fn graceful_shutdown_answers_active_requests_first() {
     let data = data();
     let mut service = Service::start(data.path());
     let slow = json!({"message": "find cardiology"});

@@ -9,14 +9,14 @@ use tool_core::{Decision, Dispatcher, tool, tools};
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) user: String,
-    pub(crate) diary: Diary,
+    pub(crate) activity: ActivityLog,
 }
 
 /// What was done, a line each, in a file that outlives the program.
 #[derive(Clone, Debug)]
-pub(crate) struct Diary(pub(crate) PathBuf);
+pub(crate) struct ActivityLog(pub(crate) PathBuf);
 
-impl Diary {
+impl ActivityLog {
     fn note(&self, line: &str) -> Result<(), std::io::Error> {
         use std::io::Write;
         let mut file = std::fs::OpenOptions::new()
@@ -28,12 +28,12 @@ impl Diary {
 }
 
 /// Notes that a tool was dropped before it was done.
-struct Unfinished<'a>(Option<&'a Diary>);
+struct Unfinished<'a>(Option<&'a ActivityLog>);
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        if let Some(diary) = self.0 {
-            let _ = diary.note("find_slots was dropped"); // the caller has dropped the call
+        if let Some(activity) = self.0 {
+            let _ = activity.note("find_slots was dropped"); // the caller has dropped the call
         }
     }
 }
@@ -41,8 +41,8 @@ impl Drop for Unfinished<'_> {
 /// Find free slots of a ward; takes a while.
 #[tool(read_only, timeout = "2m")]
 async fn find_slots(#[state] session: &Session, ward: &str) -> Result<Vec<String>, std::io::Error> {
-    session.diary.note("find_slots has begun")?;
-    let mut unfinished = Unfinished(Some(&session.diary));
+    session.activity.note("find_slots has begun")?;
+    let mut unfinished = Unfinished(Some(&session.activity));
     let wait = if ward == "archive" { 60_000 } else { 300 };
     tokio::time::sleep(Duration::from_millis(wait)).await;
     unfinished.0 = None;
@@ -56,7 +56,7 @@ async fn find_slots(#[state] session: &Session, ward: &str) -> Result<Vec<String
 #[tool(destructive)]
 async fn book_slot(#[state] session: &Session, slot: &str) -> Result<String, std::io::Error> {
     session
-        .diary
+        .activity
         .note(&format!("{} booked {slot}", session.user))?;
     Ok(format!("booked {slot} for {}", session.user))
 }

@@ -1,4 +1,4 @@
-//! A module that allows itself nothing.
+//! A module that denies all lints.
 
 #![deny(
     missing_docs,

@@ -1,4 +1,4 @@
-//! A crate that forbids what it is commonly forbidden to allow.
+//! A crate that forbids commonly forbidden lints.
 #![forbid(
     deprecated,
     dead_code,

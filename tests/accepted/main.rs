@@ -1,4 +1,4 @@
-//! What the macros take, and a program then compiles; a module per topic.
+//! Uses of the macros that compile; a module per topic.
 
 #![deny(warnings, future_incompatible, rust_2024_compatibility)]
 // Anything that the language allows, whatever its style.

@@ -1,4 +1,4 @@
-//! What a trace shows of a run: a tree of spans after the conventions for generative AI.
+//! The trace of a run: a tree of spans that follow the conventions for generative AI.
 
 use std::time::Duration;
 

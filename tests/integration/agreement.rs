@@ -1,5 +1,5 @@
 //! The schema and the decoder accept and refuse the same arguments, with an independent validator
-//! as the judge.
+//! as the reference.
 
 #![expect(dead_code, reason = "what is decoded is not looked at")]
 
@@ -14,11 +14,11 @@ use tool_core::{Dispatcher, ToolCall, ToolSet, tool, tools};
 
 use crate::support::code;
 
-/// Puts each sample to the judge and to the tool; both must accept the first list, and refuse the
-/// second.
+/// Gives each sample to the validator and to the tool; both must accept the first list, and refuse
+/// the second.
 fn agree(tools: ToolSet, accepted: &[Value], refused: &[Value]) {
     let definition = tools.definitions().next().unwrap();
-    let (name, judge) = (
+    let (name, validator) = (
         definition.name().to_owned(),
         jsonschema::validator_for(definition.parameters()).unwrap(),
     );
@@ -34,7 +34,7 @@ fn agree(tools: ToolSet, accepted: &[Value], refused: &[Value]) {
             .collect();
         for (arguments, result) in arguments.iter().zip(dispatcher.dispatch_blocking(calls)) {
             assert_eq!(
-                judge.is_valid(arguments),
+                validator.is_valid(arguments),
                 expected,
                 "the schema of {name}, {arguments}"
             );

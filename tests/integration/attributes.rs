@@ -1,4 +1,4 @@
-//! What `#[serde(…)]`, `#[schemars(…)]` and `#[cfg(…)]` say of a parameter.
+//! `#[serde(…)]`, `#[schemars(…)]` and `#[cfg(…)]` on a parameter.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Whatever a batch holds: one result per call, in call order, under the call's id, each as its
+//! Any batch has one result per call, in call order, under the call's id, each as its
 //! call deserves.
 
 use std::sync::Arc;

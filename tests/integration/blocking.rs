@@ -167,7 +167,7 @@ async fn a_call_that_exceeds_the_queue_time_is_not_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_behind_work_that_cannot_be_stopped_starts_when_that_ends() {
+async fn a_call_behind_unstoppable_work_starts_when_that_ends() {
     let (dispatcher, gate) = dispatcher();
     let batch = tokio::spawn(dispatcher.dispatch(calls([("pass_alone", "{}"), ("answer", "{}")])));
     sleep(Duration::from_secs(3)).await;

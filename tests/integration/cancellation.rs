@@ -88,7 +88,7 @@ async fn dropping_the_batch_stops_running_and_queued_calls() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_permit_that_comes_free_as_the_batch_is_dropped_starts_nothing() {
+async fn a_permit_freed_as_the_batch_is_dropped_starts_nothing() {
     for _ in 0..200 {
         let ward = Arc::new(Ward::default());
         let dispatcher = dispatcher(&ward, 1);
@@ -106,7 +106,7 @@ async fn a_permit_that_comes_free_as_the_batch_is_dropped_starts_nothing() {
 }
 
 #[tokio::test]
-async fn a_thread_of_a_dropped_batch_counts_towards_the_limit_until_it_ends() {
+async fn a_thread_of_a_dropped_batch_counts_until_it_ends() {
     let ward = Arc::new(Ward::default());
     let dispatcher = dispatcher(&ward, 1);
     let batch =

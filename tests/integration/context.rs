@@ -1,4 +1,4 @@
-//! What a call knows of itself, and where it runs.
+//! The context of a call, and where it runs.
 
 use std::thread::{self, ThreadId};
 

@@ -58,11 +58,11 @@ async fn a_batch_takes_as_long_as_its_slowest_call() {
         .map(|result| result.elapsed().as_millis())
         .collect();
     assert_eq!(elapsed, [200, 180, 150]);
-    let picture = Waterfall::new(&results);
+    let timeline = Waterfall::new(&results);
     assert_eq!(
         (
-            picture.elapsed().as_millis(),
-            picture.sequential().as_millis()
+            timeline.elapsed().as_millis(),
+            timeline.sequential().as_millis()
         ),
         (200, 530)
     );

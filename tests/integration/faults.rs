@@ -1,4 +1,4 @@
-//! What was found by attack: each kind of fault, as small as it can be shown.
+//! Regression tests for faults that were found by attack, each as small as possible.
 
 use std::cell::RefCell;
 use std::error::Error;
@@ -375,7 +375,7 @@ fn a_stored_error_of_many_sources_is_read() {
 }
 
 #[test]
-fn an_error_made_by_hand_has_a_text_and_a_source_and_keeps_its_code() {
+fn a_custom_tool_error_keeps_its_text_source_and_code() {
     let error = ToolError::new(ErrorCode::LostIndeterminate, " ")
         .with_source(std::io::Error::other("reset"));
     assert_eq!(

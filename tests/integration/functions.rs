@@ -1,4 +1,4 @@
-//! The function stays what it was, and what it returns is what the model reads.
+//! The function stays callable, and the model reads what it returns.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Threads that a test holds and lets go.
+//! Threads that a test blocks and releases.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;

@@ -432,7 +432,7 @@ async fn comments_and_any_line_ending_are_accepted() {
 }
 
 #[tokio::test]
-async fn a_stream_is_over_when_it_says_so_though_the_connection_stays_open() {
+async fn a_stream_ends_at_done_though_the_connection_stays_open() {
     let mut answer = head("text/event-stream");
     answer.extend(
         b"data: {\"choices\": [{\"delta\": {\"content\": \"Hello.\"}}]}\n\ndata: [DONE]\n\n",

@@ -6,22 +6,22 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tool_core::{Decision, Dispatcher, ToolCall, tool, tools};
 
-use crate::diary::Diary;
 use crate::gate::Gate;
+use crate::run_log::RunLog;
 use crate::support::{calls, codes};
 
 /// Work for a second.
 #[tool]
-async fn work(#[state] diary: &Diary) {
-    let _inside = diary.enter("work");
+async fn work(#[state] run_log: &RunLog) {
+    let _inside = run_log.enter("work");
     sleep(Duration::from_secs(1)).await;
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![work].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![work].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
@@ -46,28 +46,28 @@ async fn a_dispatcher_that_started_nothing_is_idle() {
 
 #[tokio::test(start_paused = true)]
 async fn idle_waits_for_all_clones_and_wakes_every_waiter() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let clone = dispatcher.clone();
     let batch = tokio::spawn(clone.dispatch(calls([("work", "{}"), ("work", "{}")])));
     tokio::task::yield_now().await;
     assert!(!is_idle(&dispatcher).await);
     tokio::join!(dispatcher.idle(), clone.idle(), dispatcher.idle());
-    assert_eq!(diary.now(), 1000);
+    assert_eq!(run_log.now(), 1000);
     assert_eq!(batch.await.unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn idle_waits_until_dropped_work_has_ended() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let batch = tokio::spawn(dispatcher.dispatch(calls([("work", "{}")])));
     sleep(Duration::from_millis(10)).await;
     batch.abort();
     dispatcher.idle().await;
-    assert_eq!(diary.runs(), ["work 0..10"]);
+    assert_eq!(run_log.runs(), ["work 0..10"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_turn_is_under_way_until_it_is_over() {
+async fn idle_waits_for_a_turn_that_is_not_finished() {
     let (dispatcher, _) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     turn.push(ToolCall::new("", "work", "{}"));

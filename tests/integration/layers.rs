@@ -1,4 +1,4 @@
-//! Layers of `tower` around a call: what they are for, and that none of them can break what the
+//! Layers of `tower` around a call: their uses, and that none of them can break what the
 //! dispatcher promises.
 
 use std::convert::Infallible;
@@ -15,23 +15,23 @@ use tower::limit::ConcurrencyLimitLayer;
 use tower::timeout::TimeoutLayer;
 use tower::{Layer, Service, layer::layer_fn};
 
-use crate::diary::Diary;
+use crate::run_log::RunLog;
 use crate::support::{calls, codes, contents};
 
 type Answer<E> = Pin<Box<dyn Future<Output = Result<ToolOutput, E>> + Send>>;
 
 /// Work for a while.
 #[tool(timeout = "1s")]
-async fn work(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) -> String {
-    let _inside = diary.enter(cx.id());
+async fn work(#[context] cx: &CallContext, #[state] run_log: &RunLog, millis: u64) -> String {
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(millis)).await;
     cx.id().to_owned()
 }
 
 /// Look around for a while.
 #[tool(timeout = "1s", read_only)]
-async fn look(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) -> u32 {
-    let _inside = diary.enter(cx.id());
+async fn look(#[context] cx: &CallContext, #[state] run_log: &RunLog, millis: u64) -> u32 {
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(millis)).await;
     cx.attempt()
 }
@@ -42,11 +42,11 @@ async fn fail() -> Result<(), String> {
     Err("out of beds".to_owned())
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![work, look, fail].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![work, look, fail].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
@@ -162,11 +162,11 @@ async fn later_layers_wrap_earlier_ones_and_tool_layers_are_innermost() {
 
 #[tokio::test(start_paused = true)]
 async fn a_concurrency_limit_of_tower_limits_all_tools_or_one() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let all = dispatcher.clone().with_layer(ConcurrencyLimitLayer::new(2));
     let batch = || [for_millis("work", 10), for_millis("look", 10)].concat();
     assert_eq!(codes(&all.dispatch(batch()).await), ["ok"; 6]);
-    assert_eq!(diary.now(), 30);
+    assert_eq!(run_log.now(), 30);
 
     let one = dispatcher
         .with_tool_layer("work", ConcurrencyLimitLayer::new(1))
@@ -176,13 +176,13 @@ async fn a_concurrency_limit_of_tower_limits_all_tools_or_one() {
         one.dispatch(for_millis("look", 10))
     );
     assert_eq!((codes(&a), codes(&b)), (vec!["ok"; 3], vec!["ok"; 3]));
-    assert_eq!(diary.now(), 60);
+    assert_eq!(run_log.now(), 60);
     assert!(b.iter().all(|result| result.elapsed().as_millis() == 10));
 }
 
 #[tokio::test(start_paused = true)]
 async fn waiting_in_a_layer_counts_as_running() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let results = dispatcher
         .with_layer(ConcurrencyLimitLayer::new(1))
         .dispatch(for_millis("work", 700))
@@ -197,17 +197,17 @@ async fn waiting_in_a_layer_counts_as_running() {
             .all(|result| result.elapsed() <= Duration::from_secs(1))
     );
     // What was waiting began when the first was done, and nothing runs on past the deadline.
-    assert_eq!(diary.runs()[..2], ["0 0..700", "1 700..1000"]);
+    assert_eq!(run_log.runs()[..2], ["0 0..700", "1 700..1000"]);
     assert!(
-        diary.runs()[2..].iter().all(|run| run == "2 1000..1000"),
+        run_log.runs()[2..].iter().all(|run| run == "2 1000..1000"),
         "{:?}",
-        diary.runs()
+        run_log.runs()
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_timeout_of_tower_is_an_error_of_the_layer() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_layer(TimeoutLayer::new(Duration::from_millis(50)));
     let results = dispatcher
         .dispatch(calls([
@@ -217,13 +217,13 @@ async fn a_timeout_of_tower_is_an_error_of_the_layer() {
         .await;
     assert_eq!(codes(&results), ["middleware_error", "ok"]);
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(diary.runs(), ["call_0 0..50", "call_1 0..10"]);
+    assert_eq!(run_log.runs(), ["call_0 0..50", "call_1 0..10"]);
     dispatcher.idle().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_layer_may_answer_change_an_error_or_pass_it_on() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let answers = around(|_, _| {
         Box::pin(async { ToolOutput::from_serialize(&"cached") }) as Answer<ToolError>
     });
@@ -237,7 +237,7 @@ async fn a_layer_may_answer_change_an_error_or_pass_it_on() {
         ),
         ["cached"; 3]
     );
-    assert!(diary.begun().is_empty());
+    assert!(run_log.begun().is_empty());
 
     let swallows = around(|mut inner, context| {
         Box::pin(async move {
@@ -336,7 +336,7 @@ async fn a_layer_that_panics_or_hangs_fails_its_own_calls_in_time() {
         (Where::NeverAnswers, "timeout"),
     ];
     for (at, code) in cases {
-        let (dispatcher, diary) = dispatcher();
+        let (dispatcher, run_log) = dispatcher();
         let dispatcher = dispatcher
             .with_max_concurrency(2)
             .with_tool_layer("work", layer_fn(move |inner| Misbehaves(at, inner)))
@@ -358,6 +358,6 @@ async fn a_layer_that_panics_or_hangs_fails_its_own_calls_in_time() {
             .await
             .unwrap();
         let reached = matches!(at, Where::Poll | Where::Drop | Where::NeverAnswers);
-        assert_eq!(diary.runs().len(), if reached { 6 } else { 3 });
+        assert_eq!(run_log.runs().len(), if reached { 6 } else { 3 });
     }
 }

@@ -1,4 +1,4 @@
-//! What users see of the workspace as a whole; a module per topic.
+//! Behavior of the whole workspace, as users see it; a module per topic.
 
 #![cfg(test)] // for clippy, which allows `unwrap` in tests
 
@@ -20,7 +20,6 @@ mod context;
 mod conversations;
 mod deadlines;
 mod detached;
-mod diary;
 mod dispatch;
 mod failures;
 mod faults;
@@ -48,6 +47,7 @@ mod responses;
 mod retries;
 mod rogue_layers;
 mod run_ids;
+mod run_log;
 mod runtime;
 mod schema;
 mod scripted;

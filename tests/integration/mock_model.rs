@@ -1,4 +1,4 @@
-//! The scripted model in the process is the scripted server without HTTP.
+//! The mock model behaves like the mock server, without HTTP.
 
 use futures_util::StreamExt;
 use serde_json::{Value, json, to_value};

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 use tool_core::{CallContext, Dispatcher, ToolCall, ToolError, ToolResult, tool, tools};
 
-use crate::diary::Diary;
+use crate::run_log::RunLog;
 use crate::support::{calls, codes, contents};
 
 /// `ok` or the codes of nested calls, and their texts.
@@ -25,16 +25,16 @@ fn texts(results: &[ToolResult]) -> String {
 
 /// Work for a while.
 #[tool]
-async fn work(#[state] diary: &Diary, name: &str, millis: u64) -> String {
-    let _inside = diary.enter(name);
+async fn work(#[state] run_log: &RunLog, name: &str, millis: u64) -> String {
+    let _inside = run_log.enter(name);
     sleep(Duration::from_millis(millis)).await;
     name.to_owned()
 }
 
 /// Work for a while, alone in its message.
 #[tool(exclusive)]
-async fn alone(#[state] diary: &Diary, name: &str, millis: u64) -> String {
-    let _inside = diary.enter(name);
+async fn alone(#[state] run_log: &RunLog, name: &str, millis: u64) -> String {
+    let _inside = run_log.enter(name);
     sleep(Duration::from_millis(millis)).await;
     name.to_owned()
 }
@@ -43,7 +43,7 @@ async fn alone(#[state] diary: &Diary, name: &str, millis: u64) -> String {
 #[tool]
 async fn pass_on(
     #[context] cx: &CallContext,
-    #[state] diary: &Diary,
+    #[state] run_log: &RunLog,
     name: &str,
     batch: Vec<(String, serde_json::Value)>,
 ) -> String {
@@ -53,7 +53,7 @@ async fn pass_on(
     let results = cx
         .dispatch(batch.into_iter().enumerate().map(to_call).collect())
         .await;
-    let _on = diary.enter(format!("{name} continues"));
+    let _on = run_log.enter(format!("{name} continues"));
     sleep(Duration::from_millis(1)).await;
     texts(&results)
 }
@@ -70,26 +70,26 @@ fn passing(name: &str, batch: serde_json::Value) -> ToolCall {
     )
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![work, alone, pass_on].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![work, alone, pass_on].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
 #[tokio::test(start_paused = true)]
 async fn nested_calls_run_at_once_and_are_answered_in_their_order() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let batch = json!([["work", named("a", 20)], ["gone", {}], ["work", named("b", 10)], ["work", {"name": 1}]]);
     let results = dispatcher.dispatch(vec![passing("p", batch)]).await;
     assert_eq!(contents(&results), ["a unknown_tool b invalid_arguments"]);
-    assert_eq!(diary.runs(), ["a 0..20", "b 0..10", "p continues 20..21"]);
+    assert_eq!(run_log.runs(), ["a 0..20", "b 0..10", "p continues 20..21"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_waiting_parent_does_not_block_its_own_nested_calls() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let nested = || json!([["work", named("a", 10)], ["work", named("b", 10)]]);
     let work = ToolCall::new("w", "work", named("w", 10).to_string());
@@ -100,7 +100,7 @@ async fn a_waiting_parent_does_not_block_its_own_nested_calls() {
     assert_eq!(contents(&results), ["a b", "a b", "w"]);
     // Nested calls one at a time; the next call of the program when all before it are finished.
     assert_eq!(
-        diary.runs(),
+        run_log.runs(),
         [
             "a 0..10",
             "b 10..20",
@@ -117,36 +117,36 @@ async fn a_waiting_parent_does_not_block_its_own_nested_calls() {
 async fn a_parent_continues_at_once_whatever_else_runs() {
     /// Wait for one nested call, and leave another to a task.
     #[tool]
-    async fn leave(#[context] cx: &CallContext, #[state] diary: &Diary) {
+    async fn leave(#[context] cx: &CallContext, #[state] run_log: &RunLog) {
         let cx_of_task = cx.clone();
         let long = ToolCall::new("l", "work", named("long", 50).to_string());
         tokio::spawn(async move { cx_of_task.dispatch(vec![long]).await });
         let short = ToolCall::new("s", "work", named("short", 10).to_string());
         cx.dispatch(vec![short]).await;
-        let _inside = diary.enter("continues");
+        let _inside = run_log.enter("continues");
         sleep(Duration::from_millis(60)).await;
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![leave, work].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![leave, work].with_shared_state(Arc::clone(&run_log)));
     let dispatcher = dispatcher.with_max_concurrency(2);
     dispatcher.dispatch(calls([("leave", "{}")])).await;
     assert_eq!(
-        diary.runs(),
+        run_log.runs(),
         ["short 0..10", "long 0..50", "continues 10..70"]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn free_permits_go_to_nested_work_first() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let mut batch = vec![passing("p", json!([["work", named("nested", 10)]]))];
     batch.extend(
         (0..3).map(|at| ToolCall::new("w", "work", named(&format!("w{at}"), 10).to_string())),
     );
     dispatcher.dispatch(batch).await;
-    assert_eq!(diary.begun(), ["nested", "p continues", "w0", "w1", "w2"]);
+    assert_eq!(run_log.begun(), ["nested", "p continues", "w0", "w1", "w2"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +190,7 @@ async fn nesting_is_limited_to_eight_levels() {
 
 #[tokio::test(start_paused = true)]
 async fn a_nested_batchs_barriers_are_its_own() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let batch = json!([
         ["work", named("a", 10)],
         ["alone", named("b", 10)],
@@ -207,7 +207,7 @@ async fn a_nested_batchs_barriers_are_its_own() {
 
     assert_eq!(contents(&results), ["a b c", "w", "d"]);
     assert_eq!(
-        diary.runs(),
+        run_log.runs(),
         [
             "w 0..25",
             "a 0..10",
@@ -223,9 +223,9 @@ async fn a_nested_batchs_barriers_are_its_own() {
 async fn a_nested_call_never_outlives_its_parents_deadline() {
     /// Wait for ever.
     #[tool(timeout = "none")]
-    async fn wait_for_ever(#[context] cx: &CallContext, #[state] diary: &Diary) {
+    async fn wait_for_ever(#[context] cx: &CallContext, #[state] run_log: &RunLog) {
         let left = cx.deadline().unwrap() - Instant::now().into_std();
-        let _inside = diary.enter(format!("{} ms left", left.as_millis()));
+        let _inside = run_log.enter(format!("{} ms left", left.as_millis()));
         std::future::pending::<()>().await;
     }
 
@@ -236,12 +236,12 @@ async fn a_nested_call_never_outlives_its_parents_deadline() {
         texts(&cx.dispatch(calls([("wait_for_ever", "{}")])).await)
     }
 
-    let diary = Diary::begin();
+    let run_log = RunLog::begin();
     let dispatcher =
-        Dispatcher::new(tools![wait_for_ever, wait_for_it].with_shared_state(Arc::clone(&diary)));
+        Dispatcher::new(tools![wait_for_ever, wait_for_it].with_shared_state(Arc::clone(&run_log)));
     let results = dispatcher.dispatch(calls([("wait_for_it", "{}")])).await;
     assert_eq!(codes(&results), ["timeout"]);
-    assert_eq!(diary.runs(), ["30 ms left 20..50"]);
+    assert_eq!(run_log.runs(), ["30 ms left 20..50"]);
     assert_eq!(results[0].elapsed(), Duration::from_millis(50));
 }
 
@@ -255,20 +255,21 @@ async fn waiting_in_the_queue_for_nested_calls_counts_for_the_parent() {
 
     /// Hold the only slot.
     #[tool(concurrency = 1)]
-    async fn slot(#[state] diary: &Diary) {
-        let _inside = diary.enter("slot");
+    async fn slot(#[state] run_log: &RunLog) {
+        let _inside = run_log.enter("slot");
         sleep(Duration::from_secs(1)).await;
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![delegate, slot].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher =
+        Dispatcher::new(tools![delegate, slot].with_shared_state(Arc::clone(&run_log)));
     let results = dispatcher
         .dispatch(calls([("slot", "{}"), ("delegate", "{}")]))
         .await;
     assert_eq!(codes(&results), ["ok", "timeout"]);
     assert_eq!(results[1].elapsed(), Duration::from_millis(50));
     // The nested one never began.
-    assert_eq!(diary.runs(), ["slot 0..1000"]);
+    assert_eq!(run_log.runs(), ["slot 0..1000"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -288,14 +289,14 @@ async fn nested_calls_are_stopped_when_their_dispatch_is_dropped() {
         .is_err()
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![give_up, work].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![give_up, work].with_shared_state(Arc::clone(&run_log)));
     assert_eq!(
         contents(&dispatcher.dispatch(calls([("give_up", "{}")])).await),
         ["true"]
     );
     dispatcher.idle().await;
-    assert_eq!(diary.runs(), ["w 0..10"]);
+    assert_eq!(run_log.runs(), ["w 0..10"]);
 }
 
 /// Dispatch twice at once.
@@ -314,8 +315,8 @@ async fn both(#[context] cx: &CallContext) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn two_dispatches_of_one_parent_may_wait_at_once() {
-    let diary = Diary::begin();
-    let tools = tools![both, work].with_shared_state(Arc::clone(&diary));
+    let run_log = RunLog::begin();
+    let tools = tools![both, work].with_shared_state(Arc::clone(&run_log));
     assert_eq!(
         contents(
             &Dispatcher::new(tools)
@@ -324,13 +325,13 @@ async fn two_dispatches_of_one_parent_may_wait_at_once() {
         ),
         ["a b"]
     );
-    assert_eq!(diary.runs(), ["a 0..10", "b 0..10"]);
+    assert_eq!(run_log.runs(), ["a 0..10", "b 0..10"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_dispatches_of_one_parent_share_the_one_permit() {
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary)))
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&run_log)))
         .with_max_concurrency(1);
     assert_eq!(
         contents(
@@ -351,9 +352,9 @@ async fn a_fatal_error_marks_its_own_batch() {
         Err(ToolError::fatal("stop"))
     }
 
-    let diary = Diary::begin();
+    let run_log = RunLog::begin();
     let dispatcher =
-        Dispatcher::new(tools![stop, work, alone, pass_on].with_shared_state(Arc::clone(&diary)));
+        Dispatcher::new(tools![stop, work, alone, pass_on].with_shared_state(Arc::clone(&run_log)));
     let batch = json!([
         ["stop", {}],
         ["work", named("a", 10)],
@@ -364,7 +365,10 @@ async fn a_fatal_error_marks_its_own_batch() {
         .dispatch(vec![passing("p", batch), barrier])
         .await;
     assert_eq!(contents(&results), ["tool_error a not_started", "c"]);
-    assert_eq!(diary.runs(), ["a 0..10", "p continues 10..11", "c 11..12"]);
+    assert_eq!(
+        run_log.runs(),
+        ["a 0..10", "p continues 10..11", "c 11..12"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -410,14 +414,14 @@ async fn nested_calls_moved_to_a_task_end_with_their_parent() {
         panic!("leaves its work behind");
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![leave, work].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![leave, work].with_shared_state(Arc::clone(&run_log)));
     assert_eq!(
         codes(&dispatcher.dispatch(calls([("leave", "{}")])).await),
         ["panic"]
     );
     sleep(Duration::from_millis(1)).await;
-    assert_eq!(diary.runs(), ["w 0..10"]);
+    assert_eq!(run_log.runs(), ["w 0..10"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -426,10 +430,10 @@ async fn a_nested_error_that_is_passed_on_is_the_parents_own() {
     #[tool]
     async fn relay(
         #[context] cx: &CallContext,
-        #[state] diary: &Diary,
+        #[state] run_log: &RunLog,
         tool: String,
     ) -> Result<String, ToolError> {
-        let _inside = diary.enter("relay");
+        let _inside = run_log.enter("relay");
         let mut results = cx
             .dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)])
             .await;
@@ -440,11 +444,11 @@ async fn a_nested_error_that_is_passed_on_is_the_parents_own() {
     #[tool]
     async fn wrap(
         #[context] cx: &CallContext,
-        #[state] diary: &Diary,
+        #[state] run_log: &RunLog,
         tool: String,
     ) -> anyhow::Result<String> {
         use anyhow::Context as _;
-        let _inside = diary.enter("wrap");
+        let _inside = run_log.enter("wrap");
         let mut results = cx
             .dispatch(vec![ToolCall::new("n", tool, r#"{"name": 1}"#)])
             .await;
@@ -455,8 +459,8 @@ async fn a_nested_error_that_is_passed_on_is_the_parents_own() {
             .into_text())
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![relay, wrap, work].with_shared_state(diary));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![relay, wrap, work].with_shared_state(run_log));
     for parent in ["relay", "wrap"] {
         for nested in ["work", "nothing"] {
             let results = dispatcher

@@ -9,68 +9,68 @@ use serde_json::json;
 use tokio::time::sleep;
 use tool_core::{Dispatcher, ToolCall, tool, tools};
 
-use crate::diary::Diary;
+use crate::run_log::RunLog;
 use crate::support::codes;
 
-async fn work_for(diary: &Diary, name: &str, millis: u64) {
-    let _inside = diary.enter(name);
+async fn work_for(run_log: &RunLog, name: &str, millis: u64) {
+    let _inside = run_log.enter(name);
     sleep(Duration::from_millis(millis)).await;
 }
 
 /// Work beside anything.
 #[tool]
-async fn work(#[state] diary: &Diary, name: &str, millis: u64) {
-    work_for(diary, name, millis).await;
+async fn work(#[state] run_log: &RunLog, name: &str, millis: u64) {
+    work_for(run_log, name, millis).await;
 }
 
 /// Work alone.
 #[tool(exclusive)]
-async fn alone(#[state] diary: &Diary, name: &str, millis: u64) {
-    work_for(diary, name, millis).await;
+async fn alone(#[state] run_log: &RunLog, name: &str, millis: u64) {
+    work_for(run_log, name, millis).await;
 }
 
 /// Work, two at a time.
 #[tool(concurrency = 2)]
-async fn in_pairs(#[state] diary: &Diary, name: &str, millis: u64) {
-    work_for(diary, name, millis).await;
+async fn in_pairs(#[state] run_log: &RunLog, name: &str, millis: u64) {
+    work_for(run_log, name, millis).await;
 }
 
 /// Work on a bed, one after the other.
 #[tool(serialize_by(bed))]
-async fn make(#[state] diary: &Diary, name: &str, millis: u64, #[arg(default = 1)] bed: u32) {
+async fn make(#[state] run_log: &RunLog, name: &str, millis: u64, #[arg(default = 1)] bed: u32) {
     let _ = bed;
-    work_for(diary, name, millis).await;
+    work_for(run_log, name, millis).await;
 }
 
 /// Work on a bed as well.
 #[tool(serialize_by(bed))]
-async fn book(#[state] diary: &Diary, name: &str, millis: u64, bed: u32) {
+async fn book(#[state] run_log: &RunLog, name: &str, millis: u64, bed: u32) {
     let _ = bed;
-    work_for(diary, name, millis).await;
+    work_for(run_log, name, millis).await;
 }
 
 /// Work on a room, one after the other.
 #[tool(serialize_by(room))]
-async fn clean(#[state] diary: &Diary, name: &str, millis: u64, room: u32) {
+async fn clean(#[state] run_log: &RunLog, name: &str, millis: u64, room: u32) {
     let _ = room;
-    work_for(diary, name, millis).await;
+    work_for(run_log, name, millis).await;
 }
 
 /// Take too long.
 #[tool(timeout = "20ms")]
-async fn linger(#[state] diary: &Diary, name: &str) {
-    work_for(diary, name, 3_600_000).await;
+async fn linger(#[state] run_log: &RunLog, name: &str) {
+    work_for(run_log, name, 3_600_000).await;
 }
 
 /// Panic after a while.
 #[tool]
-async fn panic_after(#[state] diary: &Diary, name: &str, millis: u64) {
-    work_for(diary, name, millis).await;
+async fn panic_after(#[state] run_log: &RunLog, name: &str, millis: u64) {
+    work_for(run_log, name, millis).await;
     panic!("on purpose");
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     let tools = tools![
         work,
         alone,
@@ -81,8 +81,8 @@ fn dispatcher() -> (Dispatcher, Arc<Diary>) {
         linger,
         panic_after
     ]
-    .with_shared_state(Arc::clone(&diary));
-    (Dispatcher::new(tools), diary)
+    .with_shared_state(Arc::clone(&run_log));
+    (Dispatcher::new(tools), run_log)
 }
 
 fn call(tool: &str, name: &str, millis: u64) -> ToolCall {
@@ -104,7 +104,7 @@ fn keyed(tool: &str, name: &str, key: &str) -> ToolCall {
 
 #[tokio::test(start_paused = true)]
 async fn an_exclusive_call_is_a_barrier() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let batch = [
         ("work", "a", 10),
         ("work", "b", 20),
@@ -123,7 +123,7 @@ async fn an_exclusive_call_is_a_barrier() {
 
     assert_eq!(codes(&results), ["ok"; 6]);
     assert_eq!(
-        diary.runs(),
+        run_log.runs(),
         [
             "a 0..10", "b 0..20", "c 20..30", "d 30..35", "e 35..36", "f 36..37"
         ]
@@ -132,7 +132,7 @@ async fn an_exclusive_call_is_a_barrier() {
 
 #[tokio::test(start_paused = true)]
 async fn a_barrier_waits_for_any_answer_of_an_earlier_call() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let late = ToolCall::new("late", "linger", r#"{"name": "late"}"#);
     let results = dispatcher
         .dispatch(vec![
@@ -144,12 +144,12 @@ async fn a_barrier_waits_for_any_answer_of_an_earlier_call() {
         .await;
 
     assert_eq!(codes(&results), ["panic", "timeout", "unknown_tool", "ok"]);
-    assert_eq!(diary.runs(), ["panics 0..5", "late 0..20", "a 20..21"]);
+    assert_eq!(run_log.runs(), ["panics 0..5", "late 0..20", "a 20..21"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_barrier_is_one_in_its_own_batch_only() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let clone = dispatcher.clone();
     let (first, second) = tokio::join!(
         dispatcher.dispatch(vec![call("alone", "a", 20), call("work", "b", 1)]),
@@ -160,23 +160,26 @@ async fn a_barrier_is_one_in_its_own_batch_only() {
         (codes(&first), codes(&second)),
         (vec!["ok"; 2], vec!["ok"; 2])
     );
-    assert_eq!(diary.runs(), ["a 0..20", "c 0..30", "b 20..21", "d 30..31"]);
+    assert_eq!(
+        run_log.runs(),
+        ["a 0..20", "c 0..30", "b 20..21", "d 30..31"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_barrier_that_failed_lets_the_rest_go() {
-    let (dispatcher, diary) = dispatcher();
+async fn a_failed_barrier_releases_later_calls() {
+    let (dispatcher, run_log) = dispatcher();
     let broken = ToolCall::new("broken", "alone", r#"{"name": 7}"#);
     let results = dispatcher
         .dispatch(vec![call("work", "a", 10), broken, call("work", "b", 1)])
         .await;
     assert_eq!(codes(&results), ["ok", "invalid_arguments", "ok"]);
-    assert_eq!(diary.begun(), ["a", "b"]);
+    assert_eq!(run_log.begun(), ["a", "b"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_with_equal_keys_run_one_after_the_other_in_call_order() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let batch = vec![
         keyed("make", "a", r#", "bed": 1"#),
         keyed("make", "b", r#", "bed": 2"#),
@@ -186,14 +189,14 @@ async fn calls_with_equal_keys_run_one_after_the_other_in_call_order() {
     ];
     dispatcher.dispatch(batch).await;
     assert_eq!(
-        diary.runs(),
+        run_log.runs(),
         ["a 0..10", "b 0..10", "e 0..10", "c 10..20", "d 20..30"]
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_key_is_names_and_values_whatever_the_tool_and_however_written() {
-    let (dispatcher, diary) = dispatcher();
+async fn a_key_depends_on_names_and_values_only() {
+    let (dispatcher, run_log) = dispatcher();
     let batch = vec![
         keyed("make", "default", ""),
         keyed("make", "null", r#", "bed": null"#),
@@ -215,7 +218,7 @@ async fn a_key_is_names_and_values_whatever_the_tool_and_however_written() {
         "escaped 30..40",
         "other_tool 40..50",
     ];
-    assert_eq!(diary.runs(), expected);
+    assert_eq!(run_log.runs(), expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,13 +233,13 @@ async fn objects_are_equal_keys_in_any_order_of_their_properties() {
 
     /// Work at a place.
     #[tool(serialize_by(place, note))]
-    async fn visit(#[state] diary: &Diary, name: &str, place: Place, note: Option<String>) {
+    async fn visit(#[state] run_log: &RunLog, name: &str, place: Place, note: Option<String>) {
         let _ = (place, note);
-        work_for(diary, name, 10).await;
+        work_for(run_log, name, 10).await;
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![visit].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![visit].with_shared_state(Arc::clone(&run_log)));
     let visit = |name: &str, rest: &str| {
         ToolCall::new(name, "visit", format!(r#"{{"name": "{name}", {rest}}}"#))
     };
@@ -251,12 +254,12 @@ async fn objects_are_equal_keys_in_any_order_of_their_properties() {
         ])
         .await;
     assert_eq!(codes(&results), ["ok"; 3]);
-    assert_eq!(diary.runs(), ["a 0..10", "c 0..10", "b 10..20"]);
+    assert_eq!(run_log.runs(), ["a 0..10", "c 0..10", "b 10..20"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn keys_hold_across_batches_and_clones() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let clone = dispatcher.clone();
     tokio::join!(
         dispatcher.dispatch(vec![
@@ -268,7 +271,7 @@ async fn keys_hold_across_batches_and_clones() {
             keyed("book", "d", r#", "bed": 1"#)
         ]),
     );
-    let mut runs = diary.runs();
+    let mut runs = run_log.runs();
     runs.sort_unstable();
     assert_eq!(runs, ["a 0..10", "b 0..10", "c 10..20", "d 10..20"]);
 }
@@ -286,8 +289,8 @@ async fn a_key_is_free_again_after_any_end() {
         .map(|()| bed)
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![spoil, book].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![spoil, book].with_shared_state(Arc::clone(&run_log)));
     let spoil = |how: &str| ToolCall::new(how, "spoil", json!({"how": how, "bed": 1}).to_string());
     let invalid = ToolCall::new("x", "spoil", r#"{"bed": 1}"#);
     let results = dispatcher
@@ -303,7 +306,7 @@ async fn a_key_is_free_again_after_any_end() {
         codes(&results),
         ["panic", "timeout", "tool_error", "invalid_arguments", "ok"]
     );
-    assert_eq!(diary.runs(), ["a 20..30"]);
+    assert_eq!(run_log.runs(), ["a 20..30"]);
 
     // Dropped with the key held.
     let lingers = dispatcher.dispatch(vec![spoil("linger")]);
@@ -320,7 +323,7 @@ async fn a_key_is_free_again_after_any_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_for_its_own_tool_is_passed_over() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(3);
     let batch = [
         ("in_pairs", "a", 10),
@@ -337,25 +340,28 @@ async fn a_call_that_waits_for_its_own_tool_is_passed_over() {
         )
         .await;
     assert_eq!(
-        diary.runs(),
+        run_log.runs(),
         ["a 0..10", "b 0..30", "d 0..20", "c 10..20", "e 20..30"]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_tools_limit_holds_for_all_batches_and_clones_together() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let clone = dispatcher.clone();
     tokio::join!(
         dispatcher.dispatch(vec![call("in_pairs", "a", 10), call("in_pairs", "b", 20)]),
         clone.dispatch(vec![call("in_pairs", "c", 10), call("in_pairs", "d", 10)]),
     );
-    assert_eq!(diary.runs(), ["a 0..10", "b 0..20", "c 10..20", "d 20..30"]);
+    assert_eq!(
+        run_log.runs(),
+        ["a 0..10", "b 0..20", "c 10..20", "d 20..30"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_large_batch_does_not_starve_a_small_one() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let clone = dispatcher.clone();
     let many = (0..50)
@@ -367,7 +373,7 @@ async fn a_large_batch_does_not_starve_a_small_one() {
     );
 
     assert_eq!(codes(&few), ["ok"; 2]);
-    let begun = diary.begun();
+    let begun = run_log.begun();
     let place = |name: &str| begun.iter().position(|other| other == name).unwrap();
     assert!(place("x") <= 2 && place("y") <= 4, "{begun:?}");
     // In itself, the large one keeps call order.
@@ -380,7 +386,7 @@ async fn a_large_batch_does_not_starve_a_small_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_single_call_is_not_overtaken_by_a_later_one() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let mut first =
         Box::pin(dispatcher.dispatch(vec![ToolCall::new("", "linger", r#"{"name": "x"}"#)]));
@@ -389,12 +395,12 @@ async fn a_single_call_is_not_overtaken_by_a_later_one() {
     assert!(second.as_mut().now_or_never().is_none());
     drop(first);
     tokio::join!(dispatcher.dispatch(vec![call("work", "z", 10)]), second);
-    assert_eq!(diary.begun()[1..], ["y", "z"]);
+    assert_eq!(run_log.begun()[1..], ["y", "z"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn limits_keys_and_barriers_hold_together() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(2);
     let batch = vec![
         keyed("make", "a", ""),
@@ -409,5 +415,5 @@ async fn limits_keys_and_barriers_hold_together() {
     let expected = [
         "a 0..10", "c 0..30", "b 10..20", "d 30..40", "e 40..50", "f 40..50", "g 50..60",
     ];
-    assert_eq!(diary.runs(), expected);
+    assert_eq!(run_log.runs(), expected);
 }

@@ -1,4 +1,4 @@
-//! Outputs that are too long for the model: the program has all of them, and the model reads on.
+//! Outputs that are too long for the model: the program stores them, and the model can read the rest.
 
 use std::sync::{Arc, Mutex, mpsc};
 

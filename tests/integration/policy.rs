@@ -1,4 +1,4 @@
-//! The program's word on each call before it runs.
+//! The approval policy, asked about each call before it runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,38 +11,43 @@ use tool_core::{
     ApprovalRequest, CallContext, Decision, Dispatcher, ToolCall, ToolError, tool, tools,
 };
 
-use crate::diary::Diary;
+use crate::run_log::RunLog;
 use crate::support::{calls, codes, contents};
 
 /// Work for a while.
 #[tool(timeout = "1s")]
-async fn work(#[state] diary: &Diary, name: &str, #[arg(default = 10)] millis: u64) -> String {
-    let _inside = diary.enter(name);
+async fn work(#[state] run_log: &RunLog, name: &str, #[arg(default = 10)] millis: u64) -> String {
+    let _inside = run_log.enter(name);
     sleep(Duration::from_millis(millis)).await;
     name.to_owned()
 }
 
 /// Work alone.
 #[tool(exclusive)]
-async fn alone(#[state] diary: &Diary, name: &str) {
-    let _inside = diary.enter(name);
+async fn alone(#[state] run_log: &RunLog, name: &str) {
+    let _inside = run_log.enter(name);
     sleep(Duration::from_millis(10)).await;
 }
 
 /// Work on a bed.
 #[tool(serialize_by(bed))]
-async fn make(#[context] cx: &CallContext, #[state] diary: &Diary, name: &str, bed: u32) -> String {
+async fn make(
+    #[context] cx: &CallContext,
+    #[state] run_log: &RunLog,
+    name: &str,
+    bed: u32,
+) -> String {
     let _ = bed;
-    let _inside = diary.enter(name);
+    let _inside = run_log.enter(name);
     sleep(Duration::from_millis(10)).await;
     cx.arguments().to_owned()
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![work, alone, make].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![work, alone, make].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
@@ -52,7 +57,7 @@ fn call(tool: &str, name: &str) -> ToolCall {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_is_asked_once_about_each_call_that_could_run() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let asking = Arc::clone(&asked);
     let dispatcher = dispatcher
@@ -92,7 +97,7 @@ async fn a_policy_is_asked_once_about_each_call_that_could_run() {
             "overloaded"
         ]
     );
-    assert_eq!(diary.begun(), ["a", "e", "a"]);
+    assert_eq!(run_log.begun(), ["a", "e", "a"]);
     let asked = asked.lock().unwrap().clone();
     let about = |position: usize, id: &str, tool: &str| (position, id.to_owned(), tool.to_owned());
     assert_eq!(
@@ -107,7 +112,7 @@ async fn a_policy_is_asked_once_about_each_call_that_could_run() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_is_asked_about_all_calls_at_once() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1).with_policy(|_| async {
         sleep(Duration::from_millis(100)).await;
         Decision::Allow
@@ -119,7 +124,7 @@ async fn a_policy_is_asked_about_all_calls_at_once() {
             call("alone", "c"),
         ])
         .await;
-    assert_eq!(diary.runs(), ["a 100..110", "b 110..120", "c 120..130"]);
+    assert_eq!(run_log.runs(), ["a 100..110", "b 110..120", "c 120..130"]);
 }
 
 /// Decides by the call's id: how long to think, and what to say.
@@ -136,7 +141,7 @@ async fn by_id(proposal: ApprovalRequest) -> Decision {
 
 #[tokio::test(start_paused = true)]
 async fn a_denied_call_does_not_run_and_the_model_reads_why() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let results = dispatcher
         .with_policy(by_id)
         .dispatch(vec![
@@ -151,12 +156,12 @@ async fn a_denied_call_does_not_run_and_the_model_reads_why() {
         r#"{"error":"not allowed: not today","tool":"work"}"#
     );
     assert!(results[1].started().is_none());
-    assert_eq!(diary.begun(), ["a"]);
+    assert_eq!(run_log.begun(), ["a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_undecided_call_keeps_its_place_without_a_permit() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1).with_policy(by_id);
     let results = dispatcher
         .dispatch(vec![
@@ -168,24 +173,24 @@ async fn an_undecided_call_keeps_its_place_without_a_permit() {
         .await;
     assert_eq!(codes(&results), ["ok"; 4]);
     assert_eq!(
-        diary.runs(),
+        run_log.runs(),
         ["a 0..10", "slow 50..60", "b 60..70", "c 70..80"]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_call_ordered_by_key_waits_for_an_undecided_one_before_it() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let make =
         |id: &str, bed: u32| ToolCall::new(id, "make", json!({"name": id, "bed": bed}).to_string());
     dispatcher
         .with_policy(by_id)
         .dispatch(vec![make("slow", 1), make("a", 2), make("b", 1)])
         .await;
-    let begun = diary.begun();
+    let begun = run_log.begun();
     let place = |name: &str| begun.iter().position(|other| other == name);
-    assert!(place("slow") < place("b"), "{:?}", diary.runs());
-    assert!(place("a") < place("slow"), "{:?}", diary.runs());
+    assert!(place("slow") < place("b"), "{:?}", run_log.runs());
+    assert!(place("a") < place("slow"), "{:?}", run_log.runs());
 }
 
 #[tokio::test(start_paused = true)]
@@ -206,7 +211,7 @@ async fn a_calls_time_begins_when_it_is_decided() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_panics_denies_the_call() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let at_once = dispatcher.clone().with_policy(|proposal: ApprovalRequest| {
         assert!(proposal.call().id != "panics", "the password is hunter2");
         async { Decision::Allow }
@@ -218,7 +223,7 @@ async fn a_policy_that_panics_denies_the_call() {
         assert_eq!(codes(&results), ["denied", "ok"]);
         assert!(!results[0].content().contains("hunter2"));
     }
-    assert_eq!(diary.begun(), ["a", "a"]);
+    assert_eq!(run_log.begun(), ["a", "a"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,7 +235,7 @@ async fn a_policy_future_that_panics_in_drop_affects_no_call() {
         }
     }
 
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_policy(|proposal: ApprovalRequest| {
         let bomb = (proposal.call().id == "bomb").then(|| Bomb);
         async move {
@@ -245,7 +250,7 @@ async fn a_policy_future_that_panics_in_drop_affects_no_call() {
     .await;
     assert!(gave_up.is_err());
     dispatcher.idle().await;
-    assert!(diary.begun().is_empty());
+    assert!(run_log.begun().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,7 +269,7 @@ async fn edited_arguments_are_run_and_shown_in_the_result() {
 
 #[tokio::test(start_paused = true)]
 async fn edited_arguments_are_checked_as_the_models_are() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let deep = format!(r#"{{"name": {}{}}}"#, "[".repeat(64), "]".repeat(64));
     let long = format!(r#"{{"name": "{}"}}"#, "x".repeat(1 << 20));
     let cases = [
@@ -283,12 +288,12 @@ async fn edited_arguments_are_checked_as_the_models_are() {
         let results = dispatcher.dispatch(vec![call("work", "a")]).await;
         assert_eq!(codes(&results), [code], "{edited:.60}");
     }
-    assert!(diary.begun().is_empty());
+    assert!(run_log.begun().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn edited_arguments_are_keyed_anew() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_policy(|proposal: ApprovalRequest| async move {
         let name = proposal.call().id.clone();
         // `a` and `b` ask for one bed and get two; `a` and `c` the other way around.
@@ -300,7 +305,7 @@ async fn edited_arguments_are_keyed_anew() {
     dispatcher
         .dispatch(vec![make("a", 7), make("b", 7), make("c", 8)])
         .await;
-    assert_eq!(diary.runs(), ["a 0..10", "b 0..10", "c 10..20"]);
+    assert_eq!(run_log.runs(), ["a 0..10", "b 0..10", "c 10..20"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -319,8 +324,8 @@ async fn a_policy_is_asked_about_nested_calls_not_attempts() {
 
     let asked = Arc::new(AtomicUsize::new(0));
     let asking = Arc::clone(&asked);
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![work, third_time].with_shared_state(diary))
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![work, third_time].with_shared_state(run_log))
         .with_policy(move |proposal| {
             asking.fetch_add(1, Ordering::SeqCst);
             by_id(proposal)
@@ -338,8 +343,8 @@ async fn an_undecided_call_is_answered_when_its_batch_is_over() {
         Err(ToolError::fatal("stop"))
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![work, stop].with_shared_state(Arc::clone(&diary)))
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![work, stop].with_shared_state(Arc::clone(&run_log)))
         .with_policy(by_id);
     let batch = dispatcher.dispatch(vec![
         call("work", "never"),
@@ -356,12 +361,12 @@ async fn an_undecided_call_is_answered_when_its_batch_is_over() {
     turn.push(call("work", "never"));
     sleep(Duration::from_millis(1)).await;
     assert_eq!(codes(&turn.cancel()), ["not_started"]);
-    assert!(diary.begun().is_empty());
+    assert!(run_log.begun().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_decision_after_its_batch_is_dropped_starts_nothing() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_policy(by_id);
     let gave_up = timeout(
         Duration::from_millis(10),
@@ -370,7 +375,7 @@ async fn a_decision_after_its_batch_is_dropped_starts_nothing() {
     .await;
     assert!(gave_up.is_err());
     sleep(Duration::from_secs(1)).await;
-    assert!(diary.begun().is_empty());
+    assert!(run_log.begun().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Tools gathered by the linker, and states gathered by a derive.
+//! Tools collected by the linker, and states provided by a derive.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! The agent over the Responses API: what it sends, and what it makes of the answers.
+//! The agent over the Responses API: its requests, and how it reads the answers.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;

@@ -14,24 +14,28 @@ use tool_core::{
 use tower::layer::layer_fn;
 use tower::{Layer, Service};
 
-use crate::diary::Diary;
 use crate::gate::Gate;
+use crate::run_log::RunLog;
 use crate::support::{calls, codes, contents};
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
 
 /// Work for a while.
 #[tool(timeout = "1s")]
-async fn work(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) -> String {
-    let _inside = diary.enter(cx.id());
+async fn work(#[context] cx: &CallContext, #[state] run_log: &RunLog, millis: u64) -> String {
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(millis)).await;
     cx.id().to_owned()
 }
 
 /// Look around for a while.
 #[tool(timeout = "1s", read_only)]
-async fn look(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) -> (u32, String) {
-    let _inside = diary.enter(cx.id());
+async fn look(
+    #[context] cx: &CallContext,
+    #[state] run_log: &RunLog,
+    millis: u64,
+) -> (u32, String) {
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(millis)).await;
     (cx.attempt(), cx.idempotency_key())
 }
@@ -60,11 +64,11 @@ pub(crate) fn around<F: Fn(CallService, CallContext) -> Answer + Clone>(
     layer_fn(move |inner| Around(around.clone(), inner))
 }
 
-pub(crate) fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+pub(crate) fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![work, look].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![work, look].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
@@ -78,7 +82,7 @@ fn cached() -> Result<ToolOutput, ToolError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_run_is_refused_unless_the_tool_may_be_repeated() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let again = around(|mut inner, context| {
         Box::pin(async move {
             inner.call(context.clone()).await?;
@@ -91,7 +95,7 @@ async fn a_second_run_is_refused_unless_the_tool_may_be_repeated() {
         .await;
     assert_eq!(codes(&results), ["middleware_error", "ok"]);
     assert!(contents(&results)[1].starts_with("[2,"));
-    assert_eq!(diary.runs(), ["a 0..10", "b 0..10", "b 10..20"]);
+    assert_eq!(run_log.runs(), ["a 0..10", "b 0..10", "b 10..20"]);
 }
 
 /// A layer sees the panic of the tool as an error, and the answer says that it was the tool's.
@@ -128,7 +132,7 @@ async fn a_panic_of_the_tool_is_not_the_layers() {
 
 #[tokio::test(start_paused = true)]
 async fn two_runs_at_once_are_refused_whatever_the_tool() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let twice = around(|mut inner, context| {
         let (first, second) = (inner.call(context.clone()), inner.call(context));
         Box::pin(async move {
@@ -142,14 +146,14 @@ async fn two_runs_at_once_are_refused_whatever_the_tool() {
         .dispatch(vec![call("a", "work", 10), call("b", "look", 10)])
         .await;
     assert_eq!(codes(&results), ["middleware_error"; 2]);
-    assert_eq!(diary.runs(), ["a 0..10", "b 0..10"]);
+    assert_eq!(run_log.runs(), ["a 0..10", "b 0..10"]);
 }
 
 type Kept = Arc<Mutex<Vec<(CallService, CallContext)>>>;
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_kept_starts_nothing_once_it_is_answered() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let kept = Kept::default();
     let keeping = Arc::clone(&kept);
     let keeps = around(move |inner, context| {
@@ -169,7 +173,7 @@ async fn a_call_that_is_kept_starts_nothing_once_it_is_answered() {
     for (mut inner, context) in kept {
         assert!(inner.call(context).await.is_err());
     }
-    assert!(diary.begun().is_empty());
+    assert!(run_log.begun().is_empty());
     timeout(Duration::from_secs(1), dispatcher.idle())
         .await
         .unwrap();
@@ -177,7 +181,7 @@ async fn a_call_that_is_kept_starts_nothing_once_it_is_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn one_call_cannot_be_run_in_the_place_of_another() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let kept = Kept::default();
     // The second call runs the first's context, which still waits.
     let swaps = around(move |mut inner, context| {
@@ -199,7 +203,7 @@ async fn one_call_cannot_be_run_in_the_place_of_another() {
         results.iter().map(|result| result.id()).collect::<Vec<_>>(),
         ["a", "b"]
     );
-    assert!(diary.begun().len() <= 1, "{:?}", diary.runs());
+    assert!(run_log.begun().len() <= 1, "{:?}", run_log.runs());
     assert_eq!(codes(&results)[0], "timeout");
 }
 
@@ -217,9 +221,9 @@ async fn layers_see_nested_calls_too() {
         seeing.lock().unwrap().push(context.tool().to_owned());
         Box::pin(inner.call(context))
     });
-    let diary = Diary::begin();
+    let run_log = RunLog::begin();
     let dispatcher =
-        Dispatcher::new(tools![delegate, look].with_shared_state(diary)).with_layer(sees);
+        Dispatcher::new(tools![delegate, look].with_shared_state(run_log)).with_layer(sees);
     assert_eq!(
         codes(&dispatcher.dispatch(calls([("delegate", "{}")])).await),
         ["ok"]
@@ -247,18 +251,19 @@ fn detaching() -> impl Layer<
 async fn a_parent_polled_elsewhere_continues_while_nested_calls_run() {
     /// Work while a nested call does.
     #[tool(timeout = "1s")]
-    async fn both(#[context] cx: &CallContext, #[state] diary: &Diary) {
+    async fn both(#[context] cx: &CallContext, #[state] run_log: &RunLog) {
         let later = async {
             sleep(Duration::from_millis(10)).await;
-            drop(diary.enter("later"));
+            drop(run_log.enter("later"));
         };
         tokio::join!(cx.dispatch(vec![call("nested", "work", 30)]), later);
     }
 
     for layered in [false, true] {
-        let diary = Diary::begin();
-        let dispatcher = Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&diary)))
-            .with_max_concurrency(1);
+        let run_log = RunLog::begin();
+        let dispatcher =
+            Dispatcher::new(tools![both, work].with_shared_state(Arc::clone(&run_log)))
+                .with_max_concurrency(1);
         let dispatcher = if layered {
             dispatcher.with_layer(detaching())
         } else {
@@ -267,7 +272,7 @@ async fn a_parent_polled_elsewhere_continues_while_nested_calls_run() {
         let batch = calls([("both", "{}"), ("work", r#"{"millis": 5}"#)]);
         assert_eq!(codes(&dispatcher.dispatch(batch).await), ["ok", "ok"]);
         assert_eq!(
-            diary.runs(),
+            run_log.runs(),
             ["nested 0..30", "later 10..10", "call_1 30..35"],
             "{layered}"
         );
@@ -338,11 +343,11 @@ async fn a_layer_may_run_other_calls_beside_a_second_run() {
             again
         })
     };
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let results = dispatcher
         .with_layer(around(again))
         .dispatch(vec![call("a", "look", 10)])
         .await;
     assert_eq!(codes(&results), ["ok"]);
-    assert_eq!(diary.runs(), ["a 0..10", "a 10..20", "audit 10..40"]);
+    assert_eq!(run_log.runs(), ["a 0..10", "a 10..20", "audit 10..40"]);
 }

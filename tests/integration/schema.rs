@@ -315,10 +315,10 @@ fn a_recursive_type_refers_to_itself() {
         node["properties"]["children"]["items"],
         json!({"$ref": "#/$defs/Node"})
     );
-    let judge = jsonschema::validator_for(parameters(&tools)).unwrap();
+    let validator = jsonschema::validator_for(parameters(&tools)).unwrap();
     let node = |node: Value| {
         let prefix = "/node";
-        judge
+        validator
             .iter_errors(&json!({"node": node}))
             .filter(|error| error.instance_path().to_string().starts_with(prefix))
             .count()

@@ -1,4 +1,4 @@
-//! What the scripted server writes, before any type of ours has read it.
+//! The raw output of the mock server, before any of our types reads it.
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What a program that serves many shares of a client: its connections, its key, and the waits that
+//! One client shared by a whole program: its connections, its key, and the waits that
 //! the service asks for.
 
 use std::io;
@@ -57,7 +57,7 @@ async fn a_key_is_asked_for_before_each_request() {
 }
 
 #[tokio::test]
-async fn a_source_without_a_key_ends_the_request_and_no_key_of_it_is_shown() {
+async fn a_failing_key_source_ends_the_request_and_shows_no_key() {
     let (url, noted) = noting().await;
     let client = |key: Result<String, io::Error>| {
         let key = Mutex::new(Some(key));

@@ -1,4 +1,4 @@
-//! What a trace shows, read from an OpenTelemetry exporter: the conventions for generative AI, one
+//! Traces, read from an OpenTelemetry exporter: the conventions for generative AI, one
 //! span a call.
 
 use std::num::NonZeroU64;
@@ -462,7 +462,7 @@ async fn a_subscriber_that_panics_loses_no_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subscriber_that_panics_at_a_nested_message_leaves_nothing_alive() {
+async fn a_subscriber_panic_at_a_nested_message_leaks_nothing() {
     /// Panics at the span of a second message.
     struct Bad(AtomicUsize);
 

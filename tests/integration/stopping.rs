@@ -1,4 +1,4 @@
-//! Where a run ends by the program's choice, and answers of a type.
+//! Stop conditions of a run, and structured output.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -7,13 +7,13 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 use tool_core::{CallContext, DispatchEvent, Dispatcher, ToolCall, ToolError, tool, tools};
 
-use crate::diary::Diary;
+use crate::run_log::RunLog;
 use crate::support::{codes, contents};
 
 /// Work for a while.
 #[tool]
-async fn work(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) -> String {
-    let _inside = diary.enter(cx.id());
+async fn work(#[context] cx: &CallContext, #[state] run_log: &RunLog, millis: u64) -> String {
+    let _inside = run_log.enter(cx.id());
     cx.progress("at it", None);
     sleep(Duration::from_millis(millis)).await;
     cx.id().to_owned()
@@ -21,8 +21,8 @@ async fn work(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) 
 
 /// Work for a while, alone.
 #[tool(exclusive)]
-async fn alone(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) {
-    let _inside = diary.enter(cx.id());
+async fn alone(#[context] cx: &CallContext, #[state] run_log: &RunLog, millis: u64) {
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(millis)).await;
 }
 
@@ -32,11 +32,11 @@ async fn stop() -> Result<(), ToolError> {
     Err(ToolError::fatal("stop"))
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![work, alone, stop].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![work, alone, stop].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
@@ -54,21 +54,21 @@ async fn pause(for_millis: u64) {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_runs_while_its_message_still_arrives() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     assert_eq!(turn.push(call("work", "a", 10)), 0);
     pause(20).await;
     assert_eq!(turn.push(call("work", "b", 10)), 1);
     pause(5).await;
-    assert_eq!(diary.runs(), ["a 0..10", "b 20.."]);
+    assert_eq!(run_log.runs(), ["a 0..10", "b 20.."]);
     let results = turn.finish().await;
     assert_eq!(contents(&results), ["a", "b"]);
-    assert_eq!(diary.runs(), ["a 0..10", "b 20..30"]);
+    assert_eq!(run_log.runs(), ["a 0..10", "b 20..30"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_starts_only_when_every_earlier_one_is_complete_and_started() {
-    let (dispatcher, diary) = dispatcher();
+async fn a_call_starts_after_every_earlier_one_has_started() {
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     let [a, b, c] = ["a", "b", "c"].map(|id| turn.open(id, "work"));
     assert_eq!([a, b, c], [0, 1, 2]);
@@ -76,16 +76,16 @@ async fn a_call_starts_only_when_every_earlier_one_is_complete_and_started() {
     pause(10).await;
     turn.complete(b, millis(10));
     pause(10).await;
-    assert!(diary.begun().is_empty());
+    assert!(run_log.begun().is_empty());
     turn.complete(a, millis(10));
     let results = turn.finish().await;
     assert_eq!(contents(&results), ["a", "b", "c"]);
-    assert_eq!(diary.runs(), ["a 20..30", "b 20..30", "c 20..30"]);
+    assert_eq!(run_log.runs(), ["a 20..30", "b 20..30", "c 20..30"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_keep_their_order_under_a_limit_and_so_do_later_barriers() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.with_max_concurrency(1).streaming_batch();
     for id in ["a", "b", "c"] {
         turn.push(call("work", id, 10));
@@ -95,14 +95,14 @@ async fn calls_keep_their_order_under_a_limit_and_so_do_later_barriers() {
     turn.push(call("work", "e", 10));
     assert_eq!(codes(&turn.finish().await), ["ok"; 5]);
     assert_eq!(
-        diary.runs(),
+        run_log.runs(),
         ["a 0..10", "b 10..20", "c 20..30", "d 30..40", "e 40..50"]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_barrier_holds_from_the_moment_it_opens() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "a", 30));
     let barrier = turn.open("b", "alone");
@@ -110,12 +110,12 @@ async fn a_barrier_holds_from_the_moment_it_opens() {
     pause(10).await;
     turn.complete(barrier, millis(10));
     assert_eq!(codes(&turn.finish().await), ["ok"; 3]);
-    assert_eq!(diary.runs(), ["a 0..30", "b 30..40", "c 40..50"]);
+    assert_eq!(run_log.runs(), ["a 0..30", "b 30..40", "c 40..50"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_truncated_call_is_answered_and_delays_no_other_call() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     let cut = turn.open("cut", "alone");
     turn.push(call("work", "a", 10));
@@ -124,7 +124,7 @@ async fn a_truncated_call_is_answered_and_delays_no_other_call() {
     pause(10).await;
     turn.truncate(cut);
     pause(5).await;
-    assert_eq!(diary.runs(), ["a 10.."]);
+    assert_eq!(run_log.runs(), ["a 10.."]);
     let results = turn.finish().await;
     assert_eq!(
         codes(&results),
@@ -134,12 +134,12 @@ async fn a_truncated_call_is_answered_and_delays_no_other_call() {
         results.iter().map(|result| result.id()).collect::<Vec<_>>(),
         ["cut", "a", "unfinished", "b"]
     );
-    assert_eq!(diary.runs(), ["a 10..20", "b 15..25"]);
+    assert_eq!(run_log.runs(), ["a 10..20", "b 15..25"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn repeats_and_unknown_calls_have_no_effect() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     turn.complete(0, millis(1));
     turn.truncate(7);
@@ -152,7 +152,7 @@ async fn repeats_and_unknown_calls_have_no_effect() {
     turn.complete(b, millis(99));
     let results = turn.finish().await;
     assert_eq!(codes(&results), ["ok", "truncated_call"]);
-    assert_eq!(diary.runs(), ["a 0..10"]);
+    assert_eq!(run_log.runs(), ["a 0..10"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,7 +246,7 @@ async fn events_come_as_they_happen_until_the_turn_is_over() {
 
 #[tokio::test(start_paused = true)]
 async fn cancelling_answers_every_call_at_once() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.clone().with_max_concurrency(2).streaming_batch();
     turn.push(call("work", "done", 1));
     turn.push(call("work", "runs", 1000));
@@ -255,9 +255,9 @@ async fn cancelling_answers_every_call_at_once() {
     turn.push(ToolCall::new("gone", "gone", "{}"));
     turn.open("open", "work");
     pause(10).await;
-    let before = diary.now();
+    let before = run_log.now();
     let results = turn.cancel();
-    assert_eq!(diary.now(), before);
+    assert_eq!(run_log.now(), before);
     assert_eq!(
         codes(&results),
         [
@@ -270,19 +270,22 @@ async fn cancelling_answers_every_call_at_once() {
         ]
     );
     pause(1).await;
-    assert_eq!(diary.runs(), ["done 0..1", "runs 0..10", "runs too 1..10"]);
+    assert_eq!(
+        run_log.runs(),
+        ["done 0..1", "runs 0..10", "runs too 1..10"]
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_is_dropped_stops_what_it_started() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "a", 1000));
     turn.push(call("alone", "b", 1000));
     pause(10).await;
     drop(turn);
     dispatcher.idle().await;
-    assert_eq!(diary.runs(), ["a 0..10"]);
+    assert_eq!(run_log.runs(), ["a 0..10"]);
 
     let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "c", 1000));
@@ -292,12 +295,12 @@ async fn a_turn_that_is_dropped_stops_what_it_started() {
             .is_err()
     );
     dispatcher.idle().await;
-    assert_eq!(diary.runs(), ["a 0..10", "c 10..20"]);
+    assert_eq!(run_log.runs(), ["a 0..10", "c 10..20"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn nothing_starts_after_a_fatal_error() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     turn.push(call("work", "runs", 20));
     turn.push(ToolCall::new("stop", "stop", "{}"));
@@ -309,7 +312,7 @@ async fn nothing_starts_after_a_fatal_error() {
         codes(&turn.finish().await),
         ["ok", "tool_error", "not_started", "not_started"]
     );
-    assert_eq!(diary.runs(), ["runs 0..20"]);
+    assert_eq!(run_log.runs(), ["runs 0..20"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -332,13 +335,13 @@ async fn a_call_that_comes_after_the_end_is_answered_too() {
 
 #[tokio::test(start_paused = true)]
 async fn two_turns_do_not_wait_for_each_other() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let (mut first, mut second) = (dispatcher.streaming_batch(), dispatcher.streaming_batch());
     first.open("open", "alone");
     second.push(call("alone", "a", 10));
     assert_eq!(codes(&second.finish().await), ["ok"]);
     assert_eq!(codes(&first.finish().await), ["truncated_call"]);
-    assert_eq!(diary.runs(), ["a 0..10"]);
+    assert_eq!(run_log.runs(), ["a 0..10"]);
 }
 
 #[tokio::test(start_paused = true)]

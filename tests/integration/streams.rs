@@ -1,4 +1,4 @@
-//! Results as they come, and what tools report before.
+//! Results as a stream, and progress of tools.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,23 +7,23 @@ use serde_json::json;
 use tokio::time::{sleep, timeout};
 use tool_core::{CallContext, DispatchEvent, Dispatcher, EventStream, ToolCall, tool, tools};
 
-use crate::diary::Diary;
+use crate::run_log::RunLog;
 use crate::support::{calls, code, codes};
 
 /// Work for a while.
 #[tool]
-async fn work(#[context] cx: &CallContext, #[state] diary: &Diary, millis: u64) {
-    let _inside = diary.enter(cx.id());
+async fn work(#[context] cx: &CallContext, #[state] run_log: &RunLog, millis: u64) {
+    let _inside = run_log.enter(cx.id());
     cx.progress("begun", 0.0);
     sleep(Duration::from_millis(millis)).await;
     cx.progress("done", 1.0);
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![work].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![work].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
@@ -42,7 +42,7 @@ async fn all(mut events: EventStream) -> Vec<DispatchEvent> {
 
 #[tokio::test(start_paused = true)]
 async fn results_come_as_calls_finish_each_with_its_place() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut results = dispatcher.stream(vec![
         call("a", 30),
         call("b", 10),
@@ -52,7 +52,7 @@ async fn results_come_as_calls_finish_each_with_its_place() {
     let mut seen = Vec::new();
     while let Some(result) = results.next().await {
         seen.push((
-            diary.now(),
+            run_log.now(),
             result.position(),
             result.id().to_owned(),
             code(&result),
@@ -93,18 +93,18 @@ async fn an_empty_stream_is_over_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_runs_before_the_stream_is_polled() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut results = dispatcher.stream(vec![call("a", 10)]);
     sleep(Duration::from_secs(1)).await;
-    assert!(diary.begun().is_empty());
+    assert!(run_log.begun().is_empty());
     drop(dispatcher.stream(vec![call("never", 10)]));
     results.next().await.unwrap();
-    assert_eq!(diary.runs(), ["a 1000..1010"]);
+    assert_eq!(run_log.runs(), ["a 1000..1010"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_dropped_stops_what_still_runs() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(2);
     let mut results = dispatcher.stream(vec![
         call("a", 10),
@@ -116,7 +116,7 @@ async fn a_stream_that_is_dropped_stops_what_still_runs() {
     drop(results);
     dispatcher.idle().await;
     sleep(Duration::from_secs(1)).await;
-    let runs = diary.runs();
+    let runs = run_log.runs();
     // `c` may have begun in the instant in which `a` ended; `d` has not.
     assert_eq!(runs[..2], ["a 0..10", "b 0..10"]);
     assert!(runs[2..].iter().all(|run| run == "c 10..10"), "{runs:?}");
@@ -124,7 +124,7 @@ async fn a_stream_that_is_dropped_stops_what_still_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_delays_no_call() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_max_concurrency(1);
     let mut slow = dispatcher.stream(vec![call("a", 10), call("b", 10), call("c", 10)]);
     slow.next().await.unwrap();
@@ -134,11 +134,11 @@ async fn a_slow_reader_delays_no_call() {
         ["ok"]
     );
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(diary.runs().len(), 4);
+    assert_eq!(run_log.runs().len(), 4);
     assert!(
-        diary.runs().iter().all(|run| !run.ends_with("..")),
+        run_log.runs().iter().all(|run| !run.ends_with("..")),
         "{:?}",
-        diary.runs()
+        run_log.runs()
     );
     let mut rest = Vec::new();
     while let Some(result) = slow.next().await {
@@ -273,8 +273,8 @@ async fn a_panic_in_a_progress_message_fails_only_its_call() {
         cx.progress(Bomb, None);
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![explode, work].with_shared_state(diary));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![explode, work].with_shared_state(run_log));
     let batch = || vec![ToolCall::new("", "explode", "{}"), call("a", 10)];
     let seen = all(dispatcher.stream(batch()).events()).await;
     let codes: Vec<_> = seen

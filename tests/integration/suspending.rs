@@ -1,4 +1,4 @@
-//! Runs that wait for decisions on calls: stored, decided on, resumed by another process.
+//! Suspended runs, which wait for approval: stored, decided on, resumed by another process.
 
 use std::sync::{Arc, Mutex};
 

@@ -18,7 +18,7 @@ use crate::support::{calls, codes};
 
 #[tokio::test(start_paused = true)]
 async fn a_waker_that_panics_loses_no_answer() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let wakes = around(|mut inner, context| {
         Box::pin(async move {
             let mut run = inner.call(context);
@@ -37,7 +37,7 @@ async fn a_waker_that_panics_loses_no_answer() {
     timeout(Duration::from_secs(1), dispatcher.idle())
         .await
         .unwrap();
-    assert_eq!(diary.runs(), ["a 0..1000", "b 0..1000"]);
+    assert_eq!(run_log.runs(), ["a 0..1000", "b 0..1000"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +66,7 @@ async fn a_waker_that_panics_at_the_end_loses_no_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_whose_waker_panics_leaves_nothing() {
-    let (dispatcher, _diary) = dispatcher();
+    let (dispatcher, _run_log) = dispatcher();
     let message = || vec![call("a", "work", 10), call("b", "work", 20)];
     let mut batch = Box::pin(dispatcher.dispatch(message()));
     let mut stream = dispatcher.stream(message());

@@ -1,4 +1,4 @@
-//! The picture of a batch.
+//! The timeline (waterfall chart) of a batch.
 
 use std::time::Duration;
 

@@ -234,19 +234,19 @@ fn an_enum_becomes_one_plain_object() {
         properties.keys().collect::<Vec<_>>(),
         ["by", "name", "exact", "number"]
     );
-    let judge = jsonschema::validator_for(root).unwrap();
+    let validator = jsonschema::validator_for(root).unwrap();
     for arguments in [
         json!({"by": "name", "name": "Jana"}),
         json!({"by": "number", "number": 7, "exact": true}),
     ] {
-        assert!(judge.is_valid(&arguments), "{arguments}");
+        assert!(validator.is_valid(&arguments), "{arguments}");
     }
     for arguments in [
         json!({"by": "colour"}),
         json!({"name": "Jana"}),
         json!({"by": "name", "name": 7}),
     ] {
-        assert!(!judge.is_valid(&arguments), "{arguments}");
+        assert!(!validator.is_valid(&arguments), "{arguments}");
     }
 }
 

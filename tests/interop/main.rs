@@ -1,4 +1,4 @@
-//! Interoperation with software that this project did not write. Neither is needed to use the
+//! Interoperability with software from outside of this project. Neither is needed to use the
 //! project, and both are looked for only where the environment says they are: `INTEROP_PYTHON` is a
 //! Python with the package `openai`, `INTEROP_AIMOCK` the folder of the npm package
 //! `@copilotkit/aimock`.

@@ -1,4 +1,4 @@
-//! Those who hand messages over, and how they wait for the results.
+//! The callers: they dispatch messages and wait for the results.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! A layer that does to each call what is drawn for it.
+//! A layer with a drawn behavior for each call.
 
 use std::pin::Pin;
 use std::sync::Arc;

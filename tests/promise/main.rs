@@ -1,4 +1,4 @@
-//! The promise itself: n calls in, n results out, in call order, whatever happens.
+//! The main guarantee: n calls in, n results out, in call order, for random cases.
 //!
 //! Each case draws a dispatcher with its tools, messages for it and what happens to each call, lets
 //! all that happen on a paused clock, and judges what was noted against a model of the contract.

@@ -1,4 +1,4 @@
-//! A policy that says of each call what is drawn for it.
+//! A policy with a drawn decision for each call.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Lets a case happen, on a clock that does not advance while anything can run.
+//! Runs a case, on a clock that does not advance while anything can run.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -15,7 +15,7 @@ use crate::tools::{Caller, each_tool, judge};
 
 /// Draws as many texts for each shape as proptest does by default; `PROPTEST_CASES` sets how many.
 #[test]
-fn every_shape_accepts_what_its_schema_admits_and_refuses_what_it_refuses() {
+fn every_shape_agrees_with_its_schema() {
     let counts = each_tool(agree);
     let failures: Vec<_> = counts
         .iter()

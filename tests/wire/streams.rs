@@ -1,4 +1,4 @@
-//! Recorded streams, put together again.
+//! Recorded streams, assembled again.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Draws cases, plays and judges them.
+//! Draws cases, plays and checks them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
@@ -6,7 +6,7 @@ use std::sync::Once;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
-use super::judge;
+use super::checks;
 use super::plan::{Case, Form, case};
 use super::play::{Played, play};
 
@@ -47,8 +47,8 @@ fn run_one(seed: u64, form: Form) -> Result<(), String> {
     let drawn = case(form)
         .new_tree(&mut runner)
         .map_err(|why| format!("nothing can be drawn: {why}"))?;
-    let judge = |case| judge(&case).map_err(|faults| TestCaseError::fail(faults.join("\n")));
-    match runner.run_one(drawn, judge) {
+    let check = |case| check_case(&case).map_err(|faults| TestCaseError::fail(faults.join("\n")));
+    match runner.run_one(drawn, check) {
         Ok(_) => Ok(()),
         Err(TestError::Abort(why)) => Err(why.to_string()),
         Err(TestError::Fail(_, case)) => Err(report(&case)),
@@ -56,9 +56,9 @@ fn run_one(seed: u64, form: Form) -> Result<(), String> {
 }
 
 /// Plays a case, and says what is wrong with it.
-pub(super) fn judge(case: &Case) -> Result<(), Vec<String>> {
+pub(super) fn check_case(case: &Case) -> Result<(), Vec<String>> {
     let played = played(case).map_err(|why| vec![why])?;
-    let faults = judge::faults(case, &played);
+    let faults = checks::faults(case, &played);
     if faults.is_empty() {
         Ok(())
     } else {
@@ -81,7 +81,7 @@ fn report(case: &Case) -> String {
     let Ok(played) = played(case) else {
         return format!("{case:#?}\nit panicked");
     };
-    let mut lines = judge::faults(case, &played);
+    let mut lines = checks::faults(case, &played);
     lines.push(format!("{case:?}\n{:?}", played.notes));
     for run in &played.runs {
         lines.push(format!("{:?}", run.outcome));

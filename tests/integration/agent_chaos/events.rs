@@ -1,4 +1,4 @@
-//! What a run reported, against itself and against what it left in the history.
+//! Checks the events of a run against each other and against the history.
 
 use std::collections::BTreeMap;
 

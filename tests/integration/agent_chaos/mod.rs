@@ -1,14 +1,14 @@
-//! The agent's promise, under models that do everything wrong: every call is answered once, in
+//! The agent's guarantees, under models that do everything wrong: every call is answered once, in
 //! order, with its id, and the history is one that services accept, whatever happens to the
 //! message, to the tools, to the run.
 //!
 //! Each case draws a script of messages and how the runs over it go, plays it on a paused clock,
-//! and judges what was noted. They are the same cases in every run: `CHAOS_CASES=10000 cargo test
-//! --test integration agent_chaos` draws more, `CHAOS_SEED=1000000` others.
+//! and checks what was recorded. They are the same cases in every run: `CHAOS_CASES=10000 cargo
+//! test --test integration agent_chaos` draws more, `CHAOS_SEED=1000000` others.
 
 mod cases;
+mod checks;
 mod events;
-mod judge;
 mod plan;
 mod play;
 mod script;

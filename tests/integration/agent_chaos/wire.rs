@@ -1,4 +1,4 @@
-//! What services enforce of the messages of a request, written down from their refusals.
+//! Rules of services for the messages of a request, taken from their error responses.
 
 use std::collections::HashSet;
 

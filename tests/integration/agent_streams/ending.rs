@@ -1,4 +1,4 @@
-//! What happens to a message that ends early, and of the history.
+//! Messages that end early, and the history after them.
 
 use super::*;
 use tool_openai::Profile;
@@ -38,7 +38,7 @@ async fn a_call_that_ran_stays_in_history_when_its_message_breaks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_broken_message_without_started_calls_is_not_in_the_history() {
-    let (dispatcher, diary) = clinic();
+    let (dispatcher, run_log) = clinic();
     let broken = [
         writes(0, "look_up", json!({"what": "a"}), 0),
         vec![Act::Break],
@@ -55,7 +55,7 @@ async fn a_broken_message_without_started_calls_is_not_in_the_history() {
     drop(stream);
     assert!(matches!(last, Some(Err(AgentError::Model { .. }))));
     assert_eq!(agent.messages().len(), 1);
-    assert_eq!(noted(&diary), []);
+    assert_eq!(noted(&run_log), []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -91,7 +91,7 @@ async fn a_refusal_after_a_call_that_ran_leaves_both_in_the_history() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_cut_off_is_answered_and_never_runs() {
-    let (dispatcher, diary) = clinic();
+    let (dispatcher, run_log) = clinic();
     let whole = call(0, "look_up", &json!({"what": "a"}));
     let cut = call(1, "look_up", &json!(r#"{"what": "b"#));
     let begun = vec![
@@ -130,7 +130,7 @@ async fn a_call_cut_off_is_answered_and_never_runs() {
         *results.lock().unwrap(),
         [None, Some(ErrorCode::TruncatedCall)]
     );
-    assert_eq!(noted(&diary).len(), 1);
+    assert_eq!(noted(&run_log).len(), 1);
     assert_eq!(
         model.conversation()[1]["tool_calls"][1]["function"]["arguments"],
         "{}"
@@ -216,7 +216,7 @@ async fn a_dropped_stream_leaves_a_usable_history() {
 async fn a_stream_can_be_dropped_at_every_event() {
     for policy in [StartPolicy::StreamEnd, StartPolicy::CallEnd] {
         for events in 0.. {
-            let (dispatcher, diary) = clinic();
+            let (dispatcher, run_log) = clinic();
             let model = Scripted::new([
                 calls(&[look("a"), look("b")], 10),
                 calls(&[look("c"), ("write_down", json!({"what": "d"}))], 10),
@@ -238,9 +238,9 @@ async fn a_stream_can_be_dropped_at_every_event() {
             timeout(Duration::from_millis(1), dispatcher.idle())
                 .await
                 .unwrap();
-            let ran = noted(&diary).len();
+            let ran = noted(&run_log).len();
             sleep(Duration::from_secs(10)).await;
-            assert_eq!(noted(&diary).len(), ran, "nothing runs on");
+            assert_eq!(noted(&run_log).len(), ran, "nothing runs on");
             model.turns.lock().unwrap().push_front(says("Well."));
             conversation.run("Again.").await.unwrap();
             if seen < events {

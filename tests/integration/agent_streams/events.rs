@@ -98,7 +98,7 @@ async fn a_stream_that_is_never_polled_says_nothing() {
 #[tokio::test(start_paused = true)]
 async fn calls_in_any_choice_run_unless_n_was_requested() {
     for (asked_for, ran) in [(None, 1), (Some(2), 0)] {
-        let (dispatcher, diary) = clinic();
+        let (dispatcher, run_log) = clinic();
         let choice = |index: u8, message: Value| {
             let choice = json!({"index": index, "message": message, "finish_reason": "tool_calls"});
             from_value(choice).unwrap()
@@ -119,7 +119,7 @@ async fn calls_in_any_choice_run_unless_n_was_requested() {
             agent = agent.with_parameter("n", alternatives);
         }
         agent.run("Go.").await.unwrap();
-        assert_eq!(noted(&diary).len(), ran);
+        assert_eq!(noted(&run_log).len(), ran);
     }
 }
 

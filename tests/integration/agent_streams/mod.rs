@@ -1,9 +1,9 @@
 //! The agent while the model still writes: its events, what starts early, and what happens to a
 //! message that never ends.
 
-mod asking;
 mod ending;
 mod events;
+mod requests;
 mod starting;
 
 use std::collections::VecDeque;
@@ -176,16 +176,16 @@ fn calls(calls: &[(&str, Value)], millis: u64) -> Vec<Act> {
 }
 
 /// When what began, from the start of the test.
-type Diary = Arc<Mutex<Vec<(String, u64)>>>;
+type RunLog = Arc<Mutex<Vec<(String, u64)>>>;
 
 struct Clinic {
     began: Instant,
-    diary: Diary,
+    run_log: RunLog,
 }
 
 impl Clinic {
     fn note(&self, what: &str) {
-        self.diary.lock().unwrap().push((
+        self.run_log.lock().unwrap().push((
             what.to_owned(),
             u64::try_from(self.began.elapsed().as_millis()).unwrap(),
         ));
@@ -214,20 +214,20 @@ async fn give_up() -> Result<(), ToolError> {
     Err(ToolError::fatal("the ledger is corrupt"))
 }
 
-fn clinic() -> (Dispatcher, Diary) {
-    let diary = Diary::default();
+fn clinic() -> (Dispatcher, RunLog) {
+    let run_log = RunLog::default();
     let clinic = Clinic {
         began: Instant::now(),
-        diary: Arc::clone(&diary),
+        run_log: Arc::clone(&run_log),
     };
     (
         Dispatcher::new(tools![look_up, write_down, give_up].with_state(clinic)),
-        diary,
+        run_log,
     )
 }
 
-fn noted(diary: &Diary) -> Vec<(String, u64)> {
-    diary.lock().unwrap().clone()
+fn noted(run_log: &RunLog) -> Vec<(String, u64)> {
+    run_log.lock().unwrap().clone()
 }
 
 fn look(what: &str) -> (&'static str, Value) {

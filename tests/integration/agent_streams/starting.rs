@@ -4,20 +4,20 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn nothing_starts_before_the_message_is_over_unless_asked_for() {
-    let (dispatcher, diary) = clinic();
+    let (dispatcher, run_log) = clinic();
     let model = Scripted::new([calls(&[look("a"), look("b")], 100), says("Done.")]);
     let stream_end = Agent::new(model, "scripted").with_tools(dispatcher);
     let mut stream = stream_end.stream("Go.");
     while stream.next().await.is_some() {}
     assert_eq!(
-        noted(&diary),
+        noted(&run_log),
         [("a".to_owned(), 200), ("b".to_owned(), 200)]
     );
 }
 
 #[tokio::test(start_paused = true)]
 async fn read_only_calls_start_while_the_model_writes_the_next() {
-    let (dispatcher, diary) = clinic();
+    let (dispatcher, run_log) = clinic();
     let began = Instant::now();
     let model = Scripted::new([
         calls(&[look("a"), look("b"), look("c")], 100),
@@ -29,7 +29,7 @@ async fn read_only_calls_start_while_the_model_writes_the_next() {
         .conversation();
     agent.run("Go.").await.unwrap();
     assert_eq!(
-        noted(&diary),
+        noted(&run_log),
         [
             ("a".to_owned(), 100),
             ("b".to_owned(), 200),
@@ -46,7 +46,7 @@ async fn read_only_calls_start_while_the_model_writes_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_is_not_read_only_and_later_ones_wait_for_the_end() {
-    let (dispatcher, diary) = clinic();
+    let (dispatcher, run_log) = clinic();
     let writing = ("write_down", json!({"what": "b"}));
     let model = Scripted::new([calls(&[look("a"), writing, look("c")], 100), says("Done.")]);
     Agent::new(model, "scripted")
@@ -56,7 +56,7 @@ async fn a_call_that_is_not_read_only_and_later_ones_wait_for_the_end() {
         .await
         .unwrap();
     assert_eq!(
-        noted(&diary),
+        noted(&run_log),
         [
             ("a".to_owned(), 100),
             ("b".to_owned(), 300),
@@ -107,7 +107,7 @@ async fn a_call_extended_after_it_ran_is_reported_as_its_result() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fatal_error_of_an_early_call_ends_the_run_after_the_message() {
-    let (dispatcher, diary) = clinic();
+    let (dispatcher, run_log) = clinic();
     let model = Scripted::new([calls(
         &[("give_up", json!({})), ("write_down", json!({"what": "a"}))],
         10,
@@ -121,7 +121,7 @@ async fn a_fatal_error_of_an_early_call_ends_the_run_after_the_message() {
         matches!(&error, AgentError::Fatal { tool, .. } if tool == "give_up"),
         "{error:?}"
     );
-    assert_eq!(noted(&diary), [], "what had not started does not");
+    assert_eq!(noted(&run_log), [], "what had not started does not");
     assert_eq!(agent.messages().len(), 4);
 }
 
@@ -140,7 +140,7 @@ async fn a_call_naming_two_tools_starts_early_only_if_the_run_one_may() {
         (two_names("look_up", "write_down"), 100),
         (two_names("write_down", "look_up"), 0),
     ] {
-        let (dispatcher, diary) = clinic();
+        let (dispatcher, run_log) = clinic();
         let written = vec![
             Act::Write(ModelEvent::ToolCallComplete {
                 position: 0,
@@ -155,6 +155,6 @@ async fn a_call_naming_two_tools_starts_early_only_if_the_run_one_may() {
             .run("Go.")
             .await
             .unwrap();
-        assert_eq!(noted(&diary), [("a".to_owned(), begins)]);
+        assert_eq!(noted(&run_log), [("a".to_owned(), begins)]);
     }
 }

@@ -1,4 +1,4 @@
-//! What may have happened, and what cannot happen twice.
+//! Side effects of calls: error codes after a failure, and no repeated effects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,19 +7,19 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tool_core::{CallContext, DispatchEvent, Dispatcher, ToolCall, tool, tools};
 
-use crate::diary::Diary;
 use crate::gate::Gate;
+use crate::run_log::RunLog;
 use crate::support::{calls, codes, contents};
 
 /// Write to a file, slowly.
 #[tool(serialize_by(path), timeout = "1s")]
 async fn write(
     #[context] cx: &CallContext,
-    #[state] diary: &Diary,
+    #[state] run_log: &RunLog,
     path: String,
     millis: u64,
 ) -> String {
-    let _inside = diary.enter(cx.id());
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(millis)).await;
     path
 }
@@ -37,8 +37,8 @@ fn write_to(id: &str, path: &str, millis: u64) -> ToolCall {
 /// call order, and the rest at once.
 #[tokio::test(start_paused = true)]
 async fn two_edits_of_one_file_do_not_overlap_and_others_do() {
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![write].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![write].with_shared_state(Arc::clone(&run_log)));
     dispatcher
         .dispatch(vec![
             write_to("a", "x", 20),
@@ -46,20 +46,20 @@ async fn two_edits_of_one_file_do_not_overlap_and_others_do() {
             write_to("c", "y", 10),
         ])
         .await;
-    assert_eq!(diary.runs(), ["a 0..20", "c 0..10", "b 20..30"]);
+    assert_eq!(run_log.runs(), ["a 0..20", "c 0..10", "b 20..30"]);
 }
 
 /// tulipfarm #181, nac #105, mistri #3, EDDI #817: a call that timed out continues and acts. Here
 /// an async tool has ended when its timeout is reported.
 #[tokio::test(start_paused = true)]
 async fn a_time_out_stops_the_work() {
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![write].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![write].with_shared_state(Arc::clone(&run_log)));
     let results = dispatcher
         .dispatch(vec![write_to("a", "x", 60_000), write_to("b", "x", 10)])
         .await;
     assert_eq!(codes(&results), ["timeout", "ok"]);
-    assert_eq!(diary.runs(), ["a 0..1000", "b 1000..1010"]);
+    assert_eq!(run_log.runs(), ["a 0..1000", "b 1000..1010"]);
 }
 
 /// serena #1751, #2063, hermes #85784: a thread that is still writing is called a failure, and the
@@ -112,16 +112,16 @@ async fn work_that_cannot_be_stopped_is_reported_as_still_running() {
 async fn an_idempotency_key_is_one_calls_in_all_its_attempts() {
     /// Pay.
     #[tool(idempotent, retry(attempts = 3, backoff = "1ms"))]
-    async fn pay(#[context] cx: &CallContext, #[state] diary: &Diary) -> Result<(), String> {
-        drop(diary.enter(cx.idempotency_key()));
+    async fn pay(#[context] cx: &CallContext, #[state] run_log: &RunLog) -> Result<(), String> {
+        drop(run_log.enter(cx.idempotency_key()));
         Err("connection reset".to_owned())
     }
 
-    let diary = Diary::begin();
-    let dispatcher = Dispatcher::new(tools![pay].with_shared_state(Arc::clone(&diary)));
+    let run_log = RunLog::begin();
+    let dispatcher = Dispatcher::new(tools![pay].with_shared_state(Arc::clone(&run_log)));
     let call = || ToolCall::new("same", "pay", "{}");
     dispatcher.dispatch(vec![call(), call()]).await;
-    let mut keys = diary.begun();
+    let mut keys = run_log.begun();
     assert_eq!(keys.len(), 6);
     keys.sort_unstable();
     keys.dedup();

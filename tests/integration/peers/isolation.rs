@@ -8,17 +8,17 @@ use tool_core::{
     ApprovalRequest, CallContext, Decision, Dispatcher, ToolCall, ToolError, Waterfall, tool, tools,
 };
 
-use crate::diary::Diary;
+use crate::run_log::RunLog;
 use crate::support::{calls, codes, contents};
 
 /// Search for text.
 #[tool(read_only)]
 async fn grep(
     #[context] cx: &CallContext,
-    #[state] diary: &Diary,
+    #[state] run_log: &RunLog,
     pattern: &str,
 ) -> Result<String, String> {
-    let _inside = diary.enter(cx.id());
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(10)).await;
     if pattern == "absent" {
         Err("exit code 1".to_owned())
@@ -36,23 +36,23 @@ async fn stop() -> Result<(), ToolError> {
 
 /// Delete a file.
 #[tool(destructive)]
-async fn delete(#[context] cx: &CallContext, #[state] diary: &Diary) {
-    let _inside = diary.enter(cx.id());
+async fn delete(#[context] cx: &CallContext, #[state] run_log: &RunLog) {
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(10)).await;
 }
 
 /// Write a file.
 #[tool(exclusive)]
-async fn write(#[context] cx: &CallContext, #[state] diary: &Diary) {
-    let _inside = diary.enter(cx.id());
+async fn write(#[context] cx: &CallContext, #[state] run_log: &RunLog) {
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(10)).await;
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![grep, stop, delete, write].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![grep, stop, delete, write].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
@@ -60,7 +60,7 @@ fn dispatcher() -> (Dispatcher, Arc<Diary>) {
 /// calls one `grep` that found nothing cancelled the other 26. Here a failure is the answer in its
 /// own slot.
 #[tokio::test(start_paused = true)]
-async fn one_harmless_failure_cancels_nothing() {
+async fn a_failure_cancels_no_other_call() {
     let (dispatcher, _) = dispatcher();
     let pattern = |at| if at == 13 { "absent" } else { "present" };
     let batch = (0..27)
@@ -89,8 +89,8 @@ async fn one_harmless_failure_cancels_nothing() {
 /// after a fatal error siblings are orphaned and act when the run has already ended. Here they are
 /// waited for, the rest does not start, and all is answered.
 #[tokio::test(start_paused = true)]
-async fn after_a_fatal_error_nothing_starts_and_nothing_runs_on() {
-    let (dispatcher, diary) = dispatcher();
+async fn after_a_fatal_error_nothing_starts_or_keeps_running() {
+    let (dispatcher, run_log) = dispatcher();
     let found = r#"{"pattern": "x"}"#;
     let results = dispatcher
         .dispatch(calls([
@@ -108,7 +108,7 @@ async fn after_a_fatal_error_nothing_starts_and_nothing_runs_on() {
     tokio::time::timeout(Duration::ZERO, dispatcher.idle())
         .await
         .unwrap();
-    assert_eq!(diary.runs(), ["call_0 0..10"]);
+    assert_eq!(run_log.runs(), ["call_0 0..10"]);
 }
 
 /// pydantic-ai #167, #2586, #4114; langgraph #6486, #6449: a tool's exception ends the run unless
@@ -131,7 +131,7 @@ async fn errors_go_to_the_model_by_default() {
 /// and calls past the limit of a message are answered so.
 #[tokio::test(start_paused = true)]
 async fn eight_hundred_calls_of_one_message_run_a_few_at_a_time() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let batch: Vec<_> = (0..800)
         .map(|at| ToolCall::new(at.to_string(), "grep", r#"{"pattern": "x"}"#))
         .collect();
@@ -143,7 +143,7 @@ async fn eight_hundred_calls_of_one_message_run_a_few_at_a_time() {
             .enumerate()
             .all(|(at, result)| result.id() == at.to_string())
     );
-    assert_eq!(diary.now(), 130); // 800 by 64, rounded up, times 10 ms
+    assert_eq!(run_log.now(), 130); // 800 by 64, rounded up, times 10 ms
 
     let results = dispatcher
         .with_limits(|limits| limits.calls = 50)
@@ -159,7 +159,7 @@ async fn eight_hundred_calls_of_one_message_run_a_few_at_a_time() {
 /// Here they run meanwhile, each once, and all are answered in order.
 #[tokio::test(start_paused = true)]
 async fn a_call_awaiting_approval_delays_only_calls_ordered_after_it() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let dispatcher = dispatcher.with_policy(|proposal: ApprovalRequest| async move {
         if !proposal.definition().behavior().is_destructive() {
             return Decision::Allow;
@@ -189,7 +189,7 @@ async fn a_call_awaiting_approval_delays_only_calls_ordered_after_it() {
         "call_3 600000..600010",
         "call_5 600010..600020",
     ];
-    assert_eq!(diary.runs(), expected);
+    assert_eq!(run_log.runs(), expected);
 }
 
 /// pydantic-ai #3352, #2593, #3120, #5179; vercel #19007; kagent #2734: one number limits all tools
@@ -203,8 +203,8 @@ async fn a_tool_has_a_limit_of_its_own_and_a_result_its_times() {
         sleep(Duration::from_millis(10)).await;
     }
 
-    let (_, diary) = dispatcher();
-    let dispatcher = Dispatcher::new(tools![ask, grep].with_shared_state(diary));
+    let (_, run_log) = dispatcher();
+    let dispatcher = Dispatcher::new(tools![ask, grep].with_shared_state(run_log));
     let found = r#"{"pattern": "x"}"#;
     let results = dispatcher
         .dispatch(calls([

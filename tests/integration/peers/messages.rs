@@ -7,32 +7,32 @@ use serde_json::json;
 use tokio::time::sleep;
 use tool_core::{CallContext, Dispatcher, ToolCall, tool, tools};
 
-use crate::diary::Diary;
+use crate::run_log::RunLog;
 use crate::support::{codes, contents};
 
 /// Look something up.
 #[tool(read_only)]
 async fn look_up(
     #[context] cx: &CallContext,
-    #[state] diary: &Diary,
+    #[state] run_log: &RunLog,
     #[arg(default = 10)] millis: u64,
 ) -> usize {
-    let _inside = diary.enter(cx.id());
+    let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(millis)).await;
     cx.position()
 }
 
 /// Send a mail.
 #[tool(exclusive)]
-async fn send_mail(#[context] cx: &CallContext, #[state] diary: &Diary) {
-    let _inside = diary.enter(cx.id());
+async fn send_mail(#[context] cx: &CallContext, #[state] run_log: &RunLog) {
+    let _inside = run_log.enter(cx.id());
 }
 
-fn dispatcher() -> (Dispatcher, Arc<Diary>) {
-    let diary = Diary::begin();
+fn dispatcher() -> (Dispatcher, Arc<RunLog>) {
+    let run_log = RunLog::begin();
     (
-        Dispatcher::new(tools![look_up, send_mail].with_shared_state(Arc::clone(&diary))),
-        diary,
+        Dispatcher::new(tools![look_up, send_mail].with_shared_state(Arc::clone(&run_log))),
+        run_log,
     )
 }
 
@@ -64,7 +64,7 @@ async fn results_are_in_call_order() {
 #[test]
 fn definitions_are_in_declaration_order() {
     let of = || {
-        let tools = tools![send_mail, look_up].with_shared_state(Diary::begin());
+        let tools = tools![send_mail, look_up].with_shared_state(RunLog::begin());
         tools
             .definitions()
             .map(|tool| {
@@ -86,7 +86,7 @@ fn definitions_are_in_declaration_order() {
 /// Here it never runs, whatever there is parses or not, and is answered.
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_cut_off_is_answered_and_never_runs() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     turn.push(look_up_for("whole", 10));
     turn.open("cut", "look_up");
@@ -100,7 +100,7 @@ async fn a_call_that_was_cut_off_is_answered_and_never_runs() {
         codes(&dispatcher.dispatch(cut.into()).await),
         ["invalid_json"; 4]
     );
-    assert_eq!(diary.begun(), ["whole"]);
+    assert_eq!(run_log.begun(), ["whole"]);
 }
 
 /// mastra #22919, PR #24211; LibreChat agents #177; awaken #34; dynamo #6845; vercel #13638; tau
@@ -109,17 +109,20 @@ async fn a_call_that_was_cut_off_is_answered_and_never_runs() {
 /// never sooner, and a barrier is one for what comes after it.
 #[tokio::test(start_paused = true)]
 async fn a_complete_call_starts_while_the_message_still_arrives() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let mut turn = dispatcher.streaming_batch();
     turn.push(look_up_for("a", 10));
     sleep(Duration::from_millis(5)).await;
     let mail = turn.open("mail", "send_mail");
     turn.push(look_up_for("b", 10));
     sleep(Duration::from_secs(5)).await;
-    assert_eq!(diary.runs(), ["a 0..10"]);
+    assert_eq!(run_log.runs(), ["a 0..10"]);
     turn.complete(mail, "{}");
     assert_eq!(codes(&turn.finish().await), ["ok"; 3]);
-    assert_eq!(diary.runs(), ["a 0..10", "mail 5005..5005", "b 5005..5015"]);
+    assert_eq!(
+        run_log.runs(),
+        ["a 0..10", "mail 5005..5005", "b 5005..5015"]
+    );
 }
 
 /// smolagents #2683, #2768, oh-my-pi #2055, mellea #1431, llmgateway #2789, pydantic-ai #6241,
@@ -127,7 +130,7 @@ async fn a_complete_call_starts_while_the_message_still_arrives() {
 /// or are replaced at random. Here answers go by place, and ids stay as they came.
 #[tokio::test(start_paused = true)]
 async fn ids_that_are_empty_or_repeated_lose_nothing() {
-    let (dispatcher, diary) = dispatcher();
+    let (dispatcher, run_log) = dispatcher();
     let ids = ["same", "", "same", "", "same"];
     let results = dispatcher
         .dispatch(ids.map(|id| look_up_for(id, 10)).into())
@@ -137,7 +140,7 @@ async fn ids_that_are_empty_or_repeated_lose_nothing() {
         ids
     );
     assert_eq!(contents(&results), ["0", "1", "2", "3", "4"]);
-    assert_eq!(diary.begun().len(), 5);
+    assert_eq!(run_log.begun().len(), 5);
 }
 
 /// openai-agents-python #325, #3402, #3461, PraisonAI #3309, livekit #6085, hpe #489, langchain4j

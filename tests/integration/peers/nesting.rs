@@ -94,7 +94,7 @@ async fn hold(#[context] cx: &CallContext, bed: u32, then: Option<u32>) -> Strin
 /// pydantic-ai #3899, livekit #4661, Codewhale #2157: each holds what the other waits for. Both end
 /// by their deadlines, and what they held is free.
 #[tokio::test(start_paused = true)]
-async fn two_that_wait_for_each_other_end_by_their_deadlines() {
+async fn calls_that_wait_for_each_other_end_by_their_deadlines() {
     let dispatcher = Dispatcher::new(tools![hold]).with_timeout(Duration::from_secs(5));
     let batch = calls([
         ("hold", r#"{"bed": 1, "then": 2}"#),

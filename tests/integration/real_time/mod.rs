@@ -1,4 +1,4 @@
-//! What a paused clock cannot show: tools that compute, threads, and a runtime that goes away.
+//! What a paused clock cannot show: tools that compute, threads, and a runtime that shuts down.
 
 mod computing;
 mod races;

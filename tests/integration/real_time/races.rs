@@ -1,4 +1,4 @@
-//! What happens just as something else does.
+//! Races between events.
 
 use std::fmt;
 use std::future::pending;

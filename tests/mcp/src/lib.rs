@@ -1,4 +1,4 @@
-//! Tools that do well, tools that fail, and those that the conformance suite asks for.
+//! Tools that succeed, tools that fail, and those that the conformance suite requires.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What can run does: free permits are used, by nested work first, then by batches in turn, in call
-//! order.
+//! Calls that can run do run: free permits are used, by nested work first, then by batches in turn,
+//! in call order.
 
 use std::collections::{BTreeMap, BTreeSet};
 

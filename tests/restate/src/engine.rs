@@ -1,4 +1,4 @@
-//! An engine of its own, with a folder that goes away.
+//! An engine of its own, with a temporary folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! The tools of the workers: each writes what it does to a file, which outlives it.
+//! The tools of the workers: each logs what it does to a file, which survives it.
 
 /// The code of the guide, tested.
 #[cfg(doctest)]

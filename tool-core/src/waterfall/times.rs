@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_critical_path_leads_from_the_last_call_to_one_that_did_not_wait() {
+    fn the_critical_path_ends_at_a_call_that_did_not_wait() {
         for (times, path) in [
             (&[][..], &[][..]),
             (&[(0, Some(0), 5), (0, Some(0), 9), (0, Some(0), 7)], &[1]),

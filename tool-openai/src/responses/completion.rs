@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_in_progress_in_a_completed_response_are_complete_if_they_are_whole() {
+    fn calls_in_progress_in_a_completed_response_are_complete() {
         for (arguments, expected) in [
             (json!("{}"), "tool_calls"),
             (json!({"x": 1}), "tool_calls"),

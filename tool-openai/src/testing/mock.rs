@@ -10,7 +10,7 @@ use tool_core::serde_json::{self, Value, json};
 use super::api::Api;
 use super::completion::Head;
 use super::delivery;
-use super::desk::{Desk, Replies, Reply, in_turn, lock};
+use super::mock_state::{MockState, Replies, Reply, in_turn, lock};
 use super::script::{End, ScriptedAnswer, ScriptedReply};
 use crate::assembler::Assembler;
 use crate::chat::assemble;
@@ -53,7 +53,7 @@ use crate::relay::{Queue, relay};
 /// ```
 #[derive(Clone)]
 pub struct MockModel {
-    desk: Arc<Desk>,
+    mock_state: Arc<MockState>,
     replies: Replies,
     profile: Profile,
 }
@@ -63,17 +63,17 @@ impl MockModel {
     pub fn new(scripted: impl IntoIterator<Item = ScriptedReply>) -> Self {
         let replies = Replies::default();
         lock(&replies).extend(scripted);
-        Self::of(Desk::new(in_turn(&replies)), replies)
+        Self::of(MockState::new(in_turn(&replies)), replies)
     }
 
     /// Decides each answer from the request, like a model would.
     pub fn with_script(script: impl FnMut(&Request) -> ScriptedReply + Send + 'static) -> Self {
-        Self::of(Desk::new(Box::new(script)), Replies::default())
+        Self::of(MockState::new(Box::new(script)), Replies::default())
     }
 
-    fn of(desk: Desk, replies: Replies) -> Self {
+    fn of(mock_state: MockState, replies: Replies) -> Self {
         Self {
-            desk: Arc::new(desk),
+            mock_state: Arc::new(mock_state),
             replies,
             profile: Profile::portable(),
         }
@@ -87,7 +87,7 @@ impl MockModel {
 
     /// The bodies of all requests so far, refused ones among them.
     pub fn requests(&self) -> Vec<Value> {
-        self.desk.requests()
+        self.mock_state.requests()
     }
 
     /// How many replies of its list are not requested yet.
@@ -111,7 +111,7 @@ impl MockModel {
         let body = body.map_err(|error| ModelError::Other(error.into()))?;
         let model = request.model;
         let bytes = body.to_string().len();
-        let asked = self.desk.reply(Api::Completions, body);
+        let asked = self.mock_state.reply(Api::Completions, body);
         let Reply {
             number,
             request,

@@ -19,7 +19,7 @@ use super::api::Api;
 use super::check::ApiError;
 use super::completion::Head;
 use super::delivery;
-use super::desk::{Desk, Replies, Reply, in_turn, lock};
+use super::mock_state::{MockState, Replies, Reply, in_turn, lock};
 use super::script::{End, ScriptedAnswer, ScriptedReply};
 use crate::chat::Request;
 
@@ -55,7 +55,7 @@ use crate::chat::Request;
 /// ```
 pub struct ScriptedServer {
     address: SocketAddr,
-    desk: Arc<Desk>,
+    mock_state: Arc<MockState>,
     serving: JoinHandle<()>,
 }
 
@@ -85,19 +85,19 @@ impl ScriptedServer {
     ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let desk = Arc::new(Desk::new(Box::new(script)));
+        let mock_state = Arc::new(MockState::new(Box::new(script)));
         let app = Router::new()
             .route("/v1/chat/completions", post(complete))
             .route("/v1/responses", post(respond))
             .layer(DefaultBodyLimit::disable())
-            .with_state(Arc::clone(&desk));
+            .with_state(Arc::clone(&mock_state));
         let serving = tokio::spawn(async move {
             // Ends only with the task: an accept that fails is tried again by axum.
             let _ = axum::serve(listener, app).await;
         });
         Ok(Self {
             address,
-            desk,
+            mock_state,
             serving,
         })
     }
@@ -118,7 +118,7 @@ impl ScriptedServer {
 
     /// The bodies of all requests so far that had a key and were JSON, refused ones among them.
     pub fn requests(&self) -> Vec<Value> {
-        self.desk.requests()
+        self.mock_state.requests()
     }
 }
 
@@ -136,14 +136,22 @@ impl fmt::Debug for ScriptedServer {
     }
 }
 
-async fn complete(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String) -> Response {
-    answer(Api::Completions, &desk, &headers, &body)
+async fn complete(
+    State(mock_state): State<Arc<MockState>>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    answer(Api::Completions, &mock_state, &headers, &body)
         .await
         .unwrap_or_else(|error| json(error.status, &error.body()))
 }
 
-async fn respond(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String) -> Response {
-    answer(Api::Responses, &desk, &headers, &body)
+async fn respond(
+    State(mock_state): State<Arc<MockState>>,
+    headers: HeaderMap,
+    body: String,
+) -> Response {
+    answer(Api::Responses, &mock_state, &headers, &body)
         .await
         .unwrap_or_else(|error| json(error.status, &error.body()))
 }
@@ -151,7 +159,7 @@ async fn respond(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: String
 /// The next reply of the script, if the service would take the request.
 async fn answer(
     api: Api,
-    desk: &Desk,
+    mock_state: &MockState,
     headers: &HeaderMap,
     body: &str,
 ) -> Result<Response, ApiError> {
@@ -167,7 +175,7 @@ async fn answer(
         number,
         request,
         reply,
-    } = desk.reply(api, value)?;
+    } = mock_state.reply(api, value)?;
     Ok(deliver(
         api,
         &Head {

@@ -1,4 +1,4 @@
-//! Held calls: the client's user decides.
+//! Approval of held calls by the client's user.
 
 use mcp_tests::{dispatcher, transfer};
 use rmcp::model::{
@@ -71,7 +71,7 @@ fn text(result: &CallToolResult) -> &str {
 }
 
 #[tokio::test]
-async fn the_user_s_answer_decides() {
+async fn the_users_answer_decides() {
     let server = Server::new(dispatcher().unwrap());
     for stateless in [false, true] {
         for (says, reads) in [
@@ -122,7 +122,7 @@ fn approval(call: CallToolRequestParams, state: Option<String>) -> CallToolReque
 }
 
 #[tokio::test]
-async fn what_is_approved_is_what_was_asked() {
+async fn an_approval_is_only_for_the_call_that_was_asked_about() {
     static IS_OPEN: AtomicBool = AtomicBool::new(true);
     let policy = |_| match IS_OPEN.load(Ordering::Relaxed) {
         true => Decision::Hold,

@@ -1,4 +1,4 @@
-//! What a server lists becomes a set of tools, whatever it lists.
+//! The tools that a server lists become a set, also if some are invalid.
 
 use std::time::Duration;
 

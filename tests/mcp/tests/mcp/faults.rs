@@ -1,4 +1,4 @@
-//! n calls in, n results out, in call order, whatever happens on the other side.
+//! n calls in, n results out, in call order, for every fault of the server.
 
 use std::sync::Arc;
 use std::time::Duration;

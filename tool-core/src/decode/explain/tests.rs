@@ -66,7 +66,7 @@ fn the_variants_of_an_enum_are_named() {
 }
 
 #[test]
-fn the_forms_of_a_value_are_named() {
+fn the_variants_of_a_value_are_named() {
     assert_eq!(
         mistake::<Shape>("{}"),
         "`p`: found an empty object, expected an object with `Circle` or an object with `Line`"
@@ -90,7 +90,7 @@ fn the_forms_of_a_value_are_named() {
 }
 
 #[test]
-fn a_mistake_in_a_form_has_its_path() {
+fn a_mistake_in_a_variant_has_its_path() {
     assert_eq!(
         mistake::<Tagged>(r#"{"kind": "A", "number": "x"}"#),
         "`p.number`: found string \"x\", expected an integer from 0 to 255"
@@ -106,7 +106,7 @@ fn a_mistake_in_a_form_has_its_path() {
 }
 
 #[test]
-fn forms_within_forms_take_no_time() {
+fn nested_variants_are_checked_in_linear_time() {
     #[derive(Debug, Deserialize, JsonSchema)]
     #[serde(tag = "kind")]
     #[expect(dead_code, reason = "only decoded")]

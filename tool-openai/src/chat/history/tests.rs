@@ -163,7 +163,7 @@ fn a_result_belongs_to_the_latest_call_of_its_id() {
 }
 
 #[test]
-fn ids_that_are_missing_or_repeated_are_replaced_in_call_and_result() {
+fn missing_or_repeated_ids_are_replaced_in_call_and_result() {
     let ids = [
         "a",
         "call_000000000000000000000001",

@@ -197,7 +197,7 @@ fn annotations_become_descriptions() {
 }
 
 #[test]
-fn bounds_of_numbers_and_lists_are_kept_where_the_service_takes_them() {
+fn bounds_are_kept_where_the_service_accepts_them() {
     let number =
         json!({"type": "number", "minimum": 1, "exclusiveMaximum": 5.5, "multipleOf": 0.5});
     assert_eq!(parameter(number.clone()), Ok(number.clone()));

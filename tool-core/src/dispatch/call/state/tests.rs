@@ -240,7 +240,7 @@ impl World {
 }
 
 #[test]
-fn every_order_of_events_keeps_one_body_and_gives_a_permit_back_once() {
+fn every_order_of_events_gives_a_permit_back_once() {
     let (mut seen, mut next) = (BTreeSet::new(), vec![Vec::new()]);
     while let Some(path) = next.pop() {
         for event in EVENTS {

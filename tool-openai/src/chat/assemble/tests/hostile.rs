@@ -1,4 +1,4 @@
-//! Streams that mean us harm.
+//! Hostile streams.
 
 use std::time::{Duration, Instant};
 

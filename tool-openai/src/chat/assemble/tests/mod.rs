@@ -1,4 +1,4 @@
-//! Streams of our own making, one for each thing that services do.
+//! Hand-written streams, one for each variant of a service.
 
 mod hostile;
 mod quirks;

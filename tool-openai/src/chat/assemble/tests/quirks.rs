@@ -1,4 +1,4 @@
-//! What services do to streams; numbered as in the list of quirks that these rules follow.
+//! Quirks of services in streams, numbered as in docs/wire.md.
 
 use super::*;
 
@@ -322,7 +322,7 @@ fn quirk_19_and_20_arguments_are_missing_or_an_object() {
 }
 
 #[test]
-fn quirk_21_a_repeated_flush_is_ignored_and_a_placeholder_replaced() {
+fn quirk_21_a_repeated_flush_and_a_placeholder_are_ignored() {
     let flush = pieces(
         json!([{"index": 0, "id": "a", "function": {"name": "add", "arguments": "{\"a\":1}"}}]),
     );

@@ -1,4 +1,4 @@
-//! What else a message is made of.
+//! The other parts of a message.
 
 use super::*;
 

@@ -73,7 +73,7 @@ fn quirk_06_missing_ids_are_invented() {
 }
 
 #[test]
-fn quirk_07_repeated_ids_are_replaced_in_the_message_and_in_the_answers() {
+fn quirk_07_repeated_ids_are_replaced_in_message_and_answers() {
     let parsed = parse(json!([call("now", "now", "{}"), call("now", "now", "{}")]));
     assert_eq!(ids(&parsed), ["now", "call_000000000001000000000001"]);
     let kept_ids: Vec<_> = parsed

@@ -1,4 +1,4 @@
-//! What the contract lets the machine say: slow, and without any of the machine's bookkeeping.
+//! The output that the contract allows: slow, and without any of the machine's bookkeeping.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the model is asked, and what happens to calls that are not as they should be.
+//! Requests to the model, and the handling of malformed calls.
 
 use super::*;
 
@@ -75,7 +75,7 @@ async fn a_malformed_call_is_not_retried_once_another_has_started() {
 
 #[tokio::test(start_paused = true)]
 async fn a_custom_tool_takes_free_text() {
-    let (dispatcher, diary) = clinic();
+    let (dispatcher, run_log) = clinic();
     let call = json!({"id": "call_0", "type": "custom", "custom": {"name": "write_down", "input": "a \"b\""}});
     let model = Scripted::new([
         vec![ends(
@@ -89,7 +89,7 @@ async fn a_custom_tool_takes_free_text() {
         .with_custom_tool("write_down", TextFormat::Text)
         .conversation();
     agent.run("Go.").await.unwrap();
-    assert_eq!(noted(&diary)[0].0, "a \"b\"");
+    assert_eq!(noted(&run_log)[0].0, "a \"b\"");
     let request = to_value(&model.requests.lock().unwrap()[0]).unwrap();
     assert_eq!(
         (
@@ -173,7 +173,7 @@ async fn time_is_linear_in_the_calls_of_a_message() {
 
 #[tokio::test(start_paused = true)]
 async fn several_objects_in_one_call_are_split_if_enabled() {
-    let (dispatcher, diary) = clinic();
+    let (dispatcher, run_log) = clinic();
     let two = call(0, "look_up", &json!(r#"{"what":"a"}{"what":"b"}"#));
     let model = Scripted::new([
         vec![ends(
@@ -188,7 +188,7 @@ async fn several_objects_in_one_call_are_split_if_enabled() {
         .run("Go.")
         .await
         .unwrap();
-    assert_eq!(noted(&diary).len(), 2);
+    assert_eq!(noted(&run_log).len(), 2);
     assert_eq!(
         model.conversation()[1]["tool_calls"]
             .as_array()

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What is known of the calls.
-pub(crate) struct Picture {
+pub(crate) struct Display {
     began: Instant,
     seen: Mutex<Seen>,
 }
@@ -20,7 +20,7 @@ struct Seen {
     lines: usize,
 }
 
-impl Default for Picture {
+impl Default for Display {
     fn default() -> Self {
         Self {
             began: Instant::now(),
@@ -29,7 +29,7 @@ impl Default for Picture {
     }
 }
 
-impl Picture {
+impl Display {
     /// A worker has written a line.
     pub(crate) fn happened(&self, worker: usize, line: &str) {
         self.change(|seen| {

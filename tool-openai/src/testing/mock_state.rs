@@ -12,7 +12,7 @@ use super::script::{Script, ScriptedReply};
 use crate::chat::Request;
 
 /// A mock script, and the requests it received.
-pub(super) struct Desk {
+pub(super) struct MockState {
     script: Mutex<Script>,
     requests: Mutex<Vec<Value>>,
     /// Whether the mock wrote reasoning.
@@ -40,7 +40,7 @@ pub(super) fn in_turn(replies: &Replies) -> Script {
     })
 }
 
-impl Desk {
+impl MockState {
     pub(super) fn new(script: Script) -> Self {
         Self {
             script: Mutex::new(script),

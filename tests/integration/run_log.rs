@@ -1,13 +1,13 @@
-//! What ran when, as the tools themselves write it down.
+//! A log of what ran when, written by the tools themselves.
 
 use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
 /// Notes when each piece of work began and ended, in milliseconds of the runtime's clock since the
-/// diary was begun.
+/// run_log was begun.
 #[derive(Debug)]
-pub(crate) struct Diary {
+pub(crate) struct RunLog {
     begun: Instant,
     entries: Mutex<Vec<Entry>>,
 }
@@ -19,7 +19,7 @@ struct Entry {
     to: Option<u128>,
 }
 
-impl Diary {
+impl RunLog {
     pub(crate) fn begin() -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
@@ -38,7 +38,7 @@ impl Diary {
         let mut entries = self.entries.lock().unwrap();
         entries.push(entry);
         Inside {
-            diary: self,
+            run_log: self,
             at: entries.len() - 1,
         }
     }
@@ -70,13 +70,13 @@ impl Diary {
 /// Work that is under way.
 #[derive(Debug)]
 pub(crate) struct Inside<'a> {
-    diary: &'a Diary,
+    run_log: &'a RunLog,
     at: usize,
 }
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        let now = self.diary.now();
-        self.diary.entries.lock().unwrap()[self.at].to = Some(now);
+        let now = self.run_log.now();
+        self.run_log.entries.lock().unwrap()[self.at].to = Some(now);
     }
 }

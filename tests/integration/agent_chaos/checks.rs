@@ -1,4 +1,4 @@
-//! What must not be.
+//! Checks of a finished run: rules that must not be broken.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
