@@ -7,9 +7,8 @@
 
 use std::env;
 
-use tool_openai::chat::Request;
 use tool_openai::testing::{ScriptedReply, ScriptedServer};
-use tool_openai::{Agent, AgentEvent, ChatModel, Fallback, ModelFuture, OpenAi, Profile};
+use tool_openai::{Agent, AgentEvent, Fallback, OpenAi, Profile};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -26,8 +25,8 @@ async fn main() -> anyhow::Result<()> {
         false => first_server.client()?,
     };
     // Fewer retries than the default: another provider is there.
-    let first = Provider("first", first.with_retries(1));
-    let second = Provider("second", second_server.client()?);
+    let first = first.with_retries(1);
+    let second = second_server.client()?;
 
     let model_name = env::var("OPENAI_MODEL").unwrap_or_else(|_| "gpt-4o".to_owned());
     let agent = Agent::new(Fallback::new(first).or(second, "llama-3.3-70b"), model_name)
@@ -36,36 +35,13 @@ async fn main() -> anyhow::Result<()> {
         .with_on_event(|event| {
             if let AgentEvent::RequestRetried(retries) = event {
                 for retry in retries {
-                    println!("  after a retry: {}", retry.reason);
+                    println!("  sent again, after: {}", retry.reason);
                 }
             }
         });
-    // `AgentEvent::RequestRetried` is about the provider that has answered in the end.
     for prompt in ["Hello?", "Hello again?"] {
         println!("{prompt}");
         println!("  reply: {}", agent.run(prompt).await?);
     }
     Ok(())
-}
-
-/// A provider that prints whether it has answered.
-struct Provider(&'static str, OpenAi);
-
-impl ChatModel for Provider {
-    fn complete<'a>(&'a self, request: &'a Request) -> ModelFuture<'a> {
-        let Self(name, client) = self;
-        Box::pin(async move {
-            let completion = client.complete(request).await;
-            match &completion {
-                Ok(_) => println!("  {name} provider, {}: has answered", request.model),
-                Err(error) => println!("  {name} provider, {}: {error}", request.model),
-            }
-            completion
-        })
-    }
-
-    fn profile(&self) -> Profile {
-        self.1.profile()
-    }
-    // Without `stream`, a streamed run gets each answer at once.
 }

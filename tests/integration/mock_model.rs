@@ -1,5 +1,7 @@
 //! The mock model behaves like the mock server, without HTTP.
 
+use std::sync::{Arc, Mutex};
+
 use futures_util::StreamExt;
 use serde_json::{Value, json, to_value};
 use tool_core::{tool, tools};
@@ -135,7 +137,17 @@ async fn a_fallback_model_answers_when_the_first_fails() {
             .or(third.clone(), "three");
         let agent = Agent::new(model, "one");
         let wording = |reported: Vec<Value>| reported.last().unwrap().to_string();
-        assert!(wording(run(agent.clone(), streamed).await).contains("Third."));
+        let reasons = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&reasons);
+        let watched = agent.clone().with_on_event(move |event| {
+            if let AgentEvent::RequestRetried(retries) = event {
+                let reasons = retries.iter().map(|retry| retry.reason.clone());
+                seen.lock().unwrap().extend(reasons);
+            }
+        });
+        assert!(wording(run(watched, streamed).await).contains("Third."));
+        let failed = |model: &str| format!("model `{model}`: the service answered 503: Down.");
+        assert_eq!(*reasons.lock().unwrap(), [failed("one"), failed("two")]);
         assert_eq!(third.requests()[0]["model"], "three");
         assert!(wording(run(agent.clone(), streamed).await).contains("First."));
         let last = wording(run(agent, streamed).await);

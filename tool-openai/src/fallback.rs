@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use crate::chat::Request;
 use crate::error::ModelError;
-use crate::model::{ChatModel, ModelEvent, ModelFuture, ModelStream};
+use crate::model::{ChatModel, ModelEvent, ModelFuture, ModelStream, RequestRetry};
 use crate::profile::Profile;
 use crate::relay::{Queue, relay};
 
 /// Fallback: models that are tried in order until one answers. When a provider is down, out of
 /// quota, or refuses, the next gets the same request. Once any part of an answer has been
-/// delivered, no other is tried.
+/// delivered, no other is tried. Each failure is reported with the answer, as
+/// [`AgentEvent::RequestRetried`](crate::AgentEvent::RequestRetried).
 ///
 /// The first is asked as the agent names it, each other one by the name given here. What is sent
 /// has the form that the first takes: choose models that take the same, or set one that all take by
@@ -70,25 +71,37 @@ impl Fallback {
 
     /// Streams the first answer into the queue.
     async fn deliver(&self, request: &Request, queue: &Queue) -> Result<(), ModelError> {
-        let mut failed = match ask(&*self.first, request, queue).await {
+        let mut failures = Failures::default();
+        let mut failed = match ask(&*self.first, request, queue, &failures).await {
             Gave::All => return Ok(()),
             Gave::Part(error) => return Err(error),
             Gave::Nothing(error) => error,
         };
+        let mut model_name = request.model.clone();
         for (model, request) in self.others(request) {
-            note(&failed);
-            failed = match ask(model, &request, queue).await {
+            failures.add(&model_name, &failed);
+            failed = match ask(model, &request, queue, &failures).await {
                 Gave::All => return Ok(()),
                 Gave::Part(error) => return Err(error),
                 Gave::Nothing(error) => error,
             };
+            model_name = request.model;
         }
         Err(failed)
     }
 }
 
-fn note(error: &ModelError) {
-    tracing::warn!(error = %error, "another model is asked");
+/// Models that gave no answer. The answer reports them as retries of its request.
+#[derive(Default)]
+struct Failures(Vec<RequestRetry>);
+
+impl Failures {
+    fn add(&mut self, model_name: &str, error: &ModelError) {
+        tracing::warn!(error = %error, model = model_name, "another model is asked");
+        self.0.push(RequestRetry {
+            reason: format!("model `{model_name}`: {error}"),
+        });
+    }
 }
 
 impl ChatModel for Fallback {
@@ -98,12 +111,17 @@ impl ChatModel for Fallback {
                 Ok(completion) => return Ok(completion),
                 Err(error) => error,
             };
+            let (mut failures, mut model_name) = (Failures::default(), request.model.clone());
             for (model, request) in self.others(request) {
-                note(&failed);
+                failures.add(&model_name, &failed);
                 failed = match model.complete(&request).await {
-                    Ok(completion) => return Ok(completion),
+                    Ok(mut completion) => {
+                        completion.add_request_retries(&failures.0);
+                        return Ok(completion);
+                    }
                     Err(error) => error,
                 };
+                model_name = request.model;
             }
             Err(failed)
         })
@@ -134,15 +152,18 @@ enum Gave {
     Nothing(ModelError),
 }
 
-async fn ask(model: &dyn ChatModel, request: &Request, queue: &Queue) -> Gave {
+async fn ask(model: &dyn ChatModel, request: &Request, queue: &Queue, failures: &Failures) -> Gave {
     let mut events = model.stream(request);
     // Keys of a message are not shown before it is over: alone they are not an answer.
     let (mut has_begun, mut keys) = (false, Vec::new());
     while let Some(event) = poll_fn(|cx| events.as_mut().poll_next(cx)).await {
         match event {
             Ok(event @ ModelEvent::MessageKeys(_)) if !has_begun => keys.push(event),
-            Ok(event) => {
+            Ok(mut event) => {
                 has_begun = true;
+                if let ModelEvent::Finished(completion) = &mut event {
+                    completion.add_request_retries(&failures.0);
+                }
                 queue.extend(keys.drain(..).chain([event]));
             }
             Err(error) if has_begun => return Gave::Part(error),

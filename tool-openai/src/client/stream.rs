@@ -51,7 +51,7 @@ impl<A> Opened<A> {
     fn with_retries(mut self, retries: Mutex<Vec<RequestRetry>>) -> Self {
         let retries = retries.into_inner().unwrap_or_else(PoisonError::into_inner);
         match &mut self {
-            Self::Whole(completion) => completion.set_request_retries(&retries),
+            Self::Whole(completion) => completion.add_request_retries(&retries),
             Self::Stream(reading) => reading.retries = retries,
         }
         self
@@ -208,7 +208,7 @@ impl<A: Assembler<Output: Into<Completion>>> Reading<A> {
         let whole = assembler.finish().map_err(|error| answer.name(error))?;
         let mut completion: Completion = whole.into();
         answer.note_on(&mut completion);
-        completion.set_request_retries(&retries);
+        completion.add_request_retries(&retries);
         Ok(completion)
     }
 }

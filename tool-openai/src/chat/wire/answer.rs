@@ -53,8 +53,9 @@ impl Completion {
             .unwrap_or_default()
     }
 
-    #[cfg(feature = "http")]
-    pub(crate) fn set_request_retries(&mut self, retries: &[RequestRetry]) {
+    /// Adds retries that came before its own.
+    pub(crate) fn add_request_retries(&mut self, earlier: &[RequestRetry]) {
+        let retries = [earlier, &self.request_retries()].concat();
         if let (false, Ok(retries)) = (retries.is_empty(), to_value(retries)) {
             self.extra.insert(REQUEST_RETRIES.to_owned(), retries);
         }
