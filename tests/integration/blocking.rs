@@ -110,7 +110,7 @@ async fn a_call_that_exceeds_the_queue_time_is_not_started() {
         let text = results[1].outcome().unwrap_err().message_for_model();
         assert_eq!(
             text,
-            "not started: its turn did not come in time; try again later"
+            "not started: it waited too long in the queue; try again later"
         );
     }
     let results = dispatcher

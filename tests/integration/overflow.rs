@@ -193,7 +193,7 @@ async fn the_oldest_outputs_go_first() {
     let huge = json!({"text": "d", "times": 20_000}).to_string();
     let lost = dispatch(&dispatcher, [("say", huge)]).await;
     assert!(
-        lost.ends_with("\n[the rest is too long to be kept; ask for less]"),
+        lost.ends_with("\n[the rest is too long to be stored; ask for less]"),
         "{lost}"
     );
     assert_eq!(

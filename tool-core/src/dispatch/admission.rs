@@ -183,7 +183,7 @@ impl Setup {
         let (bytes, depth) = (self.limits.argument_bytes, self.limits.argument_depth);
         if arguments.len() > bytes {
             let text = format!(
-                "the arguments are {} bytes long, more than the {bytes} that are taken; send less at once",
+                "the arguments are {} bytes long, more than the limit of {bytes}; send less at once",
                 arguments.len()
             );
             return Err(ToolError::with_text(ErrorCode::TooLarge, text));
@@ -386,7 +386,7 @@ impl Setup {
     }
 }
 
-/// A pending decision. Answers its call if the policy goes away with its runtime.
+/// A pending decision. Answers its call if the policy is dropped with its runtime.
 struct Undecided {
     call: Arc<Call>,
     is_pending: bool,

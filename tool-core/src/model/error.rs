@@ -189,9 +189,8 @@ impl ToolError {
     /// The tool's output is longer than `most` bytes, and cannot be cut: it would be none of the
     /// schema that the tool has published.
     pub(crate) fn output_too_long(most: usize) -> Self {
-        let text = format!(
-            "the tool's result is longer than the {most} bytes that are let through; ask for less"
-        );
+        let text =
+            format!("the tool's result is longer than the limit of {most} bytes; ask for less");
         Self::with_text(ErrorCode::UnserializableOutput, text)
     }
 

@@ -301,7 +301,7 @@ struct Targets<'a> {
 }
 
 impl<'a> Targets<'a> {
-    /// A reference may come before what it refers to: all are gathered before any is looked up.
+    /// A reference may come before what it refers to: all are collected before any is looked up.
     fn of(root: &'a Value) -> Self {
         let (mut ids, mut anchors) = (HashMap::new(), HashSet::new());
         let mut walk = Walk::new(root);

@@ -98,7 +98,7 @@ impl OutputStore {
             return String::new(); // there is nothing more to read, or it is there already
         }
         if bytes + ENTRY > self.shared.most {
-            return "[the rest is too long to be kept; ask for less]".to_owned();
+            return "[the rest is too long to be stored; ask for less]".to_owned();
         }
         let mut gone = Vec::new(); // dropped when others may continue
         let mut kept = self.kept();

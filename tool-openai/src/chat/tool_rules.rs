@@ -74,7 +74,7 @@ pub enum InvalidToolsError {
     NotStrict {
         /// The tool.
         tool: String,
-        /// What in its parameters is in the way, and where.
+        /// What in its parameters prevents it, and where.
         reason: Box<NotStrictError>,
     },
     /// A tool that cannot be offered as one that takes free text.

@@ -79,7 +79,7 @@ impl fmt::Debug for KeySource {
 pub(super) fn bearer(key: &str) -> Result<HeaderValue, ModelError> {
     let mut value = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
         ModelError::Configuration(
-            "the API key contains a character that no key has; copy it anew".to_owned(),
+            "the API key contains a character that no key has; copy it again".to_owned(),
         )
     })?;
     value.set_sensitive(true);

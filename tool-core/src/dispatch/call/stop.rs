@@ -110,7 +110,7 @@ impl Stop {
             Self::Cancel => "the message was cancelled",
             Self::Drop => "the caller dropped it",
             Self::Fatal => "another call of this message failed in a way that stops the run",
-            Self::Queue => "its turn did not come in time; try again later",
+            Self::Queue => "it waited too long in the queue; try again later",
             Self::Shutdown => "the program is shutting down",
             Self::NoTimers => "the program's tokio runtime has no timers",
         })
