@@ -220,7 +220,7 @@ impl Request {
         Err(match self.tools.iter().any(|tool| name_of(tool) == name) {
             true => InvalidToolChoiceError::OtherKind { name, kind },
             false => InvalidToolChoiceError::Unknown {
-                mend: fix(&name, &self.tools),
+                fix: fix(&name, &self.tools),
                 name,
             },
         })
@@ -247,12 +247,12 @@ fn fix(name: &str, tools: &[Tool]) -> String {
 #[non_exhaustive]
 pub enum InvalidToolChoiceError {
     /// A tool that is not on offer.
-    #[error("the tool choice names `{name}`, which is not on offer; {mend}")]
+    #[error("the tool choice names `{name}`, which is not on offer; {fix}")]
     Unknown {
         /// The name.
         name: String,
         /// How to fix it: the nearest name, or the tools on offer.
-        mend: String,
+        fix: String,
     },
     /// A function named as a custom tool, or the other way round.
     #[error(
