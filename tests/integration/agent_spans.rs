@@ -29,16 +29,15 @@ async fn agent(replies: impl IntoIterator<Item = ScriptedReply>) -> (Agent, Scri
 /// The spans, when that of the run is over: a thread that a tool ran on may hold on to it a little
 /// longer than the run takes.
 async fn exported(trace: &Trace) -> Vec<SpanData> {
-    loop {
-        let spans = trace.spans();
-        if spans
-            .iter()
-            .any(|span| span.name.starts_with("invoke_agent"))
-        {
-            return spans;
+    let is_run = |span: &SpanData| span.name.starts_with("invoke_agent");
+    let exported = async {
+        while !trace.spans().iter().any(is_run) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+        trace.spans()
+    };
+    let exported = tokio::time::timeout(Duration::from_secs(60), exported).await;
+    exported.expect("the span of the run is exported")
 }
 
 fn is_of(kind: &str) -> impl Fn(&&SpanData) -> bool {

@@ -79,9 +79,9 @@ pub struct Worker {
 
 impl Worker {
     /// A worker with these tools.
-    pub fn new(dispatcher: Dispatcher) -> Self {
+    pub fn new(dispatcher: impl Into<Dispatcher>) -> Self {
         Self {
-            dispatcher,
+            dispatcher: dispatcher.into(),
             cancellation: CancellationToken::new(),
             #[cfg(feature = "agent")]
             agents: Vec::new(),

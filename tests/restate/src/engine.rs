@@ -84,6 +84,11 @@ impl Engine {
         self.process = Self::run(self.folder.path());
     }
 
+    /// Kills it. The next one starts when this value is dropped.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
     /// Kills it, and starts it again in the same folder.
     pub fn kill_and_restart(&mut self) {
         self.process.kill();

@@ -218,7 +218,7 @@ async fn a_run_that_is_stopped_stops_its_calls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_are_reported() {
-    let engine = Engine::start();
+    let mut engine = Engine::start();
     let (_workers, agent) = Workers::start(&engine).await;
     let refused = agent.run("1", "refuse").await.unwrap_err();
     assert_eq!(
@@ -244,7 +244,7 @@ async fn errors_are_reported() {
         unknown.to_string(),
         "the engine knows no agent `cook`; register the worker that has it"
     );
-    drop(engine);
+    engine.kill();
     assert!(matches!(
         agent.held("1").await,
         Err(RunError::Unreachable(_))

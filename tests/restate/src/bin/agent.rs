@@ -82,6 +82,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         _ => Decision::Allow,
     });
     let agent = Agent::new(Script, "script").with_tools(dispatcher);
-    let worker = Worker::new(Dispatcher::new(ToolSet::default())).with_agent("clerk", agent);
+    let worker = Worker::new(ToolSet::default()).with_agent("clerk", agent);
     Ok(worker.listen(address).await?)
 }

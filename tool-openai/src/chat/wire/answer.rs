@@ -1,7 +1,6 @@
 //! Answers and their token usage.
 
 use serde::{Deserialize, Serialize};
-#[cfg(feature = "http")]
 use tool_core::serde_json::to_value;
 use tool_core::serde_json::{Map, Value, from_value};
 
