@@ -98,6 +98,10 @@ async fn a_run_is_suspended_and_resumed_by_another_process() {
     let conversation = bank.agent.conversation();
     let reply = conversation.run("Pay them.").await.unwrap();
     assert_eq!((reply.text.as_str(), reply.turns), ("Let me see.", 1));
+    assert_eq!(
+        reply.to_string(),
+        "Let me see.\n[waits for a decision on: transfer, transfer]"
+    );
     let waiting = suspended(reply);
     let held: Vec<_> = waiting.held().map(|held| held.position()).collect();
     assert_eq!(held, [1, 2]);

@@ -48,6 +48,8 @@ struct FrontPage;
 /// The code of the guides, tested.
 #[cfg(all(doctest, feature = "http", feature = "recording", feature = "testing"))]
 mod guide {
+    #[doc = include_str!("../../docs/guide/agents.md")]
+    mod agents {}
     #[doc = include_str!("../../docs/guide/migrating.md")]
     mod migrating {}
     #[doc = include_str!("../../docs/guide/observability.md")]

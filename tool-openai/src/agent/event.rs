@@ -105,9 +105,20 @@ pub struct Reply {
     pub usage: Usage,
 }
 
+/// The text, and of a suspended run the names of the tools whose calls wait.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.text)?;
+        let Outcome::Suspended(suspended) = &self.outcome else {
+            return Ok(());
+        };
+        let held: Vec<&str> = suspended.held().map(ToolResult::name).collect();
+        let break_line = if self.text.is_empty() { "" } else { "\n" };
+        write!(
+            f,
+            "{break_line}[waits for a decision on: {}]",
+            held.join(", ")
+        )
     }
 }
 
