@@ -30,3 +30,12 @@ pub(crate) fn code(result: &ToolResult) -> &'static str {
 pub(crate) fn codes(results: &[ToolResult]) -> Vec<&'static str> {
     results.iter().map(code).collect()
 }
+
+/// The code of the error and the message that the model reads; `ok` and the output without one.
+pub(crate) fn reported(result: &ToolResult) -> (&'static str, String) {
+    let message = match result.outcome() {
+        Ok(_) => result.content().into_owned(),
+        Err(error) => error.message_for_model().to_owned(),
+    };
+    (code(result), message)
+}

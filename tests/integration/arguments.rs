@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tool_core::{ArgumentsError, Dispatcher, tool, tools};
 
-use crate::support::{calls, code, codes, contents};
+use crate::support::{self, calls, codes, contents};
 
 #[derive(Deserialize, schemars::JsonSchema)]
 struct Visit {
@@ -40,14 +40,7 @@ async fn reported(arguments: &str) -> (&'static str, String) {
     let results = dispatcher()
         .dispatch(calls([("book_visit", arguments)]))
         .await;
-    let text = results[0]
-        .outcome()
-        .err()
-        .map(|error| error.message_for_model().to_owned());
-    (
-        code(&results[0]),
-        text.unwrap_or_else(|| results[0].content().into_owned()),
-    )
+    support::reported(&results[0])
 }
 
 #[tokio::test]
@@ -269,14 +262,7 @@ mod lengths {
         let results = Dispatcher::new(tools![measured])
             .dispatch(calls([("measured", &arguments.to_string())]))
             .await;
-        let error = results[0]
-            .outcome()
-            .err()
-            .map(|error| error.message_for_model().to_owned());
-        (
-            code(&results[0]),
-            error.unwrap_or_else(|| results[0].content().into_owned()),
-        )
+        support::reported(&results[0])
     }
 
     #[tokio::test]

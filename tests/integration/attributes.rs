@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use tool_core::{Dispatcher, ToolSet, tool, tools};
 
-use crate::support::{calls, code};
+use crate::support::{self, calls};
 
 mod seconds {
     use super::*;
@@ -68,14 +68,7 @@ async fn reported(arguments: Value) -> (&'static str, String) {
     let results = Dispatcher::new(tools![take])
         .dispatch(calls([("take", &arguments.to_string())]))
         .await;
-    let error = results[0]
-        .outcome()
-        .err()
-        .map(|error| error.message_for_model().to_owned());
-    (
-        code(&results[0]),
-        error.unwrap_or_else(|| results[0].content().into_owned()),
-    )
+    support::reported(&results[0])
 }
 
 /// Enough to succeed, and `more`.

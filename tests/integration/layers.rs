@@ -22,7 +22,11 @@ type Answer<E> = Pin<Box<dyn Future<Output = Result<ToolOutput, E>> + Send>>;
 
 /// Work for a while.
 #[tool(timeout = "1s")]
-async fn work(#[context] cx: &CallContext, #[state] run_log: &RunLog, millis: u64) -> String {
+pub(crate) async fn work(
+    #[context] cx: &CallContext,
+    #[state] run_log: &RunLog,
+    millis: u64,
+) -> String {
     let _inside = run_log.enter(cx.id());
     sleep(Duration::from_millis(millis)).await;
     cx.id().to_owned()

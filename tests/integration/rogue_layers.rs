@@ -15,18 +15,11 @@ use tower::layer::layer_fn;
 use tower::{Layer, Service};
 
 use crate::gate::Gate;
+use crate::layers::work;
 use crate::run_log::RunLog;
 use crate::support::{calls, codes, contents};
 
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>;
-
-/// Work for a while.
-#[tool(timeout = "1s")]
-async fn work(#[context] cx: &CallContext, #[state] run_log: &RunLog, millis: u64) -> String {
-    let _inside = run_log.enter(cx.id());
-    sleep(Duration::from_millis(millis)).await;
-    cx.id().to_owned()
-}
 
 /// Look around for a while.
 #[tool(timeout = "1s", read_only)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tool_core::{Dispatcher, ToolSet, tool, tools};
 
-use crate::support::{calls, code, codes, contents};
+use crate::support::{self, calls, codes, contents};
 
 /// What is asked of the laboratory.
 #[derive(Debug, Deserialize, Serialize, schemars::JsonSchema)]
@@ -69,14 +69,7 @@ async fn reported(tool: &str, arguments: &str) -> (&'static str, String) {
     let results = Dispatcher::new(all())
         .dispatch(calls([(tool, arguments)]))
         .await;
-    let error = results[0]
-        .outcome()
-        .err()
-        .map(|error| error.message_for_model().to_owned());
-    (
-        code(&results[0]),
-        error.unwrap_or_else(|| results[0].content().into_owned()),
-    )
+    support::reported(&results[0])
 }
 
 #[test]

@@ -12,6 +12,12 @@ fn data() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
+/// The page of a patient.
+async fn open(window: &Window, dashboard: &Dashboard, patient: &str) {
+    let url = format!("{}/patients/{patient}", dashboard.url);
+    window.goto(&url).await;
+}
+
 async fn finished(window: &Window) {
     window
         .wait(&format!(
@@ -160,9 +166,7 @@ async fn a_note_waits_for_approval_through_a_restart() {
     let data = data();
     let dashboard = Dashboard::start(data.path(), 0, &["--latency", "0"], None);
     let window = Window::open(390).await;
-    window
-        .goto(&format!("{}/patients/P-00126", dashboard.url))
-        .await;
+    open(&window, &dashboard, "P-00126").await;
     window
         .page
         .find_element("input[type=text]")
@@ -199,18 +203,14 @@ async fn a_run_continues_without_its_page_and_is_stopped() {
     let data = data();
     let dashboard = Dashboard::start(data.path(), 0, &["--latency", "1500"], None);
     let window = Window::open(1100).await;
-    window
-        .goto(&format!("{}/patients/P-00123", dashboard.url))
-        .await;
+    open(&window, &dashboard, "P-00123").await;
     window.click("Generate summary").await;
     window.wait_for("Loading…").await;
     window.page.reload().await.unwrap();
     window.wait_for("Loading…").await;
     window.goto("about:blank").await;
     sleep(Duration::from_millis(500)).await;
-    window
-        .goto(&format!("{}/patients/P-00123", dashboard.url))
-        .await;
+    open(&window, &dashboard, "P-00123").await;
     finished(&window).await;
     window.wait_for("Ramipril").await;
 
@@ -241,9 +241,7 @@ async fn a_database_goes_away_and_comes_back() {
     let (data, postgres) = (data(), Postgres::start());
     let dashboard = Dashboard::start(data.path(), 0, &[], Some(&postgres.url()));
     let window = Window::open(1100).await;
-    window
-        .goto(&format!("{}/patients/P-00123", dashboard.url))
-        .await;
+    open(&window, &dashboard, "P-00123").await;
     window.click("Generate summary").await;
     finished(&window).await;
     let shown = |text: String| {
@@ -260,9 +258,7 @@ async fn a_database_goes_away_and_comes_back() {
         .wait_for("The patient database cannot be reached.")
         .await;
     postgres.up();
-    window
-        .goto(&format!("{}/patients/P-00123", dashboard.url))
-        .await;
+    open(&window, &dashboard, "P-00123").await;
     window.wait_for("Ramipril").await;
 
     let slow = Dashboard::start(
@@ -271,7 +267,7 @@ async fn a_database_goes_away_and_comes_back() {
         &["--latency", "1500"],
         Some(&postgres.url()),
     );
-    window.goto(&format!("{}/patients/P-00123", slow.url)).await;
+    open(&window, &slow, "P-00123").await;
     window.click("Generate summary").await;
     window.wait_for("Loading…").await;
     postgres.down();
@@ -299,9 +295,7 @@ async fn a_database_goes_away_and_comes_back() {
     // The same page from SQLite.
     let (other, files) = (Window::open(1100).await, tempfile::tempdir().unwrap());
     let sqlite = Dashboard::start(files.path(), 0, &["--latency", "0"], None);
-    other
-        .goto(&format!("{}/patients/P-00123", sqlite.url))
-        .await;
+    open(&other, &sqlite, "P-00123").await;
     other.click("Generate summary").await;
     finished(&other).await;
     assert_eq!(shown(other.text("body").await), by_postgres);
@@ -315,9 +309,7 @@ async fn the_page_fits_a_phone_and_the_dark() {
     let data = data();
     let dashboard = Dashboard::start(data.path(), 0, &["--latency", "0"], None);
     let window = Window::open(390).await;
-    window
-        .goto(&format!("{}/patients/P-00125", dashboard.url))
-        .await;
+    open(&window, &dashboard, "P-00125").await;
     window.click("Generate summary").await;
     finished(&window).await;
     window
