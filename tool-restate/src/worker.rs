@@ -121,6 +121,9 @@ impl Worker {
     ///
     /// # Errors
     /// It cannot listen there.
+    ///
+    /// # Cancel safety
+    /// As for [`serve`](Self::serve).
     pub async fn listen(self, address: impl ToSocketAddrs) -> io::Result<()> {
         self.serve(TcpListener::bind(address).await?).await
     }
@@ -252,9 +255,9 @@ async fn call(
     }
     let arguments = String::from_utf8(body.to_vec())
         .map_err(|error| failure(ErrorCode::InvalidJson, &error.to_string()))?;
-    let key = metadata
-        .idempotency_key
-        .unwrap_or_else(|| metadata.invocation_id.clone());
+    // A key may be longer than a run id. The engine's own id is the same in each attempt, too.
+    let key = metadata.idempotency_key.filter(|key| key.len() <= 512);
+    let key = key.unwrap_or_else(|| metadata.invocation_id.clone());
     let calls = vec![ToolCall::new(metadata.invocation_id, tool, arguments)];
     let results = dispatcher
         .dispatch_as(&key, calls)

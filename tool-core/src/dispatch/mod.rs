@@ -241,7 +241,7 @@ impl Dispatcher {
 
     /// As [`dispatch`](Self::dispatch), for a message that the program can name: a run that is
     /// started again, after a crash or on another machine, gives the same calls the same
-    /// [idempotency keys](CallContext::idempotency_key), so that services do each thing once.
+    /// [idempotency keys](crate::CallContext::idempotency_key), so that services do each thing once.
     ///
     /// A key is made of `run_id`, the call's position, those of the calls that it is nested in, and
     /// a hash of its tool's name and its arguments: a model that answers differently the second

@@ -21,7 +21,8 @@ const HELD: &str = "held";
 
 /// The prefix of the names of a run's messages.
 fn run_ids(service: &str, id: &str) -> String {
-    format!("{service} {id}, turn ")
+    // With its length, no id begins like another one.
+    format!("{service} {} {id}, turn ", id.len())
 }
 
 /// What a run begins with.

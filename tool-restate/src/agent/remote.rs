@@ -120,7 +120,14 @@ impl RemoteAgent {
     pub async fn held(&self, id: &str) -> Result<Option<HeldCalls>, RunError> {
         let path = self.path(id, HELD);
         let held = self.send(|http| http.post(&path).json(&())).await?;
-        read(&held)
+        let held: Option<HeldCalls> = read(&held)?;
+        if held.is_none() {
+            return Ok(None);
+        }
+        // The engine keeps what a run that was stopped had written.
+        let running = self.engine.running(&self.run_of(id)).await;
+        let is_running = !running.map_err(RunError::Unreachable)?.is_empty();
+        Ok(held.filter(|_| is_running))
     }
 
     /// Decides on held calls, by their positions. Those without a decision stay held. Of several
@@ -159,24 +166,28 @@ impl RemoteAgent {
     /// # Cancel safety
     /// Cancel-safe, and can be repeated.
     pub async fn stop(&self, id: &str) -> Result<bool, RunError> {
-        let (service, key) = (quoted(&self.service), quoted(id));
-        let run = format!("target_service_name = {service} AND target_service_key = {key}");
+        let kill = async |which: &str| self.engine.kill(which).await.map_err(RunError::Unreachable);
         let calls = quoted(&encode(&run_ids(&self.service, id)));
         let calls = format!("starts_with(idempotency_key, {calls})");
-        let stopped = self
-            .engine
-            .kill(&run)
-            .await
-            .map_err(RunError::Unreachable)?;
-        // Twice, since some may be on their way to the engine.
-        for _ in 0..2 {
-            self.engine
-                .kill(&calls)
-                .await
-                .map_err(RunError::Unreachable)?;
+        let stopped = kill(&self.run_of(id)).await? > 0;
+        // Calls that wait for each other, or are on their way, begin when others have ended.
+        let mut quiet_rounds = 0;
+        while quiet_rounds < 3 {
+            match kill(&calls).await? {
+                0 => quiet_rounds += 1,
+                _ => quiet_rounds = 0,
+            }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Ok(stopped > 0)
+        Ok(stopped)
+    }
+
+    /// The run, in a query.
+    fn run_of(&self, id: &str) -> String {
+        let (service, key) = (quoted(&self.service), quoted(id));
+        format!(
+            "target_service_name = {service} AND target_service_key = {key} AND target_handler_name = '{RUN}'"
+        )
     }
 
     fn path(&self, id: &str, handler: &str) -> String {
@@ -197,7 +208,8 @@ impl RemoteAgent {
                 }
                 answered => return answered,
             };
-            if asked.elapsed() > Duration::from_secs(1) {
+            let is_reached = !matches!(&failed, RunError::Unreachable(error) if error.is_connect());
+            if is_reached && asked.elapsed() > Duration::from_secs(1) {
                 last_reached = Instant::now(); // it was waited for, and lost
             }
             if last_reached.elapsed() > PATIENCE {

@@ -13,7 +13,7 @@ use restate_sdk::errors::TerminalError;
 use restate_sdk::serde::Json;
 use restate_sdk::service::Service;
 use serde_json::json;
-use tool_core::{Decision, Dispatcher, ToolCall, ToolResult};
+use tool_core::{CancellationToken, Decision, Dispatcher, ToolCall, ToolResult};
 use tool_openai::{Agent, Outcome, Reply, Suspended};
 use tracing::Instrument;
 
@@ -90,10 +90,14 @@ async fn run(
         journal: steps.journal.clone(),
     };
     // The agent runs no call itself: each run of calls has to be a journaled step.
-    let holding = steps.dispatcher.clone().with_policy(|_| Decision::Hold);
+    // It has limits of its own: a replay must not depend on what else this process runs.
+    let holding = steps.dispatcher.clone().with_max_concurrency(1);
+    let holding = holding.with_policy(|_| Decision::Hold);
     let conversation = agent
         .with_model(model)
         .with_tools(holding)
+        // The run outlives this process: a shutdown is not its end.
+        .with_cancellation(CancellationToken::new())
         .conversation_from(history);
     let mut reply = conversation.run(prompt).await;
     loop {
@@ -162,7 +166,11 @@ impl Steps<'_> {
     {
         let running = async {
             let done = tokio::spawn(calls.in_current_span()).await;
-            done.map_err(|error| error.to_string())
+            match done {
+                // The runtime shuts down: that is not the end of the run.
+                Err(error) if error.is_cancelled() => std::future::pending().await,
+                done => done.map_err(|error| error.to_string()),
+            }
         };
         let done = self.journal.step(name, Box::pin(running)).await?;
         done.map_err(TerminalError::new)

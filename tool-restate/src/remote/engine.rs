@@ -74,8 +74,8 @@ impl Engine {
         Ok(listed.services)
     }
 
-    /// Kills invocations that are not over. How many that were.
-    pub(crate) async fn kill(&self, which: &str) -> Result<usize, reqwest::Error> {
+    /// The ids of invocations that are not over.
+    pub(crate) async fn running(&self, which: &str) -> Result<Vec<String>, reqwest::Error> {
         #[derive(Deserialize)]
         struct Rows {
             rows: Vec<Row>,
@@ -95,14 +95,20 @@ impl Engine {
             .await?
             .error_for_status()?;
         let rows = found.json::<Rows>().await?.rows;
-        for Row { id } in &rows {
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
+    /// Kills invocations that are not over, and returns how many that were.
+    pub(crate) async fn kill(&self, which: &str) -> Result<usize, reqwest::Error> {
+        let running = self.running(which).await?;
+        for id in &running {
             let url = format!("{}/invocations/{id}/kill", self.admin);
             let answer = self.http.patch(url).send().await?;
             if !matches!(answer.status().as_u16(), 404 | 409) {
-                answer.error_for_status()?; // it is still running
+                answer.error_for_status()?; // it is not over by now
             }
         }
-        Ok(rows.len())
+        Ok(running.len())
     }
 
     /// Kills what runs under the key, also if the engine is unreachable, or has not accepted the
