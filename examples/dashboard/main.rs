@@ -16,6 +16,7 @@ mod traces;
 mod view;
 mod watched;
 mod web;
+mod writer;
 
 #[path = "../patient_summary/scripted.rs"]
 mod scripted;

@@ -228,7 +228,7 @@ fn approval(run: &Run, view: &View) -> Markup {
         return html! {};
     };
     html! {
-        @for call in view.calls.iter().filter(|call| call.is_held()) {
+        @for call in view.calls.iter().filter(|call| call.needs_decision()) {
             form method="post" action={"/runs/" (run.id) "/decisions"} {
                 p { "The model wants to run " strong { (call.tool) } ":" }
                 (arguments(&call.arguments))

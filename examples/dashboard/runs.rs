@@ -7,29 +7,25 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use patient_summary::DbError;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tool_core::{Decision, ToolCall};
-use tool_openai::{
-    Agent, AgentError, AgentEvent, AgentStream, Conversation, History, Outcome, Suspended,
-};
+use tool_openai::{Agent, History};
 use uuid::Uuid;
 
 use crate::store::{Entry, Run, Store, now_us};
 use crate::view::View;
+use crate::writer::Writer;
 
 /// Runs at the same time.
 pub(crate) const MOST_RUNS: usize = 256;
 
-/// Events that are written together.
-const MOST_TOGETHER: usize = 64;
-
-/// How long to wait for a database that is away.
-const AWAY: Duration = Duration::from_millis(500);
+/// How long the program waits for events to be written before it ends.
+const LAST_EVENTS: Duration = Duration::from_secs(10);
 
 /// The runs of this program. Clones share them.
 #[derive(Clone)]
@@ -43,9 +39,6 @@ pub(crate) struct Runs {
     news: Arc<[watch::Sender<()>]>,
     hasher: RandomState,
 }
-
-/// An entry, and when it was made.
-type Timed = (i64, Entry);
 
 /// Why a run does not start or continue.
 #[derive(Debug)]
@@ -82,31 +75,33 @@ impl Runs {
         prompt: String,
         follows: Option<Uuid>,
     ) -> Result<Uuid, Refused> {
-        let history = match follows {
-            Some(earlier) => self.store.history(earlier).await?,
-            None => Default::default(),
-        };
-        let run = Run {
-            id: Uuid::new_v4(),
-            patient,
-            prompt,
-            started_at: now_us(),
-            status: "running".to_owned(),
-        };
-        let stop = self.enter(run.id)?;
-        if let Err(error) = self.store.add_run(&run).await {
-            self.leave(run.id);
-            return Err(error.into());
-        }
-        let agent = self.agent.clone().with_cancellation(stop);
-        let conversation = agent.conversation_from(history);
-        let prompt = match follows {
-            Some(_) => run.prompt,
-            None => format!("Patient {}. {}", run.patient, run.prompt),
-        };
-        let stream = conversation.stream(prompt);
-        self.follow(run.id, conversation, stream);
-        Ok(run.id)
+        let runs = self.clone();
+        self.to_its_end(async move {
+            let history = match follows {
+                Some(earlier) if runs.is_active(earlier) => return Err(Refused::Conflict),
+                Some(earlier) => runs.store.history(earlier).await?,
+                None => History::default(),
+            };
+            let run = Run {
+                id: Uuid::new_v4(),
+                patient,
+                prompt,
+                started_at: now_us(),
+                status: "running".to_owned(),
+            };
+            let writer = runs.enter(run.id)?;
+            runs.store.add_run(&run).await?;
+            let prompt = match history.messages.is_empty() {
+                true => format!("Patient {}. {}", run.patient, run.prompt),
+                false => run.prompt,
+            };
+            let agent = runs.agent.clone().with_cancellation(writer.stop.clone());
+            let conversation = agent.conversation_from(history);
+            let stream = conversation.stream(prompt);
+            runs.tasks.spawn(writer.follow(conversation, stream));
+            Ok(run.id)
+        })
+        .await
     }
 
     /// Decides on a call that waits for an approval. The others of its message keep waiting.
@@ -117,48 +112,57 @@ impl Runs {
         position: usize,
         decision: Decision,
     ) -> Result<(), Refused> {
-        let stop = self.enter(id)?;
-        let taken = self.store.take(id, approval).await;
-        let suspended = match taken {
-            Ok(Some(suspended)) => suspended,
-            other => {
-                self.leave(id);
-                other?;
-                return Err(Refused::Conflict);
-            }
-        };
-        let agent = self.agent.clone().with_cancellation(stop);
-        let conversation = agent.conversation();
-        let is_approved = decision == Decision::Allow;
-        let decided = Entry::Decided {
-            position,
-            is_approved,
-        };
-        self.record(id, vec![(now_us(), decided)]).await;
-        let stream = conversation.resume_stream_with(suspended, vec![(position, decision)]);
-        self.follow(id, conversation, stream);
-        Ok(())
+        let runs = self.clone();
+        self.to_its_end(async move {
+            let mut writer = runs.enter(id)?;
+            let decided = Entry::Decided {
+                position,
+                is_approved: decision == Decision::Allow,
+            };
+            let suspended = writer.take(approval, decided).await?;
+            let suspended = suspended.ok_or(Refused::Conflict)?;
+            let agent = runs.agent.clone().with_cancellation(writer.stop.clone());
+            let conversation = agent.conversation();
+            let stream = conversation.resume_stream_with(suspended, vec![(position, decision)]);
+            runs.tasks.spawn(writer.follow(conversation, stream));
+            Ok(())
+        })
+        .await
     }
 
     /// Runs a call that failed once more, by its place among all calls of the run.
     pub(crate) async fn retry(&self, id: Uuid, number: usize) -> Result<(), Refused> {
-        let view = self.view(id).await?;
-        let call = view.calls.get(number).ok_or(Refused::Conflict)?;
-        if !view.is_over() || call.error().is_none() || call.is_held() {
-            return Err(Refused::Conflict);
-        }
-        self.enter(id)?;
-        let call = ToolCall::new(format!("retry_{number}"), &call.tool, &call.arguments);
         let runs = self.clone();
-        self.tasks.spawn(async move {
-            runs.record(id, vec![(now_us(), Entry::Retrying(number))])
-                .await;
-            let result = runs.agent.dispatcher().dispatch(vec![call]).await.pop();
-            let retried = result.map(|result| (now_us(), Entry::Retried(number, result)));
-            runs.record(id, retried.into_iter().collect()).await;
-            runs.leave(id);
-        });
-        Ok(())
+        self.to_its_end(async move {
+            let mut writer = runs.enter(id)?;
+            let mut view = View::default();
+            while runs.catch_up(id, &mut view).await? {}
+            let call = view.calls.get(number).ok_or(Refused::Conflict)?;
+            if call.error().is_none() || call.is_held() {
+                return Err(Refused::Conflict);
+            }
+            let call = ToolCall::new(format!("retry_{number}"), &call.tool, &call.arguments);
+            let dispatcher = runs.agent.dispatcher().clone();
+            writer.record(Entry::Retrying(number)).await;
+            runs.tasks.spawn(async move {
+                if let Some(result) = dispatcher.dispatch(vec![call]).await.pop() {
+                    writer.record(Entry::Retried(number, result)).await;
+                }
+            });
+            Ok(())
+        })
+        .await
+    }
+
+    /// In a task: a browser that goes away drops its request, and what has begun is finished.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Refused>> + Send + 'static,
+    ) -> Result<T, Refused> {
+        self.tasks
+            .spawn(work)
+            .await
+            .unwrap_or(Err(Refused::Conflict))
     }
 
     /// Whether there was something to stop.
@@ -173,7 +177,9 @@ impl Runs {
             stop.cancel();
         }
         self.tasks.close();
-        self.tasks.wait().await;
+        if timeout(LAST_EVENTS, self.tasks.wait()).await.is_err() {
+            eprintln!("some events could not be written within {LAST_EVENTS:?}");
+        }
     }
 
     pub(crate) fn is_active(&self, id: Uuid) -> bool {
@@ -186,7 +192,7 @@ impl Runs {
         // Before its events are read: what ends in between has its end among them.
         let is_active = self.is_active(id);
         while self.catch_up(id, &mut view).await? {}
-        if !is_active && !view.is_over() {
+        if !is_active && !self.is_active(id) && !view.is_over() {
             view.interrupt();
         }
         Ok(view)
@@ -237,7 +243,8 @@ impl Runs {
         self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, id: Uuid) -> Result<CancellationToken, Refused> {
+    /// The one writer of a run's events.
+    fn enter(&self, id: Uuid) -> Result<Writer, Refused> {
         let mut active = self.active();
         if active.contains_key(&id) {
             return Err(Refused::Conflict);
@@ -247,95 +254,17 @@ impl Runs {
         }
         let stop = CancellationToken::new();
         active.insert(id, stop.clone());
-        Ok(stop)
+        Ok(Writer::new(self.clone(), id, stop))
     }
 
-    fn leave(&self, id: Uuid) {
+    /// The run has no writer any more.
+    pub(crate) fn leave(&self, id: Uuid) {
         self.active().remove(&id);
+        self.changed(id);
+    }
+
+    /// Wakes the pages that show the run.
+    pub(crate) fn changed(&self, id: Uuid) {
         self.news_of(id).send_replace(());
-    }
-
-    /// Writes what happens in a run until it is over. It needs no page that watches.
-    fn follow(&self, id: Uuid, conversation: Conversation, stream: AgentStream) {
-        let runs = self.clone();
-        self.tasks.spawn(async move {
-            let mut events = stream.ready_chunks(MOST_TOGETHER);
-            while let Some(events) = events.next().await {
-                let mut entries = Vec::new();
-                for event in events {
-                    runs.take_in(id, &conversation, event, &mut entries).await;
-                }
-                runs.record(id, entries).await;
-            }
-            runs.leave(id);
-        });
-    }
-
-    /// Makes an entry of an event. Texts in a row are one.
-    async fn take_in(
-        &self,
-        id: Uuid,
-        conversation: &Conversation,
-        event: Result<AgentEvent, AgentError>,
-        entries: &mut Vec<Timed>,
-    ) {
-        let history = conversation.history();
-        let entry = match event {
-            Ok(AgentEvent::Text(more)) => {
-                if let Some((_, Entry::Event(AgentEvent::Text(text)))) = entries.last_mut() {
-                    return text.push_str(&more);
-                }
-                Entry::Event(AgentEvent::Text(more))
-            }
-            Ok(AgentEvent::Reply(reply)) => match &reply.outcome {
-                Outcome::Suspended(suspended) => {
-                    let approval = Uuid::new_v4();
-                    let held = Some((approval, &**suspended));
-                    self.end(id, "waits for approval", &history, held).await;
-                    Entry::Held(approval)
-                }
-                _ => {
-                    self.end(id, "finished", &history, None).await;
-                    entries.push((now_us(), Entry::Event(AgentEvent::Reply(reply))));
-                    Entry::Finished
-                }
-            },
-            Ok(event) => Entry::Event(event),
-            Err(AgentError::Cancelled) => {
-                self.end(id, "stopped", &history, None).await;
-                Entry::Stopped
-            }
-            Err(error) => {
-                self.end(id, "failed", &history, None).await;
-                Entry::Failed(error.to_string())
-            }
-        };
-        entries.push((now_us(), entry));
-    }
-
-    async fn end(
-        &self,
-        id: Uuid,
-        status: &str,
-        history: &History,
-        held: Option<(Uuid, &Suspended)>,
-    ) {
-        while let Err(error) = self.store.end_run(id, status, history, held).await {
-            self.wait_for_database(&error).await;
-        }
-    }
-
-    /// Writes entries, when the database is there. Until then the run stays where it is: nothing is
-    /// lost, and nothing piles up.
-    async fn record(&self, id: Uuid, entries: Vec<Timed>) {
-        while let Err(error) = self.store.append(id, &entries).await {
-            self.wait_for_database(&error).await;
-        }
-        self.news_of(id).send_replace(());
-    }
-
-    async fn wait_for_database(&self, error: &DbError) {
-        eprintln!("the database cannot be written, and is tried again: {error}");
-        tokio::time::sleep(AWAY).await;
     }
 }

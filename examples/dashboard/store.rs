@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use patient_summary::{DbError, PatientDb};
 use serde::{Deserialize, Serialize};
 use sqlx::any::AnyRow;
-use sqlx::{AnyPool, Row};
+use sqlx::{AnyConnection, AnyPool, Row};
 use tokio::sync::OnceCell;
 use tool_core::ToolResult;
 use tool_openai::{AgentEvent, History, Suspended};
@@ -100,6 +100,14 @@ pub(crate) struct Recorded {
     pub(crate) entry: Entry,
 }
 
+/// How a run has ended, for now.
+pub(crate) struct Ended {
+    pub(crate) status: &'static str,
+    pub(crate) history: History,
+    /// The calls that wait, under the name of their approval.
+    pub(crate) held: Option<(Uuid, Box<Suspended>)>,
+}
+
 pub(crate) fn now_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| {
@@ -124,15 +132,19 @@ impl Store {
 
     /// Patients whose name or id contains the text, in the order of their ids.
     pub(crate) async fn patients(&self, text: &str) -> Result<Vec<Patient>, DbError> {
-        let escaped = text.to_lowercase().replace('\\', r"\\");
-        let pattern = format!("%{}%", escaped.replace('%', r"\%").replace('_', r"\_"));
+        let pattern = |text: &str| {
+            let escaped = text.replace('\\', r"\\").replace('%', r"\%");
+            format!("%{}%", escaped.replace('_', r"\_"))
+        };
         let rows = sqlx::query(
             r"SELECT patient_id, name, date_of_birth FROM patients
               WHERE LOWER(name) LIKE $1 ESCAPE '\' OR LOWER(patient_id) LIKE $2 ESCAPE '\'
-              ORDER BY patient_id LIMIT $3",
+                 OR name LIKE $3 ESCAPE '\'
+              ORDER BY patient_id LIMIT $4",
         )
-        .bind(&pattern)
-        .bind(&pattern)
+        .bind(pattern(&text.to_lowercase()))
+        .bind(pattern(&text.to_lowercase()))
+        .bind(pattern(text)) // SQLite knows no small form of letters like `Š`
         .bind(MOST_PATIENTS)
         .fetch_all(self.pool().await?)
         .await?;
@@ -140,6 +152,9 @@ impl Store {
     }
 
     pub(crate) async fn patient(&self, id: &str) -> Result<Option<Patient>, DbError> {
+        if id.contains('\0') {
+            return Ok(None); // PostgreSQL takes no such text
+        }
         let row = sqlx::query(
             "SELECT patient_id, name, date_of_birth FROM patients WHERE patient_id = $1",
         )
@@ -234,40 +249,19 @@ impl Store {
         text.map_or(Ok(History::default()), |text| from_json(&text))
     }
 
-    /// How a run has ended, for now.
-    pub(crate) async fn end_run(
-        &self,
-        id: Uuid,
-        status: &str,
-        history: &History,
-        held: Option<(Uuid, &Suspended)>,
-    ) -> Result<(), DbError> {
-        let suspended = held.map(|(_, suspended)| to_json(suspended)).transpose()?;
-        sqlx::query(
-            "UPDATE runs SET status = $1, history = $2, approval = $3, suspended = $4
-             WHERE run_id = $5",
-        )
-        .bind(status)
-        .bind(to_json(history)?)
-        .bind(held.map(|(approval, _)| approval.to_string()))
-        .bind(suspended)
-        .bind(id.to_string())
-        .execute(self.pool().await?)
-        .await?;
-        Ok(())
-    }
-
-    /// Takes a run that waits for this approval: of several requests one gets it.
+    /// Takes a run that waits for this approval, and writes that it is decided on: of several requests
+    /// one gets it.
     pub(crate) async fn take(
         &self,
         id: Uuid,
         approval: Uuid,
+        decided: Recorded,
     ) -> Result<Option<Suspended>, DbError> {
-        let pool = self.pool().await?;
+        let mut transaction = self.pool().await?.begin().await?;
         let row = sqlx::query("SELECT suspended FROM runs WHERE run_id = $1 AND approval = $2")
             .bind(id.to_string())
             .bind(approval.to_string())
-            .fetch_optional(pool)
+            .fetch_optional(&mut *transaction)
             .await?;
         let Some(row) = row else { return Ok(None) };
         let suspended: Suspended = from_json(&row.try_get::<String, _>(0)?)?;
@@ -277,22 +271,47 @@ impl Store {
         )
         .bind(id.to_string())
         .bind(approval.to_string())
-        .execute(pool)
+        .execute(&mut *transaction)
         .await?;
-        Ok((taken.rows_affected() == 1).then_some(suspended))
+        if taken.rows_affected() != 1 {
+            return Ok(None);
+        }
+        insert(&mut transaction, id, &decided).await?;
+        transaction.commit().await?;
+        Ok(Some(suspended))
     }
 
-    /// Appends to the events of a run: each with its time, in microseconds since 1970.
-    pub(crate) async fn append(&self, id: Uuid, entries: &[(i64, Entry)]) -> Result<(), DbError> {
-        let mut transaction = self.pool().await?.begin().await?;
-        for (at_us, entry) in entries {
-            sqlx::query(
-                "INSERT INTO run_events (run_id, seq, at_us, entry)
-                 SELECT $1, COALESCE(MAX(seq), 0) + 1, $2, $3 FROM run_events WHERE run_id = $4",
-            )
+    /// The number of a run's last event; 0 if it has none.
+    pub(crate) async fn last_event(&self, id: Uuid) -> Result<i64, DbError> {
+        let row = sqlx::query("SELECT COALESCE(MAX(seq), 0) FROM run_events WHERE run_id = $1")
             .bind(id.to_string())
-            .bind(at_us)
-            .bind(to_json(entry)?)
+            .fetch_one(self.pool().await?)
+            .await?;
+        Ok(row.try_get(0)?)
+    }
+
+    /// Appends to the events of a run, and says how it has ended, if it has: both or neither.
+    pub(crate) async fn append(
+        &self,
+        id: Uuid,
+        events: &[Recorded],
+        ended: Option<&Ended>,
+    ) -> Result<(), DbError> {
+        let mut transaction = self.pool().await?.begin().await?;
+        for event in events {
+            insert(&mut transaction, id, event).await?;
+        }
+        if let Some(ended) = ended {
+            let held = ended.held.as_ref();
+            let suspended = held.map(|(_, suspended)| to_json(suspended)).transpose()?;
+            sqlx::query(
+                "UPDATE runs SET status = $1, history = $2, approval = $3, suspended = $4
+                 WHERE run_id = $5",
+            )
+            .bind(ended.status)
+            .bind(to_json(&ended.history)?)
+            .bind(held.map(|(approval, _)| approval.to_string()))
+            .bind(suspended)
             .bind(id.to_string())
             .execute(&mut *transaction)
             .await?;
@@ -321,6 +340,22 @@ impl Store {
         };
         rows.into_iter().map(recorded).collect()
     }
+}
+
+/// Once, however often it is tried.
+async fn insert(
+    connection: &mut AnyConnection,
+    id: Uuid,
+    event: &Recorded,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO run_events VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING")
+        .bind(id.to_string())
+        .bind(event.seq)
+        .bind(event.at_us)
+        .bind(to_json(&event.entry)?)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// Creates the tables, and ends runs of a program that ended before them.

@@ -158,6 +158,7 @@ async fn patients_are_found_by_name_and_id() {
         ("_", 0),
         ("%27%20OR%201=1", 0),
         ("O%27N", 1),
+        ("%00", 4),
     ] {
         assert_eq!(
             found(&dashboard.page(&format!("/?q={search}")).await),
@@ -304,6 +305,47 @@ async fn an_approval_survives_a_restart_and_is_used_once() {
         page.contains("the user denied it") && !page.contains("<li>nothing"),
         "{page}"
     );
+}
+
+#[tokio::test]
+async fn no_request_loses_an_approval() {
+    let data = data();
+    let dashboard = Dashboard::start(data.path(), "0");
+    let run = dashboard.run("P-00124", "Add a note: once").await;
+    let path = format!("/runs/{}/decisions", run.1);
+    let mut page = dashboard.over(&run).await;
+    // A decision on a call that is not there.
+    let approval = hidden(&page, "approval").to_owned();
+    let form = [
+        ("approval", approval.as_str()),
+        ("position", "7"),
+        ("decision", "approve"),
+    ];
+    dashboard.sent(&path, &form).await;
+    page = dashboard.over(&run).await;
+    assert!(page.contains("Waiting for your approval."), "{page}");
+    // Browsers that go away at once.
+    for tries in 0.. {
+        assert!(tries < 100, "{page}");
+        let approval = hidden(&page, "approval").to_owned();
+        let form = [
+            ("approval", approval.as_str()),
+            ("position", "0"),
+            ("decision", "approve"),
+        ];
+        _ = timeout(
+            Duration::from_micros(300 * tries),
+            dashboard.post(&path, &form),
+        )
+        .await;
+        sleep(Duration::from_millis(20)).await;
+        page = dashboard.over(&run).await;
+        if !page.contains("Waiting for your approval.") {
+            break;
+        }
+    }
+    assert!(page.contains("The note is in the record."), "{page}");
+    assert_eq!(page.matches("<li>once ").count(), 1, "{page}");
 }
 
 #[tokio::test]

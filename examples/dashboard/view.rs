@@ -1,6 +1,6 @@
 //! What a page shows of a run: the sum of its events so far.
 
-use tool_core::{ErrorCode, ToolResult};
+use tool_core::{ErrorCode, HeldFor, ToolResult};
 use tool_openai::AgentEvent;
 use tool_openai::chat::Usage;
 use uuid::Uuid;
@@ -61,6 +61,12 @@ impl Call {
     pub(crate) fn is_held(&self) -> bool {
         let result = self.result.as_ref();
         result.is_some_and(|result| result.held_for().is_some())
+    }
+
+    /// Whether a person has to decide on it; others are held behind one.
+    pub(crate) fn needs_decision(&self) -> bool {
+        let result = self.result.as_ref();
+        result.is_some_and(|result| result.held_for() == Some(HeldFor::Decision))
     }
 
     pub(crate) fn is_running(&self) -> bool {

@@ -71,7 +71,8 @@ enum Problem {
     NotFound,
     Conflict,
     Busy,
-    TooLong,
+    Unusable,
+    Internal,
     Database(DbError),
 }
 
@@ -93,10 +94,15 @@ impl Problem {
                 "Busy",
                 "Too many runs are under way. Try again later.".to_owned(),
             ),
-            Self::TooLong => (
+            Self::Unusable => (
                 StatusCode::BAD_REQUEST,
-                "Too long",
-                format!("A question has 1 to {MOST_CHARACTERS} characters."),
+                "Not a question",
+                format!("A question has 1 to {MOST_CHARACTERS} characters, and no NUL."),
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something went wrong",
+                "What is stored of this run cannot be read.".to_owned(),
             ),
             Self::Database(error) => {
                 eprintln!("{error}");
@@ -113,7 +119,13 @@ impl Problem {
 
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
-        Self::Database(error)
+        match error {
+            DbError::Query(sqlx::Error::Decode(error)) => {
+                eprintln!("{error}");
+                Self::Internal
+            }
+            error => Self::Database(error),
+        }
     }
 }
 
@@ -122,7 +134,7 @@ impl From<Refused> for Problem {
         match refused {
             Refused::Busy => Self::Busy,
             Refused::Conflict => Self::Conflict,
-            Refused::Database(error) => Self::Database(error),
+            Refused::Database(error) => error.into(),
         }
     }
 }
@@ -142,8 +154,9 @@ struct Search {
 }
 
 async fn patients(State(dashboard): State<Dashboard>, Query(search): Query<Search>) -> Response {
-    let found = dashboard.runs.store.patients(&search.q).await;
-    let page = found.map(|found| pages::patients(&search.q, &found, &dashboard.about));
+    let search = search.q.replace('\0', "");
+    let found = dashboard.runs.store.patients(&search).await;
+    let page = found.map(|found| pages::patients(&search, &found, &dashboard.about));
     answer(&dashboard, page.map_err(Problem::from))
 }
 
@@ -206,8 +219,8 @@ async fn start(
 ) -> Response {
     let started = async {
         let prompt = asked.prompt.trim();
-        if prompt.is_empty() || prompt.chars().count() > MOST_CHARACTERS {
-            return Err(Problem::TooLong);
+        if prompt.is_empty() || prompt.contains('\0') || prompt.chars().count() > MOST_CHARACTERS {
+            return Err(Problem::Unusable);
         }
         let store = &dashboard.runs.store;
         store.patient(&patient).await?.ok_or(Problem::NotFound)?;
@@ -257,7 +270,7 @@ async fn recording(State(dashboard): State<Dashboard>, Path(run): Path<Uuid>) ->
         let lines = dashboard.runs.recording(run.id).await?;
         let html = to_html(lines.as_bytes()).map_err(|error| {
             eprintln!("run {}: {error}", run.id);
-            Problem::NotFound
+            Problem::Internal
         })?;
         let policy = "default-src 'none'; style-src 'unsafe-inline'";
         Ok(([(header::CONTENT_SECURITY_POLICY, policy)], Html(html)))

@@ -152,6 +152,13 @@ async fn held_calls_can_be_answered_from_elsewhere() {
         let call = waiting.results()[at].call().clone();
         ToolResult::new(call, 0, Ok(ToolOutput::from_text(text))).with_position(at)
     };
+    let mut changed = serde_json::to_value(&waiting).unwrap();
+    changed["results"][1]["arguments"] = json!(r#"{"cents": 1}"#);
+    let changed: Suspended = serde_json::from_value(changed).unwrap();
+    let decided = bank
+        .agent
+        .resume(changed.with_answers(Vec::new()), vec![(1, Decision::Allow)]);
+    assert!(matches!(decided.await, Err(AgentError::NotResumed { .. })));
     let (first, second) = (answer(1, "sent by hand"), answer(2, "sent by post"));
     let of_another = second.clone().with_position(1);
     let answered = answer(0, "2000");

@@ -97,7 +97,14 @@ struct Failures(Vec<RequestRetry>);
 
 impl Failures {
     fn add(&mut self, model_name: &str, error: &ModelError) {
-        tracing::warn!(error = %error, model = model_name, "another model is asked");
+        let error = match error {
+            // Its text has the beginning of what the model wrote, which spans and recordings leave out.
+            ModelError::InvalidResponse { reason, .. } => {
+                format!("the answer is not a chat completion ({reason})")
+            }
+            error => error.to_string(),
+        };
+        tracing::warn!(error, model = model_name, "another model is asked");
         self.0.push(RequestRetry {
             reason: format!("model `{model_name}`: {error}"),
         });

@@ -147,6 +147,9 @@ impl Conversation {
     /// # Errors
     /// [`AgentError::NotResumed`] if the decisions do not match; it holds what was given. Else as
     /// for [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// As for [`run`](Self::run): keep the stored run until its outcome is stored.
     pub async fn resume_with(
         &self,
         suspended: Suspended,

@@ -127,6 +127,9 @@ impl Suspended {
     /// ```
     #[must_use]
     pub fn with_answers(self, answers: Vec<ToolResult>) -> Self {
+        if self.check().is_err() {
+            return self; // it was changed in its store, as resuming it reports
+        }
         let mut results = self.results.clone();
         for answer in answers {
             let of_it = |result: &&mut ToolResult| {
