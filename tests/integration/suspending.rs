@@ -603,3 +603,23 @@ async fn after_a_fatal_error_no_call_stays_held() {
     let results = results(&conversation);
     assert!(results[2].contains("not"), "{results:?}");
 }
+
+/// A model that asks for the same approved call again and again is stopped like any other.
+#[tokio::test]
+async fn the_loop_guard_counts_approved_calls() {
+    let again = || ScriptedReply::calls([("balance", json!({}))]);
+    let model = MockModel::new([again(), again(), again(), again()]);
+    let holding = Dispatcher::new(tools![balance]).with_policy(|_| Decision::Hold);
+    let agent = Agent::new(model, "mock")
+        .with_tools(holding)
+        .with_loop_guard(3);
+    let mut reply = agent.run("How much?").await;
+    let mut approved = 0;
+    while let Ok(held) = reply {
+        approved += 1;
+        let held = stored(&suspended(held));
+        reply = agent.resume(held, vec![(0, Decision::Allow)]).await;
+    }
+    assert!(matches!(reply, Err(AgentError::Loop { times: 3, .. })));
+    assert_eq!(approved, 3);
+}

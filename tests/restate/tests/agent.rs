@@ -84,6 +84,9 @@ async fn a_run_asks_and_calls_once_and_is_joined() {
         assert_eq!(engine.count(what, tag), 1, "{what} {tag}");
     }
 
+    let long = "ж".repeat(200); // 400 bytes, and three times as many in a key
+    assert_eq!(agent.run(&long, "work").await.unwrap().reply.text, WORKED);
+
     // The next prompt of the same conversation.
     let next = agent
         .run_from("case/1 é, 2", first.history, "thanks")
@@ -214,6 +217,7 @@ async fn a_run_that_is_stopped_stops_its_calls() {
     held(&agent, "held").await;
     assert!(agent.stop("held").await.unwrap());
     assert!(matches!(waiting.await.unwrap(), Err(RunError::Stopped)));
+    assert!(agent.held("held").await.unwrap().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

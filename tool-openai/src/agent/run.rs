@@ -20,6 +20,9 @@ use crate::error::{AgentError, ModelError};
 /// How often a turn is requested when the model writes malformed calls.
 const MOST_TRIES: usize = 3;
 
+/// The latest turn's calls with their results, and how often they came in a row.
+pub(super) type Repeated = (Vec<[String; 3]>, usize);
+
 /// One run of a conversation.
 pub(super) struct Run {
     agent: Agent,
@@ -33,8 +36,7 @@ pub(super) struct Run {
     usage: Usage,
     /// The id that the service gave the last request.
     request_id: Option<String>,
-    /// The latest turn's calls with their results, and how often they came in a row.
-    latest: Option<(Vec<[String; 3]>, usize)>,
+    latest: Option<Repeated>,
 }
 
 /// How a run ended.
@@ -201,6 +203,7 @@ impl Run {
     ) -> Result<Reply, AgentError> {
         self.events.have_reported(suspended.results());
         self.usage = suspended.usage().clone();
+        self.latest = suspended.repeated().cloned();
         self.state().history = suspended.history().clone();
         let turns = suspended.turns();
         // A clone: if calls are held still, the run stays as it was stored.
@@ -220,6 +223,7 @@ impl Run {
         if let Some(fatal) = fatal(results) {
             return Err(fatal);
         }
+        self.check_repeats(results)?;
         if self.agent.config.stops(results) {
             return Ok(self.reply(turns, FinalText::new(text, None), Outcome::Stopped));
         }
@@ -440,7 +444,8 @@ impl Run {
         if !cancelled && results.iter().any(|result| result.held_for().is_some()) {
             self.events.report_results(&results);
             let (history, usage) = (self.state().history.clone(), self.usage.clone());
-            let suspended = Suspended::new(history, received, results, turn, usage);
+            let suspended = Suspended::new(history, received, results, turn, usage)
+                .with_repeated(self.latest.clone());
             return Ok(Turn::Held(Box::new(suspended)));
         }
         self.commit(received, &results);

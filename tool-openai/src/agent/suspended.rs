@@ -10,6 +10,7 @@ use tool_core::{HeldFor, ToolResult};
 
 use super::History;
 use super::message::ReceivedMessage;
+use super::run::Repeated;
 use crate::chat::{AssistantMessage, ParsedMessage, Usage};
 use crate::version::Version;
 
@@ -36,6 +37,9 @@ pub struct Suspended {
     #[serde(default)]
     usage: Usage,
     fingerprint: String,
+    /// What the loop guard has counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repeated: Option<Repeated>,
     /// Fields that this version does not know.
     #[serde(flatten)]
     unknown: Map<String, Value>,
@@ -59,8 +63,17 @@ impl Suspended {
             turns,
             usage,
             fingerprint,
+            repeated: None,
             unknown: Map::new(),
         }
+    }
+
+    pub(super) fn with_repeated(self, repeated: Option<Repeated>) -> Self {
+        Self { repeated, ..self }
+    }
+
+    pub(super) fn repeated(&self) -> Option<&Repeated> {
+        self.repeated.as_ref()
     }
 
     /// The results of the message's calls, in call order, held ones among them.
