@@ -157,8 +157,8 @@ impl RemoteAgent {
         Ok(())
     }
 
-    /// Stops the run and its running calls; its waiters get [`RunError::Stopped`]. Returns whether
-    /// a run was there to stop.
+    /// Stops the run and its calls on workers; its waiters get [`RunError::Stopped`]. Returns whether
+    /// a run was there to stop. Tools of the agent's own process end by themselves.
     ///
     /// # Errors
     /// The engine does not answer, or refuses.
