@@ -29,7 +29,7 @@ pub(crate) use engine::{PATIENCE, quoted, waits};
 /// runtime lives.
 ///
 /// ```no_run
-/// use tool_core::{LeftOutTool, ToolSet};
+/// use tool_core::{Dispatcher, ToolCall};
 /// use tool_restate::Remote;
 ///
 /// # #[tokio::main]
