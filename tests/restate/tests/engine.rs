@@ -148,7 +148,7 @@ async fn errors_of_the_engine_have_an_accurate_code() {
     Remote::connect(INGRESS, "http://127.0.0.1:9")
         .await
         .unwrap_err();
-    let engine = Engine::start();
+    let mut engine = Engine::start();
     register(ADMIN, "http://127.0.0.1:9").await.unwrap_err(); // no worker is there
     let worker = engine.worker(WORKER, 9080);
     registered("http://127.0.0.1:9080").await;
@@ -163,7 +163,8 @@ async fn errors_of_the_engine_have_an_accurate_code() {
     assert_eq!(results[0].content(), (31 << 20).to_string());
 
     // An engine that is away before anything was sent.
-    drop((worker, engine));
+    drop(worker);
+    engine.kill();
     let gone = dispatcher.dispatch(vec![call("key", "{}")]).await;
     assert_eq!(codes(&gone), ["not_started"]);
 }
