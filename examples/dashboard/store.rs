@@ -100,7 +100,7 @@ pub(crate) struct Recorded {
     pub(crate) entry: Entry,
 }
 
-/// How a run has ended, for now.
+/// How a run has ended, or that it waits for an approval.
 pub(crate) struct Ended {
     pub(crate) status: &'static str,
     pub(crate) history: History,
