@@ -258,15 +258,10 @@ impl Store {
         decided: Recorded,
     ) -> Result<Option<Suspended>, DbError> {
         let mut transaction = self.pool().await?.begin().await?;
-        let row = sqlx::query("SELECT suspended FROM runs WHERE run_id = $1 AND approval = $2")
-            .bind(id.to_string())
-            .bind(approval.to_string())
-            .fetch_optional(&mut *transaction)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let suspended: Suspended = from_json(&row.try_get::<String, _>(0)?)?;
+        // It writes first: SQLite lets no transaction that has read become one that writes, if another
+        // has written meanwhile.
         let taken = sqlx::query(
-            "UPDATE runs SET status = 'running', approval = NULL, suspended = NULL
+            "UPDATE runs SET status = 'running', approval = NULL
              WHERE run_id = $1 AND approval = $2",
         )
         .bind(id.to_string())
@@ -276,6 +271,11 @@ impl Store {
         if taken.rows_affected() != 1 {
             return Ok(None);
         }
+        let row = sqlx::query("SELECT suspended FROM runs WHERE run_id = $1")
+            .bind(id.to_string())
+            .fetch_one(&mut *transaction)
+            .await?;
+        let suspended: Suspended = from_json(&row.try_get::<String, _>(0)?)?;
         insert(&mut transaction, id, &decided).await?;
         transaction.commit().await?;
         Ok(Some(suspended))
