@@ -1,8 +1,9 @@
 //! What the APIs of a service have in common.
 
+use super::answer::Answer;
 use super::retry::Failure;
 use super::secrets::Secrets;
-use super::service::{Answer, Pace};
+use super::service::Pace;
 use crate::assembler::Assembler;
 use crate::chat::{Completion, Request};
 use crate::error::ModelError;

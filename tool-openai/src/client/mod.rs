@@ -1,5 +1,6 @@
 //! Chat completions over HTTP: the client for OpenAI and OpenAI-compatible providers.
 
+mod answer;
 mod endpoint;
 mod gate;
 mod key;
@@ -11,6 +12,7 @@ mod secrets;
 mod service;
 mod silence;
 mod stream;
+mod url;
 
 pub use responses::Responses;
 
@@ -23,13 +25,15 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use tool_core::serde_json::Value;
 
+use self::answer::Answer;
 use self::endpoint::Endpoint;
 use self::key::KeySource;
 use self::refusal::Refusal;
 use self::refused::{Asking, Refused};
 use self::retry::Failure;
 use self::secrets::Secrets;
-use self::service::{Answer, OPENAI_BASE_URL, Pace, Service};
+use self::service::{Pace, Service};
+use self::url::OPENAI_BASE_URL;
 use crate::chat::assemble;
 use crate::chat::{ChatAssembler, Completion, Request};
 use crate::error::{ModelError, excerpt};

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tool_core::serde_json::from_value;
 
+use super::answer::Answer;
 use super::endpoint::Endpoint;
 use super::retry::Failure;
 use super::secrets::Secrets;
-use super::service::{Answer, Pace};
+use super::service::Pace;
 use super::stream::{complete, stream};
 use super::{OpenAi, invalid, parse};
 use crate::chat::{Completion, Request};

@@ -5,9 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use backon::Retryable;
 use futures_util::stream::{TryStreamExt, try_unfold};
 
+use super::answer::Answer;
 use super::endpoint::Endpoint;
 use super::retry::{Failure, backoff};
-use super::service::{Answer, Pace};
+use super::service::Pace;
 use crate::assembler::Assembler;
 use crate::chat::{Completion, Request};
 use crate::error::ModelError;

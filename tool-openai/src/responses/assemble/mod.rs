@@ -1,8 +1,10 @@
 //! Assembles a response from the events of a stream.
 
 mod assembler;
+mod items;
 mod slot;
 #[cfg(test)]
 mod tests;
 
-pub use assembler::{MAX_ITEMS, ResponsesAssembler};
+pub use assembler::ResponsesAssembler;
+pub use items::MAX_ITEMS;
