@@ -157,6 +157,7 @@ impl Setup {
         Ok(called)
     }
 
+    /// Looks a tool up, with what its calls need before they begin.
     fn called(&self, name: &str) -> Option<Called> {
         let tool = self.tools.position(name)?;
         let behavior = self.tools.definition_at(tool).behavior();

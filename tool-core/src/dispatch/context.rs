@@ -105,6 +105,7 @@ impl CallHost for Call {
 }
 
 impl Call {
+    /// The tool as the dispatcher of this message has it: the set may be another by now.
     pub(super) fn definition(&self) -> &ToolDefinition {
         self.batch.setup.tools.definition_at(self.tool)
     }

@@ -164,6 +164,7 @@ impl Layers {
         });
     }
 
+    /// The layers that were added for one tool, apart from those for all.
     fn of_tool(&self, place: usize) -> Option<&Wrapped> {
         self.tools
             .iter()

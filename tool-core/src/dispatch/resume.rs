@@ -383,6 +383,7 @@ fn stay_held(results: &[ToolResult], decisions: &BTreeMap<usize, Decision>) -> B
     stay
 }
 
+/// Whether the program gave up on the whole message with this result.
 fn is_fatal(result: &ToolResult) -> bool {
     result.outcome().is_err_and(ToolError::is_fatal)
 }

@@ -67,6 +67,7 @@ impl Batch {
         span
     }
 
+    /// Notes how long a call was queued, and its arguments where contents are recorded.
     fn note_begin(&self, span: &Span, call: &Call) {
         if let Some(started) = call.started() {
             span.record(

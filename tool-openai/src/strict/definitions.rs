@@ -47,6 +47,7 @@ impl Definitions {
         }
     }
 
+    /// The reference to a definition, which may still be empty: names are known before schemas.
     pub(super) fn reference(&self, place: usize) -> String {
         self.found
             .get(place)

@@ -92,6 +92,8 @@ struct Look<'s> {
 }
 
 impl<'s> Look<'s> {
+    /// Counts a schema and those inside it; definitions where they are defined, not where they are
+    /// referred to.
     fn at(&mut self, schema: &'s Value) -> Result<(), NotStrictError> {
         // `true` and `false` have nothing to count.
         let Some(object) = schema.as_object() else {
@@ -148,6 +150,8 @@ impl<'s> Look<'s> {
         }
     }
 
+    /// Remembers the first place where two variants of a union begin with the same property, and no
+    /// constant distinguishes them.
     fn look_for_same_first_key(&mut self, schema: &'s Value) -> Result<(), NotStrictError> {
         let mut objects = Vec::new();
         self.objects(schema, &mut Vec::new(), &mut objects)?;

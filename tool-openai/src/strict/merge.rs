@@ -49,6 +49,7 @@ impl Rewriter<'_> {
         Ok(forms)
     }
 
+    /// The forms of what a reference leads to. A reference within itself would have endless forms.
     fn forms_behind(&mut self, reference: &str) -> Result<Vec<Object>, NotStrictError> {
         let root = self.root;
         let Some(target) = super::target(root, reference) else {

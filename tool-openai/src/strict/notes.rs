@@ -88,7 +88,8 @@ pub(super) fn carry(
     notes
 }
 
-/// In the order in which they are written.
+/// The assertions that mean something for a type, in the order in which they are written. The
+/// keywords of another type say nothing about its values.
 fn keywords_of(name: &str) -> &'static [&'static str] {
     match name {
         "string" => &["format", "pattern", "minLength", "maxLength"],
@@ -110,6 +111,8 @@ fn keywords_of(name: &str) -> &'static [&'static str] {
     }
 }
 
+/// Whether the service enforces the keyword with that value. A wrong `true` costs the whole request,
+/// with all tools in it; a wrong `false` costs a sentence in the description.
 fn carries(keyword: &str, value: &Value, profile: &Profile) -> bool {
     match keyword {
         "format" => {
@@ -136,6 +139,7 @@ fn carries(keyword: &str, value: &Value, profile: &Profile) -> bool {
     }
 }
 
+/// A keyword that the service does not take, as a sentence for the model.
 fn words(keyword: &str, value: &Value) -> Option<String> {
     let counted = |one: &str, many: &str| {
         let count = value.as_f64()?;
@@ -184,6 +188,8 @@ fn is_of_type(limit: &Value) -> bool {
     limit.as_i64().is_some_and(|limit| least.contains(&limit)) || limit.as_u64() == Some(u64::MAX)
 }
 
+/// Input:  `{"card": ["address", "name"]}`
+/// Output: "`card` needs `address`, `name`."
 fn dependent(required: &Map<String, Value>) -> Option<String> {
     let entries = required.iter().filter_map(|(name, others)| {
         let others: Vec<String> = others
@@ -197,6 +203,7 @@ fn dependent(required: &Map<String, Value>) -> Option<String> {
     (!entries.is_empty()).then(|| entries.join(" "))
 }
 
+/// What a `not` says, if it says anything.
 fn excluded(not: &Value) -> Option<String> {
     let values = not
         .get("enum")

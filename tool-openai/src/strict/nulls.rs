@@ -158,6 +158,7 @@ impl<'s> Walk<'s> {
         changed.then(|| format!("{{{}}}", kept.join(",")))
     }
 
+    /// A `null` in a list is always a value: the length and the places of the others depend on it.
     fn array(&mut self, items: &[(&RawValue, Node<'_>)], schemas: &[&'s Value]) -> Option<String> {
         let parts = self.parts(
             |walk, schema, _| walk.fits_array(items, schema),
@@ -176,7 +177,8 @@ impl<'s> Walk<'s> {
         changed.then(|| format!("[{}]", kept.join(",")))
     }
 
-    /// Whether a `null` property means an absent one.
+    /// Whether a `null` property means an absent one: it is declared and optional, and some schema
+    /// that describes it does not take `null`. A strict schema makes the model write such properties.
     fn means_absent(&mut self, parts: &[&'s Object], name: &str, described: &[&'s Value]) -> bool {
         let required = |part: &&Object| {
             part.get("required")
@@ -417,6 +419,8 @@ impl<'s> Walk<'s> {
                 .all(|branches| branches.iter().any(|branch| again(self, branch)))
     }
 
+    /// Whether another schema may be looked at: the model, which writes the arguments, must not decide
+    /// how long this takes.
     fn step(&mut self) -> bool {
         self.steps = self.steps.saturating_sub(1);
         self.steps > 0

@@ -63,6 +63,8 @@ impl Rewriter<'_> {
         Ok(if null { nullable(rewritten) } else { rewritten })
     }
 
+    /// What a schema says of values of one type. Keywords of other types are left out: the service
+    /// would refuse them, or ignore them.
     fn of_type(&mut self, name: &str, schema: &Object, values: Option<&[Value]>) -> Rewritten {
         let mut strict = Object::from_iter([("type".to_owned(), name.into())]);
         if let Some(values) = values {
@@ -139,6 +141,7 @@ impl Rewriter<'_> {
     }
 }
 
+/// In the order in which branches for several types are written.
 const TYPES: [&str; 7] = [
     "string", "integer", "number", "boolean", "object", "array", "null",
 ];
@@ -154,6 +157,7 @@ fn listed(schema: &Object) -> Option<Vec<Value>> {
             .collect(),
         None => vec![constant?.clone()],
     };
+    // The values of an enum have to be unique.
     let mut seen = std::collections::HashSet::new();
     Some(
         values

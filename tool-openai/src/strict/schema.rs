@@ -55,6 +55,7 @@ const ASSERTIONS: [&str; 39] = [
 const OBJECTS: [&str; 3] = ["additionalProperties", "properties", "required"];
 const LISTS: [&str; 2] = ["items", "prefixItems"];
 
+/// Whether a keyword decides which values are taken. Others are annotations, which may be dropped.
 pub(super) fn is_assertion(keyword: &str) -> bool {
     ASSERTIONS.contains(&keyword)
 }
@@ -74,7 +75,9 @@ pub(crate) fn target<'s>(root: &'s Value, reference: &str) -> Option<&'s Value> 
     root.pointer(&decoded).or_else(|| root.pointer(pointer))
 }
 
-/// The type that a schema without `type` has all the same.
+/// The type that a schema without `type` has all the same. By the specification these keywords say
+/// nothing about other types; who writes them means an object or a list, and strict schemas have to
+/// name a type.
 pub(super) fn implied_type(schema: &Object) -> Option<&'static str> {
     let has = |keywords: &[&str]| keywords.iter().any(|keyword| schema.contains_key(*keyword));
     match () {
@@ -109,6 +112,7 @@ fn allows_null_at(root: &Value, schema: &Value, steps: &mut usize, depth: usize)
         Some(name) => name == "null",
         None => implied_type(object).is_none(),
     };
+    // An `enum` that is no list is invalid, and excludes nothing.
     let listed = |values: &Value| {
         values
             .as_array()

@@ -36,6 +36,7 @@ impl Rewriter<'_> {
                     .filter(|branch| seen.insert(branch.to_string())),
             );
         }
+        // A tool that no call could satisfy is a mistake of its author, to be reported.
         if rewritten.is_empty() {
             return Err(self.because(Obstacle::Nothing));
         }
@@ -118,7 +119,9 @@ fn constants(branches: &[Value]) -> Option<Object> {
     Some(schema)
 }
 
-/// Where objects begin with the same property: puts in front what distinguishes them.
+/// Where objects begin with the same property: puts in front what distinguishes them. The order of
+/// properties means nothing in JSON, but a constrained model writes them in it: with the tag first
+/// it is bound to one variant from there on.
 fn tags_first(branches: &mut [Value]) {
     let mut objects: Vec<&mut Object> = branches
         .iter_mut()
@@ -156,6 +159,7 @@ fn tags_first(branches: &mut [Value]) {
     }
 }
 
+/// Whether it is an object with something to distinguish it by.
 pub(super) fn has_properties(schema: &Object) -> bool {
     names(schema).next().is_some()
 }

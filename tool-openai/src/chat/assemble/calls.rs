@@ -179,6 +179,7 @@ impl Calls {
         self.identify(position, mem::take(&mut entry.id), scene)
     }
 
+    /// More of a call that has begun. Its first index stays, also where a service numbers anew.
     fn continue_call(
         &mut self,
         slot: usize,

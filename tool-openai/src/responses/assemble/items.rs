@@ -14,7 +14,8 @@ use crate::responses::wire::{Item, Response};
 /// The most items that one response may have.
 pub const MAX_ITEMS: usize = 4096;
 
-/// The items of a stream, as far as they have arrived.
+/// The items of a stream, as far as they have arrived. An item is open until its last event; then it
+/// is done, and nothing changes it.
 #[derive(Debug)]
 pub(super) struct Items {
     slots: Vec<Slot>,
@@ -43,6 +44,8 @@ impl Items {
         }
     }
 
+    /// `response.output_item.added`. Some services announce an item twice: the second time makes no
+    /// difference while it is open.
     pub(super) fn added(
         &mut self,
         index: Option<u64>,
@@ -95,6 +98,7 @@ impl Items {
         if place == MAX_ITEMS {
             return Err(too_much(MAX_ITEMS, "items"));
         }
+        // Positions count calls alone, as the positions of results do.
         let call = item.tool_call().map(|call| {
             let position = self.calls;
             self.calls += 1;
@@ -152,6 +156,7 @@ impl Items {
         }
     }
 
+    /// Reports text, and keeps it: what comes whole at the end is compared with it.
     fn report_delta(
         &mut self,
         place: usize,
@@ -169,6 +174,7 @@ impl Items {
                 delta: delta.to_owned(),
             },
             None if refusal => ModelEvent::Refusal(delta.to_owned()),
+            // Two messages in one answer are two paragraphs of its text.
             None => match self.speaking.replace(place) {
                 Some(before) if before != place => ModelEvent::Text(format!("\n\n{delta}")),
                 _ => ModelEvent::Text(delta.to_owned()),
@@ -186,6 +192,7 @@ impl Items {
         Ok(())
     }
 
+    /// `response.output_item.done`. An item that was never announced begins here, and ends.
     pub(super) fn done(
         &mut self,
         index: Option<u64>,
@@ -210,6 +217,7 @@ impl Items {
         let Some(slot) = open.map(|place| &self.slots[*place]) else {
             return;
         };
+        // Only if the arguments continue what was reported: else it is another call.
         let continues = numbered(item, 0).is_some_and(|call| {
             let text = match &call.custom {
                 Some(custom) => &custom.input,
@@ -268,6 +276,8 @@ impl Items {
         }
         self.keep(place, &item, reported);
         let slot = &mut self.slots[place];
+        // A call that was cut is never reported as complete, so nothing runs it; nor does a call that
+        // comes with a refusal.
         if let (Some(position), Some(call), true) =
             (slot.call, call, item.is_complete() && !self.refused)
         {
@@ -295,6 +305,7 @@ impl Items {
         reported.push(ModelEvent::MessageKeys(keys));
     }
 
+    /// An item that is done and comes again: a call of it may run already, so it must be the same.
     fn repeated(&self, place: usize, item: &Item) -> Result<(), ModelError> {
         let slot = &self.slots[place];
         match item.tool_call() == slot.item.tool_call() {
@@ -318,6 +329,7 @@ impl Items {
         mut response: Response,
         reported: &mut Vec<ModelEvent>,
     ) -> Result<Response, ModelError> {
+        // A call keeps the ids that were reported with it: its result is sent back under them.
         let are_same = response.output.len() == self.slots.len()
             && self.slots.iter().zip(&response.output).all(|(slot, item)| {
                 let item = Item::clone(item);
@@ -331,6 +343,7 @@ impl Items {
                 }
             }
         }
+        // The last event may add to what was reported, and end what is open.
         if self.is_account(&response.output) {
             for (place, item) in response.output.iter().enumerate() {
                 match self.slots.get(place) {
@@ -343,6 +356,8 @@ impl Items {
                 }
             }
         } else {
+            // Otherwise what was reported counts. The text may differ, and all items may be missing;
+            // other calls would leave what runs without a place in the history.
             let calls = |items: &mut dyn Iterator<Item = &Item>| {
                 items.filter_map(Item::tool_call).collect::<Vec<_>>()
             };

@@ -29,7 +29,8 @@ pub(super) fn is_same_but_ids(one: &Item, other: &Item) -> bool {
     one.kind() == other.kind() && one.str("name") == other.str("name")
 }
 
-/// Gives an item the ids of another value of it.
+/// Gives an item the ids of another value of it: a program has seen those, and answers with
+/// them.
 pub(super) fn take_ids(item: &mut Item, of: &Item) {
     for key in ["id", "call_id"] {
         if let Some(id) = of.0.get(key).filter(|_| item.0.contains_key(key)) {
