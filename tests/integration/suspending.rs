@@ -211,6 +211,38 @@ async fn decisions_that_do_not_match_are_returned_and_nothing_runs() {
 }
 
 #[tokio::test]
+async fn messages_sent_while_a_call_waits_are_not_lost() {
+    let bank = Bank::open().await;
+    let conversation = bank.agent.conversation();
+    let waiting = suspended(conversation.run("Pay them.").await.unwrap());
+    let decisions = || vec![(1, Decision::Allow), (2, Decision::Allow)];
+
+    let later = bank.agent.conversation_from(conversation.history());
+    later.run("Are they paid?").await.unwrap();
+    let before = later.messages();
+    let resumed = later.resume_with(stored(&waiting), decisions()).await;
+    let error = resumed.unwrap_err();
+    assert!(error.to_string().contains("messages that"), "{error}");
+    assert_eq!((later.messages(), bank.sent()), (before, vec![]));
+
+    // Less than the run knows is no loss.
+    let AgentError::NotResumed { suspended, .. } = error else {
+        panic!("{error:?}")
+    };
+    conversation.clear().unwrap();
+    conversation
+        .resume_with(*suspended, decisions())
+        .await
+        .unwrap();
+    assert_eq!(bank.sent(), [500, 700]);
+
+    // It is over: another time would run the calls again.
+    let again = conversation.resume_with(waiting, decisions()).await;
+    assert!(matches!(again, Err(AgentError::NotResumed { .. })));
+    assert_eq!(bank.sent(), [500, 700]);
+}
+
+#[tokio::test]
 async fn a_call_changed_in_the_store_is_not_run() {
     let bank = Bank::open().await;
     let waiting = serde_json::to_value(bank.suspended().await).unwrap();

@@ -331,7 +331,8 @@ pub enum AgentError {
     /// Another run of the conversation is not over. Nothing was asked.
     #[error("the conversation has a run that is not over; wait for it, or begin another")]
     Busy,
-    /// The suspended run does not match the decisions, or is not as it was stored. Nothing ran.
+    /// The suspended run does not match the decisions or the conversation, or is not as it was
+    /// stored. Nothing ran.
     #[error("the run cannot be resumed: {reason}")]
     NotResumed {
         /// The run, as it was given.

@@ -140,13 +140,14 @@ impl Conversation {
     /// on held calls by their positions. A call without a decision, or with
     /// [`Decision::Hold`](tool_core::Decision::Hold), stays held, and the run with it.
     ///
-    /// The history becomes that of the suspended run: later messages are not in it. If the run is
+    /// The history becomes that of the suspended run. If the conversation has messages that the run
+    /// has not, from a prompt in between for example, the run is not resumed. If the run is
     /// cancelled or dropped while calls run, the message enters the history with a result for each,
     /// and calls that are still held are answered so.
     ///
     /// # Errors
-    /// [`AgentError::NotResumed`] if the decisions do not match; it holds what was given. Else as
-    /// for [`run`](Self::run).
+    /// [`AgentError::NotResumed`] if the decisions or the history do not match; it holds what was
+    /// given. Else as for [`run`](Self::run).
     ///
     /// # Cancel safety
     /// As for [`run`](Self::run): keep the stored run until its outcome is stored.

@@ -180,7 +180,8 @@ impl Run {
     ) -> Ended {
         let results = suspended.results().to_vec();
         let dispatcher = &self.agent.config.dispatcher;
-        let resumed = suspended.check().map_err(str::to_owned).and_then(|()| {
+        let checked = suspended.check().and_then(|()| self.check_new(&suspended));
+        let resumed = checked.map_err(str::to_owned).and_then(|()| {
             let resumed = dispatcher.resume_stream(results, decisions);
             resumed.map_err(|error| error.to_string())
         });
@@ -193,6 +194,22 @@ impl Run {
             }),
         };
         self.ended(reply)
+    }
+
+    /// Whether a suspended run, whose history replaces that of the conversation, has all messages that
+    /// are there.
+    fn check_new(&self, suspended: &Suspended) -> Result<(), &'static str> {
+        let (before, now) = (
+            &suspended.history().messages,
+            &self.state().history.messages,
+        );
+        // Less is no loss: an earlier copy of the history, or one without its oldest messages.
+        match before.starts_with(now) || before.ends_with(now) {
+            true => Ok(()),
+            false => Err(
+                "the conversation has messages that are not the run's, and would be lost; resume it with `Agent::resume`",
+            ),
+        }
     }
 
     async fn decided(
