@@ -46,7 +46,7 @@ const LATENCY: Duration = Duration::from_millis(1500);
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if let Some([port, database]) = options.worker.as_deref() {
-        let database = PatientDb::open(database, Latency::Fixed(LATENCY)).await;
+        let database = PatientDb::open(database, Latency::of(LATENCY)).await;
         let dispatcher = Dispatcher::new(patient_tools(database)).with_layer(layer_fn(watched));
         return Ok(Worker::new(dispatcher)
             .listen(format!("127.0.0.1:{port}"))

@@ -57,8 +57,8 @@ struct Options {
     /// The model to ask.
     #[arg(long, default_value = "gpt-4o")]
     model: String,
-    /// Milliseconds that each query takes longer, as over a network; 150 to 200 unless set for the
-    /// SQLite file, none for DATABASE_URL.
+    /// Milliseconds that each query takes longer, as over a network, and up to a third more; 150 unless
+    /// set for the SQLite file, none for DATABASE_URL.
     #[arg(long)]
     latency: Option<u64>,
     /// The address of an OpenTelemetry collector for traces, `http://127.0.0.1:4318` for example.
@@ -112,33 +112,25 @@ async fn main() -> anyhow::Result<()> {
 
 /// The database's address, how long its queries take, and what the page says of it.
 fn database(options: &Options) -> anyhow::Result<(String, Latency, String)> {
-    let (kind, url) = match env::var("DATABASE_URL")
+    let (kind, url, least) = match env::var("DATABASE_URL")
         .ok()
         .filter(|url| !url.trim().is_empty())
     {
-        Some(url) => ("the one at DATABASE_URL", url),
+        Some(url) => ("the one at DATABASE_URL", url, 0),
         None => {
             fs::create_dir_all(&options.data)?;
             let file = options.data.join("patients.db");
-            (
-                "an SQLite file",
-                format!("sqlite://{}?mode=rwc", file.display()),
-            )
+            let url = format!("sqlite://{}?mode=rwc", file.display());
+            ("an SQLite file", url, 150)
         }
     };
-    let (latency, network) = match options.latency {
-        Some(0) => (Latency::Fixed(Duration::ZERO), String::new()),
-        Some(millis) => (
-            Latency::Fixed(Duration::from_millis(millis)),
-            format!(", each query {millis} ms slower as over a network (simulated)"),
-        ),
-        None if kind.starts_with("an") => (
-            Latency::Simulated(0.into()),
-            ", each query 150 to 200 ms slower as over a network (simulated)".to_owned(),
-        ),
-        None => (Latency::Fixed(Duration::ZERO), String::new()),
+    let least = options.latency.unwrap_or(least);
+    let latency = Latency::of(Duration::from_millis(least));
+    let database = match least {
+        0 => kind.to_owned(),
+        _ => format!("{kind}; network: {latency}"),
     };
-    Ok((url, latency, format!("{kind}{network}")))
+    Ok((url, latency, database))
 }
 
 /// Ctrl-C, or the signal that service managers send.

@@ -56,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
 
     let (model, script) = scripted::model().await?;
     match &script {
-        Some(_) => println!("Model: a script, since OPENAI_API_KEY is not set"),
+        Some(_) => println!("Model: a mock model, since OPENAI_API_KEY is not set"),
         None => println!("Model: {}", options.model),
     }
     println!("Question: {}\n", options.question);

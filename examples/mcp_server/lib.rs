@@ -1,7 +1,6 @@
 //! A server with the patient tools, over any transport.
 
 use std::env;
-use std::time::Duration;
 
 use anyhow::Context;
 use patient_summary::{Latency, PatientDb, patient_tools};
@@ -26,7 +25,7 @@ pub async fn patient_server() -> anyhow::Result<(Server, Option<TempDir>)> {
             )
         }
     };
-    let database = PatientDb::open(&url, Latency::Fixed(Duration::ZERO)).await;
+    let database = PatientDb::open(&url, Latency::default()).await;
     // One dispatcher for all clients: their calls share its limits.
     let dispatcher = Dispatcher::new(patient_tools(database)).with_max_concurrency(16);
     let server = Server::new(dispatcher)

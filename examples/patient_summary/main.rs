@@ -34,8 +34,8 @@ struct Options {
     /// The model to ask.
     #[arg(long, default_value = "gpt-4o")]
     model: String,
-    /// Milliseconds that each query takes longer, as over a network; 150 to 200 unless set for the
-    /// SQLite file, none for DATABASE_URL.
+    /// Milliseconds that each query takes longer, as over a network, and up to a third more; 150 unless
+    /// set for the SQLite file, none for DATABASE_URL.
     #[arg(long)]
     latency: Option<u64>,
     /// A file for the timeline of the first message's calls, an SVG.
@@ -56,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
     let (model, script) = scripted::model().await?;
     match &script {
         Some(server) => println!(
-            "Model: a script at {}, since OPENAI_API_KEY is not set",
+            "Model: a mock model at {}, since OPENAI_API_KEY is not set",
             server.base_url()
         ),
         None => println!("Model: {}", options.model),
@@ -64,33 +64,22 @@ async fn main() -> anyhow::Result<()> {
 
     // The file, if any, lives as long as its folder.
     let folder = tempfile::tempdir()?;
-    let (kind, url, latency) = match set("DATABASE_URL") {
-        Some(url) => (
-            "the one at DATABASE_URL",
-            url,
-            Latency::Fixed(Duration::ZERO),
-        ),
+    let (kind, url, least) = match set("DATABASE_URL") {
+        Some(url) => ("the one at DATABASE_URL", url, 0),
         None => (
             "sample patients in an SQLite file",
             format!(
                 "sqlite://{}?mode=rwc",
                 folder.path().join("patients.db").display()
             ),
-            Latency::Simulated(0.into()),
+            150,
         ),
     };
-    let latency = options.latency.map_or(latency, |millis| {
-        Latency::Fixed(Duration::from_millis(millis))
-    });
     println!("Database: {kind}");
-    match &latency {
-        Latency::Simulated(_) => {
-            println!("Network:  simulated, 150 to 200 ms a query; `--latency 0` turns it off");
-        }
-        Latency::Fixed(wait) if !wait.is_zero() => {
-            println!("Network:  simulated, {} ms a query", wait.as_millis());
-        }
-        Latency::Fixed(_) => {}
+    let least = options.latency.unwrap_or(least);
+    let latency = Latency::of(Duration::from_millis(least));
+    if least > 0 {
+        println!("Network:  {latency}; `--latency 0` turns it off");
     }
     println!("Question: {question}\n");
 

@@ -22,7 +22,7 @@ async fn hospital() -> (Dispatcher, TempDir) {
     );
     (
         Dispatcher::new(patient_tools(
-            PatientDb::open(&url, Latency::Fixed(Duration::ZERO)).await,
+            PatientDb::open(&url, Latency::default()).await,
         )),
         folder,
     )
@@ -143,11 +143,7 @@ async fn an_unknown_patient_has_no_empty_lists() {
 #[tokio::test]
 async fn an_unreachable_database_is_reported_to_the_model() {
     let dispatcher = Dispatcher::new(patient_tools(
-        PatientDb::open(
-            "postgres://app@127.0.0.1:1/none",
-            Latency::Fixed(Duration::ZERO),
-        )
-        .await,
+        PatientDb::open("postgres://app@127.0.0.1:1/none", Latency::default()).await,
     ));
     let server = ScriptedServer::start_with(scripted::respond).await.unwrap();
     let agent = Agent::new(server.client().unwrap(), "scripted")

@@ -1,7 +1,5 @@
 //! What the definitions of the patient tools cost, in tokens of `o200k_base`.
 
-use std::time::Duration;
-
 use patient_summary::{Latency, PatientDb, patient_tools};
 use serde_json::Value;
 use tool_core::{ToolSet, tool, tools};
@@ -9,7 +7,7 @@ use tool_openai::{Profile, chat};
 
 /// The four tools; no query is made, so there is no database.
 async fn patients() -> ToolSet {
-    patient_tools(PatientDb::open("none", Latency::Fixed(Duration::ZERO)).await)
+    patient_tools(PatientDb::open("none", Latency::default()).await)
 }
 
 fn offered(tools: &ToolSet, profile: &Profile) -> Value {

@@ -2,6 +2,7 @@
 //! queries.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -119,26 +120,36 @@ fn migrations() -> Migrator {
     Migrator::with_migrations(migrations.collect())
 }
 
-/// How long each query takes longer, as if the database were far away.
-#[derive(Debug)]
-pub enum Latency {
-    /// Always as long; nothing if zero.
-    Fixed(Duration),
-    /// 150 to 200 ms, another time for each query; counts the queries.
-    Simulated(AtomicU64),
+/// How long queries take longer, as if the database were far away: at least so long, and up to a
+/// third more, another time for each. Nothing, unless set.
+#[derive(Debug, Default)]
+pub struct Latency {
+    least: Duration,
+    queries: AtomicU64,
 }
 
 impl Latency {
+    /// At least so long.
+    pub fn of(least: Duration) -> Self {
+        Self {
+            least,
+            queries: AtomicU64::new(0),
+        }
+    }
+
     async fn wait(&self) {
-        let wait = match self {
-            Self::Fixed(wait) => *wait,
-            Self::Simulated(queries) => {
-                Duration::from_millis(150 + queries.fetch_add(17, Relaxed) % 51)
-            }
-        };
+        let more = self.queries.fetch_add(17, Relaxed) % 51; // 51 of these are a third
+        let wait = self.least.mul_f64(1.0 + more as f64 / 153.0);
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let least = self.least.as_millis();
+        write!(f, "simulated, {least} to {} ms a query", least * 4 / 3)
     }
 }
 
@@ -149,9 +160,10 @@ mod tests {
     /// Each query waits, also where several run together.
     #[tokio::test(start_paused = true)]
     async fn queries_take_as_long_as_over_a_network() {
-        let simulated = Latency::Simulated(0.into());
+        let simulated = Latency::of(Duration::from_millis(150));
+        assert_eq!(simulated.to_string(), "simulated, 150 to 200 ms a query");
         let start = tokio::time::Instant::now();
         tokio::join!(simulated.wait(), simulated.wait(), simulated.wait());
-        assert_eq!(start.elapsed(), Duration::from_millis(184));
+        assert_eq!(start.elapsed().as_millis(), 184);
     }
 }

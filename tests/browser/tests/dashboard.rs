@@ -42,7 +42,8 @@ const WATCH: &str = "window.filled = []; addEventListener('DOMContentLoaded', ()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_summary_is_generated_from_a_search() {
     let data = data();
-    let dashboard = Dashboard::start(data.path(), 0, &[], None);
+    // Long enough to see, and for tools to finish in their own order on a busy machine.
+    let dashboard = Dashboard::start(data.path(), 0, &["--latency", "1500"], None);
     let window = Window::open(1100).await;
     window.page.evaluate_on_new_document(WATCH).await.unwrap();
     window.goto(&dashboard.url).await;
