@@ -34,10 +34,11 @@ impl Display {
     pub(crate) fn happened(&self, worker: usize, line: &str) {
         self.change(|seen| {
             let (what, tool) = line.split_once(' ').unwrap_or_default();
-            let call = seen.calls.entry(tool.to_owned()).or_default();
+            let mut call = || seen.calls.entry(tool.to_owned()).or_default();
             match what {
-                "began" => call.0.push(worker),
-                _ => call.1 = true,
+                "began" => call().0.push(worker),
+                "ended" => call().1 = true,
+                _ => {}
             }
             format!("worker {}: {line}", worker + 1)
         });
@@ -70,7 +71,7 @@ impl Display {
         let again: usize = seen
             .calls
             .values()
-            .map(|(workers, _)| workers.len() - 1)
+            .map(|(workers, _)| workers.len().saturating_sub(1))
             .sum();
         format!(
             "{} calls in {:.1?}; {} workers killed, {again} calls begun again.",

@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
     let remote = Remote::connect(INGRESS, ADMIN).await?;
     let (model, _script) = scripted::model().await?;
     println!(
-        "Three workers, one engine; {} tools. Each query takes 1.5 s longer, as over a network.\n",
+        "Three workers, one engine; {} tools. Each query takes 1.5 to 2 s longer, as over a network.\n",
         remote.tools().len()
     );
 

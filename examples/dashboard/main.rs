@@ -2,7 +2,7 @@
 //! run. `cargo run -p dashboard` prints its address.
 //!
 //! Everything that happens in a run is in the database before a page shows it. A page that is reloaded,
-//! a second one, and a server that was restarted go on from there; a write waits for a person's
+//! a second one, and a server that was restarted continue from there; a write waits for a person's
 //! approval in the same place.
 
 mod cards;

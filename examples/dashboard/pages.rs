@@ -288,6 +288,7 @@ pub(crate) fn path(patient: &str) -> String {
 
 /// Microseconds since 1970 for people.
 fn time(micros: i64) -> String {
+    const LAST: u64 = 253_402_300_799; // second of the year 9999: later ones have no such date
     let since = Duration::from_micros(u64::try_from(micros).unwrap_or_default());
-    httpdate::fmt_http_date(UNIX_EPOCH + since)
+    httpdate::fmt_http_date(UNIX_EPOCH + since.min(Duration::from_secs(LAST)))
 }

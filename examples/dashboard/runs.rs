@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use patient_summary::DbError;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tool_core::{Decision, ToolCall};
+use tool_core::{Decision, ErrorCode, ToolCall, ToolError, ToolResult};
 use tool_openai::{Agent, History};
 use uuid::Uuid;
 
@@ -34,6 +34,8 @@ pub(crate) struct Runs {
     agent: Agent,
     /// What stops each run that is under way.
     active: Arc<Mutex<HashMap<Uuid, CancellationToken>>>,
+    /// Stops all of them, and those that begin later.
+    stop_all: CancellationToken,
     tasks: TaskTracker,
     /// Changed when a run has new events. Runs share one if their hashes do.
     news: Arc<[watch::Sender<()>]>,
@@ -62,6 +64,7 @@ impl Runs {
             store,
             agent,
             active: Arc::default(),
+            stop_all: CancellationToken::new(),
             tasks: TaskTracker::new(),
             news: (0..64).map(|_| watch::Sender::new(())).collect(),
             hasher: RandomState::new(),
@@ -145,7 +148,14 @@ impl Runs {
             let dispatcher = runs.agent.dispatcher().clone();
             writer.record(Entry::Retrying(number)).await;
             runs.tasks.spawn(async move {
-                if let Some(result) = dispatcher.dispatch(vec![call]).await.pop() {
+                let result = tokio::select! {
+                    mut results = dispatcher.dispatch(vec![call.clone()]) => results.pop(),
+                    () = writer.stop.cancelled() => {
+                        let stopped = ToolError::new(ErrorCode::Cancelled, "the retry was stopped");
+                        Some(ToolResult::new(call, 0, Err(stopped)))
+                    }
+                };
+                if let Some(result) = result {
                     writer.record(Entry::Retried(number, result)).await;
                 }
             });
@@ -173,9 +183,7 @@ impl Runs {
 
     /// Stops all runs, and waits until their ends are written.
     pub(crate) async fn shut_down(&self) {
-        for stop in self.active().values() {
-            stop.cancel();
-        }
+        self.stop_all.cancel();
         self.tasks.close();
         if timeout(LAST_EVENTS, self.tasks.wait()).await.is_err() {
             eprintln!("some events could not be written within {LAST_EVENTS:?}");
@@ -206,11 +214,18 @@ impl Runs {
         Ok(is_newer)
     }
 
-    /// The run as a recording: lines of JSON, as `tool_openai::recording` describes them.
-    pub(crate) async fn recording(&self, id: Uuid) -> Result<String, DbError> {
-        let (mut lines, mut after) = (String::new(), 0);
+    /// The run as a recording: lines of JSON, as `tool_openai::recording` describes them. What people
+    /// retried by hand is not of the agent's run.
+    pub(crate) async fn recording(&self, run: &Run) -> Result<String, DbError> {
+        let line = |at_us: i64, event: &Value| {
+            let line =
+                json!({"version": 1, "at_us": at_us, "recorded_content": true, "event": event});
+            format!("{line}\n")
+        };
+        let prompt = json!({"type": "prompt", "data": run.prompt});
+        let (mut lines, mut after) = (line(run.started_at, &prompt), 0);
         loop {
-            let events = self.store.events(id, after).await?;
+            let events = self.store.events(run.id, after).await?;
             let Some(last) = events.last() else {
                 return Ok(lines);
             };
@@ -223,8 +238,7 @@ impl Runs {
                     Entry::Stopped => failed("cancelled", "the user stopped the run"),
                     _ => continue, // the dashboard's own
                 };
-                let line = json!({"version": 1, "at_us": recorded.at_us, "recorded_content": true, "event": event});
-                lines += &format!("{line}\n");
+                lines += &line(recorded.at_us, &event);
             }
         }
     }
@@ -252,7 +266,7 @@ impl Runs {
         if active.len() >= MOST_RUNS || self.tasks.is_closed() {
             return Err(Refused::Busy);
         }
-        let stop = CancellationToken::new();
+        let stop = self.stop_all.child_token();
         active.insert(id, stop.clone());
         Ok(Writer::new(self.clone(), id, stop))
     }

@@ -267,7 +267,7 @@ async fn stop(State(dashboard): State<Dashboard>, Path(run): Path<Uuid>) -> Resp
 async fn recording(State(dashboard): State<Dashboard>, Path(run): Path<Uuid>) -> Response {
     let page = async {
         let run = run_of(&dashboard, run).await?;
-        let lines = dashboard.runs.recording(run.id).await?;
+        let lines = dashboard.runs.recording(&run).await?;
         let html = to_html(lines.as_bytes()).map_err(|error| {
             eprintln!("run {}: {error}", run.id);
             Problem::Internal

@@ -87,6 +87,6 @@ async fn quirk_34_a_refused_tool_choice_keeps_the_providers_text() {
     assert_eq!(
         (server.requests().len(), agent.messages().len()),
         (1, 1),
-        "asked once, and the history can be gone on from"
+        "asked once, and the history can be continued"
     );
 }

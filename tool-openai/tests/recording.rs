@@ -94,6 +94,7 @@ proptest! {
         failed["position"] = 1.into();
         failed["error"] = json!({"code": "tool_error", "message": text, "tool": text});
         let events = [
+            json!({"type": "prompt", "data": text}),
             json!({"type": "tools_left_out", "data": [{"tool": text, "reason": text}]}),
             json!({"type": "history_repaired", "data": [{"message": 0, "change": {"type": "id", "given": text}}]}),
             json!({"type": "turn_started", "data": {"turn": 1}}),
@@ -119,7 +120,7 @@ proptest! {
         if text.chars().all(|c| c.is_ascii_graphic()) {
             let shown = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
                 .replace('"', "&quot;").replace('\'', "&#39;");
-            prop_assert!(page.matches(&shown).count() >= 15);
+            prop_assert!(page.matches(&shown).count() >= 16);
         }
         // Cut anywhere, it is still a page.
         let end = recording.char_indices().rev().nth(cut).map_or(0, |(end, _)| end);
@@ -130,7 +131,7 @@ proptest! {
 #[test]
 fn a_recording_that_stops_is_shown_and_says_so() {
     let lines: Vec<&str> = RUN.lines().collect();
-    let stops = page(&(lines[..26].join("\n") + "\n"));
+    let stops = page(&(lines[..27].join("\n") + "\n"));
     assert!(
         stops.contains("The recording stops here")
             && stops.contains("The recording has no result of it")
@@ -229,6 +230,7 @@ fn agent() -> Agent {
 }
 
 async fn recorded(mut recorder: Recorder<Vec<u8>>) -> String {
+    recorder.record_prompt("SECRET question").unwrap();
     let mut run = agent().stream("SECRET question");
     while let Some(event) = run.next().await {
         recorder.record(&event.unwrap()).unwrap();
@@ -245,6 +247,9 @@ async fn a_recorded_run_is_shown_with_its_contents() {
             (&line["version"], &line["recorded_content"]),
             (&json!(1), &json!(true))
         );
+        if line["event"]["type"] == "prompt" {
+            continue; // of the caller, no event
+        }
         let read: AgentEvent = tool_core::serde_json::from_value(line["event"].clone()).unwrap();
         assert_eq!(
             tool_core::serde_json::to_value(read).unwrap()["type"],
@@ -254,6 +259,7 @@ async fn a_recorded_run_is_shown_with_its_contents() {
     let page = page(&recording);
     check_tags(&page);
     for shown in [
+        "SECRET question",
         "SECRET text.",
         "SECRET thoughts.",
         "SECRET: allergic",

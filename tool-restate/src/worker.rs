@@ -29,6 +29,9 @@ use crate::wire::{
 /// How long an answer may take on its way, beyond the call itself.
 const MARGIN: Duration = Duration::from_secs(10);
 
+/// How long a registration may take: the engine asks the worker for its tools meanwhile.
+const REGISTER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The timeout of a call that has none: the engine requires one.
 pub(crate) const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -120,7 +123,7 @@ impl Worker {
     /// Listens at the address, until it is [stopped](Self::with_cancellation).
     ///
     /// # Errors
-    /// It cannot listen there.
+    /// It cannot listen there, or the name of a tool or of an agent cannot be a service's.
     ///
     /// # Cancel safety
     /// As for [`serve`](Self::serve).
@@ -131,7 +134,7 @@ impl Worker {
     /// As [`listen`](Self::listen), with an existing listener.
     ///
     /// # Errors
-    /// The listener fails.
+    /// The name of a tool or of an agent cannot be a service's.
     ///
     /// # Cancel safety
     /// Dropping the future closes the connections; the engine begins again what may be repeated.
@@ -380,7 +383,8 @@ pub async fn register(admin: &str, worker: &str) -> Result<(), RegisterError> {
     let url = format!("{}/deployments", admin.trim_end_matches('/'));
     let request = reqwest::Client::new()
         .post(url)
-        .json(&json!({"uri": worker, "force": true}));
+        .json(&json!({"uri": worker, "force": true}))
+        .timeout(REGISTER_TIMEOUT);
     let answer = request.send().await.map_err(RegisterError::Unreachable)?;
     let status = answer.status().as_u16();
     match answer.status().is_success() {

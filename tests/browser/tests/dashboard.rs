@@ -149,7 +149,17 @@ async fn a_summary_is_generated_from_a_search() {
         .await
         .unwrap();
     window.goto(&recording).await;
-    window.wait_for("get_recent_lab_results").await;
+    // What was asked, each call, and how it ended.
+    for text in [
+        "Generate a complete clinical summary.",
+        "Call 3: get_recent_lab_results",
+        "Tokens of the run",
+    ] {
+        window.wait_for(text).await;
+    }
+    window
+        .assert_eq("document.querySelectorAll('figure svg').length", 1)
+        .await;
     window.picture("recording").await;
     window.close().await;
 }

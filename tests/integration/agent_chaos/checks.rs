@@ -136,7 +136,7 @@ fn one_run(case: &Case, run: &Seen, is_last: bool) -> Vec<String> {
                 .budget
                 .is_some_and(|budget| before_last_turn(run) >= budget) =>
         {
-            faults.push(format!("it went on over its budget: {reply:?}"));
+            faults.push(format!("it continued over its budget: {reply:?}"));
         }
         Outcome::Ended(Err(AgentError::Cancelled)) if case.cancelled_after.is_none() => {
             faults.push("it was not cancelled".to_owned());

@@ -32,11 +32,11 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
             .map(|(call, ..)| call)
             .collect();
         // One that has its permits back has them before those that start.
-        let went_on = history
+        let continued = history
             .all()
             .filter(|(_, _, life)| life.waits.iter().any(|(_, to)| *to == at))
             .map(|(call, ..)| call);
-        let served_now: Vec<usize> = went_on.chain(starts.iter().copied()).collect();
+        let served_now: Vec<usize> = continued.chain(starts.iter().copied()).collect();
         let passed = eager
             .iter()
             .filter(|call| still.wants_a_permit(**call) && !flickers(history, **call, &served_now));
@@ -72,7 +72,7 @@ pub(super) fn check(history: &History, faults: &mut Vec<String>) {
     }
 }
 
-/// Whether it may have been held up in between by a call that started or went on now.
+/// Whether it may have been held up in between by a call that started or continued now.
 fn flickers(history: &History, call: usize, served: &[usize]) -> bool {
     let plan = history.call(call);
     let is_in_its_way = |&other: &usize| {

@@ -9,7 +9,7 @@ use tool_core::{Dispatcher, ToolCall};
 use tool_restate::Remote;
 
 const WORKER: &str = env!("CARGO_BIN_EXE_worker");
-const CALLS_THAT_SLEEP: u32 = 640;
+const CALLS_THAT_SLEEP: u32 = 1000;
 const CALLS: [usize; 4] = [1, 10, 50, 1000];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -115,7 +115,7 @@ async fn main() -> Result<(), Failure> {
         };
         let start = Instant::now();
         let results = dispatcher
-            .dispatch_as(&unique(), (0..1000).map(call).collect())?
+            .dispatch_as(&unique(), (0..CALLS_THAT_SLEEP).map(call).collect())?
             .await;
         let failed = results
             .iter()

@@ -119,6 +119,7 @@ impl Engine {
 }
 
 /// Waits until the engine takes registrations.
+///
 /// # Panics
 /// It does not take them.
 pub async fn registered(worker: &str) {

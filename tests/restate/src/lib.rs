@@ -43,7 +43,8 @@ async fn work(tag: &str, milliseconds: u64) -> String {
 
 /// Work for a while; may be repeated.
 #[tool(idempotent, title = "Work")]
-pub async fn work_again(tag: &str, milliseconds: u64) -> String {
+pub async fn work_again(#[context] context: &CallContext, tag: &str, milliseconds: u64) -> String {
+    log(&format!("key {}", context.idempotency_key()), tag);
     work(tag, milliseconds).await
 }
 

@@ -74,18 +74,7 @@ impl fmt::Display for Report {
 pub fn sixty_calls(adapter: &mut impl Adapter, seed: u64) -> Report {
     let mut dice = Dice(seed);
     let calls: Vec<ToolCall> = (0..60).map(|number| call(number, &mut dice)).collect();
-    let start = |adapter: &mut dyn Adapter| {
-        let mut command = adapter.caller("the run");
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut caller = piped
-            .env("LOG", adapter.log())
-            .spawn()
-            .expect("the caller starts");
-        let text = serde_json::to_vec(&calls).expect("calls are JSON");
-        let mut stdin = caller.stdin.take().expect("its stdin is piped");
-        stdin.write_all(&text).expect("the caller reads");
-        caller
-    };
+    let start = |adapter: &mut dyn Adapter| start_caller(adapter, &calls);
     let began = Instant::now();
     let mut first = start(adapter);
     let log = adapter.log();
@@ -122,6 +111,37 @@ pub fn sixty_calls(adapter: &mut impl Adapter, seed: u64) -> Report {
         wrong: [report.wrong, after.wrong].concat(),
         ..report
     }
+}
+
+/// The same calls, and nothing is killed: what [`sixty_calls`] is to be compared with.
+///
+/// # Panics
+/// A process cannot be started.
+pub fn undisturbed(adapter: &mut impl Adapter, seed: u64) -> Report {
+    let mut dice = Dice(seed);
+    let calls: Vec<ToolCall> = (0..60).map(|number| call(number, &mut dice)).collect();
+    let began = Instant::now();
+    let caller = start_caller(adapter, &calls);
+    let output = caller.wait_with_output().expect("the caller ends");
+    let took = began.elapsed();
+    let results: Vec<ToolResult> = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    Report {
+        took,
+        ..judge(&results, &adapter.log())
+    }
+}
+
+fn start_caller(adapter: &dyn Adapter, calls: &[ToolCall]) -> Child {
+    let mut command = adapter.caller("the run");
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut caller = piped
+        .env("LOG", adapter.log())
+        .spawn()
+        .expect("the caller starts");
+    let text = serde_json::to_vec(calls).expect("calls are JSON");
+    let mut stdin = caller.stdin.take().expect("its stdin is piped");
+    stdin.write_all(&text).expect("the caller reads");
+    caller
 }
 
 fn call(number: usize, dice: &mut Dice) -> ToolCall {
@@ -177,7 +197,7 @@ pub fn count(log: &Path, what: &str, tag: &str) -> usize {
     log.lines().filter(|written| *written == line).count()
 }
 
-/// A program that is killed at once, without a word, and also when it is dropped.
+/// A program that is killed at once, without notice, and also when it is dropped.
 #[derive(Debug)]
 pub struct Process(Child);
 

@@ -138,6 +138,12 @@ async fn a_killed_worker_s_call_is_begun_again_only_if_it_may_be() {
     let _worker = engine.worker(WORKER, 9080);
     let results = running.await.unwrap();
     assert_eq!(codes(&results), ["ok", "lost_indeterminate"]);
+    let log = fs::read_to_string(engine.log()).unwrap();
+    let keys: Vec<_> = log
+        .lines()
+        .filter(|line| line.starts_with("key "))
+        .collect();
+    assert!(keys.len() == 2 && keys[0] == keys[1], "{keys:?}");
     assert_eq!(
         (
             engine.count("began", "again"),
@@ -235,6 +241,15 @@ async fn sixty_calls_survive_killed_workers_engine_and_caller() {
     // A worker that dies between its last line and its answer has finished, which is not known.
     assert!(report.ended_twice <= report.kills, "{report}");
     assert_eq!(report.begun_after, 0, "what is done is not begun again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_calls_run_once_when_nothing_is_killed() {
+    let report = scenario::undisturbed(&mut Cluster::start().await, 1);
+    println!("{report}");
+    assert_eq!(report.wrong, Vec::<String>::new());
+    let counts = (report.lost, report.begun_again, report.ended_twice);
+    assert_eq!(counts, (0, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@ use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::Value;
 use tool_core::{Behavior, LeftOutTool, ToolDefinition, ToolSet};
 
-use super::supervisor::Line;
+use super::supervisor::Link;
 use super::tool::RemoteTool;
 
 /// The tools that a server listed, and those that can be used.
@@ -20,11 +20,11 @@ pub(super) struct Catalogue {
 
 impl Catalogue {
     /// One definition that cannot be used leaves out that tool alone.
-    pub(super) fn new(listed: Vec<Tool>, trusted: bool, line: &Arc<Line>) -> Self {
+    pub(super) fn new(listed: Vec<Tool>, trusted: bool, link: &Arc<Link>) -> Self {
         let (mut tools, mut left_out) = (ToolSet::default(), Vec::new());
         for tool in &listed {
             let added = read(tool, trusted).and_then(|(definition, validator)| {
-                let remote = RemoteTool::new(definition, validator, Arc::clone(line));
+                let remote = RemoteTool::new(definition, validator, Arc::clone(link));
                 let more = tools.clone().with_tool(remote);
                 tools =
                     more.map_err(|_| "the server lists another tool of this name".to_owned())?;
@@ -49,7 +49,7 @@ impl Catalogue {
 fn read(tool: &Tool, trusted: bool) -> Result<(ToolDefinition, Validator), String> {
     let parameters = Value::Object((*tool.input_schema).clone());
     let validator = jsonschema::options()
-        .with_retriever(Nowhere)
+        .with_retriever(NoRetriever)
         .build(&parameters)
         .map_err(|error| format!("its schema cannot be used: {error}"))?;
     let annotations = tool.annotations.clone().unwrap_or_default();
@@ -84,9 +84,9 @@ fn set(behavior: &mut Behavior, declared: &ToolAnnotations, trusted: bool) {
 }
 
 /// A server's schema cannot make this program read a file or send a request.
-struct Nowhere;
+struct NoRetriever;
 
-impl Retrieve for Nowhere {
+impl Retrieve for NoRetriever {
     fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn Error + Send + Sync>> {
         Err(format!("{uri} is not part of it").into())
     }

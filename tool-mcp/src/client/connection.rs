@@ -32,7 +32,7 @@ use crate::wire::STATELESS;
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How long a process that has closed its stdout may take to end, for its status to be known.
-const LAST_WORDS: Duration = Duration::from_millis(200);
+const EXIT_WAIT: Duration = Duration::from_millis(200);
 
 /// Calls that are sent at once over HTTP; the dispatcher has limits of its own.
 const REQUESTS: usize = 1024;
@@ -116,7 +116,7 @@ impl Connection {
                         ..connection
                     }),
                     // The exit status of an ended process is more useful.
-                    Err(error) => Err(match tokio::time::timeout(LAST_WORDS, child.wait()).await {
+                    Err(error) => Err(match tokio::time::timeout(EXIT_WAIT, child.wait()).await {
                         Ok(Ok(status)) => {
                             ConnectError::because(format!("its process has ended: {status}"))
                         }
@@ -200,7 +200,7 @@ impl Connection {
             _ = &mut self.ended => {}
             // What it wrote last may still be read; a process of its own may keep the pipe open.
             () = exited => {
-                _ = tokio::time::timeout(LAST_WORDS, &mut self.ended).await;
+                _ = tokio::time::timeout(EXIT_WAIT, &mut self.ended).await;
             }
         }
     }

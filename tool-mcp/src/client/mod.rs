@@ -151,7 +151,7 @@ impl Client {
 
     /// The server's name and version.
     pub fn server(&self) -> Option<(String, String)> {
-        let server = self.inner.line.peer_now()?.peer_info()?;
+        let server = self.inner.link.peer_now()?.peer_info()?;
         let Implementation { name, version, .. } = server.server_info.clone()?;
         Some((name, version))
     }
@@ -160,7 +160,7 @@ impl Client {
     /// agent. It is the server's text: give it to a model only if the server is trusted.
     pub fn instructions(&self) -> Option<String> {
         self.inner
-            .line
+            .link
             .peer_now()?
             .peer_info()?
             .instructions
@@ -173,7 +173,7 @@ impl Client {
     /// # Cancel safety
     /// Cancel-safe: the connection is closed in any case.
     pub async fn close(&self) {
-        self.inner.line.close().await;
+        self.inner.link.close().await;
     }
 
     fn catalogue(&self) -> Arc<Catalogue> {

@@ -18,7 +18,7 @@ use super::connection::{ConnectError, Connection, list_tools};
 use super::transport::Transport;
 
 /// How long a call waits for a connection that is being made again.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RECONNECT_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a subscription that has ended is not asked for again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,14 +26,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The longest time between two attempts to reach a server.
 const LONGEST: Duration = Duration::from_secs(10);
 
-/// What the clones of a client share. Its catalogue holds the tools, which hold the line.
+/// What the clones of a client share. Its catalogue holds the tools, which hold the link.
 pub(super) struct Inner {
-    pub(super) line: Arc<Line>,
+    pub(super) link: Arc<Link>,
     pub(super) catalogue: watch::Sender<Arc<Catalogue>>,
 }
 
 /// What calls need of the connection. The connection is closed when the last handle is dropped.
-pub(super) struct Line {
+pub(super) struct Link {
     state: watch::Receiver<State>,
     signals: Signals,
     stop: CancellationToken,
@@ -57,7 +57,7 @@ pub(super) struct Signals {
     pub(super) renew: Arc<Notify>,
 }
 
-impl Line {
+impl Link {
     /// The connection, as soon as there is one.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl Line {
     pub(super) async fn peer(&self) -> Result<Peer<RoleClient>, ToolError> {
         let mut state = self.state.clone();
         let is_up = |state: &State| matches!(state, State::Up(_));
-        _ = tokio::time::timeout(PATIENCE, state.wait_for(is_up)).await;
+        _ = tokio::time::timeout(RECONNECT_WAIT, state.wait_for(is_up)).await;
         match &*state.borrow() {
             State::Up(peer) => Ok(peer.clone()),
             State::Down(why) => Err(ToolError::new(
@@ -107,16 +107,16 @@ pub(super) async fn start(
     let (connection, tools) = Connection::open(&mut transport, &settings, &signals).await?;
     let (sender, state) = watch::channel(State::Up(connection.peer.clone()));
     let (stop, closed) = (CancellationToken::new(), CancellationToken::new());
-    let line = Arc::new(Line {
+    let link = Arc::new(Link {
         state,
         signals: signals.clone(),
         stop: stop.clone(),
         _stop: stop.clone().drop_guard(),
         closed: closed.clone(),
     });
-    let catalogue = Arc::new(Catalogue::new(tools, settings.trusted, &line));
+    let catalogue = Arc::new(Catalogue::new(tools, settings.trusted, &link));
     let inner = Arc::new(Inner {
-        line,
+        link,
         catalogue: watch::Sender::new(catalogue),
     });
     let supervisor = Supervisor {
@@ -230,7 +230,7 @@ impl Supervisor {
         if let Some(inner) = self.inner.upgrade()
             && inner.catalogue.borrow().listed != tools
         {
-            let catalogue = Catalogue::new(tools, self.settings.trusted, &inner.line);
+            let catalogue = Catalogue::new(tools, self.settings.trusted, &inner.link);
             inner.catalogue.send_replace(Arc::new(catalogue));
         }
     }

@@ -16,31 +16,36 @@ use tool_core::{
 };
 
 use super::failure;
-use super::supervisor::Line;
+use super::supervisor::Link;
 use crate::trace;
 use crate::wire::{self, CODE, IDEMPOTENCY_KEY};
+
+/// The most characters of a value that a mistake quotes, and of a mistake: names of properties are
+/// the model's, too.
+const MOST_OF_VALUE: usize = 100;
+const MOST_OF_MISTAKE: usize = 1000;
 
 pub(super) struct RemoteTool {
     definition: ToolDefinition,
     validator: Validator,
-    line: Arc<Line>,
+    link: Arc<Link>,
 }
 
 impl RemoteTool {
-    pub(super) fn new(definition: ToolDefinition, validator: Validator, line: Arc<Line>) -> Self {
+    pub(super) fn new(definition: ToolDefinition, validator: Validator, link: Arc<Link>) -> Self {
         Self {
             definition,
             validator,
-            line,
+            link,
         }
     }
 
     async fn run(&self, context: &CallContext, arguments: &str) -> Result<ToolOutput, ToolError> {
         let arguments = read_arguments(arguments)?;
-        let peer = self.line.peer().await?;
+        let peer = self.link.peer().await?;
         let answer = self.send(&peer, context, arguments).await;
         if answer.as_ref().is_err_and(failure::is_of_connection) {
-            self.line.suspect();
+            self.link.suspect();
         }
         let result = match answer.map_err(failure::to_error)? {
             ServerResult::CallToolResult(result) => result,
@@ -79,7 +84,7 @@ impl RemoteTool {
             .await
             .map_err(failure::Failure::BeforeSending)?;
         let _progress = self
-            .line
+            .link
             .progress()
             .to(sent.progress_token.clone(), context);
         let mut cancel = CancelOnDrop(Some((peer.clone(), sent.id.clone())));
@@ -137,12 +142,18 @@ impl Tool for RemoteTool {
             .validator
             .iter_errors(&arguments)
             .take(MOST)
-            .map(|error| match error.instance_path().to_string() {
-                root if root.is_empty() => error.to_string(),
-                path => format!(
-                    "`{}`: {error}",
-                    path.trim_start_matches('/').replace('/', ".")
-                ),
+            .map(|error| {
+                // Only the beginning: the model has written it, and reads it again.
+                let value = shortened(error.instance().to_string(), MOST_OF_VALUE);
+                let mistake = error.masked_with(value);
+                let text = match error.instance_path().to_string() {
+                    root if root.is_empty() => mistake.to_string(),
+                    path => format!(
+                        "`{}`: {mistake}",
+                        path.trim_start_matches('/').replace('/', ".")
+                    ),
+                };
+                shortened(text, MOST_OF_MISTAKE)
             })
             .collect();
         match mistakes.is_empty() {
@@ -150,6 +161,15 @@ impl Tool for RemoteTool {
             false => Err(ToolError::invalid_arguments(mistakes.join("; "))),
         }
     }
+}
+
+/// The first characters of a text.
+fn shortened(mut text: String, most: usize) -> String {
+    if let Some((at, _)) = text.char_indices().nth(most) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
 }
 
 /// Asks the server to cancel a call that its caller dropped.

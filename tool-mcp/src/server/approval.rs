@@ -21,7 +21,7 @@ use crate::wire::STATELESS;
 const QUESTION: &str = "approval";
 
 /// How long a user may take to answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30 * 60);
+pub(super) const APPROVAL_TIME: Duration = Duration::from_secs(30 * 60);
 
 /// How a client can ask its user.
 pub(super) enum Ability {
@@ -101,7 +101,7 @@ pub(super) fn question(held: &ToolResult, state: String) -> InputRequiredResult 
 
 /// Asks while the call waits.
 pub(super) async fn ask(peer: &Peer<RoleServer>, held: &ToolResult) -> Answer {
-    let asking = peer.create_elicitation_with_timeout(form(held), Some(PATIENCE));
+    let asking = peer.create_elicitation_with_timeout(form(held), Some(APPROVAL_TIME));
     match asking.await {
         Ok(result) => result.action.into(),
         Err(_) => Answer::Failed,
@@ -159,7 +159,9 @@ impl Seal {
     /// Proves that the user was asked about this call.
     pub(super) fn close(&self, call: &ToolCall) -> String {
         let about = about(call);
-        let options = SealOptions::new().associated_data(&about).ttl(PATIENCE);
+        let options = SealOptions::new()
+            .associated_data(&about)
+            .ttl(APPROVAL_TIME);
         self.0.seal_with(&[], &options)
     }
 

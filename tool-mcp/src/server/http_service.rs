@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
-use super::approval::PATIENCE;
+use super::approval::APPROVAL_TIME;
 use super::handler::Handler;
 use super::{GRACE, Settings};
 
@@ -55,7 +55,7 @@ impl<S: Send + Sync + 'static> HttpService<S> {
         }
         let mut sessions = LocalSessionManager::default();
         // The idle timeout of a session, which also ends while its user is asked.
-        sessions.session_config.keep_alive = Some(2 * PATIENCE);
+        sessions.session_config.keep_alive = Some(2 * APPROVAL_TIME);
         let sessions = Arc::new(sessions);
         let handler = move || Ok(handler.clone());
         Self(StreamableHttpService::new(handler, sessions, config))

@@ -5,8 +5,8 @@
 //!
 //! Shape: lines (JSON Lines), each an object with `version` (1), `at_us` (wall time when it was
 //! recorded, microseconds since 1970), `recorded_content` (whether contents are in it) and `event`:
-//! an [`AgentEvent`] as it serialises, or `{"type": "error", "data": {"kind": …, "message": …}}` for
-//! a run that failed.
+//! an [`AgentEvent`] as it serialises, `{"type": "prompt", "data": …}` with the text that a run begins
+//! with, or `{"type": "error", "data": {"kind": …, "message": …}}` for a run that failed.
 //!
 //! From a stream:
 //!
@@ -30,6 +30,7 @@
 //! let agent = Agent::new(model, "gpt-4o").with_tools(tools![add]);
 //! let mut recorder = Recorder::new(Vec::new()).with_recorded_content(); // or a `File`
 //!
+//! recorder.record_prompt("What is 2 + 3?")?;
 //! let mut run = agent.stream("What is 2 + 3?");
 //! while let Some(event) = run.next().await {
 //!     match event {
@@ -64,6 +65,7 @@
 //!     }
 //! });
 //!
+//! recorder.lock().unwrap().record_prompt("Hello?")?;
 //! match agent.run("Hello?").await {
 //!     Ok(reply) => recorder.lock().unwrap().record_reply(&reply)?,
 //!     Err(error) => recorder.lock().unwrap().record_error(&error)?,
@@ -89,7 +91,7 @@ pub use recorder::Recorder;
 /// Makes a page for a browser of a recording: one HTML file without scripts, and without anything
 /// from elsewhere.
 ///
-/// It shows each turn: what the model wrote, the calls with arguments, repairs, progress and
+/// It shows the prompts and each turn: what the model wrote, the calls with arguments, repairs, progress and
 /// results, a timeline (waterfall chart) with the critical path, tokens, and how the run ended. All
 /// text is escaped; of each text, at most the first 20 000 characters are shown. An event that this version
 /// does not know is shown as unknown.

@@ -71,6 +71,8 @@ pub(super) struct Turn {
     pub(super) to_us: u64,
     /// Whether the model was asked again, because the service could not read its calls.
     pub(super) is_void: bool,
+    /// If the run began in it.
+    pub(super) prompt: Option<String>,
     pub(super) notes: Vec<Note>,
     pub(super) thinking: String,
     pub(super) text: String,
@@ -144,6 +146,13 @@ impl Recording {
         self.events += 1;
         self.to_us = at_us.max(self.to_us);
         self.lacks_content |= !line.recorded_content;
+        if event["type"] == "prompt"
+            && let Some(prompt) = event["data"].as_str()
+        {
+            self.begin(None, at_us);
+            self.turn(at_us).prompt = Some(prompt.to_owned());
+            return;
+        }
         let failure = (event["type"] == "error").then(|| Failure::deserialize(&event["data"]));
         match AgentEvent::deserialize(&event) {
             Ok(AgentEvent::TurnStarted { turn }) => self.begin(Some(turn), at_us),

@@ -48,10 +48,11 @@ struct Line<E> {
     event: E,
 }
 
-/// How a run ended.
+/// How a run began and ended, which is no event of it.
 #[derive(Serialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-enum End<'a> {
+enum Around<'a> {
+    Prompt(&'a str),
     Reply(&'a Reply),
     Error { kind: String, message: String },
 }
@@ -66,7 +67,7 @@ impl<W: Write> Recorder<W> {
         }
     }
 
-    /// Writes contents too: the model's text, arguments, results, messages of errors and of
+    /// Writes contents too: prompts, the model's text, arguments, results, messages of errors and of
     /// progress, and of a suspended run its conversation. They may hold what must not be in a file;
     /// without this they stay out. As
     /// [`Dispatcher::with_recorded_content`](tool_core::Dispatcher::with_recorded_content) for spans.
@@ -76,6 +77,15 @@ impl<W: Write> Recorder<W> {
             records_content: true,
             ..self
         }
+    }
+
+    /// Writes a line for the prompt that a run begins with.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub fn record_prompt(&mut self, prompt: &str) -> io::Result<()> {
+        let prompt = if self.records_content { prompt } else { "" };
+        self.write(&Around::Prompt(prompt))
     }
 
     /// Writes a line for an event, with the time that it is now.
@@ -95,7 +105,7 @@ impl<W: Write> Recorder<W> {
     /// # Errors
     /// As [`record`](Self::record).
     pub fn record_reply(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut event = serde_json::to_value(End::Reply(reply))?;
+        let mut event = serde_json::to_value(Around::Reply(reply))?;
         if !self.records_content {
             redact::reply(&mut event["data"]);
         }
@@ -113,7 +123,7 @@ impl<W: Write> Recorder<W> {
             false => String::new(),
         };
         let kind = error_type(error);
-        self.write(&End::Error { kind, message })
+        self.write(&Around::Error { kind, message })
     }
 
     /// What it writes to.

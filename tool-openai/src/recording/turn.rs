@@ -25,6 +25,7 @@ impl PageTurn<'_> {
         )?;
         match turn.number {
             Some(number) => write!(f, "Turn {number}")?,
+            None if turn.prompt.is_some() => f.write_str("Prompt")?,
             None if index == 0 => f.write_str("Before the first turn")?,
             None => f.write_str("Between turns")?,
         }
@@ -34,6 +35,9 @@ impl PageTurn<'_> {
             took(self.start_us, turn.from_us),
             took(turn.from_us, turn.to_us),
         )?;
+        if let Some(prompt) = &turn.prompt {
+            Boxed(prompt).fmt(f)?;
+        }
         if turn.is_void {
             f.write_str("<p class=\"note\">The service could not read the calls; the model was asked again.</p>\n")?;
         }

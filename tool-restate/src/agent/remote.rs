@@ -10,7 +10,7 @@ use tool_openai::History;
 use tool_openai::chat::Message;
 
 use super::{Begin, Ended, HELD, HeldCalls, PREFIX, RUN, RunReply, run_ids};
-use crate::remote::{Engine, PATIENCE, RemoteError, quoted, waits};
+use crate::remote::{Engine, RemoteError, UNREACHABLE_TIME, quoted, waits};
 use crate::wire::encode;
 
 /// Client for a durable agent of some [`Worker`](crate::Worker), whose runs outlive its process and
@@ -171,11 +171,11 @@ impl RemoteAgent {
         let calls = format!("starts_with(idempotency_key, {calls})");
         let stopped = kill(&self.run_of(id)).await? > 0;
         // Calls that wait for each other, or are on their way, begin when others have ended.
-        let mut quiet_rounds = 0;
-        while quiet_rounds < 3 {
+        let mut empty_rounds = 0;
+        while empty_rounds < 3 {
             match kill(&calls).await? {
-                0 => quiet_rounds += 1,
-                _ => quiet_rounds = 0,
+                0 => empty_rounds += 1,
+                _ => empty_rounds = 0,
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -212,10 +212,10 @@ impl RemoteAgent {
             if is_reached && asked.elapsed() > Duration::from_secs(1) {
                 last_reached = Instant::now(); // it was waited for, and lost
             }
-            if last_reached.elapsed() > PATIENCE {
+            if last_reached.elapsed() > UNREACHABLE_TIME {
                 return Err(failed);
             }
-            tokio::time::sleep(waits.next().unwrap_or(PATIENCE)).await;
+            tokio::time::sleep(waits.next().unwrap_or(UNREACHABLE_TIME)).await;
         }
     }
 }

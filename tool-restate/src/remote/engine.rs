@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use super::RemoteError;
 
 /// How long an engine that has accepted nothing may be unreachable.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const UNREACHABLE_TIME: Duration = Duration::from_secs(10);
+
+/// How long an answer of its administration may take.
+pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The waits before it is asked again, without an end.
 pub(crate) fn waits() -> impl Iterator<Item = Duration> {
@@ -65,7 +68,8 @@ impl Engine {
     }
 
     pub(crate) async fn services(&self) -> Result<Vec<Described>, RemoteError> {
-        let answer = self.http.get(format!("{}/services", self.admin)).send();
+        let request = self.http.get(format!("{}/services", self.admin));
+        let answer = request.timeout(ADMIN_TIMEOUT).send();
         let answer = answer.await.map_err(RemoteError::Unreachable)?;
         let answer = answer
             .error_for_status()
@@ -91,6 +95,7 @@ impl Engine {
             .post(format!("{}/query", self.admin))
             .header("accept", "application/json")
             .json(&json!({"query": query}))
+            .timeout(ADMIN_TIMEOUT)
             .send()
             .await?
             .error_for_status()?;
@@ -103,7 +108,7 @@ impl Engine {
         let running = self.running(which).await?;
         for id in &running {
             let url = format!("{}/invocations/{id}/kill", self.admin);
-            let answer = self.http.patch(url).send().await?;
+            let answer = self.http.patch(url).timeout(ADMIN_TIMEOUT).send().await?;
             if !matches!(answer.status().as_u16(), 404 | 409) {
                 answer.error_for_status()?; // it is not over by now
             }

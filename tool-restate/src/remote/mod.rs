@@ -11,7 +11,7 @@ use tool_core::{LeftOutTool, ToolSet};
 use crate::wire::PREFIX;
 pub(crate) use engine::Engine;
 #[cfg(feature = "agent")]
-pub(crate) use engine::{PATIENCE, quoted, waits};
+pub(crate) use engine::{UNREACHABLE_TIME, quoted, waits};
 
 /// Remote tools: those of all workers of a Restate engine.
 ///

@@ -10,7 +10,7 @@ use tool_core::{
     ToolFuture, ToolOutput,
 };
 
-use super::engine::{Described, Engine, PATIENCE, waits};
+use super::engine::{Described, Engine, UNREACHABLE_TIME, waits};
 use crate::wire::{
     AGAIN, BEGIN_HEADER, BEHAVIOR, FINGERPRINT, FINGERPRINT_HEADER, HANDLER, ONCE, OUTPUT_SCHEMA,
     TITLE, encode, from_message,
@@ -126,13 +126,13 @@ impl RemoteTool {
                 Asked::Failed if failures < TRIES => (was_sent, failures) = (true, failures + 1),
                 Asked::Refused(_) | Asked::Failed => return Err(lost()),
             }
-            if !was_sent && began.elapsed() > PATIENCE {
+            if !was_sent && began.elapsed() > UNREACHABLE_TIME {
                 kill.armed = false;
                 let text = "the engine that runs the tool cannot be reached";
                 return Err(ToolError::new(ErrorCode::NotStarted, text));
             }
             // Until the call's deadline: the call may be done, and the engine has its result.
-            let wait = waits.next().unwrap_or(PATIENCE);
+            let wait = waits.next().unwrap_or(UNREACHABLE_TIME);
             tokio::time::sleep(wait).await;
         }
     }

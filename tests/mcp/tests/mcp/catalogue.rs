@@ -337,3 +337,30 @@ async fn tools_of_a_server_can_join_tools_of_the_program() {
         .await;
     assert_eq!(contents(&results), ["Hello, Ada!", "2"]);
 }
+
+#[tokio::test]
+async fn a_mistake_quotes_the_beginning_of_a_value() {
+    let schema = json!({
+        "properties": {"number": {"type": "integer"}, "list": {"items": {"type": "string"}}},
+        "additionalProperties": false,
+    });
+    let list = json!([{"name": "tool", "inputSchema": schema}]);
+    let client = listing(list, json!({"content": []})).await.unwrap();
+    let dispatcher = Dispatcher::new(client.tools());
+    let long = "é".repeat(100_000);
+    for arguments in [
+        json!({"number": long}),
+        json!({"list": [[long]]}),
+        json!({long.as_str(): 1}),
+    ] {
+        let call = calls([("tool", arguments.to_string().as_str())]);
+        let results = dispatcher.dispatch(call).await;
+        assert_eq!(codes(&results), ["invalid_arguments"]);
+        let read = contents(&results).remove(0);
+        assert!(
+            read.contains("éé") && read.len() < 2_500,
+            "{} bytes",
+            read.len()
+        );
+    }
+}

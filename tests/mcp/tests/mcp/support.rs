@@ -169,7 +169,7 @@ impl HttpFixture {
         format!("http://{}/mcp", self.address)
     }
 
-    /// Ends it as nothing else does: at once, without a word to anyone.
+    /// Ends it as nothing else does: at once, without notice to anyone.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
