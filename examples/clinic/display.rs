@@ -34,10 +34,14 @@ impl Display {
     pub(crate) fn happened(&self, worker: usize, line: &str) {
         self.change(|seen| {
             let (what, tool) = line.split_once(' ').unwrap_or_default();
-            let mut call = || seen.calls.entry(tool.to_owned()).or_default();
             match what {
-                "began" => call().0.push(worker),
-                "ended" => call().1 = true,
+                "began" => seen
+                    .calls
+                    .entry(tool.to_owned())
+                    .or_default()
+                    .0
+                    .push(worker),
+                "ended" => seen.calls.entry(tool.to_owned()).or_default().1 = true,
                 _ => {}
             }
             format!("worker {}: {line}", worker + 1)

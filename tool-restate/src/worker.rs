@@ -412,3 +412,35 @@ pub enum RegisterError {
         message: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tool_core::{DynamicTool, ToolSet};
+
+    use super::*;
+
+    /// The engine must not abandon a call that may still wait for its turn, or run.
+    #[test]
+    fn time_outs_of_the_engine_follow_the_deadline_of_the_tool() {
+        let schema = json!({"type": "object", "properties": {}});
+        let tool = DynamicTool::new("wait", "Wait.", schema, |_| pending::<Result<(), String>>());
+        let tools = ToolSet::from_tools([tool.unwrap()]).unwrap();
+        let described = |dispatcher: Dispatcher| {
+            let definition = dispatcher.tools().definition("wait").unwrap();
+            let service = describe(&dispatcher, definition).unwrap();
+            let service = serde_json::to_value(service).unwrap();
+            ["inactivityTimeout", "abortTimeout"].map(|key| service[key].as_u64().unwrap())
+        };
+        let dispatcher = Dispatcher::new(tools)
+            .with_limits(|limits| limits.queue_time = Some(Duration::from_secs(60)));
+        let limited = dispatcher.clone().with_timeout(Duration::from_secs(5));
+        assert_eq!(described(limited), [75_000, 10_000]);
+        let unlimited = dispatcher.with_limits(|limits| limits.queue_time = None);
+        assert_eq!(
+            described(unlimited.with_timeout(LONGEST))[0],
+            millis(LONGEST + MARGIN)
+        );
+    }
+}

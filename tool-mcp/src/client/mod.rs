@@ -41,6 +41,9 @@ pub use transport::{HttpTransport, Transport};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Cancel safety
+/// Dropping the future closes the connection, and kills a server that it has started.
 pub fn connect(transport: impl Into<Transport>) -> Connect {
     Connect {
         transport: transport.into(),
