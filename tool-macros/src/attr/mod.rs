@@ -7,7 +7,7 @@ mod option;
 mod passed_on;
 mod tool;
 
-pub(crate) use arg::{ArgDefault, arg_options};
+pub(crate) use arg::{ArgDefault, ArgOptions, arg_options};
 pub(crate) use option::crate_option;
-pub(crate) use passed_on::{SerdeDefault, is_passed_on, passed_on};
+pub(crate) use passed_on::{PassedOn, SerdeDefault, is_passed_on, passed_on};
 pub(crate) use tool::{RetryOption, TimeoutOption, ToolOptions, tool_options};

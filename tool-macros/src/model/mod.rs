@@ -1,15 +1,15 @@
 //! What the user declared, with the syntax each fact came from. Holds no tokens to emit.
 
+mod argument;
+
+pub(crate) use argument::{Argument, Default, Limits};
+
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote_spanned};
 use syn::ext::IdentExt;
-use syn::spanned::Spanned;
-use syn::{
-    Attribute, Expr, ExprRange, FnArg, LitStr, Pat, PatType, Receiver, ReceiverKind, Signature,
-    Type,
-};
+use syn::{Attribute, FnArg, LitStr, Pat, PatType, Receiver, ReceiverKind, Signature, Type};
 
-use crate::attr::{self, ArgDefault, SerdeDefault, ToolOptions};
+use crate::attr::{self, ToolOptions};
 use crate::doc::Doc;
 use crate::errors::Errors;
 use crate::ty;
@@ -71,38 +71,6 @@ pub(crate) enum ParamKind {
     Argument(Box<Argument>),
     /// Written by the model: the whole object.
     Whole,
-}
-
-pub(crate) struct Argument {
-    pub(crate) name: Name,
-    pub(crate) description: Doc,
-    pub(crate) default: Option<Default>,
-    pub(crate) limits: Option<Limits>,
-    pub(crate) aliases: Vec<LitStr>,
-    /// For the derives of serde and schemars.
-    pub(crate) derive_attrs: Vec<Attribute>,
-}
-
-impl Argument {
-    /// Whether an attribute of serde may decide how it is decoded: `null` may then mean anything.
-    pub(crate) fn is_decoded_by_serde_attrs(&self) -> bool {
-        self.derive_attrs
-            .iter()
-            .any(|attr| attr.path().is_ident("serde"))
-    }
-}
-
-/// What a parameter is when it is left out.
-pub(crate) enum Default {
-    Expr(Expr),
-    /// That of its type.
-    OfType(Span),
-}
-
-/// What part of its type a parameter admits.
-pub(crate) enum Limits {
-    Range(ExprRange),
-    Length(ExprRange),
 }
 
 impl ToolFn {
@@ -308,91 +276,6 @@ fn conditional_helper(attr: &Attribute) -> Option<Ident> {
             None
         }
     })
-}
-
-impl Argument {
-    fn from_syn(
-        input: &PatType,
-        owner: Option<&Type>,
-        ident: Option<&Ident>,
-        errors: &mut Errors,
-    ) -> Option<Self> {
-        let mut args = input
-            .attrs
-            .iter()
-            .filter(|attr| attr.path().is_ident("arg"));
-        let options = args
-            .next()
-            .map(|attr| attr::arg_options(attr, errors))
-            .unwrap_or_default();
-        for attr in args {
-            errors.push(syn::Error::new_spanned(
-                attr.path(),
-                "`arg` is given twice; put all options into one `#[arg(…)]`",
-            ));
-        }
-        let passed = attr::passed_on(&input.attrs, errors);
-        if let (Some(_), Some(rename)) = (&options.name, &passed.rename) {
-            errors.push(syn::Error::new(
-                rename.span(),
-                "`#[arg(name = …)]` names the property already; remove one",
-            ));
-        }
-        if let (Some(_), Some(default)) = (&options.default, &passed.default) {
-            errors.push(syn::Error::new(
-                default.span(),
-                "`#[arg(default = …)]` gives the default already; remove one",
-            ));
-        }
-        let name = match (options.name.as_ref().or(passed.rename.as_ref()), ident) {
-            (Some(name), _) => Name::from_literal(name),
-            (None, Some(ident)) => Name::from_ident(ident),
-            (None, None) => {
-                let message = format!(
-                    "parameter needs a name, which becomes its JSON property; write `point: {}`, or add `#[arg(name = \"point\")]`",
-                    compact(&input.ty)
-                );
-                errors.push(syn::Error::new_spanned(&input.pat, message));
-                return None;
-            }
-        };
-        let limits = match (options.range, options.length) {
-            (Some(_), Some(length)) => {
-                errors.push(syn::Error::new_spanned(
-                    length,
-                    "`range` limits numbers and `length` text and lists; remove one",
-                ));
-                None
-            }
-            (range, length) => range.map(Limits::Range).or(length.map(Limits::Length)),
-        };
-        let default = options
-            .default
-            .map(|default| match default {
-                ArgDefault::Expr(expr) => Default::Expr(expr),
-                ArgDefault::OfType(span) => Default::OfType(span),
-            })
-            .or(passed.default.map(|default| match default {
-                SerdeDefault::OfType(span) => Default::OfType(span),
-                SerdeDefault::Function(path) => {
-                    let path = owner.map_or_else(
-                        || path.to_token_stream(),
-                        |owner| named(path.to_token_stream(), owner),
-                    );
-                    Default::Expr(syn::parse_quote_spanned!(path.span()=> #path()))
-                }
-            }));
-        Some(Self {
-            name,
-            description: options
-                .description
-                .map_or_else(|| Doc::from_attrs(&input.attrs), Doc::from_expr),
-            default,
-            limits,
-            aliases: passed.aliases,
-            derive_attrs: passed.attrs,
-        })
-    }
 }
 
 /// The attributes on parameters that are ours to read.
