@@ -11,6 +11,13 @@ use tokio::net::TcpListener;
 use tool_core::{Dispatcher, ToolCall};
 use tool_restate::{Remote, RemoteAgent, RemoteError, register};
 
+async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, router).await });
+    url
+}
+
 /// Knows one tool, gives calls of it these answers, and the last of them again and again.
 async fn answering(answers: &[(u16, &str)]) -> String {
     let services = json!({"services": [{
@@ -37,10 +44,7 @@ async fn answering(answers: &[(u16, &str)]) -> String {
         .route("/services", get(async move || Json(services)))
         .route("/query", post(async || Json(json!({"rows": []}))))
         .route("/tool.x/call", post(answer));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async { axum::serve(listener, router).await });
-    url
+    serve(router).await
 }
 
 #[tokio::test]
@@ -94,20 +98,19 @@ async fn an_engine_that_says_nothing_is_an_error() {
     assert!(start.elapsed() < Duration::from_secs(100));
 }
 
-#[test]
-fn a_service_that_is_no_tool_is_left_out() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+#[tokio::test]
+async fn a_service_that_is_no_tool_is_left_out() {
     let services: Value = json!({"services": [
         {"name": "tool.x", "handlers": []},
         {"name": "other", "handlers": []},
     ]});
-    let remote = runtime.block_on(async {
-        let router = Router::new().route("/services", get(async move || Json(services)));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async { axum::serve(listener, router).await });
-        Remote::connect(&url, &url).await.unwrap()
-    });
-    let left_out: Vec<_> = remote.left_out().iter().map(|tool| tool.tool.as_str()).collect();
+    let router = Router::new().route("/services", get(async move || Json(services)));
+    let url = serve(router).await;
+    let remote = Remote::connect(&url, &url).await.unwrap();
+    let left_out: Vec<_> = remote
+        .left_out()
+        .iter()
+        .map(|tool| tool.tool.as_str())
+        .collect();
     assert_eq!((left_out, remote.tools().len()), (vec!["x"], 0));
 }
