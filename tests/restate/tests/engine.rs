@@ -253,6 +253,27 @@ async fn sixty_calls_run_once_when_nothing_is_killed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_open_calls_survive_a_killed_engine() {
+    let mut engine = Engine::start();
+    let _worker = engine.worker(WORKER, 9080);
+    registered("http://127.0.0.1:9080").await;
+    let dispatcher = dispatcher().await.with_max_concurrency(1000);
+    let dispatcher = dispatcher.with_timeout(Duration::from_secs(60));
+    let arguments = |number| format!(r#"{{"tag": "m{number}", "milliseconds": 200}}"#);
+    let calls = (0..1000).map(|number| call("work_again", &arguments(number)));
+    let mut results = dispatcher.stream(calls.collect());
+    let (mut failed, mut left) = (Vec::new(), 1000);
+    while let Some(result) = results.next().await {
+        left -= 1;
+        if left == 900 {
+            engine.kill_and_restart();
+        }
+        failed.extend(result.outcome().err().map(ToString::to_string));
+    }
+    assert_eq!((failed, left), (Vec::new(), 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_reads_slowly_delays_no_other() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let engine = Engine::start();

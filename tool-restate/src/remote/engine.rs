@@ -1,5 +1,6 @@
 //! The client of the engine: lists services, and stops calls.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
@@ -8,6 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::RemoteError;
+use super::recovery::Recovery;
+use crate::wire::HANDLER;
 
 /// How long an engine that has accepted nothing may be unreachable.
 pub(crate) const UNREACHABLE_TIME: Duration = Duration::from_secs(10);
@@ -31,6 +34,7 @@ pub(crate) struct Engine {
     pub(crate) http: Client,
     pub(crate) ingress: String,
     pub(crate) admin: String,
+    pub(super) recovery: Arc<Recovery>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +68,7 @@ impl Engine {
             http: http.build().map_err(RemoteError::Unreachable)?,
             ingress: ingress.trim_end_matches('/').to_owned(),
             admin: admin.trim_end_matches('/').to_owned(),
+            recovery: Arc::default(),
         })
     }
 
@@ -76,6 +81,15 @@ impl Engine {
             .map_err(RemoteError::NotAnEngine)?;
         let listed: Services = answer.json().await.map_err(RemoteError::NotAnEngine)?;
         Ok(listed.services)
+    }
+
+    /// Waits until an engine that has just started takes calls; it lists its services before that.
+    /// Many calls that wait for it would keep it from becoming ready.
+    pub(super) async fn ready(&self, service: &str) {
+        let output = format!("restate/invocation/{service}/{HANDLER}/none/output");
+        let request = self.http.get(format!("{}/{output}", self.ingress));
+        // Any answer will do, "not found" for example. A call says what is wrong, if there is none.
+        _ = request.timeout(ADMIN_TIMEOUT).send().await;
     }
 
     /// The ids of invocations that are not over.

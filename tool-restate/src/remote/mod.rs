@@ -1,6 +1,7 @@
 //! The workers' tools as a set of tools.
 
 mod engine;
+mod recovery;
 mod tool;
 
 use std::fmt;
@@ -48,8 +49,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// Lists the tools. `ingress` is the engine's address for calls, `admin` the one for
-    /// its administration.
+    /// Lists the tools, and waits until an engine that has just started takes calls, for ten seconds
+    /// at most. `ingress` is the engine's address for calls, `admin` the one for its administration.
     ///
     /// # Errors
     /// The engine cannot be reached, or is not an engine.
@@ -75,6 +76,9 @@ impl Remote {
                 Ok(more) => tools = more,
                 Err(reason) => left_out.push(LeftOutTool::new(name, reason)),
             }
+        }
+        if let Some(tool) = tools.names().next() {
+            engine.ready(&format!("{PREFIX}{tool}")).await;
         }
         Ok(Self {
             tools,

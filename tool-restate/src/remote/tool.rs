@@ -112,7 +112,10 @@ impl RemoteTool {
         let (began, mut was_sent, mut failures) = (Instant::now(), false, 0);
         let mut waits = waits();
         loop {
-            match self.ask(&key, arguments).await {
+            let asked = self.ask(&key, arguments).await;
+            let has_answered = matches!(asked, Asked::Done(_) | Asked::Refused(_));
+            self.engine.recovery.note(has_answered);
+            match asked {
                 Asked::Done(outcome) => {
                     kill.armed = false;
                     return outcome;
@@ -134,6 +137,7 @@ impl RemoteTool {
             // Until the call's deadline: the call may be done, and the engine has its result.
             let wait = waits.next().unwrap_or(UNREACHABLE_TIME);
             tokio::time::sleep(wait).await;
+            self.engine.recovery.turn().await;
         }
     }
 
