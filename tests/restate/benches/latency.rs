@@ -104,7 +104,7 @@ async fn main() -> Result<(), Failure> {
         });
         registered("http://127.0.0.1:9300").await;
         let tools = Remote::connect(INGRESS, ADMIN).await?.tools();
-        // As many as the workers run: an engine with a thousand open calls is slower.
+        // As many as the workers run at once.
         let dispatcher = Dispatcher::new(tools).with_max_concurrency(64 * usize::from(count));
         let call = |number| {
             ToolCall::new(
