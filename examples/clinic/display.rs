@@ -34,15 +34,12 @@ impl Display {
     pub(crate) fn happened(&self, worker: usize, line: &str) {
         self.change(|seen| {
             let (what, tool) = line.split_once(' ').unwrap_or_default();
-            match what {
-                "began" => seen
-                    .calls
-                    .entry(tool.to_owned())
-                    .or_default()
-                    .0
-                    .push(worker),
-                "ended" => seen.calls.entry(tool.to_owned()).or_default().1 = true,
-                _ => {}
+            if let "began" | "ended" = what {
+                let (workers, has_ended) = seen.calls.entry(tool.to_owned()).or_default();
+                match what {
+                    "began" => workers.push(worker),
+                    _ => *has_ended = true,
+                }
             }
             format!("worker {}: {line}", worker + 1)
         });

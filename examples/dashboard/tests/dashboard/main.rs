@@ -3,6 +3,8 @@
 #![cfg(test)] // for clippy, which allows `unwrap` in tests
 
 mod attacks;
+mod load;
+mod spans;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -417,100 +419,4 @@ async fn a_failed_tool_is_retried_alone() {
     for path in [retry, format!("/runs/{}/calls/99/retry", run.1)] {
         assert_eq!(dashboard.post(&path, &[]).await.status(), 409, "{path}");
     }
-}
-
-#[tokio::test]
-async fn two_hundred_runs_at_once_lose_no_event() {
-    let data = data();
-    let dashboard = Dashboard::start(data.path(), "20");
-    let runs = (0..200).map(|number| {
-        dashboard.run(
-            ["P-00123", "P-00124", "P-00125", "P-00126"][number % 4],
-            SUMMARY,
-        )
-    });
-    let runs = join_all(runs).await;
-    let events = runs.iter().map(|(_, run)| dashboard.events(run, "0"));
-    for events in timeout(LONG * 3, join_all(events)).await.unwrap() {
-        assert!(
-            events.contains("event: over") && events.contains("Finished in"),
-            "{events}"
-        );
-    }
-    sqlx::any::install_default_drivers();
-    let url = format!("sqlite://{}", data.path().join("patients.db").display());
-    let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
-    let (runs, gaps): (i64, i64) = sqlx::query_as(
-        "SELECT COUNT(*), SUM(newest != number) FROM
-         (SELECT MAX(seq) AS newest, COUNT(*) AS number FROM run_events GROUP BY run_id)",
-    )
-    .fetch_one(&mut connection)
-    .await
-    .unwrap();
-    assert_eq!((runs, gaps), (200, 0));
-    #[cfg(target_os = "linux")]
-    {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", dashboard.process.id())).unwrap();
-        let peak = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))
-            .unwrap();
-        let kibibytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-        assert!(kibibytes < 512 * 1024, "{kibibytes} KiB");
-        println!("{} MiB at most", kibibytes / 1024);
-    }
-}
-
-/// A collector that keeps the names of spans, and of those above them.
-#[tokio::test]
-async fn spans_reach_a_collector() {
-    use axum::Router;
-    use axum::body::Bytes;
-    use axum::routing::post;
-    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-    use prost::Message;
-    use std::sync::{Arc, Mutex};
-
-    let bodies = Arc::new(Mutex::new(Vec::new()));
-    let received = Arc::clone(&bodies);
-    let sink = post(async move |body: Bytes| received.lock().unwrap().push(body));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(
-        async move { axum::serve(listener, Router::new().route("/v1/traces", sink)).await },
-    );
-
-    let data = data();
-    let dashboard = Dashboard::start_with(data.path(), &["--latency", "0", "--otlp", &address]);
-    let run = dashboard.run("P-00123", SUMMARY).await;
-    assert!(dashboard.over(&run).await.contains("Finished in"));
-    tokio::task::spawn_blocking(|| dashboard.stop())
-        .await
-        .unwrap(); // sends what is left
-    let mut spans = Vec::new();
-    for body in bodies.lock().unwrap().iter() {
-        let request = ExportTraceServiceRequest::decode(body.clone()).unwrap();
-        let scopes = request
-            .resource_spans
-            .into_iter()
-            .flat_map(|resource| resource.scope_spans);
-        spans.extend(scopes.flat_map(|scope| scope.spans));
-    }
-    let named = |name: &str| {
-        spans
-            .iter()
-            .filter(|span| span.name == name)
-            .collect::<Vec<_>>()
-    };
-    let above = |id: &[u8]| {
-        spans
-            .iter()
-            .find(|span| span.span_id == id)
-            .map(|span| span.name.as_str())
-    };
-    assert_eq!(named("invoke_agent clinician's assistant").len(), 1);
-    assert_eq!(named("chat gpt-4o").len(), 2);
-    let call = named("execute_tool get_recent_lab_results");
-    assert_eq!(above(&call[0].parent_span_id), Some("execute_tools"));
 }
